@@ -1,0 +1,83 @@
+# Needs make and Python 3.11 or later; everything else is installed into .venv.
+#
+#   make demo    run the flights job on two worker processes and check its figures
+#   make test    the whole test suite
+#   make bench   everything side by side, half an hour; `make bench-quick` in two minutes
+#   make chaos   every fault at full scale, about 15 minutes; writes docs/reliability.md
+#   make check   lint, format, types, layers
+#   make clean   remove what was built; `make distclean` removes .venv too
+
+PYTHONS = $(PYTHON) python3.11 python3 python3.12 python3.13 python3.14
+VENV = .venv
+BIN = $(VENV)/bin
+STAMP = $(VENV)/.installed
+BENCH_STAMP = $(VENV)/.installed-bench
+PYTEST_ARGS ?= -n 2 --dist loadscope
+
+.PHONY: demo test bench bench-quick chaos check format install clean distclean
+.DEFAULT_GOAL := test
+
+demo: $(STAMP)
+	$(BIN)/python -m examples.flights.demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: $(BENCH_STAMP)
+	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.page
+
+bench-quick: $(BENCH_STAMP)
+	$(BIN)/python -m benchmarks --scale quick --output build/bench-quick.json
+
+# CHAOS_ARGS="--only 3,zombie --seed 4711" repeats a part; FLOWFORGE_CHAOS_SCALE multiplies.
+chaos: $(STAMP)
+	$(BIN)/python -m tests.chaos.run $(CHAOS_ARGS)
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+install: $(STAMP)
+
+# A name can be on PATH and not run (pyenv's shims), so each candidate is tried.
+$(STAMP): pyproject.toml
+	@if ! $(BIN)/python -c '' 2>/dev/null; then \
+	  for candidate in $(PYTHONS); do \
+	    if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	    then python=$$candidate; break; fi; \
+	  done; \
+	  if [ -z "$$python" ]; then \
+	    echo "FlowForge needs Python 3.11 or later; none was found." >&2; \
+	    echo "Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; \
+	    exit 1; \
+	  fi; \
+	  if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then \
+	    echo "$$python cannot make virtual environments: its venv module is incomplete." >&2; \
+	    echo "On Debian and Ubuntu: apt-get install python3-venv" >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "Making $(VENV) with $$($$python --version)"; \
+	  $$python -m venv --clear $(VENV) || exit 1; \
+	fi
+	@echo "Installing FlowForge and its tools into $(VENV) (once, and when pyproject.toml changes)"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[test,dev,demo]"
+	@touch $@
+
+# The queues that `make bench` compares with.
+$(BENCH_STAMP): $(STAMP)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[bench]"
+	@touch $@
+
+clean:
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)

@@ -1,0 +1,1 @@
+"""A year of departures from New York: 336,776 flights, split by day, checked, joined, drawn."""

@@ -1,0 +1,59 @@
+"""Arguments that several commands take."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn
+
+import click
+
+from flowforge.store.reader import job_not_found
+
+_JOB_ID = re.compile(r"[0-9A-Za-z_-]{1,80}")
+
+
+def read_json(text: str) -> Any:
+    """Parse JSON in the strict sense; ValueError for anything else, NaN included."""
+    try:
+        return json.loads(text, parse_constant=_no_json)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _no_json(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def json_value(_: click.Context, __: click.Parameter, text: str | None) -> Any:
+    """Callback of an option that takes a JSON value; None when it was not given."""
+    if text is None:
+        return None
+    try:
+        return read_json(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r:.80} is no JSON: {error}") from error
+
+
+def pairs(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:
+    """Callback of ``name=value`` options; a value that does not read as JSON is text."""
+    found = {}
+    for item in texts:
+        name, sign, text = item.partition("=")
+        if not sign or not name:
+            raise click.BadParameter(f"{item!r} is not name=value")
+        try:
+            found[name] = read_json(text)
+        except ValueError:
+            found[name] = text
+    return found
+
+
+def _job_id(_: click.Context, __: click.Parameter, text: str) -> str:
+    # Other text could name a key that is no job's.
+    if not _JOB_ID.fullmatch(text):
+        raise job_not_found(text)
+    return text
+
+
+job_argument = click.argument("job_id", metavar="JOB", callback=_job_id)

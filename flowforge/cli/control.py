@@ -1,0 +1,76 @@
+"""``flowforge pause``, ``resume``, ``cancel`` and ``retry``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from flowforge.cli.arguments import job_argument, json_value
+from flowforge.cli.render import amounts, json_option, print_json
+from flowforge.cli.session import Session, pass_session
+from flowforge.engine import Engine
+from flowforge.job_state import JobState
+
+_reason = click.option("--reason", default="", metavar="TEXT", help="Kept with the job.")
+
+
+@click.command("pause")
+@job_argument
+@_reason
+@click.option(
+    "--checkpoint",
+    metavar="JSON",
+    callback=json_value,
+    help="Kept with the job, for its handlers to read.",
+)
+@json_option
+@pass_session
+def pause(session: Session, job_id: str, reason: str, checkpoint: Any, as_json: bool) -> None:
+    """Pause a job: no handler starts any more, running ones finish."""
+    engine = session.engine()
+    engine.pause(job_id, reason, checkpoint)
+    _answer(engine, job_id, as_json)
+
+
+@click.command("resume")
+@job_argument
+@json_option
+@pass_session
+def resume(session: Session, job_id: str, as_json: bool) -> None:
+    """Resume a paused job: what the pause held back is released."""
+    engine = session.engine()
+    engine.resume(job_id)
+    _answer(engine, job_id, as_json)
+
+
+@click.command("cancel")
+@job_argument
+@_reason
+@json_option
+@pass_session
+def cancel(session: Session, job_id: str, reason: str, as_json: bool) -> None:
+    """Cancel a job for good."""
+    engine = session.engine()
+    engine.cancel(job_id, reason)
+    _answer(engine, job_id, as_json)
+
+
+@click.command("retry")
+@job_argument
+@json_option
+@pass_session
+def retry(session: Session, job_id: str, as_json: bool) -> None:
+    """Continue a failed job from its failed invocations, with fresh attempts."""
+    engine = session.engine()
+    engine.retry(job_id)
+    _answer(engine, job_id, as_json)
+
+
+def _answer(engine: Engine, job_id: str, as_json: bool) -> None:
+    job = JobState(job_id, engine)
+    status, counts = job.status, job.counts
+    if as_json:
+        print_json({"job_id": job_id, "status": status, "counts": counts})
+    else:
+        click.echo(f"job {job_id} is {status} (work: {amounts(counts)})")

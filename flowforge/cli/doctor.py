@@ -1,0 +1,102 @@
+"""``flowforge doctor``: what is wrong with an installation, and what to do about it."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+import redis
+from rich.text import Text
+
+from flowforge import __version__
+from flowforge.cli.doctor_server import examine_server
+from flowforge.cli.doctor_work import examine_delays, examine_work
+from flowforge.cli.doctor_workers import (
+    ACTIVE,
+    STALE,
+    examine_needs,
+    examine_workers,
+    read_workers,
+)
+from flowforge.cli.findings import Finding, Worker
+from flowforge.cli.render import clean, console, json_option, print_json
+from flowforge.cli.session import KeptEngine, Session, pass_session
+from flowforge.engine import Engine
+from flowforge.errors import FlowForgeError
+
+_COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+@click.command("doctor")
+@json_option
+@pass_session
+def doctor(session: Session, as_json: bool) -> None:
+    """Examine the server, the workers and the work, with a fix for whatever is wrong.
+
+    The exit status is 1 if anything failed; warnings leave it at 0.
+    """
+    findings: list[Finding] = []
+    for finding in _examine(session):
+        findings.append(finding)
+        if not as_json:
+            _print(finding)
+    ok = all(finding.level != "fail" for finding in findings)
+    if as_json:
+        print_json(
+            {"ok": ok, "versions": versions(), "findings": [asdict(item) for item in findings]}
+        )
+    click.get_current_context().exit(0 if ok else 1)
+
+
+def versions() -> dict[str, str]:
+    """Of what runs here; a worker elsewhere may have others."""
+    found = {"flowforge": __version__, "python": platform.python_version()}
+    for name in ("celery", "kombu", "redis"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "?"
+    return found
+
+
+def _examine(session: Session) -> Iterator[Finding]:
+    yield Finding("ok", "versions", ", ".join(f"{k} {v}" for k, v in versions().items()))
+    try:
+        engine = session.engine()
+    except FlowForgeError as error:
+        yield Finding("fail", "configuration", "no server can be asked", str(error))
+        return
+    try:
+        yield from examine_server(engine)
+        yield from _examine_jobs(engine)
+    except (FlowForgeError, redis.RedisError) as error:
+        fix = "start the server, or correct its URL, or the rights of its user"
+        yield Finding("fail", "server", str(error), fix)
+
+
+def _examine_jobs(engine: Engine) -> Iterator[Finding]:
+    counts = engine.reader.counts()
+    live: list[Worker] = []
+    if isinstance(engine, KeptEngine):
+        where = engine.settings.data_dir
+        yield Finding("ok", "workers", f"jobs in {where} go on when a program runs with it")
+    else:
+        workers, unreadable = read_workers(engine)
+        live = [worker for worker in workers if worker.age <= STALE]
+        active = sum(counts[status] for status in ACTIVE)
+        yield from unreadable
+        yield from examine_workers(engine, workers, active)
+        yield from examine_needs(engine, live)
+        yield from examine_delays(engine)
+    yield from examine_work(engine, live, counts)
+
+
+def _print(finding: Finding) -> None:
+    line = Text(f"{finding.level:<4}", _COLOURS[finding.level])
+    line.append(f"  {finding.check:<13} {clean(finding.text)}", "default")
+    if finding.fix:
+        line.append(f"  -> {clean(finding.fix)}", "default")
+    console().print(line, soft_wrap=True)

@@ -1,0 +1,95 @@
+"""The doctor on the server: reachable, fit, and what a crash of it would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from redis.exceptions import ResponseError
+
+from flowforge.cli.findings import Finding
+from flowforge.engine import Engine
+from flowforge.store.link import Link, describe
+from flowforge.store.server_check import OLDEST, ServerFacts, read_facts
+
+#: Part of maxmemory from which the server is called nearly full: beyond 1 it refuses writes.
+_NEARLY_FULL = 0.85
+
+_CRASH = {
+    "always": ("ok", "on, synced with every write: a crash loses nothing"),
+    "everysec": ("ok", "on, synced once a second: a crash of its machine loses a second's work"),
+    "no": ("warn", "on, synced when the system likes: a crash of its machine may lose minutes"),
+}
+
+
+def examine_server(engine: Engine) -> Iterator[Finding]:
+    """Findings on the server; StoreUnavailableError when it does not answer."""
+    link = engine.store.link
+    facts = read_facts(link)
+    where = describe(engine.client.connection_pool)
+    yield Finding("ok", "server", f"{where} answers, prefix {engine.settings.prefix!r}")
+    yield _version(facts)
+    yield _role(facts)
+    yield _eviction(facts)
+    yield _persistence(link, facts)
+    yield from _memory(link)
+
+
+def _version(facts: ServerFacts) -> Finding:
+    oldest = ".".join(str(part) for part in OLDEST)
+    if tuple(int(part) for part in facts.version.split(".")[:2]) < OLDEST:
+        return Finding(
+            "fail", "version", f"Redis {facts.version} lacks commands that are needed",
+            f"upgrade it to Redis {oldest} or later, or to Valkey",
+        )  # fmt: skip
+    return Finding("ok", "version", f"speaks Redis {facts.version}; {oldest} or later is needed")
+
+
+def _role(facts: ServerFacts) -> Finding:
+    if facts.role in ("master", "primary"):
+        return Finding("ok", "role", facts.role)
+    fix = "give the address of the primary, or a sentinel:// URL"
+    return Finding("fail", "role", f"{facts.role}: it takes no writes", fix)
+
+
+def _eviction(facts: ServerFacts) -> Finding:
+    if facts.eviction_policy == "noeviction":
+        return Finding("ok", "eviction", "noeviction")
+    return Finding(
+        "fail", "eviction", f"{facts.eviction_policy}: a full server deletes jobs",
+        "CONFIG SET maxmemory-policy noeviction, and set it in the server's configuration",
+    )  # fmt: skip
+
+
+def _persistence(link: Link, facts: ServerFacts) -> Finding:
+    if not facts.append_only:
+        return Finding(
+            "warn", "append-only",
+            "off: a crash of the server loses every change since its latest snapshot, if any",
+            "CONFIG SET appendonly yes, and set it in the server's configuration",
+        )  # fmt: skip
+    level, text = _CRASH.get(_setting(link, "appendfsync"), ("ok", "on"))
+    if level == "ok":
+        return Finding("ok", "append-only", text)
+    return Finding("warn", "append-only", text, "CONFIG SET appendfsync everysec")
+
+
+def _setting(link: Link, name: str) -> str:
+    try:
+        reply = link.call("CONFIG", "GET", name)
+    except ResponseError:  # hosted servers forbid CONFIG
+        return ""
+    return str(reply[1].decode()) if len(reply) == 2 else ""
+
+
+def _memory(link: Link) -> Iterator[Finding]:
+    text = link.call("INFO", "memory").decode()
+    info = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    used, most = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+    if not most:
+        return
+    shown = f"{used / most:.0%} of {most // 2**20} MiB are used"
+    if used < most * _NEARLY_FULL:
+        yield Finding("ok", "memory", shown)
+    else:
+        fix = "raise maxmemory, or keep ended jobs for a shorter time (FLOWFORGE_RETENTION)"
+        yield Finding("warn", "memory", f"{shown}; a full server refuses new work", fix)

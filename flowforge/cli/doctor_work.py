@@ -1,0 +1,120 @@
+"""The doctor on the work: what is stuck, overdue, refused, and how many jobs there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from flowforge.cli.findings import Finding, Worker
+from flowforge.cli.render import amounts
+from flowforge.engine import Engine
+from flowforge.store.dead_letters import DeadLetters
+from flowforge.worker.installation import DEFAULTS
+from flowforge.worker.maintenance import FOLLOW, LEAD
+
+#: Seconds that upkeep may rest when its leader dies, with a margin: until then nothing is late.
+_REST = LEAD + 2 * FOLLOW
+
+#: Jobs that are looked at one by one, and that a finding names.
+_SAMPLE = 1000
+_NAMED = 3
+
+
+def examine_work(
+    engine: Engine, live: Sequence[Worker], counts: dict[str, int]
+) -> Iterator[Finding]:
+    """Findings on jobs, their leases, timers and messages."""
+    yield Finding("ok", "jobs", amounts(counts))
+    yield from _stuck_jobs(engine)
+    yield from _messages(engine, live)
+    yield _dead_letters(engine)
+
+
+def _stuck_jobs(engine: Engine) -> Iterator[Finding]:
+    """Jobs that nothing will move on: the row is written by scripts, so one look is consistent."""
+    keys, link = engine.store.keys, engine.store.link
+    ids = [
+        job_id
+        for status in ("pending", "running")
+        for job_id, _ in engine.reader.job_ids(status, _SAMPLE)
+    ]
+    fields = ("status", "updated", "queued", "running", "timers")
+    rows = link.many([("HMGET", keys.of("job", job_id), *fields) for job_id in ids])
+    limit = _now(engine) - int(_REST * 1000)
+    idle = [
+        job_id
+        for job_id, (status, updated, *work) in zip(ids, rows, strict=True)
+        if status in (b"pending", b"running")
+        and int(updated or 0) < limit
+        and not any(int(number or 0) for number in work)
+    ]
+    # What waits for jobs that its handlers have started has nothing of its own to do.
+    children = link.many([("HLEN", keys.of("children", job_id)) for job_id in idle])
+    stuck = [job_id for job_id, count in zip(idle, children, strict=True) if not count]
+    if stuck:
+        names = ", ".join(stuck[:_NAMED])
+        yield Finding(
+            "fail", "stuck", f"{len(stuck)} jobs have nothing queued, running or timed: {names}",
+            f"flowforge pause {stuck[0]} and resume it; if that does not help, cancel it",
+        )  # fmt: skip
+
+
+def _now(engine: Engine) -> int:
+    seconds, micros = engine.store.link.call("TIME")
+    return int(seconds) * 1000 + int(micros) // 1000
+
+
+def examine_delays(engine: Engine) -> Iterator[Finding]:
+    """Leases and timers that the upkeep should have dealt with."""
+    keys, link = engine.store.keys, engine.store.link
+    limit = _now(engine) - int((engine.settings.sweep + _REST) * 1000)
+    for check, key, what in (
+        ("leases", "leases", "claims of workers that died have not been taken back"),
+        ("timers", "timers", "retries and timeouts are overdue"),
+    ):
+        total, late = link.many(
+            [("ZCARD", keys.of(key)), ("ZCOUNT", keys.of(key), "-inf", f"({limit}")]
+        )
+        if late:
+            fix = "the workers' upkeep does that: start a worker, or look for 'upkeep failed' "
+            yield Finding("fail", check, f"{late} {what}", f"{fix}in the workers' logs")
+        else:
+            yield Finding("ok", check, f"{total}, none overdue")
+
+
+def _messages(engine: Engine, live: Sequence[Worker]) -> Iterator[Finding]:
+    """Per broker list: what waits in it, and what was popped and has not been claimed."""
+    keys, link = engine.store.keys, engine.store.link
+    names = [raw.decode() for raw in link.call("HKEYS", keys.of("sequences"))]
+    for name in sorted(names):
+        unclaimed, length = link.many([("ZCARD", keys.of("unclaimed", name)), ("LLEN", name)])
+        popped = max(0, unclaimed - length)
+        if unclaimed or length:
+            yield _message_list(_label(engine, name), length, popped, live)
+
+
+def _message_list(label: str, length: int, popped: int, live: Sequence[Worker]) -> Finding:
+    text = f"{label}: {length} messages wait, {popped} popped and not claimed"
+    held = sum(worker.concurrency for worker in live) * (DEFAULTS["worker_prefetch_multiplier"] + 1)
+    if popped > held:
+        fix = "they are pushed again within seconds"
+        if not live:
+            fix = "start a worker: they are pushed again then"
+        return Finding("warn", "messages", text, fix)
+    return Finding("ok", "messages", text)
+
+
+def _label(engine: Engine, name: str) -> str:
+    """The queue and the priority of a broker list, as users know them."""
+    options = engine.app.conf.broker_transport_options or {}
+    queue, _, priority = name.removeprefix(options.get("global_keyprefix", "")).partition(
+        options.get("sep", "\x06\x16")
+    )
+    return f"{queue} (priority {priority})" if priority else queue
+
+
+def _dead_letters(engine: Engine) -> Finding:
+    count = DeadLetters(engine.store).count()
+    if not count:
+        return Finding("ok", "dead-letters", "none")
+    fix = "flowforge dead-letters shows why; --requeue N or --drop N|all settles them"
+    return Finding("warn", "dead-letters", f"{count} messages were refused by workers", fix)

@@ -1,0 +1,142 @@
+"""The doctor on the workers: who is there, and whether they can do what the jobs need."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from flowforge.cli.findings import Finding, Worker
+from flowforge.codec import unpack_record
+from flowforge.engine import Engine
+from flowforge.errors import RecordError
+from flowforge.worker.duties.presence import FORGOTTEN
+from flowforge.worker.installation import PRESENCE_INTERVAL
+from flowforge.worker.maintenance import FOLLOW, LEAD
+
+#: Seconds without a report after which a worker counts as gone: three reports are missing.
+STALE = int(3 * PRESENCE_INTERVAL)
+
+#: Active jobs of each status whose needs are examined, the newest first.
+SAMPLE = 1000
+
+#: Statuses of jobs that have not ended.
+ACTIVE = ("pending", "running", "paused")
+
+
+def read_workers(engine: Engine) -> tuple[list[Worker], list[Finding]]:
+    """The workers that are remembered, by name, and findings on reports that cannot be read."""
+    store = engine.store
+    now = int(store.link.call("TIME")[0])
+    reply = store.link.call("HGETALL", store.keys.of("workers"))
+    workers, unreadable = [], []
+    for raw_name, record in sorted(zip(reply[::2], reply[1::2], strict=True)):
+        name = raw_name.decode()
+        try:
+            seconds, facts = unpack_record(record, f"the report of worker {name}", 2)
+        except RecordError as error:
+            fix = "run the same FlowForge here as in the workers"
+            unreadable.append(Finding("warn", "worker", str(error), fix))
+        else:
+            workers.append(Worker.read(name, max(0, now - seconds), facts))
+    return workers, unreadable
+
+
+def examine_workers(engine: Engine, workers: Sequence[Worker], active: int) -> Iterator[Finding]:
+    """Who is there and who went away; ``active``: jobs that have not ended."""
+    for worker in workers:
+        yield from _worker(worker)
+    if all(worker.age > STALE for worker in workers):
+        yield Finding(
+            "fail" if active else "warn",
+            "workers",
+            f"no worker is there, {active} jobs have not ended",
+            "start one: celery -A workers.app worker",
+        )
+        return
+    if engine.store.link.call("EXISTS", engine.store.keys.of("leader")):
+        yield Finding("ok", "maintenance", "a worker does the upkeep")
+    else:
+        yield Finding(
+            "warn", "maintenance", "no worker does the upkeep: timers and lost work wait",
+            f"ask again in {LEAD + FOLLOW:.0f} s; then look for 'upkeep failed' in the workers' "
+            "logs",
+        )  # fmt: skip
+
+
+def _worker(worker: Worker) -> Iterator[Finding]:
+    if worker.age > FORGOTTEN:
+        return
+    if worker.age > STALE:
+        yield Finding(
+            "warn", "worker", f"{worker.name} has been silent for {worker.age} s",
+            f"it was killed, hangs or cannot reach the server: look at process {worker.pid} and "
+            "its log",
+        )  # fmt: skip
+        return
+    queues = ", ".join(sorted(worker.queues))
+    yield Finding(
+        "ok", "worker",
+        f"{worker.name}: {worker.pool} {worker.concurrency}, queues {queues}, "
+        f"{len(worker.routines)} routine classes",
+    )  # fmt: skip
+
+
+def examine_needs(engine: Engine, live: Sequence[Worker]) -> Iterator[Finding]:
+    """Whether somebody consumes the queues and knows the routines of the jobs that go on."""
+    definitions, lost = _active_definitions(engine)
+    for job_id, error in lost:
+        fix = f"flowforge cancel {job_id}, and submit it again"
+        yield Finding("fail", "definition", f"job {job_id} cannot go on: {error}", fix)
+    default = engine.app.conf.task_default_queue
+    needed: dict[str, set[str]] = defaultdict(set)
+    for job_id in definitions:
+        for spec in engine.reader.definition(job_id).routines:
+            needed[spec.queue or default].add(spec.class_name)
+    problems = [
+        finding for queue in sorted(needed) for finding in _queue(queue, needed[queue], live)
+    ]
+    yield from problems
+    if needed and not problems and live:
+        count = sum(len(classes) for classes in needed.values())
+        yield Finding("ok", "routines", f"the {count} that active jobs need are known to workers")
+
+
+def _queue(queue: str, classes: set[str], live: Sequence[Worker]) -> Iterator[Finding]:
+    consumers = [worker for worker in live if queue in worker.queues]
+    if live and not consumers:
+        fix = f"start one with -Q {queue}: celery -A workers.app worker -Q {queue}"
+        yield Finding("fail", "queue", f"active jobs need {queue!r}, no worker consumes it", fix)
+        return
+    for name in sorted(classes) if consumers else ():
+        ignorant = [worker.name for worker in consumers if name not in worker.routines]
+        if ignorant:
+            yield _unknown(queue, name, ignorant, everyone=len(ignorant) == len(consumers))
+
+
+def _unknown(queue: str, name: str, ignorant: list[str], *, everyone: bool) -> Finding:
+    module = name.rpartition(".")[0]
+    who = f"no worker on {queue!r}" if everyone else f"not every worker on {queue!r}"
+    lacking = "" if everyone else f" (not {', '.join(ignorant[:3])})"
+    return Finding(
+        "fail" if everyone else "warn",
+        "routine",
+        f"{who} knows {name}, which active jobs need{lacking}",
+        f"add {module} to FLOWFORGE_IMPORTS of the workers that consume {queue!r}",
+    )
+
+
+def _active_definitions(engine: Engine) -> tuple[list[str], list[tuple[str, RecordError]]]:
+    """One job for each definition in use, and jobs whose definition cannot be read."""
+    keys, link = engine.store.keys, engine.store.link
+    ids = [job_id for status in ACTIVE for job_id, _ in engine.reader.job_ids(status, SAMPLE)]
+    hashes = link.many([("HGET", keys.of("job", job_id), "def") for job_id in ids])
+    representatives = {name: job_id for job_id, name in zip(ids, hashes, strict=True) if name}
+    readable, lost = [], []
+    for job_id in representatives.values():
+        try:
+            engine.reader.definition(job_id)
+        except RecordError as error:
+            lost.append((job_id, error))
+        else:
+            readable.append(job_id)
+    return readable, lost

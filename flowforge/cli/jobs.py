@@ -1,0 +1,150 @@
+"""``flowforge jobs``, ``show`` and ``history``: looking at jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import click
+
+from flowforge.cli.arguments import job_argument
+from flowforge.cli.render import (
+    amounts,
+    clean,
+    compact,
+    duration,
+    json_option,
+    local_time,
+    make_table,
+    one_line,
+    print_json,
+    print_table,
+    status_text,
+)
+from flowforge.cli.report import print_job
+from flowforge.cli.session import Session, pass_session
+from flowforge.cli.snapshot import BRIEF_FIELDS, brief, job_snapshot
+from flowforge.engine import Engine
+from flowforge.job_state import JobState
+from flowforge.store.reader import STATUSES, HistoryEntry
+
+#: Jobs that one look fetches when most of them may be filtered out.
+_PAGE = 200
+
+
+@click.command("jobs")
+@click.option("--status", type=click.Choice(STATUSES), help="Only jobs of this status.")
+@click.option("--flow", metavar="FLOW", help="Only jobs of this flow.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@json_option
+@pass_session
+def jobs(session: Session, status: str | None, flow: str | None, limit: int, as_json: bool) -> None:
+    """List jobs, the newest first."""
+    found = list(islice(_jobs(session.engine(), status, flow, limit), limit))
+    if as_json:
+        print_json(found)
+        return
+    columns = ("JOB", "STATUS", "~FLOW", "CREATED", "~WORK", "~REASON")
+    rows = (
+        [
+            job["job_id"],
+            status_text(job["status"]),
+            job["flow_id"],
+            local_time(job["created_at"], "%m-%d %H:%M:%S"),
+            amounts(job["counts"]),
+            one_line(job["reason"] or "", 60),
+        ]
+        for job in found
+    )
+    if found:
+        print_table(make_table(columns, rows))
+    else:
+        click.echo("no such jobs" if status or flow else "no jobs yet", err=True)
+
+
+def _jobs(
+    engine: Engine, status: str | None, flow: str | None, limit: int
+) -> Iterator[dict[str, Any]]:
+    seen: set[str] = set()
+    most = limit if flow is None else max(limit, _PAGE)
+    while True:
+        ids = [job_id for job_id, _ in engine.reader.job_ids(status, most)]
+        fresh = [job_id for job_id in ids if job_id not in seen]
+        for job in _briefs(engine, fresh):
+            if flow is None or job["flow_id"] == flow:
+                yield job
+        seen.update(fresh)
+        if len(ids) < most or not fresh:
+            return
+        most *= 2
+
+
+def _briefs(engine: Engine, job_ids: list[str]) -> Iterator[dict[str, Any]]:
+    keys = engine.store.keys
+    rows = engine.store.link.many(
+        [("HMGET", keys.of("job", job_id), *BRIEF_FIELDS) for job_id in job_ids]
+    )
+    for job_id, values in zip(job_ids, rows, strict=True):
+        row = {k: v for k, v in zip(BRIEF_FIELDS, values, strict=True) if v is not None}
+        if "status" in row:  # a row that has expired stays in the index for a moment
+            yield brief(job_id, row)
+
+
+@click.command("show")
+@job_argument
+@json_option
+@pass_session
+def show(session: Session, job_id: str, as_json: bool) -> None:
+    """Show one job: status, error, routines, pauses, outputs."""
+    job = job_snapshot(session.engine(), job_id)
+    if as_json:
+        print_json(job)
+    else:
+        print_job(job)
+
+
+@click.command("history")
+@job_argument
+@click.option("--routine", metavar="ID", help="Only what concerns this routine.")
+@click.option(
+    "--limit", type=click.IntRange(min=0), default=100, show_default=True,
+    help="Only the latest entries; 0 for all.",
+)  # fmt: skip
+@json_option
+@pass_session
+def history(session: Session, job_id: str, routine: str | None, limit: int, as_json: bool) -> None:
+    """Show what happened to a job, in order."""
+    engine = session.engine()
+    entries = JobState(job_id, engine).get_execution_history(routine)[-limit:]
+    if as_json:
+        print_json([vars(entry) for entry in entries])
+        return
+    day = ""
+    for entry in entries:
+        if (today := local_time(entry.at, "%Y-%m-%d")) != day:
+            click.echo(day := today)
+        click.echo(_entry_line(entry))
+
+
+def _entry_line(entry: HistoryEntry) -> str:
+    """Time, kind, place and what else is known, in an order that lines up."""
+    place = ""
+    if entry.routine_id is not None:
+        place = f"{entry.routine_id}.{entry.slot} #{entry.invocation}"
+    at = local_time(entry.at, f"%H:%M:%S.{entry.at.microsecond // 1000:03d}")
+    words = [at, f"{entry.kind:<10}", clean(f"{place:<24}")]
+    return "  ".join([*words, *_details(entry.details)]).rstrip()
+
+
+def _details(details: dict[str, Any]) -> Iterator[str]:
+    details = dict(details)
+    if "attempt" in details:
+        yield f"attempt {details.pop('attempt')}"
+        yield duration(details.pop("seconds"))
+        yield clean(f"on {details.pop('worker')}")
+    for name, value in details.items():
+        if name == "error":
+            yield one_line(f"{value['type']}: {value['message']}")
+        elif value not in (None, "", {}):
+            yield f"{clean(name)} {compact(value)}"

@@ -1,0 +1,44 @@
+"""The command group. Celery adds it to its own under the group's name."""
+
+from __future__ import annotations
+
+import click
+from celery import Celery
+from celery.bin.base import CLIContext
+
+from flowforge import __version__
+from flowforge.cli.control import cancel, pause, resume, retry
+from flowforge.cli.doctor import doctor
+from flowforge.cli.group import FlowForgeGroup
+from flowforge.cli.jobs import history, jobs, show
+from flowforge.cli.letters import dead_letters
+from flowforge.cli.run import run, watch
+from flowforge.cli.session import META_KEY, Session
+
+
+@click.group("flowforge", cls=FlowForgeGroup)
+@click.version_option(__version__, package_name="flowforge")
+@click.option(
+    "--redis-url", metavar="URL", help="Server of the jobs; default: FLOWFORGE_REDIS_URL."
+)
+@click.option(
+    "--prefix", metavar="TEXT", help="First part of every key; default: FLOWFORGE_PREFIX."
+)
+@click.pass_context
+def cli(ctx: click.Context, redis_url: str | None, prefix: str | None) -> None:
+    """Run flows, look at their jobs and control them."""
+    ctx.meta[META_KEY] = Session(ctx, _app_of(ctx), redis_url, prefix)
+
+
+def _app_of(ctx: click.Context) -> Celery | None:
+    """The app of ``celery -A app flowforge``; None without ``-A`` and for ``flowforge`` itself."""
+    if isinstance(ctx.obj, CLIContext) and ctx.parent is not None and ctx.parent.params.get("app"):
+        app: Celery = ctx.obj.app
+        return app
+    return None
+
+
+for _command in (
+    run, watch, jobs, show, history, pause, resume, cancel, retry, doctor, dead_letters,
+):  # fmt: skip
+    cli.add_command(_command)

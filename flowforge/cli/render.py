@@ -1,0 +1,132 @@
+"""How things look on a terminal, and in a file or pipe where nobody can scroll sideways."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from flowforge.cli.plain import to_json
+
+#: Columns where the output is no terminal: nothing is folded or cut.
+_UNFOLDED = 10_000
+
+#: What a terminal might obey: C0 and C1 controls but tab and newline, and what turns text around.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+_STYLES = {
+    "completed": "green",
+    "failed": "red",
+    "fail": "red",
+    "cancelled": "magenta",
+    "paused": "yellow",
+    "warn": "yellow",
+    "running": "cyan",
+    "ok": "green",
+    "error_continued": "yellow",
+    "skipped": "yellow",
+}
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout: indented for a person, one line for a program."""
+    click.echo(to_json(value, 2 if sys.stdout.isatty() else None))
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that takes texts as they are; without colour when Celery was asked for none."""
+    context = click.get_current_context(silent=True)
+    plain_wanted = context is not None and context.find_root().params.get("no_color")
+    made = Console(
+        stderr=stderr, highlight=False, markup=False, emoji=False, no_color=plain_wanted or None
+    )
+    if not made.is_terminal:
+        made.width = _UNFOLDED
+    return made
+
+
+def clean(text: str) -> str:
+    """The text with control characters visible instead of obeyed."""
+    return _CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+
+
+def one_line(text: str, most: int = 200) -> str:
+    """The text on one line of at most ``most`` characters."""
+    line = clean(" ".join(text.split()))
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def compact(value: Any, most: int = 200) -> str:
+    """A value as JSON on one line, cut when it is long."""
+    return one_line(to_json(value), most)
+
+
+def status_text(status: str) -> Text:
+    return Text(status, style=_STYLES.get(status, ""))
+
+
+def local_time(at: datetime, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """The time here, for people; JSON output has the time zone."""
+    return at.astimezone().strftime(form)
+
+
+def duration(seconds: float) -> str:
+    """A length of time with three figures at most, for example ``12.3 ms`` or ``2 h 5 min``."""
+    if seconds < 1:
+        return f"{seconds * 1000:.{1 if seconds < 0.1 else 0}f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min"
+    return f"{hours // 24} d {hours % 24} h" if hours % 24 else f"{hours // 24} d"
+
+
+def amounts(counts: dict[str, int]) -> str:
+    """``2 queued, 1 running``: what is not zero, or ``none``."""
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none"
+
+
+def make_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
+    """A table without lines. ``>name`` is a column aligned to the right, ``~name`` one that is
+    folded where the terminal is narrow."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(
+            column.lstrip(">~"),
+            justify="right" if column.startswith(">") else "left",
+            no_wrap=not column.startswith("~"),
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*(Text(clean(c)) if isinstance(c, str) else c for c in row))
+    return table
+
+
+def print_table(table: Table) -> None:
+    """The table on stdout, without the blanks that fill its last column."""
+    screen = console()
+    with screen.capture() as captured:
+        screen.print(table)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
+
+
+def print_pairs(pairs: Iterable[tuple[str, str | Text]]) -> None:
+    """Names and values below each other."""
+    screen = console()
+    for name, value in pairs:
+        shown = Text(clean(value)) if isinstance(value, str) else value
+        screen.print(Text(f"{name:<10} ", style="bold") + shown, soft_wrap=True)

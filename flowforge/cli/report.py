@@ -1,0 +1,124 @@
+"""A job as text for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.text import Text
+
+from flowforge.cli.render import (
+    amounts,
+    clean,
+    compact,
+    console,
+    duration,
+    local_time,
+    one_line,
+    print_pairs,
+    print_table,
+    status_text,
+)
+from flowforge.cli.snapshot import routine_table
+
+#: Outputs that are shown as text; JSON has all.
+OUTPUTS = 20
+
+
+def print_job(job: dict[str, Any]) -> None:
+    """Everything: what ``show`` prints."""
+    limits = job["limits"]
+    kept = duration(limits["retention_seconds"])
+    print_pairs(
+        [
+            ("job", job["job_id"]),
+            ("flow", f"{job['flow_id']}, entry {job['entry']}"),
+            ("status", status_text(job["status"])),
+            *_optional("reason", one_line(job["reason"] or "", 500)),
+            ("created", local_time(job["created_at"])),
+            *_optional("ended", _ended(job)),
+            ("work", amounts(job["counts"])),
+            *_optional("started by", job["parent_job_id"] or ""),
+            *_optional("waits for", ", ".join(job["open_child_job_ids"])),
+            (
+                "limits",
+                f"{limits['max_in_flight']} in flight, priority {job['priority']}, "
+                f"{limits['output_limit']} outputs, {limits['history_limit']} history records, "
+                f"kept {kept} after the end",
+            ),
+        ]
+    )
+    click.echo()
+    print_table(routine_table(job["routines"]))
+    print_error(job["error"])
+    _print_joins(job["open_joins"])
+    _print_pauses(job["pause_points"])
+    print_outputs(job, OUTPUTS)
+
+
+def print_result(job: dict[str, Any]) -> None:
+    """How a job ended and what it gave: what ``run`` prints."""
+    words = ["job", job["job_id"], job["status"]]
+    if job["ended_at"] is not None:
+        words.append(f"in {duration((job['ended_at'] - job['created_at']).total_seconds())}")
+    text = " ".join(words) + (f": {one_line(job['reason'], 500)}" if job["reason"] else "")
+    console().print(Text(clean(text), status_text(job["status"]).style), soft_wrap=True)
+    print_error(job["error"])
+    print_outputs(job, OUTPUTS)
+
+
+def print_error(error: dict[str, Any] | None) -> None:
+    """What failed the job, with the traceback if there is one."""
+    if error is None:
+        return
+    place = [f"{name} {error[name]}" for name in ("invocation", "attempt") if name in error]
+    where = f" in {error['routine_id']}" if "routine_id" in error else ""
+    detail = f" ({', '.join(place)})" if place else ""
+    click.echo(f"\nerror{clean(where + detail)}:")
+    text = error.get("traceback") or f"{error.get('type', 'error')}: {error.get('message', '')}"
+    for line in clean(text).rstrip().splitlines():
+        click.echo(f"  {line}")
+
+
+def _print_joins(joins: list[dict[str, Any]]) -> None:
+    if joins:
+        click.echo("\njoins that collect:")
+    for join in joins:
+        key = f" for {join['key']!r}" if join["key"] else ""
+        click.echo(clean(f"  {join['routine_id']}.{join['slot']}{key}: {join['items']} items"))
+
+
+def _print_pauses(points: list[dict[str, Any]]) -> None:
+    if points:
+        click.echo("\npauses:")
+    for point in points:
+        checkpoint = point["checkpoint"]
+        kept = "" if checkpoint is None else f"  checkpoint {compact(checkpoint)}"
+        reason = one_line(point["reason"]) or "no reason was given"
+        click.echo(f"  {local_time(point['at'])}  {reason}{kept}")
+
+
+def print_outputs(job: dict[str, Any], most: int) -> None:
+    """The first outputs, and how many more there are."""
+    outputs = job["outputs"]
+    if outputs:
+        click.echo("\noutputs:")
+    for output in outputs[:most]:
+        place = clean(f"{output['routine_id']}.{output['event']}")
+        click.echo(f"  {place}  {compact(output['params'])}")
+    if len(outputs) > most:
+        click.echo(f"  and {len(outputs) - most} more: --json shows all that were kept")
+    if job["output_count"] > len(outputs):
+        click.echo(f"  {job['output_count']} were emitted, the first {len(outputs)} are kept")
+
+
+def _ended(job: dict[str, Any]) -> str:
+    ended = job["ended_at"]
+    if ended is None:
+        return ""
+    took = duration((ended - job["created_at"]).total_seconds())
+    return f"{local_time(ended)}, {took} after it was created"
+
+
+def _optional(name: str, value: str) -> list[tuple[str, str]]:
+    return [(name, value)] if value else []

@@ -1,0 +1,142 @@
+"""``flowforge run`` and ``flowforge watch``: a job in the foreground."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from flowforge.cli.arguments import job_argument, json_value, pairs
+from flowforge.cli.doctor_workers import STALE, read_workers
+from flowforge.cli.render import clean, json_option, print_json
+from flowforge.cli.report import print_result
+from flowforge.cli.session import KeptEngine, Session, ends_with_process, pass_session
+from flowforge.cli.snapshot import job_snapshot
+from flowforge.cli.target import choose_entry, load_flow
+from flowforge.cli.waiting import explained, make_view, wait_for
+from flowforge.embedded import EmbeddedEngine
+from flowforge.engine import Engine
+
+_watch = click.option("--watch", is_flag=True, help="Show a line of progress for each routine.")
+_timeout = click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    help="Stop waiting after this long; the job goes on.",
+)
+
+
+@click.command("run")
+@click.argument("target", metavar="MODULE:FLOW")
+@click.option("--entry", metavar="ID", help="Routine to start with, where the flow has several.")
+@click.option(
+    "--param", "single_params", metavar="K=V", multiple=True, callback=pairs,
+    help="One entry param; V is JSON if it reads as JSON, else text. May be repeated.",
+)  # fmt: skip
+@click.option(
+    "--params-json", "params", metavar="JSON", callback=json_value,
+    help="All entry params as one JSON object; --param adds to it.",
+)  # fmt: skip
+@click.option("--idempotency-key", metavar="KEY", help="A second run with KEY finds the first job.")
+@click.option("--priority", type=click.IntRange(0, 9), help="0 is served first.")
+@click.option("--max-in-flight", type=click.IntRange(min=1), help="Messages at the same time.")
+@click.option("--no-wait", is_flag=True, help="Print the job's id and leave.")
+@_watch
+@_timeout
+@json_option
+@pass_session
+def run(
+    session: Session,
+    /,
+    target: str,
+    entry: str | None,
+    single_params: dict[str, Any],
+    params: Any,
+    no_wait: bool,
+    watch: bool,
+    timeout: float | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Start a job of a flow and wait for its end.
+
+    MODULE:FLOW is package.module:flow or path/to/file.py:flow. Without a server the job runs
+    inside this process. The exit status is 0 only if the job completed.
+    """
+    with _only_json(as_json):
+        flow = load_flow(target)
+        start, all_params = choose_entry(flow, entry), _all_params(params, single_params)
+        engine = session.running_engine()
+        if no_wait and ends_with_process(engine):
+            raise click.UsageError(
+                "--no-wait needs a server: without FLOWFORGE_REDIS_URL or --redis-url the job "
+                "would end with this command"
+            )
+        job_id = engine.submit(flow, start, all_params, **options)
+        if not no_wait:
+            click.echo(f"job {job_id} of flow {clean(flow.flow_id)}{_remark(engine)}", err=True)
+            with explained(engine, job_id):
+                wait_for(engine, job_id, timeout, _view(job_id, watch, as_json))
+    if no_wait:
+        print_json({"job_id": job_id, "flow_id": flow.flow_id}) if as_json else click.echo(job_id)
+    else:
+        click.get_current_context().exit(_report(engine, job_id, as_json))
+
+
+@click.command("watch")
+@job_argument
+@_timeout
+@json_option
+@pass_session
+def watch(session: Session, job_id: str, timeout: float | None, as_json: bool) -> None:
+    """Watch a job until it has ended, or is paused with nothing running.
+
+    The exit status is 0 only if the job completed.
+    """
+    engine = session.engine()
+    engine.reader.status(job_id)
+    if not isinstance(engine, KeptEngine):
+        with explained(engine, job_id):
+            wait_for(engine, job_id, timeout, _view(job_id, True, as_json))
+    click.get_current_context().exit(_report(engine, job_id, as_json))
+
+
+def _all_params(params: Any, more: dict[str, Any]) -> dict[str, Any]:
+    if params is None:
+        params = {}
+    if not isinstance(params, dict):
+        raise click.BadParameter("it must be a JSON object", param_hint="--params-json")
+    return {**params, **more}
+
+
+def _remark(engine: Engine) -> str:
+    if isinstance(engine, EmbeddedEngine):
+        return ""
+    workers, unreadable = read_workers(engine)
+    if unreadable or any(worker.age <= STALE for worker in workers):
+        return ""
+    return ": no worker is there, so it waits until one is started"
+
+
+def _view(job_id: str, watch: bool, as_json: bool) -> Any:
+    return make_view(job_id, stderr=as_json) if watch else None
+
+
+def _report(engine: Engine, job_id: str, as_json: bool) -> int:
+    """Print how the job stands; the exit status."""
+    job = job_snapshot(engine, job_id)
+    if as_json:
+        print_json(job)
+    else:
+        print_result(job)
+    return 0 if job["status"] == "completed" else 1
+
+
+@contextlib.contextmanager
+def _only_json(wanted: bool) -> Iterator[None]:
+    """With --json what the flow's own code prints goes to stderr."""
+    with contextlib.redirect_stdout(sys.stderr) if wanted else contextlib.nullcontext():
+        yield

@@ -1,0 +1,142 @@
+"""Which engine a command works on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import click
+from celery import Celery
+from click.decorators import pass_meta_key
+
+from flowforge.embedded import EmbeddedEngine
+from flowforge.engine import Engine, current_engine
+from flowforge.errors import ConfigurationError
+from flowforge.server import LocalServer
+from flowforge.set_up import configure
+from flowforge.settings import Settings, from_environment
+from flowforge.worker.guard import UNKNOWN_TASK
+from flowforge.worker.installation import fleet_app
+
+T = TypeVar("T")
+
+#: Where the group leaves the session. Not ``ctx.obj``: below ``celery`` that is Celery's.
+META_KEY = "flowforge.session"
+
+pass_session = pass_meta_key(META_KEY, doc_description="the session")
+
+
+class KeptEngine(Engine):
+    """The jobs that an embedded engine left in its directory, with nobody who runs them.
+
+    A worker would do harm: this process has not imported the routines, so it would give their
+    invocations back until the jobs failed.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.server = LocalServer.start(settings.data_dir)
+        try:
+            settings = replace(settings, redis_url=self.server.url)
+            super().__init__(settings, fleet_app(settings))
+        except BaseException:
+            self.server.stop()
+            raise
+
+    def close(self) -> None:
+        super().close()
+        self.server.stop()
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the command line says of the engine. ``app``: the one of ``celery -A``."""
+
+    context: click.Context
+    app: Celery | None = None
+    redis_url: str | None = None
+    prefix: str | None = None
+
+    def engine(self) -> Engine:
+        """The engine whose jobs are looked at; ConfigurationError when there can be no job."""
+        if self.app is not None:
+            return self._installed(self.app)
+        settings = from_environment(**self._options())
+        if settings.redis_url is not None:
+            return self._configured(**self._options())
+        if settings.data_dir is None:
+            raise ConfigurationError(
+                "no server is named: set FLOWFORGE_REDIS_URL or give --redis-url; or set "
+                "FLOWFORGE_DATA_DIR, where an embedded engine kept its jobs"
+            )
+        if not os.path.isdir(settings.data_dir):
+            raise ConfigurationError(f"FLOWFORGE_DATA_DIR {settings.data_dir!r} is no directory")
+        engine = KeptEngine(settings)
+        self.context.call_on_close(engine.close)
+        return engine
+
+    def running_engine(self) -> Engine:
+        """The engine that a new job is given to; the embedded one when no server is named.
+
+        A flow's module may have chosen the engine when it was imported; options of the command
+        line win over it.
+        """
+        if self.app is not None:
+            return self._installed(self.app)
+        options = self._options()
+        if options:
+            return self._configured(**options)
+        self.context.call_on_close(configure)
+        return _make(current_engine)
+
+    def _options(self) -> dict[str, Any]:
+        given = {"redis_url": self.redis_url, "prefix": self.prefix}
+        return {name: value for name, value in given.items() if value is not None}
+
+    def _configured(self, **options: Any) -> Engine:
+        self.context.call_on_close(configure)
+        _make(lambda: configure(**options))
+        return _make(current_engine)
+
+    def _installed(self, app: Celery) -> Engine:
+        if self._options():
+            raise click.UsageError(
+                "--redis-url and --prefix belong to the flowforge command; below celery -A the "
+                "app decides",
+                self.context,
+            )
+        if UNKNOWN_TASK not in app.tasks or current_engine().app is not app:
+            raise ConfigurationError(
+                f"the Celery app {app.main!r} does not run flows: call flowforge.install(app) "
+                "where it is made"
+            )
+        return current_engine()
+
+
+def outlook(engine: Engine, job_id: str) -> str:
+    """What becomes of a job that has not ended when this command does."""
+    if ends_with_process(engine):
+        return f"job {job_id} ended with the embedded engine of this command"
+    if isinstance(engine, (EmbeddedEngine, KeptEngine)):
+        where = engine.settings.data_dir
+        return f"job {job_id} is kept in {where} and goes on with the next run of its flow there"
+    return f"job {job_id} goes on: look with `show {job_id}`, end it with `cancel {job_id}`"
+
+
+def ends_with_process(engine: Engine) -> bool:
+    """Whether jobs of this engine are lost when the command ends."""
+    return isinstance(engine, EmbeddedEngine) and engine.settings.data_dir is None
+
+
+def _make(action: Callable[[], T]) -> T:
+    try:
+        return action()
+    except ConfigurationError:
+        raise
+    except ValueError:
+        # The parser's own words may hold a part of the password.
+        raise ConfigurationError(
+            "the server's URL cannot be read: check its port, and percent-encode special "
+            "characters of the password"
+        ) from None

@@ -1,0 +1,118 @@
+"""One job as data, and the table of its routines."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from flowforge.cli.render import compact, duration, make_table, status_text
+from flowforge.engine import Engine
+from flowforge.job_state import JobState
+from flowforge.store.reader import COUNTERS, moment
+
+_WORK = ("queued", "running", "waiting", "timers", "staged")
+
+#: Counters of a routine's attempts that took time.
+_TIMED = ("completed", "failed", "retried", "error_continued", "skipped")
+
+
+def job_snapshot(engine: Engine, job_id: str) -> dict[str, Any]:
+    """Everything that ``show`` and ``run`` tell of a job, outputs included."""
+    row = engine.reader.row(job_id)
+    job = JobState(job_id, engine)
+    return {
+        **brief(job_id, row),
+        "error": job.error,
+        "entry": row["entry"].decode(),
+        "priority": int(row["priority"]),
+        "started_at": _moment(row, "started"),
+        "ended_at": _moment(row, "ended"),
+        "limits": {
+            "max_in_flight": int(row["window"]),
+            "history_limit": int(row["history_limit"]),
+            "output_limit": int(row["output_limit"]),
+            "retention_seconds": int(row["keep"]) / 1000,
+        },
+        "definition": row["def"].decode(),
+        "parent_job_id": row["parent"].decode().partition("/")[0] if "parent" in row else None,
+        "open_child_job_ids": open_children(engine, job_id),
+        "routines": routines(engine, job_id),
+        "open_joins": [asdict(join) for join in job.open_joins],
+        "pause_points": job.pause_points,
+        "output_count": int(row["output_count"]),
+        "outputs": [asdict(output) for output in job.outputs],
+    }
+
+
+def open_children(engine: Engine, job_id: str) -> list[str]:
+    """The jobs that the job's handlers have started and that have not ended."""
+    key = engine.store.keys.of("children", job_id)
+    return sorted(raw.decode() for raw in engine.store.link.call("HKEYS", key))
+
+
+def brief(job_id: str, row: dict[str, bytes]) -> dict[str, Any]:
+    """The part of a snapshot that the job's row alone tells; ``jobs`` lists these."""
+    return {
+        "job_id": job_id,
+        "flow_id": row["flow"].decode(),
+        "status": row["status"].decode(),
+        "reason": row["reason"].decode() if "reason" in row else None,
+        "created_at": _moment(row, "created"),
+        "updated_at": _moment(row, "updated"),
+        "counts": {name: int(row.get(name, 0)) for name in _WORK},
+    }
+
+
+#: What ``brief`` needs of a row.
+BRIEF_FIELDS = ("flow", "status", "reason", "created", "updated", *_WORK)
+
+
+def _moment(row: dict[str, bytes], field: str) -> datetime | None:
+    return moment(row[field]) if field in row else None
+
+
+def routines(engine: Engine, job_id: str) -> dict[str, dict[str, Any]]:
+    """Every routine of the job's flow in the flow's order; those that did not run are pending."""
+    states = engine.reader.routine_states(job_id)
+    return {
+        spec.id: {
+            "class": spec.class_name,
+            "queue": spec.queue or engine.app.conf.task_default_queue,
+            "status": "pending",
+            "running": 0,
+            **dict.fromkeys(COUNTERS, 0),
+            **states.get(spec.id, {}),
+        }
+        for spec in engine.reader.definition(job_id).routines
+    }
+
+
+def mean_seconds(state: dict[str, Any]) -> float | None:
+    """Mean time of one attempt of a routine; None before the first has ended."""
+    ended = sum(state[name] for name in _TIMED)
+    return state["total_seconds"] / ended if ended else None
+
+
+def routine_table(states: dict[str, dict[str, Any]], title: str | None = None) -> Table:
+    """One line for each routine."""
+    columns = ("~ROUTINE", "STATUS", ">DONE", ">RUNNING", ">RETRIED", ">FAILED", ">MEAN", "~STATS")
+    table = make_table(columns, (_line(name, state) for name, state in states.items()))
+    table.title, table.title_justify, table.title_style = title, "left", "bold"
+    return table
+
+
+def _line(routine_id: str, state: dict[str, Any]) -> list[str | Text]:
+    mean = mean_seconds(state)
+    stats = state.get("stats") or {}
+    return [
+        routine_id,
+        status_text(state["status"]),
+        f"{state['completed']}/{state['started']}",
+        *(str(state[name]) for name in ("running", "retried", "failed")),
+        "-" if mean is None else duration(mean),
+        " ".join(f"{name}={compact(value, 40)}" for name, value in stats.items()),
+    ]

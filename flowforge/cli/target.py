@@ -1,0 +1,128 @@
+"""Finding the flow that ``MODULE:FLOW`` names."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import click
+
+from flowforge.cli.group import CommandFailedError
+from flowforge.model.flow import FlowGraph
+
+
+def load_flow(text: str) -> FlowGraph:
+    """Import the module and return its flow. ``:FLOW`` may be missing when there is only one.
+
+    BadParameter when the module or the flow is not there, CommandFailedError when importing fails.
+    """
+    name, _, attribute = text.partition(":")
+    module = _load_file(Path(name)) if name.endswith(".py") else _load_module(name)
+    if not attribute:
+        return _only_flow(module)
+    found: Any = module
+    for part in attribute.split("."):
+        found = getattr(found, part, None)
+        if found is None:
+            raise _bad(f"module {module.__name__!r} has no {attribute!r}{_hint(module)}")
+    if not isinstance(found, FlowGraph):
+        kind = type(found).__name__
+        raise _bad(f"{module.__name__}:{attribute} is no Flow but of type {kind}{_hint(module)}")
+    return found
+
+
+def choose_entry(flow: FlowGraph, entry: str | None) -> str:
+    """The routine to start with: the given one, else the only one that no other routine feeds."""
+    known = ", ".join(flow.routines) or "none"
+    if entry is not None:
+        if flow.entry_routine(entry) not in flow.routines:
+            raise click.BadParameter(
+                f"flow {flow.flow_id!r} has no routine {entry!r}; it has: {known}",
+                param_hint="--entry",
+            )
+        return entry
+    fed = {
+        c.target_routine_id for c in flow.connections if c.source_routine_id != c.target_routine_id
+    }
+    heads = [routine_id for routine_id in flow.routines if routine_id not in fed]
+    if len(heads) != 1:
+        which = f"{len(heads)} routines ({', '.join(heads)})" if heads else "no routine"
+        raise click.UsageError(
+            f"flow {flow.flow_id!r} has {which} that nothing feeds: choose with --entry "
+            f"from {known}"
+        )
+    return heads[0]
+
+
+def _load_module(name: str) -> ModuleType:
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise _bad(f"{name!r} is no module name; give package.module:flow or path/to/file.py:flow")
+    _search_first(os.getcwd())
+    return _import(name)
+
+
+def _load_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise _bad(f"there is no file {os.fspath(path)!r}")
+    path = path.resolve()
+    names, folder = [path.stem], path.parent
+    # Routine classes are known by their module's name, which must be the one workers import.
+    while (folder / "__init__.py").is_file():
+        names.insert(0, folder.name)
+        folder = folder.parent
+    if names[-1] == "__init__":
+        names.pop()
+    _search_first(os.getcwd())
+    _search_first(os.fspath(folder))
+    module = _import(".".join(names))
+    if module.__file__ is None or not os.path.samefile(module.__file__, path):
+        raise _bad(f"the name {module.__name__!r} is taken by another module: rename {path.name}")
+    return module
+
+
+def _search_first(folder: str) -> None:
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
+            raise _bad(
+                f"there is no module {error.name!r} in {os.getcwd()} or on the Python path"
+            ) from error
+        raise CommandFailedError(_import_failure(name, error)) from error
+
+
+def _import_failure(name: str, error: BaseException) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{last.filename}, line {last.lineno}"
+    if isinstance(error, SyntaxError):
+        where = f"{error.filename}, line {error.lineno}"
+    return f"importing {name!r} failed at {where}: {type(error).__name__}: {error}"
+
+
+def _flows(module: ModuleType) -> dict[str, FlowGraph]:
+    return {name: value for name, value in vars(module).items() if isinstance(value, FlowGraph)}
+
+
+def _hint(module: ModuleType) -> str:
+    return f"; flows there: {', '.join(_flows(module)) or 'none'}"
+
+
+def _only_flow(module: ModuleType) -> FlowGraph:
+    flows = list(_flows(module).values())
+    if not flows or any(flow is not flows[0] for flow in flows):
+        raise _bad(f"name the flow as {module.__name__}:FLOW{_hint(module)}")
+    return flows[0]
+
+
+def _bad(message: str) -> click.BadParameter:
+    return click.BadParameter(message, param_hint="MODULE:FLOW")

@@ -1,0 +1,359 @@
+"""What producers hold: submitting jobs, controlling them, waiting for them.
+
+One engine is the current one of a process. Which one that is when nothing was configured is decided
+by whoever registers a factory (``flowforge.set_up``), so that this module needs to know neither the
+environment nor the embedded server.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice, repeat
+from typing import Any
+
+import redis
+from celery import Celery
+
+from flowforge.codec import encode_payload, invocation_record
+from flowforge.errors import (
+    ChildJobError,
+    ConfigurationError,
+    CorruptRecordError,
+    DefinitionError,
+    JobStateError,
+    NewerRecordError,
+)
+from flowforge.execution.delivery import ChildJob
+from flowforge.model.definition import Definition
+from flowforge.model.flow import FlowGraph
+from flowforge.settings import Settings
+from flowforge.store.link import Argument, ServerLink, make_client
+from flowforge.store.reader import ENDED, Reader, job_not_found
+from flowforge.store.store import NewJob, Store, Submission
+from flowforge.worker.envelope import Router
+
+#: Seconds that a producer keeps trying before it reports the server as unreachable.
+PRODUCER_PATIENCE = 5.0
+
+#: Jobs created by one call of the script, about 3 ms of the server's time.
+SUBMIT_CHUNK = 100
+
+#: Seconds after which a waiter looks again although nothing was announced: an announcement can be
+#: lost when the server restarts.
+LOOK_AGAIN = 5.0
+
+
+class Engine:
+    """Submits to and controls one installation."""
+
+    def __init__(self, settings: Settings, app: Celery) -> None:
+        if settings.redis_url is None:
+            raise ConfigurationError("an engine needs settings.redis_url")
+        self.settings = settings
+        self.app = app
+        self.client = make_client(settings.redis_url)
+        self.store = Store(ServerLink(self.client, PRODUCER_PATIENCE), settings.prefix)
+        self.reader = Reader(self.store)
+        self._router = Router(app)
+        self._stored: dict[str, tuple[Definition, dict[str, Argument]]] = {}
+
+    # --- submitting --------------------------------------------------------------------
+
+    def submit(
+        self,
+        flow: FlowGraph,
+        entry_routine_id: str,
+        entry_params: dict[str, Any] | None = None,
+        *,
+        idempotency_key: str | None = None,
+        priority: int | None = None,
+        max_in_flight: int | None = None,
+    ) -> str:
+        """Create a job; returns its id, or that of the earlier job with the same key."""
+        chunks = self.submit_many(
+            flow,
+            entry_routine_id,
+            [entry_params],
+            idempotency_keys=[idempotency_key],
+            priority=priority,
+            max_in_flight=max_in_flight,
+        )
+        ((job_id,),) = chunks
+        return job_id
+
+    def submit_many(
+        self,
+        flow: FlowGraph,
+        entry_routine_id: str,
+        params: Iterable[dict[str, Any] | None],
+        *,
+        idempotency_keys: Iterable[str | None] | None = None,
+        priority: int | None = None,
+        max_in_flight: int | None = None,
+    ) -> Iterator[list[str]]:
+        """Create a job for each of the ``params``, chunk by chunk; yields the ids of each chunk.
+
+        A chunk is created as a whole or not at all. With an idempotency key the id is that of the
+        earlier job with the same key, if there is one.
+        """
+        common, definition, fields = self._prepare(flow, entry_routine_id, priority, max_in_flight)
+        keys = repeat(None) if idempotency_keys is None else idempotency_keys
+        jobs = (
+            self._new_job(definition, common, entry_params, key)
+            for entry_params, key in zip(params, keys, strict=idempotency_keys is not None)
+        )
+        while chunk := list(islice(jobs, SUBMIT_CHUNK)):
+            ids = self.store.submit(common, chunk, None)
+            if ids is None:
+                ids = self.store.submit(common, chunk, fields)
+            assert ids is not None, "the store asked for a definition that it was given"
+            yield ids
+
+    def child_job(
+        self, flow: FlowGraph, entry_routine_id: str, params: dict[str, Any] | None
+    ) -> ChildJob:
+        """A job that the commit of a handler is going to create."""
+        common, definition, fields = self._prepare(flow, entry_routine_id, None, None)
+        job = self._new_job(definition, common, params, None)
+        return ChildJob(
+            job.job_id,
+            [*common.arguments(), job.job_id, job.mode, job.record],
+            [part for pair in fields.items() for part in pair],
+        )
+
+    def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
+        """The outputs of a completed job; ChildJobError when it has ended otherwise."""
+        status = self.reader.status(job_id)
+        if status != "completed":
+            (reason,) = self.reader.fields(job_id, "reason")
+            why = "" if reason is None else f": {reason.decode()}"
+            raise ChildJobError(f"job {job_id}, which this routine has started, is {status}{why}")
+        return [
+            {"routine_id": routine_id, "event": event, "params": params}
+            for _, routine_id, event, params in self.reader.outputs(job_id)
+        ]
+
+    def _prepare(
+        self,
+        flow: FlowGraph,
+        entry_routine_id: str,
+        priority: int | None,
+        max_in_flight: int | None,
+    ) -> tuple[Submission, Definition, dict[str, Argument]]:
+        slot_name = flow.entry_slot(entry_routine_id)
+        entry_routine_id = flow.entry_routine(entry_routine_id)
+        definition, fields = self._resolve(flow)
+        routine = definition.index(entry_routine_id)
+        level = _checked_priority(priority)
+        settings = self.settings
+        common = Submission(
+            definition=definition.hash,
+            flow_id=definition.flow_id,
+            routine=routine,
+            slot=definition.slot_names(routine).index(slot_name),
+            priority=level,
+            suffix=self._router.suffix(level),
+            window=_checked_window(
+                max_in_flight, definition.max_in_flight or settings.max_in_flight
+            ),
+            keep=max(1, int(settings.retention * 1000)),
+            history_limit=settings.history_limit,
+            output_limit=settings.output_limit,
+            entry=f"{entry_routine_id}.{slot_name}",
+        )
+        return common, definition, fields
+
+    def _new_job(
+        self,
+        definition: Definition,
+        common: Submission,
+        entry_params: dict[str, Any] | None,
+        key: str | None,
+    ) -> NewJob:
+        routine, slot = common.routine, common.slot
+        where = f"entry params of {definition.routines[routine].id!r}"
+        params = _checked_params(entry_params, where)
+        payload = encode_payload(params, self.settings.max_payload, where)
+        join = definition.join(routine, slot)
+        return NewJob(
+            secrets.token_hex(12),
+            definition.mode(routine, slot) if join is None else join.mode(params, where),
+            invocation_record(0, payload),
+            "" if key is None else f"{len(definition.flow_id)}:{definition.flow_id}/{key}",
+        )
+
+    def _resolve(self, flow: FlowGraph) -> tuple[Definition, dict[str, Argument]]:
+        """The flow with the queue of every routine settled, and how it is stored."""
+        plain = flow.definition()
+        found = self._stored.get(plain.hash)
+        if found is None:
+            if not plain.routines:
+                raise DefinitionError(f"flow {plain.flow_id!r} has no routines: add one first")
+            queues = {
+                routine.id: self._router.queue(routine.class_name, routine.queue)
+                for routine in plain.routines
+            }
+            resolved = flow.definition(queues)
+            found = (resolved, self._router.fields(resolved))
+            self._stored[plain.hash] = found
+        return found
+
+    # --- control -----------------------------------------------------------------------
+
+    def pause(self, job_id: str, reason: str = "", checkpoint: Any = None) -> None:
+        """After this returns no invocation of the job is claimed; running ones finish."""
+        given = checkpoint is not None
+        if given:
+            where = f"checkpoint of job {job_id}"
+            encode_payload({"checkpoint": checkpoint}, self.settings.max_payload, where)
+        self._expect_ok(job_id, "pause", self.store.pause(job_id, reason, checkpoint, given))
+
+    def resume(self, job_id: str) -> None:
+        """Release what was parked. A job that is not paused and has not ended is left alone."""
+        answer = self.store.resume(job_id)
+        if answer not in ("pending", "running"):
+            self._expect_ok(job_id, "resume", answer)
+
+    def cancel(self, job_id: str, reason: str = "") -> None:
+        """End the job for good."""
+        self._expect_ok(job_id, "cancel", self.store.cancel(job_id, reason))
+
+    def retry(self, job_id: str) -> None:
+        """Continue a failed job: its failed invocations with fresh attempts, and what waited."""
+        answer = self.store.retry(job_id)
+        if answer not in ("ok", "gone", "undefined", "newer"):
+            raise JobStateError(f"job {job_id} is {answer}; only a failed job can be retried")
+        self._expect_ok(job_id, "retry", answer)
+
+    def _expect_ok(self, job_id: str, verb: str, answer: str) -> None:
+        if answer == "gone":
+            raise job_not_found(job_id)
+        if answer == "newer":
+            raise NewerRecordError(
+                f"cannot {verb} job {job_id}: a newer FlowForge keeps it; upgrade this process"
+            )
+        if answer == "undefined":
+            raise CorruptRecordError(
+                f"cannot {verb} job {job_id}: its definition is gone from the server; cancel the "
+                "job and submit it again"
+            )
+        if answer != "ok":
+            hint = "; retry() continues a failed job" if answer == "failed" else ""
+            raise JobStateError(f"cannot {verb} job {job_id}: it is {answer}{hint}")
+
+    # --- waiting -----------------------------------------------------------------------
+
+    def wait(self, job_id: str, timeout: float | None = None) -> str:
+        """Block until the job has ended, or is paused with nothing running; returns the status.
+
+        Raises TimeoutError after ``timeout`` seconds, JobNotFoundError when there is no such job.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            try:
+                return self._wait_on_channel(job_id, deadline)
+            except (redis.ConnectionError, redis.TimeoutError):
+                # The store's own calls outlive an outage and raise after it; a broken
+                # subscription is simply made again.
+                _pause_until(deadline, job_id)
+
+    def _wait_on_channel(self, job_id: str, deadline: float | None) -> str:
+        with self.client.pubsub(ignore_subscribe_messages=True) as channel:  # type: ignore[no-untyped-call]
+            channel.subscribe(self.store.keys.of("channel", job_id))
+            while True:
+                status = self._settled(job_id)
+                if status is not None:
+                    return status
+                patience = LOOK_AGAIN
+                if deadline is not None:
+                    patience = min(patience, deadline - time.monotonic())
+                    if patience <= 0:
+                        raise TimeoutError(f"job {job_id} is still {self.reader.status(job_id)}")
+                _next_announcement(channel, patience)
+
+    def _settled(self, job_id: str) -> str | None:
+        raw_status, running = self.reader.fields(job_id, "status", "running")
+        status = "" if raw_status is None else raw_status.decode()
+        at_rest = status == "paused" and int(running or 0) == 0
+        return status if status in ENDED or at_rest else None
+
+    def close(self) -> None:
+        """Release the connections."""
+        self.client.close()
+
+
+def _next_announcement(channel: Any, patience: float) -> None:
+    """Return at the next message, or after ``patience`` seconds."""
+    deadline = time.monotonic() + patience
+    while (left := deadline - time.monotonic()) > 0:
+        # The confirmation of the subscription is reported as None as well.
+        if channel.get_message(timeout=left) is not None:
+            return
+
+
+def _pause_until(deadline: float | None, job_id: str) -> None:
+    if deadline is not None and time.monotonic() >= deadline:
+        raise TimeoutError(f"job {job_id}: the Redis server did not answer in time")
+    time.sleep(0.2)
+
+
+def _checked_window(asked: object, otherwise: int) -> int:
+    if asked is None:
+        return otherwise
+    if isinstance(asked, bool) or not isinstance(asked, int) or asked < 1:
+        raise ValueError(f"max_in_flight must be a whole number of at least 1, not {asked!r}")
+    return asked
+
+
+def _checked_params(params: object, where: str) -> dict[str, Any]:
+    if params is None:
+        return {}
+    if not isinstance(params, dict) or not all(isinstance(name, str) for name in params):
+        raise ValueError(f"{where} must be a dict with text keys, not {params!r}")
+    return params
+
+
+def _checked_priority(priority: object) -> int:
+    if priority is None:
+        return 0
+    if isinstance(priority, bool) or not isinstance(priority, int) or not 0 <= priority <= 9:
+        raise ValueError(f"priority must be a whole number from 0 (first) to 9, not {priority!r}")
+    return priority
+
+
+# --- the current engine ------------------------------------------------------------------
+
+
+class _Current:
+    """The engine of this process and what makes it."""
+
+    lock = threading.RLock()
+    engine: Engine | None = None
+    factory: Callable[[], Engine] | None = None
+
+
+def set_engine_factory(factory: Callable[[], Engine]) -> None:
+    """Register what makes the engine on first use."""
+    _Current.factory = staticmethod(factory)
+
+
+def set_engine(engine: Engine | None) -> Engine | None:
+    """Make an engine the current one (None: make a new one on next use); returns the former."""
+    with _Current.lock:
+        former, _Current.engine = _Current.engine, engine
+    return former
+
+
+def current_engine() -> Engine:
+    """The engine of this process, made on first use."""
+    if _Current.engine is not None:
+        return _Current.engine
+    with _Current.lock:
+        if _Current.engine is None:
+            if _Current.factory is None:
+                raise ConfigurationError("import flowforge before an engine is used")
+            _Current.engine = _Current.factory()
+        return _Current.engine

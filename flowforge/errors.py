@@ -1,0 +1,121 @@
+"""Every exception that FlowForge raises. The docstring is the default message."""
+
+from __future__ import annotations
+
+
+class FlowForgeError(Exception):
+    """FlowForge could not do what was asked."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or type(self).__doc__)
+
+
+# --- definitions -----------------------------------------------------------------------
+
+
+class DefinitionError(FlowForgeError, ValueError):
+    """The flow is defined in a way that cannot run."""
+
+
+class NotRebuildableError(DefinitionError):
+    """The routine cannot be rebuilt in another process."""
+
+
+class UnknownRoutineClassError(FlowForgeError):
+    """This process has not imported the routine class that the definition names."""
+
+
+# --- values and records ----------------------------------------------------------------
+
+
+class PayloadError(FlowForgeError, ValueError):
+    """A value cannot travel between routines."""
+
+
+class PayloadTooLargeError(PayloadError):
+    """A payload is larger than the limit."""
+
+
+class RecordError(FlowForgeError):
+    """A stored record cannot be read."""
+
+
+class CorruptRecordError(RecordError):
+    """A stored record is corrupt."""
+
+
+class NewerRecordError(RecordError):
+    """A stored record was written by a newer FlowForge; upgrade this process."""
+
+
+# --- set-up ----------------------------------------------------------------------------
+
+
+class ConfigurationError(FlowForgeError):
+    """FlowForge is not configured in a way that can run."""
+
+
+class UnsupportedBrokerError(ConfigurationError):
+    """The broker is not Redis or Valkey."""
+
+
+class StoreUnavailableError(FlowForgeError, ConnectionError):
+    """The Redis or Valkey server cannot be reached."""
+
+
+class DeadLetterError(FlowForgeError, LookupError):
+    """There is no such dead letter."""
+
+
+# --- jobs ------------------------------------------------------------------------------
+
+
+class JobError(FlowForgeError):
+    """The job cannot do this."""
+
+
+class JobNotFoundError(JobError, LookupError):
+    """There is no such job: the id is wrong, or its retention has passed."""
+
+
+class JobStateError(JobError, ValueError):
+    """The job is not in a state that allows this."""
+
+
+class JobNotCompletedError(JobError):
+    """The job did not complete, so it has no result."""
+
+
+class JobFailedError(JobNotCompletedError):
+    """The job failed."""
+
+
+class JobCancelledError(JobNotCompletedError):
+    """The job was cancelled."""
+
+
+class ChildJobError(JobError):
+    """A job that a handler started did not complete."""
+
+
+class JobPausedError(JobNotCompletedError):
+    """The job is paused."""
+
+
+# --- invocations -----------------------------------------------------------------------
+
+
+class ArgumentError(FlowForgeError, TypeError):
+    """A handler was called without an argument that it requires."""
+
+
+class EmissionError(FlowForgeError, ValueError):
+    """An event cannot be emitted."""
+
+
+class LeaseLostError(FlowForgeError):
+    """This attempt no longer holds its invocation."""
+
+
+class OutsideInvocationError(FlowForgeError, RuntimeError):
+    """This is only possible while a handler of a job is running."""

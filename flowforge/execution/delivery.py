@@ -1,0 +1,253 @@
+"""One delivery of params to a slot: what its handler sees and what it collects.
+
+Nothing that a handler does to the job takes effect before the commit: emissions, outputs, stats
+and slot resets are gathered here and dropped with the attempt when it fails.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple, Protocol
+
+from flowforge.codec import encode_payload, invocation_record, output_record, packb, read_invocation
+from flowforge.errors import EmissionError
+from flowforge.execution.effects import Child, Effects
+from flowforge.model.plan import Plan, PlannedRoutine, PlannedSlot, Target
+
+
+class ChildJob(NamedTuple):
+    """A job to be started: its id, what creates it, and its definition as field, value, ..."""
+
+    job_id: str
+    arguments: list[str | bytes | int | float]
+    definition: list[str | bytes | int | float]
+
+
+class Surroundings(Protocol):
+    """What a handler may ask of the running job, answered by the worker when it is asked."""
+
+    def checkpoint(self, job_id: str) -> Any: ...
+
+    def slot_data(self, delivery: Delivery, slot: PlannedSlot) -> dict[str, Any]: ...
+
+    def job(self, job_id: str) -> Any: ...
+
+    def stage(self, delivery: Delivery, children: list[Child], already: int) -> None: ...
+
+    def child_job(
+        self, flow: Any, entry_routine_id: str, params: dict[str, Any] | None
+    ) -> ChildJob: ...
+
+    def child_outputs(self, job_id: str) -> list[dict[str, Any]]: ...
+
+
+#: Children, and bytes of their records, that an attempt collects in memory. More are staged in the
+#: store, which costs it about 1 ms at a time.
+STAGED_CHILDREN = 200
+STAGED_BYTES = 1024 * 1024
+
+
+class Delivery:
+    """The ``Invocation`` that a routine is bound to while its handler runs."""
+
+    __slots__ = (
+        "_collected_bytes",
+        "_surroundings",
+        "attempt",
+        "cancelled",
+        "effects",
+        "emitted",
+        "job_id",
+        "limit",
+        "number",
+        "params",
+        "plan",
+        "position",
+        "raw",
+        "routine",
+        "slot",
+        "tag",
+        "token",
+    )
+
+    def __init__(
+        self,
+        plan: Plan,
+        routine: PlannedRoutine,
+        slot: PlannedSlot,
+        job_id: str,
+        tag: str,
+        token: str,
+        attempt: int,
+        params: dict[str, Any],
+        raw: bytes,
+        limit: int,
+        surroundings: Surroundings,
+    ) -> None:
+        parts = tag.split(".")
+        self.plan = plan
+        self.routine = routine
+        self.slot = slot
+        self.job_id = job_id
+        self.tag = tag
+        self.token = token
+        #: Number of the invocation within its job, from 1.
+        self.number = int(parts[0])
+        #: Place of this delivery in its merging slot, from 1; 0 for other slots.
+        self.position = int(parts[3]) if len(parts) > 3 else 0
+        self.attempt = attempt
+        self.params = params
+        #: The params' record as it is stored, for the history.
+        self.raw = raw
+        self.limit = limit
+        #: Set by the heartbeat when the job has ended under the handler.
+        self.cancelled = False
+        self.effects = Effects()
+        self._collected_bytes = 0
+        self.emitted: dict[str, int] = {}
+        self._surroundings = surroundings
+
+    # --- what Routine delegates to -----------------------------------------------------
+
+    def emit(self, event: str, params: dict[str, Any]) -> None:
+        """Collect one emission; the values are copied (encoded) at once."""
+        targets = self.routine.targets[event]
+        where = f"{self.routine.id}.emit({event!r})"
+        if not targets:
+            payload = encode_payload(params, self.limit, where)
+            self.effects.outputs.append(output_record(self.number, self.routine.id, event, payload))
+        elif len(targets) == 1:
+            self._send(targets[0], params, where)
+        else:
+            self._fan_out(targets, params, where)
+        self.emitted[event] = self.emitted.get(event, 0) + 1
+
+    def _fan_out(self, targets: tuple[Target, ...], params: dict[str, Any], where: str) -> None:
+        # All are encoded before one is collected: an emission takes effect as a whole. Equal params
+        # are encoded once.
+        shared: bytes | None = None
+        ready: list[tuple[Target, str, bytes]] = []
+        for target in targets:
+            mapped = target.connection.apply(params)
+            if mapped is not params:
+                ready.append((target, target.mode(mapped, where), self._encode(mapped, where)))
+                continue
+            if shared is None:
+                shared = self._encode(params, where)
+            ready.append((target, target.mode(params, where), shared))
+        for item in ready:
+            self._collect(*item)
+
+    def _send(self, target: Target, params: dict[str, Any], where: str) -> None:
+        mapped = target.connection.apply(params)
+        self._collect(target, target.mode(mapped, where), self._encode(mapped, where))
+
+    def _encode(self, params: dict[str, Any], where: str) -> bytes:
+        return invocation_record(self.number, encode_payload(params, self.limit, where))
+
+    def _collect(self, target: Target, mode: str, record: bytes) -> None:
+        children = self.effects.children
+        children.append((target.routine_index, target.slot_index, mode, record))
+        self._collected_bytes += len(record)
+        if len(children) >= STAGED_CHILDREN or self._collected_bytes >= STAGED_BYTES:
+            self._stage()
+
+    def _stage(self) -> None:
+        """Move what is collected to the store, where it waits for the commit unseen."""
+        children, self.effects.children = self.effects.children, []
+        self._collected_bytes = 0
+        staged = self.effects.staged
+        self._surroundings.stage(self, children, sum(staged.values()))
+        for routine, *_ in children:
+            staged[routine] = staged.get(routine, 0) + 1
+
+    def start(
+        self, flow: Any, entry_routine_id: str, params: dict[str, Any] | None, event: str
+    ) -> str:
+        """Collect a job to start, and the invocation that waits for its end."""
+        child = self._surroundings.child_job(flow, entry_routine_id, params)
+        waiter = invocation_record(self.number, packb({"job_id": child.job_id, "event": event}))
+        self.effects.jobs.append(
+            [*child.arguments, waiter, len(child.definition), *child.definition]
+        )
+        return child.job_id
+
+    def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
+        return self._surroundings.child_outputs(job_id)
+
+    def record_stat(self, op: str, name: str | None, value: Any) -> None:
+        """Collect a change of a stat: ``set``, ``add`` or ``reset``."""
+        index = self.routine.index
+        stats = self.effects.stats
+        if op == "reset":
+            stats.append(("reset", f"{index}.", ""))
+        elif op == "add":
+            stats.append(("add", f"{index}.{name}", self._finite(name, value)))
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            stats.append(("number", f"{index}.{name}", self._finite(name, value)))
+        else:
+            where = f"{self.routine.id}.set_stat({name!r})"
+            encode_payload({"value": value}, self.limit, where)
+            stats.append(("set", f"{index}.{name}", packb(value)))
+
+    def _finite(self, name: str | None, value: Any) -> str:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise EmissionError(f"stat {name!r} of {self.routine.id!r}: {value!r} is not a number")
+        if not math.isfinite(value):
+            raise EmissionError(f"stat {name!r} of {self.routine.id!r}: {value!r} is not finite")
+        return repr(value)
+
+    @property
+    def checkpoint(self) -> Any:
+        return self._surroundings.checkpoint(self.job_id)
+
+    @property
+    def job(self) -> Any:
+        return self._surroundings.job(self.job_id)
+
+    def slot_data(self, slot: str) -> dict[str, Any]:
+        return self._surroundings.slot_data(self, self._slot(slot))
+
+    def reset_slot(self, slot: str) -> None:
+        found = self._slot(slot)
+        if found is self.slot and found.merges:
+            self.effects.resets.append((f"{self.routine.index}.{found.index}", self.position))
+        else:
+            # -1: everything that was delivered when the commit happens.
+            self.effects.resets.append((f"{self.routine.index}.{found.index}", -1))
+
+    def _slot(self, name: str) -> PlannedSlot:
+        for slot in self.routine.slots:
+            if slot.name == name:
+                return slot
+        known = ", ".join(slot.name for slot in self.routine.slots)
+        raise ValueError(f"routine {self.routine.id!r} has no slot {name!r}; it has {known}")
+
+    @property
+    def joins(self) -> bool:
+        """Whether the handler gets the collected items of a join instead of params."""
+        return self.slot.slot is not None and self.slot.slot.join is not None
+
+    # --- for error messages ------------------------------------------------------------
+
+    def where(self) -> str:
+        """Routine, slot and the connections that feed it, for an argument error."""
+        fed_by = ", ".join(self.slot.sources) or "the entry params of the job"
+        return f"{self.routine.id}.{self.slot.name} (fed by {fed_by})"
+
+    def delivered(self) -> dict[str, Any]:
+        """The params as they were delivered, whatever the handler has done to its copy."""
+        return {} if self.joins else read_invocation(self.raw, f"invocation {self.tag}")[1]
+
+    def visible_record(self) -> bytes | None:
+        """The stored params for the history, without those that the slot marks as secret.
+
+        As they were delivered, whatever the handler has done to its copy; None for a join.
+        """
+        if self.joins:
+            return None
+        if not self.slot.secret:
+            return self.raw
+        parent, params = read_invocation(self.raw, f"invocation {self.tag}")
+        shown = {k: "***" if k in self.slot.secret else v for k, v in params.items()}
+        return invocation_record(parent, packb(shown))

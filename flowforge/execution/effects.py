@@ -1,0 +1,28 @@
+"""What the commit of an invocation makes visible, all at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+#: Routine, slot, mode and record of an invocation to create.
+Child: TypeAlias = tuple[int, int, str, bytes]
+
+
+@dataclass
+class Effects:
+    """Everything that the commit of an invocation makes visible at once."""
+
+    #: Invocations to create.
+    children: list[Child] = field(default_factory=list)
+    #: Records for the job's outputs.
+    outputs: list[bytes] = field(default_factory=list)
+    #: (op, field, value) with op add, number, set or reset.
+    stats: list[tuple[str, str, str | bytes]] = field(default_factory=list)
+    #: (r.s, k): deliveries up to k of a merging slot are consumed; -1: all so far.
+    #: An empty slot: the first k items of the join that this invocation handled are done with.
+    resets: list[tuple[str, int]] = field(default_factory=list)
+    #: What the script needs to create each job that the handler started.
+    jobs: list[list[str | bytes | int | float]] = field(default_factory=list)
+    #: Routine -> how many children of this attempt are staged in the store.
+    staged: dict[int, int] = field(default_factory=dict)

@@ -1,0 +1,95 @@
+"""Running one delivery: bind the arguments, call the handler, decide what a failure means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+
+from flowforge.codec import pack_record
+from flowforge.errors import NewerRecordError
+from flowforge.execution.current import current
+from flowforge.execution.delivery import Delivery
+from flowforge.execution.effects import Effects
+from flowforge.execution.failure import Problem
+
+#: Records of params up to this many bytes are kept in the history.
+HISTORY_PARAMS = 512
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt ended and what has to be recorded."""
+
+    #: completed, error_continued, skipped (to commit); retry, stop (to fail).
+    kind: str
+    micros: int
+    details: bytes
+    effects: Effects
+    delay: float = 0.0
+    reason: str = ""
+    problem: bytes = b""
+
+
+def run(delivery: Delivery, worker: str) -> Outcome:
+    """Call the handler once. Whatever it raises becomes part of the outcome."""
+    began = perf_counter()
+    token = current.set(delivery)
+    try:
+        slot = delivery.slot
+        delivery.routine.set_up()
+        args, kwargs = slot.signature.arguments(delivery.params, delivery.where)
+        routine = delivery.routine.prototype.bind(delivery)
+        getattr(routine, slot.call)(*args, **kwargs)
+    except BaseException as error:
+        # A record that only a later release can read is another worker's to handle.
+        if _ends_worker(error) or isinstance(error, NewerRecordError):
+            raise
+        return failed(delivery, worker, error, began)
+    finally:
+        current.reset(token)
+    micros = _micros(began)
+    return Outcome("completed", micros, _details(delivery, worker, micros, None), delivery.effects)
+
+
+def failed(delivery: Delivery, worker: str, error: BaseException, began: float) -> Outcome:
+    """The outcome of an attempt that raised ``error``, by the error handler that applies."""
+    micros = _micros(began)
+    problem = Problem(error, delivery)
+    decision = delivery.routine.error_handler.decide(error, delivery.attempt)
+    details = _details(delivery, worker, micros, problem)
+    kinds = {"continue": "error_continued", "skip": "skipped", "retry": "retry", "stop": "stop"}
+    reason = f"{delivery.routine.id}.{delivery.slot.name}: {problem.type}: {problem.message}"
+    return Outcome(
+        kinds[decision.action],
+        micros,
+        details,
+        Effects(),
+        delay=decision.delay,
+        reason=reason[:500],
+        problem=problem.record(delivery),
+    )
+
+
+def _ends_worker(error: BaseException) -> bool:
+    """Whether an exception is how Celery, a signal or gevent ends what runs, not user code's own.
+
+    Subclasses of SystemExit are Celery's, and billiard's children get one with a code below 0 for
+    a signal; every other comes from ``sys.exit()`` in a handler.
+    """
+    if isinstance(error, SystemExit):
+        signalled = isinstance(error.code, int) and error.code < 0
+        return signalled or type(error) is not SystemExit
+    if isinstance(error, (KeyboardInterrupt, GeneratorExit)):
+        return True
+    return type(error).__name__ == "GreenletExit"
+
+
+def _micros(began: float) -> int:
+    return int((perf_counter() - began) * 1_000_000)
+
+
+def _details(delivery: Delivery, worker: str, micros: int, problem: Problem | None) -> bytes:
+    params = delivery.visible_record() if len(delivery.raw) <= HISTORY_PARAMS else None
+    error = None if problem is None else [problem.type, problem.message, problem.traceback]
+    emitted = delivery.emitted if problem is None else {}
+    return pack_record(worker, delivery.attempt, micros, emitted, params, error)

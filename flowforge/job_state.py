@@ -1,0 +1,347 @@
+"""A live handle of one job: everything it shows is read from the store when it is asked."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from flowforge.codec import encode_payload, pack_record, packb, unpack_record
+from flowforge.engine import Engine, current_engine
+from flowforge.errors import (
+    JobCancelledError,
+    JobFailedError,
+    JobPausedError,
+    RecordError,
+)
+from flowforge.jsonable import from_jsonable, to_jsonable
+from flowforge.store.reader import COUNTERS, STATUSES, HistoryEntry, OpenJoin, moment
+
+#: How a routine can stand within a job.
+ROUTINE_STATUSES = ("pending", "running", "completed", "failed", "error_continued", "skipped")
+
+#: Version of the serialized snapshot.
+SNAPSHOT_VERSION = 1
+
+#: Parts of a routine's state that the engine itself keeps.
+_ENGINE_KEYS = frozenset(
+    {*COUNTERS, "running", "stats", "started_at", "ended_at", "total_seconds", "latest_seconds"}
+)
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a routine emitted on an event that nobody is connected to."""
+
+    invocation: int
+    routine_id: str
+    event: str
+    params: dict[str, Any]
+
+
+class JobState:
+    """One job of a flow, by its id. Every property is a fresh look at the store.
+
+    JobNotFoundError is raised by whatever is asked once the job's retention has passed.
+    """
+
+    def __init__(self, job_id: str, engine: Engine | None = None) -> None:
+        self.job_id = job_id
+        self._engine = engine or current_engine()
+
+    @classmethod
+    def get(cls, job_id: str) -> Self:
+        """The handle of an existing job; JobNotFoundError when there is none."""
+        job = cls(job_id)
+        job._engine.reader.status(job_id)
+        return job
+
+    @classmethod
+    def find(cls, status: str | None = None, limit: int = 50) -> list[Self]:
+        """The newest jobs, of one status or of all; ValueError for an unknown status."""
+        if status is not None and status not in STATUSES:
+            raise ValueError(f"unknown job status {status!r}; known: {', '.join(STATUSES)}")
+        engine = current_engine()
+        return [cls(job_id, engine) for job_id, _ in engine.reader.job_ids(status, limit)]
+
+    def __repr__(self) -> str:
+        return f"JobState({self.job_id!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, JobState) and other.job_id == self.job_id
+
+    def __hash__(self) -> int:
+        return hash(self.job_id)
+
+    # --- the job -----------------------------------------------------------------------
+
+    @property
+    def flow_id(self) -> str:
+        return self._text("flow") or ""
+
+    @property
+    def status(self) -> str:
+        """``pending``, ``running``, ``paused``, ``completed``, ``failed`` or ``cancelled``."""
+        return self._engine.reader.status(self.job_id)
+
+    @property
+    def reason(self) -> str | None:
+        """Why the job was paused, cancelled or failed; None otherwise."""
+        return self._text("reason")
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """What failed the job: type, message, traceback, routine_id, invocation; None otherwise."""
+        (raw,) = self._engine.reader.fields(self.job_id, "error")
+        return None if raw is None else self._read_error(raw)
+
+    @property
+    def created_at(self) -> datetime:
+        (raw,) = self._engine.reader.fields(self.job_id, "created")
+        return moment(raw or 0)
+
+    @property
+    def updated_at(self) -> datetime:
+        (raw,) = self._engine.reader.fields(self.job_id, "updated")
+        return moment(raw or 0)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Invocations now queued, running, waiting with the job, on timers, and not yet numbered.
+
+        ``staged``: emissions of committed handlers that become invocations when there is room.
+        """
+        names = ("queued", "running", "waiting", "timers", "staged")
+        values = self._engine.reader.fields(self.job_id, *names)
+        return {name: int(value or 0) for name, value in zip(names, values, strict=True)}
+
+    @property
+    def pause_points(self) -> list[dict[str, Any]]:
+        """Every pause: ``at``, ``reason``, ``checkpoint``."""
+        return self._engine.reader.pauses(self.job_id)
+
+    @property
+    def outputs(self) -> list[Output]:
+        """What reached no slot, in store order; capped by ``output_limit``."""
+        return [Output(*parts) for parts in self._engine.reader.outputs(self.job_id)]
+
+    def result(self, timeout: float | None = None) -> list[Output]:
+        """Wait for the end and return the outputs.
+
+        Raises JobFailedError, JobCancelledError or JobPausedError with the reason, TimeoutError.
+        """
+        status = self._engine.wait(self.job_id, timeout)
+        if status == "completed":
+            return self.outputs
+        why = self.reason or "no reason was given"
+        if status == "failed":
+            raise JobFailedError(f"job {self.job_id} failed: {why}")
+        if status == "cancelled":
+            raise JobCancelledError(f"job {self.job_id} was cancelled: {why}")
+        raise JobPausedError(f"job {self.job_id} is paused: {why}; resume() continues it")
+
+    def wait(self, timeout: float | None = None) -> Self:
+        """Block until the job has ended, or is paused with nothing running.
+
+        Raises TimeoutError after ``timeout`` seconds.
+        """
+        self._engine.wait(self.job_id, timeout)
+        return self
+
+    # --- control -----------------------------------------------------------------------
+
+    def pause(self, reason: str = "", checkpoint: Any = None) -> None:
+        """From now on no handler of the job starts; running ones finish. ValueError at the end."""
+        self._engine.pause(self.job_id, reason, checkpoint)
+
+    def resume(self) -> None:
+        """Release what the pause held back."""
+        self._engine.resume(self.job_id)
+
+    def cancel(self, reason: str = "") -> None:
+        """End the job for good."""
+        self._engine.cancel(self.job_id, reason)
+
+    def retry(self) -> None:
+        """Continue a failed job from its failed invocations, with fresh attempts."""
+        self._engine.retry(self.job_id)
+
+    # --- routines and history ------------------------------------------------------------
+
+    @property
+    def routine_states(self) -> dict[str, dict[str, Any]]:
+        """State of every routine that ran: status, counters, stats, times, and data given to it."""
+        return self._engine.reader.routine_states(self.job_id)
+
+    def get_routine_state(self, routine_id: str) -> dict[str, Any] | None:
+        """State of one routine; None when it has not run. ValueError for an unknown id."""
+        self._check_routine(routine_id)
+        return self.routine_states.get(routine_id)
+
+    def update_routine_state(self, routine_id: str, data: dict[str, Any]) -> None:
+        """Keep data of your own with a routine; keys that exist are replaced."""
+        self._check_routine(routine_id)
+        refused = sorted(_ENGINE_KEYS & set(data))
+        if refused:
+            raise ValueError(f"{', '.join(refused)} of a routine is kept by the engine itself")
+        status = data.get("status", "pending")
+        if status not in ROUTINE_STATUSES:
+            known = ", ".join(ROUTINE_STATUSES)
+            raise ValueError(f"unknown routine status {status!r}; known: {known}")
+        encode_payload(data, self._engine.settings.max_payload, f"state of {routine_id!r}")
+        pairs = [part for k, v in data.items() for part in (f"{routine_id}\x00{k}", packb(v))]
+        if pairs:
+            self._write_beside("routine_data", "HSET", *pairs)
+
+    def get_execution_history(self, routine_id: str | None = None) -> list[HistoryEntry]:
+        """What happened, in the store's order; of one routine or of all."""
+        if routine_id is not None:
+            self._check_routine(routine_id)
+        entries: Iterable[HistoryEntry] = self._engine.reader.history(self.job_id)
+        return [e for e in entries if routine_id is None or _concerns(e, routine_id)]
+
+    def record_execution(
+        self, routine_id: str, event_name: str, data: dict[str, Any] | None = None
+    ) -> None:
+        """Add a note of your own to the history."""
+        self._check_routine(routine_id)
+        encode_payload(data or {}, self._engine.settings.max_payload, "record_execution")
+        record = pack_record(routine_id, event_name, data or {})
+        limit = self._engine.settings.history_limit
+        self._write_beside(
+            "history", "XADD", "MAXLEN", "~", limit, "*", "k", "recorded", "t", "", "p", record
+        )
+
+    @property
+    def open_joins(self) -> list[OpenJoin]:
+        """Joins that have items and have not fired."""
+        return self._engine.reader.open_joins(self.job_id)
+
+    # --- snapshots ---------------------------------------------------------------------
+
+    def serialize(self) -> dict[str, Any]:
+        """A JSON-able snapshot of everything. The store stays the truth."""
+        snapshot = {
+            "job_id": self.job_id,
+            "flow_id": self.flow_id,
+            "status": self.status,
+            "reason": self.reason,
+            "error": self.error,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+            "counts": self.counts,
+            "routine_states": self.routine_states,
+            "pause_points": self.pause_points,
+            "outputs": [vars(output) for output in self.outputs],
+            "history": [vars(entry) for entry in self.get_execution_history()],
+        }
+        encoded: dict[str, Any] = to_jsonable(snapshot)
+        return {"version": SNAPSHOT_VERSION, **encoded}
+
+    @classmethod
+    def deserialize(cls, data: Any) -> Self:
+        """The live handle of the job of a snapshot, with the snapshot as ``snapshot``."""
+        if not isinstance(data, dict) or not isinstance(data.get("job_id"), str):
+            raise RecordError("this is no snapshot of a job: it has no job_id")
+        if data.get("version", 0) > SNAPSHOT_VERSION:
+            raise RecordError(
+                f"the snapshot has version {data['version']}, this process reads up to "
+                f"{SNAPSHOT_VERSION}: upgrade FlowForge here"
+            )
+        job = cls(data["job_id"])
+        job.snapshot = from_jsonable({k: v for k, v in data.items() if k != "version"})
+        return job
+
+    #: What ``deserialize`` or ``load`` read; None on a handle made otherwise.
+    snapshot: dict[str, Any] | None = None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the snapshot as JSON."""
+        Path(path).write_text(json.dumps(self.serialize(), indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what ``save`` wrote; RecordError when it is no snapshot."""
+        try:
+            data = json.loads(Path(path).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise RecordError(f"{os.fspath(path)} is no snapshot of a job: {error}") from error
+        return cls.deserialize(data)
+
+    # --- inside ------------------------------------------------------------------------
+
+    def _text(self, field: str) -> str | None:
+        (raw,) = self._engine.reader.fields(self.job_id, field)
+        return None if raw is None else raw.decode()
+
+    def _check_routine(self, routine_id: str) -> None:
+        self._engine.reader.definition(self.job_id).index(routine_id)
+
+    def _write_beside(self, key: str, command: str, *arguments: Any) -> None:
+        """Write to a key of the job, which must end with the job's own retention."""
+        self._engine.reader.status(self.job_id)
+        store = self._engine.store
+        name = store.keys.of(key, self.job_id)
+        store.link.call(command, name, *arguments)
+        left = store.link.call("PTTL", store.keys.of("job", self.job_id))
+        if left > 0:
+            store.link.call("PEXPIRE", name, left)
+
+    def _read_error(self, raw: bytes) -> dict[str, Any]:
+        # Scripts that fail a job themselves leave a code: what, how often, which invocation.
+        code, _, rest = raw.partition(b" ")
+        if code in (b"quarantined", b"undefined"):
+            count, tag = rest.decode().split(" ")
+            return self._coded_error(code.decode(), int(count), tag)
+        if code in (b"unfilled", b"late"):
+            count, _, field = rest.decode().partition(" ")
+            return self._join_error(code.decode(), int(count), field)
+        found: dict[str, Any] = unpack_record(raw, f"error of job {self.job_id}", 1)[0]
+        return found
+
+    def _join_error(self, code: str, count: int, field: str) -> dict[str, Any]:
+        joins = self._engine.reader.join_of(self.job_id, field)
+        why = {
+            "unfilled": "and nothing is left that could deliver more",
+            "late": "when its timeout had passed",
+        }[code]
+        message = (
+            f"the join {joins.routine_id}.{joins.slot}{joins.for_key} had {count} items, {why}; "
+            'otherwise="fire" in its definition hands over what is there'
+        )
+        return {"type": "JoinNotFilled", "message": message, "routine_id": joins.routine_id}
+
+    def _coded_error(self, code: str, count: int, tag: str) -> dict[str, Any]:
+        if code == "undefined":
+            message = f"the definition of the job is gone from the server, so {tag} cannot run"
+            return {"type": "CorruptRecordError", "message": message, "invocation": tag}
+        number, index = (int(part) for part in tag.split(".")[:2])
+        routine_id = self._engine.reader.definition(self.job_id).routines[index].id
+        message = (
+            f"routine {routine_id!r} was quarantined: {count} workers were lost while they ran "
+            f"invocation {number}. Look for a crash or an out-of-memory kill, mend it, then retry()"
+        )
+        return {
+            "type": "Quarantined", "message": message, "routine_id": routine_id,
+            "invocation": number,
+        }  # fmt: skip
+
+
+class Producer:
+    """What handlers get of the engine: handles of jobs, and jobs of their own."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.child_job = engine.child_job
+        self.child_outputs = engine.child_outputs
+
+    def job(self, job_id: str) -> JobState:
+        return JobState(job_id, self._engine)
+
+
+def _concerns(entry: HistoryEntry, routine_id: str) -> bool:
+    return routine_id in (entry.routine_id, entry.details.get("routine_id"))

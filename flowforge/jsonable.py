@@ -1,0 +1,75 @@
+"""Payload values as JSON and back: types that JSON lacks become ``{"$type": text}``."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+
+def _to_datetime(value: str | list[str]) -> datetime:
+    if isinstance(value, str):
+        return datetime.fromisoformat(value)
+    text, zone = value
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone))
+
+
+_TO: dict[type, Callable[[Any], Any]] = {
+    datetime: lambda v: (
+        [v.isoformat(), v.tzinfo.key] if isinstance(v.tzinfo, ZoneInfo) else v.isoformat()
+    ),
+    date: lambda v: v.isoformat(),
+    Decimal: str,
+    UUID: str,
+    bytes: lambda v: base64.b64encode(v).decode(),
+    tuple: lambda v: [to_jsonable(item) for item in v],
+    set: lambda v: [to_jsonable(item) for item in v],
+}
+
+_FROM: dict[str, Callable[[Any], Any]] = {
+    "datetime": _to_datetime,
+    "date": date.fromisoformat,
+    "Decimal": Decimal,
+    "UUID": UUID,
+    "bytes": base64.b64decode,
+    "int": lambda v: int(v, 16),
+    "float": float,
+    "tuple": lambda v: tuple(from_jsonable(item) for item in v),
+    "set": lambda v: {from_jsonable(item) for item in v},
+    "dict": lambda v: {from_jsonable(key): from_jsonable(item) for key, item in v},
+}
+
+
+def to_jsonable(value: Any) -> Any:
+    """The JSON form of a value that msgpack payloads may hold."""
+    kind = type(value)
+    if kind in _TO:
+        return {f"${kind.__name__}": _TO[kind](value)}
+    if (kind is int and abs(value) >= 2**63) or (kind is float and not math.isfinite(value)):
+        return {f"${kind.__name__}": hex(value) if kind is int else repr(value)}
+    if kind is list:
+        return [to_jsonable(item) for item in value]
+    if isinstance(value, dict):
+        plain = all(type(key) is str and not key.startswith("$") for key in value)
+        if plain:
+            return {key: to_jsonable(item) for key, item in value.items()}
+        return {"$dict": [[to_jsonable(k), to_jsonable(v)] for k, v in value.items()]}
+    return value
+
+
+def from_jsonable(value: Any) -> Any:
+    """The inverse of to_jsonable."""
+    if isinstance(value, list):
+        return [from_jsonable(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1:
+        ((name, content),) = value.items()
+        if name.startswith("$") and name[1:] in _FROM:
+            return _FROM[name[1:]](content)
+    return {key: from_jsonable(item) for key, item in value.items()}

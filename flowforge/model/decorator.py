@@ -1,0 +1,153 @@
+"""``@routine``: a function becomes a routine with one slot, ``input``.
+
+A function whose first parameter is ``self`` is an ordinary handler: it receives the bound routine
+and emits what it wants. Any other function is called with the params alone; a dict that it returns
+is emitted on its only event (``output``, unless it declares another), and None emits nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from inspect import Parameter
+from typing import Any, TypeAlias, overload
+
+from flowforge.errors import DefinitionError
+from flowforge.model.event import Event
+from flowforge.model.handlers import check_synchronous
+from flowforge.model.names import listing
+from flowforge.model.routine import Routine
+from flowforge.model.slot import MergeStrategy, Slot
+
+Function: TypeAlias = Callable[..., Any]
+Events: TypeAlias = Iterable[str] | Mapping[str, Iterable[str] | None]
+
+#: The slot of every routine that is made from a function.
+INPUT = "input"
+#: The event of a function that declares none.
+OUTPUT = "output"
+
+
+@overload
+def routine(function: Function, /) -> type[Routine]: ...
+
+
+@overload
+def routine(
+    *,
+    events: Events | None = None,
+    queue: str | None = None,
+    name: str | None = None,
+    merge_strategy: MergeStrategy = "override",
+    secret: Iterable[str] = (),
+) -> Callable[[Function], type[Routine]]: ...
+
+
+def routine(
+    function: Function | None = None,
+    /,
+    *,
+    events: Events | None = None,
+    queue: str | None = None,
+    name: str | None = None,
+    merge_strategy: MergeStrategy = "override",
+    secret: Iterable[str] = (),
+) -> type[Routine] | Callable[[Function], type[Routine]]:
+    """Make a Routine subclass of a function; add the class or an instance of it to a flow.
+
+    ``events`` is a list of names, or a dict of name to output params. ``name`` takes the place of
+    the function's own in the registered name (module.name). The function stays reachable as the
+    class's ``function``, for tests. ValueError for what cannot run.
+    """
+    declared = _events(events)
+
+    def decorate(function: Function) -> type[Routine]:
+        _check_function(function)
+        slot = Slot.of(INPUT, "handle", merge_strategy, secret)
+        return _make(function, name or function.__qualname__, queue, declared, slot)
+
+    return decorate if function is None else decorate(function)
+
+
+def _events(events: Events | None) -> tuple[Event, ...]:
+    if events is None:
+        return (Event(OUTPUT),)
+    if isinstance(events, str):
+        raise DefinitionError(f"events must be a list of names: write [{events!r}], not {events!r}")
+    if isinstance(events, Mapping):
+        return tuple(Event.of(name, params) for name, params in events.items())
+    return tuple(Event.of(name) for name in events)
+
+
+def _check_function(function: object) -> None:
+    if not inspect.isfunction(function):
+        raise DefinitionError(f"@routine makes a routine of a function, not of {function!r:.80}")
+    check_synchronous(function, f"@routine function {function.__qualname__!r}")
+
+
+def _make(
+    function: Function, qualname: str, queue: str | None, events: tuple[Event, ...], slot: Slot
+) -> type[Routine]:
+    def initialise(self: Routine) -> None:
+        super(cls, self).__init__()
+        self.define_slot(
+            INPUT,
+            self.handle,  # type: ignore[attr-defined]
+            slot.merge_strategy,
+            secret=slot.secret,
+        )
+        for event in events:
+            self.define_event(event.name, event.output_params)
+
+    namespace = {
+        "__module__": function.__module__,
+        "__qualname__": qualname,
+        "__doc__": function.__doc__,
+        "__init__": initialise,
+        "function": staticmethod(function),
+        "handle": _handler(function, events),
+        "queue": queue,
+    }
+    cls: type[Routine] = type(qualname.rpartition(".")[2], (Routine,), namespace)
+    return cls
+
+
+def _handler(function: Function, events: tuple[Event, ...]) -> Function:
+    """Return the method that receives deliveries, with the signature that binding must see."""
+    signature = inspect.signature(function)
+    parameters = list(signature.parameters.values())
+    if parameters and parameters[0].name == "self":
+
+        @functools.wraps(function)
+        def handle(self: Routine, /, *args: Any, **kwargs: Any) -> None:
+            function(self, *args, **kwargs)
+    else:
+        # Positional-only, so that a param may have any name.
+        bound = Parameter("_routine", Parameter.POSITIONAL_ONLY)
+        signature = signature.replace(parameters=[bound, *parameters])
+
+        @functools.wraps(function)
+        def handle(self: Routine, /, *args: Any, **kwargs: Any) -> None:
+            result = function(*args, **kwargs)
+            if result is not None:
+                _emit(self, events, result)
+
+    handle.__name__ = handle.__qualname__ = "handle"
+    handle.__signature__ = signature  # type: ignore[attr-defined]
+    return handle
+
+
+def _emit(routine: Routine, events: tuple[Event, ...], result: object) -> None:
+    where = type(routine).__qualname__
+    if not isinstance(result, dict) or not all(isinstance(key, str) for key in result):
+        raise DefinitionError(
+            f"{where} returned {result!r:.80}: return a dict of params to emit, or None"
+        )
+    if len(events) != 1:
+        raise DefinitionError(
+            f"{where} returned a dict, but declares {len(events)} events "
+            f"({listing(event.name for event in events)}): take 'self' as the first parameter and "
+            "call self.emit(event, ...)"
+        )
+    routine.emit(events[0].name, **result)

@@ -1,0 +1,196 @@
+"""A flow as data: what is stored under its hash, and what a running job pins."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+from flowforge.errors import CorruptRecordError, DefinitionError, NewerRecordError
+from flowforge.model.connection import Connection
+from flowforge.model.join import Join
+from flowforge.model.names import listing
+from flowforge.model.records import Record, check_unique, read, read_list, read_optional
+from flowforge.model.slot import CALL_SLOT
+
+#: Version of the record. A worker refuses newer ones instead of misreading them.
+DEFINITION_VERSION = 1
+
+#: What the store keeps of a slot's deliveries: "m", all, since they merge; "o", the latest, since
+#: other handlers of the routine may ask for it; "", nothing.
+SlotMode: TypeAlias = Literal["m", "o", ""]
+
+
+@dataclass(frozen=True)
+class RoutineSpec:
+    """One routine of a flow. Needs no class: dashboards and producers read definitions too."""
+
+    id: str
+    class_name: str
+    #: Celery queue; None: what ``task_routes`` says.
+    queue: str | None
+    #: What ``Routine.serialize`` gave.
+    raw: Record
+
+    @cached_property
+    def slot_names(self) -> tuple[str, ...]:
+        """What slot indexes count: the slots as defined, then ``__call__`` if there is one."""
+        names = tuple(slot["name"] for slot in self.raw["slots"])
+        return (*names, CALL_SLOT) if self.raw["call"] else names
+
+    @cached_property
+    def event_names(self) -> tuple[str, ...]:
+        return tuple(event["name"] for event in self.raw["events"])
+
+    def serialize(self) -> Record:
+        return {"id": self.id, "queue": self.queue, "routine": self.raw}
+
+    @classmethod
+    def deserialize(cls, data: Record) -> RoutineSpec:
+        routine_id = read(data, "id", str, "a routine of the definition")
+        where = f"routine {routine_id!r}"
+        raw: Record = read(data, "routine", dict, where)
+        read(raw, "call", bool, where)
+        for part in ("slots", "events"):
+            names = [read(item, "name", str, where) for item in read_list(raw, part, dict, where)]
+            check_unique(names, part, where)
+        class_name = read(raw, "class", str, where)
+        return cls(routine_id, class_name, read_optional(data, "queue", str, where), raw)
+
+
+@dataclass(frozen=True)
+class Definition:
+    """Immutable; equal definitions have equal hashes in every process.
+
+    The index of a routine is its position in ``routines``; that of a slot its position in
+    ``slot_names``. Both are the same for everyone who has the hash.
+    """
+
+    flow_id: str
+    routines: tuple[RoutineSpec, ...]
+    connections: tuple[Connection, ...] = ()
+    #: The flow's policy as ``ErrorHandler.serialize`` gave it: reading it needs no classes.
+    error_handler: Record | None = None
+    max_in_flight: int | None = None
+
+    def __hash__(self) -> int:
+        return hash(self.hash)
+
+    def serialize(self) -> Record:
+        return {
+            "version": DEFINITION_VERSION,
+            "flow_id": self.flow_id,
+            "routines": [spec.serialize() for spec in self.routines],
+            "connections": [connection.serialize() for connection in self.connections],
+            "error_handler": self.error_handler,
+            "max_in_flight": self.max_in_flight,
+        }
+
+    def to_json(self) -> str:
+        """Return the canonical text: ASCII, sorted keys, no blanks."""
+        return self._json
+
+    @cached_property
+    def _json(self) -> str:
+        return json.dumps(self.serialize(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @cached_property
+    def hash(self) -> str:
+        """The first 32 hexadecimal digits of the SHA-256 of the canonical text."""
+        return hashlib.sha256(self._json.encode()).hexdigest()[:32]
+
+    @cached_property
+    def _indexes(self) -> dict[str, int]:
+        return {spec.id: i for i, spec in enumerate(self.routines)}
+
+    def index(self, routine_id: str) -> int:
+        """Return the routine's index; ValueError for an unknown id."""
+        index = self._indexes.get(routine_id)
+        if index is None:
+            raise DefinitionError(
+                f"flow {self.flow_id!r} has no routine {routine_id!r}; it has: "
+                f"{listing(self._indexes)}"
+            )
+        return index
+
+    def slot_names(self, index: int) -> tuple[str, ...]:
+        """Return ``RoutineSpec.slot_names`` of a routine."""
+        return self.routines[index].slot_names
+
+    def mode(self, routine_index: int, slot_index: int) -> SlotMode:
+        """Return what the store keeps of a slot's deliveries. Needs no class."""
+        spec = self.routines[routine_index]
+        if spec.slot_names[slot_index] == CALL_SLOT:
+            return ""
+        if spec.raw["slots"][slot_index]["merge_strategy"] != "override":
+            return "m"
+        if self.join(routine_index, slot_index) is not None:
+            return ""
+        return "o" if len(spec.slot_names) > 1 else ""
+
+    def join(self, routine_index: int, slot_index: int) -> Join | None:
+        """Return how a slot collects its deliveries; None when it does not. Needs no class."""
+        slots = self.routines[routine_index].raw["slots"]
+        raw = slots[slot_index].get("join") if slot_index < len(slots) else None
+        return None if raw is None else Join.deserialize(raw)
+
+    def ancestors(self, index: int) -> frozenset[int]:
+        """Return every routine from which a delivery can lead to this one; itself on a cycle."""
+        found: set[int] = set()
+        to_visit = [index]
+        while to_visit:
+            target = self.routines[to_visit.pop()].id
+            sources = {
+                self.index(connection.source_routine_id)
+                for connection in self.connections
+                if connection.target_routine_id == target
+            }
+            to_visit += sources - found
+            found |= sources
+        return frozenset(found)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Definition:
+        """Read a stored definition; CorruptRecordError or NewerRecordError when it cannot be."""
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise CorruptRecordError(f"the definition is no JSON: {error}") from error
+        return cls.deserialize(data)
+
+    @classmethod
+    def deserialize(cls, data: Record) -> Definition:
+        """As ``from_json``, from a parsed record."""
+        where = "the definition"
+        version = read(data, "version", int, where)
+        if version > DEFINITION_VERSION:
+            raise NewerRecordError(
+                f"the definition has version {version}, this process reads up to "
+                f"{DEFINITION_VERSION}: upgrade FlowForge here"
+            )
+        flow_id = read(data, "flow_id", str, where)
+        routines = read_list(data, "routines", dict, where)
+        connections = read_list(data, "connections", dict, where)
+        definition = cls(
+            flow_id,
+            tuple(RoutineSpec.deserialize(item) for item in routines),
+            tuple(Connection.deserialize(item) for item in connections),
+            read_optional(data, "error_handler", dict, where),
+            read_optional(data, "max_in_flight", int, where),
+        )
+        definition._check_consistent()
+        return definition
+
+    def _check_consistent(self) -> None:
+        where = f"definition of flow {self.flow_id!r}"
+        check_unique((spec.id for spec in self.routines), "routine", where)
+        by_id = {spec.id: spec for spec in self.routines}
+        for connection in self.connections:
+            source = by_id.get(connection.source_routine_id)
+            target = by_id.get(connection.target_routine_id)
+            if source is None or connection.source_event not in source.event_names:
+                raise CorruptRecordError(f"{where}: {connection} starts at an unknown event")
+            if target is None or connection.target_slot not in target.slot_names:
+                raise CorruptRecordError(f"{where}: {connection} ends at an unknown slot")

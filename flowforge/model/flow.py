@@ -1,0 +1,288 @@
+"""The graph that a user defines: routines under ids, and the connections between them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from itertools import count
+from typing import Self
+
+from flowforge.errors import DefinitionError
+from flowforge.model.connection import Connection
+from flowforge.model.definition import Definition, RoutineSpec
+from flowforge.model.error_handler import ErrorHandler
+from flowforge.model.names import check_name, check_whole, listing, snake_case
+from flowforge.model.rebuildable import check_rebuildable
+from flowforge.model.records import Record
+from flowforge.model.routine import Routine, check_error_handler, fresh, overrides_call
+from flowforge.model.slot import CALL_SLOT
+from flowforge.model.subflow import SEPARATOR, SubFlow
+
+#: The slot that starts a job when a routine has several.
+TRIGGER = "trigger"
+
+
+class FlowGraph:
+    """A flow's definition while it is being written. Every refusal is a ValueError.
+
+    A flow may change after a job has started: the job keeps the definition that it started with.
+    """
+
+    def __init__(self, flow_id: str | None = None, *, max_in_flight: int | None = None) -> None:
+        self.flow_id = (
+            f"flow-{uuid.uuid4().hex[:12]}" if flow_id is None else check_name("flow_id", flow_id)
+        )
+        self.max_in_flight = (
+            None if max_in_flight is None else check_whole("max_in_flight", max_in_flight, 1)
+        )
+        #: Counts this object's changes, so that a definition is made again only after one.
+        self.version = 0
+        self._routines: dict[str, Routine] = {}
+        self._built: dict[str, Routine] = {}
+        self._queues: dict[str, str] = {}
+        #: Policies that routines have from the sub-flow they came with.
+        self._handlers: dict[str, ErrorHandler] = {}
+        self._subflows: dict[str, SubFlow] = {}
+        self._connections: list[Connection] = []
+        self._error_handler: ErrorHandler | None = None
+        # The state that the definitions below were made of, and one for each set of queues.
+        self._defined_from: object = None
+        self._defined: dict[tuple[tuple[str, str | None], ...], Definition] = {}
+
+    def add_routine(
+        self,
+        routine: Routine | type[Routine],
+        routine_id: str | None = None,
+        *,
+        queue: str | None = None,
+    ) -> str:
+        """Add a routine (or a class, which is built without arguments) and return its id.
+
+        ``queue`` overrides the routine's own in this flow. NotRebuildableError says why another
+        process could not rebuild the routine, and what to do.
+        """
+        instance = fresh(routine) if isinstance(routine, type) else routine
+        if not isinstance(instance, Routine):
+            raise DefinitionError(f"a Routine is needed, not {routine!r:.80}")
+        if routine_id is not None and check_name("routine_id", routine_id) in self._routines:
+            raise DefinitionError(f"flow {self.flow_id!r} already has a routine {routine_id!r}")
+        if queue is not None:
+            check_name("queue", queue)
+        built = check_rebuildable(instance)
+        new_id = routine_id or self._generated_id(instance)
+        self._insert(new_id, instance, built, queue)
+        return new_id
+
+    def _insert(self, new_id: str, routine: Routine, built: Routine, queue: str | None) -> None:
+        self._routines[new_id] = routine
+        self._built[new_id] = built
+        if queue is not None:
+            self._queues[new_id] = queue
+        self.version += 1
+
+    def _generated_id(self, routine: Routine) -> str:
+        # Stable: the same code adds the same routines in the same order in every process.
+        stem = snake_case(type(routine).__name__)[:100]
+        candidates = (stem if n == 1 else f"{stem}_{n}" for n in count(1))
+        return next(candidate for candidate in candidates if candidate not in self._routines)
+
+    def add_flow(self, other: FlowGraph, flow_id: str, *, entry: str) -> str:
+        """Add another flow as a routine and return its id.
+
+        ``entry``: the routine of ``other`` that deliveries go to; its slot is the sub-flow's only
+        slot. Events that nobody takes inside are the sub-flow's events. Its routines get the ids
+        ``<flow_id>/<routine id>``, keep their own error handlers, and else that of ``other``. What
+        is added is a copy: later changes of ``other`` stay outside.
+
+        ValueError when a flow is added to itself, or the id is taken.
+        """
+        if other is self:
+            raise DefinitionError(f"flow {self.flow_id!r} cannot contain itself")
+        check_name("flow_id", flow_id)
+        if flow_id in self._routines or flow_id in self._subflows:
+            raise DefinitionError(f"flow {self.flow_id!r} already has a routine {flow_id!r}")
+        slot = other.entry_slot(entry)
+        if slot == CALL_SLOT:
+            raise DefinitionError(f"entry {entry!r} is entered by __call__: name a slot instead")
+        inside = f"{flow_id}{SEPARATOR}"
+        for routine_id, routine in other._routines.items():
+            self._insert(
+                inside + routine_id,
+                routine,
+                other._built[routine_id],
+                other._queues.get(routine_id),
+            )
+            handler = other._handlers.get(routine_id) or other._error_handler
+            if handler is not None:
+                self._handlers[inside + routine_id] = handler
+        self._connections += [connection.inside(inside) for connection in other._connections]
+        taken = {(c.source_routine_id, c.source_event) for c in other._connections}
+        outputs = tuple(
+            (inside + routine_id, event)
+            for routine_id, routine in other._routines.items()
+            for event in routine.events
+            if (routine_id, event) not in taken
+        )
+        entry_id = other._subflows[entry].entry_routine_id if entry in other._subflows else entry
+        self._subflows[flow_id] = SubFlow(flow_id, inside + entry_id, slot, outputs)
+        self.version += 1
+        return flow_id
+
+    def connect(
+        self,
+        source_routine_id: str,
+        source_event: str,
+        target_routine_id: str,
+        target_slot: str,
+        param_mapping: Mapping[str, str] | None = None,
+    ) -> Connection:
+        """Send an event's params to a slot; cycles and self-connections are allowed.
+
+        ``param_mapping`` renames: {event param: slot param}. ValueError names what is unknown,
+        and refuses a second connection of the same two ends.
+        """
+        if source_routine_id in self._subflows:
+            source_routine_id, source_event = self._subflows[source_routine_id].source(source_event)
+        if target_routine_id in self._subflows:
+            target_routine_id, target_slot = self._subflows[target_routine_id].target(target_slot)
+        source = self._known(source_routine_id, "source_routine_id")
+        target = self._known(target_routine_id, "target_routine_id")
+        if source_event not in source.events:
+            raise DefinitionError(
+                f"routine {source_routine_id!r} has no event {source_event!r}; it has: "
+                f"{listing(source.events)}"
+            )
+        if target_slot not in target.slots:
+            raise DefinitionError(
+                f"routine {target_routine_id!r} has no slot {target_slot!r}; it has: "
+                f"{listing(target.slots)}"
+            )
+        connection = Connection(
+            source_routine_id, source_event, target_routine_id, target_slot, param_mapping or {}
+        )
+        _check_join(source, connection, target)
+        if any(str(connection) == str(existing) for existing in self._connections):
+            raise DefinitionError(f"{connection} is connected already")
+        self._connections.append(connection)
+        self.version += 1
+        return connection
+
+    def _known(self, routine_id: str, what: str) -> Routine:
+        routine = self._routines.get(routine_id)
+        if routine is None:
+            raise DefinitionError(
+                f"{what}: flow {self.flow_id!r} has no routine {routine_id!r}; it has: "
+                f"{listing(self._routines)}"
+            )
+        return routine
+
+    def set_error_handler(self, error_handler: ErrorHandler | None) -> None:
+        """Set the policy of every routine that has none of its own; None: STOP."""
+        self._error_handler = check_error_handler(error_handler)
+        self.version += 1
+
+    def get_error_handler(self) -> ErrorHandler | None:
+        return self._error_handler
+
+    @property
+    def routines(self) -> dict[str, Routine]:
+        """All routines by id, in order of addition; a copy."""
+        return dict(self._routines)
+
+    def entry_routine(self, routine_id: str) -> str:
+        """Return the routine that an entry stands for: itself, or that of a sub-flow."""
+        subflow = self._subflows.get(routine_id)
+        return routine_id if subflow is None else subflow.entry_routine_id
+
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        return tuple(self._connections)
+
+    def entry_slot(self, routine_id: str) -> str:
+        """Return where a job starts that enters at this routine.
+
+        Its own ``__call__``, else its slot ``trigger``, else its only slot; else ValueError.
+        """
+        if routine_id in self._subflows:
+            return self._subflows[routine_id].entry_slot
+        routine = self._known(routine_id, "entry_routine_id")
+        slots = routine.slots
+        if overrides_call(type(routine)):
+            return CALL_SLOT
+        if TRIGGER in slots:
+            return TRIGGER
+        if len(slots) == 1:
+            return next(iter(slots))
+        raise DefinitionError(
+            f"routine {routine_id!r} cannot start a job: it has the slots {listing(slots)}. "
+            f"Override __call__, name one slot {TRIGGER!r}, or have only one"
+        )
+
+    def definition(self, queues: Mapping[str, str | None] | None = None) -> Definition:
+        """Return this flow as data; the same object for the same queues until something changes.
+
+        ``queues`` ({routine id: queue}) wins over ``add_routine(queue=)``, and that over the
+        routine's own; None there says nothing.
+        """
+        revisions = tuple((routine._revision, routine.queue) for routine in self._routines.values())
+        state = (self.version, self.flow_id, self.max_in_flight, revisions)
+        if state != self._defined_from:
+            self._defined = {}
+            self._defined_from = state
+        asked = tuple(sorted(queues.items())) if queues else ()
+        definition = self._defined.get(asked)
+        if definition is None:
+            definition = self._defined[asked] = self._define(queues or {})
+        return definition
+
+    def _define(self, queues: Mapping[str, str | None]) -> Definition:
+        handler = self._error_handler
+        return Definition(
+            self.flow_id,
+            tuple(self._spec(routine_id, queues) for routine_id in self._routines),
+            tuple(self._connections),
+            None if handler is None else handler.serialize(),
+            self.max_in_flight,
+        )
+
+    def _spec(self, routine_id: str, queues: Mapping[str, str | None]) -> RoutineSpec:
+        routine = self._routines[routine_id]
+        # Again, since attributes may have been set after the routine was added.
+        check_rebuildable(routine, self._built[routine_id])
+        raw = routine.serialize()
+        if raw["error_handler"] is None and routine_id in self._handlers:
+            raw = {**raw, "error_handler": self._handlers[routine_id].serialize()}
+        queue = queues.get(routine_id) or self._queues.get(routine_id) or routine.queue
+        return RoutineSpec(routine_id, raw["class"], queue, raw)
+
+    def serialize(self) -> Record:
+        """Return a JSON object; ``deserialize`` in any process that has imported the classes."""
+        return self.definition().serialize()
+
+    @classmethod
+    def deserialize(cls, data: Record) -> Self:
+        """Rebuild. CorruptRecordError, NewerRecordError or UnknownRoutineClassError otherwise."""
+        definition = Definition.deserialize(data)
+        flow = cls(definition.flow_id, max_in_flight=definition.max_in_flight)
+        for spec in definition.routines:
+            routine = Routine.deserialize(spec.raw)
+            flow._insert(spec.id, routine, fresh(type(routine)), spec.queue)
+        flow._connections.extend(definition.connections)
+        if definition.error_handler is not None:
+            flow._error_handler = ErrorHandler.deserialize(definition.error_handler)
+        flow.version += 1
+        return flow
+
+
+def _check_join(source: Routine, connection: Connection, target: Routine) -> None:
+    """Refuse a join whose params the event, as far as it is declared, does not have."""
+    slot, event = target.get_slot(connection.target_slot), source.get_event(connection.source_event)
+    if slot is None or slot.join is None or event is None or event.output_params is None:
+        return
+    sent = connection.apply(dict.fromkeys(event.output_params))
+    for name in slot.join.params:
+        if name not in sent:
+            raise DefinitionError(
+                f"{connection}: the join of slot {slot.name!r} needs the param {name!r}; the event "
+                f"sends: {listing(sent)}"
+            )

@@ -1,0 +1,50 @@
+"""What a bound routine asks of the invocation that it runs in."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol
+
+
+class Invocation(Protocol):
+    """One attempt at one delivery. The model delegates to it and knows nothing behind it."""
+
+    @property
+    def job(self) -> Any:
+        """Handle of the running job."""
+
+    @property
+    def job_id(self) -> str: ...
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first attempt at this delivery."""
+
+    @property
+    def checkpoint(self) -> Any:
+        """What the latest pause left, or None."""
+
+    @property
+    def cancelled(self) -> bool:
+        """True within a heartbeat after the job was cancelled."""
+
+    def emit(self, event: str, params: dict[str, Any]) -> None:
+        """Buffer an emission; PayloadError names the path of a value that cannot travel."""
+
+    def record_stat(
+        self, op: Literal["set", "add", "reset"], name: str | None, value: object
+    ) -> None:
+        """Note a change to the routine's stats, to be applied by the commit."""
+
+    def start(
+        self, flow: Any, entry_routine_id: str, params: dict[str, Any] | None, event: str
+    ) -> str:
+        """Start a job of another flow with this attempt's commit; return its id."""
+
+    def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
+        """Return the outputs of a completed child job; ChildJobError for another end."""
+
+    def slot_data(self, slot: str) -> dict[str, Any]:
+        """Return what this job's slot has merged or remembered so far."""
+
+    def reset_slot(self, slot: str) -> None:
+        """Forget it, when this attempt commits."""

@@ -1,0 +1,226 @@
+"""A definition made ready to run: what a worker process keeps for each definition that it meets."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from flowforge.errors import CorruptRecordError
+from flowforge.model import registry
+from flowforge.model.connection import Connection
+from flowforge.model.definition import Definition, RoutineSpec
+from flowforge.model.error_handler import ErrorHandler
+from flowforge.model.handlers import check_handler_exists
+from flowforge.model.join import Join
+from flowforge.model.routine import Routine
+from flowforge.model.signature import Signature
+from flowforge.model.slot import CALL_SLOT, CHILD_SLOT, CHILD_SLOT_INDEX, Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A slot that deliveries go to. Known from the definition alone, without the class."""
+
+    routine_index: int
+    slot_index: int
+    connection: Connection
+    #: Deliveries fold into the slot's data (``append`` or a function).
+    merges: bool
+    #: The latest delivery is kept, since other handlers of the routine may ask for it.
+    remembers: bool
+    #: How the slot collects its deliveries; None: each is handled on its own.
+    join: Join | None = None
+
+    def mode(self, params: dict[str, Any], where: str) -> str:
+        """How the store keeps a delivery: ``m`` merges, ``o`` remembers, ``j…`` joins."""
+        if self.join is not None:
+            return self.join.mode(params, where)
+        return "m" if self.merges else "o" if self.remembers else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A slot that a job starts at: a target without a connection."""
+
+    routine_index: int
+    slot_index: int
+    merges: bool
+    remembers: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSlot:
+    """A slot with everything that calling its handler needs."""
+
+    name: str
+    index: int
+    #: Name of the method to call on the bound routine.
+    call: str
+    signature: Signature
+    merges: bool
+    #: None for ``__call__``.
+    slot: Slot | None
+    secret: frozenset[str]
+    #: What feeds it, as "fetch.output -> charge.input", for error messages.
+    sources: tuple[str, ...]
+
+
+class SetUp:
+    """Runs a routine's ``setup()`` with the first call that succeeds, and never again."""
+
+    __slots__ = ("_done", "_lock", "_setup")
+
+    def __init__(self, setup: Callable[[], object]) -> None:
+        self._setup = setup
+        self._lock = threading.Lock()
+        self._done = False
+
+    def __call__(self) -> None:
+        if self._done:
+            return
+        with self._lock:
+            if not self._done:
+                self._setup()
+                self._done = True
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRoutine:
+    """A routine, built; once ``set_up`` has run, ``prototype.bind`` makes copies for deliveries."""
+
+    id: str
+    index: int
+    class_name: str
+    prototype: Routine
+    set_up: SetUp
+    slots: tuple[PlannedSlot, ...]
+    #: The routine's policy, else the flow's, else STOP.
+    error_handler: ErrorHandler
+    #: For every declared event, where its params go; empty when nobody is connected.
+    targets: dict[str, tuple[Target, ...]]
+
+
+#: Where a routine hears of the end of a job that it has started.
+CHILD_ENDED = PlannedSlot(
+    CHILD_SLOT,
+    CHILD_SLOT_INDEX,
+    "_child_ended",
+    Signature.of(Routine._child_ended),
+    False,
+    None,
+    frozenset(),
+    (),
+)
+
+
+class Plan:
+    """Builds each routine when it is first needed, so that an unknown class spoils only itself."""
+
+    def __init__(self, definition: Definition) -> None:
+        self.definition = definition
+        count = len(definition.routines)
+        self._built: list[PlannedRoutine | None] = [None] * count
+        # One lock a routine: a slow setup() must not hold up the others.
+        self._locks = [threading.Lock() for _ in range(count)]
+
+    def routine(self, index: int) -> PlannedRoutine:
+        """Return the routine; the first call builds it, and one after its class was redefined.
+
+        Raises UnknownRoutineClassError for a class that is not imported; nothing is kept then, so
+        that the next call tries again.
+        """
+        built = self._built[self._checked(index)]
+        if built is not None and registry.is_latest(built.class_name, type(built.prototype)):
+            return built
+        with self._locks[index]:
+            built = self._built[index]
+            if built is None or not registry.is_latest(built.class_name, type(built.prototype)):
+                built = self._built[index] = self._build(index)
+            return built
+
+    def routine_id(self, index: int) -> str:
+        return self.definition.routines[self._checked(index)].id
+
+    def slot_name(self, routine_index: int, slot_index: int) -> str:
+        names = self.definition.routines[self._checked(routine_index)].slot_names
+        if not 0 <= slot_index < len(names):
+            raise CorruptRecordError(
+                f"routine {self.routine_id(routine_index)!r} of flow {self.definition.flow_id!r} "
+                f"has {len(names)} slots, none of index {slot_index}"
+            )
+        return names[slot_index]
+
+    def target(self, routine_index: int, slot_index: int) -> Entry:
+        """Describe a slot as the entry of a job."""
+        self.slot_name(routine_index, slot_index)
+        mode = self.definition.mode(routine_index, slot_index)
+        return Entry(routine_index, slot_index, mode == "m", mode == "o")
+
+    def _checked(self, index: int) -> int:
+        # A negative index would count from the end.
+        if not 0 <= index < len(self._built):
+            raise CorruptRecordError(
+                f"flow {self.definition.flow_id!r} has {len(self._built)} routines, none of index "
+                f"{index}"
+            )
+        return index
+
+    def _target(self, connection: Connection) -> Target:
+        definition = self.definition
+        index = definition.index(connection.target_routine_id)
+        slot_index = definition.slot_names(index).index(connection.target_slot)
+        mode = definition.mode(index, slot_index)
+        join = definition.join(index, slot_index)
+        return Target(index, slot_index, connection, mode == "m", mode == "o", join)
+
+    @cached_property
+    def _targets(self) -> dict[tuple[str, str], tuple[Target, ...]]:
+        """Targets by source routine and event, in order of connection."""
+        found: dict[tuple[str, str], tuple[Target, ...]] = {}
+        for connection in self.definition.connections:
+            source = (connection.source_routine_id, connection.source_event)
+            found[source] = (*found.get(source, ()), self._target(connection))
+        return found
+
+    @cached_property
+    def _error_handler(self) -> ErrorHandler:
+        raw = self.definition.error_handler
+        return ErrorHandler() if raw is None else ErrorHandler.deserialize(raw)
+
+    def _build(self, index: int) -> PlannedRoutine:
+        spec = self.definition.routines[index]
+        prototype = Routine.deserialize(spec.raw)
+        return PlannedRoutine(
+            spec.id,
+            index,
+            spec.class_name,
+            prototype,
+            SetUp(prototype.setup),
+            tuple(self._slot(spec, prototype, i) for i in range(len(spec.slot_names))),
+            prototype.get_error_handler() or self._error_handler,
+            {name: self._targets.get((spec.id, name), ()) for name in spec.event_names},
+        )
+
+    def _slot(self, spec: RoutineSpec, prototype: Routine, index: int) -> PlannedSlot:
+        name = spec.slot_names[index]
+        slot = None if name == CALL_SLOT else prototype.get_slot(name)
+        call = CALL_SLOT if slot is None else slot.handler_name
+        check_handler_exists(type(prototype), name, call)
+        sources = tuple(
+            str(connection)
+            for connection in self.definition.connections
+            if connection.target_routine_id == spec.id and connection.target_slot == name
+        )
+        return PlannedSlot(
+            name,
+            index,
+            call,
+            Signature.of(getattr(type(prototype), call)),
+            slot is not None and slot.merges,
+            slot,
+            frozenset() if slot is None else slot.secret,
+            sources,
+        )

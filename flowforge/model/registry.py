@@ -1,0 +1,90 @@
+"""The routine classes that this process has imported, by name.
+
+A worker rebuilds routines only from here: a name in Redis is looked up, never imported.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from flowforge.errors import UnknownRoutineClassError
+from flowforge.model.locate import real_module
+
+if TYPE_CHECKING:
+    from flowforge.model.routine import Routine
+
+    Listener: TypeAlias = Callable[[type[Routine]], None]
+
+_lock = threading.Lock()
+_classes: dict[str, type[Routine]] = {}
+_listeners: list[Listener] = []
+
+
+def class_name(cls: type) -> str:
+    """Return the name of a routine class that is the same in every process: module.qualname."""
+    return f"{real_module(cls.__module__)}.{cls.__qualname__}"
+
+
+def register(cls: type[Routine]) -> None:
+    """Make a class known. The latest of a name wins, so that a notebook cell can run again."""
+    with _lock:
+        _classes[class_name(cls)] = cls
+        listeners = tuple(_listeners)
+    for listener in listeners:
+        listener(cls)
+
+
+def on_register(callback: Listener) -> Callable[[], None]:
+    """Call back once for each known class and for each later one; return what ends that."""
+    with _lock:
+        _listeners.append(callback)
+        known_classes = tuple(_classes.values())
+    for cls in known_classes:
+        callback(cls)
+
+    def unsubscribe() -> None:
+        with _lock:
+            if callback in _listeners:
+                _listeners.remove(callback)
+
+    return unsubscribe
+
+
+def known() -> dict[str, type[Routine]]:
+    """Return a copy of all registered classes by name."""
+    with _lock:
+        return dict(_classes)
+
+
+def is_latest(name: str, cls: type) -> bool:
+    """Whether a class is the one that its name stands for now."""
+    return _classes.get(name) is cls
+
+
+def lookup(name: str) -> type[Routine]:
+    """Return the class of this name; UnknownRoutineClassError says what to import."""
+    cls = _classes.get(name)
+    if cls is None:
+        raise UnknownRoutineClassError(
+            f"this process has not imported the routine class {name!r}: {_remedy(name)}"
+        )
+    return cls
+
+
+def _remedy(name: str) -> str:
+    # A qualname may hold dots, so the module is the longest imported prefix, else the likely one.
+    module = name.partition(".<locals>")[0].rpartition(".")[0]
+    if module in ("", "__main__"):
+        return "it was defined interactively; move it to a module that workers import"
+    prefix = module
+    while prefix:
+        if prefix in sys.modules and "__path__" not in vars(sys.modules[prefix]):
+            return (
+                f"module {prefix!r} is imported here but has not defined it; run the same version "
+                "of the code everywhere, and define the class at module level"
+            )
+        prefix = prefix.rpartition(".")[0]
+    return f"import module {module!r} in the worker (name it in FLOWFORGE_IMPORTS)"

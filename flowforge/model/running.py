@@ -1,0 +1,83 @@
+"""What a routine can do only while a handler runs, and the stats that handlers keep."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from flowforge.errors import DefinitionError, OutsideInvocationError
+from flowforge.model.invocation import Invocation
+
+
+class Running:
+    """The part of a routine that delegates to the invocation it is bound to."""
+
+    _invocation: Invocation | None
+    _stats: dict[str, Any]
+
+    @property
+    def job(self) -> Any:
+        """Handle of the running job."""
+        return self._running("job").job
+
+    @property
+    def job_id(self) -> str:
+        return self._running("job_id").job_id
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first attempt at this delivery."""
+        return self._running("attempt").attempt
+
+    @property
+    def checkpoint(self) -> Any:
+        """What the latest pause left, or None."""
+        return self._running("checkpoint").checkpoint
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the job was cancelled: a long handler looks now and then, and returns."""
+        return self._running("cancelled").cancelled
+
+    def set_stat(self, name: str, value: object) -> None:
+        self._stats[name] = value
+        if self._invocation is not None:
+            self._invocation.record_stat("set", name, value)
+
+    def get_stat(self, name: str, default: Any = None) -> Any:
+        """Return what this instance has recorded; a handler's instance lives for one delivery."""
+        return self._stats.get(name, default)
+
+    def increment_stat(self, name: str, amount: float = 1) -> Any:
+        """Add to a number (0 at first) and return this instance's new value.
+
+        Increments of concurrent handlers add up in the job's own stats.
+        """
+        value = self._stats[name] = self._stats.get(name, 0) + amount
+        if self._invocation is not None:
+            self._invocation.record_stat("add", name, amount)
+        return value
+
+    def stats(self) -> dict[str, Any]:
+        return dict(self._stats)
+
+    def reset_stats(self) -> None:
+        self._stats.clear()
+        if self._invocation is not None:
+            self._invocation.record_stat("reset", None, None)
+
+    def _running(self, what: str) -> Invocation:
+        if self._invocation is None:
+            self._outside(what)
+        return self._invocation
+
+    def _outside(self, what: str) -> NoReturn:
+        raise OutsideInvocationError(
+            f"{type(self).__qualname__}.{what} is only possible while a handler of a job is running"
+        )
+
+    def _refuse_in_handler(self, what: str) -> None:
+        if self._invocation is not None:
+            raise DefinitionError(
+                f"{type(self).__qualname__} cannot {what} in a handler, whose instance lives for "
+                "one delivery: do it in __init__"
+            )

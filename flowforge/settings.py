@@ -1,0 +1,110 @@
+"""Settings of one engine, from arguments and from the environment."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from flowforge.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How this process reaches the store and what jobs may use. Times are seconds, sizes bytes."""
+
+    #: ``redis://``, ``rediss://``, ``unix://`` or ``sentinel://`` URL; None: the embedded engine.
+    redis_url: str | None = None
+    #: Modules that a worker imports so that their routines are known.
+    imports: tuple[str, ...] = ()
+    #: First part of every key, so that several installations can share one server.
+    prefix: str = "ff"
+    #: Directory of the embedded engine's data; None: nothing survives the process.
+    data_dir: str | None = None
+    #: How long a process goes from one commit straight to the next invocation before it returns to
+    #: Celery's own loop; 0: it returns after each.
+    follow_on: float = 0.05
+    #: Handlers that the embedded engine runs at the same time.
+    concurrency: int = 4
+    #: How long a claim holds without a heartbeat. A dead worker is noticed after this.
+    lease: float = 15.0
+    #: How often a process renews its leases; well below ``lease``.
+    heartbeat: float = 5.0
+    #: How often the maintenance leader looks for lost work and due timers of distant date.
+    sweep: float = 2.0
+    #: How long a popped message may stay unclaimed before it is pushed again.
+    unclaimed_grace: float = 5.0
+    #: Deliveries that may end with a lost worker before the invocation is quarantined.
+    max_deliveries: int = 3
+    #: How long a job is kept after its end.
+    retention: float = 7 * 86400.0
+    #: Records of history kept per job, about; the oldest are dropped first.
+    history_limit: int = 10_000
+    #: Output records kept per job.
+    output_limit: int = 10_000
+    #: Largest encoded payload of one delivery.
+    max_payload: int = 1024 * 1024
+    #: Messages of one job in the broker and in workers at the same time.
+    max_in_flight: int = 1000
+    #: Options for the Celery app that FlowForge makes (``task_routes`` and the like).
+    celery: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.heartbeat * 2 > self.lease:
+            raise ConfigurationError(
+                f"heartbeat ({self.heartbeat} s) must be at most half of lease ({self.lease} s): "
+                "otherwise one late renewal loses the lease of a healthy worker"
+            )
+        for name in ("lease", "heartbeat", "sweep", "unclaimed_grace", "retention"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigurationError(
+                    f"{name} must be above 0 seconds, not {getattr(self, name)}"
+                )
+        for name in ("concurrency", "max_deliveries", "max_payload", "max_in_flight"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("history_limit", "output_limit", "follow_on"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ConfigurationError(f"{name} must not be below 0, not {getattr(self, name)}")
+        if not self.prefix or any(c in self.prefix for c in " /{}\n"):
+            raise ConfigurationError(
+                f"prefix {self.prefix!r} must be non-empty and free of blanks, braces and slashes"
+            )
+
+
+_TUPLES = {"imports"}
+
+
+def from_environment(environ: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:
+    """Read ``FLOWFORGE_*`` variables (one for each scalar setting); keyword arguments win.
+
+    Raises ConfigurationError for a value that cannot be read or an unknown override.
+    """
+    defaults = Settings()
+    values: dict[str, Any] = {}
+    for name, default in vars(defaults).items():
+        raw = environ.get(f"FLOWFORGE_{name.upper()}")
+        if raw is None or raw == "" or name == "celery":
+            continue
+        values[name] = _parse(name, raw, default)
+    unknown = set(overrides) - set(vars(defaults))
+    if unknown:
+        known = ", ".join(sorted(vars(defaults)))
+        raise ConfigurationError(f"unknown setting {', '.join(sorted(unknown))}; known: {known}")
+    values.update(overrides)
+    values["imports"] = tuple(values.get("imports", ()))
+    return replace(defaults, **values)
+
+
+def _parse(name: str, raw: str, default: Any) -> Any:
+    if name in _TUPLES:
+        return tuple(part.strip() for part in raw.split(",") if part.strip())
+    if not isinstance(default, (int, float)):
+        return raw
+    try:
+        return type(default)(raw)
+    except ValueError:
+        wanted = "a whole number" if isinstance(default, int) else "a number"
+        raise ConfigurationError(f"FLOWFORGE_{name.upper()}={raw!r} is not {wanted}") from None

@@ -1,0 +1,68 @@
+"""Every key that FlowForge uses, for Python and for the Lua scripts.
+
+One table is the source of both: a method here and a function ``k_<name>`` in Lua, so that a key
+can be renamed or sharded in this file alone. The broker's lists are not in it: they belong to
+kombu and carry the names of Celery queues.
+"""
+
+from __future__ import annotations
+
+import re
+
+#: Key patterns below the prefix. ``{}`` stands for the argument.
+PATTERNS: dict[str, str] = {
+    # one job
+    "job": "j:{}",  # hash: status, counters, times, limits
+    "invocations": "j:{}:i",  # hash: tag -> record of every uncommitted invocation
+    "attempts": "j:{}:a",  # hash: tag -> claims, l<tag> -> lost claims, u<tag> -> unknown class
+    "backlog": "j:{}:b",  # list: tags that wait for the window, a resume or a retry
+    "merges": "j:{}:m",  # hash: r.s -> length, r.s.k -> record k, r.s.base -> consumed up to
+    "routines": "j:{}:r",  # hash: r.<counter> -> number
+    "stats": "j:{}:s",  # hash: r.name -> number or packed value
+    "routine_data": "j:{}:u",  # hash: routine id/key -> packed value
+    "segments": "j:{}:g",  # list: id/tag/token of every staged emission that is not yet released
+    "segment": "g:{}",  # list per attempt: staged children
+    "outstanding": "j:{}:n",  # hash: routine -> uncommitted invocations, in jobs with joins
+    "joins": "j:{}:k",  # hash: r.s/key -> number and count of a collection that is open
+    "collected": "j:{}:c",  # hash: number.i -> record i of a collection
+    "children": "j:{}:d",  # hash: id of a child job -> tag of the invocation that waits for it
+    "history": "j:{}:h",  # stream
+    "outputs": "j:{}:o",  # list of records
+    "pauses": "j:{}:p",  # list of records
+    "channel": "n:{}",  # pub/sub: what waiters listen to
+    # all jobs
+    "definition": "d:{}",  # hash: json, active, q<r> -> list, m<r>.<s> -> message template
+    "unclaimed": "u:{}",  # zset per broker list: id/tag by push number
+    "status": "jobs:{}",  # zset per status: job id by creation time
+    "idempotency": "idem:{}",  # string: job id
+    "leases": "leases",  # zset: id/tag/token by expiry
+    "timers": "timers",  # zset: id/tag by due time
+    "sequences": "seq",  # hash: broker list -> number of its latest push
+    "expiry": "expiry",  # zset: ended job ids by the time their keys go
+    "leader": "leader",  # string: who does the maintenance
+    "workers": "workers",  # hash: worker name -> record
+    "dead_letters": "dead",  # zset: number, ms and record of a refused message, by number
+    "dead_letter_number": "dead:n",  # string: the latest number
+}
+
+
+class Keys:
+    """Builds keys below one prefix, for example ``Keys("ff").of("job", job_id)``."""
+
+    def __init__(self, prefix: str) -> None:
+        self.root = prefix + ":"
+
+    def of(self, name: str, argument: str = "") -> str:
+        """The key of pattern ``name``; KeyError for an unknown pattern."""
+        return self.root + PATTERNS[name].replace("{}", argument)
+
+
+def lua_functions() -> str:
+    """Lua source that defines ``k_<name>`` for every pattern, over the local ``P`` (the root)."""
+    lines = []
+    for name, pattern in PATTERNS.items():
+        before, hole, after = re.match(r"([^{]*)(\{\})?(.*)", pattern).groups()  # type: ignore[union-attr]
+        argument = "a" if hole else ""
+        parts = [f"P..'{before}'"] + (["a"] if hole else []) + ([f"'{after}'"] if after else [])
+        lines.append(f"local function k_{name}({argument}) return {'..'.join(parts)} end")
+    return "\n".join(lines)

@@ -1,0 +1,7 @@
+-- Gives one queued invocation to one worker process, for the time of a lease.
+-- In:  id, tag, token (the claimer's own, never used twice), lease ms
+-- Out: {'granted', record, claims, lost, definition hash} | {reason}: gone, taken, paused, dropped,
+--      newer (a later release's job)
+--@include base, history, push, join, deliver, family, finish, grant
+local id, tag, token, lease = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+return grant(id, tag, token, lease, now_ms())

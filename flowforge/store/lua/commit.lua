@@ -1,0 +1,128 @@
+-- Accepts what an invocation did: its end, its emissions, its outputs, its stats; exactly once.
+-- In:  id, tag, token, outcome (completed, error_continued, skipped), micros, packed details,
+--      number of children, then r, s, mode, record each; number of outputs, then a record each;
+--      number of stat changes, then op (add, number, set, reset), field, value each;
+--      number of slot resets, then r.s, k (-1: all so far) each; or '', k: items of a join done;
+--      number of routines with staged children, then routine, how many each;
+--      number of jobs to start, then what submit takes of each (from definition hash to entry
+--      text), id, mode, record, record of the invocation that waits for it, number of definition
+--      fields and values, and these;
+--      to go on with the next message: token, lease ms, broker lists in order, else nothing
+-- Out: {'ok' | 'done' (was committed before) | 'stale' (another claim is valid) | 'gone'
+--      | 'dropped' (the job has ended) | 'newer' (a later release's job)}, and behind 'ok' what was claimed next, if anything:
+--      id, tag, record, claims, lost, definition hash
+--@include base, history, push, join, deliver, family, finish, lease, grant, next, create
+local id, tag, token, outcome = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local micros, details = tonumber(ARGV[6]), ARGV[7]
+local at = 8
+local function take()
+  at = at + 1
+  return ARGV[at - 1]
+end
+
+local job = load_job(id)
+if not job then return { 'gone' } end
+if job.newer then return { 'newer' } end
+local now = now_ms()
+local children = tonumber(take())
+local first_child = at
+for _ = 1, children do
+  route(job, ARGV[at], ARGV[at + 1])
+  at = at + 4
+end
+if not take_lease(id, tag, token) then return { why_no_lease(id, tag) } end
+
+job.running = job.running - 1
+if ENDED[job.status] then
+  drop_staged(id, tag, token)
+  discard(job, tag, now)
+  return { 'dropped' }
+end
+call('HDEL', k_invocations(id), tag)
+call('HDEL', k_attempts(id), tag, 'l' .. tag, 'u' .. tag)
+count_attempt(job, tag, outcome, outcome, micros, now)
+remember(job, outcome, tag, details)
+for i = first_child, first_child + (children - 1) * 4, 4 do
+  deliver(job, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
+end
+
+local outputs = tonumber(take())
+if outputs > 0 then
+  local count = call('HINCRBY', k_job(id), 'output_count', outputs)
+  for i = 1, outputs do
+    local record = take()
+    if count - outputs + i <= job.output_limit then call('RPUSH', k_outputs(id), record) end
+  end
+end
+
+for _ = 1, tonumber(take()) do
+  local op, field, value = take(), take(), take()
+  if op == 'add' then
+    call('HDEL', k_stats(id), 'v' .. field)
+    -- A sum beyond the range of a double is left as it was; it must not break the commit.
+    redis.pcall('HINCRBYFLOAT', k_stats(id), 'n' .. field, value)
+  elseif op == 'number' then
+    call('HDEL', k_stats(id), 'v' .. field)
+    call('HSET', k_stats(id), 'n' .. field, value)
+  elseif op == 'set' then
+    call('HDEL', k_stats(id), 'n' .. field)
+    call('HSET', k_stats(id), 'v' .. field, value)
+  else
+    for _, name in ipairs(call('HKEYS', k_stats(id))) do
+      if string.sub(name, 2, #field + 1) == field then call('HDEL', k_stats(id), name) end
+    end
+  end
+end
+
+for _ = 1, tonumber(take()) do
+  local slot, k = take(), tonumber(take())
+  if slot == '' then
+    -- Larger collections go with the job: deleting them here would block the server.
+    local number = string.match(tag, '^%d+')
+    for i = 1, math.min(k, 500) do call('HDEL', k_collected(id), number .. '.' .. i) end
+  end
+  local base = tonumber(call('HGET', k_merges(id), slot .. '.base') or 0)
+  if k < 0 then
+    k = tonumber(call('HGET', k_merges(id), slot) or 0)
+    call('HDEL', k_merges(id), slot .. '.last')
+  end
+  if slot ~= '' and k > base then call('HSET', k_merges(id), slot .. '.base', k) end
+end
+
+local staged = tonumber(take())
+if staged > 0 then call('RPUSH', k_segments(id), id .. '/' .. tag .. '/' .. token) end
+for _ = 1, staged do
+  local r, count = take(), tonumber(take())
+  job.staged = job.staged + count
+  if job.joins then call('HINCRBY', k_outstanding(id), r, count) end
+end
+
+local started = {}
+for _ = 1, tonumber(take()) do
+  local about
+  about, at = read_about(at)
+  local child, mode, record, waiter = take(), take(), take(), take()
+  local fields = tonumber(take())
+  store_definition(about.def, at, at + fields - 1)
+  at = at + fields
+  complete_about(about)
+  call('HINCRBY', k_definition(about.def), 'active', 1)
+  call('PERSIST', k_definition(about.def))
+  local r = routine_of(tag)
+  job.last = job.last + 1
+  local waits = string.format('%d.%s.%d', job.last, r, WAITING_SLOT)
+  call('HSET', k_invocations(id), waits, waiter)
+  call('HSET', k_children(id), child, waits)
+  if job.joins then call('HINCRBY', k_outstanding(id), r, 1) end
+  started[#started + 1] = { about, child, mode, record, '', id .. '/' .. waits, now }
+end
+
+if job.joins and call('HINCRBY', k_outstanding(id), routine_of(tag), -1) <= 0 then
+  fire_complete(job, now)
+end
+settle(job, now)
+-- Behind the last change of this job: one that ends at once changes it again.
+for _, arguments in ipairs(started) do create_job(unpack(arguments)) end
+if at > #ARGV then return { 'ok' } end
+local next_token, lease = take(), tonumber(take())
+return { 'ok', unpack(claim_next(next_token, lease, at, now)) }

@@ -1,0 +1,19 @@
+-- Renews the leases of one process. An expired lease that nobody reclaimed yet is still its own.
+-- In:  lease ms, then id/tag/token each
+-- Out: per lease 'ok' | 'lost' (another may run it, or the job is gone) | the status of a job that has ended
+--@include base
+local lease = tonumber(ARGV[2])
+local expiry = now_ms() + lease
+local answers = {}
+local statuses = {}
+for i = 3, #ARGV do
+  local id = parts_of(ARGV[i])
+  if statuses[id] == nil then statuses[id] = call('HGET', k_job(id), 'status') end
+  if not statuses[id] or not call('ZSCORE', k_leases(), ARGV[i]) then
+    answers[#answers + 1] = 'lost'
+  else
+    call('ZADD', k_leases(), 'XX', expiry, ARGV[i])
+    answers[#answers + 1] = ENDED[statuses[id]] and statuses[id] or 'ok'
+  end
+end
+return answers

@@ -1,0 +1,55 @@
+-- What every script starts with: short names, the clock, the job row.
+-- ARGV[1] is always the key root. Times are milliseconds of the server's own clock.
+local P = ARGV[1]
+local call = redis.call
+
+local function now_ms()
+  local t = call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+-- Version of the job row. A row of a later one is left as it is: its fields may mean something else.
+local LAYOUT = 1
+
+local ENDED = { completed = true, failed = true, cancelled = true }
+
+-- The fields that transitions need, or nil when there is no such job.
+local function load_job(id)
+  local f = call('HMGET', k_job(id), 'status', 'def', 'suffix', 'priority', 'queued', 'running',
+    'waiting', 'last', 'window', 'keep', 'history_limit', 'output_limit', 'created', 'timers',
+    'staged', 'joins', 'parent', 'v', 'queues')
+  if not f[1] then return nil end
+  return {
+    id = id, status = f[1], def = f[2], suffix = f[3], priority = f[4],
+    queued = tonumber(f[5]), running = tonumber(f[6]), waiting = tonumber(f[7]),
+    last = tonumber(f[8]), window = tonumber(f[9]), keep = tonumber(f[10]),
+    history_limit = f[11], output_limit = tonumber(f[12]), created = f[13],
+    timers = tonumber(f[14]), staged = tonumber(f[15]), joins = f[16] == '1',
+    parent = f[17] or nil, newer = tonumber(f[18] or 1) > LAYOUT,
+    queues = tonumber(f[19] or 1),
+  }
+end
+
+-- Writes the counters back; the caller changed them in the table.
+local function save_job(job, now)
+  call('HSET', k_job(job.id), 'status', job.status, 'queued', job.queued, 'running', job.running,
+    'waiting', job.waiting, 'last', job.last, 'timers', job.timers, 'staged', job.staged,
+    'updated', now)
+end
+
+-- A key that was written after the job's end goes when the job does.
+local function stay_with(job, key)
+  if ENDED[job.status] then call('PEXPIRE', key, math.max(1, call('PTTL', k_job(job.id)))) end
+end
+
+-- 'n.r.s' or 'n.r.s.k' -> routine index and slot index, as strings.
+local function routine_of(tag)
+  local r, s = string.match(tag, '^%d+%.(%d+)%.(%d+)')
+  return r, s
+end
+
+-- 'id/tag' or 'id/tag/token' -> its parts.
+local function parts_of(member)
+  local id, tag, token = string.match(member, '^([^/]+)/([^/]+)/?(.*)$')
+  return id, tag, token
+end

@@ -1,0 +1,52 @@
+-- Creating a job with its first invocation.
+-- about: what jobs that are submitted together have in common; parent: 'id/tag' of the invocation
+-- that waits for a child job, or nil.
+local function create_job(about, id, mode, record, idempotency, parent, now)
+  local job = {
+    id = id, status = 'pending', def = about.def, suffix = about.suffix,
+    priority = about.priority, queued = 0, running = 0, waiting = 0, last = 0, timers = 0,
+    staged = 0, joins = about.joins, window = tonumber(about.window), keep = tonumber(about.keep),
+    history_limit = about.history_limit, output_limit = tonumber(about.output_limit),
+    created = now, parent = parent, queues = about.queues,
+  }
+  deliver(job, about.r, about.s, mode, record)
+  call('HSET', k_job(id), 'v', 1, 'flow', about.flow, 'def', about.def, 'suffix', about.suffix,
+    'priority', about.priority, 'window', about.window, 'keep', about.keep,
+    'history_limit', about.history_limit, 'output_limit', about.output_limit, 'created', now,
+    'entry', about.entry, 'output_count', 0, 'joins', about.joins and 1 or 0,
+    'queues', about.queues,
+    'status', 'pending', 'queued', job.queued, 'running', 0, 'waiting', job.waiting,
+    'last', job.last, 'timers', 0, 'staged', 0, 'updated', now)
+  if parent then call('HSET', k_job(id), 'parent', parent) end
+  call('ZADD', k_status('pending'), now, id)
+  if idempotency ~= '' then
+    call('HSET', k_job(id), 'idempotency', idempotency)
+    call('SET', k_idempotency(idempotency), id)
+  end
+  -- An entry that is a join has all that it will ever get.
+  if about.joins and call('HLEN', k_invocations(id)) == 0 then
+    resolve_open(job, now)
+    if not ENDED[job.status] then save_job(job, now) end
+  end
+end
+
+local ABOUT = { 'def', 'flow', 'r', 's', 'priority', 'suffix', 'window', 'keep', 'history_limit',
+  'output_limit', 'entry' }
+
+-- Reads what jobs have in common from ARGV[first] on; returns it and the place behind it.
+local function read_about(first)
+  local about = {}
+  for i, name in ipairs(ABOUT) do about[name] = ARGV[first + i - 1] end
+  return about, first + #ABOUT
+end
+
+-- What of a stored definition every job of it needs.
+local function complete_about(about)
+  local f = call('HMGET', k_definition(about.def), 'joins', 'queues')
+  about.joins, about.queues = f[1] and true or false, tonumber(f[2] or 1)
+end
+
+-- Stores a definition from ARGV[first] to ARGV[last] as field, value, ...
+local function store_definition(def, first, last)
+  for i = first, last, 2 do call('HSET', k_definition(def), ARGV[i], ARGV[i + 1]) end
+end

@@ -1,0 +1,151 @@
+-- Moving a job between statuses, and its end.
+
+local function notify(job)
+  call('PUBLISH', k_channel(job.id), job.status)
+end
+
+local function set_status(job, status)
+  call('ZREM', k_status(job.status), job.id)
+  call('ZADD', k_status(status), job.created, job.id)
+  job.status = status
+end
+
+-- One job fewer uses its definition, which stays as long as the job does: with the last one the
+-- definition gets the longest time to live that any of them asked for.
+local function leave_definition(def, now, keep)
+  local key = k_definition(def)
+  if call('HEXISTS', key, 'json') == 0 then return end
+  local until_ms = math.max(tonumber(call('HGET', key, 'until') or 0), now + keep)
+  call('HSET', key, 'until', until_ms)
+  if call('HINCRBY', key, 'active', -1) <= 0 then call('PEXPIREAT', key, until_ms) end
+end
+
+local KEPT = { k_job, k_routines, k_stats, k_routine_data, k_history, k_outputs, k_pauses }
+local WORK = {
+  k_invocations, k_attempts, k_backlog, k_merges, k_outstanding, k_joins, k_collected, k_segments,
+  k_children,
+}
+
+-- Ends a job: terminal status, retention on every key, waiters told. A failed job keeps its work
+-- so that it can be retried; of other jobs nothing can run any more, so their work is dropped.
+local function finish(job, status, now)
+  -- Children are told while it is known which they are; those of a failed job wait for its retry,
+  -- and are looked at again when it can no longer come.
+  if status == 'cancelled' then
+    look_at_children(job, now)
+  elseif status == 'failed' then
+    look_at_children(job, now + job.keep + 1000)
+  end
+  set_status(job, status)
+  job.ended = now
+  call('HSET', k_job(job.id), 'ended', now)
+  save_job(job, now)
+  for _, key in ipairs(KEPT) do call('PEXPIRE', key(job.id), job.keep) end
+  local segments = call('LRANGE', k_segments(job.id), 0, -1)
+  for _, key in ipairs(WORK) do
+    if status == 'failed' then call('PEXPIRE', key(job.id), job.keep) else call('UNLINK', key(job.id)) end
+  end
+  for _, segment in ipairs(segments) do
+    local key = k_segment(segment)
+    if status == 'failed' then call('PEXPIRE', key, job.keep) else call('UNLINK', key) end
+  end
+  local idempotency = call('HGET', k_job(job.id), 'idempotency')
+  if idempotency then call('PEXPIRE', k_idempotency(idempotency), job.keep) end
+  call('ZADD', k_expiry(), now + job.keep, job.id)
+  leave_definition(job.def, now, job.keep)
+  notify(job)
+  report_to_parent(job, now)
+end
+
+-- Back to where a job stood before it was paused or failed: it may never have been started.
+local function set_live(job)
+  set_status(job, call('HEXISTS', k_job(job.id), 'started') == 1 and 'running' or 'pending')
+end
+
+-- Makes a failed job live again.
+local function revive(job)
+  call('HINCRBY', k_definition(job.def), 'active', 1)
+  call('PERSIST', k_definition(job.def))
+  for _, key in ipairs(KEPT) do call('PERSIST', key(job.id)) end
+  for _, key in ipairs(WORK) do call('PERSIST', key(job.id)) end
+  for _, segment in ipairs(call('LRANGE', k_segments(job.id), 0, -1)) do
+    call('PERSIST', k_segment(segment))
+  end
+  local idempotency = call('HGET', k_job(job.id), 'idempotency')
+  if idempotency then call('PERSIST', k_idempotency(idempotency)) end
+  call('ZREM', k_expiry(), job.id)
+  call('HDEL', k_job(job.id), 'ended', 'error', 'reason')
+  set_live(job)
+end
+
+-- Fails a job because of one invocation, which stays with it for a retry; tag is nil when it is
+-- no invocation's fault.
+-- reason: one line; problem: packed error record or a code that readers translate.
+local function fail_job(job, tag, reason, problem, now)
+  if tag then
+    call('HDEL', k_attempts(job.id), tag, 'l' .. tag, 'u' .. tag)
+    park(job, tag)
+  end
+  call('HSET', k_job(job.id), 'reason', reason, 'error', problem)
+  finish(job, 'failed', now)
+end
+
+-- An open collection that is not going to be filled in time: fired or the end of the job, as the
+-- join's definition says.
+local function give_up(job, field, number, count, why, now)
+  local slot, key = split_field(field)
+  if rules_of(job)[slot].otherwise == 'fire' then
+    fire(job, field, number, count)
+  else
+    fail_job(job, nil, 'join not filled', string.format('%s %d %s/%s', why, count, slot, key), now)
+  end
+end
+
+-- Nothing is left but open joins. Of those with no other above them, all-joins on cycles fire
+-- first, which may start more; then what can never be filled is given up. True when the job goes on
+-- or has failed.
+local function resolve_open(job, now)
+  if call('HLEN', k_joins(job.id)) == 0 then return false end
+  local first = first_in_line(job)
+  local function quiet(slot, rule) return rule.kind ~= 'count' and first(slot, rule) end
+  local function go(field, number, count) fire(job, field, number, count) end
+  if each_open(job, quiet, go) == 0 then
+    each_open(job, first, function(field, number, count)
+      if not ENDED[job.status] then give_up(job, field, number, count, 'unfilled', now) end
+    end)
+  end
+  return true
+end
+
+-- What follows every transition that took something away: more work may start, the job may be
+-- complete, a paused job may have come to rest. Saves the job.
+local function settle(job, now)
+  if ENDED[job.status] then
+    save_job(job, now)
+  elseif job.status == 'paused' then
+    save_job(job, now)
+    if job.running == 0 then notify(job) end
+  else
+    top_up(job, now)
+    if job.staged == 0 and call('HLEN', k_invocations(job.id)) == 0
+        and not (job.joins and resolve_open(job, now)) then
+      finish(job, 'completed', now)
+    elseif not ENDED[job.status] then
+      save_job(job, now)
+    end
+  end
+end
+
+-- A job whose definition is gone can never run on; waiters must not hang on it.
+local function fail_undefined(job, tag, now)
+  fail_job(job, tag, 'definition missing', 'undefined 0 ' .. tag, now)
+end
+
+-- Ends a job for good; what waits is dropped, what runs will not be able to commit.
+local function cancel_job(job, reason, details, now)
+  call('HSET', k_job(job.id), 'reason', reason)
+  remember(job, 'cancelled', '', details)
+  job.waiting = 0
+  job.staged = 0
+  finish(job, 'cancelled', now)
+end

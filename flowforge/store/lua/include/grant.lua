@@ -1,0 +1,62 @@
+-- Giving a queued invocation to a process, for the time of a lease.
+
+local function granted(job, tag)
+  local counts = call('HMGET', k_attempts(job.id), tag, 'l' .. tag)
+  return { 'granted', call('HGET', k_invocations(job.id), tag), tonumber(counts[1] or 1),
+    tonumber(counts[2] or 0), job.def }
+end
+
+-- {'granted', record, claims, lost, definition hash} or why not: gone, taken, paused, dropped, newer.
+local function grant(id, tag, token, lease, now)
+  local job = load_job(id)
+  if not job then return { 'gone' } end
+  if job.newer then return { 'newer' } end
+  local member = id .. '/' .. tag
+  local r, s = routine_of(tag)
+  local to = find_route(job, r, s)
+  if not to then
+    if not ENDED[job.status] and call('HEXISTS', k_invocations(id), tag) == 1 then
+      fail_undefined(job, tag, now)
+    end
+    return { 'dropped' }
+  end
+  if call('ZREM', k_unclaimed(to.list .. job.suffix), member) == 0 then
+    -- The same claim again, because its reply was lost, gets the same answer.
+    if not call('ZSCORE', k_leases(), member .. '/' .. token) then return { 'taken' } end
+    return ENDED[job.status] and { 'dropped' } or granted(job, tag)
+  end
+
+  job.queued = job.queued - 1
+  if job.status == 'paused' or job.status == 'failed' then
+    park(job, tag)
+    save_job(job, now)
+    return { job.status == 'paused' and 'paused' or 'dropped' }
+  elseif ENDED[job.status] then
+    save_job(job, now)
+    return { 'dropped' }
+  end
+  local above = job.parent and ancestors_of(job)
+  if above == 'paused' then
+    park(job, tag)
+    save_job(job, now)
+    return { 'paused' }
+  elseif above == 'gone' then
+    cancel_job(job, 'its parent job has ended', '', now)
+    return { 'dropped' }
+  end
+
+  call('HINCRBY', k_attempts(id), tag, 1)
+  call('ZADD', k_leases(), now + lease, member .. '/' .. token)
+  if call('HINCRBY', k_routines(id), r .. '.started', 1) == 1 then
+    call('HSET', k_routines(id), r .. '.began', now)
+  end
+  if job.status == 'pending' then
+    set_status(job, 'running')
+    call('HSET', k_job(id), 'started', now)
+  end
+  job.running = job.running + 1
+  -- Not only commits make room: long handlers must not keep idle workers from the backlog.
+  top_up(job, now)
+  save_job(job, now)
+  return granted(job, tag)
+end

@@ -1,0 +1,106 @@
+-- Putting an invocation's message on its broker list.
+-- The template's bytes 1 to 5 stand for job id, tag, invocation number, push number, priority.
+
+local routes = {}
+
+-- Broker list and message template of (routine, slot), or nil when the definition has no such slot.
+local function find_route(job, r, s)
+  if not r then return nil end
+  local key = job.def .. '.' .. r .. '.' .. s
+  local found = routes[key]
+  if not found then
+    local f = call('HMGET', k_definition(job.def), 'q' .. r, 'm' .. r .. '.' .. s)
+    if not f[1] or not f[2] then return nil end
+    found = { list = f[1], template = f[2] }
+    routes[key] = found
+  end
+  return found
+end
+
+-- The same for callers that cannot go on without it. Reads only: call it before any write, so
+-- that a missing definition changes nothing.
+local function route(job, r, s)
+  local found = find_route(job, r, s)
+  if found then return found end
+  error({ err = 'FFDEFINITION no routine ' .. tostring(r) .. ' slot ' .. tostring(s)
+    .. ' in definition ' .. job.def })
+end
+
+-- Every push gets the next number of its list: what is unclaimed and older than the list's tail
+-- has been popped.
+local function message_of(template, job, tag, number)
+  return (string.gsub(template, '[\1-\5]', {
+    ['\1'] = job.id, ['\2'] = tag, ['\3'] = string.match(tag, '^%d+'),
+    ['\4'] = string.format('%d', number), ['\5'] = job.priority,
+  }))
+end
+
+-- list -> {template, job, tag} each, while pushes are held; nil: they are made at once.
+local held
+
+local function push(job, tag)
+  local to = route(job, routine_of(tag))
+  local list = to.list .. job.suffix
+  job.queued = job.queued + 1
+  if held then
+    held[list] = held[list] or {}
+    table.insert(held[list], { to.template, job, tag })
+    return
+  end
+  local number = call('HINCRBY', k_sequences(), list, 1)
+  call('LPUSH', list, message_of(to.template, job, tag, number))
+  call('ZADD', k_unclaimed(list), number, job.id .. '/' .. tag)
+end
+
+-- Between these two, pushes are gathered and made with a few commands: for scripts that push many.
+local function hold_pushes()
+  held = {}
+end
+
+local function let_pushes_go()
+  for list, pushes in pairs(held) do
+    local number = call('HINCRBY', k_sequences(), list, #pushes) - #pushes
+    for start = 1, #pushes, 500 do
+      local messages, scores = {}, {}
+      for i = start, math.min(start + 499, #pushes) do
+        local template, job, tag = unpack(pushes[i])
+        messages[#messages + 1] = message_of(template, job, tag, number + i)
+        scores[#scores + 1] = number + i
+        scores[#scores + 1] = job.id .. '/' .. tag
+      end
+      call('LPUSH', list, unpack(messages))
+      call('ZADD', k_unclaimed(list), unpack(scores))
+    end
+  end
+  held = nil
+end
+
+-- Keeps an invocation with the job until the window, a resume or a retry lets it go.
+local function park(job, tag)
+  call('RPUSH', k_backlog(job.id), tag)
+  stay_with(job, k_backlog(job.id))
+  job.waiting = job.waiting + 1
+end
+
+-- Messages that a job may always have in the broker unclaimed. More only while as many handlers
+-- run: a short list keeps other jobs' waits short, and twice what runs keeps every worker fed.
+local QUEUED_AT_LEAST = 32
+
+-- How many messages of the job may be pushed now. A job on several queues has only its window: a
+-- queue that is served slowly must not keep the others from their work.
+local function room_of(job)
+  local left = job.window - job.queued - job.running
+  if job.queues > 1 then return left end
+  local ahead = math.max(QUEUED_AT_LEAST, 2 * job.running) - job.queued
+  return math.min(ahead, left)
+end
+
+-- At once when the job runs and has room, behind the backlog otherwise.
+local function enqueue(job, tag)
+  if job.status ~= 'paused' and not ENDED[job.status] and job.waiting == 0
+      and room_of(job) > 0 then
+    push(job, tag)
+  else
+    park(job, tag)
+  end
+end

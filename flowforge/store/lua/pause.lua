@@ -1,0 +1,18 @@
+-- From now on no handler of the job starts; those that run may finish and commit.
+-- In:  id, reason, packed checkpoint or '', packed pause point
+-- Out: 'ok' | 'gone' | the status of a job that has ended
+--@include base, history, push, join, deliver, family, finish
+local id, reason, checkpoint, point = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local job = load_job(id)
+if not job then return 'gone' end
+if job.newer then return 'newer' end
+if ENDED[job.status] then return job.status end
+local now = now_ms()
+if job.status ~= 'paused' then set_status(job, 'paused') end
+call('HSET', k_job(id), 'reason', reason)
+if checkpoint ~= '' then call('HSET', k_job(id), 'checkpoint', checkpoint) end
+call('RPUSH', k_pauses(id), now .. ' ' .. point)
+remember(job, 'paused', '', point)
+save_job(job, now)
+if job.running == 0 then notify(job) end
+return 'ok'

@@ -1,0 +1,23 @@
+-- Forgets ended jobs whose keys have expired, in the indexes over all jobs.
+-- In:  most
+-- Out: forgotten
+--@include base
+local most = ARGV[2]
+local STATUSES = { 'pending', 'running', 'paused', 'completed', 'failed', 'cancelled' }
+local gone = call('ZRANGEBYSCORE', k_expiry(), '-inf', now_ms(), 'LIMIT', 0, most)
+for _, id in ipairs(gone) do
+  call('ZREM', k_expiry(), id)
+  for _, status in ipairs(STATUSES) do call('ZREM', k_status(status), id) end
+end
+-- With the last job go the push numbers of lists that are empty: what still lies on a list must
+-- stay comparable.
+for _, status in ipairs(STATUSES) do
+  if call('EXISTS', k_status(status)) == 1 then return #gone end
+end
+for _, list in ipairs(call('HKEYS', k_sequences())) do
+  if call('EXISTS', list) == 0 then
+    call('UNLINK', k_unclaimed(list))
+    call('HDEL', k_sequences(), list)
+  end
+end
+return #gone

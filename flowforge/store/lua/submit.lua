@@ -1,0 +1,47 @@
+-- Creates jobs of one flow, each with its first invocation: all of them or none.
+-- In:  definition hash, flow id, routine, slot, priority, list suffix, window, keep ms,
+--      history limit, output limit, entry text, number of jobs, then id, mode, record and
+--      idempotency key (or '') each, then the definition as field, value, ... or nothing when the
+--      store is believed to have it
+-- Out: {'ok', id of each job or of the earlier one with its key} | {'definition'} (send it along)
+--@include base, history, push, join, deliver, family, finish, create
+local about, at = read_about(2)
+local def, jobs, first = about.def, tonumber(ARGV[at]), at + 1
+local fields = first + 4 * jobs
+local now = now_ms()
+
+-- known: place in ARGV -> id of the job that is there already: the one with the key, stored or
+-- earlier in this call, or the job itself, when a reply was lost and the same jobs are sent again.
+-- They were created as a whole, so the first one without a key tells for all without.
+local answer, known, keys, again, created = { 'ok' }, {}, {}, nil, 0
+for i = first, fields - 1, 4 do
+  local id, idempotency = ARGV[i], ARGV[i + 3]
+  if idempotency ~= '' then
+    known[i] = keys[idempotency] or call('GET', k_idempotency(idempotency))
+    keys[idempotency] = known[i] or id
+  else
+    if again == nil then again = call('EXISTS', k_job(id)) == 1 end
+    known[i] = again and id
+  end
+  answer[#answer + 1] = known[i] or id
+  if not known[i] then created = created + 1 end
+end
+if created == 0 then return answer end
+
+if #ARGV >= fields then
+  store_definition(def, fields, #ARGV)
+elseif call('HEXISTS', k_definition(def), 'json') == 0 then
+  return { 'definition' }
+end
+complete_about(about)
+route({ def = def }, about.r, about.s)
+call('HINCRBY', k_definition(def), 'active', created)
+call('PERSIST', k_definition(def))
+hold_pushes()
+for i = first, fields - 1, 4 do
+  if not known[i] then
+    create_job(about, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], nil, now)
+  end
+end
+let_pushes_go()
+return answer

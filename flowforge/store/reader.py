@@ -1,0 +1,296 @@
+"""Reading jobs: snapshots for producers and operators. Nothing here changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from flowforge.codec import read_invocation, unpack_record, unpackb
+from flowforge.errors import CorruptRecordError, JobNotFoundError
+from flowforge.model.definition import Definition
+from flowforge.model.slot import CHILD_SLOT, CHILD_SLOT_INDEX
+from flowforge.store.store import Store
+
+#: Every job status, in the order of a job's life.
+STATUSES = ("pending", "running", "paused", "completed", "failed", "cancelled")
+ENDED = frozenset({"completed", "failed", "cancelled"})
+
+#: Counters of a routine that a reader shows; ``started`` less the others is what runs.
+_CLOSED = (
+    "completed", "failed", "retried", "error_continued", "skipped", "lost", "released", "dropped",
+)  # fmt: skip
+COUNTERS = ("started", *_CLOSED)
+
+#: Definitions kept by one reader.
+_CACHED = 256
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """One thing that happened to a job. ``id`` is the store's order, ``at`` its clock."""
+
+    id: str
+    at: datetime
+    kind: str
+    invocation: int | None
+    routine_id: str | None
+    slot: str | None
+    details: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class OpenJoin:
+    """A join that collects. ``key``: the value it is for, empty when it is for all items."""
+
+    routine_id: str
+    slot: str
+    key: str
+    items: int
+
+    @property
+    def for_key(self) -> str:
+        return f" for {self.key!r}" if self.key else ""
+
+
+class Reader:
+    """Reads the rows of one installation."""
+
+    def __init__(self, store: Store) -> None:
+        self._link = store.link
+        self._keys = store.keys
+        self._definitions: dict[str, Definition] = {}
+
+    # --- jobs --------------------------------------------------------------------------
+
+    def row(self, job_id: str) -> dict[str, bytes]:
+        """The job's row; JobNotFoundError when there is none."""
+        reply = self._link.call("HGETALL", self._keys.of("job", job_id))
+        if not reply:
+            raise job_not_found(job_id)
+        return {k.decode(): v for k, v in zip(reply[::2], reply[1::2], strict=True)}
+
+    def fields(self, job_id: str, *names: str) -> list[bytes | None]:
+        """Some fields of the row; JobNotFoundError when there is no row."""
+        reply = self._link.call("HMGET", self._keys.of("job", job_id), "status", *names)
+        if reply[0] is None:
+            raise job_not_found(job_id)
+        found: list[bytes | None] = reply[1:]
+        return found
+
+    def status(self, job_id: str) -> str:
+        reply = self._link.call("HGET", self._keys.of("job", job_id), "status")
+        if reply is None:
+            raise job_not_found(job_id)
+        return str(reply.decode())
+
+    def definition(self, job_id: str) -> Definition:
+        """The definition that the job is pinned to."""
+        (raw,) = self.fields(job_id, "def")
+        name = (raw or b"").decode()
+        if name not in self._definitions:
+            text = self._link.call("HGET", self._keys.of("definition", name), "json")
+            if text is None:
+                raise CorruptRecordError(f"the definition {name} of job {job_id} is gone")
+            while len(self._definitions) >= _CACHED:
+                self._definitions.pop(next(iter(self._definitions)))
+            self._definitions[name] = Definition.from_json(text.decode())
+        return self._definitions[name]
+
+    def job_ids(self, status: str | None, limit: int) -> list[tuple[str, datetime]]:
+        """Newest jobs first, with their creation times."""
+        wanted = STATUSES if status is None else (status,)
+        commands = [
+            ("ZRANGE", self._keys.of("status", s), 0, limit - 1, "REV", "WITHSCORES")
+            for s in wanted
+        ]
+        found: list[tuple[int, str]] = []
+        for reply in self._link.many(commands):
+            found += [
+                (int(score), name.decode())
+                for name, score in zip(reply[::2], reply[1::2], strict=True)
+            ]
+        found.sort(reverse=True)
+        return [(name, moment(score)) for score, name in found[:limit]]
+
+    def counts(self) -> dict[str, int]:
+        """How many jobs there are by status."""
+        replies = self._link.many([("ZCARD", self._keys.of("status", s)) for s in STATUSES])
+        return dict(zip(STATUSES, replies, strict=True))
+
+    # --- what a job holds ----------------------------------------------------------------
+
+    def routine_states(self, job_id: str) -> dict[str, dict[str, Any]]:
+        """State of every routine that ran or was given data, by routine id."""
+        definition = self.definition(job_id)
+        hashes = ("routines", "stats", "routine_data")
+        counters, stats, data = (
+            dict(zip(reply[::2], reply[1::2], strict=True))
+            for reply in self._link.many([("HGETALL", self._keys.of(h, job_id)) for h in hashes])
+        )
+        states: dict[str, dict[str, Any]] = {}
+        for index, routine in enumerate(definition.routines):
+            state = _counted(counters, f"{index}.")
+            if state:
+                states[routine.id] = state
+                state["stats"] = _stats(stats, f"{index}.".encode())
+        for key, value in data.items():
+            routine_id, _, name = key.decode().partition("\x00")
+            states.setdefault(routine_id, {})[name] = unpackb(value)
+        return states
+
+    def outputs(self, job_id: str) -> list[tuple[int, str, str, dict[str, Any]]]:
+        """Invocation number, routine id, event and params of every output kept."""
+        self.status(job_id)
+        found = []
+        for raw in self._link.call("LRANGE", self._keys.of("outputs", job_id), 0, -1):
+            number, routine_id, event, params = unpack_record(raw, f"an output of job {job_id}", 4)
+            found.append((number, routine_id, event, params))
+        return found
+
+    def pauses(self, job_id: str) -> list[dict[str, Any]]:
+        """Every pause: when, why, and the checkpoint if one was given."""
+        self.status(job_id)
+        points = []
+        for raw in self._link.call("LRANGE", self._keys.of("pauses", job_id), 0, -1):
+            at, _, record = raw.partition(b" ")
+            reason, given, checkpoint = unpack_record(record, f"a pause point of job {job_id}", 3)
+            points.append(
+                {"at": moment(at), "reason": reason, "checkpoint": checkpoint if given else None}
+            )
+        return points
+
+    def open_joins(self, job_id: str) -> list[OpenJoin]:
+        """Joins of the job that have items and have not fired."""
+        self.status(job_id)
+        reply = self._link.call("HGETALL", self._keys.of("joins", job_id))
+        return [
+            replace(self.join_of(job_id, field.decode()), items=int(state.split(b" ")[1]))
+            for field, state in zip(reply[::2], reply[1::2], strict=True)
+        ]
+
+    def join_of(self, job_id: str, field: str) -> OpenJoin:
+        """The join that the scripts call ``r.s/key``."""
+        place, _, key = field.partition("/")
+        routine, slot = (int(part) for part in place.split("."))
+        definition = self.definition(job_id)
+        name = definition.slot_names(routine)[slot]
+        return OpenJoin(definition.routines[routine].id, name, key, 0)
+
+    def history(self, job_id: str, limit: int | None = None) -> Iterator[HistoryEntry]:
+        """What happened, oldest first; with ``limit`` only the latest entries."""
+        definition = self.definition(job_id)
+        (created,) = self.fields(job_id, "created")
+        key = self._keys.of("history", job_id)
+        if limit is not None:
+            entries = self._link.call("XREVRANGE", key, "+", "-", "COUNT", limit)
+            yield from (_entry(raw, definition, job_id) for raw in reversed(entries))
+            return
+        # The row says when a job was submitted; the history itself begins with its first end.
+        yield HistoryEntry("0-0", moment(created or 0), "submitted", None, None, None, {})
+        start = "-"
+        while entries := self._link.call("XRANGE", key, start, "+", "COUNT", 1000):
+            yield from (_entry(raw, definition, job_id) for raw in entries)
+            start = f"({entries[-1][0].decode()}"
+
+
+def job_not_found(job_id: str) -> JobNotFoundError:
+    return JobNotFoundError(
+        f"there is no job {job_id!r}: check the id, the server and the prefix; jobs are removed "
+        "when their retention after the end has passed"
+    )
+
+
+def moment(milliseconds: bytes | int) -> datetime:
+    """An aware datetime (UTC) of a time in the store."""
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+
+
+def _counted(counters: dict[bytes, bytes], prefix: str) -> dict[str, Any]:
+    def get(name: str) -> bytes | None:
+        return counters.get((prefix + name).encode())
+
+    if get("started") is None:
+        return {}
+    state: dict[str, Any] = {name: int(get(name) or 0) for name in COUNTERS}
+    running = state["started"] - sum(state[name] for name in _CLOSED)
+    began, ended = get("began"), get("ended")
+    state["running"] = running
+    state["status"] = _routine_status(state, (get("status") or b"pending").decode())
+    state["started_at"] = moment(began) if began else None
+    state["ended_at"] = moment(ended) if ended else None
+    state["total_seconds"] = int(get("micros") or 0) / 1e6
+    state["latest_seconds"] = int(get("latest") or 0) / 1e6
+    return state
+
+
+def _routine_status(state: dict[str, Any], latest: str) -> str:
+    """One word for all invocations of a routine; a failure that was passed over stays visible."""
+    if state["running"] > 0:
+        return "running"
+    if latest in ("pending", "failed"):
+        return latest
+    for passed_over in ("error_continued", "skipped"):
+        if state[passed_over]:
+            return passed_over
+    return latest
+
+
+def _stats(stats: dict[bytes, bytes], prefix: bytes) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for field, value in stats.items():
+        kind, name = field[:1], field[1:]
+        if not name.startswith(prefix):
+            continue
+        text = name.removeprefix(prefix).decode()
+        found[text] = unpackb(value) if kind == b"v" else _number(value.decode())
+    return found
+
+
+def _number(text: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
+def _entry(raw: list[Any], definition: Definition, job_id: str) -> HistoryEntry:
+    entry_id = raw[0].decode()
+    pairs = dict(zip(raw[1][::2], raw[1][1::2], strict=True))
+    kind, tag, packed = pairs[b"k"].decode(), pairs[b"t"].decode(), pairs[b"p"]
+    number, routine_id, slot = _place(tag, definition)
+    what = f"history entry {entry_id} of job {job_id}"
+    return HistoryEntry(
+        entry_id, moment(entry_id.partition("-")[0].encode()), kind, number, routine_id, slot,
+        _details(kind, packed, what),
+    )  # fmt: skip
+
+
+def _place(tag: str, definition: Definition) -> tuple[int | None, str | None, str | None]:
+    if not tag:
+        return None, None, None
+    number, routine, slot = (int(part) for part in tag.split(".")[:3])
+    name = CHILD_SLOT if slot == CHILD_SLOT_INDEX else definition.slot_names(routine)[slot]
+    return number, definition.routines[routine].id, name
+
+
+def _details(kind: str, packed: bytes, what: str) -> dict[str, Any]:
+    if not packed:
+        return {}
+    if kind == "paused":
+        reason, _, checkpoint = unpack_record(packed, what, 3)
+        return {"reason": reason, "checkpoint": checkpoint}
+    if kind in ("cancelled", "given_back"):
+        (about,) = unpack_record(packed, what, 1)
+        return about if isinstance(about, dict) else {"reason": about}
+    if kind == "recorded":
+        routine_id, event, data = unpack_record(packed, what, 3)
+        return {"routine_id": routine_id, "event": event, "data": data}
+    worker, attempt, micros, emitted, params, error = unpack_record(packed, what, 6)
+    details = {"worker": worker, "attempt": attempt, "seconds": micros / 1e6, "emitted": emitted}
+    if params is not None:
+        details["params"] = read_invocation(params, what)[1]
+    if error is not None:
+        details["error"] = dict(zip(("type", "message", "traceback"), error, strict=True))
+    return details

@@ -1,0 +1,97 @@
+"""Sentinel URLs: one text that names the Sentinels, the master and how to log in.
+
+``sentinel://[user:password@]host:26379[;sentinel://host:26379 ...]/0?master_name=mymaster``
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Self
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
+
+from flowforge.errors import ConfigurationError
+
+#: Seconds until a Sentinel that does not answer is passed over for the next.
+SENTINEL_TIMEOUT = 2.0
+
+#: What a login to the Sentinels themselves consists of.
+_LOGIN = ("username", "password")
+
+#: The port that Sentinels listen on unless told otherwise.
+_PORT = 26379
+
+
+@dataclass(frozen=True)
+class SentinelUrl:
+    """What a Sentinel URL says. User and password are the servers'; Sentinels may have their own
+    (``sentinel_username``, ``sentinel_password`` in the query).
+    """
+
+    nodes: tuple[tuple[str, int], ...]
+    master_name: str
+    database: int
+    username: str | None
+    password: str | None
+    sentinel_options: dict[str, Any]
+
+    @classmethod
+    def parse(cls, url: str, options: Mapping[str, Any] = MappingProxyType({})) -> Self:
+        """Read a URL, or kombu's form of it, which leaves the rest to its transport `options`.
+
+        Credentials, database and query may stand in any part of the URL; the first found counts.
+        Raises ConfigurationError when neither names a master.
+        """
+        parts = [urlsplit(part) for part in url.split(";")]
+        query: dict[str, str] = {}
+        for part in reversed(parts):
+            query |= {name: values[0] for name, values in parse_qs(part.query).items()}
+        name = query.get("master_name") or options.get("master_name", "")
+        if not name:
+            raise ConfigurationError(
+                "a sentinel:// URL must name its master: "
+                "sentinel://host:26379/0?master_name=mymaster"
+            )
+        database = next((p.path.strip("/") for p in parts if p.path.strip("/")), "0")
+        if not database.isdigit():
+            raise ConfigurationError(f"{database!r} in the sentinel:// URL is no database number")
+        login = next((p for p in parts if p.password or p.username), parts[0])
+        known = {key: query[f"sentinel_{key}"] for key in _LOGIN if f"sentinel_{key}" in query}
+        return cls(
+            nodes=tuple((part.hostname or "127.0.0.1", part.port or _PORT) for part in parts),
+            master_name=name,
+            database=int(database),
+            username=unquote(login.username) if login.username else None,
+            password=unquote(login.password) if login.password else None,
+            sentinel_options={**(options.get("sentinel_kwargs") or {}), **known},
+        )
+
+    @property
+    def url(self) -> str:
+        """Everything in one text, as :meth:`parse` reads it."""
+        query = {"master_name": self.master_name}
+        query |= {f"sentinel_{k}": v for k, v in self.sentinel_options.items() if k in _LOGIN}
+        return f"{self.broker_url}?{urlencode(query)}"
+
+    @property
+    def sentinel_kwargs(self) -> dict[str, Any]:
+        """How redis-py and kombu connect to the Sentinels themselves."""
+        limits = {"socket_timeout": SENTINEL_TIMEOUT, "socket_connect_timeout": SENTINEL_TIMEOUT}
+        return {**limits, **self.sentinel_options}
+
+    @property
+    def broker_url(self) -> str:
+        """The same for kombu, which knows no query and reads each part by itself."""
+        login = ""
+        if self.username or self.password:
+            login = f"{quote(self.username or '', '')}:{quote(self.password or '', '')}@"
+        return ";".join(
+            f"sentinel://{login}{f'[{host}]' if ':' in host else host}:{port}/{self.database}"
+            for host, port in self.nodes
+        )
+
+    @property
+    def transport_options(self) -> dict[str, Any]:
+        """What kombu wants to be told apart from the URL."""
+        return {"master_name": self.master_name, "sentinel_kwargs": self.sentinel_kwargs}

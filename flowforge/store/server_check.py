@@ -1,0 +1,62 @@
+"""Refusing a server on which jobs could be lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flowforge.errors import ConfigurationError
+from flowforge.store.link import Link
+
+#: Oldest server release with every command that the scripts use (LPOP with a count).
+OLDEST = (6, 2)
+
+
+@dataclass(frozen=True)
+class ServerFacts:
+    """What INFO says of a server."""
+
+    version: str
+    eviction_policy: str
+    append_only: bool
+    role: str
+
+    @property
+    def problems(self) -> list[str]:
+        """What makes it unfit, each with the remedy; empty when it is fit."""
+        problems = []
+        if tuple(int(part) for part in self.version.split(".")[:2]) < OLDEST:
+            problems.append(
+                f"the server is version {self.version}: FlowForge needs Redis 6.2, or any Valkey"
+            )
+        if self.eviction_policy != "noeviction":
+            problems.append(
+                f"the server may evict keys (maxmemory-policy {self.eviction_policy}), which loses "
+                "jobs: run CONFIG SET maxmemory-policy noeviction and set it in the server's "
+                "configuration"
+            )
+        if self.role not in ("master", "primary"):
+            problems.append(
+                f"the server is a {self.role}: give the address of the primary, or a sentinel:// "
+                "URL"
+            )
+        return problems
+
+
+def read_facts(link: Link) -> ServerFacts:
+    """Ask the server what it is."""
+    text = link.call("INFO").decode()
+    info = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    return ServerFacts(
+        version=info.get("redis_version", "0.0"),
+        eviction_policy=info.get("maxmemory_policy", "noeviction"),
+        append_only=info.get("aof_enabled") == "1",
+        role=info.get("role", "master"),
+    )
+
+
+def check_server(link: Link) -> ServerFacts:
+    """The facts of a fit server; ConfigurationError with every problem of an unfit one."""
+    facts = read_facts(link)
+    if facts.problems:
+        raise ConfigurationError("; ".join(facts.problems))
+    return facts

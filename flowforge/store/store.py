@@ -1,0 +1,270 @@
+"""The transitions of jobs and invocations: each method is one Lua script, one round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis.exceptions import NoScriptError
+
+from flowforge.codec import pack_record
+from flowforge.execution.effects import Child, Effects
+from flowforge.store.keys import Keys
+from flowforge.store.link import Argument, Link
+from flowforge.store.scripts import SCRIPTS
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """What differs between jobs that are submitted together."""
+
+    job_id: str
+    mode: str
+    record: bytes
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What jobs that are submitted together have in common. Times are milliseconds."""
+
+    definition: str
+    flow_id: str
+    routine: int
+    slot: int
+    priority: int
+    suffix: str
+    window: int
+    keep: int
+    history_limit: int
+    output_limit: int
+    entry: str
+
+    def arguments(self) -> tuple[str | int, ...]:
+        """In the order that the scripts read them."""
+        return (
+            self.definition, self.flow_id, self.routine, self.slot, self.priority, self.suffix,
+            self.window, self.keep, self.history_limit, self.output_limit, self.entry,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a granted claim hands to the worker. ``attempt`` counts from 1 without lost ones."""
+
+    record: bytes
+    definition: str
+    claims: int
+    lost: int
+
+    @property
+    def attempt(self) -> int:
+        return self.claims - self.lost
+
+
+@dataclass(frozen=True)
+class Granted:
+    """A claim together with what was claimed."""
+
+    job_id: str
+    tag: str
+    token: str
+    claim: Claim
+
+
+@dataclass(frozen=True)
+class NextClaim:
+    """The wish to go on with the oldest message of the first broker list that has one."""
+
+    token: str
+    lease_ms: int
+    lists: Sequence[str]
+
+
+class Store:
+    """Runs the scripts of one installation (one key prefix on one server)."""
+
+    def __init__(self, link: Link, prefix: str) -> None:
+        self.link = link
+        self.keys = Keys(prefix)
+
+    def run(self, script: str, *arguments: Argument) -> Any:
+        """Run one script by name; a server that does not know it is taught first."""
+        found = SCRIPTS[script]
+        try:
+            return self.link.call("EVALSHA", found.sha, 0, self.keys.root, *arguments)
+        except NoScriptError:
+            # EVAL runs and caches in one step: a concurrent SCRIPT FLUSH cannot come between.
+            return self.link.call("EVAL", found.source, 0, self.keys.root, *arguments)
+
+    # --- producers ---------------------------------------------------------------------
+
+    def submit(
+        self,
+        common: Submission,
+        jobs: Sequence[NewJob],
+        definition: dict[str, Argument] | None,
+    ) -> list[str] | None:
+        """Create all the jobs or none: their ids, each its own or that of the job with its key.
+
+        None asks for the ``definition``, which the store does not have.
+        """
+        arguments: list[Argument] = [*common.arguments(), len(jobs)]
+        for job in jobs:
+            arguments += (job.job_id, job.mode, job.record, job.idempotency_key)
+        for pair in (definition or {}).items():
+            arguments += pair
+        answer, *ids = self.run("submit", *arguments)
+        return [job_id.decode() for job_id in ids] if answer == b"ok" else None
+
+    # --- one invocation ----------------------------------------------------------------
+
+    def claim(self, job_id: str, tag: str, token: str, lease_ms: int) -> Claim | str:
+        """A Claim, or why there is none: ``gone, taken, paused, dropped``."""
+        reply = self.run("claim", job_id, tag, token, lease_ms)
+        if len(reply) == 1:
+            return str(reply[0].decode())
+        return Claim(reply[1], reply[4].decode(), reply[2], reply[3])
+
+    def commit(
+        self, job_id: str, tag: str, token: str, outcome: str, micros: int, details: bytes,
+        effects: Effects, then: NextClaim | None = None,
+    ) -> tuple[str, Granted | None]:  # fmt: skip
+        """``ok``, or why nothing was accepted: ``done, stale, gone, dropped``.
+
+        With ``then`` also what was claimed next; None when the lists are empty, or hold something
+        that is no invocation.
+        """
+        arguments: list[Argument] = [job_id, tag, token, outcome, micros, details]
+        arguments.append(len(effects.children))
+        for child in effects.children:
+            arguments += child
+        arguments.append(len(effects.outputs))
+        arguments += effects.outputs
+        for changes in (effects.stats, effects.resets):
+            arguments.append(len(changes))
+            for change in changes:
+                arguments += change
+        arguments.append(len(effects.staged))
+        for routine, count in effects.staged.items():
+            arguments += (routine, count)
+        arguments.append(len(effects.jobs))
+        for started in effects.jobs:
+            arguments += started
+        if then is not None:
+            arguments += [then.token, then.lease_ms, *then.lists]
+        reply = self.run("commit", *arguments)
+        answer = str(reply[0].decode())
+        if then is None or len(reply) == 1:
+            lost = then is not None and answer == "done"
+            return answer, self._find_granted(then) if lost and then is not None else None
+        claim = Claim(reply[3], reply[6].decode(), reply[4], reply[5])
+        return answer, Granted(reply[1].decode(), reply[2].decode(), then.token, claim)
+
+    def _find_granted(self, then: NextClaim) -> Granted | None:
+        """What a commit claimed whose reply was lost: it is known by its token alone."""
+        key, cursor = self.keys.of("leases"), b"0"
+        while True:
+            cursor, page = self.link.call("ZSCAN", key, cursor, "MATCH", f"*/{then.token}")
+            if page:
+                job_id, tag, token = page[0].decode().split("/")
+                claim = self.claim(job_id, tag, token, then.lease_ms)
+                return None if isinstance(claim, str) else Granted(job_id, tag, token, claim)
+            if cursor == b"0":
+                return None
+
+    def stage(
+        self, job_id: str, tag: str, token: str, children: Sequence[Child], already: int
+    ) -> str:
+        """Keep children for the commit of this attempt: ``ok``, or ``stale`` when it cannot be.
+
+        ``already``: how many this attempt has staged before.
+        """
+        items = [
+            b"%d %d %d %s%s" % (routine, slot, len(packed), packed, record)
+            for routine, slot, mode, record in children
+            for packed in (mode.encode(),)
+        ]
+        return str(self.run("stage", job_id, tag, token, already, *items).decode())
+
+    def retry_later(
+        self, job_id: str, tag: str, token: str, delay_ms: int, micros: int, details: bytes
+    ) -> str:
+        """Record a failed attempt and set the timer of the next one. Replies as commit."""
+        reply = self.run("fail", job_id, tag, token, "retry", delay_ms, micros, details, "", "")
+        return str(reply.decode())
+
+    def release(
+        self, job_id: str, tag: str, token: str, delay_ms: int, details: bytes, most: int = 0,
+        reason: str = "", problem: bytes = b"",
+    ) -> str:  # fmt: skip
+        """Return a claimed invocation that this worker cannot run; no attempt is counted.
+
+        The ``most``th time (0: never) fails the job with ``reason`` and ``problem``.
+        """
+        reply = self.run(
+            "fail", job_id, tag, token, "release", delay_ms, 0, details, reason, problem, most
+        )
+        return str(reply.decode())
+
+    def fail(
+        self, job_id: str, tag: str, token: str, micros: int, details: bytes, reason: str,
+        problem: bytes,
+    ) -> str:  # fmt: skip
+        """Record a failed attempt that ends the job. Replies as commit."""
+        reply = self.run("fail", job_id, tag, token, "stop", 0, micros, details, reason, problem)
+        return str(reply.decode())
+
+    def give_back(
+        self, job_id: str, tag: str, delay_ms: int, most: int, details: bytes, reason: str
+    ) -> str:
+        """Return an invocation of an unknown class; ``failed`` at the ``most``th time."""
+        return str(self.run("give_back", job_id, tag, delay_ms, most, details, reason).decode())
+
+    def heartbeat(self, lease_ms: int, leases: Sequence[str]) -> list[str]:
+        """Renew leases (job/tag/token); per lease ``ok``, ``lost`` or the job's terminal status."""
+        return [reply.decode() for reply in self.run("heartbeat", lease_ms, *leases)]
+
+    # --- control -----------------------------------------------------------------------
+
+    def pause(self, job_id: str, reason: str, checkpoint: Any, has_checkpoint: bool) -> str:
+        """``ok``, ``gone`` or the terminal status that forbids it."""
+        packed = pack_record(checkpoint) if has_checkpoint else b""
+        point = pack_record(reason, has_checkpoint, checkpoint)
+        return str(self.run("pause", job_id, reason, packed, point).decode())
+
+    def resume(self, job_id: str) -> str:
+        """``ok``, ``gone`` or the status that is not ``paused``."""
+        return str(self.run("resume", job_id, 0).decode())
+
+    def retry(self, job_id: str) -> str:
+        """``ok``, ``gone`` or the status that is not ``failed``."""
+        return str(self.run("resume", job_id, 1).decode())
+
+    def cancel(self, job_id: str, reason: str) -> str:
+        """``ok``, ``gone`` or the terminal status that forbids it."""
+        return str(self.run("cancel", job_id, reason, pack_record(reason)).decode())
+
+    # --- maintenance -------------------------------------------------------------------
+
+    def release_due(self, most: int) -> tuple[int, int]:
+        """Release due timers: how many, and milliseconds until the next one (-1: none is set)."""
+        released, until = self.run("due", most)
+        return released, until
+
+    def reclaim(self, max_deliveries: int, most: int, spread: float = 0.0) -> tuple[int, int, int]:
+        """Take back expired leases: requeued, quarantined, dropped.
+
+        What is lost for the second time or more comes back up to ``spread`` seconds later.
+        """
+        requeued, quarantined, dropped = self.run(
+            "reclaim", max_deliveries, most, round(spread * 1000)
+        )
+        return requeued, quarantined, dropped
+
+    def resend(self, broker_list: str, lost: Iterable[tuple[bytes, int]]) -> tuple[int, int, int]:
+        """Push lost messages (member, push number) again: pushed, parked, dropped."""
+        arguments = [part for member, number in lost for part in (number, member)]
+        pushed, parked, dropped = self.run("resend", broker_list, *arguments)
+        return pushed, parked, dropped

@@ -1,0 +1,136 @@
+"""What a worker lets in: messages are checked before kombu decodes them.
+
+A stock worker ends, or requeues for the next worker to end, on a message that it cannot decode; and
+a message body may name callbacks, which are other tasks with other arguments. Here an invocation
+has to have the exact form that the scripts write, and whatever is neither that nor a well-formed
+task of the app goes to the dead letters with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Container
+
+from flowforge.store.dead_letters import DeadLetters
+from flowforge.store.store import Store
+from flowforge.worker.envelope import MARK, message_template
+from flowforge.worker.foreign import RefusedError, check_task, read_message
+
+logger = logging.getLogger(__name__)
+
+#: Task that takes invocations whose routine class this worker does not know.
+UNKNOWN_TASK = "flowforge.unknown"
+
+#: Bytes of a message that is parsed where nothing but invocations is expected; a longer one is
+#: refused unread. The longest invocation has about 12 KiB.
+_READ_BYTES = 64 * 1024
+
+#: Characters of a text from the message that a reason shows.
+_SHOWN = 100
+
+#: The inside of a JSON string in ASCII, as ``json.dumps`` writes it: 1 to 512 characters, without
+#: halves of surrogate pairs, which cannot be encoded again.
+_TEXT = (
+    r'(?:[ !#-\[\]-~]|\\["\\bfnrt]|\\u(?:[0-9a-ce-f][0-9a-f]{3}|d[0-7][0-9a-f]{2}'
+    r"|d[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})){1,512}"
+)
+
+
+def _own_pattern() -> re.Pattern[bytes]:
+    text = re.escape(message_template("~task~", "~queue~", "~slot~"))
+    # One queue, priority and push number would do as well as any other: only ids are used twice.
+    holes = {
+        "\x01": "(?P<job>[0-9A-Za-z_-]{1,80})",
+        "\x02": r"(?P<tag>[0-9]{1,15}\.[0-9]{1,6}\.[0-9]{1,6}(?:\.[0-9]{1,15})?)",
+        "\x03": "(?P<number>[0-9]{1,15})",
+        "\x04": "[0-9]{1,15}",
+        "\x05": "[0-9]",
+        re.escape("~task~"): f"(?P<task>{_TEXT})",
+        re.escape("~queue~"): _TEXT,
+        re.escape("~slot~"): _TEXT,
+    }
+    for hole, group in holes.items():
+        first, *rest = text.split(re.escape(hole) if len(hole) == 1 else hole)
+        name = re.match(r"\(\?P<(\w+)>", group)
+        again = f"(?P={name[1]})" if name else group
+        text = first + group + again.join(rest) if rest else first
+    return re.compile(text.encode())
+
+
+class Guard:
+    """Admits broker messages for one worker.
+
+    ``tasks``: names of the invocations that the worker knows. ``exclusive``: nothing but these is
+    expected, so everything else is refused.
+    """
+
+    def __init__(self, store: Store, tasks: Container[str], *, exclusive: bool) -> None:
+        self._letters = DeadLetters(store)
+        self._tasks = tasks
+        self._exclusive = exclusive
+        self._own = _own_pattern()
+
+    def admit(self, queue: str, item: bytes) -> bytes | None:
+        """The message to deliver, or None when it was refused and kept as a dead letter."""
+        match = self._own.fullmatch(item)
+        try:
+            return self._unusual(item) if match is None else self._known_or_redirected(match)
+        except RefusedError as reason:
+            self._bury(queue, item, str(reason))
+            return None
+
+    def _known_or_redirected(self, match: re.Match[bytes]) -> bytes:
+        raw, item = match["task"], match.string
+        task: str = raw.decode() if b"\\" not in raw else json.loads(b'"%b"' % raw)
+        if task == UNKNOWN_TASK:
+            raise RefusedError("an invocation without the name of its routine class")
+        return item if task in self._tasks else _redirect(item, task)
+
+    def _unusual(self, item: bytes) -> bytes:
+        """What is not an invocation as the scripts write it; RefusedError for most of it."""
+        if self._exclusive and len(item) > _READ_BYTES:
+            raise RefusedError(f"longer than any invocation: {len(item)} bytes")
+        message = read_message(item)
+        task = message["headers"]["task"]
+        if task == UNKNOWN_TASK:
+            # Given back by a worker that stopped before it ran what it had redirected.
+            match = self._own.fullmatch(_directed_back(message))
+            if match is not None:
+                return self._known_or_redirected(match)
+        if MARK in message["headers"] or task == UNKNOWN_TASK:
+            raise RefusedError("marked as an invocation, but not in the form that FlowForge writes")
+        if self._exclusive:
+            raise RefusedError(
+                f"task {task[:_SHOWN]!r} is not an invocation, and this worker runs nothing else"
+            )
+        check_task(message)
+        return item
+
+    def _bury(self, queue: str, item: bytes, reason: str) -> None:
+        logger.error("refused a message on %s: %s", queue, reason)
+        try:
+            self._letters.bury(queue, reason, item)
+        except Exception:
+            # The worker must go on; the message itself could not have run anyway.
+            logger.exception("could not keep the refused message %r", item[:_READ_BYTES])
+
+
+def _redirect(item: bytes, task: str) -> bytes:
+    message = json.loads(item)
+    args, kwargs, embed = json.loads(message["body"])
+    message["body"] = json.dumps([[*args, task], kwargs, embed])
+    message["headers"]["task"] = UNKNOWN_TASK
+    return json.dumps(message).encode()
+
+
+def _directed_back(message: dict[str, object]) -> bytes:
+    """What ``_redirect`` made its message of; anything else gives what matches no invocation."""
+    try:
+        (job_id, tag, task), kwargs, embed = json.loads(str(message["body"]))
+        body = json.dumps([[job_id, tag], kwargs, embed])
+        headers = {**message["headers"], "task": task}  # type: ignore[dict-item]
+        return json.dumps({**message, "body": body, "headers": headers}).encode()
+    except (ValueError, TypeError, RecursionError):
+        return b""

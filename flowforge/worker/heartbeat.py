@@ -1,0 +1,74 @@
+"""Keeping the leases of one process alive while its handlers run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from typing import Protocol
+
+from flowforge.store.store import Store
+
+logger = logging.getLogger(__name__)
+
+#: Leases renewed by one call of the script.
+_CHUNK = 500
+
+
+class Cancellable(Protocol):
+    """What is told that its work no longer counts."""
+
+    cancelled: bool
+
+
+class LeaseKeeper:
+    """Renews every lease added to it, from one thread per process that starts with the first.
+
+    A lease that was lost, or whose job has ended, sets ``cancelled`` on what was added with it.
+    """
+
+    def __init__(self, store: Store, lease: float, interval: float) -> None:
+        self._store = store
+        self._lease_ms = int(lease * 1000)
+        self._interval = interval
+        self._held: dict[str, Cancellable] = {}
+        self._pid = 0
+
+    def add(self, lease: str, holder: Cancellable) -> None:
+        # After a fork the parent's thread does not exist here, and its leases are not ours.
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._held = {}
+            thread = threading.Thread(target=self._renew_for_ever, name="flowforge-leases")
+            thread.daemon = True
+            thread.start()
+        self._held[lease] = holder
+
+    def remove(self, lease: str) -> None:
+        self._held.pop(lease, None)
+
+    def renew_once(self) -> int:
+        """Renew everything held now; returns how many leases turned out lost or pointless."""
+        held = dict(self._held)
+        leases = list(held)
+        gone = 0
+        for start in range(0, len(leases), _CHUNK):
+            chunk = leases[start : start + _CHUNK]
+            answers = self._store.heartbeat(self._lease_ms, chunk)
+            for lease, answer in zip(chunk, answers, strict=True):
+                if answer != "ok":
+                    held[lease].cancelled = True
+                    gone += 1
+        return gone
+
+    def _renew_for_ever(self) -> None:
+        pause = threading.Event()
+        while True:
+            pause.wait(self._interval)
+            if not self._held:
+                continue
+            try:
+                self.renew_once()
+            except Exception:
+                # The next beat tries again; a lease that expires meanwhile is reclaimed.
+                logger.exception("could not renew %d leases", len(self._held))

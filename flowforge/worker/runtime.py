@@ -1,0 +1,257 @@
+"""What one worker process holds to run invocations: the store, its plans and its leases."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from threading import Lock
+from time import perf_counter
+from typing import Any, Protocol
+
+from flowforge.codec import pack_record, read_invocation, unpack_record
+from flowforge.errors import (
+    CorruptRecordError,
+    LeaseLostError,
+    NewerRecordError,
+    RecordError,
+    UnknownRoutineClassError,
+)
+from flowforge.execution.delivery import ChildJob, Delivery
+from flowforge.execution.effects import Child
+from flowforge.execution.run import Outcome, failed, run
+from flowforge.model.definition import Definition
+from flowforge.model.plan import CHILD_ENDED, Plan, PlannedSlot
+from flowforge.model.slot import CHILD_SLOT_INDEX
+from flowforge.settings import Settings
+from flowforge.store.store import Claim, Granted, NextClaim, Store
+from flowforge.worker.heartbeat import LeaseKeeper
+from flowforge.worker.joining import Collections
+from flowforge.worker.merging import MergedSlots
+from flowforge.worker.tokens import next_token
+
+logger = logging.getLogger(__name__)
+
+#: Definitions kept by a process, the most recently used ones.
+_PLANS = 256
+
+#: Deliveries to a fleet's workers that do not know the class before the job fails.
+MAX_UNKNOWN = 3
+
+#: Seconds until another worker gets an invocation that this one cannot run.
+RELEASE_DELAY = 1.0
+
+
+class Producer(Protocol):
+    """What handlers may ask of the engine, which lies above the workers."""
+
+    def job(self, job_id: str) -> Any: ...
+
+    def child_job(
+        self, flow: Any, entry_routine_id: str, params: dict[str, Any] | None
+    ) -> ChildJob: ...
+
+    def child_outputs(self, job_id: str) -> list[dict[str, Any]]: ...
+
+
+class Runtime:
+    """Runs invocations for one store. ``worker`` is the name that the history shows.
+
+    ``producer`` is what handlers get of the engine.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        worker: str,
+        producer: Producer,
+        lists: Callable[[str], Sequence[str]],
+    ) -> None:
+        self.store = store
+        self.settings = settings
+        self.worker = worker
+        self.job = producer.job
+        self.child_job = producer.child_job
+        self.child_outputs = producer.child_outputs
+        #: The broker lists of a queue, most urgent first.
+        self.lists = lists
+        self.leases = LeaseKeeper(store, settings.lease, settings.heartbeat)
+        self.merged = MergedSlots(store)
+        self.collections = Collections(store)
+        self._lease_ms = int(settings.lease * 1000)
+        #: Deliveries to workers that do not know the class before the job fails; 0: it never does.
+        self.max_unknown = MAX_UNKNOWN
+        #: Seconds that a process may go from commit to claim before it returns to Celery; 0 while
+        #: nobody has found that allowed.
+        self.follow_on = 0.0
+        self._plans: OrderedDict[str, Plan] = OrderedDict()
+        self._lock = Lock()
+
+    # --- running one invocation ----------------------------------------------------------
+
+    def invoke(
+        self, job_id: str, tag: str, granted: Granted | None = None, lists: Sequence[str] = ()
+    ) -> Granted | None:
+        """Run and commit one invocation, claiming it first unless it is ``granted`` already.
+
+        Returns what the commit claimed next from the broker ``lists``, if anything.
+        """
+        granted = granted or self._claim(job_id, tag)
+        if granted is None:
+            return None
+        token, claim = granted.token, granted.claim
+        try:
+            delivery = self._prepare(job_id, tag, token, claim)
+        except (NewerRecordError, UnknownRoutineClassError) as error:
+            # Another worker may know better; the attempt does not count.
+            self._release(job_id, tag, token, claim, error)
+            return None
+        except Exception as error:  # noqa: BLE001 - else the job would hang on a lease
+            self._refuse(job_id, tag, token, claim, error)
+            return None
+        lease = f"{job_id}/{tag}/{token}"
+        self.leases.add(lease, delivery)
+        try:
+            outcome = self._run(delivery)
+            if delivery.joins:
+                self.collections.release(delivery, outcome.effects)
+            return self._record(delivery, token, outcome, lists)
+        except NewerRecordError as error:
+            self._release(job_id, tag, token, claim, error)
+            return None
+        finally:
+            self.leases.remove(lease)
+
+    def _claim(self, job_id: str, tag: str) -> Granted | None:
+        token = next_token()
+        claim = self.store.claim(job_id, tag, token, self._lease_ms)
+        if isinstance(claim, str):
+            logger.debug("%s/%s not claimed: %s", job_id, tag, claim)
+            return None
+        return Granted(job_id, tag, token, claim)
+
+    def _prepare(self, job_id: str, tag: str, token: str, claim: Claim) -> Delivery:
+        plan = self.plan(claim.definition)
+        _, routine_index, slot_index, *_ = tag.split(".")
+        routine = plan.routine(int(routine_index))
+        waits = int(slot_index) == CHILD_SLOT_INDEX
+        slot = CHILD_ENDED if waits else routine.slots[int(slot_index)]
+        if slot.slot is not None and slot.slot.join is not None:
+            params = self.collections.params(job_id, tag, slot, claim.record)
+        else:
+            what = f"invocation {tag} of job {job_id}"
+            _, params = read_invocation(claim.record, what)
+        return Delivery(
+            plan, routine, slot, job_id, tag, token, claim.attempt, params, claim.record,
+            self.settings.max_payload, self,
+        )  # fmt: skip
+
+    def _run(self, delivery: Delivery) -> Outcome:
+        if delivery.slot.merges:
+            began = perf_counter()
+            try:
+                delivery.params = self.merged.up_to(delivery)
+            except NewerRecordError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a merge is user code too
+                return failed(delivery, self.worker, error, began)
+        return run(delivery, self.worker)
+
+    def _record(
+        self, delivery: Delivery, token: str, outcome: Outcome, lists: Sequence[str]
+    ) -> Granted | None:
+        job_id, tag, store = delivery.job_id, delivery.tag, self.store
+        granted: Granted | None = None
+        if outcome.kind == "retry":
+            delay_ms = int(outcome.delay * 1000)
+            answer = store.retry_later(
+                job_id, tag, token, delay_ms, outcome.micros, outcome.details
+            )
+        elif outcome.kind == "stop":
+            answer = store.fail(
+                job_id, tag, token, outcome.micros, outcome.details, outcome.reason,
+                outcome.problem,
+            )  # fmt: skip
+        else:
+            answer, granted = store.commit(
+                job_id, tag, token, outcome.kind, outcome.micros, outcome.details,
+                outcome.effects, NextClaim(next_token(), self._lease_ms, lists) if lists else None,
+            )  # fmt: skip
+        if answer != "ok":
+            logger.info("%s of %s/%s not accepted: %s", outcome.kind, job_id, tag, answer)
+        return granted
+
+    def _release(self, job_id: str, tag: str, token: str, claim: Claim, error: Exception) -> None:
+        logger.error("giving back %s/%s: %s", job_id, tag, error)
+        details = self._error_details(claim, error)
+        delay_ms = int(RELEASE_DELAY * 1000)
+        most = self.max_unknown if isinstance(error, UnknownRoutineClassError) else 0
+        problem = pack_record({"type": type(error).__name__, "message": str(error)})
+        self.store.release(job_id, tag, token, delay_ms, details, most, str(error), problem)
+
+    def _refuse(self, job_id: str, tag: str, token: str, claim: Claim, error: Exception) -> None:
+        logger.error("job %s fails at %s: %s", job_id, tag, error)
+        kind = type(error).__name__
+        problem = pack_record({"type": kind, "message": str(error), "invocation": tag})
+        details = self._error_details(claim, error)
+        self.store.fail(job_id, tag, token, 0, details, f"{kind}: {error}"[:500], problem)
+
+    def _error_details(self, claim: Claim, error: Exception) -> bytes:
+        shown = [type(error).__name__, str(error), ""]
+        return pack_record(self.worker, claim.attempt, 0, {}, None, shown)
+
+    # --- definitions -----------------------------------------------------------------------
+
+    def plan(self, definition_hash: str) -> Plan:
+        """The plan of a stored definition; CorruptRecordError when it is missing or unreadable."""
+        found = self._plans.get(definition_hash)
+        if found is not None:
+            return found
+        key = self.store.keys.of("definition", definition_hash)
+        raw = self.store.link.call("HGET", key, "json")
+        if raw is None:
+            raise CorruptRecordError(f"definition {definition_hash} is not stored any more")
+        plan = Plan(Definition.from_json(raw.decode()))
+        with self._lock:
+            plan = self._plans.setdefault(definition_hash, plan)
+            while len(self._plans) > _PLANS:
+                self._plans.popitem(last=False)
+        return plan
+
+    def class_of(self, job_id: str, tag: str) -> str:
+        """``class_name`` by the definition that a job is pinned to."""
+        raw = self.store.link.call("HGET", self.store.keys.of("job", job_id), "def")
+        return "" if raw is None else self.class_name(raw.decode(), tag)
+
+    def class_name(self, definition_hash: str, tag: str) -> str:
+        """The routine class, and task, of an invocation; empty when that cannot be told."""
+        try:
+            spec = self.plan(definition_hash).definition.routines[int(tag.split(".")[1])]
+        except (RecordError, IndexError):
+            return ""
+        return spec.class_name
+
+    # --- what handlers ask for ---------------------------------------------------------------
+
+    def checkpoint(self, job_id: str) -> Any:
+        """The checkpoint of the latest pause that gave one, or None."""
+        key = self.store.keys.of("job", job_id)
+        raw = self.store.link.call("HGET", key, "checkpoint")
+        return None if raw is None else unpack_record(raw, f"checkpoint of job {job_id}", 1)[0]
+
+    def stage(self, delivery: Delivery, children: list[Child], already: int) -> None:
+        """Keep part of a large emission in the store until the commit."""
+        answer = self.store.stage(delivery.job_id, delivery.tag, delivery.token, children, already)
+        if answer != "ok":
+            delivery.cancelled = True
+            raise LeaseLostError(
+                f"{delivery.routine.id}.{delivery.slot.name}: the lease of this attempt was lost "
+                "or its job has ended, so nothing that it emits can count"
+            )
+
+    def slot_data(self, delivery: Delivery, slot: PlannedSlot) -> dict[str, Any]:
+        """What a slot holds now: merged, or the latest payload."""
+        if slot is delivery.slot and not slot.merges:
+            return dict(delivery.params)
+        return self.merged.now(delivery.job_id, delivery.routine, slot)

@@ -1,0 +1,136 @@
+"""The Celery tasks: one for each routine class, all doing the same."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from celery import Celery, Task
+
+from flowforge.codec import pack_record
+from flowforge.model import registry
+from flowforge.model.routine import Routine
+from flowforge.store.store import Granted
+from flowforge.worker.following import follow, following
+from flowforge.worker.guard import UNKNOWN_TASK
+from flowforge.worker.runtime import RELEASE_DELAY, Runtime
+
+logger = logging.getLogger(__name__)
+
+
+class InvocationTask(Task):  # type: ignore[type-arg]
+    """Runs one invocation. The arguments are ids; everything else is in the store."""
+
+    abstract = True
+    acks_late = True
+    ignore_result = True
+    typing = False
+    serializer = "json"
+    runtime: Runtime
+    _tracer: Callable[..., Any] | None = None
+
+    def run(self, job_id: str, tag: str) -> None:
+        granted = following.take()
+        lists = following.open_lists()
+        following.granted = self.runtime.invoke(job_id, tag, granted, lists)
+
+    # Celery builds a tracer for each task of a worker and keeps it in this attribute. Its own work
+    # is left as it is; what the commit claimed next is traced after it.
+    @property
+    def __trace__(self) -> Callable[..., Any] | None:
+        return None if self._tracer is None else self._trace
+
+    @__trace__.setter
+    def __trace__(self, tracer: Callable[..., Any] | None) -> None:
+        self._tracer = tracer
+
+    def _trace(self, uuid: str, args: Any, kwargs: Any, request: Any = None) -> Any:
+        assert self._tracer is not None, "Celery traces only with a tracer that it has set"
+        tracer, runtime = self._tracer, self.runtime
+        if not runtime.follow_on:
+            return tracer(uuid, args, kwargs, request)
+        info = (request or {}).get("delivery_info") or {}
+        lists = runtime.lists(info.get("routing_key", ""))
+        return follow(
+            lambda: tracer(uuid, args, kwargs, request),
+            lambda granted: self._trace_next(granted, info),
+            lists,
+            runtime.follow_on,
+        )
+
+    def _trace_next(self, granted: Granted, delivery_info: Any) -> Any:
+        name = self.runtime.class_name(granted.claim.definition, granted.tag)
+        task = self.app.tasks.get(name)
+        tracer = task._tracer if isinstance(task, InvocationTask) else None
+        if tracer is None:
+            # Not known here: running it under this task gives it back with the reason.
+            task, tracer = self, self._tracer
+        assert tracer is not None
+        number = granted.tag.partition(".")[0]
+        uuid = f"{granted.job_id}-{number}"
+        request = {
+            "id": uuid,
+            "task": name,
+            "root_id": granted.job_id,
+            "correlation_id": uuid,
+            "delivery_info": delivery_info,
+            "hostname": self.runtime.worker,
+            "retries": 0,
+            "ignore_result": True,
+        }
+        return tracer(uuid, [granted.job_id, granted.tag], {}, request)
+
+
+class UnknownClassTask(Task):  # type: ignore[type-arg]
+    """Gives back an invocation whose routine class this worker has not imported."""
+
+    name = UNKNOWN_TASK
+    acks_late = True
+    ignore_result = True
+    runtime: Runtime
+
+    def run(self, job_id: str, tag: str, class_name: str) -> None:
+        class_name = self.runtime.class_of(job_id, tag) or class_name
+        if class_name in registry.known():
+            # The message named another class than the job's definition, which alone counts.
+            self.runtime.invoke(job_id, tag)
+            return
+        queue = (self.request.delivery_info or {}).get("routing_key", "?")
+        module = class_name.rpartition(".")[0]
+        reason = (
+            f"no worker on queue {queue!r} knows routine class {class_name}: add {module} to "
+            f"FLOWFORGE_IMPORTS of the workers that consume {queue!r} (last tried: "
+            f"{self.runtime.worker})"
+        )
+        details = pack_record({"type": "UnknownRoutineClassError", "message": reason})
+        answer = self.runtime.store.give_back(
+            job_id, tag, int(RELEASE_DELAY * 1000), self.runtime.max_unknown, details, reason
+        )
+        level = logging.ERROR if answer in ("ok", "failed") else logging.DEBUG
+        logger.log(level, "%s/%s given back (%s): %s", job_id, tag, answer, reason)
+
+
+class InvocationTasks:
+    """The names of an app's invocation tasks, with those that come later."""
+
+    def __init__(self, app: Celery) -> None:
+        self._tasks = app.tasks
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(self._tasks.get(str(name)), InvocationTask)
+
+
+def add_tasks(app: Celery, runtime: Runtime) -> None:
+    """Give ``app`` a task for every registered routine class, now and in future."""
+
+    def add(cls: type[Routine]) -> None:
+        name = registry.class_name(cls)
+        attributes: dict[str, Any] = {"name": name, "runtime": runtime, "__doc__": cls.__doc__}
+        # A class that is defined again, as in a notebook, replaces the task of its name.
+        app.tasks.pop(name, None)
+        app.register_task(type(cls.__name__, (InvocationTask,), attributes)())
+
+    registry.on_register(add)
+    unknown = type("Unknown", (UnknownClassTask,), {"runtime": runtime})
+    app.register_task(unknown())

@@ -1,0 +1,69 @@
+"""When each granted claim was asked for, noted by the workers that import this module.
+
+What a worker asks for after a pause has returned must not be granted. When its handler starts does
+not tell: the answer to an earlier claim may be on its way.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flowforge.store.store import Store
+
+MODULE = __name__
+
+_VARIABLE = "FLOWFORGE_CHAOS_CLAIMS"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A granted claim. ``at``: wall time of the question in nanoseconds."""
+
+    job_id: str
+    tag: str
+    at: int
+
+
+def environment(path: Path) -> Mapping[str, str]:
+    """What a worker is told so that it notes its claims there."""
+    return {_VARIABLE: str(path)}
+
+
+def read(path: Path) -> list[Asked]:
+    """Every granted claim."""
+    lines = (line.split(" ") for line in path.read_text().splitlines())
+    return [Asked(job_id, tag, int(at)) for job_id, tag, at in lines]
+
+
+def _note(descriptor: int, job_id: str, tag: str, at: int) -> None:
+    os.write(descriptor, f"{job_id} {tag} {at}\n".encode())
+
+
+def _watch(path: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    claim, commit = Store.claim, Store.commit
+
+    def noting_claim(store: Store, job_id: str, tag: str, *rest: Any) -> Any:
+        at = time.time_ns()
+        answer = claim(store, job_id, tag, *rest)
+        if not isinstance(answer, str):
+            _note(descriptor, job_id, tag, at)
+        return answer
+
+    def noting_commit(store: Store, *arguments: Any) -> Any:
+        at = time.time_ns()
+        answer, granted = commit(store, *arguments)
+        if granted is not None:
+            _note(descriptor, granted.job_id, granted.tag, at)
+        return answer, granted
+
+    Store.claim, Store.commit = noting_claim, noting_commit  # type: ignore[method-assign,assignment]
+
+
+if _VARIABLE in os.environ:
+    _watch(os.environ[_VARIABLE])

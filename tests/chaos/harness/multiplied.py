@@ -1,0 +1,63 @@
+"""Every message several times: the scripts of this process push each one as often as asked.
+
+A worker imports this module beside the flows. Half of the copies go to the end of the list that is
+popped next, so that they also come out of order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from flowforge.store.scripts import SCRIPTS, Script
+
+MODULE = __name__
+
+#: How often each message is pushed; unset: once, as the product does.
+VARIABLE = "FLOWFORGE_CHAOS_COPIES"
+
+#: Below the prefix: counts the messages that were pushed, with copies.
+COUNTER = "chaos-copies"
+
+#: Through this every script speaks to the server, and ``LPUSH`` is how it sends messages.
+_CALL = "local call = redis.call"
+_COPYING = """
+local function call(command, ...)
+  if command ~= 'LPUSH' then return redis.call(command, ...) end
+  redis.call('INCRBY', ARGV[1] .. '%s', %d * (select('#', ...) - 1))
+  for i = 2, %d do redis.call(i %% 2 == 0 and 'RPUSH' or 'LPUSH', ...) end
+  return redis.call(command, ...)
+end
+"""
+
+
+@contextmanager
+def pushing(copies: int) -> Iterator[int]:
+    """While it lasts every message is pushed `copies` times; gives the number of scripts."""
+    before = dict(SCRIPTS)
+    call = _COPYING % (COUNTER, copies, copies)
+    changed = {
+        name: _script(name, script.source.replace(_CALL, call))
+        for name, script in before.items()
+        if _CALL in script.source
+    }
+    if len(changed) != len(before):
+        raise LookupError(f"these scripts push in another way: {set(before) - set(changed)}")
+    SCRIPTS.update(changed)
+    try:
+        yield len(changed)
+    finally:
+        SCRIPTS.update(before)
+
+
+def _script(name: str, source: str) -> Script:
+    return Script(name, source, hashlib.sha1(source.encode()).hexdigest())
+
+
+#: Keeps what was entered for the life of the worker.
+_life = ExitStack()
+
+if VARIABLE in os.environ:
+    _life.enter_context(pushing(int(os.environ[VARIABLE])))

@@ -1,0 +1,47 @@
+"""Row 7: the server is killed under load, with every write synced, and started again."""
+
+from __future__ import annotations
+
+import time
+
+from flowforge.server import LocalServer
+from tests.chaos.harness.arena import Arena
+from tests.chaos.harness.flows import Tree
+from tests.chaos.harness.round import Round
+from tests.chaos.harness.site import Site
+
+_TREE = Tree(200, micros=3000)
+
+
+def run(arena: Arena) -> None:
+    server = arena.server(durable=True, appendfsync="always")
+    site = arena.site(server.url, max_deliveries=1000)
+    site.start_pools(*arena.pools("threads", "gevent", "solo"))
+    resumed = [crash(arena, site, server) for _ in range(arena.times(20))]
+    arena.figures["kills"] = len(resumed)
+    arena.figures["slowest back at work in s"] = max(resumed)
+    arena.figures["recovered in s"] = site.wait()
+    site.verify()
+    arena.figures["invocations"] = sum(tree.invocations for tree in site.jobs.values())
+    arena.figures["attempts lost"] = site.count("lost")
+    site.expect_alive()
+
+
+def crash(arena: Arena, site: Site, server: LocalServer) -> float:
+    """Kill and restart the server under load; seconds until every worker runs handlers again."""
+    site.work(3, _TREE, handlers=1 + arena.rng.randrange(50))
+    server.kill()
+    time.sleep(arena.rng.uniform(0.1, 2.0))
+    server.restart()
+    return site.resumed(3, _TREE)
+
+
+ROUND = Round(
+    row=7,
+    name="server-killed",
+    fault="Server killed mid-task",
+    injection="`kill -9` with appendfsync always, restart",
+    target="20: workers survive and go on without a restart, I1 to I4",
+    run=run,
+    cut=0.05,
+)

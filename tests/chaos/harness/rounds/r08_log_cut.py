@@ -1,0 +1,72 @@
+"""Row 8: the server is killed and the end of its log is gone: an older state comes back.
+
+That is what a crash of the server's machine does with ``appendfsync everysec``. Jobs of the lost
+time are gone; every job that is there must finish, from a state that is consistent.
+"""
+
+from __future__ import annotations
+
+import time
+
+from flowforge.server import LocalServer
+from tests.chaos.harness.aof import cut_tail
+from tests.chaos.harness.arena import Arena
+from tests.chaos.harness.flows import Tree
+from tests.chaos.harness.round import Round
+from tests.chaos.harness.site import Site
+
+#: Largest part of the log that is cut. A crash loses a second or two.
+_MOST = 0.3
+
+_TREE = Tree(200, micros=3000)
+
+
+def run(arena: Arena) -> None:
+    gone = cut = 0
+    slowest = 0.0
+    server = arena.server(durable=True, appendfsync="everysec")
+    site = arena.site(server.url, max_deliveries=1000)
+    site.start_pools(*arena.pools("threads", "gevent"))
+    rounds = arena.times(20)
+    for _ in range(rounds):
+        site.work(3, _TREE, handlers=30 + arena.rng.randrange(300))
+        cut += _crash(arena, server)
+        gone += forget_lost_jobs(site)
+        slowest = max(slowest, site.resumed(3, _TREE))
+    arena.figures["kills"] = rounds
+    arena.figures["records cut"] = cut
+    arena.figures["jobs of the lost time"] = gone
+    arena.figures["slowest back at work in s"] = slowest
+    arena.figures["recovered in s"] = site.wait()
+    site.verify(rolled_back=True)
+    arena.figures["jobs finished"] = len(site.jobs)
+    site.expect_alive()
+
+
+def _crash(arena: Arena, server: LocalServer) -> int:
+    """Kill the server, cut its log and start it again; records cut."""
+    server.kill()
+    assert server.data_dir is not None
+    cut, _ = cut_tail(server.data_dir, _MOST, arena.rng.random())
+    time.sleep(arena.rng.uniform(0.1, 1.0))
+    server.restart()
+    return cut
+
+
+def forget_lost_jobs(site: Site) -> int:
+    """Drop jobs from the site that the server does not know any more; how many."""
+    link, keys = site.engine.store.link, site.engine.store.keys
+    known = {job: link.call("EXISTS", keys.of("job", job)) for job in site.jobs}
+    site.forget(*(job for job, found in known.items() if not found))
+    return sum(not found for found in known.values())
+
+
+ROUND = Round(
+    row=8,
+    name="log-cut",
+    fault="The same, everysec, log tail cut at a record",
+    injection="`kill -9`, the append-only file truncated, restart",
+    target="20: a consistent older state, every job finishes",
+    run=run,
+    cut=0.05,
+)

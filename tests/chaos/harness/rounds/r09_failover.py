@@ -1,0 +1,53 @@
+"""Row 9: the primary is killed, and a Sentinel promotes the replica.
+
+Replication is asynchronous: what the replica had not got yet is lost, as after a cut log.
+"""
+
+from __future__ import annotations
+
+import time
+
+from tests.chaos.harness.arena import Arena
+from tests.chaos.harness.flows import Tree
+from tests.chaos.harness.round import Round
+from tests.chaos.harness.rounds.r08_log_cut import forget_lost_jobs
+from tests.chaos.harness.sentinel import Cluster
+
+#: Seconds from the kill until every worker must be given messages again.
+_RESUMED = 30.0
+
+_TREE = Tree(200, micros=3000)
+
+
+def run(arena: Arena) -> None:
+    cluster: Cluster = arena.own(Cluster())
+    site = arena.site(cluster.url, max_deliveries=1000)
+    site.start_pools(*arena.pools("threads", "gevent"))
+    failovers = arena.times(10)
+    gone = 0
+    slowest = 0.0
+    for _ in range(failovers):
+        site.work(3, _TREE, handlers=1 + arena.rng.randrange(100))
+        killed = cluster.fail_over()
+        gone += forget_lost_jobs(site)
+        site.resumed(3, _TREE, _RESUMED)
+        slowest = max(slowest, time.monotonic() - killed)
+    arena.figures["failovers"] = failovers
+    arena.expect(slowest <= _RESUMED, f"I4 consuming again only after {slowest:.1f} s")
+    arena.figures["slowest back at work in s"] = slowest
+    arena.figures["recovered in s"] = site.wait()
+    site.verify(rolled_back=True)
+    arena.figures["jobs finished"] = len(site.jobs)
+    arena.figures["jobs of the lost time"] = gone
+    site.expect_alive()
+
+
+ROUND = Round(
+    row=9,
+    name="failover",
+    fault="Failover",
+    injection="primary killed, replica promoted, Sentinel URL",
+    target="10: consuming again within 30 s, no stuck job",
+    run=run,
+    cut=0.1,
+)

@@ -1,0 +1,97 @@
+"""Row 18: workers are told to stop, in turn, as deploys and autoscalers do, under load."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from tests.chaos.harness import soft_shutdown
+from tests.chaos.harness.arena import Arena
+from tests.chaos.harness.faults import send
+from tests.chaos.harness.flows import Tree
+from tests.chaos.harness.round import Round
+from tests.chaos.harness.site import Site
+from tests.support.fleet import Worker
+
+_WORKERS = 3
+_POOLS = ("prefork", "threads", "prefork", "gevent", "prefork", "solo")
+
+#: Handlers of these trees take a moment, and most of a second: both have the time to finish.
+_QUICK = Tree(400, micros=5000)
+_SLOW = Tree(24, micros=600_000)
+
+#: A solo worker runs Celery's signal handler in the middle of the routine's own: nothing can be
+#: stopped softly there.
+_NEVER_SOFTLY = "solo"
+
+#: Seconds until a worker that was told to stop has ended. Billiard's children wait up to 30 s for
+#: their parent to read their last result, which now and then it has given up to do.
+_END = 45.0
+
+
+def run(arena: Arena) -> None:
+    cycles = arena.times(100, least=4)
+    site = arena.site(arena.server().url, imports=(soft_shutdown.MODULE,))
+    pools = [_POOLS[i % len(_POOLS)] for i in range(_WORKERS + cycles)]
+    alive = [(pool, site.start(pool=pool, wait=False)) for pool in pools[:_WORKERS]]
+    site.fleet.wait_until_ready()
+    leaving: dict[Worker, float] = {}
+    ends: list[float] = []
+    softly = 0
+    for pool in pools[_WORKERS:]:
+        # A rolling restart: the new one is ready before the next old one is told to stop.
+        alive.append((pool, site.start(pool=pool, wait=False)))
+        site.fleet.wait_until_ready(alive[-1][1])
+        _feed(site, handlers=5)
+        kind, victim = alive.pop(0)
+        soft = kind != _NEVER_SOFTLY and arena.rng.random() < 0.5
+        softly += soft
+        leaving[victim] = time.monotonic()
+        send(victim.pid, signal.SIGQUIT if soft else signal.SIGTERM)
+        ends += _ended(arena, site, leaving)
+    while leaving:
+        ends += _ended(arena, site, leaving)
+        time.sleep(0.01)
+    site.fault_over()
+    arena.figures["cycles"] = cycles
+    arena.figures["soft ones"] = softly
+    arena.figures["slowest end in s, at most"] = max(ends)
+    arena.figures["recovered in s"] = site.wait(60)
+    site.verify()
+    lost = site.count("lost")
+    arena.figures["invocations"] = sum(tree.invocations for tree in site.jobs.values())
+    arena.figures["attempts lost"] = lost
+    arena.expect(lost == 0, f"{lost} handlers that had the time to finish run again")
+
+
+def _feed(site: Site, handlers: int) -> None:
+    site.feed(2, _SLOW)
+    site.submit(_QUICK)
+    wanted = site.started() + handlers
+    deadline = time.monotonic() + 30
+    while site.started() < wanted and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def _ended(arena: Arena, site: Site, leaving: dict[Worker, float]) -> list[float]:
+    """Take those that have ended out; how long each took, at least."""
+    took = {worker: time.monotonic() - since for worker, since in leaving.items()}
+    gone = [worker for worker in leaving if not worker.alive]
+    for worker in [worker for worker in leaving if worker.alive and took[worker] > _END]:
+        arena.violate(f"{worker.name} had not ended after {_END} s\n{worker.tail()}")
+        site.fleet.kill(worker)
+        gone.append(worker)
+    for worker in gone:
+        del leaving[worker]
+    return [took[worker] for worker in gone]
+
+
+ROUND = Round(
+    row=18,
+    name="shutdown",
+    fault="SIGTERM, soft shutdown, rolling restart",
+    injection="100 cycles of SIGTERM or SIGQUIT with a soft shutdown, under load",
+    target="I1 to I4, nothing re-run that had time to finish",
+    run=run,
+    cut=0.04,
+)

@@ -1,0 +1,35 @@
+"""What every test may use: a real server, a client and a key prefix of its own.
+
+Tests share the server of their process. They stay apart by their prefixes: nothing is ever
+flushed, so that tests can run side by side.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from flowforge.server import LocalServer
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[LocalServer]:
+    """A server without persistence; one for each pytest process."""
+    with LocalServer.start() as running:
+        yield running
+
+
+@pytest.fixture
+def redis_client(server: LocalServer) -> Iterator[redis.Redis]:
+    """A client of the server that returns bytes."""
+    with redis.Redis.from_url(server.url) as client:
+        yield client
+
+
+@pytest.fixture
+def prefix() -> str:
+    """The first part of every key of this test."""
+    return f"t{secrets.token_hex(6)}"

@@ -1,0 +1,303 @@
+"""A store on a bench: short calls for the transitions, and looks behind them.
+
+The definition that it submits has three routines of two slots each. Routine 2 lives on a queue of
+its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+from flowforge.codec import invocation_record, pack_record, packb
+from flowforge.execution.effects import Effects
+from flowforge.store.link import Argument, Link
+from flowforge.store.store import Claim, Granted, NewJob, NextClaim, Store, Submission
+from flowforge.worker.envelope import message_template
+
+#: Milliseconds that no test lives.
+LONG = 600_000
+
+DETAILS = pack_record("w1", 1, 5, {}, None, None)
+DEFINITION = "def1"
+ROUTINES = 3
+SLOTS = 2
+
+#: The slot, in tags, of an invocation that waits for a job which its routine has started.
+WAITING_SLOT = 99_999
+
+#: The record of such an invocation.
+WAITER = b"waiter"
+
+#: (routine, slot, mode) of a child.
+Child = tuple[int, int, str]
+
+
+def record(number: int = 0, **params: Any) -> bytes:
+    """The record of an invocation that ``number`` emitted."""
+    return invocation_record(number, packb(params))
+
+
+Fields = dict[str, str | bytes | int | float]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One job to submit."""
+
+    common: Submission
+    job: NewJob
+
+    @property
+    def job_id(self) -> str:
+        return self.job.job_id
+
+
+def started(request: Request, fields: Fields, waiter: bytes) -> list[Argument]:
+    """What a commit is given of a job to start; ``waiter``: the record of what waits for it."""
+    stored = [part for pair in fields.items() for part in pair]
+    common, job = request.common, request.job
+    return [
+        *common.arguments(), job.job_id, job.mode, job.record, waiter, len(stored), *stored,
+    ]  # fmt: skip
+
+
+class Bench:
+    """One installation on one server, with a prefix of its own."""
+
+    def __init__(self, link: Link, client: Any, prefix: str) -> None:
+        self.link = link
+        #: A redis-py client, for what a link does not do: subscriptions.
+        self.client = client
+        self.store = Store(link, prefix)
+        self.keys = self.store.keys
+        self.prefix = prefix
+        #: Broker lists; they carry the prefix in the tests alone, so that tests stay apart.
+        self.list = f"{prefix}-q"
+        self.other_list = f"{prefix}-q2"
+
+    # --- going through the transitions -------------------------------------------------
+
+    def fields(self, joins: str = "") -> Fields:
+        """The stored form of the definition; ``joins`` as ``Router.fields`` writes them."""
+        found: Fields = {"json": "{}"}
+        for routine in range(ROUTINES):
+            queue = self.other_list if routine == 2 else self.list
+            found[f"q{routine}"] = queue
+            for slot in (*range(SLOTS), WAITING_SLOT):
+                found[f"m{routine}.{slot}"] = message_template(f"t.R{routine}", queue, f"s{slot}")
+        return {**found, "joins": joins} if joins else found
+
+    def submission(self, **changes: Any) -> Request:
+        """A job to submit. ``changes``: fields of Submission and of NewJob."""
+        common = Submission(
+            definition=DEFINITION, flow_id="flow", routine=0, slot=0, priority=0, suffix="",
+            window=100, keep=LONG, history_limit=1000, output_limit=100, entry="r0.s0",
+        )  # fmt: skip
+        job = NewJob(secrets.token_hex(8), "", record())
+        names = {field.name for field in dataclasses.fields(NewJob)}
+        return Request(
+            replace(common, **{k: v for k, v in changes.items() if k not in names}),
+            replace(job, **{k: v for k, v in changes.items() if k in names}),
+        )
+
+    def send(self, request: Request, fields: Fields | None) -> str | None:
+        """Submit one job: its id, or that of the earlier job with its key; None: no definition."""
+        found = self.store.submit(request.common, [request.job], fields)
+        return found[0] if found else None
+
+    def submit(self, joins: str = "", **changes: Any) -> str:
+        """Submit a new job with its definition; its first invocation is ``1.0.0``."""
+        request = self.submission(**changes)
+        assert self.send(request, self.fields(joins)) == request.job_id
+        return request.job_id
+
+    def child(self, job_id: str = "child", joins: str = "", **changes: Any) -> list[Argument]:
+        """A job for a commit to start, of a flow of its own."""
+        request = self.submission(job_id=job_id, definition=f"def-{job_id}", **changes)
+        return started(request, self.fields(joins), WAITER)
+
+    def claim(self, job_id: str, tag: str, token: str = "t", lease: int = LONG) -> Claim | str:
+        return self.store.claim(job_id, tag, token, lease)
+
+    def start(self, job_id: str, tag: str = "1.0.0", token: str = "t", lease: int = LONG) -> Claim:
+        """Claim what must be there to claim."""
+        claim = self.claim(job_id, tag, token, lease)
+        assert isinstance(claim, Claim), claim
+        return claim
+
+    def commit(
+        self,
+        job_id: str,
+        tag: str = "1.0.0",
+        token: str = "t",
+        *,
+        children: Iterable[Child] = (),
+        outcome: str = "completed",
+        outputs: Sequence[bytes] = (),
+        stats: Sequence[tuple[str, str, Any]] = (),
+        resets: Sequence[tuple[str, int]] = (),
+        staged: Mapping[int, int] = MappingProxyType({}),
+        jobs: Sequence[list[Argument]] = (),
+    ) -> str:
+        answer, granted = self.commit_then(
+            None, job_id, tag, token, children, outcome, outputs, stats, resets, staged, jobs
+        )
+        assert granted is None
+        return answer
+
+    def commit_then(
+        self,
+        then: NextClaim | None,
+        job_id: str,
+        tag: str = "1.0.0",
+        token: str = "t",
+        children: Iterable[Child] = (),
+        outcome: str = "completed",
+        outputs: Sequence[bytes] = (),
+        stats: Sequence[tuple[str, str, Any]] = (),
+        resets: Sequence[tuple[str, int]] = (),
+        staged: Mapping[int, int] = MappingProxyType({}),
+        jobs: Sequence[list[Argument]] = (),
+    ) -> tuple[str, Granted | None]:
+        """Commit, and go on with the next message of some lists."""
+        made = self._children(tag, children)
+        effects = Effects(made, list(outputs), list(stats), list(resets), list(jobs), dict(staged))
+        return self.store.commit(job_id, tag, token, outcome, 5, DETAILS, effects, then)
+
+    def stage(
+        self,
+        job_id: str,
+        children: Iterable[Child],
+        tag: str = "1.0.0",
+        token: str = "t",
+        *,
+        already: int = 0,
+    ) -> str:
+        """``already``: how many the attempt has staged before."""
+        return self.store.stage(job_id, tag, token, self._children(tag, children), already)
+
+    def _children(self, tag: str, children: Iterable[Child]) -> list[tuple[int, int, str, bytes]]:
+        parent = int(tag.split(".", maxsplit=1)[0])
+        return [(r, s, mode, record(parent, r=r, s=s)) for r, s, mode in children]
+
+    def fail(self, job_id: str, tag: str = "1.0.0", token: str = "t") -> str:
+        return self.store.fail(job_id, tag, token, 5, DETAILS, "it broke", pack_record({}))
+
+    def retry_later(self, job_id: str, tag: str = "1.0.0", token: str = "t", delay: int = 0) -> str:
+        return self.store.retry_later(job_id, tag, token, delay, 5, DETAILS)
+
+    def release(
+        self, job_id: str, tag: str = "1.0.0", token: str = "t", delay: int = 0, most: int = 0
+    ) -> str:
+        return self.store.release(job_id, tag, token, delay, DETAILS, most, "unknown class", b"p")
+
+    def give_back(self, job_id: str, tag: str = "1.0.0", most: int = 3, delay: int = 0) -> str:
+        return self.store.give_back(job_id, tag, delay, most, pack_record({}), "unknown class")
+
+    def pause(self, job_id: str, reason: str = "look", checkpoint: Any = None) -> str:
+        return self.store.pause(job_id, reason, checkpoint, checkpoint is not None)
+
+    def forget_broker(self) -> None:
+        """Lose every message, as a worker does that pops and dies."""
+        for name in (self.list, self.other_list):
+            self.link.call("DEL", name)
+
+    # --- looking behind them -----------------------------------------------------------
+
+    def now(self) -> int:
+        """Milliseconds of the server's clock."""
+        seconds, micros = self.link.call("TIME")
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    def key(self, name: str, argument: str = "") -> str:
+        return self.keys.of(name, argument)
+
+    def hash(self, name: str, argument: str = "") -> dict[str, bytes]:
+        reply = self.link.call("HGETALL", self.key(name, argument))
+        return {k.decode(): v for k, v in zip(reply[::2], reply[1::2], strict=True)}
+
+    def row(self, job_id: str) -> dict[str, str]:
+        """The job's row, without values that are packed."""
+        packed = ("error", "checkpoint")
+        return {k: v.decode() for k, v in self.hash("job", job_id).items() if k not in packed}
+
+    def status(self, job_id: str) -> str:
+        return self.row(job_id)["status"]
+
+    def counters(self, job_id: str) -> tuple[int, int, int, int]:
+        """Queued, running, waiting, timers."""
+        row = self.row(job_id)
+        queued, running, waiting, timers = (
+            int(row[name]) for name in ("queued", "running", "waiting", "timers")
+        )
+        return queued, running, waiting, timers
+
+    def messages(self, name: str | None = None) -> list[dict[str, Any]]:
+        """What is on a broker list, in the order in which workers pop it."""
+        raw = self.link.call("LRANGE", name or self.list, 0, -1)
+        return [json.loads(item) for item in reversed(raw)]
+
+    def sent(self, name: str | None = None) -> list[tuple[str, str]]:
+        """(job id, tag) of every message on a broker list, in the order of popping."""
+        bodies = [json.loads(message["body"]) for message in self.messages(name)]
+        return [(body[0][0], body[0][1]) for body in bodies]
+
+    def tags(self, job_id: str) -> set[str]:
+        """Invocations of the job that are not committed."""
+        return set(self.hash("invocations", job_id))
+
+    def backlog(self, job_id: str) -> list[str]:
+        return [t.decode() for t in self.link.call("LRANGE", self.key("backlog", job_id), 0, -1)]
+
+    def members(self, name: str, argument: str = "") -> dict[str, int]:
+        """Members of a sorted set with their scores."""
+        reply = self.link.call("ZRANGE", self.key(name, argument), 0, -1, "WITHSCORES")
+        return {m.decode(): int(s) for m, s in zip(reply[::2], reply[1::2], strict=True)}
+
+    def unclaimed(self, name: str | None = None) -> dict[str, int]:
+        return self.members("unclaimed", name or self.list)
+
+    def history(self, job_id: str) -> list[tuple[str, str]]:
+        """(kind, tag) of every entry."""
+        found = []
+        for _, fields in self.link.call("XRANGE", self.key("history", job_id), "-", "+"):
+            pairs = dict(zip(fields[::2], fields[1::2], strict=True))
+            found.append((pairs[b"k"].decode(), pairs[b"t"].decode()))
+        return found
+
+    def outputs(self, job_id: str) -> list[bytes]:
+        reply: list[bytes] = self.link.call("LRANGE", self.key("outputs", job_id), 0, -1)
+        return reply
+
+    def every_key(self) -> set[str]:
+        """All keys below the prefix; the broker's lists are not among them."""
+        found: set[str] = set()
+        cursor: Any = 0
+        while True:
+            cursor, batch = self.link.call("SCAN", cursor, "MATCH", f"{self.prefix}:*")
+            found |= {key.decode() for key in batch}
+            if int(cursor) == 0:
+                return found
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything that is stored, to show that a refused call changed nothing."""
+        found: dict[str, Any] = {}
+        readers = {
+            b"hash": ("HGETALL",), b"string": ("GET",), b"list": ("LRANGE", 0, -1),
+            b"zset": ("ZRANGE", 0, -1, "WITHSCORES"), b"stream": ("XRANGE", "-", "+"),
+        }  # fmt: skip
+        for key in sorted(self.every_key() | {self.list, self.other_list}):
+            kind = self.link.call("TYPE", key)
+            if kind != b"none":
+                command, *rest = readers[kind]
+                found[key] = self.link.call(command, key, *rest)
+                if kind == b"hash":
+                    pairs = zip(found[key][::2], found[key][1::2], strict=True)
+                    found[key] = dict(pairs)
+        return found

@@ -1,0 +1,159 @@
+"""What the state machine chooses from, and how it says it to the store."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine
+
+from flowforge.execution.effects import Effects
+from flowforge.store.link import Link
+from flowforge.store.store import Claim, NextClaim
+from tests.contract.bench import DETAILS, LONG, Bench, Fields, Request, record, started
+from tests.contract.reference.flow import JOINING, PLAIN, Child, children_of, fields
+from tests.contract.reference.jobs import Item, Job, Plan
+from tests.contract.reference.model import OUTPUT_LIMIT, Done, Model
+
+#: Milliseconds between two leases or timers that are due already: more than a test takes, so that
+#: the order in which they are handled is the order in which they were made.
+APART = 1_000_000
+
+#: What kombu appends to the lists of the lower priority.
+SUFFIX = "\x06\x163"
+
+#: The last one is a join that can never be filled: such a job ends when it is submitted.
+_ENTRIES: dict[str, list[Child]] = {
+    PLAIN: [(0, 0, ""), (1, 0, "m")],
+    JOINING: [*[(0, 0, "")] * 5, *[(1, 0, "m")] * 2, (5, 0, "j0:"), (3, 0, "j0:"), (4, 1, "j2:")],
+}
+PLANS = st.sampled_from([PLAIN, JOINING, JOINING]).flatmap(
+    lambda flow: st.tuples(
+        st.just(flow),
+        st.sampled_from(_ENTRIES[flow]),
+        st.sampled_from([1, 2, 3, 4, 100, 100]),
+        st.sampled_from([0, 0, 1]),
+    )
+)
+
+
+class Choices(RuleBasedStateMachine):
+    """The two sides, and draws from what there is."""
+
+    link: ClassVar[Link]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bench = Bench(self.link, None, f"m{secrets.token_hex(6)}")
+        self.lists = [
+            name + suffix
+            for suffix in ("", SUFFIX)
+            for name in (self.bench.list, self.bench.other_list)
+        ]
+        self.model = Model()
+        self.tokens = 0
+        self.moments = 0
+        self.records = 0
+
+    # --- making --------------------------------------------------------------------------
+
+    def moment(self, past: bool) -> int:
+        """Milliseconds from now: long ago, later than the last such moment, or far ahead."""
+        self.moments += 1
+        return (self.moments - 1000) * APART if past else LONG
+
+    def new_token(self) -> str:
+        self.tokens += 1
+        return f"t{self.tokens}"
+
+    def new_record(self) -> bytes:
+        """A record that no other invocation has."""
+        self.records += 1
+        return record(0, n=self.records)
+
+    def items(self, children: Sequence[Child]) -> list[Item]:
+        return [Item(r, s, mode, self.new_record()) for r, s, mode in children]
+
+    def plan(self, drawn: Any) -> Plan:
+        flow, entry, window, lane = drawn
+        return Plan(f"j{len(self.model.jobs) + 1}", flow, self.items([entry])[0], window, lane)
+
+    # --- choosing ------------------------------------------------------------------------
+
+    def jobs(self, *statuses: str) -> list[str]:
+        jobs = self.model.jobs.values()
+        return [job.id for job in jobs if not statuses or job.status in statuses]
+
+    def some_job(self, data: st.DataObject, *statuses: str) -> Job:
+        return self.model.jobs[data.draw(st.sampled_from(self.jobs(*statuses)), "job")]
+
+    def all_unclaimed(self) -> list[tuple[str, str]]:
+        return [member for places in self.model.unclaimed for member in sorted(places)]
+
+    def unclaimed(self, data: st.DataObject) -> tuple[Job, str]:
+        job_id, tag = data.draw(st.sampled_from(self.all_unclaimed()), "unclaimed")
+        return self.model.jobs[job_id], tag
+
+    def leased(self, data: st.DataObject) -> tuple[Job, str, str]:
+        job_id, tag = data.draw(st.sampled_from(sorted(self.model.leases)), "lease")
+        return self.model.jobs[job_id], tag, self.model.leases[job_id, tag].token
+
+    def anything(self, data: st.DataObject) -> tuple[Job, str, str]:
+        """Any invocation there ever was, with any token there ever was."""
+        job = self.some_job(data)
+        tag = data.draw(st.sampled_from(job.tags or ["1.0.0"]), "tag")
+        return job, tag, f"t{data.draw(st.integers(0, self.tokens), 'token')}"
+
+    def emission(
+        self, data: st.DataObject, job: Job, tag: str, least: int = 0, most: int = 3
+    ) -> list[Item]:
+        """What an invocation may emit."""
+        allowed = children_of(job.plan.flow, tag)
+        if not allowed:
+            return []
+        drawn = data.draw(st.lists(st.sampled_from(allowed), min_size=least, max_size=most), "emit")
+        return self.items(drawn)
+
+    # --- saying it to the store ----------------------------------------------------------
+
+    def request(self, plan: Plan) -> Request:
+        return self.bench.submission(
+            job_id=plan.id, definition=plan.flow, window=plan.window, output_limit=OUTPUT_LIMIT,
+            priority=3 * plan.lane, suffix=SUFFIX if plan.lane else "", routine=plan.entry.routine,
+            slot=plan.entry.slot, mode=plan.entry.mode, record=plan.entry.record,
+        )  # fmt: skip
+
+    def fields(self, plan: Plan) -> Fields:
+        return fields(plan.flow, (self.bench.list, self.bench.other_list))
+
+    def effects(self, job: Job, tag: str, token: str, done: Done) -> Effects:
+        """What a worker collects of a handler."""
+        staged = Counter(item.routine for item in self.model.parts.get((job.id, tag, token), []))
+        resets = [(slot, -1) for slot in done.resets]
+        about = job.uncommitted.get(tag, b"")
+        if about.startswith(b"J"):
+            resets.append(("", int(about[1:].split(b" ")[0])))
+        return Effects(
+            [(item.routine, item.slot, item.mode, item.record) for item in done.children],
+            outputs=[b"o"] * done.outputs,
+            resets=resets,
+            jobs=[
+                started(self.request(plan), self.fields(plan), waiter) for plan, waiter in done.jobs
+            ],
+            staged=dict(staged),
+        )
+
+    def send_commit(
+        self, job: Job, tag: str, token: str, done: Done, effects: Effects, then: NextClaim | None
+    ) -> Any:
+        return self.bench.store.commit(job.id, tag, token, done.outcome, 5, DETAILS, effects, then)
+
+    def compare_claim(self, job: Job, tag: str, claim: Any) -> None:
+        assert isinstance(claim, Claim), claim
+        attempts = job.attempts[tag]
+        assert (claim.claims, claim.lost) == (attempts.claims, attempts.lost)
+        assert claim.record == job.uncommitted[tag]
+        assert claim.definition == job.plan.flow

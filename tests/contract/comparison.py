@@ -1,0 +1,207 @@
+"""What is stored on the server against what the reference model says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from flowforge.store.link import Argument
+from tests.contract.bench import Bench
+from tests.contract.reference.jobs import ENDED, Job
+from tests.contract.reference.model import Model
+
+_HASHES = (
+    "job", "invocations", "attempts", "merges", "routines", "joins", "collected", "outstanding",
+    "children",
+)  # fmt: skip
+
+#: Keys of a job, all of which have to go some time after its end.
+_KEYS = (*_HASHES, "backlog", "stats", "segments", "history", "outputs", "pauses")
+
+
+class Stored:
+    """Everything that is stored of some jobs, read in one round trip."""
+
+    def __init__(self, bench: Bench, model: Model, lists: list[str]) -> None:
+        self._commands: list[tuple[Argument, ...]] = []
+        self._replies: list[Any] = []
+        self._names: list[tuple[str, str]] = []
+        key = bench.key
+        for name in ("leases", "timers"):
+            self._ask(name, "", "ZRANGE", key(name), 0, -1)
+        self._ask("sequences", "", "HGETALL", key("sequences"))
+        for name in lists:
+            self._ask("unclaimed", name, "ZRANGE", key("unclaimed", name), 0, -1, "WITHSCORES")
+        for attempt in model.stagers:
+            segment = key("segment", "/".join(attempt))
+            self._ask("part", "/".join(attempt), "LLEN", segment)
+            self._ask("part ttl", "/".join(attempt), "PTTL", segment)
+        for job in model.jobs.values():
+            for name in _HASHES:
+                self._ask(name, job.id, "HGETALL", key(name, job.id))
+            self._ask("backlog", job.id, "LRANGE", key("backlog", job.id), 0, -1)
+            self._ask("history", job.id, "XRANGE", key("history", job.id), "-", "+")
+            self._ask("outputs", job.id, "LLEN", key("outputs", job.id))
+            self._ask("segments", job.id, "LRANGE", key("segments", job.id), 0, -1)
+            self._ask("listed", job.id, "ZSCORE", key("status", job.status), job.id)
+            for name in _KEYS if job.status in ENDED else ():
+                self._ask("ttl", f"{job.id} {name}", "PTTL", key(name, job.id))
+        replies = bench.link.many(self._commands)
+        self._found = dict(zip(self._names, replies, strict=True))
+
+    def _ask(self, name: str, about: str, *command: Argument) -> None:
+        self._names.append((name, about))
+        self._commands.append(command)
+
+    def raw(self, name: str, about: str = "") -> Any:
+        return self._found[name, about]
+
+    def hash(self, name: str, about: str = "") -> dict[str, bytes]:
+        reply = self.raw(name, about)
+        return {k.decode(): v for k, v in zip(reply[::2], reply[1::2], strict=True)}
+
+    def texts(self, name: str, about: str = "") -> list[str]:
+        return [item.decode() for item in self.raw(name, about)]
+
+    def scores(self, name: str, about: str = "") -> dict[str, int]:
+        reply = self.raw(name, about)
+        return {m.decode(): int(s) for m, s in zip(reply[::2], reply[1::2], strict=True)}
+
+
+def compare(bench: Bench, model: Model, lists: list[str]) -> None:
+    """Everything."""
+    stored = Stored(bench, model, lists)
+    _compare_places(stored, model, lists)
+    for number, name in enumerate(lists):
+        assert bench.sent(name) == model.lists[number]
+    for job in model.jobs.values():
+        _compare_job(stored, model, job)
+
+
+def _compare_places(stored: Stored, model: Model, lists: list[str]) -> None:
+    """Every lease, timer and unclaimed invocation is where the model has it."""
+    leases = {f"{job}/{tag}/{lease.token}" for (job, tag), lease in model.leases.items()}
+    assert set(stored.texts("leases")) == leases
+    assert set(stored.texts("timers")) == {"/".join(timer) for timer in model.timers}
+    for number, name in enumerate(lists):
+        unclaimed = {"/".join(m): push for m, push in model.unclaimed[number].items()}
+        assert stored.scores("unclaimed", name) == unclaimed
+    pushes = {name: int(n) for name, n in stored.hash("sequences").items()}
+    assert [pushes.get(name, 0) for name in lists] == model.pushes
+    for attempt, items in model.parts.items():
+        assert stored.raw("part", "/".join(attempt)) == len(items)
+
+
+def _compare_job(stored: Stored, model: Model, job: Job) -> None:
+    """Status, work, history and counters of one job."""
+    row = stored.hash("job", job.id)
+    assert row["status"].decode() == job.status
+    assert int(row["last"]) == job.last
+    assert stored.hash("invocations", job.id) == job.uncommitted
+    assert stored.texts("backlog", job.id) == job.backlog
+    assert stored.raw("outputs", job.id) == job.outputs
+    assert stored.raw("listed", job.id) is not None
+    kinds = [
+        dict(zip(f[::2], f[1::2], strict=True))[b"k"] for _, f in stored.raw("history", job.id)
+    ]
+    assert Counter(kind.decode() for kind in kinds) == job.history
+    if job.status in ENDED:
+        _check_times_to_live(stored, job)
+    if job.status not in ("completed", "cancelled"):
+        _check_counters(row, model, job)
+        _check_attempts(stored, job)
+        _check_merges(stored, job)
+        _check_joins(stored, model, job)
+    _check_routines(stored, model, job)
+    _check_staged(stored, model, job)
+
+
+def _check_counters(row: dict[str, bytes], model: Model, job: Job) -> None:
+    """Each invocation is in one place; the counters count the places; the window holds."""
+    for tag in job.uncommitted:
+        assert len(model.places(job, tag)) == 1, (tag, model.places(job, tag))
+    names = ("queued", "running", "waiting", "timers", "staged")
+    queued, running, waiting, timers, staged = (int(row[name]) for name in names)
+    assert queued == model.queued(job)
+    assert running == model.running(job)
+    assert waiting == len(job.backlog)
+    assert timers == model.waiting_timers(job)
+    assert staged == len(job.staged)
+    assert queued + running + waiting + timers + len(job.children) == len(job.uncommitted)
+    assert queued + running <= job.plan.window
+    if job.live and job.parent is None:
+        # Nothing waits for room that is there.
+        assert not (job.backlog or job.staged) or model.room(job) <= 0
+
+
+def _check_staged(stored: Stored, model: Model, job: Job) -> None:
+    """What is kept of emissions is what is neither released nor dropped."""
+    committed = [
+        "/".join(attempt) for attempt in model.stagers - model.parts.keys() if attempt[0] == job.id
+    ]
+    assert sum(stored.raw("part", attempt) for attempt in committed) == len(job.staged)
+    if job.status in ENDED:
+        assert all(stored.raw("part ttl", attempt) != -1 for attempt in committed)
+
+
+def _check_merges(stored: Stored, job: Job) -> None:
+    """Logs of merging slots have every record from 1 on, and are consumed as far as reset."""
+    merges = stored.hash("merges", job.id)
+    for slot, length in job.merged.items():
+        assert int(merges[slot]) == length
+        assert int(merges.get(f"{slot}.base", 0)) == job.base[slot]
+        assert all(f"{slot}.{k}" in merges for k in range(1, length + 1))
+
+
+def _check_joins(stored: Stored, model: Model, job: Job) -> None:
+    """Open joins, their items, what is outstanding above them, and who is waited for."""
+    opened = {field: f"{c.number} {len(c.items)}" for field, c in job.open.items()}
+    found = stored.hash("joins", job.id)
+    assert {field: state.decode() for field, state in found.items()} == opened
+    items = {
+        f"{number}.{place}": item
+        for number, collected in job.collected.items()
+        for place, item in enumerate(collected, start=1)
+    }
+    assert stored.hash("collected", job.id) == items
+    waiters = {child: tag.decode() for child, tag in stored.hash("children", job.id).items()}
+    assert waiters == job.children
+    if job.joins:
+        counted = stored.hash("outstanding", job.id)
+        counted.pop("open", None)
+        numbers = {int(routine): int(count) for routine, count in counted.items()}
+        assert numbers == {routine: model.outstanding(job, routine) for routine in numbers}
+
+
+def _check_attempts(stored: Stored, job: Job) -> None:
+    """Counts of claims, lost claims and unknown classes are kept while they are needed."""
+    found = {field: int(n) for field, n in stored.hash("attempts", job.id).items() if n != b"0"}
+    expected = {}
+    for tag, attempts in job.attempts.items():
+        counts = {tag: attempts.claims, f"l{tag}": attempts.lost, f"u{tag}": attempts.unknown}
+        expected.update({field: count for field, count in counts.items() if count})
+    assert found == expected
+
+
+def _check_routines(stored: Stored, model: Model, job: Job) -> None:
+    """What was started and not closed is what runs."""
+    found: Counter[str] = Counter()
+    for field, value in stored.hash("routines", job.id).items():
+        found[field.split(".")[1]] += int(value) if value.isdigit() else 0
+    assert found["started"] == job.started
+    for how, count in job.closed.items():
+        assert found[how] == count, how
+    assert job.started - job.closed.total() == model.running(job)
+
+
+def _check_times_to_live(stored: Stored, job: Job) -> None:
+    """Nothing of an ended job stays for ever."""
+    for name in _KEYS:
+        assert stored.raw("ttl", f"{job.id} {name}") != -1, name
+
+
+def end_of(bench: Bench, job: Job) -> tuple[object, ...]:
+    """What is stored of an ended job and must not change any more."""
+    row = bench.row(job.id)
+    ended = (row["status"], row["ended"], row.get("reason"))
+    return (*ended, bench.outputs(job.id), bench.history(job.id))

@@ -1,0 +1,45 @@
+"""Every behaviour of the store is shown twice: on fakeredis and on a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import fakeredis
+import pytest
+
+from flowforge.server import LocalServer
+from flowforge.store.link import ClientLink, ServerLink, make_client
+from tests.contract.bench import Bench
+
+
+@pytest.fixture(scope="session")
+def real(server: LocalServer) -> Iterator[ServerLink]:
+    """The link that producers and workers use."""
+    link = ServerLink(make_client(server.url), patience=1.0)
+    yield link
+    link.close()
+
+
+@pytest.fixture(scope="session")
+def fake_server() -> fakeredis.FakeServer:
+    return fakeredis.FakeServer()
+
+
+@pytest.fixture(params=["fakeredis", "server"])
+def bench(request: pytest.FixtureRequest, prefix: str) -> Bench:
+    """An installation of this test's own, on either kind of server."""
+    if request.param == "server":
+        bench: Bench = request.getfixturevalue("server_bench")
+        return bench
+    shared = request.getfixturevalue("fake_server")
+    raw = fakeredis.FakeRedis(server=shared, protocol=2)
+    # A Link owes raw replies, and redis-py translates those of some commands.
+    raw.response_callbacks.clear()
+    return Bench(ClientLink(raw), fakeredis.FakeRedis(server=shared), prefix)
+
+
+@pytest.fixture
+def server_bench(real: ServerLink, server: LocalServer, prefix: str) -> Iterator[Bench]:
+    """An installation on the real server, for what fakeredis does not do."""
+    with make_client(server.url) as client:
+        yield Bench(real, client, prefix)

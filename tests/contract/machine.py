@@ -1,0 +1,338 @@
+"""The state machine: each transition is made on the server and in the model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, invariant, precondition, rule
+
+from flowforge.store.store import NextClaim
+from tests.contract.bench import LONG
+from tests.contract.choices import PLANS, Choices
+from tests.contract.comparison import compare, end_of
+from tests.contract.reference.jobs import ENDED, Job
+from tests.contract.reference.model import MOST, Done
+
+JOBS = 3
+#: With those that handlers start.
+ALL_JOBS = 6
+
+OUTCOMES = st.sampled_from(["completed", "completed", "error_continued", "skipped"])
+NUMBERS = st.sampled_from([0, 0, 1, 2, 3])
+TIMES = st.integers(1, 4)
+CONTROL = ["pause", "resume", "retry", "cancel"]
+REPEATED = [
+    "claim", "commit", "fail", "give_back", "claim", "commit", "fail", "stage", "submit", *CONTROL,
+]  # fmt: skip
+
+
+def some_unclaimed(machine: Transitions) -> bool:
+    return any(machine.model.unclaimed)
+
+
+def some_leased(machine: Transitions) -> bool:
+    return bool(machine.model.leases)
+
+
+class Transitions(Choices):
+    """Runs each transition on both sides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: What is stored of ended jobs, which must not change.
+        self.frozen: dict[str, tuple[Any, ...]] = {}
+
+    # --- transitions -------------------------------------------------------------------
+
+    @initialize(drawn=PLANS)
+    def first_job(self, drawn: Any) -> None:
+        self.submit(drawn)
+
+    @precondition(lambda self: len(self.model.jobs) < JOBS)
+    @rule(drawn=PLANS)
+    def submit(self, drawn: Any) -> None:
+        plan = self.plan(drawn)
+        self.model.submit(plan)
+        self.submission = self.request(plan)
+        assert self.bench.send(self.submission, self.fields(plan)) == plan.id
+
+    @precondition(some_unclaimed)
+    @rule(data=st.data(), lost=st.sampled_from([False, False, True]), times=TIMES)
+    def claim(self, data: st.DataObject, lost: bool, times: int) -> None:
+        while times and some_unclaimed(self):
+            self._claim(*self.unclaimed(data), self.new_token(), lost)
+            times -= 1
+
+    def _claim(self, job: Job, tag: str, token: str, lost: bool) -> bool:
+        expected = self.model.claim(job, tag, token, lost)
+        answer = self.bench.claim(job.id, tag, token, self.moment(lost))
+        if expected == "granted":
+            self.compare_claim(job, tag, answer)
+        else:
+            assert answer == expected
+        return expected == "granted"
+
+    @precondition(some_leased)
+    @rule(data=st.data(), outcome=OUTCOMES, outputs=st.integers(0, 3))
+    def commit(self, data: st.DataObject, outcome: str, outputs: int) -> None:
+        job, tag, token = self.leased(data)
+        self._commit(job, tag, token, Done(outcome, self.emission(data, job, tag), outputs))
+
+    @precondition(lambda self: some_unclaimed(self) and len(self.model.jobs) < ALL_JOBS)
+    @rule(data=st.data(), drawn=PLANS)
+    def start_a_job(self, data: st.DataObject, drawn: Any) -> None:
+        """A handler starts another job, which may end at once."""
+        (job, tag), token = self.unclaimed(data), self.new_token()
+        if self._claim(job, tag, token, False):
+            jobs = [(self.plan(drawn), self.new_record())]
+            children = self.emission(data, job, tag, most=1)
+            self._commit(job, tag, token, Done(children=children, jobs=jobs))
+
+    @precondition(some_unclaimed)
+    @rule(data=st.data(), times=TIMES)
+    def run(self, data: st.DataObject, times: int) -> None:
+        """What a worker does when nothing goes wrong."""
+        while times and some_unclaimed(self):
+            job, tag = self.unclaimed(data)
+            token = self.new_token()
+            if self._claim(job, tag, token, False):
+                self._commit(job, tag, token, Done(children=self.emission(data, job, tag)))
+            times -= 1
+
+    @precondition(some_unclaimed)
+    @rule(most=st.integers(5, 25))
+    def work_off(self, most: int) -> None:
+        """Workers finish what there is and begin nothing new, so that joins fire and jobs end."""
+        while most and some_unclaimed(self):
+            job_id, tag = self.all_unclaimed()[0]
+            job, token = self.model.jobs[job_id], self.new_token()
+            if self._claim(job, tag, token, False):
+                self._commit(job, tag, token, Done())
+            most -= 1
+
+    def _commit(self, job: Job, tag: str, token: str, done: Done) -> None:
+        effects = self.effects(job, tag, token, done)
+        expected = self.model.commit(job, tag, token, done)
+        assert self.send_commit(job, tag, token, done, effects, None) == (expected, None)
+
+    @precondition(some_leased)
+    @rule(data=st.data(), fold=st.sampled_from([1, 1, 20]), commits=st.booleans())
+    def stage(self, data: st.DataObject, fold: int, commits: bool) -> None:
+        """A large emission: part of it waits in the store, once however often it is sent."""
+        job, tag, token = self.leased(data)
+        part = self.emission(data, job, tag, least=1)
+        part += self.items([(i.routine, i.slot, i.mode) for i in part] * (fold - 1))
+        already = len(self.model.parts.get((job.id, tag, token), []))
+        expected = self.model.stage(job, tag, token, part, already) if part else "ok"
+        for _ in range(2 if part else 0):
+            assert self._send_part(job, tag, token, part, already) == expected
+        if commits:
+            self._commit(job, tag, token, Done(children=self.emission(data, job, tag, most=1)))
+
+    def _send_part(self, job: Job, tag: str, token: str, part: Any, already: int) -> str:
+        children = [(item.routine, item.slot, item.mode, item.record) for item in part]
+        return self.bench.store.stage(job.id, tag, token, children, already)
+
+    @precondition(some_unclaimed)
+    @rule(data=st.data())
+    def die(self, data: st.DataObject) -> None:
+        """What a worker does when everything goes wrong."""
+        self._claim(*self.unclaimed(data), self.new_token(), True)
+        self.reclaim()
+
+    @precondition(some_leased)
+    @rule(data=st.data(), number=NUMBERS, lost=st.booleans(), again=st.booleans())
+    def commit_and_follow(self, data: st.DataObject, number: int, lost: bool, again: bool) -> None:
+        """Going on with the next invocation; ``again``: the reply was lost."""
+        job, tag, token = self.leased(data)
+        done = Done(children=self.emission(data, job, tag), resets=["1.0"])
+        effects, then_token = self.effects(job, tag, token, done), self.new_token()
+        expected = self.model.commit(job, tag, token, done)
+        member = self.model.follow(number, then_token, lost) if expected == "ok" else None
+        then = NextClaim(then_token, self.moment(lost), [self.lists[number]])
+        answer, granted = self.send_commit(job, tag, token, done, effects, then)
+        assert answer == expected
+        assert (granted and (granted.job_id, granted.tag)) == member
+        if member is not None and granted is not None:
+            self.compare_claim(self.model.jobs[member[0]], member[1], granted.claim)
+        if again and expected == "ok" and job.status not in ENDED:
+            repeated = self.send_commit(job, tag, token, done, effects, then)
+            assert repeated == ("done", granted)
+
+    @precondition(some_leased)
+    @rule(
+        data=st.data(), how=st.sampled_from(["stop", "retry", "stop", "release"]), due=st.booleans()
+    )
+    def fail(self, data: st.DataObject, how: str, due: bool) -> None:
+        self._fail(*self.leased(data), how, due)
+
+    @precondition(lambda self: self.busy())
+    @rule(data=st.data(), due=st.booleans())
+    def fail_beside_others(self, data: st.DataObject, due: bool) -> None:
+        """One handler fails its job while another one of it still runs, and then reports."""
+        job = self.model.jobs[data.draw(st.sampled_from(self.busy()), "job")]
+        (tag, lease), (other, its) = [
+            (member[1], lease) for member, lease in self.model.leases.items() if member[0] == job.id
+        ][:2]
+        self._fail(job, tag, lease.token, "stop", due)
+        how = data.draw(st.sampled_from(["commit", "retry", "stop"]), "how")
+        if how == "commit":
+            self._commit(job, other, its.token, Done(children=self.emission(data, job, other)))
+        else:
+            self._fail(job, other, its.token, how, due)
+
+    def busy(self) -> list[str]:
+        running = Counter(member[0] for member in self.model.leases)
+        return [job_id for job_id, count in sorted(running.items()) if count > 1]
+
+    def _fail(self, job: Job, tag: str, token: str, how: str, due: bool) -> None:
+        moment = self.moment(due)
+        if how == "retry":
+            expected = self.model.retry_later(job, tag, token, due)
+            answer = self.bench.retry_later(job.id, tag, token, moment)
+        elif how == "release":
+            expected = self.model.release(job, tag, token, due)
+            answer = self.bench.release(job.id, tag, token, moment, MOST)
+        else:
+            expected = self.model.stop(job, tag, token)
+            answer = self.bench.fail(job.id, tag, token)
+        assert answer == expected
+
+    @precondition(some_unclaimed)
+    @rule(data=st.data())
+    def give_back(self, data: st.DataObject) -> None:
+        self._give_back(*self.unclaimed(data))
+
+    def _give_back(self, job: Job, tag: str) -> None:
+        expected = self.model.give_back(job, tag, True)
+        assert self.bench.give_back(job.id, tag, MOST, self.moment(True)) == expected
+
+    @rule(data=st.data(), what=st.sampled_from(REPEATED))
+    def repeat(self, data: st.DataObject, what: str) -> None:
+        """Something that was said before, or never: duplicates and stale tokens."""
+        job, tag, token = self.anything(data)
+        if what in CONTROL:
+            self._control(what, job)
+        elif what == "submit":
+            assert self.bench.send(self.submission, None) == self.submission.job_id
+        elif what == "commit":
+            self._commit(job, tag, token, Done(children=self.items([(0, 0, "")]), outputs=1))
+        elif what == "stage":
+            part = self.items([(0, 0, "")])
+            expected = self.model.stage(job, tag, token, part, 0)
+            assert self._send_part(job, tag, token, part, 0) == expected
+        elif what == "fail":
+            how = data.draw(st.sampled_from(["retry", "release", "stop"]))
+            self._fail(job, tag, token, how, True)
+        elif what == "give_back":
+            self._give_back(job, tag)
+        else:
+            self._claim(job, tag, token, False)
+
+    # --- control -------------------------------------------------------------------------
+
+    @precondition(lambda self: self.jobs("pending", "running"))
+    @rule(data=st.data())
+    def pause(self, data: st.DataObject) -> None:
+        self._control("pause", self.some_job(data, "pending", "running"))
+
+    @precondition(lambda self: self.jobs("paused"))
+    @rule(data=st.data())
+    def resume(self, data: st.DataObject) -> None:
+        self._control("resume", self.some_job(data, "paused"))
+
+    @precondition(lambda self: self.worth_a_retry())
+    @rule(data=st.data())
+    def retry(self, data: st.DataObject) -> None:
+        job_id = data.draw(st.sampled_from(self.worth_a_retry()), "job")
+        self._control("retry", self.model.jobs[job_id])
+
+    def worth_a_retry(self) -> list[str]:
+        """Failed jobs that would not fail again at once, for a join that nothing can fill."""
+        return [job_id for job_id in self.jobs("failed") if self.model.jobs[job_id].uncommitted]
+
+    @precondition(lambda self: self.parents())
+    @rule(data=st.data(), verb=st.sampled_from(["pause", "pause", *CONTROL]))
+    def control_a_parent(self, data: st.DataObject, verb: str) -> None:
+        """What happens to a job reaches those that it has started."""
+        job = self.model.jobs[data.draw(st.sampled_from(self.parents()), "parent")]
+        self._control(verb, job)
+
+    def parents(self) -> list[str]:
+        return [job.id for job in self.model.jobs.values() if job.children]
+
+    def _control(self, verb: str, job: Job) -> None:
+        expected = getattr(self.model, verb)(job)
+        if verb == "pause":
+            answer = self.bench.pause(job.id)
+        elif verb == "cancel":
+            answer = self.bench.store.cancel(job.id, "")
+        else:
+            answer = getattr(self.bench.store, verb)(job.id)
+        assert answer == expected
+        if (verb, answer) == ("retry", "ok"):
+            self.frozen.pop(job.id, None)
+
+    # --- upkeep --------------------------------------------------------------------------
+
+    @precondition(lambda self: self.patient())
+    @rule(data=st.data())
+    def be_late(self, data: st.DataObject) -> None:
+        """The time of an open join passes."""
+        self.model.timers[data.draw(st.sampled_from(self.patient()), "timer")] = True
+
+    def patient(self) -> list[tuple[str, ...]]:
+        """Timers of joins that are not due; those of collections that have fired as well."""
+        return [t for t, due in self.model.timers.items() if t[1] == "join" and not due]
+
+    @precondition(lambda self: any(self.model.timers.values()))
+    @rule()
+    def release_due(self) -> None:
+        for timer, due in self.model.timers.items():
+            if "." not in timer[1] and not due:
+                self._set_timer(timer, self.bench.now() + LONG)
+        for place, timer in enumerate(self.model.due_in_order(), start=1):
+            if "." not in timer[1]:
+                self._set_timer(timer, place)
+        assert self.bench.store.release_due(1000)[0] == self.model.release_due()
+
+    def _set_timer(self, timer: tuple[str, ...], moment: int) -> None:
+        self.bench.link.call("ZADD", self.bench.key("timers"), "XX", moment, "/".join(timer))
+
+    @precondition(lambda self: any(lease.expired for lease in self.model.leases.values()))
+    @rule()
+    def reclaim(self) -> None:
+        assert self.bench.store.reclaim(MOST, 1000) == self.model.reclaim()
+
+    @precondition(some_unclaimed)
+    @rule(data=st.data(), outdated=st.sampled_from([False, False, True]))
+    def resend(self, data: st.DataObject, outdated: bool) -> None:
+        """With the push numbers of now, or with those of an earlier look."""
+        number = next(n for n, places in enumerate(self.model.unclaimed) if places)
+        known = sorted(self.model.unclaimed[number].items())
+        lost = data.draw(st.lists(st.sampled_from(known), unique=True, min_size=1), "lost")
+        lost = [(member, push - outdated) for member, push in lost]
+        expected = self.model.resend(number, lost)
+        members = [("/".join(member).encode(), push) for member, push in lost]
+        assert self.bench.store.resend(self.lists[number], members) == expected
+
+    @precondition(lambda self: any(self.model.lists))
+    @rule(number=NUMBERS)
+    def pop(self, number: int) -> None:
+        self.model.pop(number)
+        self.bench.link.call("RPOP", self.lists[number])
+
+    # --- what must hold after each -------------------------------------------------------
+
+    @invariant()
+    def what_is_stored_is_what_the_model_says(self) -> None:
+        compare(self.bench, self.model, self.lists)
+
+    @invariant()
+    def ended_jobs_stay_as_they_are(self) -> None:
+        for job in self.model.jobs.values():
+            if job.status in ENDED:
+                state = end_of(self.bench, job)
+                assert self.frozen.setdefault(job.id, state) == state

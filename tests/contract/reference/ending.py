@@ -1,0 +1,146 @@
+"""How a job goes on or ends after each transition, and what parents and children owe each other."""
+
+from __future__ import annotations
+
+from tests.contract.bench import WAITING_SLOT
+from tests.contract.reference.flow import RULES
+from tests.contract.reference.jobs import ENDED, Item, Job, Plan
+from tests.contract.reference.joining import Joining
+
+
+class Ending(Joining):
+    """The parts that transitions are made of."""
+
+    # --- going on ------------------------------------------------------------------------
+
+    def deliver(self, job: Job, item: Item) -> None:
+        if item.mode.startswith("j"):
+            self.collect(job, item)
+            return
+        job.last += 1
+        slot = f"{item.routine}.{item.slot}"
+        tag = f"{job.last}.{slot}"
+        if item.mode == "m":
+            job.merged[slot] += 1
+            tag += f".{job.merged[slot]}"
+        job.tags.append(tag)
+        job.uncommitted[tag] = item.record
+        self.enqueue(job, tag)
+
+    def top_up(self, job: Job) -> None:
+        """What waits goes first, then what is staged."""
+        if not job.live:
+            return
+        while job.backlog and self.room(job) > 0:
+            self.push(job, job.backlog.pop(0))
+        if job.staged and not job.backlog:
+            while job.staged and self.room(job) > 0:
+                self.deliver(job, job.staged.pop(0))
+            self.fire_complete(job)
+
+    def settle(self, job: Job) -> None:
+        if not job.live:
+            return
+        self.top_up(job)
+        if job.staged or job.uncommitted:
+            return
+        if job.open:
+            self.resolve_open(job)
+        else:
+            self.end(job, "completed")
+
+    def resolve_open(self, job: Job) -> None:
+        """Nothing but joins is left: those that wait for quiet fire, else the others give up."""
+        first = self.first_in_line(job)
+        quiet = [field for field, rule in first if rule.kind != "count"]
+        for field in quiet:
+            self.fire(job, field)
+        for field, _ in [] if quiet else first:
+            if job.status not in ENDED:
+                self.give_up(job, field)
+
+    def give_up(self, job: Job, field: str) -> None:
+        if RULES[field.partition("/")[0]].otherwise == "fire":
+            self.fire(job, field)
+        else:
+            self.end(job, "failed")
+
+    # --- ending --------------------------------------------------------------------------
+
+    def fail_for(self, job: Job, tag: str) -> None:
+        """Fail the job because of one invocation, which stays with it for a retry."""
+        job.attempts.pop(tag, None)
+        job.backlog.append(tag)
+        self.end(job, "failed")
+
+    def cancel_for_good(self, job: Job) -> None:
+        job.history["cancelled"] += 1
+        self.end(job, "cancelled")
+
+    def end(self, job: Job, status: str) -> None:
+        if status != "completed":
+            # Those of a failed job are looked at when its retry can no longer come.
+            self.look_at_children(job, due=status == "cancelled")
+        job.status = status
+        if status == "completed":
+            assert job.items["delivered"] == job.items["handed over"], "items were lost"
+        if status != "failed":
+            for work in (
+                job.uncommitted, job.backlog, job.staged, job.open, job.collected, job.children,
+            ):  # fmt: skip
+                work.clear()
+        self.report(job)
+
+    # --- family --------------------------------------------------------------------------
+
+    def report(self, job: Job) -> None:
+        """The invocation that waits for the job may run."""
+        if job.parent is None:
+            return
+        parent = self.jobs[job.parent[0]]
+        tag = parent.children.pop(job.id, None)
+        if tag is not None:
+            parent.told[job.id] += 1
+            assert parent.told[job.id] == 1, "an end was told twice"
+            self.enqueue(parent, tag)
+
+    def rejoin(self, job: Job) -> None:
+        """A job that is retried is waited for again, if the one that waits has not gone on."""
+        if job.parent is None:
+            return
+        parent, tag = self.jobs[job.parent[0]], job.parent[1]
+        if tag in parent.backlog:
+            parent.backlog.remove(tag)
+            parent.children[job.id] = tag
+            parent.told[job.id] -= 1
+
+    def look_at_children(self, job: Job, due: bool) -> None:
+        for child in job.children:
+            self.look_at(child, due)
+
+    def ancestors(self, job: Job) -> str:
+        """``running``, ``paused`` or ``gone``."""
+        while job.parent is not None:
+            job = self.jobs[job.parent[0]]
+            if job.status in ("completed", "cancelled"):
+                return "gone"
+            if job.status in ("paused", "failed"):
+                return "paused"
+        return "running"
+
+    # --- beginning -----------------------------------------------------------------------
+
+    def create(self, plan: Plan, parent: tuple[str, str] | None = None) -> None:
+        job = self.jobs[plan.id] = Job(plan, parent)
+        self.deliver(job, plan.entry)
+        if not job.uncommitted:
+            self.resolve_open(job)
+
+    def wait_for(self, job: Job, tag: str, child: str, record: bytes) -> tuple[str, str]:
+        """The invocation of the job that waits for a child job."""
+        job.last += 1
+        waiter = f"{job.last}.{tag.split('.')[1]}.{WAITING_SLOT}"
+        job.tags.append(waiter)
+        job.uncommitted[waiter] = record
+        job.children[child] = waiter
+        return job.id, waiter

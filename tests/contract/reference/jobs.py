@@ -1,0 +1,101 @@
+"""What the reference model knows of one job."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tests.contract.reference.flow import JOINING
+
+ENDED = {"completed", "failed", "cancelled"}
+
+#: (job id, tag)
+Member = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One delivery: where to, how, and its record."""
+
+    routine: int
+    slot: int
+    mode: str
+    record: bytes
+
+
+@dataclass
+class Lease:
+    token: str
+    expired: bool
+
+
+@dataclass
+class Attempts:
+    claims: int = 0
+    lost: int = 0
+    unknown: int = 0
+
+
+@dataclass
+class Collection:
+    """Items of a join that has not fired. ``number``: of the invocation that will handle them."""
+
+    number: int
+    items: list[bytes] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a job is submitted. ``lane``: 0, or 1 for the lists of a lower priority."""
+
+    id: str
+    flow: str
+    entry: Item
+    window: int = 100
+    lane: int = 0
+
+
+@dataclass
+class Job:
+    """One job. ``uncommitted`` are its invocations with their records, wherever they are."""
+
+    plan: Plan
+    #: The invocation that waits for this job.
+    parent: Member | None = None
+    status: str = "pending"
+    last: int = 0
+    uncommitted: dict[str, bytes] = field(default_factory=dict)
+    backlog: list[str] = field(default_factory=list)
+    attempts: dict[str, Attempts] = field(default_factory=dict)
+    merged: Counter[str] = field(default_factory=Counter)
+    base: Counter[str] = field(default_factory=Counter)
+    history: Counter[str] = field(default_factory=Counter)
+    #: Attempts started, and how they were closed.
+    started: int = 0
+    closed: Counter[str] = field(default_factory=Counter)
+    outputs: int = 0
+    #: Committed emissions that are not released yet, oldest first.
+    staged: list[Item] = field(default_factory=list)
+    #: Open joins by slot and key, and the items of those that are not handled, by number.
+    open: dict[str, Collection] = field(default_factory=dict)
+    collected: dict[int, list[bytes]] = field(default_factory=dict)
+    #: Child job -> tag of the invocation that waits for it.
+    children: dict[str, str] = field(default_factory=dict)
+    #: Every tag that ever was, for duplicates of what is done.
+    tags: list[str] = field(default_factory=list)
+    #: How often the end of each child was told, and items delivered to joins and handed over.
+    told: Counter[str] = field(default_factory=Counter)
+    items: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def id(self) -> str:
+        return self.plan.id
+
+    @property
+    def joins(self) -> bool:
+        return self.plan.flow == JOINING
+
+    @property
+    def live(self) -> bool:
+        """Whether its work may go to the broker."""
+        return self.status in ("pending", "running")

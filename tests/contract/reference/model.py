@@ -1,0 +1,308 @@
+"""What the Lua scripts do, said again in Python, as plainly as possible.
+
+The model keeps places (unclaimed, leases, timers, backlogs) where the scripts keep counters too: a
+counter that drifts from its place is what the state machine is after. It leaves times out. Leases
+and timers are handled in the order in which they were made; whether one is due is said when it is
+made.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from tests.contract.reference.ending import Ending
+from tests.contract.reference.jobs import ENDED, Attempts, Item, Job, Lease, Member, Plan
+
+#: A lost delivery too many (reclaim), or one worker too many without the class (give_back).
+MOST = 3
+
+#: Outputs that a job keeps.
+OUTPUT_LIMIT = 5
+
+#: Messages that one commit looks at to go on.
+LOOKS = 8
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a handler did, as its commit says it."""
+
+    outcome: str = "completed"
+    children: Sequence[Item] = ()
+    outputs: int = 0
+    #: Merging slots of which everything so far is consumed.
+    resets: Sequence[str] = ()
+    #: Jobs to start, and the records of what waits for them.
+    jobs: Sequence[tuple[Plan, bytes]] = field(default=())
+
+
+class Model(Ending):
+    """All transitions. Each returns what its script answers."""
+
+    def submit(self, plan: Plan) -> None:
+        self.create(plan)
+
+    def claim(self, job: Job, tag: str, token: str, expired: bool) -> str:
+        member = (job.id, tag)
+        if self.unclaimed[self.list_of(job, tag)].pop(member, None) is None:
+            lease = self.leases.get(member)
+            if lease is None or lease.token != token:
+                return "taken"
+            return "dropped" if job.status in ENDED else "granted"
+        refused = self._refuse_claim(job, tag)
+        if refused:
+            return refused
+        job.status = "running"
+        job.started += 1
+        job.attempts.setdefault(tag, Attempts()).claims += 1
+        self.leases[member] = Lease(token, expired)
+        self.top_up(job)
+        return "granted"
+
+    def _refuse_claim(self, job: Job, tag: str) -> str:
+        """Empty, or why the job's work does not start now."""
+        if job.status in ("paused", "failed"):
+            job.backlog.append(tag)
+            return "paused" if job.status == "paused" else "dropped"
+        if job.status in ENDED:
+            return "dropped"
+        above = self.ancestors(job)
+        if above == "paused":
+            job.backlog.append(tag)
+            return "paused"
+        if above == "gone":
+            self.cancel_for_good(job)
+            return "dropped"
+        return ""
+
+    def _take_lease(self, job: Job, tag: str, token: str) -> str:
+        """Empty, or why the lease is not the caller's. What is staged goes with it."""
+        lease = self.leases.get((job.id, tag))
+        if lease is None or lease.token != token:
+            return "stale" if tag in job.uncommitted else "done"
+        del self.leases[job.id, tag]
+        if job.status in ENDED:
+            self._discard(job, tag, token)
+            return "dropped"
+        return ""
+
+    def _discard(self, job: Job, tag: str, token: str) -> None:
+        self.parts.pop((job.id, tag, token), None)
+        job.closed["dropped"] += 1
+        if job.status == "failed":
+            unknown = job.attempts.get(tag, Attempts()).unknown
+            job.attempts[tag] = Attempts(unknown=unknown)
+            job.backlog.append(tag)
+
+    def commit(self, job: Job, tag: str, token: str, done: Done) -> str:
+        refused = self._take_lease(job, tag, token)
+        if refused:
+            return refused
+        del job.uncommitted[tag]
+        job.attempts.pop(tag, None)
+        job.closed[done.outcome] += 1
+        job.history[done.outcome] += 1
+        for item in done.children:
+            self.deliver(job, item)
+        job.outputs = min(OUTPUT_LIMIT, job.outputs + done.outputs)
+        for slot in done.resets:
+            job.base[slot] = job.merged[slot]
+        # The items of a join go with the commit of its handler.
+        job.collected.pop(int(tag.partition(".")[0]), None)
+        job.staged += self.parts.pop((job.id, tag, token), [])
+        waiters = [self.wait_for(job, tag, plan.id, record) for plan, record in done.jobs]
+        self.fire_complete(job)
+        self.settle(job)
+        for (plan, _), waiter in zip(done.jobs, waiters, strict=True):
+            self.create(plan, waiter)
+        return "ok"
+
+    def follow(self, number: int, token: str, expired: bool) -> Member | None:
+        """What a commit claims next from a list."""
+        for _ in range(LOOKS):
+            if not self.lists[number]:
+                return None
+            job_id, tag = self.lists[number].pop(0)
+            if self.claim(self.jobs[job_id], tag, token, expired) == "granted":
+                return job_id, tag
+        return None
+
+    def stage(self, job: Job, tag: str, token: str, items: Sequence[Item], already: int) -> str:
+        lease = self.leases.get((job.id, tag))
+        if lease is None or lease.token != token or job.status in ENDED:
+            return "stale"
+        part = self.parts.setdefault((job.id, tag, token), [])
+        self.stagers.add((job.id, tag, token))
+        if len(part) == already:
+            part += items
+        return "ok"
+
+    def retry_later(self, job: Job, tag: str, token: str, due: bool) -> str:
+        return self._postpone(job, tag, token, due, "retried")
+
+    def release(self, job: Job, tag: str, token: str, due: bool) -> str:
+        lease = self.leases.get((job.id, tag))
+        held = lease is not None and lease.token == token and job.status not in ENDED
+        if held:
+            job.attempts[tag].unknown += 1
+            if job.attempts[tag].unknown >= MOST:
+                return self.stop(job, tag, token)
+            job.attempts[tag].claims -= 1
+        return self._postpone(job, tag, token, due, "released")
+
+    def _postpone(self, job: Job, tag: str, token: str, due: bool, how: str) -> str:
+        refused = self._take_lease(job, tag, token)
+        if refused:
+            return refused
+        self.parts.pop((job.id, tag, token), None)
+        job.closed[how] += 1
+        job.history[how] += 1
+        self.timers[job.id, tag] = due
+        self.settle(job)
+        return "ok"
+
+    def stop(self, job: Job, tag: str, token: str) -> str:
+        refused = self._take_lease(job, tag, token)
+        if refused:
+            return refused
+        self.parts.pop((job.id, tag, token), None)
+        job.closed["failed"] += 1
+        job.history["failed"] += 1
+        self.fail_for(job, tag)
+        return "ok"
+
+    def give_back(self, job: Job, tag: str, due: bool) -> str:
+        if self.unclaimed[self.list_of(job, tag)].pop((job.id, tag), None) is None:
+            return "taken"
+        if job.status in ("paused", "failed"):
+            job.backlog.append(tag)
+            return "paused"
+        if job.status in ENDED:
+            return "dropped"
+        job.history["given_back"] += 1
+        attempts = job.attempts.setdefault(tag, Attempts())
+        attempts.unknown += 1
+        if attempts.unknown >= MOST:
+            self.fail_for(job, tag)
+            return "failed"
+        self.timers[job.id, tag] = due
+        self.settle(job)
+        return "ok"
+
+    # --- control -------------------------------------------------------------------------
+
+    def pause(self, job: Job) -> str:
+        if job.status in ENDED:
+            return job.status
+        job.status = "paused"
+        job.history["paused"] += 1
+        return "ok"
+
+    def resume(self, job: Job) -> str:
+        return self._continue(job, "paused", "resumed")
+
+    def retry(self, job: Job) -> str:
+        if job.status == "failed":
+            self.rejoin(job)
+        return self._continue(job, "failed", "retry")
+
+    def _continue(self, job: Job, status: str, kind: str) -> str:
+        if job.status != status:
+            return job.status
+        # A job that no worker has claimed yet is still pending.
+        job.status = "running" if job.started else "pending"
+        job.history[kind] += 1
+        self.settle(job)
+        self.look_at_children(job, due=True)
+        return "ok"
+
+    def cancel(self, job: Job) -> str:
+        if job.status in ENDED:
+            return job.status
+        self.cancel_for_good(job)
+        return "ok"
+
+    # --- upkeep --------------------------------------------------------------------------
+
+    def release_due(self) -> int:
+        due = self.due_in_order()
+        for timer in due:
+            del self.timers[timer]
+            job, kind = self.jobs[timer[0]], timer[1]
+            if kind == "look":
+                self._look(job)
+            elif kind == "join":
+                self._time_out(job, timer)
+            elif job.status not in ("completed", "cancelled"):
+                self.enqueue(job, kind)
+        return len(due)
+
+    def due_in_order(self) -> list[tuple[str, ...]]:
+        """Timers of joins and looks first, then those of invocations, each as they were made."""
+        due = [timer for timer, is_due in self.timers.items() if is_due]
+        return sorted(due, key=lambda timer: "." in timer[1])
+
+    def _look(self, job: Job) -> None:
+        above = "ended" if job.status in ENDED else self.ancestors(job)
+        if above == "gone":
+            self.cancel_for_good(job)
+        elif above == "running":
+            self.fire_complete(job)
+            self.look_at_children(job, due=True)
+            self.settle(job)
+
+    def _time_out(self, job: Job, timer: tuple[str, ...]) -> None:
+        number, _, about = timer[2].partition(" ")
+        if job.status in ("paused", "failed"):
+            self.timers[timer] = False
+        elif about in job.open and job.open[about].number == int(number):
+            self.give_up(job, about)
+
+    def reclaim(self) -> tuple[int, int, int]:
+        """Requeued, quarantined, dropped."""
+        counts: Counter[str] = Counter()
+        for member, lease in [pair for pair in self.leases.items() if pair[1].expired]:
+            del self.leases[member]
+            job, tag = self.jobs[member[0]], member[1]
+            self.parts.pop((job.id, tag, lease.token), None)
+            counts[self._lose(job, tag, lease.token)] += 1
+        return counts["requeued"], counts["quarantined"], counts["dropped"]
+
+    def _lose(self, job: Job, tag: str, token: str) -> str:
+        if job.status in ENDED:
+            self._discard(job, tag, token)
+            return "dropped"
+        job.closed["lost"] += 1
+        job.history["lost"] += 1
+        job.attempts[tag].lost += 1
+        if job.attempts[tag].lost >= MOST:
+            self.fail_for(job, tag)
+            return "quarantined"
+        self.enqueue(job, tag)
+        self.settle(job)
+        return "requeued"
+
+    def resend(self, number: int, lost: Iterable[tuple[Member, int]]) -> tuple[int, int, int]:
+        """Pushed, parked, dropped."""
+        counts: Counter[str] = Counter()
+        for member, push in lost:
+            if self.unclaimed[number].get(member) != push:
+                continue
+            del self.unclaimed[number][member]
+            job, tag = self.jobs[member[0]], member[1]
+            if job.status in ("completed", "cancelled"):
+                counts["dropped"] += 1
+            elif job.status in ("paused", "failed"):
+                job.backlog.append(tag)
+                counts["parked"] += 1
+            else:
+                self.push(job, tag)
+                counts["pushed"] += 1
+        return counts["pushed"], counts["parked"], counts["dropped"]
+
+    def pop(self, number: int) -> None:
+        """A worker pops a message; whether it claims is another matter."""
+        if self.lists[number]:
+            self.lists[number].pop(0)

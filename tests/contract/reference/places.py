@@ -1,0 +1,82 @@
+"""Where invocations are: broker lists, leases, timers, backlogs, staged parts."""
+
+from __future__ import annotations
+
+from tests.contract.reference.flow import list_number
+from tests.contract.reference.jobs import Item, Job, Lease, Member
+
+#: Messages of one job that may always lie unclaimed in the broker, on a single queue.
+QUEUED_AT_LEAST = 32
+
+LISTS = 4
+
+#: Job id, tag and token.
+Attempt = tuple[str, str, str]
+
+
+class Places:
+    """All jobs of one installation. List 2 and 3 are lists 0 and 1 of the lower priority."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, Job] = {}
+        #: Broker lists, the message that is popped next first; duplicates stay until popped.
+        self.lists: tuple[list[Member], ...] = tuple([] for _ in range(LISTS))
+        #: Push numbers of what is unclaimed, by list.
+        self.unclaimed: tuple[dict[Member, int], ...] = tuple({} for _ in range(LISTS))
+        self.pushes = [0] * LISTS
+        self.leases: dict[Member, Lease] = {}
+        #: Timers in order: True for those that are due. (job, tag), (job, "look") or
+        #: (job, "join", "number slot/key").
+        self.timers: dict[tuple[str, ...], bool] = {}
+        #: What running attempts have staged, and every attempt that ever did.
+        self.parts: dict[Attempt, list[Item]] = {}
+        self.stagers: set[Attempt] = set()
+
+    def list_of(self, job: Job, tag: str) -> int:
+        return list_number(tag) + 2 * job.plan.lane
+
+    # --- what follows from the places ----------------------------------------------------
+
+    def queued(self, job: Job) -> int:
+        return sum(member[0] == job.id for places in self.unclaimed for member in places)
+
+    def running(self, job: Job) -> int:
+        return sum(member[0] == job.id for member in self.leases)
+
+    def waiting_timers(self, job: Job) -> int:
+        """Invocations that wait for a timer; those of joins and looks are none."""
+        return sum(timer[0] == job.id and "." in timer[1] for timer in self.timers)
+
+    def places(self, job: Job, tag: str) -> list[str]:
+        """Where an invocation is; exactly one place while its job lives."""
+        member = (job.id, tag)
+        found = ["unclaimed" for places in self.unclaimed if member in places]
+        found += ["leases"] if member in self.leases else []
+        found += ["timers"] if member in self.timers else []
+        found += ["child" for waiter in job.children.values() if waiter == tag]
+        return found + ["backlog" for waiting in job.backlog if waiting == tag]
+
+    def room(self, job: Job) -> int:
+        """How many messages of the job may be pushed now."""
+        queued, running = self.queued(job), self.running(job)
+        left = job.plan.window - queued - running
+        return left if job.joins else min(left, max(QUEUED_AT_LEAST, 2 * running) - queued)
+
+    # --- moving --------------------------------------------------------------------------
+
+    def push(self, job: Job, tag: str) -> None:
+        number = self.list_of(job, tag)
+        self.pushes[number] += 1
+        self.lists[number].append((job.id, tag))
+        self.unclaimed[number][job.id, tag] = self.pushes[number]
+
+    def enqueue(self, job: Job, tag: str) -> None:
+        """To the broker, or behind what waits already."""
+        if job.live and not job.backlog and self.room(job) > 0:
+            self.push(job, tag)
+        else:
+            job.backlog.append(tag)
+
+    def look_at(self, job_id: str, due: bool) -> None:
+        """The upkeep is to look at a job."""
+        self.timers[job_id, "look"] = due

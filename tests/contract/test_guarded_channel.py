@@ -1,0 +1,84 @@
+"""kombu's channel with the guard in front, over a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from kombu import Connection, Consumer, Queue
+from kombu.message import Message
+
+from flowforge.server import LocalServer
+from flowforge.store.dead_letters import DeadLetters
+from flowforge.worker.guard import UNKNOWN_TASK, Guard
+from flowforge.worker.transport import guarded_transport
+from tests.contract.bench import Bench
+from tests.contract.receiving import receive
+from tests.unit.worker.hostile import HOSTILE
+
+
+@pytest.fixture
+def guarded(server: LocalServer, server_bench: Bench) -> Iterator[Connection]:
+    """A kombu connection with the guard in front, of a worker that knows the task ``t.R0``."""
+    guard = Guard(server_bench.store, {"t.R0", UNKNOWN_TASK}, exclusive=True)
+    transport = guarded_transport(guard, sentinel=False)
+    with Connection(server.url, transport=transport) as connection:
+        yield connection
+
+
+def test_the_guarded_channel_delivers_invocations(guarded: Connection, server_bench: Bench) -> None:
+    """What the script pushed arrives, and its acknowledgement leaves nothing in the server."""
+    job = server_bench.submit()
+    (message,) = receive(guarded, server_bench.list)
+    assert message.decode()[0] == [job, "1.0.0"]
+    message.ack()
+    assert not server_bench.client.hlen("unacked")
+
+
+def test_the_guarded_channel_survives_rubbish(guarded: Connection, server_bench: Bench) -> None:
+    """Refused items become dead letters; the invocation behind them is delivered."""
+    for item in (b"\xff", b"[]", b'{"headers": {}}'):
+        server_bench.client.lpush(server_bench.list, item)
+    job = server_bench.submit()
+    messages: list[Message] = []
+    channel = guarded.channel()
+    queue = Queue(server_bench.list, routing_key=server_bench.list)
+    with Consumer(channel, [queue], on_message=messages.append):
+        while not messages:
+            guarded.drain_events(timeout=5)
+    assert messages[0].decode()[0] == [job, "1.0.0"]
+    assert DeadLetters(server_bench.store).count() == 3
+
+
+@pytest.mark.parametrize("task", ["t.R0", "t.R1"], ids=["known", "unknown here"])
+def test_what_a_worker_puts_back_is_let_in_again(
+    guarded: Connection, server_bench: Bench, task: str
+) -> None:
+    """A message that a stopping worker returns is an invocation for the next one."""
+    server_bench.submit(routine=int(task[-1]))
+    channel = guarded.channel()
+    queue = Queue(server_bench.list, routing_key=server_bench.list)
+    with Consumer(channel, [queue], on_message=lambda message: None):
+        guarded.drain_events(timeout=5)
+        channel.qos.restore_unacked()
+    (item,) = server_bench.client.lrange(server_bench.list, 0, -1)
+    other = Guard(server_bench.store, {"t.R1", "t.R0"}, exclusive=True)
+    assert other.admit(server_bench.list, item) is not None
+    assert DeadLetters(server_bench.store).count() == 0
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_item_stops_a_worker_that_runs_other_tasks_too(
+    server: LocalServer, server_bench: Bench, name: str
+) -> None:
+    """Whatever lies on the list, the invocation behind it is delivered."""
+    guard = Guard(server_bench.store, {"t.R0", UNKNOWN_TASK, "app.add"}, exclusive=False)
+    server_bench.client.lpush(server_bench.list, HOSTILE[name][0])
+    job = server_bench.submit()
+    tasks: list[str] = []
+    with Connection(server.url, transport=guarded_transport(guard, sentinel=False)) as connection:
+        channel = connection.channel()
+        queue = Queue(server_bench.list, routing_key=server_bench.list)
+        with Consumer(channel, [queue], on_message=lambda m: tasks.append(m.headers["id"])):
+            while f"{job}-1" not in tasks:
+                connection.drain_events(timeout=5)

@@ -1,0 +1,240 @@
+"""Pausing, resuming, cancelling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from flowforge.codec import pack_record
+from tests.contract.bench import DEFINITION, Bench
+
+
+def announced(bench: Bench, job: str, action: Callable[[], object]) -> list[bytes]:
+    """What waiters of the job are told while ``action`` runs."""
+    name = bench.key("channel", job)
+    with bench.client.pubsub() as channel:
+        channel.subscribe(name)
+        assert channel.get_message(timeout=5.0)["type"] == "subscribe"
+        action()
+        bench.client.publish(name, b"that is all")
+        said = []
+        while (data := channel.get_message(timeout=5.0)["data"]) != b"that is all":
+            said.append(data)
+        return said
+
+
+def test_a_paused_job_is_marked(bench: Bench) -> None:
+    """The pause, its reason and its checkpoint are kept."""
+    job = bench.submit()
+    assert bench.pause(job, "look", {"step": 1}) == "ok"
+    row = bench.row(job)
+    assert (row["status"], row["reason"]) == ("paused", "look")
+    assert bench.hash("job", job)["checkpoint"] == pack_record({"step": 1})
+    assert list(bench.members("status", "paused")) == [job]
+    assert bench.members("status", "pending") == {}
+    (point,) = bench.link.call("LRANGE", bench.key("pauses", job), 0, -1)
+    assert point.partition(b" ")[2] == pack_record("look", True, {"step": 1})
+    assert bench.history(job)[-1] == ("paused", "")
+
+
+def test_a_pause_without_a_checkpoint_keeps_the_earlier_one(bench: Bench) -> None:
+    """Every pause is a point; the checkpoint is that of the latest pause which gave one."""
+    job = bench.submit()
+    bench.pause(job, "one", {"step": 1})
+    bench.store.resume(job)
+    bench.pause(job, "two")
+    assert bench.hash("job", job)["checkpoint"] == pack_record({"step": 1})
+    assert bench.link.call("LLEN", bench.key("pauses", job)) == 2
+
+
+def test_none_can_be_a_checkpoint(bench: Bench) -> None:
+    """That a checkpoint was given is told apart from its value."""
+    job = bench.submit()
+    bench.pause(job, "one", {"step": 1})
+    assert bench.store.pause(job, "two", None, True) == "ok"
+    assert bench.hash("job", job)["checkpoint"] == pack_record(None)
+
+
+def test_a_running_handler_may_commit_while_paused(bench: Bench) -> None:
+    """Its commit is accepted and its emissions are parked."""
+    job = bench.submit()
+    bench.start(job)
+    bench.pause(job)
+    assert bench.commit(job, children=[(1, 0, ""), (1, 1, "")], outputs=[b"x"]) == "ok"
+    assert bench.counters(job) == (0, 0, 2, 0)
+    assert bench.backlog(job) == ["2.1.0", "3.1.1"]
+    assert bench.outputs(job) == [b"x"]
+    assert bench.status(job) == "paused"
+
+
+def test_resume_releases_exactly_what_was_parked(bench: Bench) -> None:
+    """What was parked is pushed once each, in order; what was still queued is not pushed again."""
+    job = bench.submit()
+    bench.start(job)
+    bench.commit(job, children=[(1, 0, "")] * 3)
+    bench.start(job, "2.1.0", "t2")
+    bench.pause(job)
+    assert bench.claim(job, "3.1.0", "t3") == "paused"
+    bench.commit(job, "2.1.0", "t2", children=[(2, 0, "")])
+    pushed = bench.sent() + bench.sent(bench.other_list)
+    assert bench.store.resume(job) == "ok"
+    now = bench.sent() + bench.sent(bench.other_list)
+    assert sorted(now) == sorted([*pushed, (job, "3.1.0"), (job, "5.2.0")])
+    assert bench.counters(job) == (3, 0, 0, 0)
+    assert "reason" not in bench.row(job)
+    assert bench.history(job)[-1] == ("resumed", "")
+
+
+def test_resume_respects_the_window(bench: Bench) -> None:
+    """Parked work comes back through the window, not all at once."""
+    job = bench.submit(window=2)
+    bench.start(job)
+    bench.pause(job)
+    bench.commit(job, children=[(1, 0, "")] * 5)
+    bench.store.resume(job)
+    assert bench.counters(job) == (2, 0, 3, 0)
+
+
+def test_a_job_that_finished_while_paused_completes_at_its_resume(bench: Bench) -> None:
+    """With nothing parked there is nothing left to release."""
+    job = bench.submit()
+    bench.start(job)
+    bench.pause(job)
+    bench.commit(job)
+    assert bench.status(job) == "paused"
+    bench.store.resume(job)
+    assert bench.status(job) == "completed"
+
+
+def test_a_job_paused_before_its_start_gets_one(bench: Bench) -> None:
+    """Resumed, it is pending again; the first claim starts it and records when."""
+    job = bench.submit()
+    bench.pause(job)
+    assert bench.store.resume(job) == "ok"
+    assert bench.status(job) == "pending"
+    assert list(bench.members("status", "pending")) == [job]
+    assert "started" not in bench.row(job)
+    bench.start(job)
+    assert bench.status(job) == "running"
+    assert int(bench.row(job)["started"]) >= int(bench.row(job)["created"])
+
+
+def test_the_start_of_a_job_is_its_first_claim(bench: Bench) -> None:
+    """A pause later on makes it neither pending again nor start again."""
+    job = bench.submit()
+    bench.start(job)
+    bench.link.call("HSET", bench.key("job", job), "started", 1)
+    bench.pause(job)
+    assert bench.store.resume(job) == "ok"
+    assert bench.status(job) == "running"
+    bench.commit(job, children=[(1, 0, "")])
+    bench.start(job, "2.1.0")
+    assert bench.row(job)["started"] == "1"
+
+
+def test_pausing_twice_makes_two_points(bench: Bench) -> None:
+    """The later reason replaces the earlier."""
+    job = bench.submit()
+    bench.pause(job, "one")
+    assert bench.pause(job, "two") == "ok"
+    assert bench.row(job)["reason"] == "two"
+    assert bench.link.call("LLEN", bench.key("pauses", job)) == 2
+
+
+def test_only_a_paused_job_can_be_resumed(bench: Bench) -> None:
+    """The answer is the status that does not allow it."""
+    job = bench.submit()
+    assert bench.store.resume(job) == "pending"
+    bench.start(job)
+    assert bench.store.resume(job) == "running"
+    bench.commit(job)
+    before = bench.snapshot()
+    assert bench.store.resume(job) == "completed"
+    assert bench.snapshot() == before
+    assert bench.store.resume("nosuchjob") == "gone"
+
+
+@pytest.mark.parametrize("status", ["paused", "failed"])
+def test_a_job_without_its_definition_is_not_resumed(bench: Bench, status: str) -> None:
+    """No worker could run it: the answer says so, and the job stays as it is."""
+    job = bench.submit()
+    bench.start(job)
+    bench.commit(job, children=[(1, 0, ""), (1, 0, "")])
+    bench.start(job, "2.1.0")
+    if status == "paused":
+        bench.pause(job)
+    else:
+        bench.fail(job, "2.1.0")
+    bench.link.call("DEL", bench.key("definition", DEFINITION))
+    before = bench.snapshot()
+    again = bench.store.resume if status == "paused" else bench.store.retry
+    assert again(job) == "undefined"
+    assert bench.snapshot() == before
+
+
+def test_cancel_is_final_and_drops_the_work(bench: Bench) -> None:
+    """Parked, queued and waiting work goes; the reason stays."""
+    job = bench.submit(window=2)
+    bench.start(job)
+    bench.commit(job, children=[(1, 0, "m")] * 5)
+    bench.start(job, "2.1.0.1", "t2")
+    assert bench.store.cancel(job, "enough") == "ok"
+    row = bench.row(job)
+    assert (row["status"], row["reason"], row["waiting"]) == ("cancelled", "enough", "0")
+    assert bench.tags(job) == set()
+    assert bench.backlog(job) == []
+    assert bench.hash("merges", job) == {}
+    assert bench.history(job)[-1] == ("cancelled", "")
+    assert bench.store.retry(job) == "cancelled"
+
+
+def test_a_paused_job_can_be_cancelled(bench: Bench) -> None:
+    """A pause is no protection."""
+    job = bench.submit()
+    bench.pause(job)
+    assert bench.store.cancel(job, "") == "ok"
+    assert bench.status(job) == "cancelled"
+
+
+@pytest.mark.parametrize("end", ["completed", "failed", "cancelled"])
+def test_an_ended_job_takes_no_control(bench: Bench, end: str) -> None:
+    """Pause, resume and cancel answer with the terminal status and change nothing."""
+    job = bench.submit()
+    bench.start(job)
+    {"completed": bench.commit, "failed": bench.fail}.get(
+        end, lambda job: bench.store.cancel(job, "")
+    )(job)
+    before = bench.snapshot()
+    assert bench.pause(job) == bench.store.resume(job) == bench.store.cancel(job, "") == end
+    assert bench.snapshot() == before
+
+
+def test_control_of_an_unknown_job_is_gone(bench: Bench) -> None:
+    """Nothing is made up for an id that is not there."""
+    assert bench.pause("nosuchjob") == bench.store.cancel("nosuchjob", "") == "gone"
+    assert bench.every_key() == set()
+
+
+def test_waiters_are_told(bench: Bench) -> None:
+    """Waiters learn of the end, of a pause at rest, and of a resume."""
+    job = bench.submit()
+    bench.start(job)
+    assert announced(bench, job, lambda: bench.pause(job)) == []
+    finish = lambda: bench.commit(job, children=[(1, 0, "")])  # noqa: E731
+    assert announced(bench, job, finish) == [b"paused"]
+    assert announced(bench, job, lambda: bench.store.resume(job)) == [b"running"]
+    bench.start(job, "2.1.0")
+    assert announced(bench, job, lambda: bench.commit(job, "2.1.0")) == [b"completed"]
+
+
+def test_waiters_learn_that_the_last_handler_of_a_paused_job_is_gone(bench: Bench) -> None:
+    """A job comes to rest as well when its last handler retries, or is lost."""
+    for leave in ("retry", "lose"):
+        job = bench.submit()
+        bench.start(job, lease=-1)
+        bench.pause(job)
+        if leave == "retry":
+            assert announced(bench, job, lambda j=job: bench.retry_later(j)) == [b"paused"]
+        else:
+            assert announced(bench, job, lambda: bench.store.reclaim(9, 10)) == [b"paused"]

@@ -1,0 +1,217 @@
+"""What is kept of ended jobs, for how long, and that nothing stays behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.contract.bench import DEFINITION, LONG, Bench
+from tests.support.eventually import eventually
+
+#: Milliseconds that a job of these tests is kept.
+SHORT = 30
+
+
+def end_completed(bench: Bench, job: str) -> None:
+    bench.start(job)
+    bench.commit(job, outputs=[b"x"], stats=[("add", "0.n", "1")])
+
+
+def end_failed(bench: Bench, job: str) -> None:
+    bench.start(job)
+    bench.commit(job, children=[(1, 0, "m"), (1, 0, "m")], outputs=[b"x"])
+    bench.start(job, "2.1.0.1", "t2")
+    bench.retry_later(job, "2.1.0.1", "t2", delay=-1)
+    bench.start(job, "3.1.0.2", "t3")
+    bench.fail(job, "3.1.0.2", "t3")
+    bench.store.release_due(10)
+
+
+def end_cancelled(bench: Bench, job: str) -> None:
+    bench.start(job)
+    bench.commit(job, children=[(1, 0, "o")])
+    bench.pause(job, "look", {"step": 1})
+    bench.store.cancel(job, "enough")
+    bench.claim(job, "2.1.0")
+
+
+ENDS = [end_completed, end_failed, end_cancelled]
+
+
+def is_gone(bench: Bench, job: str) -> bool:
+    return not bench.hash("job", job)
+
+
+def nothing_left(bench: Bench) -> bool:
+    bench.store.run("prune", 100)
+    return bench.every_key() == set()
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_every_key_of_an_ended_job_expires(bench: Bench, end: Callable[[Bench, str], None]) -> None:
+    """The end of a job gives each of its keys the job's retention as time to live."""
+    job = bench.submit(keep=LONG, idempotency_key="k", mode="o")
+    end(bench, job)
+    own = [key for key in bench.every_key() if f":{job}" in key] + [bench.key("idempotency", "k")]
+    ttls = {key: bench.link.call("PTTL", key) for key in own}
+    assert len(own) > 3
+    assert all(0 < ttl <= LONG for ttl in ttls.values()), ttls
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_nothing_is_left_of_a_forgotten_job(
+    bench: Bench, end: Callable[[Bench, str], None]
+) -> None:
+    """After the retention and one sweep no key is left, whichever way the job ended."""
+    job = bench.submit(keep=SHORT, idempotency_key="k", mode="o")
+    end(bench, job)
+    bench.forget_broker()
+    eventually(lambda: is_gone(bench, job))
+    eventually(
+        lambda: nothing_left(bench), 1.0, lambda: f"no key left, but {sorted(bench.every_key())}"
+    )
+
+
+def test_nothing_is_left_of_messages_that_nobody_claimed(bench: Bench) -> None:
+    """A cancelled job's message may stay on a list that no worker serves; its marks do not."""
+    job = bench.submit(keep=SHORT)
+    bench.store.cancel(job, "")
+    eventually(lambda: is_gone(bench, job))
+    bench.forget_broker()
+    eventually(
+        lambda: nothing_left(bench), 1.0, lambda: f"no key left, but {sorted(bench.every_key())}"
+    )
+
+
+def test_numbers_outlive_the_jobs_whose_messages_lie_on_a_list(bench: Bench) -> None:
+    """What is pushed next is compared with what still lies there, so the numbers go on."""
+    job = bench.submit(keep=SHORT)
+    bench.store.cancel(job, "")
+    eventually(lambda: is_gone(bench, job))
+    eventually(lambda: bench.store.run("prune", 10))
+    assert bench.members("expiry") == {}
+    assert bench.sent() == [(job, "1.0.0")]
+    assert bench.hash("sequences") == {bench.list: b"1"}
+    later = bench.submit()
+    assert bench.unclaimed()[f"{later}/1.0.0"] == 2
+
+
+def test_numbers_of_lists_go_one_by_one(bench: Bench) -> None:
+    """An empty list loses its numbers although another one is not empty."""
+    first, second = bench.submit(keep=SHORT), bench.submit(keep=SHORT, routine=2)
+    for job in (first, second):
+        bench.store.cancel(job, "")
+    bench.link.call("DEL", bench.other_list)
+    eventually(lambda: is_gone(bench, first) and is_gone(bench, second))
+    eventually(lambda: bench.store.run("prune", 10) and not bench.members("expiry"))
+    assert bench.hash("sequences") == {bench.list: b"1"}
+    assert bench.unclaimed(bench.other_list) == {}
+
+
+def test_expired_jobs_leave_the_indexes(bench: Bench) -> None:
+    """A forgotten job is no longer listed, while those that are kept are."""
+    gone, kept = bench.submit(keep=SHORT), bench.submit(keep=LONG)
+    for job in (gone, kept):
+        end_completed(bench, job)
+    eventually(lambda: is_gone(bench, gone))
+    assert eventually(lambda: bench.store.run("prune", 10)) == 1
+    assert list(bench.members("status", "completed")) == [kept]
+    assert list(bench.members("expiry")) == [kept]
+    assert bench.store.run("prune", 10) == 0
+
+
+def test_an_index_is_swept_after_a_long_silence(bench: Bench) -> None:
+    """Jobs leave the indexes although no other job ended since."""
+    job = bench.submit(keep=SHORT)
+    end_completed(bench, job)
+    eventually(lambda: is_gone(bench, job))
+    eventually(
+        lambda: bench.store.run("prune", 10) or not bench.members("status", "completed"),
+        1.0,
+        "the job to leave the index of completed jobs",
+    )
+    assert bench.members("status", "completed") == {}
+
+
+def test_prune_works_in_batches(bench: Bench) -> None:
+    """One call forgets at most as many jobs as it is allowed."""
+    jobs = [bench.submit(keep=SHORT) for _ in range(3)]
+    end_completed(bench, bench.submit(keep=LONG))
+    for job in jobs:
+        end_completed(bench, job)
+    eventually(lambda: all(is_gone(bench, job) for job in jobs))
+    eventually(lambda: len(bench.members("status", "completed")) == 1 or forget(bench, most=2))
+
+
+def forget(bench: Bench, most: int) -> None:
+    """Prune once; never more jobs than allowed."""
+    before = len(bench.members("status", "completed"))
+    forgotten = bench.store.run("prune", most)
+    assert forgotten <= most
+    assert len(bench.members("status", "completed")) == before - forgotten
+
+
+def test_a_retried_job_is_kept_again(bench: Bench) -> None:
+    """Making a failed job live again takes every time to live back."""
+    job = bench.submit(idempotency_key="k", mode="o")
+    end_failed(bench, job)
+    assert bench.store.retry(job) == "ok"
+    ttls = {key: bench.link.call("PTTL", key) for key in bench.every_key()}
+    ttls.pop(bench.key("expiry"), None)
+    assert set(ttls.values()) == {-1}, ttls
+    assert bench.members("expiry") == {}
+
+
+# --- definitions ---------------------------------------------------------------------------
+
+
+def test_a_definition_lives_while_a_job_pins_it(bench: Bench) -> None:
+    """Only when the last job that uses it has ended does it get a time to live."""
+    key = bench.key("definition", DEFINITION)
+    first, second = bench.submit(), bench.submit()
+    end_completed(bench, first)
+    assert bench.link.call("PTTL", key) == -1
+    end_failed(bench, second)
+    assert 0 < bench.link.call("PTTL", key) <= LONG
+    bench.store.retry(second)
+    assert bench.link.call("PTTL", key) == -1
+
+
+def test_a_new_job_brings_an_expiring_definition_back(bench: Bench) -> None:
+    """A submission without the definition makes the stored one stay."""
+    end_completed(bench, bench.submit())
+    job = bench.submission()
+    assert bench.send(job, None) == job.job_id
+    assert bench.link.call("PTTL", bench.key("definition", DEFINITION)) == -1
+
+
+def test_a_definition_outlives_every_job_that_used_it(bench: Bench) -> None:
+    """A job with a short retention does not take the definition from one with a long."""
+    long, short = bench.submit(keep=LONG), bench.submit(keep=SHORT)
+    end_failed(bench, long)
+    end_completed(bench, short)
+    definition = bench.link.call("PTTL", bench.key("definition", DEFINITION))
+    assert definition >= bench.link.call("PTTL", bench.key("job", long))
+
+
+def test_a_definition_that_came_back_outlives_earlier_jobs(bench: Bench) -> None:
+    """A short job that revives the definition does not shorten what a long one asked for."""
+    long = bench.submit(keep=LONG)
+    end_failed(bench, long)
+    until = bench.hash("definition", DEFINITION)["until"]
+    short = bench.submission(keep=SHORT)
+    assert bench.send(short, None) == short.job_id
+    end_completed(bench, short.job_id)
+    assert bench.hash("definition", DEFINITION)["until"] == until
+    assert bench.link.call("PTTL", bench.key("definition", DEFINITION)) > LONG / 2
+    assert bench.store.retry(long) == "ok"
+
+
+def test_a_definition_lives_as_long_as_the_latest_job_asks(bench: Bench) -> None:
+    """A longer retention extends the time of a definition that was about to go."""
+    end_completed(bench, bench.submit(keep=SHORT))
+    first = int(bench.hash("definition", DEFINITION)["until"])
+    end_completed(bench, bench.submit(keep=LONG))
+    assert int(bench.hash("definition", DEFINITION)["until"]) >= first + LONG - SHORT
+    assert bench.link.call("PTTL", bench.key("definition", DEFINITION)) > LONG / 2

@@ -1,0 +1,202 @@
+"""Staging: part of a large emission waits in the store, unseen, for the commit of its attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from flowforge.store.link import Argument, Link
+from tests.contract.bench import Bench, Child, record
+
+FIVE: list[Child] = [(1, 0, "")] * 5
+
+
+def segments(bench: Bench) -> list[str]:
+    """Keys of what is staged."""
+    return [key for key in bench.every_key() if key.startswith(bench.key("segment"))]
+
+
+def run_all(bench: Bench, job: str) -> list[str]:
+    """Run whatever is queued until nothing is; the tags in the order of running."""
+    ran = []
+    while unclaimed := [m for m in bench.unclaimed() if m.startswith(job)]:
+        tag = min(unclaimed, key=bench.unclaimed().__getitem__).partition("/")[2]
+        bench.start(job, tag, "r")
+        bench.commit(job, tag, "r")
+        ran.append(tag)
+    return ran
+
+
+def test_staged_children_follow_the_commit(bench: Bench) -> None:
+    """They become invocations in their order, behind those of the commit itself."""
+    job = bench.submit()
+    bench.start(job)
+    assert bench.stage(job, [(1, 0, ""), (1, 1, "m")]) == "ok"
+    assert bench.stage(job, [(2, 0, "o")], already=2) == "ok"
+    assert bench.tags(job) == {"1.0.0"}
+    assert bench.commit(job, children=[(0, 1, "")], staged={1: 2, 2: 1}) == "ok"
+    assert bench.tags(job) == {"2.0.1", "3.1.0", "4.1.1.1", "5.2.0"}
+    assert bench.hash("invocations", job)["4.1.1.1"] == record(1, r=1, s=1)
+    assert bench.row(job)["staged"] == "0"
+    assert segments(bench) == []
+
+
+def test_staged_children_respect_the_window(bench: Bench) -> None:
+    """The job is not complete before the last of them; none of them is an invocation too early."""
+    job = bench.submit(window=2)
+    bench.start(job)
+    bench.stage(job, FIVE)
+    bench.commit(job, staged={1: 5})
+    assert bench.counters(job)[:3] == (2, 0, 0)
+    assert bench.row(job)["staged"] == "3"
+    assert len(run_all(bench, job)) == 5
+    assert bench.status(job) == "completed"
+    assert segments(bench) == []
+
+
+def test_existing_work_goes_before_staged_work(bench: Bench) -> None:
+    """What is under way is finished before more is begun."""
+    job = bench.submit(window=1)
+    bench.start(job)
+    bench.stage(job, FIVE[:2])
+    bench.commit(job, children=[(0, 1, ""), (0, 1, "")], staged={1: 2})
+    assert [tag.split(".", 1)[1] for tag in run_all(bench, job)] == ["0.1", "0.1", "1.0", "1.0"]
+
+
+def test_a_paused_job_releases_nothing(bench: Bench) -> None:
+    """Staged work waits for the resume like parked work."""
+    job = bench.submit()
+    bench.start(job)
+    bench.stage(job, FIVE)
+    bench.pause(job)
+    bench.commit(job, staged={1: 5})
+    assert bench.counters(job) == (0, 0, 0, 0)
+    assert bench.status(job) == "paused"
+    bench.store.resume(job)
+    assert bench.counters(job)[0] == 5
+
+
+@pytest.mark.parametrize("end", ["fail", "retry_later", "release", "reclaim"])
+def test_what_an_attempt_staged_goes_with_it(bench: Bench, end: str) -> None:
+    """A failed or lost attempt leaves nothing behind; the next stages anew."""
+    job = bench.submit()
+    bench.start(job, lease=-1)
+    bench.stage(job, FIVE)
+    if end == "reclaim":
+        bench.store.reclaim(9, 10)
+    else:
+        getattr(bench, end)(job)
+    assert segments(bench) == []
+
+
+def test_a_cancel_drops_what_is_staged(bench: Bench) -> None:
+    """Released or not: of a cancelled job nothing is left to run."""
+    job = bench.submit(window=1)
+    bench.start(job)
+    bench.stage(job, FIVE)
+    bench.commit(job, staged={1: 5})
+    bench.start(job, "2.1.0")
+    bench.stage(job, FIVE, "2.1.0")
+    bench.store.cancel(job, "")
+    assert bench.commit(job, "2.1.0", staged={1: 5}) == "dropped"
+    assert segments(bench) == []
+
+
+def test_a_failed_job_keeps_what_is_staged(bench: Bench) -> None:
+    """A retry of the job continues with it."""
+    job = bench.submit(window=2)
+    bench.start(job)
+    bench.stage(job, FIVE)
+    bench.commit(job, staged={1: 5})
+    bench.start(job, "2.1.0")
+    bench.fail(job, "2.1.0")
+    assert all(bench.link.call("PTTL", key) > 0 for key in segments(bench))
+    bench.store.retry(job)
+    assert all(bench.link.call("PTTL", key) == -1 for key in segments(bench))
+    assert len(run_all(bench, job)) == 5
+    assert bench.status(job) == "completed"
+
+
+def test_only_the_holder_of_the_lease_can_stage(bench: Bench) -> None:
+    """Without the lease, or when the job has ended, nothing is kept."""
+    job = bench.submit()
+    assert bench.stage(job, FIVE) == "stale"
+    bench.start(job)
+    assert bench.stage(job, FIVE, token="guess") == "stale"
+    bench.store.cancel(job, "")
+    assert bench.stage(job, FIVE) == "stale"
+    assert bench.stage("nosuchjob", FIVE) == "stale"
+    assert segments(bench) == []
+
+
+def test_a_large_staged_emission_is_released_in_steps(bench: Bench) -> None:
+    """Thousands of children: each exactly once, however many scripts it takes."""
+    job = bench.submit(window=10_000)
+    bench.start(job)
+    for part in range(4):
+        bench.stage(job, [(1, 0, "")] * 200, already=200 * part)
+    bench.commit(job, staged={1: 800})
+    assert len(run_all(bench, job)) == 800
+    assert bench.status(job) == "completed"
+
+
+class Twice:
+    """A link that loses every first reply and sends the command again, as a link may."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def call(self, *command: Argument) -> Any:
+        if command[0] in ("EVALSHA", "EVAL"):
+            self._link.call(*command)
+        return self._link.call(*command)
+
+    def many(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        return self._link.many(commands)
+
+
+def straight(bench: Bench, twice: bool) -> dict[str, Any]:
+    """A job with staged children from its submission to its end; what it did."""
+    once, lossy = bench.store.link, Twice(bench.link)
+
+    def lose(action: Callable[[], Any]) -> None:
+        bench.store.link = lossy if twice else once
+        action()
+        bench.store.link = once
+
+    job = bench.submission(idempotency_key="k")
+    lose(lambda: bench.send(job, bench.fields()))
+    lose(lambda: bench.claim(job.job_id, "1.0.0"))
+    lose(lambda: bench.stage(job.job_id, [(1, 0, "")] * 3))
+    lose(lambda: bench.stage(job.job_id, [(2, 0, "")] * 3, already=3))
+    lose(
+        lambda: bench.commit(
+            job.job_id, children=[(0, 1, "m")], outputs=[b"x"], stats=[("add", "0.n", "1")],
+            staged={1: 3, 2: 3},
+        )
+    )  # fmt: skip
+    lose(lambda: bench.claim(job.job_id, "2.0.1.1", "t2"))
+    lose(lambda: bench.retry_later(job.job_id, "2.0.1.1", "t2", -1))
+    lose(lambda: bench.store.release_due(10))
+    lose(lambda: bench.claim(job.job_id, "2.0.1.1", "t3", -1))
+    lose(lambda: bench.store.reclaim(9, 10))
+    lose(lambda: bench.store.resume(job.job_id))
+    row = bench.row(job.job_id)
+    return {
+        "tags": sorted(bench.tags(job.job_id)),
+        "sent": sorted(tag for _, tag in bench.sent() + bench.sent(bench.other_list)),
+        "history": bench.history(job.job_id),
+        "outputs": bench.outputs(job.job_id),
+        "stats": bench.hash("stats", job.job_id),
+        "merges": bench.hash("merges", job.job_id),
+        "counters": (bench.counters(job.job_id), row["staged"], row["last"], row["output_count"]),
+        "segments": segments(bench),
+    }
+
+
+def test_every_transition_may_be_sent_twice(bench: Bench) -> None:
+    """A reply that is lost costs nothing: the same bytes again have no further effect."""
+    expected = straight(Bench(bench.link, bench.client, f"{bench.prefix}a"), False)
+    assert straight(Bench(bench.link, bench.client, f"{bench.prefix}b"), True) == expected

@@ -1,0 +1,244 @@
+"""Upkeep: leases are renewed or taken back, lost messages sent again, one leader at a time."""
+
+from __future__ import annotations
+
+from tests.contract.bench import DEFINITION, LONG, Bench
+
+# --- heartbeat -----------------------------------------------------------------------------
+
+
+def test_a_heartbeat_renews(bench: Bench) -> None:
+    """A renewed lease is not taken back."""
+    job = bench.submit()
+    bench.start(job, lease=-1)
+    lease = f"{job}/1.0.0/t"
+    before = bench.members("leases")[lease]
+    assert bench.store.heartbeat(LONG, [lease]) == ["ok"]
+    assert bench.members("leases")[lease] > before
+    assert bench.store.reclaim(9, 10) == (0, 0, 0)
+
+
+def test_a_heartbeat_tells_what_is_lost(bench: Bench) -> None:
+    """Each lease gets its answer: held, lost, or of a job that has ended."""
+    held, ended, failed = bench.submit(), bench.submit(), bench.submit()
+    for job in (held, ended, failed):
+        bench.start(job)
+    bench.store.cancel(ended, "")
+    bench.commit(failed, children=[(1, 0, ""), (1, 1, "")])
+    bench.start(failed, "2.1.0")
+    bench.start(failed, "3.1.1")
+    bench.fail(failed, "2.1.0")
+    leases = [
+        f"{held}/1.0.0/t", f"{held}/1.0.0/other", f"{ended}/1.0.0/t", f"{failed}/3.1.1/t",
+        "nosuchjob/1.0.0/t",
+    ]  # fmt: skip
+    answers = bench.store.heartbeat(LONG, leases)
+    assert answers == ["ok", "lost", "cancelled", "failed", "lost"]
+    assert bench.store.heartbeat(LONG, []) == []
+
+
+def test_a_heartbeat_brings_no_lease_back(bench: Bench) -> None:
+    """Once it was taken back a lease stays lost, although the invocation is queued again."""
+    job = bench.submit()
+    bench.start(job, lease=-1)
+    bench.store.reclaim(9, 10)
+    assert bench.store.heartbeat(LONG, [f"{job}/1.0.0/t"]) == ["lost"]
+    assert bench.members("leases") == {}
+
+
+# --- reclaim -------------------------------------------------------------------------------
+
+
+def test_an_expired_lease_is_taken_back(bench: Bench) -> None:
+    """The invocation of a dead worker is queued again, and the loss is recorded."""
+    job = bench.submit()
+    bench.start(job, token="t1", lease=-1)
+    assert bench.store.reclaim(9, 10) == (1, 0, 0)
+    assert bench.counters(job) == (1, 0, 0, 0)
+    assert bench.history(job)[-1] == ("lost", "1.0.0")
+    assert bench.hash("routines", job)["0.lost"] == b"1"
+    bench.start(job, token="t2")
+    assert bench.commit(job, token="t2") == "ok"
+
+
+def test_a_valid_lease_is_left_alone(bench: Bench) -> None:
+    """Only what has expired is taken back, and once."""
+    jobs = [bench.submit(), bench.submit()]
+    bench.start(jobs[0], lease=LONG)
+    bench.start(jobs[1], lease=-1)
+    assert bench.store.reclaim(9, 10) == (1, 0, 0)
+    assert bench.store.reclaim(9, 10) == (0, 0, 0)
+    assert bench.counters(jobs[0]) == (0, 1, 0, 0)
+
+
+def test_what_keeps_losing_workers_is_quarantined(bench: Bench) -> None:
+    """After N lost deliveries the job fails and says which invocation it was."""
+    job = bench.submit()
+    for number in range(3):
+        bench.start(job, token=f"t{number}", lease=-1)
+        answer = bench.store.reclaim(3, 10)
+        assert answer == ((1, 0, 0) if number < 2 else (0, 1, 0))
+    row = bench.row(job)
+    assert (row["status"], row["reason"]) == ("failed", "quarantined")
+    assert bench.hash("job", job)["error"] == b"quarantined 3 1.0.0"
+    bench.store.retry(job)
+    claim = bench.start(job, token="again", lease=-1)
+    assert (claim.claims, claim.lost) == (1, 0)
+    assert bench.store.reclaim(3, 10) == (1, 0, 0)
+
+
+def test_what_is_lost_again_comes_back_at_a_time_of_its_own(bench: Bench) -> None:
+    """Neighbours of a routine that kills its worker do not meet it at every delivery."""
+    job = bench.submit()
+    bench.start(job)
+    bench.commit(job, children=[(1, 0, "")] * 4)
+    tags = [f"{number}.1.0" for number in range(2, 6)]
+    for tag in tags:
+        bench.start(job, tag, lease=-1)
+    assert bench.store.reclaim(9, 10, 600) == (4, 0, 0)
+    assert bench.counters(job) == (4, 0, 0, 0)
+    for tag in tags:
+        bench.start(job, tag, token="again", lease=-1)
+    assert bench.store.reclaim(9, 10, 600) == (4, 0, 0)
+    assert bench.counters(job) == (0, 0, 0, 4)
+    times = bench.members("timers")
+    assert set(times) == {f"{job}/{tag}" for tag in tags}
+    assert len(set(times.values())) == 4
+    now = bench.now()
+    assert all(time <= now + 600_000 for time in times.values())
+
+
+def test_a_paused_job_parks_what_is_taken_back(bench: Bench) -> None:
+    """A dead worker's invocation does not start while its job is paused."""
+    job = bench.submit()
+    bench.start(job, lease=-1)
+    bench.pause(job)
+    assert bench.store.reclaim(9, 10) == (1, 0, 0)
+    assert bench.counters(job) == (0, 0, 1, 0)
+    assert bench.backlog(job) == ["1.0.0"]
+
+
+def test_leases_of_ended_jobs_are_dropped(bench: Bench) -> None:
+    """What ran for a cancelled, failed or forgotten job does not run again by itself."""
+    cancelled, failed, forgotten = bench.submit(), bench.submit(), bench.submit()
+    bench.start(failed)
+    bench.commit(failed, children=[(1, 0, ""), (1, 1, "")])
+    bench.start(failed, "2.1.0", lease=-1)
+    bench.start(failed, "3.1.1")
+    bench.fail(failed, "3.1.1")
+    for job in (cancelled, forgotten):
+        bench.start(job, lease=-1)
+    bench.store.cancel(cancelled, "")
+    bench.link.call("DEL", bench.key("job", forgotten))
+    assert bench.store.reclaim(9, 10) == (0, 0, 3)
+    assert bench.members("leases") == {}
+    assert bench.backlog(failed) == ["3.1.1", "2.1.0"]
+    bench.store.retry(failed)
+    assert bench.counters(failed) == (2, 0, 0, 0)
+
+
+def test_leases_are_taken_back_in_batches(bench: Bench) -> None:
+    """One call handles at most as many as it is allowed; several of one job add up."""
+    job = bench.submit()
+    bench.start(job)
+    bench.commit(job, children=[(1, 0, "")] * 5)
+    for number in range(2, 7):
+        bench.start(job, f"{number}.1.0", lease=-1)
+    assert bench.store.reclaim(9, 3) == (3, 0, 0)
+    assert bench.counters(job) == (3, 2, 0, 0)
+    assert bench.store.reclaim(9, 3) == (2, 0, 0)
+    assert bench.counters(job) == (5, 0, 0, 0)
+
+
+def test_a_lost_lease_without_its_definition_fails_the_job(bench: Bench) -> None:
+    """What can never be queued again ends its job."""
+    job = bench.submit()
+    bench.start(job, lease=-1)
+    bench.link.call("DEL", bench.key("definition", DEFINITION))
+    bench.store.reclaim(9, 10)
+    assert bench.status(job) == "failed"
+    assert bench.members("leases") == {}
+
+
+# --- resend --------------------------------------------------------------------------------
+
+
+def test_a_lost_message_is_pushed_again(bench: Bench) -> None:
+    """It gets a new push number, so that it is not taken for lost at once."""
+    job = bench.submit()
+    bench.forget_broker()
+    assert bench.store.resend(bench.list, [(f"{job}/1.0.0".encode(), 1)]) == (1, 0, 0)
+    assert bench.sent() == [(job, "1.0.0")]
+    assert bench.unclaimed() == {f"{job}/1.0.0": 2}
+    assert bench.counters(job) == (1, 0, 0, 0)
+
+
+def test_what_was_claimed_meanwhile_is_not_lost(bench: Bench) -> None:
+    """A claim or another push since the caller looked makes the call do nothing."""
+    claimed, pushed = bench.submit(), bench.submit()
+    bench.start(claimed)
+    bench.store.resend(bench.list, [(f"{pushed}/1.0.0".encode(), 2)])
+    before = bench.snapshot()
+    lost = [(f"{claimed}/1.0.0".encode(), 1), (f"{pushed}/1.0.0".encode(), 2)]
+    assert bench.store.resend(bench.list, lost) == (0, 0, 0)
+    assert bench.snapshot() == before
+
+
+def test_lost_messages_of_jobs_that_do_not_run(bench: Bench) -> None:
+    """A paused or failed job parks them; those of cancelled and forgotten jobs are dropped."""
+    paused, failed, cancelled, forgotten = (bench.submit() for _ in range(4))
+    bench.pause(paused)
+    bench.start(failed)
+    bench.commit(failed, children=[(1, 0, ""), (1, 1, "")])
+    bench.start(failed, "2.1.0")
+    bench.fail(failed, "2.1.0")
+    bench.store.cancel(cancelled, "")
+    bench.link.call("DEL", bench.key("job", forgotten))
+    lost = [(member.encode(), number) for member, number in bench.unclaimed().items()]
+    pushed = bench.sent()
+    assert bench.store.resend(bench.list, lost) == (0, 2, 2)
+    assert bench.sent() == pushed
+    assert bench.unclaimed() == {}
+    assert bench.backlog(paused) == ["1.0.0"]
+    assert bench.backlog(failed) == ["2.1.0", "3.1.1"]
+    assert bench.counters(paused) == (0, 0, 1, 0)
+
+
+def test_a_lost_message_without_its_definition_fails_the_job(bench: Bench) -> None:
+    """A job whose definition is gone ends instead of keeping its waiters for ever."""
+    job = bench.submit()
+    bench.link.call("DEL", bench.key("definition", DEFINITION))
+    bench.store.resend(bench.list, [(f"{job}/1.0.0".encode(), 1)])
+    assert bench.status(job) == "failed"
+
+
+# --- the lead ------------------------------------------------------------------------------
+
+
+def test_one_candidate_leads(bench: Bench) -> None:
+    """The first candidate leads and keeps the lead; others get it when it lapses."""
+    run = bench.store.run
+    assert run("lead", "a", LONG) == 1
+    assert run("lead", "b", LONG) == 0
+    assert run("lead", "a", LONG) == 1
+    bench.link.call("DEL", bench.key("leader"))
+    assert run("lead", "b", LONG) == 1
+    assert run("lead", "a", LONG) == 0
+
+
+def test_the_lead_lapses_by_itself(bench: Bench) -> None:
+    """A dead leader does not lead for ever."""
+    bench.store.run("lead", "a", LONG)
+    assert 0 < bench.link.call("PTTL", bench.key("leader")) <= LONG
+
+
+# --- scripts -------------------------------------------------------------------------------
+
+
+def test_a_server_that_forgot_the_scripts_is_taught(bench: Bench) -> None:
+    """A restart empties the script cache; the next call goes through all the same."""
+    job = bench.submit()
+    bench.link.call("SCRIPT", "FLUSH")
+    assert bench.start(job).claims == 1
+    bench.link.call("SCRIPT", "FLUSH")
+    assert bench.commit(job) == "ok"

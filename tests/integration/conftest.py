@@ -1,0 +1,35 @@
+"""Installations: one for a module, or one of its own for a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flowforge.server import LocalServer
+from tests.integration.installation import FAST, Installation, installed
+
+
+@pytest.fixture(scope="module")
+def prefork(
+    server: LocalServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installation]:
+    """Shared by a module: one prefork worker with two processes, for every queue in use."""
+    with installed(server, tmp_path_factory.mktemp("workers"), **FAST) as shared:
+        shared.fleet.start(queues="celery,other")
+        yield shared
+
+
+@pytest.fixture
+def own(server: LocalServer, tmp_path: Path) -> Iterator[Installation]:
+    """For one test: fast recovery, no worker yet."""
+    with installed(server, tmp_path, **FAST) as installation:
+        yield installation
+
+
+@pytest.fixture
+def own_slow(server: LocalServer, tmp_path: Path) -> Iterator[Installation]:
+    """For one test: recovery so slow that nothing can be put down to it."""
+    with installed(server, tmp_path, lease=300, heartbeat=60, unclaimed_grace=300) as installation:
+        yield installation

@@ -1,0 +1,90 @@
+"""An installation for tests: a prefix of its own, the producer's engine, and workers."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from flowforge import JobState
+from flowforge.engine import Engine, set_engine
+from flowforge.server import LocalServer
+from flowforge.settings import from_environment
+from flowforge.worker.installation import fleet_app
+from tests.support.eventually import eventually
+from tests.support.fleet import Fleet
+
+FLOWS = "tests.integration.flows"
+
+#: What makes a fleet notice the loss of a worker within two seconds.
+FAST: Mapping[str, Any] = {"lease": 1.5, "heartbeat": 0.5, "sweep": 0.5, "unclaimed_grace": 1}
+
+#: Seconds that any job of these tests may take; reached only when something hangs.
+LIMIT = 25.0
+
+
+@dataclass
+class Installation:
+    """What a test submits to, looks into, and kills."""
+
+    server: LocalServer
+    prefix: str
+    engine: Engine
+    fleet: Fleet
+    redis: redis.Redis
+
+    def key(self, name: str, argument: str = "") -> str:
+        return self.engine.store.keys.of(name, argument)
+
+    def broker_list(self, queue: str = "celery") -> str:
+        return f"{self.prefix}:{queue}"
+
+    def queued(self, queue: str = "celery") -> int:
+        """Messages in a broker list."""
+        length: int = self.redis.llen(self.broker_list(queue))  # type: ignore[assignment]
+        return length
+
+    def lead(self) -> None:
+        """Return when a worker does the upkeep."""
+        eventually(lambda: self.redis.exists(self.key("leader")), message="a leader")
+
+
+@contextmanager
+def installed(
+    server: LocalServer, directory: Path, imports: Sequence[str] = (FLOWS,), **settings: Any
+) -> Iterator[Installation]:
+    """Make the engine of this process one of a new installation.
+
+    Its workers are killed at the end: nobody waits for their warm shutdown. After a failure they
+    are ended by the fleet, which prints their logs.
+    """
+    prefix = f"t{secrets.token_hex(6)}"
+    resolved = from_environment({}, redis_url=server.url, prefix=prefix, **settings)
+    engine = Engine(resolved, fleet_app(resolved))
+    former = set_engine(engine)
+    try:
+        with (
+            redis.Redis.from_url(server.url) as client,
+            Fleet(server.url, prefix, directory, imports, **settings) as fleet,
+        ):
+            yield Installation(server, prefix, engine, fleet, client)
+            for worker in fleet.workers:
+                fleet.kill(worker)
+    finally:
+        set_engine(former)
+        engine.close()
+
+
+def outputs(job: JobState) -> list[dict[str, Any]]:
+    """The params of the outputs of a job that has to complete."""
+    return [output.params for output in job.result(LIMIT)]
+
+
+def kinds(job: JobState, routine_id: str | None = None) -> list[str]:
+    """What happened, in order."""
+    return [entry.kind for entry in job.get_execution_history(routine_id)]

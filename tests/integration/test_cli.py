@@ -1,0 +1,278 @@
+"""Running, watching, showing and controlling jobs from the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flowforge.server import LocalServer
+from flowforge.store.dead_letters import DeadLetters
+from tests.integration.cli_shell import FLOWS, Shell
+from tests.integration.installation import installed
+from tests.support.eventually import eventually
+
+#: A job that hangs must not hold up the suite for long.
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of whoever runs the tests stay out."""
+    for name in list(os.environ):
+        if name.startswith("FLOWFORGE_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="module")
+def fleet(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """Shared by the module: one worker that knows the flows."""
+    with installed(server, tmp_path_factory.mktemp("cli"), (FLOWS,)) as shared:
+        shared.fleet.start(pool="threads")
+        yield Shell(shared)
+
+
+@pytest.fixture
+def idle(server: LocalServer, tmp_path: Path) -> Iterator[Shell]:
+    """For one test: no worker, so that what is submitted stays."""
+    with installed(server, tmp_path, (FLOWS,)) as installation:
+        yield Shell(installation)
+
+
+# --- run and watch ---------------------------------------------------------------------
+
+
+def test_run_prints_status_and_outputs(fleet: Shell) -> None:
+    """A completed job ends the command with status 0, its outputs on stdout."""
+    result = fleet.run("run", f"{FLOWS}:numbers", "--param", "n=4")
+    assert "completed in" in result.stdout
+    assert 'finish.done  {"n": 50}' in result.stdout
+    assert result.stderr.startswith("job ")
+
+
+def test_run_with_json(fleet: Shell) -> None:
+    """With --json stdout is one document with everything about the job."""
+    job = fleet.json("run", f"{FLOWS}:numbers", "--params-json", '{"n": 1}', "--param", "n=2")
+    assert job["status"] == "completed"
+    assert [output["params"] for output in job["outputs"]] == [{"n": 30}]
+    assert list(job["routines"]) == ["start", "finish"]
+    assert job["routines"]["finish"]["completed"] == 1
+    assert job["entry"] == "start.input"
+
+
+def test_watch_without_a_terminal(fleet: Shell) -> None:
+    """Progress that is no terminal's is a line whenever something changed, the end included."""
+    result = fleet.run("run", f"{FLOWS}:numbers", "--watch")
+    lines = result.stdout.splitlines()
+    assert any(line.startswith("completed") and "finish 1/1" in line for line in lines)
+    assert len(set(lines)) == len([line for line in lines if line]) + ("" in lines)
+
+
+def test_progress_beside_json(fleet: Shell) -> None:
+    """With --json the progress goes to stderr."""
+    result = fleet.run("run", f"{FLOWS}:numbers", "--watch", "--json")
+    assert json.loads(result.stdout)["status"] == "completed"
+    assert "finish 1/1" in result.stderr
+
+
+def test_failed_job(fleet: Shell) -> None:
+    """A failed job ends the command with status 1, with the traceback and harmless text."""
+    result = fleet.run("run", f"{FLOWS}:failing", code=1)
+    assert "failed in" in result.stdout
+    assert "raise ValueError" in result.stdout
+    assert "\\x1b[31mgood [red]" in result.stdout
+    assert "\x1b[31mgood" not in result.stdout
+
+
+def test_every_type_as_json(fleet: Shell) -> None:
+    """Outputs of every type a payload may hold are parseable, and shown as text too."""
+    job = fleet.json("run", f"{FLOWS}:types")
+    (params,) = (output["params"] for output in job["outputs"])
+    assert params["moment"] == "2013-01-01T12:30:00+00:00"
+    assert params["bytes"] == "AP8="
+    assert params["set"] == [1, 2, 3]
+    assert params["clash"] == [[1, "int"], ["1", "text"]]
+    assert "every_type.value" in fleet.run("show", job["job_id"]).stdout
+
+
+def test_idempotency_key(fleet: Shell) -> None:
+    """A second run with the same key reports the first one's job."""
+    first, second = (
+        fleet.json("run", f"{FLOWS}:numbers", "--idempotency-key", "once") for _ in range(2)
+    )
+    assert first["job_id"] == second["job_id"]
+
+
+def test_timeout(idle: Shell) -> None:
+    """A job that takes too long is left alone, and the message says how to find it."""
+    result = idle.run("run", f"{FLOWS}:numbers", "--timeout", "0.05", code=1)
+    (job,) = idle.json("jobs")
+    assert "no worker is there" in result.stderr
+    assert f"error: job {job['job_id']} is still pending" in result.stderr
+    assert f"show {job['job_id']}" in result.stderr
+    assert job["status"] == "pending"
+
+
+def test_interrupt_leaves_the_job(fleet: Shell, tmp_path: Path) -> None:
+    """Ctrl-C ends the waiting with status 130; the job goes on and completes."""
+    path = tmp_path / "gate"
+    program = fleet.program("run", f"{FLOWS}:gate", "--param", f"path={path}", "--watch")
+    eventually(Path(f"{path}.held").exists, message="a running handler")
+    program.send_signal(signal.SIGINT)
+    _, errors = program.communicate(timeout=20)
+    assert program.returncode == 130
+    assert "goes on: look with" in errors
+    assert "Traceback" not in errors
+    job_id = errors.split()[1]
+    assert fleet.json("show", job_id)["status"] == "running"
+    path.touch()
+    assert fleet.json("watch", job_id)["status"] == "completed"
+
+
+# --- jobs, show, history -----------------------------------------------------------------
+
+
+def test_jobs_newest_first(idle: Shell) -> None:
+    """Jobs are listed newest first, filtered by flow and status, as many as asked for."""
+    numbers = [idle.submit("numbers") for _ in range(3)]
+    gate = idle.submit("gate", "--param", "path=x")
+    idle.run("cancel", numbers[0])
+    everything = idle.json("jobs")
+    assert {job["job_id"] for job in everything} == {*numbers, gate}
+    times = [job["created_at"] for job in everything]
+    assert times == sorted(times, reverse=True)
+    assert [job["job_id"] for job in idle.json("jobs", "--flow", "gate")] == [gate]
+    assert [job["job_id"] for job in idle.json("jobs", "--status", "cancelled")] == [numbers[0]]
+    assert len(idle.json("jobs", "--limit", "2")) == 2
+    assert numbers[0] in idle.run("jobs").stdout
+
+
+def test_no_jobs(idle: Shell) -> None:
+    """An empty list is empty on stdout; the remark for people goes to stderr."""
+    assert idle.json("jobs") == []
+    result = idle.run("jobs")
+    assert (result.stdout, result.stderr) == ("", "no jobs yet\n")
+
+
+def test_flow_filter_looks_past_the_first_page(
+    idle: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job of a rare flow is found behind many of another."""
+    monkeypatch.setattr("flowforge.cli.jobs._PAGE", 2)
+    gate = idle.submit("gate", "--param", "path=x")
+    for _ in range(6):
+        idle.submit("numbers")
+    found = idle.json("jobs", "--flow", "gate", "--limit", "1")
+    assert [job["job_id"] for job in found] == [gate]
+
+
+def test_show(fleet: Shell) -> None:
+    """A job is shown with its limits, every routine and its outputs."""
+    job_id = fleet.json("run", f"{FLOWS}:numbers", "--max-in-flight", "7")["job_id"]
+    text = fleet.run("show", job_id).stdout
+    for part in (job_id, "completed", "7 in flight", "start", "finish", "1/1", "outputs:"):
+        assert part in text
+
+
+def test_show_before_it_ran(idle: Shell) -> None:
+    """A job that nobody has touched shows all its routines as pending."""
+    job = idle.json("show", idle.submit("numbers", "--priority", "6"))
+    assert {state["status"] for state in job["routines"].values()} == {"pending"}
+    assert job["priority"] == 6
+    assert job["counts"]["queued"] == 1
+    assert job["started_at"] is None
+
+
+def test_history(fleet: Shell) -> None:
+    """History is in order, of one routine or of all, the latest when limited."""
+    job_id = fleet.json("run", f"{FLOWS}:numbers")["job_id"]
+    kinds = [entry["kind"] for entry in fleet.json("history", job_id)]
+    assert kinds == ["submitted", "completed", "completed"]
+    (entry,) = fleet.json("history", job_id, "--routine", "finish")
+    assert (entry["routine_id"], entry["slot"], entry["invocation"]) == ("finish", "input", 2)
+    assert fleet.json("history", job_id, "--limit", "1") == [entry]
+    assert len(fleet.json("history", job_id, "--limit", "0")) == 3
+    assert "finish.input #2" in fleet.run("history", job_id).stdout
+
+
+@pytest.mark.parametrize("job_id", ["feedbeef", "a:i", "a/b", "ünknown"])
+@pytest.mark.parametrize("command", ["show", "history", "watch", "pause", "resume", "cancel"])
+def test_unknown_job(idle: Shell, command: str, job_id: str) -> None:
+    """An id that is no job's ends with one line on stderr and status 1."""
+    result = idle.run(command, job_id, code=1)
+    assert result.stderr.startswith("error: there is no job")
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+
+
+def test_unknown_routine(idle: Shell) -> None:
+    """The history of a routine that the flow does not have is refused with those it has."""
+    result = idle.run("history", idle.submit("numbers"), "--routine", "nope", code=1)
+    assert "it has: 'start', 'finish'" in result.stderr
+
+
+# --- control -----------------------------------------------------------------------------
+
+
+def test_pause_resume_cancel(idle: Shell) -> None:
+    """A job is paused with reason and checkpoint, resumed, cancelled; each says how it stands."""
+    job_id = idle.submit("numbers")
+    paused = idle.json("pause", job_id, "--reason", "look", "--checkpoint", '{"at": [1]}')
+    assert (paused["job_id"], paused["status"]) == (job_id, "paused")
+    job = idle.json("show", job_id)
+    assert job["reason"] == "look"
+    assert job["pause_points"][0]["checkpoint"] == {"at": [1]}
+    assert "look  checkpoint" in idle.run("show", job_id).stdout
+    assert idle.json("watch", job_id, code=1)["status"] == "paused"
+    assert idle.json("resume", job_id)["status"] in ("pending", "running")
+    assert idle.json("cancel", job_id, "--reason", "enough")["status"] == "cancelled"
+    assert idle.json("show", job_id)["reason"] == "enough"
+
+
+def test_control_of_an_ended_job(idle: Shell) -> None:
+    """What an ended job does not allow is refused with the status that forbids it."""
+    job_id = idle.submit("numbers")
+    idle.run("cancel", job_id)
+    for verb in ("pause", "resume", "cancel", "retry"):
+        assert "cancelled" in idle.run(verb, job_id, code=1).stderr
+
+
+def test_retry(fleet: Shell) -> None:
+    """A failed job goes on from its failed invocation."""
+    job_id = fleet.json("run", f"{FLOWS}:failing", code=1)["job_id"]
+    assert fleet.json("retry", job_id)["status"] in ("running", "failed")
+    fleet.run("watch", job_id, code=1)
+    assert [entry["kind"] for entry in fleet.json("history", job_id)] == [
+        "submitted", "failed", "retry", "failed",
+    ]  # fmt: skip
+
+
+# --- dead letters ----------------------------------------------------------------------------
+
+
+def test_dead_letters(idle: Shell) -> None:
+    """Refused messages are listed newest first with the reason, and dropped when asked."""
+    letters = DeadLetters(idle.installation.engine.store)
+    letters.bury("celery", "no good", b"\xffone\x1b[0m")
+    letters.bury("other", "bad", b"two")
+    assert idle.findings()["dead-letters"][0]["level"] == "warn"
+    second, first = idle.json("dead-letters")
+    assert (first["reason"], first["message"]) == ("no good", "\\xffone\x1b[0m")
+    assert second["queue"] == "other"
+    assert "\x1b" not in idle.run("dead-letters").stdout
+    assert idle.json("dead-letters", "--drop", str(first["number"])) == {"dropped": 1}
+    assert idle.json("dead-letters", "--drop", "all") == {"dropped": 1}
+    assert idle.json("dead-letters") == []
+
+
+def test_dead_letter_sent_again(idle: Shell) -> None:
+    """A refused message is sent to its queue again and is no dead letter any more."""
+    DeadLetters(idle.installation.engine.store).bury("celery", "no good", b"{}")
+    assert idle.json("dead-letters", "--requeue", "1") == {"requeued": 1}
+    assert idle.installation.queued() == 1
+    assert "there is no dead letter 1" in idle.run("dead-letters", "--requeue", "1", code=1).stderr
+    idle.run("dead-letters", "--requeue", "1", "--drop", "all", code=2)

@@ -1,0 +1,204 @@
+"""What the doctor finds, with and without a worker."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import click.testing
+import pytest
+
+from flowforge.cli.main import cli
+from flowforge.server import LocalServer
+from tests.integration.cli_shell import FLOWS, Shell
+from tests.integration.installation import installed
+
+#: A job that hangs must not hold up the suite for long.
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of whoever runs the tests stay out."""
+    for name in list(os.environ):
+        if name.startswith("FLOWFORGE_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="module")
+def fleet(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """Shared by the module: one worker that knows the flows."""
+    with installed(server, tmp_path_factory.mktemp("cli"), (FLOWS,)) as shared:
+        shared.fleet.start(pool="threads")
+        yield Shell(shared)
+
+
+@pytest.fixture
+def idle(server: LocalServer, tmp_path: Path) -> Iterator[Shell]:
+    """For one test: no worker, so that what is submitted stays."""
+    with installed(server, tmp_path, (FLOWS,)) as installation:
+        yield Shell(installation)
+
+
+def test_healthy_installation(fleet: Shell) -> None:
+    """With a worker, nothing is wrong but that the test's server keeps nothing on disk."""
+    fleet.installation.lead()
+    report = fleet.json("doctor")
+    assert report["ok"]
+    assert set(report["versions"]) == {"flowforge", "python", "celery", "kombu", "redis"}
+    assert {f["check"] for f in report["findings"] if f["level"] != "ok"} <= {"append-only"}
+    text = fleet.run("doctor").stdout
+    assert f"ok    worker        {fleet.installation.fleet.workers[0].name}@" in text
+    assert "warn  append-only" in text
+    assert "  -> CONFIG SET appendonly yes" in text
+
+
+def test_password_stays_out(fleet: Shell) -> None:
+    """The server is named without the credentials of its URL."""
+    password = fleet.installation.server.url.split(":")[2].split("@")[0]
+    assert password not in fleet.run("doctor").output
+
+
+def test_jobs_without_a_worker(idle: Shell) -> None:
+    """A missing worker fails the examination as soon as a job waits for one."""
+    assert idle.findings()["workers"][0]["level"] == "warn"
+    idle.submit("numbers", "--priority", "9")
+    found = idle.findings(code=1)
+    assert found["workers"][0]["level"] == "fail"
+    assert "1 messages wait" in found["messages"][0]["text"]
+    assert "priority 9" in found["messages"][0]["text"]
+
+
+def test_worker_that_fell_silent(idle: Shell) -> None:
+    """A worker whose reports stopped is named; one that is long forgotten is not."""
+    idle.report_worker("lost@host", age=40, pid=77)
+    idle.report_worker("ancient@host", age=4000)
+    (finding,) = idle.findings()["worker"]
+    assert finding["level"] == "warn"
+    assert "lost@host has been silent for 4" in finding["text"]
+    assert "77" in finding["fix"]
+
+
+def test_report_of_a_newer_worker(idle: Shell) -> None:
+    """A report in an unknown layout is told, and the examination goes on."""
+    idle.installation.redis.hset(idle.installation.key("workers"), "w@host", b"\x92\x63\x00")
+    found = idle.findings()
+    assert "w@host" in found["worker"][0]["text"]
+    assert "jobs" in found
+
+
+def test_routine_that_nobody_knows(idle: Shell) -> None:
+    """A routine that some workers of its queue lack is a warning; one that all lack fails."""
+    idle.submit("numbers")
+    idle.report_worker("new@host", queues=["celery"], routines=[f"{FLOWS}.start"])
+    idle.report_worker("old@host", queues=["celery"], routines=[])
+    some, none = sorted(idle.findings(code=1)["routine"], key=lambda finding: finding["level"])[
+        ::-1
+    ]
+    assert some["level"] == "warn"
+    assert "(not old@host)" in some["text"]
+    assert none["level"] == "fail"
+    assert f"{FLOWS}.finish" in none["text"]
+    assert f"add {FLOWS} to FLOWFORGE_IMPORTS" in none["fix"]
+
+
+def test_queue_that_nobody_consumes(idle: Shell) -> None:
+    """A queue that active jobs need and no worker consumes fails, and is named in the fix."""
+    idle.submit("numbers")
+    idle.report_worker("w@host", queues=["other"], routines=[])
+    (finding,) = idle.findings(code=1)["queue"]
+    assert finding["level"] == "fail"
+    assert "-Q celery" in finding["fix"]
+
+
+def test_overdue_leases_and_timers(idle: Shell) -> None:
+    """Leases and timers that the upkeep has missed for long fail the examination."""
+    redis, key = idle.installation.redis, idle.installation.key
+    redis.zadd(key("leases"), {"job/1.0.0/token": 1})
+    redis.zadd(key("timers"), {"job/1.0.0": 1})
+    found = idle.findings(code=1)
+    assert "1 claims of workers that died" in found["leases"][0]["text"]
+    assert "1 retries" in found["timers"][0]["text"]
+
+
+def test_lost_messages(idle: Shell) -> None:
+    """Messages that were popped and never claimed are counted."""
+    idle.submit("numbers")
+    assert idle.installation.redis.rpop(idle.installation.broker_list())
+    (finding,) = idle.findings(code=1)["messages"]
+    assert finding["level"] == "warn"
+    assert "0 messages wait, 1 popped and not claimed" in finding["text"]
+
+
+def test_stuck_job(idle: Shell) -> None:
+    """A job with nothing outstanding that has not ended for long is stuck."""
+    job_id = idle.submit("numbers")
+    assert "stuck" not in idle.findings(code=1)
+    idle.fields(job_id, queued=0, updated=1)
+    (finding,) = idle.findings(code=1)["stuck"]
+    assert job_id in finding["text"]
+    idle.installation.redis.hset(idle.installation.key("children", job_id), "child", "")
+    assert "stuck" not in idle.findings(code=1)
+    assert idle.json("show", job_id)["open_child_job_ids"] == ["child"]
+    assert "waits for  child" in idle.run("show", job_id).stdout
+
+
+def test_definition_that_is_gone(idle: Shell) -> None:
+    """A job whose definition is missing cannot go on, and the doctor says which."""
+    job_id = idle.submit("numbers")
+    name = idle.json("show", job_id)["definition"]
+    idle.installation.redis.delete(idle.installation.key("definition", name))
+    (finding,) = idle.findings(code=1)["definition"]
+    assert job_id in finding["text"]
+    assert "cancel" in finding["fix"]
+
+
+def test_server_that_evicts() -> None:
+    """A server that may delete keys fails the examination, with the command that mends it."""
+    with LocalServer.start(config={"maxmemory-policy": "allkeys-lru"}) as server:
+        result = click.testing.CliRunner().invoke(cli, ["--redis-url", server.url, "doctor"])
+    assert result.exit_code == 1
+    assert "fail  eviction" in result.stdout
+    assert "CONFIG SET maxmemory-policy noeviction" in result.stdout
+
+
+def test_server_that_is_nearly_full() -> None:
+    """A server close to its memory limit is a warning, since it will refuse new work."""
+    with LocalServer.start(config={"maxmemory": "1mb"}) as server:
+        result = click.testing.CliRunner().invoke(cli, ["--redis-url", server.url, "doctor"])
+    assert "warn  memory" in result.stdout
+
+
+def test_server_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unreachable server is a failed finding for the doctor and one line for the others."""
+    monkeypatch.setattr("flowforge.engine.PRODUCER_PATIENCE", 0.1)
+    with LocalServer.start() as server:
+        url = server.url
+    runner = click.testing.CliRunner()
+    report = json.loads(runner.invoke(cli, ["--redis-url", url, "doctor", "--json"]).stdout)
+    assert not report["ok"]
+    assert report["findings"][-1]["check"] == "server"
+    listed = runner.invoke(cli, ["--redis-url", url, "jobs"])
+    assert listed.exit_code == 1
+    assert listed.stderr.startswith("error: the Redis server at 127.0.0.1:")
+
+
+def test_no_server_named() -> None:
+    """Without a server there are no jobs to look at, and the message says what to set."""
+    runner = click.testing.CliRunner()
+    for command in (["jobs"], ["show", "abc"], ["cancel", "abc"]):
+        result = runner.invoke(cli, command)
+        assert result.exit_code == 1
+        assert "set FLOWFORGE_REDIS_URL or give --redis-url" in result.stderr
+    assert runner.invoke(cli, ["doctor"]).exit_code == 1
+
+
+@pytest.mark.parametrize("url", ["redis://:se/cret@host/0", "redis://:secret@host:port/0"])
+def test_unreadable_url(url: str) -> None:
+    """A URL that cannot be read is refused without repeating any part of it."""
+    result = click.testing.CliRunner().invoke(cli, ["--redis-url", url, "jobs"])
+    assert result.exit_code == 1
+    assert "percent-encode" in result.stderr
+    assert "se" not in result.stderr.replace("server", "").replace("set", "")

@@ -1,0 +1,157 @@
+"""Flows join a Celery app that is already there; what cannot work is refused at the start."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import redis
+from celery import Celery
+
+import flowforge
+from flowforge.engine import set_engine
+from flowforge.errors import ConfigurationError, UnsupportedBrokerError
+from flowforge.server import LocalServer
+from tests.integration.flows import Collect, countdown, squares
+from tests.integration.installation import FLOWS, LIMIT, outputs
+from tests.integration.notes import notes
+from tests.integration.shop import make_app
+from tests.support.eventually import eventually
+from tests.support.fleet import ROOT, Fleet
+
+
+@dataclass
+class Shop:
+    """The joined app in this process, and its workers."""
+
+    app: Celery
+    prefix: str
+    redis: redis.Redis
+
+
+@pytest.fixture(scope="module")
+def shop(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """The app as its producers have it, with one worker on all of its queues."""
+    prefix = f"t{secrets.token_hex(6)}"
+    former = set_engine(None)
+    app = make_app(server.url, prefix)
+    directory = tmp_path_factory.mktemp("shop")
+    try:
+        with (
+            redis.Redis.from_url(server.url) as client,
+            Fleet(server.url, prefix, directory, app="tests.integration.shop") as fleet,
+        ):
+            worker = fleet.start(queues="celery,squares,fans")
+            yield Shop(app, prefix, client)
+            fleet.kill(worker)
+    finally:
+        engine = set_engine(former)
+        assert engine is not None
+        engine.close()
+
+
+class TestJoinedApp:
+    """The team's tasks keep what Celery gives them; flows run beside them."""
+
+    def test_own_tasks_and_flows_run_on_the_same_worker(self, shop: Shop) -> None:
+        """A task returns its result, a flow its outputs, at the same time."""
+        add = shop.app.tasks["tests.integration.shop.add"]
+        results = [add.delay(n, 1) for n in range(20)]
+        jobs = [squares(Collect).execute("fan", {"count": 10}) for _ in range(5)]
+        more = [add.delay(n, 2) for n in range(20)]
+        assert [result.get(timeout=LIMIT) for result in results] == [n + 1 for n in range(20)]
+        assert [result.get(timeout=LIMIT) for result in more] == [n + 2 for n in range(20)]
+        for job in jobs:
+            assert outputs(job)[0]["numbers"] == list(range(10))
+
+    def test_routines_are_routed_by_their_class_name(self, shop: Shop) -> None:
+        """``task_routes`` sees the routine's class as the task's name, patterns included."""
+        job = squares(None).execute("fan", {"count": 3})
+        outputs(job)
+        key = f"{shop.prefix}:d:" + shop.redis.hget(f"{shop.prefix}:j:{job.job_id}", "def").decode()
+        definition = json.loads(shop.redis.hget(key, "json"))
+        assert {r["id"]: r["queue"] for r in definition["routines"]} == {
+            "fan": "fans",
+            "square": "squares",
+        }
+        sequences = shop.redis.hgetall(f"{shop.prefix}:seq")
+        assert int(sequences[f"{shop.prefix}:fans".encode()]) >= 1
+        assert int(sequences[f"{shop.prefix}:squares".encode()]) >= 3
+
+    def test_own_late_tasks_keep_kombus_bookkeeping(self, shop: Shop, tmp_path: Path) -> None:
+        """The message of a late task that runs is kept as unacknowledged; a routine's is not."""
+        add = shop.app.tasks["tests.integration.shop.add"]
+        log, gate = tmp_path / "log", tmp_path / "gate"
+        result = add.delay(1, 2, log=str(log), gate=str(gate))
+        eventually(lambda: notes(log))
+        assert outputs(countdown().execute("it", {"n": 30})) == [{"n": 0}]
+        kept = shop.redis.hvals(f"{shop.prefix}:unacked")
+        assert len(kept) == 1
+        assert b"tests.integration.shop.add" in kept[0]
+        gate.touch()
+        assert result.get(timeout=LIMIT) == 3
+        eventually(lambda: not shop.redis.exists(f"{shop.prefix}:unacked"))
+
+
+def refused(target: str, **environment: str) -> str:
+    """What a worker says that must refuse to start."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("FLOWFORGE_")}
+    ended = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", target, "worker", "-P", "solo"],
+        cwd=ROOT,
+        env={**inherited, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode != 0, ended.stdout
+    return ended.stdout + ended.stderr
+
+
+class TestRefusals:
+    """A set-up on which jobs would be lost, or could not run, ends at once with the remedy."""
+
+    @pytest.mark.parametrize("url", ["amqp://guest@localhost//", "sqs://", "memory://"])
+    def test_install_refuses_a_broker_that_is_not_redis(self, url: str) -> None:
+        """The state lives in the broker's server, so the broker has to be Redis."""
+        with pytest.raises(UnsupportedBrokerError, match=r"is not Redis.*redis://"):
+            flowforge.install(Celery("app", broker=url, set_as_current=False))
+        with pytest.raises(UnsupportedBrokerError, match="is not Redis"):
+            flowforge.configure(redis_url=url)
+
+    def test_install_refuses_a_second_server(self, server: LocalServer) -> None:
+        """``redis_url`` beside the app's broker would split state and messages."""
+        app = Celery("app", broker=server.url, set_as_current=False)
+        with pytest.raises(ConfigurationError, match="different servers or databases"):
+            flowforge.install(app, redis_url="redis://elsewhere:6379/0")
+
+    def test_a_worker_refuses_a_broker_that_is_not_redis(self) -> None:
+        """The process ends with an error that names the setting."""
+        said = refused("workers.app", FLOWFORGE_REDIS_URL="amqp://guest@localhost//")
+        assert "amqp:// is not Redis" in said
+
+    def test_a_worker_needs_a_server(self) -> None:
+        """Without a URL there is nothing to work for."""
+        assert "FLOWFORGE_REDIS_URL is not set" in refused("workers.app")
+
+    def test_a_worker_refuses_a_server_that_may_evict_keys(self) -> None:
+        """The message says which policy is set and how to mend it."""
+        with LocalServer.start(config={"maxmemory-policy": "allkeys-lru"}) as evicting:
+            said = refused("workers.app", FLOWFORGE_REDIS_URL=evicting.url, FLOWFORGE_IMPORTS=FLOWS)
+        assert "maxmemory-policy allkeys-lru" in said
+        assert "CONFIG SET maxmemory-policy noeviction" in said
+
+    def test_a_worker_names_a_setting_that_cannot_be_read(self, server: LocalServer) -> None:
+        """A typo in the environment is found at the start."""
+        said = refused(
+            "workers.app", FLOWFORGE_REDIS_URL=server.url, FLOWFORGE_LEASE="quarter of a minute"
+        )
+        assert "FLOWFORGE_LEASE='quarter of a minute' is not a number" in said

@@ -1,0 +1,214 @@
+"""The users of docs/security.md: each can do its work and nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from redis.exceptions import NoPermissionError
+
+from flowforge import ErrorHandler, JobState
+from flowforge.engine import Engine, set_engine
+from flowforge.server import LocalServer
+from flowforge.settings import from_environment
+from flowforge.store.dead_letters import DeadLetters
+from flowforge.worker.installation import fleet_app
+from tests.integration.flows import Flaky, countdown, single, squares
+from tests.integration.installation import FAST, FLOWS, LIMIT
+from tests.support.eventually import eventually
+from tests.support.fleet import Fleet
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "security.md"
+ROLES = ("worker", "producer", "viewer")
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A server on which each role has its user."""
+
+    server: LocalServer
+    admin: redis.Redis
+    urls: dict[str, str]
+    engine: Engine
+    fleet: Fleet
+
+    def client(self, role: str) -> redis.Redis:
+        return redis.Redis.from_url(self.urls[role])
+
+    def denied(self) -> list[tuple[str, str]]:
+        """(user, what) of every command that was refused."""
+        return [(entry["username"], entry["object"]) for entry in self.admin.acl_log()]
+
+
+def documented_users() -> list[str]:
+    """The lines of the page."""
+    text = DOCUMENT.read_text()
+    block = text.partition("<!-- acl: begin -->")[2].partition("<!-- acl: end -->")[0]
+    return re.findall(r"^ACL SETUSER .+$", block, re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """A server of its own with the users of the page, a producer's engine and a worker."""
+    with LocalServer.start() as server, redis.Redis.from_url(server.url) as admin:
+        urls = {}
+        for role, line in zip(ROLES, documented_users(), strict=True):
+            password = secrets.token_hex(8)
+            words = line.replace(f"{role.upper()}-PASSWORD", password).split()
+            admin.execute_command(*words)
+            urls[role] = f"redis://ff-{role}:{password}@127.0.0.1:{server.port}/0"
+        settings = from_environment({}, redis_url=urls["producer"], **FAST)
+        engine = Engine(settings, fleet_app(settings))
+        former = set_engine(engine)
+        directory = tmp_path_factory.mktemp("acl")
+        try:
+            with Fleet(urls["worker"], "ff", directory, (FLOWS,), **FAST) as fleet:
+                fleet.start()
+                yield Guarded(server, admin, urls, engine, fleet)
+        finally:
+            set_engine(former)
+            engine.close()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_denied_yet(guarded: Guarded) -> None:
+    """The server's list of refused commands begins with the test."""
+    guarded.admin.acl_log_reset()
+
+
+def flowforge(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line as whoever the URL names."""
+    command = [sys.executable, "-m", "flowforge.cli", "--redis-url", url, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
+
+
+def test_producer_and_worker_do_their_work(guarded: Guarded) -> None:
+    """Submitting, running, retrying, merging, pausing, resuming and cancelling need no more."""
+    job = countdown().execute("it", {"n": 5})
+    assert job.wait(LIMIT).status == "completed"
+    paused = countdown().execute("it", {"n": 200})
+    paused.pause(reason="look")
+    paused.resume()
+    assert paused.wait(LIMIT).status == "completed"
+    cancelled = countdown().execute("it", {"n": 100_000})
+    cancelled.cancel()
+    assert cancelled.wait(LIMIT).status == "cancelled"
+    assert squares().execute("fan", {"count": 300}).wait(LIMIT).status == "completed"
+    retried = single(Flaky)
+    retried.set_error_handler(ErrorHandler("retry", max_retries=2, retry_delay=0.01))
+    assert retried.execute("it", {"failures": 2}).wait(LIMIT).status == "completed"
+    assert list(job.get_execution_history())
+    assert guarded.denied() == []
+
+
+def test_a_worker_does_its_upkeep(guarded: Guarded) -> None:
+    """Refusing rubbish, recovering lost work and stopping in order need no more."""
+    guarded.admin.lpush("celery", "rubbish")
+    letters = DeadLetters(guarded.engine.store)
+    eventually(letters.count, message="a dead letter")
+    letters.drop_all()
+    worker = guarded.fleet.start()
+    job = countdown().execute("it", {"n": 300})
+    guarded.fleet.kill(worker)
+    assert job.wait(LIMIT).status == "completed"
+    leaving = guarded.fleet.start(pool="solo")
+    guarded.fleet.terminate(leaving)
+    guarded.fleet.wait_until_ended(leaving)
+    assert "ermission" not in "".join(worker.output() for worker in guarded.fleet.workers)
+    assert guarded.denied() == []
+
+
+def test_a_viewer_sees_everything(guarded: Guarded) -> None:
+    """The reading commands of the command line work with read-only rights."""
+    job = countdown().execute("it", {"n": 3}).wait(LIMIT)
+    url = guarded.urls["viewer"]
+    for arguments in (("jobs",), ("show", job.job_id), ("history", job.job_id), ("dead-letters",)):
+        done = flowforge(url, *arguments, "--json")
+        assert done.returncode == 0, (arguments, done.stderr)
+        json.loads(done.stdout)
+    doctor = flowforge(url, "doctor", "--json")
+    assert "permission" not in doctor.stderr.lower()
+    assert json.loads(doctor.stdout)
+    with_viewer = Engine(
+        from_environment({}, redis_url=url), fleet_app(from_environment({}, redis_url=url))
+    )
+    assert with_viewer.wait(job.job_id, 5) == "completed"
+    with_viewer.close()
+
+
+@pytest.mark.parametrize("verb", ["pause", "cancel", "retry"])
+def test_a_viewer_changes_nothing(guarded: Guarded, verb: str) -> None:
+    """Control is refused with a clear error, and the job stays as it was."""
+    job: JobState = countdown().execute("it", {"n": 3}).wait(LIMIT)
+    done = flowforge(guarded.urls["viewer"], verb, job.job_id)
+    assert done.returncode == 1
+    assert "permission" in done.stderr.lower()
+    assert "Traceback" not in done.stderr
+    assert job.status == "completed"
+
+
+#: What nobody but an administrator may do.
+FORBIDDEN: dict[str, Callable[[redis.Redis], Any]] = {
+    "flush everything": lambda client: client.flushall(),
+    "flush a database": lambda client: client.flushdb(),
+    "read the configuration": lambda client: client.config_get("*"),
+    "change the configuration": lambda client: client.config_set("dir", "/tmp"),
+    "list all keys": lambda client: client.keys("*"),
+    "scan all keys": lambda client: client.scan(),
+    "load a module": lambda client: client.execute_command("MODULE", "LOAD", "/tmp/x.so"),
+    "become a replica": lambda client: client.execute_command("REPLICAOF", "127.0.0.1", "1"),
+    "give itself rights": lambda client: client.execute_command("ACL", "SETUSER", "x", "on"),
+    "watch others": lambda client: client.execute_command("MONITOR"),
+    "end connections": lambda client: client.execute_command("CLIENT", "KILL", "TYPE", "normal"),
+    "stop the server": lambda client: client.execute_command("SHUTDOWN", "NOSAVE"),
+    "freeze the server": lambda client: client.execute_command("DEBUG", "SLEEP", "0"),
+    "forget scripts": lambda client: client.script_flush(),
+    "read keys of others": lambda client: client.hgetall("others"),
+    "write keys of others": lambda client: client.set("others", "x"),
+    "read them in a script": lambda client: client.eval("return redis.call('GET', 'others')", 0),
+    "publish for others": lambda client: client.execute_command("PUBLISH", "others", "x"),
+}
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_what_is_not_needed_is_denied(guarded: Guarded, role: str, name: str) -> None:
+    """No role administers the server or reaches keys and channels of others."""
+    with (
+        guarded.client(role) as client,
+        pytest.raises((NoPermissionError, redis.ResponseError)) as e,
+    ):
+        FORBIDDEN[name](client)
+    assert re.search("no permissions|not allowed", str(e.value), re.IGNORECASE)
+
+
+def test_a_viewer_cannot_write(guarded: Guarded) -> None:
+    """Neither its commands nor its key patterns allow it, and it runs no scripts."""
+    with guarded.client("viewer") as client:
+        for attempt in (
+            lambda: client.set("ff:x", "1"),
+            lambda: client.lpush("celery", "x"),
+            lambda: client.hset("ff:workers", "x", "y"),
+            lambda: client.eval("return redis.call('SET', 'ff:x', '1')", 0),
+            lambda: client.publish("ff:n:x", "completed"),
+        ):
+            with pytest.raises(NoPermissionError):
+                attempt()
+    assert not guarded.admin.exists("ff:x")
+
+
+def test_a_producer_takes_no_messages(guarded: Guarded) -> None:
+    """Popping from queues is for workers."""
+    with guarded.client("producer") as client:
+        for attempt in (lambda: client.rpop("celery"), lambda: client.brpop(["celery"], 0.01)):
+            with pytest.raises(NoPermissionError):
+                attempt()

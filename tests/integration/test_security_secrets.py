@@ -1,0 +1,122 @@
+"""Secrets stay out of history, logs, errors and dead letters, whatever handlers do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from flowforge import ErrorStrategy, Flow, JobState
+from flowforge.server import LocalServer
+from flowforge.store.dead_letters import DeadLetters
+from tests.integration import vault
+from tests.integration.installation import FAST, LIMIT, Installation, installed
+from tests.integration.vault import PLAIN, SECRETS, TRACES, Collector, Joined
+from tests.support.eventually import eventually
+
+#: Keys of a job in which its params have to be: outstanding invocations, and what merges and joins
+#: hold. A failed job keeps them for its retry.
+PAYLOADS = ("i", "m", "c", "b", "g")
+
+
+@pytest.fixture(scope="module")
+def talkative(
+    server: LocalServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installation]:
+    """A worker that logs everything it can."""
+    directory: Path = tmp_path_factory.mktemp("vault")
+    with installed(server, directory, (vault.__name__,), **FAST) as installation:
+        options = ("-l", "DEBUG", "--without-mingle", "--without-gossip")
+        installation.fleet.start(options=options)
+        yield installation
+
+
+def stored(client: redis.Redis, key: bytes) -> str:
+    """Everything in one key, as text."""
+    readers = {
+        b"string": lambda: client.get(key),
+        b"hash": lambda: client.hgetall(key),
+        b"list": lambda: client.lrange(key, 0, -1),
+        b"zset": lambda: client.zrange(key, 0, -1),
+        b"set": lambda: client.smembers(key),
+        b"stream": lambda: client.xrange(key),
+    }
+    kind: bytes = client.type(key)  # type: ignore[assignment]
+    return str(readers[kind]()) if kind in readers else ""
+
+
+def leaks(installation: Installation, completed: JobState | None = None) -> list[str]:
+    """Where a trace of a secret is found: keys, and logs of workers.
+
+    Params of outstanding work have to be in the store; a completed job has none.
+    """
+    client = installation.redis
+    found = []
+    for key in client.scan_iter(match=f"{installation.prefix}:*"):
+        _, kind, *rest = key.decode().split(":")
+        payload = (kind == "j" and rest[1:] and rest[1] in PAYLOADS) or kind == "g"
+        if payload and (completed is None or completed.job_id not in key.decode()):
+            continue
+        text = stored(client, key)
+        found += [f"{key.decode()}: {trace}" for trace in TRACES if trace in text]
+    for worker in installation.fleet.workers:
+        log = worker.output()
+        found += [f"the log of {worker.name}: {trace}" for trace in TRACES if trace in log]
+    return found
+
+
+def shown(job: JobState) -> str:
+    """Everything that a producer can read of a job."""
+    history = [str(vars(entry)) for entry in job.get_execution_history()]
+    return f"{job.error} {job.reason} {job.serialize()} {job.routine_states} {history}"
+
+
+def run(flow: Flow, entry: str, **params: object) -> JobState:
+    return flow.execute(entry, params).wait(LIMIT)
+
+
+def test_a_completed_job_leaves_no_trace(talkative: Installation) -> None:
+    """Not even in the store: what was delivered goes with the commit."""
+    job = run(vault.kept(), "keeper", **SECRETS)
+    assert job.status == "completed"
+    assert leaks(talkative, completed=job) == []
+    assert "***" in shown(job)
+    assert not [trace for trace in TRACES if trace in shown(job)]
+
+
+@pytest.mark.parametrize("strategy", list(ErrorStrategy))
+def test_errors_tell_no_secret(talkative: Installation, strategy: ErrorStrategy) -> None:
+    """Messages, causes and tracebacks are searched for the values and all that is in them."""
+    job = run(vault.told(strategy), "blabber", **SECRETS)
+    assert job.status == ("failed" if strategy.value in ("stop", "retry") else "completed")
+    assert "***" in shown(job)
+    assert leaks(talkative, job if job.status == "completed" else None) == []
+    assert not [trace for trace in TRACES if trace in shown(job)]
+
+
+@pytest.mark.parametrize(("routine", "slot"), [(Collector(), "input"), (Joined(), "items")])
+def test_secrets_that_were_collected_are_secrets(
+    talkative: Installation, routine: Collector | Joined, slot: str
+) -> None:
+    """Merging and joining do not bring to light what was hidden in each delivery."""
+    job = run(vault.sent_to(routine, slot), "sender", password=PLAIN)
+    assert job.status == "failed"
+    assert job.error is not None
+    assert "complain" in job.error["traceback"]
+    assert leaks(talkative) == []
+    assert PLAIN not in shown(job)
+
+
+def test_a_message_carries_no_params(own: Installation) -> None:
+    """What lies in the broker, and may become a dead letter, names an invocation by its ids."""
+    job = vault.kept().execute("keeper", SECRETS)
+    (message,) = own.redis.lrange(own.broker_list(), 0, -1)  # type: ignore[misc]
+    assert not [trace for trace in TRACES if trace.encode() in message]
+    own.redis.lset(own.broker_list(), 0, message[:-1])
+    own.fleet.start(pool="solo")
+    letters = DeadLetters(own.engine.store)
+    eventually(letters.count, message="a dead letter")
+    assert job.job_id.encode() in letters.newest(1)[0].item
+    assert leaks(own) == []

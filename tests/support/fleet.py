@@ -1,0 +1,158 @@
+"""Real worker processes for tests: started, watched, killed."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from flowforge.leash import LeashedProcess
+from tests.support.eventually import eventually
+
+ROOT = Path(__file__).parents[2]
+
+#: Seconds until a worker must be ready, and until it must have ended after SIGTERM.
+READY_LIMIT = 30.0
+END_LIMIT = 15
+#: Bytes of a worker's log that are shown when something went wrong.
+LOG_TAIL = 4000
+
+#: Mingle and gossip serve large clusters and cost each start a second.
+OPTIONS = ("--without-mingle", "--without-gossip")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Worker:
+    """One worker: a Celery main process with its pool, in a process group of its own."""
+
+    name: str
+    process: LeashedProcess
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self.process.alive
+
+    @property
+    def ready(self) -> bool:
+        return re.search(rf"{re.escape(self.name)}@\S+ ready\.", self.output()) is not None
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def tail(self) -> str:
+        return f"--- {self.name}, the end of {self.log}:\n{self.output()[-LOG_TAIL:]}"
+
+
+class Fleet:
+    """Workers of one Redis and one prefix. They end with the fleet, at the latest with pytest.
+
+    `settings` become ``FLOWFORGE_*`` variables: ``Fleet(url, prefix, path, lease=1.5)`` sets
+    ``FLOWFORGE_LEASE=1.5``. Those of pytest's own environment are not passed on.
+    """
+
+    def __init__(
+        self,
+        redis_url: str,
+        prefix: str,
+        directory: Path,
+        imports: Sequence[str] = (),
+        app: str = "workers.app",
+        **settings: object,
+    ) -> None:
+        values = {"redis_url": redis_url, "prefix": prefix, "imports": ",".join(imports)}
+        self._settings = {**values, **settings}
+        self._directory = directory
+        self._app = app
+        self.workers: list[Worker] = []
+
+    def start(
+        self,
+        *,
+        pool: str = "prefork",
+        concurrency: int = 2,
+        queues: str | None = None,
+        options: Sequence[str] = OPTIONS,
+        env: Mapping[str, str] | None = None,
+        wait: bool = True,
+    ) -> Worker:
+        """Start one worker and return once it is ready; with ``wait=False`` at once.
+
+        AssertionError, with the end of the worker's log, when it does not become ready.
+        """
+        name = f"w{len(self.workers) + 1}-{self._settings['prefix']}"
+        command = [sys.executable, "-m", "celery", "-A", self._app, "worker", "-l", "INFO"]
+        command += ["-P", pool, "-c", str(concurrency), "-n", f"{name}@%h", *options]
+        command += [] if queues is None else ["-Q", queues]
+        path = self._directory / f"{name}.log"
+        with path.open("wb") as log:
+            process = LeashedProcess(
+                command,
+                log,
+                cwd=ROOT,
+                env={**self._environment(), **(env or {})},
+                kill_after=END_LIMIT,
+            )
+        worker = Worker(name, process, path)
+        self.workers.append(worker)
+        if wait:
+            self.wait_until_ready(worker)
+        return worker
+
+    def wait_until_ready(self, *workers: Worker) -> None:
+        """Return when these workers (default: all) take work, or raise as :meth:`start`."""
+        for worker in workers or self.workers:
+            eventually(
+                lambda worker=worker: worker.ready or not worker.alive,  # type: ignore[misc]
+                READY_LIMIT,
+                lambda worker=worker: f"a ready worker\n{worker.tail()}",  # type: ignore[misc]
+            )
+            assert worker.ready, f"the worker ended before it was ready\n{worker.tail()}"
+
+    def kill(self, worker: Worker) -> None:
+        """SIGKILL the worker with its whole pool, as if its machine had failed."""
+        if worker.alive:
+            os.killpg(worker.process.group, signal.SIGKILL)
+        worker.process.end()
+
+    def terminate(self, worker: Worker) -> None:
+        """Ask for a warm shutdown, as a deploy does, and return at once."""
+        worker.process.terminate()
+
+    def wait_until_ended(self, worker: Worker, timeout: float = END_LIMIT) -> None:
+        """Return when the worker has ended; AssertionError with its log after `timeout` seconds."""
+        eventually(lambda: not worker.alive, timeout, lambda: f"the worker's end\n{worker.tail()}")
+
+    def stop(self) -> None:
+        """End all workers, and print their logs: pytest shows them when the test failed."""
+        for worker in self.workers:
+            worker.process.release()
+        for worker in self.workers:
+            worker.process.end()
+            print(worker.tail())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("FLOWFORGE_")}
+        own = {f"FLOWFORGE_{k.upper()}": str(v) for k, v in self._settings.items() if v is not None}
+        return {**inherited, **own, "PYTHONUNBUFFERED": "1"}

@@ -1,0 +1,117 @@
+"""A flow for tests of single deliveries, and surroundings that stand for the worker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowforge.codec import encode_payload, invocation_record
+from flowforge.execution.delivery import ChildJob, Delivery
+from flowforge.execution.effects import Child
+from flowforge.model.error_handler import ErrorHandler
+from flowforge.model.flow import FlowGraph
+from flowforge.model.plan import Plan, PlannedSlot
+from flowforge.model.routine import Routine
+
+LIMIT = 10_000
+
+
+class Surroundings:
+    """Answers what a handler asks of its worker."""
+
+    def __init__(self) -> None:
+        self.staged: list[Child] = []
+
+    def checkpoint(self, job_id: str) -> Any:
+        return {"checkpoint of": job_id}
+
+    def slot_data(self, delivery: Delivery, slot: PlannedSlot) -> dict[str, Any]:
+        return {"slot": slot.name}
+
+    def job(self, job_id: str) -> Any:
+        return f"handle of {job_id}"
+
+    def stage(self, delivery: Delivery, children: list[Child], already: int) -> None:
+        # What the store relies on to tell a part that was sent again from the next one.
+        assert already == len(self.staged), (already, len(self.staged))
+        self.staged.extend(children)
+
+    def child_job(
+        self, flow: Any, entry_routine_id: str, params: dict[str, Any] | None
+    ) -> ChildJob:
+        return ChildJob("child-1", ["d1", flow, entry_routine_id, repr(params)], ["json", "{}"])
+
+    def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
+        return [{"outputs of": job_id}]
+
+
+class Worker(Routine):
+    """Does what each test tells its instance's class to do."""
+
+    #: Called with the bound routine and the params.
+    action: Any = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.define_slot("input", self.work)
+        self.define_slot("card", self.work, secret=["number", "pin"])
+        self.define_slot("merged", self.work, merge_strategy="append")
+        self.define_slot("strict", self.strict)
+        self.define_slot("whole", self.whole)
+        self.define_event("done")
+        self.define_event("split")
+        self.define_event("result")
+
+    def work(self, **params: Any) -> None:
+        type(self).action(self, params)
+
+    def strict(self, order_id: str, amount: int, note: str = "") -> None:
+        type(self).action(self, {"order_id": order_id, "amount": amount, "note": note})
+
+    def whole(self, data: dict[str, Any]) -> None:
+        type(self).action(self, data)
+
+
+class Sink(Routine):
+    """Receives what a Worker emits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.define_slot("plain", self.take)
+        self.define_slot("merging", self.take, merge_strategy="append")
+
+    def take(self, **params: Any) -> None: ...
+
+
+def make_plan(handler: ErrorHandler | None = None) -> Plan:
+    """``worker.done -> sink.plain``; ``worker.split`` to both slots, the second one mapped."""
+    flow = FlowGraph("orders")
+    flow.add_routine(Worker(), "worker")
+    flow.add_routine(Sink(), "sink")
+    flow.connect("worker", "done", "sink", "plain")
+    flow.connect("worker", "split", "sink", "plain")
+    flow.connect("worker", "split", "sink", "merging", param_mapping={"id": "order_id"})
+    flow.connect("worker", "split", "worker", "strict")
+    flow.set_error_handler(handler)
+    return Plan(flow.definition())
+
+
+def make_delivery(
+    slot: str = "input",
+    params: dict[str, Any] | None = None,
+    handler: ErrorHandler | None = None,
+    *,
+    attempt: int = 1,
+    plan: Plan | None = None,
+    surroundings: Surroundings | None = None,
+) -> Delivery:
+    """A delivery to one slot of the worker, as number 7 of job ``j1``."""
+    plan = plan or make_plan(handler)
+    routine = plan.routine(0)
+    planned = next(s for s in routine.slots if s.name == slot)
+    position = ".3" if planned.merges else ""
+    params = {} if params is None else params
+    raw = invocation_record(2, encode_payload(params, 10**9, "test"))
+    return Delivery(
+        plan, routine, planned, "j1", f"7.0.{planned.index}{position}", "t1", attempt, params, raw,
+        LIMIT, surroundings or Surroundings(),
+    )  # fmt: skip

@@ -1,0 +1,199 @@
+"""What a delivery collects, and what it answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from flowforge.codec import read_invocation, unpack_record
+from flowforge.errors import EmissionError, PayloadError, PayloadTooLargeError
+from flowforge.execution.delivery import STAGED_BYTES, STAGED_CHILDREN, Delivery
+from tests.unit.execution.samples import LIMIT, Surroundings, make_delivery
+
+
+def sent(delivery: Delivery) -> list[tuple[int, int, str, int, dict[str, Any]]]:
+    """(routine, slot, mode, parent, params) of every child."""
+    return [
+        (routine, slot, mode, *read_invocation(record, "child"))
+        for routine, slot, mode, record in delivery.effects.children
+    ]
+
+
+def test_an_emission_becomes_a_child() -> None:
+    """A child names its target by index and carries its parent's number and the params."""
+    delivery = make_delivery()
+    delivery.emit("done", {"id": 1})
+    assert sent(delivery) == [(1, 0, "o", 7, {"id": 1})]
+    assert delivery.emitted == {"done": 1}
+    assert delivery.effects.outputs == []
+
+
+def test_a_fan_out_reaches_every_connection_in_order() -> None:
+    """Each connection gets its own child; its mapping and its slot's mode apply to it alone."""
+    delivery = make_delivery()
+    delivery.emit("split", {"id": 1, "x": 2})
+    assert sent(delivery) == [
+        (1, 0, "o", 7, {"id": 1, "x": 2}),
+        (1, 1, "m", 7, {"x": 2, "order_id": 1}),
+        (0, 3, "o", 7, {"id": 1, "x": 2}),
+    ]
+    assert delivery.emitted == {"split": 1}
+
+
+def test_every_delivery_gets_its_own_copy() -> None:
+    """What a handler changes after an emission does not reach the receivers."""
+    delivery = make_delivery()
+    rows = [1]
+    delivery.emit("split", {"rows": rows})
+    rows.append(2)
+    delivery.emit("done", {"rows": rows})
+    payloads = [params for *_, params in sent(delivery)]
+    assert payloads == [{"rows": [1]}] * 3 + [{"rows": [1, 2]}]
+
+
+def test_an_event_that_nobody_is_connected_to_is_an_output() -> None:
+    """Outputs name their invocation, routine and event."""
+    delivery = make_delivery()
+    delivery.emit("result", {"total": 3})
+    delivery.emit("result", {"total": 4})
+    outputs = [unpack_record(raw, "output", 4) for raw in delivery.effects.outputs]
+    assert outputs == [[7, "worker", "result", {"total": n}] for n in (3, 4)]
+    assert delivery.emitted == {"result": 2}
+    assert delivery.effects.children == []
+
+
+@pytest.mark.parametrize("event", ["done", "split", "result"])
+def test_a_value_that_cannot_travel_is_named(event: str) -> None:
+    """The error says which emission and which value; nothing of it is collected."""
+    delivery = make_delivery()
+    with pytest.raises(PayloadError, match=rf"worker.emit\('{event}'\): params\['a'\]\[0\] is a"):
+        delivery.emit(event, {"a": [object()]})
+    assert delivery.effects.children == delivery.effects.outputs == []
+    assert delivery.emitted == {}
+
+
+@pytest.mark.parametrize("event", ["done", "split", "result"])
+def test_a_payload_that_is_too_large_is_refused(event: str) -> None:
+    """The limit holds for each delivery."""
+    delivery = make_delivery()
+    with pytest.raises(PayloadTooLargeError, match=r"worker\.emit"):
+        delivery.emit(event, {"a": b"x" * (LIMIT + 1)})
+    assert delivery.emitted == {}
+
+
+def test_a_fan_out_is_all_or_nothing() -> None:
+    """A handler that catches the error of one connection has sent nothing to the others."""
+    delivery = make_delivery()
+    # With the mapping the params grow beyond the limit: "id" becomes "order_id".
+    params = {"id": b"x" * (LIMIT - 8)}
+    with pytest.raises(PayloadTooLargeError):
+        delivery.emit("split", params)
+    assert delivery.effects.children == []
+
+
+def test_a_large_emission_is_staged() -> None:
+    """Memory holds a bounded number of children; the rest waits in the store, counted."""
+    surroundings = Surroundings()
+    delivery = make_delivery(surroundings=surroundings)
+    for number in range(STAGED_CHILDREN * 2 + 5):
+        delivery.emit("done", {"id": number})
+    assert len(surroundings.staged) == STAGED_CHILDREN * 2
+    assert len(delivery.effects.children) == 5
+    assert delivery.effects.staged == {1: STAGED_CHILDREN * 2}
+    numbers = [read_invocation(record, "child")[1]["id"] for *_, record in surroundings.staged]
+    assert numbers == list(range(STAGED_CHILDREN * 2))
+
+
+def test_large_records_are_staged_early() -> None:
+    """Bytes count as well as children."""
+    surroundings = Surroundings()
+    delivery = make_delivery(surroundings=surroundings)
+    delivery.limit = STAGED_BYTES * 2
+    delivery.emit("done", {"id": b"x" * STAGED_BYTES})
+    assert len(surroundings.staged) == 1
+    assert delivery.effects.children == []
+
+
+def test_the_tag_gives_number_and_position() -> None:
+    """A delivery knows its number in the job and its place in a merging slot."""
+    assert (make_delivery().number, make_delivery().position) == (7, 0)
+    assert (make_delivery("merged").number, make_delivery("merged").position) == (7, 3)
+
+
+def test_stats_are_collected_in_order() -> None:
+    """Numbers travel as text, other values packed, under the routine's index."""
+    delivery = make_delivery()
+    delivery.record_stat("add", "n", 2)
+    delivery.record_stat("add", "n", 0.5)
+    delivery.record_stat("set", "n", 2**70)
+    delivery.record_stat("set", "flag", True)
+    delivery.record_stat("set", "text", "x")
+    delivery.record_stat("reset", None, None)
+    ops = [(op, field) for op, field, _ in delivery.effects.stats]
+    assert ops == [
+        ("add", "0.n"), ("add", "0.n"), ("number", "0.n"), ("set", "0.flag"), ("set", "0.text"),
+        ("reset", "0."),
+    ]  # fmt: skip
+    assert [value for op, _, value in delivery.effects.stats][:3] == ["2", "0.5", str(2**70)]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "1", None, True])
+def test_only_finite_numbers_can_be_added(value: Any) -> None:
+    """A sum that the store could not hold is refused where it is made."""
+    with pytest.raises(EmissionError, match="stat 'n' of 'worker'"):
+        make_delivery().record_stat("add", "n", value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_a_stat_that_is_no_finite_number_is_refused(value: float) -> None:
+    """Setting follows adding."""
+    with pytest.raises(EmissionError, match="not finite"):
+        make_delivery().record_stat("set", "n", value)
+
+
+def test_a_stat_that_cannot_be_stored_is_refused() -> None:
+    """The error names the call and the value."""
+    with pytest.raises(PayloadError, match=r"worker.set_stat\('n'\): params\['value'\] is a"):
+        make_delivery().record_stat("set", "n", object())
+
+
+def test_a_handler_asks_its_surroundings() -> None:
+    """Checkpoint, job handle and slot data come from the worker, when they are asked for."""
+    delivery = make_delivery()
+    assert delivery.checkpoint == {"checkpoint of": "j1"}
+    assert delivery.job == "handle of j1"
+    assert delivery.slot_data("merged") == {"slot": "merged"}
+
+
+def test_a_reset_of_the_own_slot_reaches_up_to_this_delivery() -> None:
+    """Later deliveries are not lost; of other slots everything so far is consumed."""
+    delivery = make_delivery("merged")
+    delivery.reset_slot("merged")
+    delivery.reset_slot("input")
+    assert delivery.effects.resets == [("0.2", 3), ("0.0", -1)]
+
+
+def test_an_unknown_slot_is_named() -> None:
+    """The error lists the slots that there are."""
+    with pytest.raises(ValueError, match="no slot 'x'; it has input, card, merged"):
+        make_delivery().slot_data("x")
+
+
+def test_where_names_what_feeds_the_slot() -> None:
+    """An argument error leads to the connection that should have sent the argument."""
+    assert make_delivery("strict").where() == (
+        "worker.strict (fed by worker.split -> worker.strict)"
+    )
+    assert make_delivery("card").where() == "worker.card (fed by the entry params of the job)"
+
+
+def test_secret_params_are_masked() -> None:
+    """Only the slot's secrets are, and the handler's own params stay."""
+    params = {"number": "4111", "pin": 1, "name": "Ann"}
+    delivery = make_delivery("card", params)
+    shown = delivery.visible_record()
+    assert shown is not None
+    parent, visible = read_invocation(shown, "shown")
+    assert (parent, visible) == (2, {"number": "***", "pin": "***", "name": "Ann"})
+    assert delivery.params is params

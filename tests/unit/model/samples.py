@@ -1,0 +1,93 @@
+"""Routines and functions that tests of the model share; at top level, as users write them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowforge.model.routine import Routine
+
+
+class ServiceDownError(Exception):
+    """A retryable exception of a user's own."""
+
+
+class Recorder:
+    """An invocation that notes what a handler asked of it."""
+
+    job = "the job"
+    job_id = "j1"
+    attempt = 2
+    checkpoint: Any = None
+    cancelled = False
+
+    def __init__(self) -> None:
+        self.emitted: list[tuple[str, dict[str, Any]]] = []
+        self.recorded: list[tuple[str, str | None, object]] = []
+        self.reset: list[str] = []
+
+    def emit(self, event: str, params: dict[str, Any]) -> None:
+        self.emitted.append((event, params))
+
+    def record_stat(self, op: str, name: str | None, value: object) -> None:
+        self.recorded.append((op, name, value))
+
+    def slot_data(self, slot: str) -> dict[str, Any]:
+        return {"slot": slot}
+
+    def reset_slot(self, slot: str) -> None:
+        self.reset.append(slot)
+
+
+def add_totals(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """A merge strategy of a user's own."""
+    return {"total": old.get("total", 0) + new.get("amount", 0)}
+
+
+def returns_a_list(old: dict[str, Any], new: dict[str, Any]) -> Any:
+    """A merge strategy that breaks its contract."""
+    return [old, new]
+
+
+class Fetch(Routine):
+    """Two outputs, entered by its only slot."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.define_slot("input", self.fetch)
+        self.define_event("output", ["id", "amount"])
+        self.define_event("missing")
+
+    def fetch(self, day: str) -> None:
+        self.emit("output", id=day, amount=1)
+
+
+class Charge(Routine):
+    """One slot of every merge strategy."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.define_slot("input", self.charge, secret=["card"])
+        self.define_slot("all", self.collect, "append")
+        self.define_slot("total", self.collect, add_totals)
+        self.define_event("charged", ["order_id"])
+
+    def charge(self, order_id: str, amount: int = 0) -> None:
+        self.emit("charged", order_id=order_id, amount=amount)
+
+    def collect(self, data: dict[str, Any]) -> None:
+        """Take what has merged."""
+
+
+class Called(Routine):
+    """Entered by its own ``__call__``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.define_slot("input", self.receive)
+        self.define_event("output")
+
+    def __call__(self, day: str, limit: int = 10) -> None:
+        self.emit("output", day=day, limit=limit)
+
+    def receive(self, **params: Any) -> None:
+        """Take anything."""

@@ -1,0 +1,164 @@
+"""Functions as routines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from flowforge.errors import DefinitionError
+from flowforge.model import registry
+from flowforge.model.decorator import routine
+from flowforge.model.flow import FlowGraph
+from flowforge.model.plan import Plan
+from flowforge.model.routine import Routine
+from tests.unit.model.samples import Recorder, add_totals
+
+
+@routine
+def double(value: int, scale: int = 2) -> dict[str, int]:
+    """Doubled, or more."""
+    return {"value": value * scale}
+
+
+@routine(events={"paid": ["order_id"], "refused": None}, queue="billing", secret=["card"])
+def pay(self: Routine, order_id: int, card: str = "") -> dict[str, str]:
+    """An ordinary handler."""
+    self.emit("paid" if card else "refused", order_id=order_id)
+    return {"ignored": "as every handler's"}
+
+
+@routine(events=["one", "two"])
+def undecided(data: Any) -> Any:
+    """Does not say which event it means."""
+    return data
+
+
+@routine(events=[])
+def sink(data: Any) -> Any:
+    """Emits nothing."""
+    return data.get("result")
+
+
+@routine(merge_strategy=add_totals, name="Total")
+def total(data: dict[str, int]) -> dict[str, int]:
+    """Sees what has merged."""
+    return data
+
+
+def deliver(cls: type[Routine], **params: Any) -> list[tuple[str, dict[str, Any]]]:
+    """Run one delivery as a worker does: rebuilt, bound, called by signature."""
+    flow = FlowGraph("f")
+    flow.add_routine(cls)
+    planned = Plan(flow.definition()).routine(0)
+    slot = planned.slots[0]
+    recorder = Recorder()
+    args, kwargs = slot.signature.arguments(params, lambda: "there")
+    getattr(planned.prototype.bind(recorder), slot.call)(*args, **kwargs)
+    return recorder.emitted
+
+
+def test_a_function_becomes_a_registered_class() -> None:
+    """The class takes the function's name, module and docstring, and has one slot."""
+    assert issubclass(double, Routine)
+    assert registry.class_name(double) == f"{__name__}.double"
+    assert registry.lookup(f"{__name__}.double") is double
+    assert (double.__name__, double.__doc__) == ("double", "Doubled, or more.")
+    assert list(double().slots) == ["input"]
+    assert list(double().events) == ["output"]
+
+
+def test_the_function_can_still_be_tested() -> None:
+    """``function`` is what was decorated."""
+    assert double.function(3) == {"value": 6}  # type: ignore[attr-defined]
+
+
+def test_a_returned_dict_is_emitted() -> None:
+    """The params bind by the function's own signature; the result goes to its only event."""
+    assert deliver(double, value=3, extra=1) == [("output", {"value": 6})]
+    assert deliver(double, value=3, scale=3) == [("output", {"value": 9})]
+
+
+def test_none_emits_nothing() -> None:
+    """A function that returns nothing emits nothing, whatever it declares."""
+    assert deliver(sink) == []
+
+
+def test_a_function_with_self_emits_as_a_method_does() -> None:
+    """It receives the bound routine, and its return value is nobody's."""
+    assert deliver(pay, order_id=1, card="x") == [("paid", {"order_id": 1})]
+    assert deliver(pay, order_id=2) == [("refused", {"order_id": 2})]
+
+
+def test_a_param_named_self_reaches_a_plain_function() -> None:
+    """The routine's own argument takes no name away from the params."""
+
+    @routine
+    def echo(**params: Any) -> dict[str, Any]:
+        return params
+
+    assert deliver(echo, self=1, _routine=2) == [("output", {"self": 1, "_routine": 2})]
+
+
+def test_options_reach_the_routine() -> None:
+    """Queue, secrets, event params, merge strategy and name are as the decorator says."""
+    assert pay.queue == "billing"
+    assert pay().slots["input"].secret == {"card"}
+    assert pay().events["paid"].output_params == ("order_id",)
+    assert pay().events["refused"].output_params is None
+    assert total().slots["input"].merge_strategy is add_totals
+    assert registry.class_name(total) == f"{__name__}.Total"
+
+
+@pytest.mark.parametrize(
+    ("cls", "params", "message"),
+    [
+        (undecided, {"a": 1}, r"undecided returned a dict, but declares 2 events \('one', 'two'\)"),
+        (sink, {"result": {"a": 1}}, "sink returned a dict, but declares 0 events"),
+        (sink, {"result": 5}, "sink returned 5: return a dict of params to emit, or None"),
+        (sink, {"result": {1: 2}}, "sink returned {1: 2}: return a dict"),
+    ],
+    ids=["two events", "no event", "no dict", "no names"],
+)
+def test_a_result_that_cannot_be_emitted_is_an_error(
+    cls: type[Routine], params: dict[str, Any], message: str
+) -> None:
+    """The error says what was returned and what to do."""
+    with pytest.raises(DefinitionError, match=message):
+        deliver(cls, **params)
+
+
+def test_a_function_routine_survives_serialisation() -> None:
+    """It is rebuilt by name, as any routine."""
+    record = json.loads(json.dumps(pay().serialize()))
+    assert Routine.deserialize(record).serialize() == pay().serialize()
+
+
+def test_a_bare_string_of_events_is_refused() -> None:
+    """``events="done"`` would declare d, o, n and e."""
+    with pytest.raises(DefinitionError, match=r"write \['done'\]"):
+        routine(events="done")
+
+
+def test_what_is_no_function_is_refused() -> None:
+    """Only functions become routines, and only those that run when they are called."""
+
+    async def later() -> None: ...
+
+    def items() -> Iterator[int]:
+        yield 1
+
+    with pytest.raises(DefinitionError, match="of a function, not of <class 'int'>"):
+        routine(int)
+    with pytest.raises(DefinitionError, match="is async"):
+        routine(later)
+    with pytest.raises(DefinitionError, match="is a generator"):
+        routine(items)
+
+
+def test_an_unknown_strategy_is_refused_at_once() -> None:
+    """A mistake in the decorator shows when the module is imported."""
+    with pytest.raises(DefinitionError, match="unknown merge strategy 'replace'"):
+        routine(merge_strategy="replace")(lambda data: None)

@@ -1,0 +1,168 @@
+"""Flows as data."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowforge.errors import CorruptRecordError, DefinitionError, NewerRecordError
+from flowforge.model.definition import DEFINITION_VERSION, Definition
+from flowforge.model.flow import FlowGraph
+from tests.unit.model.samples import Called, Charge, Fetch
+from tests.unit.model.test_flow import orders
+
+ROOT = Path(__file__).parents[3]
+
+PROGRAM = """
+from tests.unit.model.test_flow import orders
+print(orders().definition().hash)
+"""
+
+
+def test_the_hash_is_of_the_content() -> None:
+    """Two flows written alike have one hash of 32 hexadecimal digits."""
+    definition = orders().definition()
+    assert orders().definition().hash == definition.hash
+    assert orders().definition() == definition
+    assert len(definition.hash) == 32
+    assert int(definition.hash, 16) >= 0
+
+
+def test_the_hash_is_the_same_in_every_process() -> None:
+    """Another interpreter, with another hash seed, gets the same one."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env={"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "12345"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == orders().definition().hash
+
+
+def test_the_text_is_canonical() -> None:
+    """ASCII, sorted keys and no blanks, so that equal content is equal text."""
+    flow = FlowGraph("Bestellung für 注文")
+    flow.add_routine(Fetch)
+    text = flow.definition().to_json()
+    assert text.isascii()
+    assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+
+
+def test_a_definition_survives_storage() -> None:
+    """What is read back is equal, text and hash included."""
+    definition = orders().definition()
+    again = Definition.from_json(definition.to_json().encode())
+    assert again == definition
+    assert hash(again) == hash(definition)
+    assert (again.hash, again.to_json()) == (definition.hash, definition.to_json())
+
+
+def test_a_definition_needs_no_classes() -> None:
+    """A dashboard reads ids, classes, queues and slots of classes that it cannot import."""
+    text = orders().definition().to_json().replace("tests.unit.model.samples", "shop")
+    definition = Definition.from_json(text)
+    assert [(s.id, s.class_name, s.queue) for s in definition.routines] == [
+        ("fetch", "shop.Fetch", None),
+        ("charge", "shop.Charge", "billing"),
+    ]
+    assert definition.slot_names(1) == ("input", "all", "total")
+    assert definition.max_in_flight == 50
+    assert definition.error_handler is not None
+
+
+def test_indexes_follow_the_order_of_addition() -> None:
+    """The index of a routine is its position; an unknown id is named."""
+    definition = orders().definition()
+    assert (definition.index("fetch"), definition.index("charge")) == (0, 1)
+    with pytest.raises(DefinitionError, match="no routine 'gone'; it has: 'fetch', 'charge'"):
+        definition.index("gone")
+
+
+def test_call_is_the_last_slot() -> None:
+    """An overridden ``__call__`` has an index, after the slots."""
+    flow = FlowGraph()
+    flow.add_routine(Called)
+    assert flow.definition().slot_names(0) == ("input", "__call__")
+
+
+def test_modes_say_what_the_store_keeps() -> None:
+    """Merging slots keep all, slots beside others the latest, others nothing."""
+    flow = FlowGraph()
+    for cls in (Charge, Fetch, Called):
+        flow.add_routine(cls)
+    definition = flow.definition()
+    assert [definition.mode(0, slot) for slot in range(3)] == ["o", "m", "m"]
+    assert definition.mode(1, 0) == ""
+    assert [definition.mode(2, slot) for slot in range(2)] == ["o", ""]
+
+
+def test_a_newer_version_is_not_guessed_at() -> None:
+    """A record of a later FlowForge says that this process is to be upgraded."""
+    record = {**orders().serialize(), "version": DEFINITION_VERSION + 1}
+    with pytest.raises(NewerRecordError, match="upgrade"):
+        Definition.from_json(json.dumps(record))
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "[]", "3", b"\xff", "[" * 100_000])
+def test_what_is_no_record_is_corrupt(text: str | bytes) -> None:
+    """No text makes reading fail in another way."""
+    with pytest.raises(CorruptRecordError):
+        Definition.from_json(text)
+
+
+def _duplicate(record: dict[str, Any]) -> None:
+    record["routines"].append(record["routines"][0])
+
+
+def _duplicate_slot(record: dict[str, Any]) -> None:
+    record["routines"][1]["routine"]["slots"] *= 2
+
+
+def _lost_source(record: dict[str, Any]) -> None:
+    record["connections"][0]["source_event"] = "gone"
+
+
+def _lost_target(record: dict[str, Any]) -> None:
+    del record["routines"][1]
+
+
+def _no_class(record: dict[str, Any]) -> None:
+    del record["routines"][0]["routine"]["class"]
+
+
+def _no_version(record: dict[str, Any]) -> None:
+    del record["version"]
+
+
+def _odd_limit(record: dict[str, Any]) -> None:
+    record["max_in_flight"] = "many"
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_duplicate, "routine 'fetch' occurs twice"),
+        (_duplicate_slot, "routine 'charge': slots 'input' occurs twice"),
+        (_lost_source, "fetch.gone -> charge.input starts at an unknown event"),
+        (_lost_target, "fetch.output -> charge.input ends at an unknown slot"),
+        (_no_class, "routine 'fetch': 'class' must be str"),
+        (_no_version, "'version' must be int"),
+        (_odd_limit, "'max_in_flight' must be int"),
+    ],
+)
+def test_a_damaged_record_is_corrupt(
+    damage: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    """The error names the part that cannot be."""
+    record = json.loads(orders().definition().to_json())
+    damage(record)
+    with pytest.raises(CorruptRecordError) as caught:
+        Definition.from_json(json.dumps(record))
+    assert message in str(caught.value)

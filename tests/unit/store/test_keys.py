@@ -1,0 +1,59 @@
+"""Keys: one table, the same for Python and for Lua."""
+
+from __future__ import annotations
+
+import re
+
+import lupa.lua51
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowforge.store.keys import PATTERNS, Keys, lua_functions
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+
+
+def lua_key(name: str, root: str, argument: str) -> str:
+    """What the Lua function of a pattern makes."""
+    runtime = lupa.lua51.LuaRuntime()
+    source = f"local P = ...\n{lua_functions()}\nreturn k_{name}"
+    key: str = runtime.execute(source, root)(argument)
+    return key
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_lua_and_python_agree(name: str) -> None:
+    """A script finds what Python wrote, whatever is in the argument."""
+    argument = "a{}b'c\"ü.%s" if "{}" in PATTERNS[name] else ""
+    assert lua_key(name, "ff:", argument) == Keys("ff").of(name, argument)
+
+
+def test_the_prefix_comes_first() -> None:
+    """Installations that share a server stay apart by their prefix."""
+    assert Keys("x").of("job", "1") == "x:j:1"
+    assert all(Keys("x").of(name, "1").startswith("x:") for name in PATTERNS)
+
+
+@given(NAMES, NAMES)
+def test_keys_of_different_things_differ(one: str, other: str) -> None:
+    """Two patterns never make the same key of ids without a colon."""
+    one, other = one.replace(":", "."), other.replace(":", ".")
+    keys = Keys("ff")
+    made = [(name, keys.of(name, argument)) for name in PATTERNS for argument in (one, other)]
+    by_key: dict[str, set[str]] = {}
+    for name, key in made:
+        by_key.setdefault(key, set()).add(name)
+    assert all(len(names) == 1 for names in by_key.values()), by_key
+
+
+def test_an_unknown_pattern_is_an_error() -> None:
+    """No key is made up."""
+    with pytest.raises(KeyError):
+        Keys("ff").of("nothing")
+
+
+def test_patterns_have_one_hole_at_most() -> None:
+    """The Lua functions take one argument."""
+    for pattern in PATTERNS.values():
+        assert re.fullmatch(r"[^{}']*(\{\}[^{}']*)?", pattern)

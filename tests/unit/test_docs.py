@@ -1,0 +1,217 @@
+"""The documentation runs, its links lead somewhere, and it leaves no public name out."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import flowforge
+from flowforge import errors
+from flowforge.settings import Settings
+from flowforge.store.keys import PATTERNS
+from flowforge.store.scripts import SCRIPTS
+from tests.support.fleet import Fleet
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+README = ROOT / "README.md"
+
+#: Pages of this suite's own; docs/cli.md is tested with the command line.
+PAGES = [README, *sorted(DOCS.rglob("*.md"))]
+
+#: Seconds that all blocks of one page may take.
+LIMIT = 100
+
+FENCE = re.compile(r"^```(\w*)\s*$")
+
+
+def blocks(page: Path, language: str) -> Iterator[tuple[int, list[str]]]:
+    """The fenced blocks of a language: number of the first line, and the lines."""
+    start, kind, lines = 0, None, list[str]()
+    for number, line in enumerate(page.read_text().splitlines(), 1):
+        fence = FENCE.match(line)
+        if fence is None:
+            lines.append(line)
+        elif kind is None:
+            start, kind, lines = number + 1, fence[1], []
+        else:
+            if kind == language:
+                yield start, lines
+            kind = None
+
+
+def script_of(page: Path) -> str:
+    """All Python blocks of a page as one script, each at its own line numbers."""
+    script: list[str] = []
+    for start, lines in blocks(page, "python"):
+        script += [""] * (start - 1 - len(script)) + lines
+    return "\n".join(script) + "\n"
+
+
+def expected_output(page: Path) -> list[str]:
+    return [line for _, lines in blocks(page, "output") for line in lines]
+
+
+def environment() -> dict[str, str]:
+    """Nothing configured, and the library importable from any directory."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("FLOWFORGE_")}
+    return {**kept, "PYTHONPATH": str(ROOT)}
+
+
+def run(script: Path, env: dict[str, str]) -> list[str]:
+    """What the script printed; AssertionError with its errors when it failed."""
+    done = subprocess.run(
+        [sys.executable, script.name],
+        cwd=script.parent,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+    assert done.returncode == 0, f"{script.name}, lines as in the page:\n{done.stderr[-4000:]}"
+    return done.stdout.splitlines()
+
+
+def page_name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if script_of(page).strip()], ids=page_name)
+def test_the_blocks_of_a_page_run_in_order_and_print_what_it_says(
+    page: Path, tmp_path: Path
+) -> None:
+    """Pasting a page's Python blocks into one file gives a script that works without set-up."""
+    script = tmp_path / f"{page.stem.lower()}.py"
+    script.write_text(script_of(page))
+    assert run(script, environment()) == expected_output(page)
+
+
+def test_the_readmes_file_runs_on_a_fleet_as_it_is(
+    server: flowforge.server.LocalServer,  # type: ignore[name-defined]
+    prefix: str,
+    tmp_path: Path,
+) -> None:
+    """The README's script submits to a worker that imports the same file, and prints the same."""
+    script = tmp_path / "orders.py"
+    script.write_text(script_of(README))
+    with Fleet(server.url, prefix, tmp_path, ["orders"]) as fleet:
+        fleet.start(concurrency=1, env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"})
+        env = {**environment(), "FLOWFORGE_REDIS_URL": server.url, "FLOWFORGE_PREFIX": prefix}
+        assert run(script, env) == expected_output(README)
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub makes of a page's headings."""
+    found = set()
+    for line in page.read_text().splitlines():
+        if line.startswith("#"):
+            text = re.sub(r"[^\w\- ]", "", line.lstrip("#").strip().lower())
+            found.add(text.replace(" ", "-"))
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_links_within_the_repository_lead_somewhere(page: Path) -> None:
+    """Every relative link names a file that exists, and a heading of it if it has an anchor."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{page.name} links to {link}"
+        if anchor:
+            assert anchor in anchors(target), f"{page.name} links to {link}"
+
+
+def test_every_decision_is_listed() -> None:
+    """The index of the decisions names each record."""
+    index = (DOCS / "decisions" / "README.md").read_text()
+    records = {path.name for path in (DOCS / "decisions").glob("[0-9]*.md")}
+    assert records <= set(re.findall(r"\(([^)]+)\)", index))
+
+
+def prose(page: Path) -> str:
+    """A page without its fenced blocks."""
+    return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def spans(page: str) -> set[str]:
+    """The code spans of a page."""
+    return set(re.findall(r"`([^`]+)`", prose(DOCS / page)))
+
+
+def words(page: str) -> set[str]:
+    """The names that stand in code spans of a page."""
+    return {word for span in spans(page) for word in re.findall(r"[A-Za-z_][A-Za-z_0-9]*", span)}
+
+
+def public_members(cls: type) -> set[str]:
+    members = {name for name in vars(cls) if not name.startswith("_")}
+    fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
+    return members | {field.name for field in fields}
+
+
+@pytest.mark.parametrize(
+    "cls",
+    [flowforge.Flow, flowforge.Routine, flowforge.JobState, flowforge.ErrorHandler, flowforge.Join],
+    ids=lambda cls: cls.__name__,
+)
+def test_the_reference_has_every_public_method(cls: type) -> None:
+    """What users may call on the main classes is in the reference."""
+    own = [base for base in cls.__mro__ if base.__module__.startswith("flowforge.")]
+    members = {name for base in own for name in public_members(base)}
+    assert members - words("reference.md") - INTERNAL == set()
+
+
+#: Public for other parts of the library, not for users.
+INTERNAL = {"bind", "version", "entry_routine", "mode", "needs", "params", "snapshot", "key"}
+
+
+def test_the_reference_has_every_public_name_setting_and_error() -> None:
+    """``flowforge.__all__``, the settings and the exceptions are in the reference, all of them."""
+    settings = {field.name for field in dataclasses.fields(Settings)}
+    exceptions = {name for name, found in vars(errors).items() if inspect.isclass(found)}
+    wanted = {*flowforge.__all__, *settings, *exceptions}
+    assert wanted - words("reference.md") == set()
+
+
+def test_the_reference_states_the_defaults_of_the_settings() -> None:
+    """The table of the settings has the defaults that the code has."""
+    text = (DOCS / "reference.md").read_text()
+    for field in dataclasses.fields(Settings):
+        if isinstance(field.default, (int, float)):
+            row = re.search(rf"^\| `{field.name}` \| ([\d.]+) \|", text, re.MULTILINE)
+            assert row is not None, field.name
+            assert float(row[1]) == field.default, field.name
+
+
+def test_the_internals_have_every_key_and_script() -> None:
+    """The page on internals lists each key pattern and each script."""
+    assert set(PATTERNS.values()) - spans("internals.md") == set()
+    assert set(SCRIPTS) - spans("internals.md") == set()
+
+
+def test_names_in_the_documentation_that_look_like_modules_exist() -> None:
+    """Files of the library that the pages name exist."""
+    for page in PAGES:
+        for path in re.findall(
+            r"`((?:flowforge|worker|store|execution|model)/[\w/.]+)`", page.read_text()
+        ):
+            below = path.removeprefix("flowforge/")
+            assert (ROOT / "flowforge" / below).exists(), f"{page.name} names {path}"
+
+
+def test_the_version_is_the_packages() -> None:
+    """The README's maturity row names the version that is installed."""
+    version = importlib.import_module("flowforge").__version__
+    assert f"version {version}" in README.read_text()

@@ -1,0 +1,180 @@
+"""The public surface is frozen: a change here is a change of the contract with every user."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+
+import flowforge
+from flowforge import ErrorHandler, ErrorStrategy, Flow, JobState, Output, Routine
+
+NAMES = {
+    "Connection",
+    "ErrorHandler",
+    "ErrorStrategy",
+    "Event",
+    "Flow",
+    "FlowForgeError",
+    "JobState",
+    "Join",
+    "Output",
+    "Routine",
+    "Slot",
+    "configure",
+    "install",
+    "routine",
+    "shutdown",
+}
+
+#: Parameters as (name, default); a ``*`` where only keywords follow.
+SIGNATURES: dict[Any, str] = {
+    Flow: "flow_id=None, *, max_in_flight=None",
+    Flow.add_routine: "self, routine, routine_id=None, *, queue=None",
+    Flow.connect: (
+        "self, source_routine_id, source_event, target_routine_id, target_slot, param_mapping=None"
+    ),
+    Flow.set_error_handler: "self, error_handler",
+    Flow.execute: (
+        "self, entry_routine_id, entry_params=None, *, idempotency_key=None, priority=None, "
+        "max_in_flight=None"
+    ),
+    Flow.execute_many: (
+        "self, entry_routine_id, entry_params, *, idempotency_keys=None, priority=None, "
+        "max_in_flight=None"
+    ),
+    Flow.add_flow: "self, other, flow_id, *, entry",
+    Flow.pause: "self, reason='', checkpoint=None, job_state=None",
+    Flow.resume: "self, job_state=None",
+    Flow.cancel: "self, reason='', job_state=None",
+    Flow.serialize: "self",
+    Flow.deserialize: "data",
+    Routine.define_slot: (
+        "self, name, handler, merge_strategy='override', *, secret=(), join=None"
+    ),
+    Routine.define_event: "self, name, output_params=None",
+    Routine.get_slot: "self, name",
+    Routine.get_event: "self, name",
+    Routine.emit: "self, event, /, **params",
+    Routine.start: "self, flow, entry_routine_id, entry_params=None, *, event",
+    Routine.set_config: "self, /, **values",
+    Routine.get_config: "self, name, default=None",
+    Routine.config: "self",
+    Routine.set_stat: "self, name, value",
+    Routine.get_stat: "self, name, default=None",
+    Routine.increment_stat: "self, name, amount=1",
+    Routine.stats: "self",
+    Routine.reset_stats: "self",
+    Routine.set_error_handler: "self, error_handler",
+    Routine.set_as_critical: "self, max_retries=3, retry_delay=1.0, retry_backoff=2.0",
+    Routine.set_as_optional: "self, strategy=<ErrorStrategy.CONTINUE: 'continue'>",
+    Routine.slot_data: "self, name",
+    Routine.reset_slot: "self, name",
+    Routine.setup: "self",
+    Routine.serialize: "self",
+    Routine.deserialize: "data",
+    ErrorHandler: (
+        "strategy=<ErrorStrategy.STOP: 'stop'>, max_retries=3, retry_delay=1.0, "
+        "retry_backoff=2.0, retryable_exceptions=(<class 'Exception'>,), is_critical=False, "
+        "jitter=0.0, max_delay=None"
+    ),
+    JobState.get: "job_id",
+    JobState.get_routine_state: "self, routine_id",
+    JobState.update_routine_state: "self, routine_id, data",
+    JobState.get_execution_history: "self, routine_id=None",
+    JobState.record_execution: "self, routine_id, event_name, data=None",
+    JobState.wait: "self, timeout=None",
+    JobState.result: "self, timeout=None",
+    JobState.pause: "self, reason='', checkpoint=None",
+    JobState.resume: "self",
+    JobState.cancel: "self, reason=''",
+    JobState.retry: "self",
+    JobState.serialize: "self",
+    JobState.deserialize: "data",
+    JobState.save: "self, path",
+    JobState.load: "path",
+    Output: "invocation, routine_id, event, params",
+    flowforge.configure: "**settings",
+    flowforge.install: "app, *, exclusive=False, **settings",
+    flowforge.shutdown: "",
+}
+
+#: Read-only attributes of the contract.
+PROPERTIES = {
+    JobState: {
+        "flow_id", "status", "reason", "error", "routine_states", "pause_points", "created_at",
+        "updated_at", "outputs",
+    },
+    Routine: {"job", "job_id", "attempt", "checkpoint", "cancelled"},
+}  # fmt: skip
+
+
+def signature(found: Any) -> str:
+    parameters = [
+        p.replace(annotation=inspect.Parameter.empty)
+        for p in inspect.signature(found).parameters.values()
+    ]
+    return str(inspect.Signature(parameters)).removeprefix("(").removesuffix(")")
+
+
+def test_the_public_names_are_these() -> None:
+    """Nothing becomes public by accident, and nothing public goes away."""
+    assert set(flowforge.__all__) == NAMES
+    assert len(flowforge.__all__) == len(NAMES)
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_every_public_name_exists_and_has_a_docstring(name: str) -> None:
+    """What ``from flowforge import *`` gives is there and says what it is."""
+    assert inspect.getdoc(getattr(flowforge, name))
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [pytest.param(k, v, id=k.__qualname__) for k, v in SIGNATURES.items()],
+)
+def test_a_signature_of_the_contract_is_as_written(found: Any, expected: str) -> None:
+    """Parameters, their order, their defaults and which are keyword-only do not change."""
+    assert signature(found) == expected
+
+
+@pytest.mark.parametrize(
+    ("cls", "name"),
+    [
+        pytest.param(c, n, id=f"{c.__name__}.{n}")
+        for c, ns in PROPERTIES.items()
+        for n in sorted(ns)
+    ],
+)
+def test_a_property_of_the_contract_is_one(cls: type, name: str) -> None:
+    """State is read as attributes, and cannot be assigned."""
+    found = inspect.getattr_static(cls, name)
+    assert isinstance(found, property)
+    assert found.fset is None
+
+
+def test_the_strategies_are_these() -> None:
+    """Strategies are given by enum or by these names."""
+    assert {s.name: s.value for s in ErrorStrategy} == {
+        "STOP": "stop",
+        "CONTINUE": "continue",
+        "RETRY": "retry",
+        "SKIP": "skip",
+    }
+    assert ErrorHandler(strategy="RETRY").strategy is ErrorStrategy.RETRY
+
+
+def test_a_jobs_and_a_routines_statuses_are_these() -> None:
+    """Producers compare with these words."""
+    assert flowforge.job_state.ROUTINE_STATUSES == (
+        "pending", "running", "completed", "failed", "error_continued", "skipped",
+    )  # fmt: skip
+    assert set(flowforge.job_state.STATUSES) == {
+        "pending", "running", "paused", "completed", "failed", "cancelled",
+    }  # fmt: skip
+
+
+def test_a_handle_has_its_id_as_a_plain_attribute() -> None:
+    """``job_id`` needs no store."""
+    assert "job_id" in inspect.signature(JobState).parameters

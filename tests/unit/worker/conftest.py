@@ -1,0 +1,17 @@
+"""A bench on fakeredis: these tests are about Python, not about the server."""
+
+from __future__ import annotations
+
+import fakeredis
+import pytest
+
+from flowforge.store.link import ClientLink
+from tests.contract.bench import Bench
+
+
+@pytest.fixture
+def bench(prefix: str) -> Bench:
+    client = fakeredis.FakeRedis(protocol=2)
+    # A Link owes raw replies, and redis-py translates those of some commands.
+    client.response_callbacks.clear()
+    return Bench(ClientLink(client), client, prefix)
