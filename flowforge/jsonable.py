@@ -16,7 +16,11 @@ def _to_datetime(value: str | list[str]) -> datetime:
     if isinstance(value, str):
         return datetime.fromisoformat(value)
     text, zone = value
-    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone))
+    moment = datetime.fromisoformat(text)
+    # ISO text has no fold: the offset tells which of two equal clock times it was.
+    first = moment.replace(tzinfo=ZoneInfo(zone))
+    second = first.replace(fold=1)
+    return second if second.utcoffset() == moment.utcoffset() != first.utcoffset() else first
 
 
 _TO: dict[type, Callable[[Any], Any]] = {

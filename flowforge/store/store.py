@@ -253,14 +253,9 @@ class Store:
         released, until = self.run("due", most)
         return released, until
 
-    def reclaim(self, max_deliveries: int, most: int, spread: float = 0.0) -> tuple[int, int, int]:
-        """Take back expired leases: requeued, quarantined, dropped.
-
-        What is lost for the second time or more comes back up to ``spread`` seconds later.
-        """
-        requeued, quarantined, dropped = self.run(
-            "reclaim", max_deliveries, most, round(spread * 1000)
-        )
+    def reclaim(self, max_deliveries: int, most: int) -> tuple[int, int, int]:
+        """Take back expired leases: requeued, quarantined, dropped."""
+        requeued, quarantined, dropped = self.run("reclaim", max_deliveries, most)
         return requeued, quarantined, dropped
 
     def resend(self, broker_list: str, lost: Iterable[tuple[bytes, int]]) -> tuple[int, int, int]:

@@ -137,7 +137,7 @@ class Installation:
             [
                 Duty(presence, PRESENCE_INTERVAL, leader_only=False),
                 Duty(TimerService(store), TIMER_INTERVAL),
-                Duty(Reclaimer(store, settings.max_deliveries, settings.lease / 2), settings.sweep),
+                Duty(Reclaimer(store, settings.max_deliveries), settings.sweep),
                 # One look sees what was popped, a later one finds it lost: both within a sweep.
                 Duty(Resender(store, settings.unclaimed_grace), settings.sweep / 3),
                 Duty(Retention(store), settings.sweep),

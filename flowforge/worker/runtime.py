@@ -26,6 +26,7 @@ from flowforge.model.slot import CHILD_SLOT_INDEX
 from flowforge.settings import Settings
 from flowforge.store.store import Claim, Granted, NextClaim, Store
 from flowforge.worker.heartbeat import LeaseKeeper
+from flowforge.worker.isolation import Isolation
 from flowforge.worker.joining import Collections
 from flowforge.worker.merging import MergedSlots
 from flowforge.worker.tokens import next_token
@@ -77,6 +78,7 @@ class Runtime:
         #: The broker lists of a queue, most urgent first.
         self.lists = lists
         self.leases = LeaseKeeper(store, settings.lease, settings.heartbeat)
+        self.isolation = Isolation(settings.lease)
         self.merged = MergedSlots(store)
         self.collections = Collections(store)
         self._lease_ms = int(settings.lease * 1000)
@@ -95,7 +97,8 @@ class Runtime:
     ) -> Granted | None:
         """Run and commit one invocation, claiming it first unless it is ``granted`` already.
 
-        Returns what the commit claimed next from the broker ``lists``, if anything.
+        Returns what the commit claimed next from the broker ``lists``, if anything. The caller
+        is ``inside`` the isolation.
         """
         granted = granted or self._claim(job_id, tag)
         if granted is None:
@@ -113,15 +116,37 @@ class Runtime:
         lease = f"{job_id}/{tag}/{token}"
         self.leases.add(lease, delivery)
         try:
-            outcome = self._run(delivery)
-            if delivery.joins:
-                self.collections.release(delivery, outcome.effects)
-            return self._record(delivery, token, outcome, lists)
+            if self._last_delivery(claim):
+                self._complete_alone(delivery, token, claim)
+                return None
+            return self._complete(delivery, token, lists)
         except NewerRecordError as error:
             self._release(job_id, tag, token, claim, error)
             return None
         finally:
             self.leases.remove(lease)
+
+    def _last_delivery(self, claim: Claim) -> bool:
+        """Whether the invocation is quarantined if this worker is lost as well."""
+        return claim.lost > 0 and claim.lost + 1 >= self.settings.max_deliveries
+
+    def _complete_alone(self, delivery: Delivery, token: str, claim: Claim) -> None:
+        key = self.store.keys.of("job", delivery.job_id)
+        with self.isolation.alone() as alone:
+            # It may have waited: no handler starts after a pause or a cancel has returned.
+            if alone and self.store.link.call("HGET", key, "status") == b"running":
+                self._complete(delivery, token, ())
+                return
+        logger.info("%s/%s waits for a process of its own", delivery.job_id, delivery.tag)
+        details = pack_record(self.worker, claim.attempt, 0, {}, None, None)
+        delay_ms = int(RELEASE_DELAY * 1000)
+        self.store.release(delivery.job_id, delivery.tag, token, delay_ms, details)
+
+    def _complete(self, delivery: Delivery, token: str, lists: Sequence[str]) -> Granted | None:
+        outcome = self._run(delivery)
+        if delivery.joins:
+            self.collections.release(delivery, outcome.effects)
+        return self._record(delivery, token, outcome, lists)
 
     def _claim(self, job_id: str, tag: str) -> Granted | None:
         token = next_token()
@@ -176,11 +201,16 @@ class Runtime:
         else:
             answer, granted = store.commit(
                 job_id, tag, token, outcome.kind, outcome.micros, outcome.details,
-                outcome.effects, NextClaim(next_token(), self._lease_ms, lists) if lists else None,
+                outcome.effects, self._next_claim(lists),
             )  # fmt: skip
         if answer != "ok":
             logger.info("%s of %s/%s not accepted: %s", outcome.kind, job_id, tag, answer)
         return granted
+
+    def _next_claim(self, lists: Sequence[str]) -> NextClaim | None:
+        if not lists or self.isolation.closed:
+            return None
+        return NextClaim(next_token(), self._lease_ms, lists)
 
     def _release(self, job_id: str, tag: str, token: str, claim: Claim, error: Exception) -> None:
         logger.error("giving back %s/%s: %s", job_id, tag, error)

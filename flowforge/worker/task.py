@@ -48,16 +48,17 @@ class InvocationTask(Task):  # type: ignore[type-arg]
     def _trace(self, uuid: str, args: Any, kwargs: Any, request: Any = None) -> Any:
         assert self._tracer is not None, "Celery traces only with a tracer that it has set"
         tracer, runtime = self._tracer, self.runtime
-        if not runtime.follow_on:
-            return tracer(uuid, args, kwargs, request)
-        info = (request or {}).get("delivery_info") or {}
-        lists = runtime.lists(info.get("routing_key", ""))
-        return follow(
-            lambda: tracer(uuid, args, kwargs, request),
-            lambda granted: self._trace_next(granted, info),
-            lists,
-            runtime.follow_on,
-        )
+        with runtime.isolation.inside():
+            if not runtime.follow_on:
+                return tracer(uuid, args, kwargs, request)
+            info = (request or {}).get("delivery_info") or {}
+            lists = runtime.lists(info.get("routing_key", ""))
+            return follow(
+                lambda: tracer(uuid, args, kwargs, request),
+                lambda granted: self._trace_next(granted, info),
+                lists,
+                runtime.follow_on,
+            )
 
     def _trace_next(self, granted: Granted, delivery_info: Any) -> Any:
         name = self.runtime.class_name(granted.claim.definition, granted.tag)
@@ -94,7 +95,8 @@ class UnknownClassTask(Task):  # type: ignore[type-arg]
         class_name = self.runtime.class_of(job_id, tag) or class_name
         if class_name in registry.known():
             # The message named another class than the job's definition, which alone counts.
-            self.runtime.invoke(job_id, tag)
+            with self.runtime.isolation.inside():
+                self.runtime.invoke(job_id, tag)
             return
         queue = (self.request.delivery_info or {}).get("routing_key", "?")
         module = class_name.rpartition(".")[0]

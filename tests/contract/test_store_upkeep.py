@@ -87,27 +87,6 @@ def test_what_keeps_losing_workers_is_quarantined(bench: Bench) -> None:
     assert bench.store.reclaim(3, 10) == (1, 0, 0)
 
 
-def test_what_is_lost_again_comes_back_at_a_time_of_its_own(bench: Bench) -> None:
-    """Neighbours of a routine that kills its worker do not meet it at every delivery."""
-    job = bench.submit()
-    bench.start(job)
-    bench.commit(job, children=[(1, 0, "")] * 4)
-    tags = [f"{number}.1.0" for number in range(2, 6)]
-    for tag in tags:
-        bench.start(job, tag, lease=-1)
-    assert bench.store.reclaim(9, 10, 600) == (4, 0, 0)
-    assert bench.counters(job) == (4, 0, 0, 0)
-    for tag in tags:
-        bench.start(job, tag, token="again", lease=-1)
-    assert bench.store.reclaim(9, 10, 600) == (4, 0, 0)
-    assert bench.counters(job) == (0, 0, 0, 4)
-    times = bench.members("timers")
-    assert set(times) == {f"{job}/{tag}" for tag in tags}
-    assert len(set(times.values())) == 4
-    now = bench.now()
-    assert all(time <= now + 600_000 for time in times.values())
-
-
 def test_a_paused_job_parks_what_is_taken_back(bench: Bench) -> None:
     """A dead worker's invocation does not start while its job is paused."""
     job = bench.submit()

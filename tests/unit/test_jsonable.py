@@ -38,6 +38,14 @@ def _plain(value: Any) -> Any:
     return value
 
 
+@pytest.mark.parametrize("fold", [0, 1])
+def test_a_clock_time_that_comes_twice_stays_the_one_it_was(fold: int) -> None:
+    """When clocks are set back, both times of the hour that is repeated keep their instant."""
+    moment = datetime(2024, 10, 27, 2, 30, fold=fold, tzinfo=ZoneInfo("Europe/Berlin"))
+    found = from_jsonable(to_jsonable(moment))
+    assert (found.utcoffset(), found.fold) == (moment.utcoffset(), fold)
+
+
 def test_a_zone_keeps_its_name() -> None:
     """A time in a named zone comes back in that zone, as from a payload."""
     moment = datetime(2024, 7, 1, 12, tzinfo=ZoneInfo("Europe/Berlin"))

@@ -1,18 +1,11 @@
 -- Takes back leases that expired: their process is dead, stuck or cut off. The invocation runs
 -- again elsewhere, or is quarantined when it has taken too many workers with it.
--- In:  most deliveries, most, longest pause (ms, 0: none) of what was lost more than once
+-- In:  most deliveries, most
 -- Out: {requeued, quarantined, dropped}
 --@include base, history, push, join, deliver, family, finish, lease
-local most_deliveries, most, longest = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
+local most_deliveries, most = tonumber(ARGV[2]), ARGV[3]
 local now = now_ms()
 local requeued, quarantined, dropped = 0, 0, 0
-
--- Another one for every lease. The scripts' own random numbers begin anew in each call.
-local function pause_of(member)
-  local hash = 0
-  for i = 1, #member do hash = (hash * 31 + string.byte(member, i)) % 2147483647 end
-  return hash % longest
-end
 
 local function take_back(job, member)
   local id, tag, token = parts_of(member)
@@ -38,14 +31,7 @@ local function take_back(job, member)
     fail_job(job, tag, 'quarantined', 'quarantined ' .. lost .. ' ' .. tag, now)
   else
     requeued = requeued + 1
-    -- What was lost together is pushed together, and is likely to run together again. Were it so
-    -- every time, the neighbours of a routine that kills its worker would be quarantined with it.
-    if lost > 1 and longest > 0 then
-      job.timers = job.timers + 1
-      call('ZADD', k_timers(), now + pause_of(member), id .. '/' .. tag)
-    else
-      enqueue(job, tag)
-    end
+    enqueue(job, tag)
     settle(job, now)
   end
 end

@@ -15,18 +15,15 @@ _BATCH = 100
 class Reclaimer:
     """Requeues invocations whose lease expired; quarantines those that keep losing workers."""
 
-    def __init__(self, store: Store, max_deliveries: int, spread: float = 0.0) -> None:
+    def __init__(self, store: Store, max_deliveries: int) -> None:
         self._store = store
         self._max_deliveries = max_deliveries
-        self._spread = spread
 
     def run_once(self) -> int:
         """How many leases were taken back."""
         total = 0
         while True:
-            requeued, quarantined, dropped = self._store.reclaim(
-                self._max_deliveries, _BATCH, self._spread
-            )
+            requeued, quarantined, dropped = self._store.reclaim(self._max_deliveries, _BATCH)
             total += requeued + quarantined + dropped
             if requeued or quarantined:
                 logger.warning("reclaimed %d, quarantined %d invocations", requeued, quarantined)
