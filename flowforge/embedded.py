@@ -55,9 +55,10 @@ class EmbeddedWorker:
     """A Celery worker in a thread of this process."""
 
     def __init__(self, app: Celery, settings: Settings, engine: Engine) -> None:
-        installation = Installation(app, settings, Producer(engine), exclusive=True)
+        installation = Installation(app, [(settings, Producer(engine))], exclusive=True)
+        (side,) = installation.sides
         # A data directory may hold jobs of other scripts, which know their own classes.
-        installation.runtime.max_unknown = 0
+        side.runtime.max_unknown = 0
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._controller = WorkController(

@@ -1,16 +1,10 @@
-"""What producers hold: submitting jobs, controlling them, waiting for them.
-
-One engine is the current one of a process. Which one that is when nothing was configured is decided
-by whoever registers a factory (``flowforge.set_up``), so that this module needs to know neither the
-environment nor the embedded server.
-"""
+"""What producers hold: submitting jobs, controlling them, waiting for them."""
 
 from __future__ import annotations
 
-import secrets
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, repeat
 from typing import Any
 
@@ -46,21 +40,11 @@ SUBMIT_CHUNK = 100
 LOOK_AGAIN = 5.0
 
 
-class Engine:
-    """Submits to and controls one installation."""
+class Submitter(ABC):
+    """What jobs are submitted to: the engine of one server, or the engines of several."""
 
-    def __init__(self, settings: Settings, app: Celery) -> None:
-        if settings.redis_url is None:
-            raise ConfigurationError("an engine needs settings.redis_url")
-        self.settings = settings
-        self.app = app
-        self.client = make_client(settings.redis_url)
-        self.store = Store(ServerLink(self.client, PRODUCER_PATIENCE), settings.prefix)
-        self.reader = Reader(self.store)
-        self._router = Router(app)
-        self._stored: dict[str, tuple[Definition, dict[str, Argument]]] = {}
-
-    # --- submitting --------------------------------------------------------------------
+    app: Celery
+    settings: Settings
 
     def submit(
         self,
@@ -84,6 +68,7 @@ class Engine:
         ((job_id,),) = chunks
         return job_id
 
+    @abstractmethod
     def submit_many(
         self,
         flow: FlowGraph,
@@ -99,6 +84,55 @@ class Engine:
         A chunk is created as a whole or not at all. With an idempotency key the id is that of the
         earlier job with the same key, if there is one.
         """
+
+    @property
+    @abstractmethod
+    def each(self) -> Sequence[Engine]:
+        """The engine of every server."""
+
+    @abstractmethod
+    def of(self, job_id: str) -> Engine:
+        """The engine of the server on which a job lives; any of them when there is no such job."""
+
+    def close(self) -> None:
+        """Release the connections."""
+        for engine in self.each:
+            engine.client.close()
+
+
+class Engine(Submitter):
+    """Submits to and controls one installation."""
+
+    def __init__(self, settings: Settings, app: Celery) -> None:
+        if settings.redis_url is None:
+            raise ConfigurationError("an engine needs settings.redis_url")
+        self.settings = settings
+        self.app = app
+        self.client = make_client(settings.redis_url)
+        self.store = Store(ServerLink(self.client, PRODUCER_PATIENCE), settings.prefix)
+        self.reader = Reader(self.store)
+        self._router = Router(app)
+        self._stored: dict[str, tuple[Definition, dict[str, Argument]]] = {}
+
+    @property
+    def each(self) -> Sequence[Engine]:
+        return (self,)
+
+    def of(self, job_id: str) -> Engine:
+        return self
+
+    # --- submitting --------------------------------------------------------------------
+
+    def submit_many(
+        self,
+        flow: FlowGraph,
+        entry_routine_id: str,
+        params: Iterable[dict[str, Any] | None],
+        *,
+        idempotency_keys: Iterable[str | None] | None = None,
+        priority: int | None = None,
+        max_in_flight: int | None = None,
+    ) -> Iterator[list[str]]:
         common, definition, fields = self._prepare(flow, entry_routine_id, priority, max_in_flight)
         keys = repeat(None) if idempotency_keys is None else idempotency_keys
         jobs = (
@@ -179,11 +213,19 @@ class Engine:
         payload = encode_payload(params, self.settings.max_payload, where)
         join = definition.join(routine, slot)
         return NewJob(
-            secrets.token_hex(12),
+            self.store.new_job_id(),
             definition.mode(routine, slot) if join is None else join.mode(params, where),
             invocation_record(0, payload),
-            "" if key is None else f"{len(definition.flow_id)}:{definition.flow_id}/{key}",
+            "" if key is None else _scoped(definition.flow_id, key),
         )
+
+    def knows_keys(self, flow_id: str, idempotency_keys: Sequence[str]) -> list[bool]:
+        """Whether there are jobs of a flow with these keys on this server."""
+        name = self.store.keys.of
+        found = self.store.link.many(
+            [("EXISTS", name("idempotency", _scoped(flow_id, key))) for key in idempotency_keys]
+        )
+        return [bool(count) for count in found]
 
     def _resolve(self, flow: FlowGraph) -> tuple[Definition, dict[str, Argument]]:
         """The flow with the queue of every routine settled, and how it is stored."""
@@ -280,10 +322,6 @@ class Engine:
         at_rest = status == "paused" and int(running or 0) == 0
         return status if status in ENDED or at_rest else None
 
-    def close(self) -> None:
-        """Release the connections."""
-        self.client.close()
-
 
 def _next_announcement(channel: Any, patience: float) -> None:
     """Return at the next message, or after ``patience`` seconds."""
@@ -298,6 +336,10 @@ def _pause_until(deadline: float | None, job_id: str) -> None:
     if deadline is not None and time.monotonic() >= deadline:
         raise TimeoutError(f"job {job_id}: the Redis server did not answer in time")
     time.sleep(0.2)
+
+
+def _scoped(flow_id: str, key: str) -> str:
+    return f"{len(flow_id)}:{flow_id}/{key}"
 
 
 def _checked_window(asked: object, otherwise: int) -> int:
@@ -322,38 +364,3 @@ def _checked_priority(priority: object) -> int:
     if isinstance(priority, bool) or not isinstance(priority, int) or not 0 <= priority <= 9:
         raise ValueError(f"priority must be a whole number from 0 (first) to 9, not {priority!r}")
     return priority
-
-
-# --- the current engine ------------------------------------------------------------------
-
-
-class _Current:
-    """The engine of this process and what makes it."""
-
-    lock = threading.RLock()
-    engine: Engine | None = None
-    factory: Callable[[], Engine] | None = None
-
-
-def set_engine_factory(factory: Callable[[], Engine]) -> None:
-    """Register what makes the engine on first use."""
-    _Current.factory = staticmethod(factory)
-
-
-def set_engine(engine: Engine | None) -> Engine | None:
-    """Make an engine the current one (None: make a new one on next use); returns the former."""
-    with _Current.lock:
-        former, _Current.engine = _Current.engine, engine
-    return former
-
-
-def current_engine() -> Engine:
-    """The engine of this process, made on first use."""
-    if _Current.engine is not None:
-        return _Current.engine
-    with _Current.lock:
-        if _Current.engine is None:
-            if _Current.factory is None:
-                raise ConfigurationError("import flowforge before an engine is used")
-            _Current.engine = _Current.factory()
-        return _Current.engine

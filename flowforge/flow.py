@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from flowforge.engine import current_engine
+from flowforge.current_engine import current_engine
 from flowforge.errors import JobStateError
 from flowforge.execution.current import current
 from flowforge.job_state import JobState
@@ -47,7 +47,7 @@ class Flow(FlowGraph):
             priority=priority,
             max_in_flight=max_in_flight,
         )
-        self._newest = JobState(job_id, engine)
+        self._newest = JobState(job_id, engine.of(job_id))
         return self._newest
 
     def execute_many(
@@ -74,7 +74,7 @@ class Flow(FlowGraph):
             priority=priority,
             max_in_flight=max_in_flight,
         )
-        jobs = [JobState(job_id, engine) for chunk in chunks for job_id in chunk]
+        jobs = [JobState(job_id, engine.of(job_id)) for chunk in chunks for job_id in chunk]
         self._newest = jobs[-1] if jobs else self._newest
         return jobs
 

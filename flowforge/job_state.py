@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from flowforge.codec import encode_payload, pack_record, packb, unpack_record
-from flowforge.engine import Engine, current_engine
+from flowforge.current_engine import current_engine
+from flowforge.engine import Engine
 from flowforge.errors import (
     JobCancelledError,
     JobFailedError,
@@ -51,7 +52,7 @@ class JobState:
 
     def __init__(self, job_id: str, engine: Engine | None = None) -> None:
         self.job_id = job_id
-        self._engine = engine or current_engine()
+        self._engine = engine or current_engine().of(job_id)
 
     @classmethod
     def get(cls, job_id: str) -> Self:
@@ -65,8 +66,13 @@ class JobState:
         """The newest jobs, of one status or of all; ValueError for an unknown status."""
         if status is not None and status not in STATUSES:
             raise ValueError(f"unknown job status {status!r}; known: {', '.join(STATUSES)}")
-        engine = current_engine()
-        return [cls(job_id, engine) for job_id, _ in engine.reader.job_ids(status, limit)]
+        found = [
+            (created, job_id, engine)
+            for engine in current_engine().each
+            for job_id, created in engine.reader.job_ids(status, limit)
+        ]
+        found.sort(key=lambda one: one[:2], reverse=True)
+        return [cls(job_id, engine) for _, job_id, engine in found[:limit]]
 
     def __repr__(self) -> str:
         return f"JobState({self.job_id!r})"

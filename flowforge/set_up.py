@@ -7,13 +7,16 @@ from typing import Any
 
 from celery import Celery
 
+from flowforge.current_engine import current_engine, set_engine, set_engine_factory
 from flowforge.embedded import EmbeddedEngine
-from flowforge.engine import Engine, current_engine, set_engine, set_engine_factory
+from flowforge.engine import Engine, Submitter
+from flowforge.engines import Engines
 from flowforge.errors import ConfigurationError
 from flowforge.job_state import Producer
 from flowforge.settings import Settings, from_environment
 from flowforge.store.link import make_client
-from flowforge.worker.installation import Installation, fleet_app, state_url
+from flowforge.worker.address import state_url
+from flowforge.worker.installation import Installation, fleet_app
 
 _overrides: dict[str, Any] = {}
 
@@ -27,8 +30,7 @@ def configure(**settings: Any) -> None:
     Raises ConfigurationError for an unknown name or a value that cannot be right.
     """
     found = from_environment(**settings)
-    if found.redis_url is not None:
-        state_url(found.redis_url)
+    _servers(found)
     _overrides.clear()
     _overrides.update(settings)
     former = set_engine(None)
@@ -36,11 +38,24 @@ def configure(**settings: Any) -> None:
         former.close()
 
 
-def _make_engine() -> Engine:
+def _make_engine() -> Submitter:
     settings = from_environment(**_overrides)
     if settings.redis_url is None:
         return EmbeddedEngine(settings)
-    return Engine(replace(settings, redis_url=state_url(settings.redis_url)), fleet_app(settings))
+    return _as_one(_engines(settings, fleet_app(settings)))
+
+
+def _servers(settings: Settings) -> list[Settings]:
+    """The settings for each server, with the URL that the store wants."""
+    return [replace(one, redis_url=state_url(str(one.redis_url))) for one in settings.servers]
+
+
+def _engines(settings: Settings, app: Celery) -> list[Engine]:
+    return [Engine(one, app) for one in _servers(settings)]
+
+
+def _as_one(engines: list[Engine]) -> Submitter:
+    return engines[0] if len(engines) == 1 else Engines(engines)
 
 
 def shutdown() -> None:
@@ -62,7 +77,8 @@ def install(app: Celery, *, exclusive: bool = False, **settings: Any) -> Celery:
     broker = app.conf.broker_read_url or app.conf.broker_url
     url = state_url(str(broker or ""), app.conf.broker_transport_options or {})
     found = from_environment(**settings)
-    if found.redis_url is not None and not _same_server(found.redis_url, url):
+    named = [str(one.redis_url) for one in found.servers]
+    if named and not (len(named) == 1 and _same_server(named[0], url)):
         raise ConfigurationError(
             "FLOWFORGE_REDIS_URL and the app's broker_url name different servers or databases; "
             "the state lives where the broker's lists are: leave FLOWFORGE_REDIS_URL unset"
@@ -72,9 +88,10 @@ def install(app: Celery, *, exclusive: bool = False, **settings: Any) -> Celery:
 
 def _install(app: Celery, settings: Settings, *, exclusive: bool) -> Celery:
     app.conf.imports = [*(app.conf.imports or ()), *settings.imports]
-    engine = Engine(settings, app)
-    Installation(app, settings, Producer(engine), exclusive=exclusive)
-    set_engine(engine)
+    engines = _engines(settings, app)
+    servers = [(engine.settings, Producer(engine)) for engine in engines]
+    Installation(app, servers, exclusive=exclusive)
+    set_engine(_as_one(engines))
     return app
 
 
@@ -89,7 +106,6 @@ def worker_app() -> Celery:
             "FLOWFORGE_REDIS_URL is not set: workers need the server that producers submit to, "
             "for example FLOWFORGE_REDIS_URL=redis://localhost:6379/0"
         )
-    settings = replace(settings, redis_url=state_url(settings.redis_url))
     return _install(fleet_app(settings), settings, exclusive=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,7 +16,8 @@ from flowforge.errors import ConfigurationError
 class Settings:
     """How this process reaches the store and what jobs may use. Times are seconds, sizes bytes."""
 
-    #: ``redis://``, ``rediss://``, ``unix://`` or ``sentinel://`` URL; None: the embedded engine.
+    #: ``redis://``, ``rediss://``, ``unix://`` or ``sentinel://`` URL, or several with commas
+    #: between them: independent servers that share the jobs. None: the embedded engine.
     redis_url: str | None = None
     #: Modules that a worker imports so that their routines are known.
     imports: tuple[str, ...] = ()
@@ -73,8 +75,22 @@ class Settings:
                 f"prefix {self.prefix!r} must be non-empty and free of blanks, braces and slashes"
             )
 
+    @property
+    def servers(self) -> tuple[Settings, ...]:
+        """These settings for each of the servers; none for the embedded engine.
+
+        Raises ConfigurationError when a server is named twice.
+        """
+        urls = _NEXT_URL.split(self.redis_url.strip()) if self.redis_url else []
+        if len(set(urls)) < len(urls):
+            raise ConfigurationError("redis_url names the same server twice: name each once")
+        return tuple(replace(self, redis_url=url) for url in urls)
+
 
 _TUPLES = {"imports"}
+
+#: Between two URLs. A comma within one, in a password for example, has no scheme behind it.
+_NEXT_URL = re.compile(r"\s*,\s*(?=[a-z+]+://)")
 
 
 def from_environment(environ: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:

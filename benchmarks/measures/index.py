@@ -15,7 +15,7 @@ from benchmarks.frame.stage import WORK_LIMIT, Stage
 from benchmarks.frame.trial import Figures, Trial
 from flowforge import JobState
 from flowforge.cli.snapshot import job_snapshot
-from flowforge.engine import current_engine, set_engine
+from flowforge.current_engine import current_engine, set_engine
 
 INDEX = "index"
 
@@ -57,7 +57,7 @@ class _Installation:
     def __init__(self, stage: Stage, flow: Any, few: int) -> None:
         self._stage = stage
         self._flow = flow
-        self.engine = current_engine()
+        (self.engine,) = current_engine().each
         self._done = self.submit(few)
         self.work_off(few)
         self._open: JobState | None = None

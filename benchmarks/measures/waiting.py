@@ -16,7 +16,7 @@ from benchmarks.frame.stage import WORK_LIMIT, Stage
 from benchmarks.frame.trial import Figures, Trial
 from flowforge.cli.snapshot import job_snapshot
 from flowforge.codec import encode_payload
-from flowforge.engine import current_engine
+from flowforge.current_engine import current_engine
 
 #: Who emitted what waits: one handler everything, or many handlers a hundred each.
 ONE, MANY = "waiting/one", "waiting/many"
@@ -41,7 +41,7 @@ def waiting(emitters: str, scale: Scale) -> Figures:
         job.resume()
         after = stage.client.info("memory")["used_memory"]
         params = sum(len(encode_payload({"n": n}, 1000, "n")) for n in range(count))
-        engine = current_engine()
+        (engine,) = current_engine().each
         shows = [_timed(lambda: job_snapshot(engine, job.job_id)) for _ in range(LOOKS)]
         pauses, resumes = [], []
         for _ in range(LOOKS):

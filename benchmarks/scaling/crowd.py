@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager, contextmanager
 from benchmarks.scaling.flows import ENTRY
 from benchmarks.scaling.worker import Plan, SimulatedWorker, Tally
 from flowforge import Flow, JobState
-from flowforge.engine import Engine, set_engine
+from flowforge.current_engine import set_engine
+from flowforge.engine import Engine
 from flowforge.job_state import Producer
 from flowforge.server import LocalServer
 from flowforge.settings import Settings
@@ -31,18 +32,20 @@ class Site:
         app = fleet_app(self.settings)
         engine = Engine(self.settings, app)
         set_engine(engine)
-        self._installation = Installation(app, self.settings, Producer(engine), exclusive=True)
-        self.client = self._installation.client
+        installation = Installation(app, [(self.settings, Producer(engine))], exclusive=True)
+        (self._side,) = installation.sides
+        self._runtime = self._side.runtime
+        self.client = self._side.client
         self.url = server.url
-        self.lists = self._installation.runtime.lists(app.conf.task_default_queue)
+        self.lists = self._runtime.lists(app.conf.task_default_queue)
         for script in SCRIPTS.values():
             self.client.script_load(script.source)
 
     @contextmanager
     def upkeep(self) -> Iterator[None]:
         """Lead, as one of the fleet does: due timers, expired leases, lost messages."""
-        presence = Presence(self._installation.store, "upkeep", dict)
-        upkeep = self._installation.maintenance(presence)
+        presence = Presence(self._side.store, "upkeep", dict)
+        upkeep = self._side.maintenance(presence)
         upkeep.tick()
         upkeep.start()
         try:
@@ -56,7 +59,7 @@ class Site:
         popped = self.client.brpop([ENTRY], timeout=5)
         assert popped is not None, "the message of the entry is not there"
         job_id, tag = json.loads(json.loads(popped[1])["body"])[0]
-        self._installation.runtime.invoke(job_id, tag)
+        self._runtime.invoke(job_id, tag)
         return job
 
     def queued(self) -> int:

@@ -19,8 +19,8 @@ from flowforge.settings import Settings
 from flowforge.store.keys import Keys
 from flowforge.store.store import Store
 from flowforge.worker.duties.presence import FORGOTTEN
-from flowforge.worker.installation import PRESENCE_INTERVAL
 from flowforge.worker.maintenance import FOLLOW, LEAD
+from flowforge.worker.server_side import PRESENCE_INTERVAL
 from flowforge.worker.tokens import next_token
 
 #: Seconds between two heartbeats that Celery publishes for each worker, and their size in bytes.

@@ -28,7 +28,7 @@ _reason = click.option("--reason", default="", metavar="TEXT", help="Kept with t
 @pass_session
 def pause(session: Session, job_id: str, reason: str, checkpoint: Any, as_json: bool) -> None:
     """Pause a job: no handler starts any more, running ones finish."""
-    engine = session.engine()
+    engine = session.engine(job_id)
     engine.pause(job_id, reason, checkpoint)
     _answer(engine, job_id, as_json)
 
@@ -39,7 +39,7 @@ def pause(session: Session, job_id: str, reason: str, checkpoint: Any, as_json: 
 @pass_session
 def resume(session: Session, job_id: str, as_json: bool) -> None:
     """Resume a paused job: what the pause held back is released."""
-    engine = session.engine()
+    engine = session.engine(job_id)
     engine.resume(job_id)
     _answer(engine, job_id, as_json)
 
@@ -51,7 +51,7 @@ def resume(session: Session, job_id: str, as_json: bool) -> None:
 @pass_session
 def cancel(session: Session, job_id: str, reason: str, as_json: bool) -> None:
     """Cancel a job for good."""
-    engine = session.engine()
+    engine = session.engine(job_id)
     engine.cancel(job_id, reason)
     _answer(engine, job_id, as_json)
 
@@ -62,7 +62,7 @@ def cancel(session: Session, job_id: str, reason: str, as_json: bool) -> None:
 @pass_session
 def retry(session: Session, job_id: str, as_json: bool) -> None:
     """Continue a failed job from its failed invocations, with fresh attempts."""
-    engine = session.engine()
+    engine = session.engine(job_id)
     engine.retry(job_id)
     _answer(engine, job_id, as_json)
 

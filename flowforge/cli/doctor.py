@@ -65,16 +65,17 @@ def versions() -> dict[str, str]:
 def _examine(session: Session) -> Iterator[Finding]:
     yield Finding("ok", "versions", ", ".join(f"{k} {v}" for k, v in versions().items()))
     try:
-        engine = session.engine()
+        engines = session.engines()
     except FlowForgeError as error:
         yield Finding("fail", "configuration", "no server can be asked", str(error))
         return
-    try:
-        yield from examine_server(engine)
-        yield from _examine_jobs(engine)
-    except (FlowForgeError, redis.RedisError) as error:
-        fix = "start the server, or correct its URL, or the rights of its user"
-        yield Finding("fail", "server", str(error), fix)
+    for engine in engines:
+        try:
+            yield from examine_server(engine)
+            yield from _examine_jobs(engine)
+        except (FlowForgeError, redis.RedisError) as error:
+            fix = "start the server, or correct its URL, or the rights of its user"
+            yield Finding("fail", "server", str(error), fix)
 
 
 def _examine_jobs(engine: Engine) -> Iterator[Finding]:

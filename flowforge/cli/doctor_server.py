@@ -26,7 +26,10 @@ def examine_server(engine: Engine) -> Iterator[Finding]:
     link = engine.store.link
     facts = read_facts(link)
     where = describe(engine.client.connection_pool)
-    yield Finding("ok", "server", f"{where} answers, prefix {engine.settings.prefix!r}")
+    prefix = engine.settings.prefix
+    name = link.call("GET", engine.store.keys.of("server"))
+    named = f", its jobs are {name.decode()}-…" if name else ""
+    yield Finding("ok", "server", f"{where} answers, prefix {prefix!r}{named}")
     yield _version(facts)
     yield _role(facts)
     yield _eviction(facts)

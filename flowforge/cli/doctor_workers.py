@@ -10,8 +10,8 @@ from flowforge.codec import unpack_record
 from flowforge.engine import Engine
 from flowforge.errors import RecordError
 from flowforge.worker.duties.presence import FORGOTTEN
-from flowforge.worker.installation import PRESENCE_INTERVAL
 from flowforge.worker.maintenance import FOLLOW, LEAD
+from flowforge.worker.server_side import PRESENCE_INTERVAL
 
 #: Seconds without a report after which a worker counts as gone: three reports are missing.
 STALE = int(3 * PRESENCE_INTERVAL)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from heapq import merge
 from itertools import islice
 from typing import Any
 
 import click
 
 from flowforge.cli.arguments import job_argument
+from flowforge.cli.group import CommandFailedError
 from flowforge.cli.render import (
     amounts,
     clean,
@@ -26,6 +28,7 @@ from flowforge.cli.report import print_job
 from flowforge.cli.session import Session, pass_session
 from flowforge.cli.snapshot import BRIEF_FIELDS, brief, job_snapshot
 from flowforge.engine import Engine
+from flowforge.errors import StoreUnavailableError
 from flowforge.job_state import JobState
 from flowforge.store.reader import STATUSES, HistoryEntry
 
@@ -41,7 +44,20 @@ _PAGE = 200
 @pass_session
 def jobs(session: Session, status: str | None, flow: str | None, limit: int, as_json: bool) -> None:
     """List jobs, the newest first."""
-    found = list(islice(_jobs(session.engine(), status, flow, limit), limit))
+    silent: list[StoreUnavailableError] = []
+    newest_first = merge(
+        *(_jobs_of(engine, status, flow, limit, silent) for engine in session.engines()),
+        key=lambda job: job["created_at"],
+        reverse=True,
+    )
+    found = list(islice(newest_first, limit))
+    _list(found, as_json, filtered=bool(status or flow))
+    if silent:
+        # What the other servers have was worth showing.
+        raise CommandFailedError("; ".join(str(error) for error in silent))
+
+
+def _list(found: list[dict[str, Any]], as_json: bool, *, filtered: bool) -> None:
     if as_json:
         print_json(found)
         return
@@ -60,7 +76,21 @@ def jobs(session: Session, status: str | None, flow: str | None, limit: int, as_
     if found:
         print_table(make_table(columns, rows))
     else:
-        click.echo("no such jobs" if status or flow else "no jobs yet", err=True)
+        click.echo("no such jobs" if filtered else "no jobs yet", err=True)
+
+
+def _jobs_of(
+    engine: Engine,
+    status: str | None,
+    flow: str | None,
+    limit: int,
+    silent: list[StoreUnavailableError],
+) -> Iterator[dict[str, Any]]:
+    """Jobs of one server, the newest first; none of one that does not answer, which is told."""
+    try:
+        yield from _jobs(engine, status, flow, limit)
+    except StoreUnavailableError as error:
+        silent.append(error)
 
 
 def _jobs(
@@ -97,7 +127,7 @@ def _briefs(engine: Engine, job_ids: list[str]) -> Iterator[dict[str, Any]]:
 @pass_session
 def show(session: Session, job_id: str, as_json: bool) -> None:
     """Show one job: status, error, routines, pauses, outputs."""
-    job = job_snapshot(session.engine(), job_id)
+    job = job_snapshot(session.engine(job_id), job_id)
     if as_json:
         print_json(job)
     else:
@@ -115,7 +145,7 @@ def show(session: Session, job_id: str, as_json: bool) -> None:
 @pass_session
 def history(session: Session, job_id: str, routine: str | None, limit: int, as_json: bool) -> None:
     """Show what happened to a job, in order."""
-    engine = session.engine()
+    engine = session.engine(job_id)
     entries = JobState(job_id, engine).get_execution_history(routine)[-limit:]
     if as_json:
         print_json([vars(entry) for entry in entries])

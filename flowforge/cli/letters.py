@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -33,26 +34,59 @@ def _number_or_all(_: click.Context, __: click.Parameter, text: str | None) -> i
 @click.option(
     "--drop", metavar="N|all", callback=_number_or_all, help="Forget letter N, or all there are."
 )
+@click.option("--server", metavar="NAME", help="Only this server: the first part of its jobs' ids.")
 @json_option
 @pass_session
 def dead_letters(
-    session: Session, limit: int, requeue: int | None, drop: int | str | None, as_json: bool
+    session: Session,
+    limit: int,
+    requeue: int | None,
+    drop: int | str | None,
+    server: str | None,
+    as_json: bool,
 ) -> None:
     """List the messages that workers refused, the newest first, each with the reason.
 
-    What is sent again is checked again: do it once a worker runs that takes it.
+    What is sent again is checked again: do it once a worker runs that takes it. Where there are
+    several servers each numbers its own letters, so a number needs --server.
     """
     if requeue is not None and drop is not None:
         raise click.UsageError("--requeue and --drop exclude each other")
-    engine = session.engine()
-    letters = DeadLetters(engine.store)
+    engines = _chosen(session.engines(), server)
     if requeue is not None:
-        _requeue(engine, letters, requeue)
+        engine = _only(engines)
+        _requeue(engine, DeadLetters(engine.store), requeue)
         _say({"requeued": requeue}, as_json)
+    elif drop == _ALL:
+        _say({"dropped": sum(DeadLetters(one.store).drop_all() for one in engines)}, as_json)
     elif drop is not None:
-        _say({"dropped": _drop(letters, drop)}, as_json)
+        DeadLetters(_only(engines).store).drop(int(drop))
+        _say({"dropped": 1}, as_json)
     else:
-        _list(letters.newest(limit), as_json)
+        found = [
+            (engine.store.server_name, letter)
+            for engine in engines
+            for letter in DeadLetters(engine.store).newest(limit)
+        ]
+        found.sort(key=lambda one: one[1].at, reverse=True)
+        _list(found[:limit], as_json, several=len(engines) > 1)
+
+
+def _chosen(engines: Sequence[Engine], server: str | None) -> Sequence[Engine]:
+    if server is None:
+        return engines
+    chosen = [engine for engine in engines if engine.store.server_name == server]
+    if not chosen:
+        known = ", ".join(engine.store.server_name for engine in engines)
+        raise click.BadParameter(f"no server is named {server!r:.80}; there is {known}")
+    return chosen
+
+
+def _only(engines: Sequence[Engine]) -> Engine:
+    if len(engines) > 1:
+        known = ", ".join(engine.store.server_name for engine in engines)
+        raise click.UsageError(f"a letter's number is its server's own: give --server ({known})")
+    return engines[0]
 
 
 def _say(done: dict[str, int], as_json: bool) -> None:
@@ -79,21 +113,14 @@ def _priority(item: bytes) -> int:
     return priority if type(priority) is int and 0 <= priority <= 9 else 0
 
 
-def _drop(letters: DeadLetters, which: int | str) -> int:
-    """How many were dropped."""
-    if isinstance(which, str):
-        return letters.drop_all()
-    letters.drop(which)
-    return 1
-
-
-def _list(found: list[DeadLetter], as_json: bool) -> None:
+def _list(found: list[tuple[str, DeadLetter]], as_json: bool, *, several: bool) -> None:
     if as_json:
-        print_json([_plain(letter) for letter in found])
+        print_json([_plain(server, letter) for server, letter in found])
         return
-    for letter in found:
+    for server, letter in found:
+        name = f"{server} #{letter.number}" if several else f"#{letter.number}"
         click.echo(
-            f"#{letter.number}  {letter.at:%Y-%m-%d %H:%M:%S} UTC  on {clean(letter.queue)}: "
+            f"{name}  {letter.at:%Y-%m-%d %H:%M:%S} UTC  on {clean(letter.queue)}: "
             f"{one_line(letter.reason)}\n"
             f"    {letter.size} bytes: {one_line(_text(letter), 120)}"
         )
@@ -101,8 +128,9 @@ def _list(found: list[DeadLetter], as_json: bool) -> None:
         click.echo("no dead letters", err=True)
 
 
-def _plain(letter: DeadLetter) -> dict[str, Any]:
+def _plain(server: str, letter: DeadLetter) -> dict[str, Any]:
     return {
+        "server": server,
         "number": letter.number,
         "at": letter.at,
         "queue": letter.queue,

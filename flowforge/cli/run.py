@@ -69,13 +69,14 @@ def run(
     with _only_json(as_json):
         flow = load_flow(target)
         start, all_params = choose_entry(flow, entry), _all_params(params, single_params)
-        engine = session.running_engine()
-        if no_wait and ends_with_process(engine):
+        submitter = session.running_engine()
+        if no_wait and ends_with_process(submitter):
             raise click.UsageError(
                 "--no-wait needs a server: without FLOWFORGE_REDIS_URL or --redis-url the job "
                 "would end with this command"
             )
-        job_id = engine.submit(flow, start, all_params, **options)
+        job_id = submitter.submit(flow, start, all_params, **options)
+        engine = submitter.of(job_id)
         if not no_wait:
             click.echo(f"job {job_id} of flow {clean(flow.flow_id)}{_remark(engine)}", err=True)
             with explained(engine, job_id):
@@ -96,7 +97,7 @@ def watch(session: Session, job_id: str, timeout: float | None, as_json: bool) -
 
     The exit status is 0 only if the job completed.
     """
-    engine = session.engine()
+    engine = session.engine(job_id)
     engine.reader.status(job_id)
     if not isinstance(engine, KeptEngine):
         with explained(engine, job_id):

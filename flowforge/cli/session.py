@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -11,8 +11,9 @@ import click
 from celery import Celery
 from click.decorators import pass_meta_key
 
+from flowforge.current_engine import current_engine
 from flowforge.embedded import EmbeddedEngine
-from flowforge.engine import Engine, current_engine
+from flowforge.engine import Engine, Submitter
 from flowforge.errors import ConfigurationError
 from flowforge.server import LocalServer
 from flowforge.set_up import configure
@@ -58,8 +59,16 @@ class Session:
     redis_url: str | None = None
     prefix: str | None = None
 
-    def engine(self) -> Engine:
-        """The engine whose jobs are looked at; ConfigurationError when there can be no job."""
+    def engine(self, job_id: str) -> Engine:
+        """The engine of the server that a job lives on; ConfigurationError as ``engines``."""
+        return self.submitter().of(job_id)
+
+    def engines(self) -> Sequence[Engine]:
+        """The engine of each server; ConfigurationError when there can be no job."""
+        return self.submitter().each
+
+    def submitter(self) -> Submitter:
+        """What the jobs that are looked at were given to; ConfigurationError as ``engines``."""
         if self.app is not None:
             return self._installed(self.app)
         settings = from_environment(**self._options())
@@ -76,7 +85,7 @@ class Session:
         self.context.call_on_close(engine.close)
         return engine
 
-    def running_engine(self) -> Engine:
+    def running_engine(self) -> Submitter:
         """The engine that a new job is given to; the embedded one when no server is named.
 
         A flow's module may have chosen the engine when it was imported; options of the command
@@ -94,12 +103,12 @@ class Session:
         given = {"redis_url": self.redis_url, "prefix": self.prefix}
         return {name: value for name, value in given.items() if value is not None}
 
-    def _configured(self, **options: Any) -> Engine:
+    def _configured(self, **options: Any) -> Submitter:
         self.context.call_on_close(configure)
         _make(lambda: configure(**options))
         return _make(current_engine)
 
-    def _installed(self, app: Celery) -> Engine:
+    def _installed(self, app: Celery) -> Submitter:
         if self._options():
             raise click.UsageError(
                 "--redis-url and --prefix belong to the flowforge command; below celery -A the "
@@ -114,7 +123,7 @@ class Session:
         return current_engine()
 
 
-def outlook(engine: Engine, job_id: str) -> str:
+def outlook(engine: Submitter, job_id: str) -> str:
     """What becomes of a job that has not ended when this command does."""
     if ends_with_process(engine):
         return f"job {job_id} ended with the embedded engine of this command"
@@ -124,7 +133,7 @@ def outlook(engine: Engine, job_id: str) -> str:
     return f"job {job_id} goes on: look with `show {job_id}`, end it with `cancel {job_id}`"
 
 
-def ends_with_process(engine: Engine) -> bool:
+def ends_with_process(engine: Submitter) -> bool:
     """Whether jobs of this engine are lost when the command ends."""
     return isinstance(engine, EmbeddedEngine) and engine.settings.data_dir is None
 

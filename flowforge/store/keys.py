@@ -39,6 +39,7 @@ PATTERNS: dict[str, str] = {
     "timers": "timers",  # zset: id/tag by due time
     "sequences": "seq",  # hash: broker list -> number of its latest push
     "expiry": "expiry",  # zset: ended job ids by the time their keys go
+    "server": "server",  # string: the server's own name
     "leader": "leader",  # string: who does the maintenance
     "workers": "workers",  # hash: worker name -> record
     "dead_letters": "dead",  # zset: number, ms and record of a refused message, by number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -88,6 +89,30 @@ class Store:
     def __init__(self, link: Link, prefix: str) -> None:
         self.link = link
         self.keys = Keys(prefix)
+        self._server_name = ""
+
+    @property
+    def server_name(self) -> str:
+        """The server's own name, four characters; asked for once."""
+        if not self._server_name:
+            # A name that is there can be read by those who may not write.
+            raw = self.link.call("GET", self.keys.of("server"))
+            raw = raw or self.run("name", secrets.token_hex(2))
+            self._server_name = str(raw.decode())
+        return self._server_name
+
+    @property
+    def named(self) -> bool:
+        """Whether the server has told its name already."""
+        return bool(self._server_name)
+
+    def knows(self, job_id: str) -> bool:
+        """Whether there is such a job."""
+        return bool(self.link.call("EXISTS", self.keys.of("job", job_id)))
+
+    def new_job_id(self) -> str:
+        """The server's name and 80 random bits: whoever has the id can tell where the job is."""
+        return f"{self.server_name}-{secrets.token_hex(10)}"
 
     def run(self, script: str, *arguments: Argument) -> Any:
         """Run one script by name; a server that does not know it is taught first."""

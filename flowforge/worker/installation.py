@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Mapping
-from types import MappingProxyType
+import logging
+from collections.abc import Sequence
 from typing import Any
-from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from celery import Celery, bootsteps
 
-from flowforge.errors import ConfigurationError, UnsupportedBrokerError
+from flowforge.errors import StoreUnavailableError
 from flowforge.model import registry
 from flowforge.settings import Settings
-from flowforge.store.link import ServerLink, make_client
-from flowforge.store.sentinel import SentinelUrl
 from flowforge.store.server_check import check_server
-from flowforge.store.store import Store
-from flowforge.worker.duties.presence import FORGOTTEN, Absence, Presence
-from flowforge.worker.duties.reclaimer import Reclaimer
-from flowforge.worker.duties.resender import Resender
-from flowforge.worker.duties.retention import Retention
-from flowforge.worker.duties.timers import TimerService
-from flowforge.worker.envelope import Router
-from flowforge.worker.guard import Guard
-from flowforge.worker.maintenance import Duty, Maintenance
-from flowforge.worker.runtime import Producer, Runtime
-from flowforge.worker.task import InvocationTask, InvocationTasks, add_tasks
-from flowforge.worker.transport import BrokerConnection, guarded_transport
+from flowforge.worker.address import broker_address, state_url
+from flowforge.worker.isolation import Isolation
+from flowforge.worker.runtime import Producer
+from flowforge.worker.runtimes import Runtimes
+from flowforge.worker.server_side import ServerSide
+from flowforge.worker.several import serve_several
+from flowforge.worker.task import InvocationTask, add_tasks
+from flowforge.worker.transport import BrokerConnection
 
-#: Seconds that a worker keeps trying over an outage of the server.
-WORKER_PATIENCE = 60.0
-
-#: Seconds between two looks for due timers: how late a retry may be.
-TIMER_INTERVAL = 0.25
-
-#: Seconds between two reports of a worker's presence.
-PRESENCE_INTERVAL = 5.0
+logger = logging.getLogger(__name__)
 
 #: Celery settings that suit invocations; what the app sets itself wins.
 DEFAULTS: dict[str, Any] = {
@@ -48,117 +32,78 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-def state_url(broker_url: str, options: Mapping[str, Any] = MappingProxyType({})) -> str:
-    """The store's URL for a broker URL and its transport options.
-
-    UnsupportedBrokerError unless it is Redis.
-    """
-    parts = urlsplit(broker_url)
-    if parts.scheme == "sentinel":
-        return SentinelUrl.parse(broker_url, options).url
-    if parts.scheme in ("redis", "rediss"):
-        return broker_url
-    if parts.scheme in ("redis+socket", "unix"):
-        return urlunsplit(parts._replace(scheme="unix"))
-    raise UnsupportedBrokerError(
-        f"the broker {parts.scheme or '(none)'}:// is not Redis: FlowForge keeps its state in the "
-        "broker's Redis or Valkey server and pushes messages in the same step, so set broker_url "
-        "(or FLOWFORGE_REDIS_URL) to a redis://, rediss:// or sentinel:// URL"
-    )
-
-
 class Installation:
-    """FlowForge on one Celery app. ``exclusive``: the app runs nothing else."""
+    """FlowForge on one Celery app.
+
+    ``servers``: settings for each server, and what handlers may ask of its engine. The app's broker
+    is the first. ``exclusive``: the app runs nothing else.
+    """
 
     def __init__(
         self,
         app: Celery,
-        settings: Settings,
-        producer: Producer,
+        servers: Sequence[tuple[Settings, Producer]],
         *,
         exclusive: bool,
     ) -> None:
-        if settings.redis_url is None:
-            raise ConfigurationError("an installation needs settings.redis_url")
-        self.app = app
-        self.settings = settings
-        self.client = make_client(settings.redis_url)
-        self.store = Store(ServerLink(self.client, WORKER_PATIENCE), settings.prefix)
-        router = Router(app)
-        self.runtime = Runtime(self.store, settings, os.uname().nodename, producer, router.lists)
-        guard = Guard(self.store, InvocationTasks(app), exclusive=exclusive)
-        sentinel = urlsplit(settings.redis_url).scheme == "sentinel"
+        isolation = Isolation(servers[0][0].lease)
+        self.sides = [
+            ServerSide(app, settings, producer, isolation, exclusive=exclusive)
+            for settings, producer in servers
+        ]
         app.add_defaults(lambda: DEFAULTS)
-        app.conf.broker_transport = guarded_transport(guard, sentinel=sentinel)
+        app.conf.broker_transport = self.sides[0].transport
         app.amqp.Connection = BrokerConnection
-        add_tasks(app, self.runtime)
+        add_tasks(app, Runtimes([(side.probe, side.runtime) for side in self.sides], isolation))
         app.steps["worker"].add(self._step())
+        if len(self.sides) > 1:
+            serve_several(app, self.sides)
 
     def _step(self) -> type[bootsteps.StartStopStep]:
-        installation = self
+        sides = self.sides
 
         class FlowForgeStep(bootsteps.StartStopStep):
-            """Checks the server before the pool starts, then keeps the installation up."""
+            """Checks the servers before the pool starts, then keeps their jobs up."""
 
             requires = ("celery.worker.components:Pool",)
 
             def __init__(self, worker: Any, **options: Any) -> None:
                 super().__init__(worker, **options)
-                check_server(installation.store.link)
-                installation.runtime.worker = worker.hostname
-                if not _observed(worker):
-                    installation.runtime.follow_on = installation.settings.follow_on
-                self.upkeep: Maintenance | None = None
+                self.started = False
+                for side in sides:
+                    _check(side, alone=len(sides) == 1)
+                    side.runtime.worker = worker.hostname
+                    if not _observed(worker):
+                        side.runtime.follow_on = side.settings.follow_on
 
             def start(self, worker: Any) -> None:
-                self.presence = installation.presence(worker)
-                self.upkeep = installation.maintenance(self.presence)
-                self.upkeep.start()
+                self.started = True
+                for side in sides:
+                    side.start(worker)
                 # Celery's consumer knows the tasks of its start only; classes may come later.
                 self.forget = registry.on_register(lambda cls: _refresh(worker))
 
             def stop(self, worker: Any) -> None:
-                if self.upkeep is not None:
+                if self.started:
+                    self.started = False
                     self.forget()
-                    self.upkeep.stop()
-                    self.presence.withdraw()
-                    self.upkeep = None
+                    for side in sides:
+                        side.stop()
 
             def terminate(self, parent: Any) -> None:
                 self.stop(parent)
 
         return FlowForgeStep
 
-    def maintenance(self, presence: Presence) -> Maintenance:
-        """The upkeep thread of one worker."""
-        store, settings = self.store, self.settings
-        return Maintenance(
-            store,
-            [
-                Duty(presence, PRESENCE_INTERVAL, leader_only=False),
-                Duty(TimerService(store), TIMER_INTERVAL),
-                Duty(Reclaimer(store, settings.max_deliveries), settings.sweep),
-                # One look sees what was popped, a later one finds it lost: both within a sweep.
-                Duty(Resender(store, settings.unclaimed_grace), settings.sweep / 3),
-                Duty(Retention(store), settings.sweep),
-                Duty(Absence(store), FORGOTTEN),
-            ],
-        )
 
-    def presence(self, worker: Any) -> Presence:
-        """What this worker reports of itself."""
-
-        def facts() -> dict[str, Any]:
-            return {
-                "pid": os.getpid(),
-                "pool": type(worker.pool).__module__.rpartition(".")[2] if worker.pool else "",
-                "concurrency": worker.concurrency,
-                "queues": sorted(self.app.amqp.queues.consume_from),
-                "routines": sorted(registry.known()),
-                "threads": threading.active_count(),
-            }
-
-        return Presence(self.store, worker.hostname, facts)
+def _check(side: ServerSide, *, alone: bool) -> None:
+    """Refuse an unfit server; one of several that is away is served when it comes back."""
+    try:
+        check_server((side.store if alone else side.probe).link)
+    except StoreUnavailableError as error:
+        if alone:
+            raise
+        logger.warning("%s; going on without it until it does", error)
 
 
 def _refresh(worker: Any) -> None:
@@ -180,10 +125,12 @@ def _observed(worker: Any) -> bool:
 
 
 def fleet_app(settings: Settings) -> Celery:
-    """A Celery app for workers that run nothing but FlowForge, or for producers."""
-    assert settings.redis_url is not None, "fleet_app is for settings with a URL"
-    state_url(settings.redis_url)
-    broker, options = _broker(settings.redis_url)
+    """A Celery app for workers that run nothing but FlowForge, or for producers.
+
+    Its broker is the first server of the settings.
+    """
+    assert settings.servers, "fleet_app is for settings with a URL"
+    broker, options = broker_address(state_url(str(settings.servers[0].redis_url)))
     app = Celery("flowforge", broker=broker, set_as_current=False)
     app.conf.update(
         worker_enable_remote_control=False,
@@ -197,16 +144,3 @@ def fleet_app(settings: Settings) -> Celery:
     app.conf.broker_transport_options = options
     app.conf.update(dict(settings.celery))
     return app
-
-
-def _broker(url: str) -> tuple[str, dict[str, Any]]:
-    """URL and transport options that make kombu find the server of a store's URL."""
-    parts = urlsplit(url)
-    if parts.scheme == "rediss" and "ssl_cert_reqs" not in parse_qs(parts.query):
-        # The store's client checks certificates unless told otherwise, kombu's does not.
-        query = "&".join(filter(None, (parts.query, "ssl_cert_reqs=required")))
-        return urlunsplit(parts._replace(query=query)), {}
-    if parts.scheme != "sentinel":
-        return url, {}
-    address = SentinelUrl.parse(url)
-    return address.broker_url, address.transport_options

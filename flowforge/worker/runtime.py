@@ -68,6 +68,7 @@ class Runtime:
         worker: str,
         producer: Producer,
         lists: Callable[[str], Sequence[str]],
+        isolation: Isolation,
     ) -> None:
         self.store = store
         self.settings = settings
@@ -78,7 +79,7 @@ class Runtime:
         #: The broker lists of a queue, most urgent first.
         self.lists = lists
         self.leases = LeaseKeeper(store, settings.lease, settings.heartbeat)
-        self.isolation = Isolation(settings.lease)
+        self._isolation = isolation
         self.merged = MergedSlots(store)
         self.collections = Collections(store)
         self._lease_ms = int(settings.lease * 1000)
@@ -98,7 +99,7 @@ class Runtime:
         """Run and commit one invocation, claiming it first unless it is ``granted`` already.
 
         Returns what the commit claimed next from the broker ``lists``, if anything. The caller
-        is ``inside`` the isolation.
+        is inside the ``isolation``.
         """
         granted = granted or self._claim(job_id, tag)
         if granted is None:
@@ -132,7 +133,7 @@ class Runtime:
 
     def _complete_alone(self, delivery: Delivery, token: str, claim: Claim) -> None:
         key = self.store.keys.of("job", delivery.job_id)
-        with self.isolation.alone() as alone:
+        with self._isolation.alone() as alone:
             # It may have waited: no handler starts after a pause or a cancel has returned.
             if alone and self.store.link.call("HGET", key, "status") == b"running":
                 self._complete(delivery, token, ())
@@ -208,7 +209,7 @@ class Runtime:
         return granted
 
     def _next_claim(self, lists: Sequence[str]) -> NextClaim | None:
-        if not lists or self.isolation.closed:
+        if not lists or self._isolation.closed:
             return None
         return NextClaim(next_token(), self._lease_ms, lists)
 

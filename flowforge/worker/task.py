@@ -15,6 +15,7 @@ from flowforge.store.store import Granted
 from flowforge.worker.following import follow, following
 from flowforge.worker.guard import UNKNOWN_TASK
 from flowforge.worker.runtime import RELEASE_DELAY, Runtime
+from flowforge.worker.runtimes import Runtimes
 
 logger = logging.getLogger(__name__)
 
@@ -27,13 +28,13 @@ class InvocationTask(Task):  # type: ignore[type-arg]
     ignore_result = True
     typing = False
     serializer = "json"
-    runtime: Runtime
+    runtimes: Runtimes
     _tracer: Callable[..., Any] | None = None
 
     def run(self, job_id: str, tag: str) -> None:
         granted = following.take()
         lists = following.open_lists()
-        following.granted = self.runtime.invoke(job_id, tag, granted, lists)
+        following.granted = self.runtimes.of(job_id).invoke(job_id, tag, granted, lists)
 
     # Celery builds a tracer for each task of a worker and keeps it in this attribute. Its own work
     # is left as it is; what the commit claimed next is traced after it.
@@ -47,21 +48,21 @@ class InvocationTask(Task):  # type: ignore[type-arg]
 
     def _trace(self, uuid: str, args: Any, kwargs: Any, request: Any = None) -> Any:
         assert self._tracer is not None, "Celery traces only with a tracer that it has set"
-        tracer, runtime = self._tracer, self.runtime
-        with runtime.isolation.inside():
+        tracer, runtime = self._tracer, self.runtimes.of(args[0])
+        with self.runtimes.isolation.inside():
             if not runtime.follow_on:
                 return tracer(uuid, args, kwargs, request)
             info = (request or {}).get("delivery_info") or {}
             lists = runtime.lists(info.get("routing_key", ""))
             return follow(
                 lambda: tracer(uuid, args, kwargs, request),
-                lambda granted: self._trace_next(granted, info),
+                lambda granted: self._trace_next(runtime, granted, info),
                 lists,
                 runtime.follow_on,
             )
 
-    def _trace_next(self, granted: Granted, delivery_info: Any) -> Any:
-        name = self.runtime.class_name(granted.claim.definition, granted.tag)
+    def _trace_next(self, runtime: Runtime, granted: Granted, delivery_info: Any) -> Any:
+        name = runtime.class_name(granted.claim.definition, granted.tag)
         task = self.app.tasks.get(name)
         tracer = task._tracer if isinstance(task, InvocationTask) else None
         if tracer is None:
@@ -76,7 +77,7 @@ class InvocationTask(Task):  # type: ignore[type-arg]
             "root_id": granted.job_id,
             "correlation_id": uuid,
             "delivery_info": delivery_info,
-            "hostname": self.runtime.worker,
+            "hostname": runtime.worker,
             "retries": 0,
             "ignore_result": True,
         }
@@ -89,25 +90,26 @@ class UnknownClassTask(Task):  # type: ignore[type-arg]
     name = UNKNOWN_TASK
     acks_late = True
     ignore_result = True
-    runtime: Runtime
+    runtimes: Runtimes
 
     def run(self, job_id: str, tag: str, class_name: str) -> None:
-        class_name = self.runtime.class_of(job_id, tag) or class_name
+        runtime = self.runtimes.of(job_id)
+        class_name = runtime.class_of(job_id, tag) or class_name
         if class_name in registry.known():
             # The message named another class than the job's definition, which alone counts.
-            with self.runtime.isolation.inside():
-                self.runtime.invoke(job_id, tag)
+            with self.runtimes.isolation.inside():
+                runtime.invoke(job_id, tag)
             return
         queue = (self.request.delivery_info or {}).get("routing_key", "?")
         module = class_name.rpartition(".")[0]
         reason = (
             f"no worker on queue {queue!r} knows routine class {class_name}: add {module} to "
             f"FLOWFORGE_IMPORTS of the workers that consume {queue!r} (last tried: "
-            f"{self.runtime.worker})"
+            f"{runtime.worker})"
         )
         details = pack_record({"type": "UnknownRoutineClassError", "message": reason})
-        answer = self.runtime.store.give_back(
-            job_id, tag, int(RELEASE_DELAY * 1000), self.runtime.max_unknown, details, reason
+        answer = runtime.store.give_back(
+            job_id, tag, int(RELEASE_DELAY * 1000), runtime.max_unknown, details, reason
         )
         level = logging.ERROR if answer in ("ok", "failed") else logging.DEBUG
         logger.log(level, "%s/%s given back (%s): %s", job_id, tag, answer, reason)
@@ -123,16 +125,16 @@ class InvocationTasks:
         return isinstance(self._tasks.get(str(name)), InvocationTask)
 
 
-def add_tasks(app: Celery, runtime: Runtime) -> None:
+def add_tasks(app: Celery, runtimes: Runtimes) -> None:
     """Give ``app`` a task for every registered routine class, now and in future."""
 
     def add(cls: type[Routine]) -> None:
         name = registry.class_name(cls)
-        attributes: dict[str, Any] = {"name": name, "runtime": runtime, "__doc__": cls.__doc__}
+        attributes: dict[str, Any] = {"name": name, "runtimes": runtimes, "__doc__": cls.__doc__}
         # A class that is defined again, as in a notebook, replaces the task of its name.
         app.tasks.pop(name, None)
         app.register_task(type(cls.__name__, (InvocationTask,), attributes)())
 
     registry.on_register(add)
-    unknown = type("Unknown", (UnknownClassTask,), {"runtime": runtime})
+    unknown = type("Unknown", (UnknownClassTask,), {"runtimes": runtimes})
     app.register_task(unknown())

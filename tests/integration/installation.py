@@ -12,7 +12,8 @@ from typing import Any
 import redis
 
 from flowforge import JobState
-from flowforge.engine import Engine, set_engine
+from flowforge.current_engine import set_engine
+from flowforge.engine import Engine
 from flowforge.server import LocalServer
 from flowforge.settings import from_environment
 from flowforge.worker.installation import fleet_app

@@ -16,7 +16,7 @@ import redis
 from celery import Celery
 
 import flowforge
-from flowforge.engine import set_engine
+from flowforge.current_engine import set_engine
 from flowforge.errors import ConfigurationError, UnsupportedBrokerError
 from flowforge.server import LocalServer
 from tests.integration.flows import Collect, countdown, squares

@@ -17,7 +17,8 @@ import redis
 from redis.exceptions import NoPermissionError
 
 from flowforge import ErrorHandler, JobState
-from flowforge.engine import Engine, set_engine
+from flowforge.current_engine import set_engine
+from flowforge.engine import Engine
 from flowforge.server import LocalServer
 from flowforge.settings import from_environment
 from flowforge.store.dead_letters import DeadLetters

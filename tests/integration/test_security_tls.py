@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from flowforge.engine import Engine, set_engine
+from flowforge.current_engine import set_engine
+from flowforge.engine import Engine
 from flowforge.errors import StoreUnavailableError
 from flowforge.server import LocalServer
 from flowforge.settings import Settings, from_environment

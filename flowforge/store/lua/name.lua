@@ -1,0 +1,7 @@
+-- The server's own name, a part of the ids of its jobs. It stays with the data: a server that moves
+-- to another address keeps it.
+-- In:  name to take when it has none yet
+-- Out: its name
+--@include base
+call('SET', k_server(), ARGV[2], 'NX')
+return call('GET', k_server())

@@ -1,0 +1,124 @@
+"""One server as the workers of an app see it: its store, its messages, its upkeep."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+from urllib.parse import urlsplit
+
+from celery import Celery
+
+from flowforge.errors import ConfigurationError
+from flowforge.model import registry
+from flowforge.settings import Settings
+from flowforge.store.link import ServerLink, make_client
+from flowforge.store.placement import PATIENCE
+from flowforge.store.store import Store
+from flowforge.worker.address import broker_address
+from flowforge.worker.duties.presence import FORGOTTEN, Absence, Presence
+from flowforge.worker.duties.reclaimer import Reclaimer
+from flowforge.worker.duties.resender import Resender
+from flowforge.worker.duties.retention import Retention
+from flowforge.worker.duties.timers import TimerService
+from flowforge.worker.envelope import Router
+from flowforge.worker.guard import Guard
+from flowforge.worker.isolation import Isolation
+from flowforge.worker.maintenance import Duty, Maintenance
+from flowforge.worker.runtime import Producer, Runtime
+from flowforge.worker.task import InvocationTasks
+from flowforge.worker.transport import guarded_transport
+
+#: Seconds that a worker keeps trying over an outage of the server.
+WORKER_PATIENCE = 60.0
+
+#: Seconds between two looks for due timers: how late a retry may be.
+TIMER_INTERVAL = 0.25
+
+#: Seconds between two reports of a worker's presence.
+PRESENCE_INTERVAL = 5.0
+
+#: Seconds that a stopping worker takes to say so: a server that is away must not keep it.
+FAREWELL = 5.0
+
+
+class ServerSide:
+    """What an app has of one server. ``settings`` name this server alone."""
+
+    def __init__(
+        self,
+        app: Celery,
+        settings: Settings,
+        producer: Producer,
+        isolation: Isolation,
+        *,
+        exclusive: bool,
+    ) -> None:
+        if settings.redis_url is None:
+            raise ConfigurationError("an installation needs settings.redis_url")
+        self._app = app
+        self.settings = settings
+        self.client = make_client(settings.redis_url)
+        self.store = Store(ServerLink(self.client, WORKER_PATIENCE), settings.prefix)
+        #: For questions that must not wait for a server that is away.
+        self.probe = Store(ServerLink(self.client, PATIENCE), settings.prefix)
+        self.runtime = Runtime(
+            self.store, settings, os.uname().nodename, producer, Router(app).lists, isolation
+        )
+        guard = Guard(self.store, InvocationTasks(app), exclusive=exclusive)
+        sentinel = urlsplit(settings.redis_url).scheme == "sentinel"
+        #: The name of the kombu transport for this server.
+        self.transport = guarded_transport(guard, sentinel=sentinel)
+
+    def connection(self) -> Any:
+        """A kombu connection to this server, not yet made."""
+        assert self.settings.redis_url is not None
+        broker, options = broker_address(self.settings.redis_url)
+        return self._app.connection_for_read(
+            broker, transport=self.transport, transport_options=options
+        )
+
+    def start(self, worker: Any) -> None:
+        """Keep the server's jobs up, from a thread of this worker."""
+        self._presence = self._make_presence(worker)
+        self._upkeep = self.maintenance(self._presence)
+        self._upkeep.start()
+
+    def stop(self) -> None:
+        """End the upkeep, and tell others if the server is there to be told."""
+        farewell = threading.Thread(target=self._leave, name="flowforge-farewell", daemon=True)
+        farewell.start()
+        farewell.join(FAREWELL)
+
+    def _leave(self) -> None:
+        self._upkeep.stop()
+        self._presence.withdraw()
+
+    def maintenance(self, presence: Presence) -> Maintenance:
+        """The upkeep thread of one worker."""
+        store, settings = self.store, self.settings
+        return Maintenance(
+            store,
+            [
+                Duty(presence, PRESENCE_INTERVAL, leader_only=False),
+                Duty(TimerService(store), TIMER_INTERVAL),
+                Duty(Reclaimer(store, settings.max_deliveries), settings.sweep),
+                # One look sees what was popped, a later one finds it lost: both within a sweep.
+                Duty(Resender(store, settings.unclaimed_grace), settings.sweep / 3),
+                Duty(Retention(store), settings.sweep),
+                Duty(Absence(store), FORGOTTEN),
+            ],
+        )
+
+    def _make_presence(self, worker: Any) -> Presence:
+        def facts() -> dict[str, Any]:
+            return {
+                "pid": os.getpid(),
+                "pool": type(worker.pool).__module__.rpartition(".")[2] if worker.pool else "",
+                "concurrency": worker.concurrency,
+                "queues": sorted(self._app.amqp.queues.consume_from),
+                "routines": sorted(registry.known()),
+                "threads": threading.active_count(),
+            }
+
+        return Presence(self.store, worker.hostname, facts)

@@ -1,0 +1,166 @@
+"""One worker for several servers: their messages go to the same pool.
+
+Celery's consumer has one connection, to the first server that answers. A bootstep consumes from
+the others beside it, with Celery's own consumers and handler, and keeps trying those that are away.
+When a connection breaks, Celery starts its consumer anew, with whoever answers then; tasks that run
+are not touched by that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from celery import Celery, bootsteps
+from celery.worker.consumer import Consumer
+from celery.worker.state import maybe_shutdown
+from kombu.exceptions import OperationalError
+
+from flowforge.errors import FlowForgeError
+from flowforge.store.server_check import check_server
+from flowforge.worker.server_side import ServerSide
+
+logger = logging.getLogger(__name__)
+
+#: Seconds until a server that was away is tried again.
+RETRY = 3.0
+
+#: Seconds that a pool without an event loop waits for messages at a time.
+_DRAIN = 1.0
+
+
+@dataclass(eq=False)
+class _Link:
+    """Messages of one server on their way to the pool."""
+
+    side: ServerSide
+    connection: Any
+    consumer: Any
+
+
+def serve_several(app: Celery, sides: Sequence[ServerSide]) -> None:
+    """Let the workers of an app consume from all the servers. The app runs invocations only."""
+
+    class SeveralConsumer(Consumer):
+        """Connects to the first server that answers; another first one in each worker."""
+
+        def connection_for_read(self, heartbeat: float | None = None) -> Any:
+            start = zlib.crc32(self.hostname.encode()) % len(sides)
+            while True:
+                for side in (*sides[start:], *sides[:start]):
+                    with contextlib.suppress(_UnreachableError):
+                        self.flowforge_side = side
+                        self.first_connection_attempt = False
+                        return _connect(side)
+                maybe_shutdown()
+                logger.warning("none of the servers answers, trying again in %s s", RETRY)
+                time.sleep(RETRY)
+
+        def connection_for_write(self, url: Any = None, heartbeat: float | None = None) -> Any:
+            # For Celery's own events: they go where this consumer is connected to.
+            connection = self.flowforge_side.connection()
+            connection.connect()
+            return connection
+
+    class OtherServers(_OtherServers):
+        servers = sides
+
+    app.conf.worker_consumer = SeveralConsumer
+    app.steps["consumer"].add(OtherServers)
+
+
+class _UnreachableError(Exception):
+    """The server is away, or unfit."""
+
+
+def _connect(side: ServerSide) -> Any:
+    connection = side.connection()
+    try:
+        check_server(side.probe.link)
+        return connection.connect() and connection
+    except (FlowForgeError, OperationalError, *connection.connection_errors) as error:
+        logger.warning("not served: %s", error)
+        connection.close()
+        raise _UnreachableError from error
+
+
+class _OtherServers(bootsteps.StartStopStep):
+    """Consumes from the servers that Celery's own connection is not to."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+    servers: Sequence[ServerSide] = ()
+
+    def __init__(self, consumer: Any, **options: Any) -> None:
+        super().__init__(consumer, **options)
+        self._links: list[_Link] = []
+        #: Counts starts: what was planned before the latest is void.
+        self._start = 0
+
+    def start(self, consumer: Any) -> None:
+        self._start += 1
+        for side in self.servers:
+            if side is not consumer.flowforge_side:
+                self._attach(consumer, side, self._start)
+
+    def stop(self, consumer: Any) -> None:
+        self._start += 1
+        links, self._links = self._links, []
+        for link in links:
+            _close(link)
+
+    shutdown = stop
+
+    def _attach(self, consumer: Any, side: ServerSide, start: int) -> None:
+        if start != self._start:
+            return
+        try:
+            connection = _connect(side)
+            link = _Link(side, connection, self._consume(consumer, connection))
+        except (_UnreachableError, OperationalError):
+            consumer.timer.call_after(RETRY, self._attach, (consumer, side, start))
+            return
+        self._links.append(link)
+        logger.info("also serving %s", connection.as_uri())
+        if consumer.hub is None:
+            drain = threading.Thread(target=self._drain, args=(consumer, link, start), daemon=True)
+            drain.start()
+
+    def _consume(self, consumer: Any, connection: Any) -> Any:
+        if consumer.hub is not None:
+            connection.transport.register_with_event_loop(connection.connection, consumer.hub)
+        tasks = consumer.app.amqp.TaskConsumer(connection, on_decode_error=consumer.on_decode_error)
+        tasks.on_message = consumer.create_task_handler()
+        tasks.qos(prefetch_count=consumer.initial_prefetch_count)
+        tasks.consume()
+        return tasks
+
+    def _drain(self, consumer: Any, link: _Link, start: int) -> None:
+        """Wait for messages in a thread: what the event loop does for the other pools."""
+        try:
+            while start == self._start:
+                with contextlib.suppress(TimeoutError):
+                    link.connection.drain_events(timeout=_DRAIN)
+        except link.connection.connection_errors as error:
+            if start == self._start:
+                logger.warning("the connection to a server was lost, trying again: %s", error)
+                self._links.remove(link)
+                _close(link)
+                consumer.timer.call_after(RETRY, self._attach, (consumer, link.side, start))
+
+
+def _close(link: _Link) -> None:
+    """Give back what was fetched and not begun, if the server is there, and end the connection."""
+    cycle = link.connection.transport.cycle
+    for action in (link.consumer.cancel, link.connection.close):
+        with contextlib.suppress(*link.connection.connection_errors, OperationalError):
+            action()
+    # kombu's timers for this connection; they would go on for ever.
+    for name, timer in vars(cycle).items():
+        if name.endswith("_tref") and timer is not None:
+            timer.cancel()

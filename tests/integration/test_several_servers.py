@@ -1,0 +1,229 @@
+"""Several servers used as one: jobs are spread over them, each lives on one, workers serve all."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click.testing
+import pytest
+
+from flowforge import JobState
+from flowforge.cli.main import cli
+from flowforge.current_engine import set_engine
+from flowforge.engine import SUBMIT_CHUNK
+from flowforge.engines import Engines
+from flowforge.errors import ConfigurationError, JobNotFoundError, StoreUnavailableError
+from flowforge.server import LocalServer
+from flowforge.set_up import _as_one, _engines
+from flowforge.settings import Settings, from_environment
+from flowforge.store.dead_letters import DeadLetters
+from flowforge.worker.installation import fleet_app
+from tests.integration.flows import One, countdown, fan_of
+from tests.integration.installation import FAST, FLOWS, LIMIT, outputs
+from tests.support.eventually import eventually
+from tests.support.fleet import Fleet
+
+COUNTDOWN = countdown()
+
+
+@dataclass
+class Pair:
+    """Two servers, the engines of both, and workers."""
+
+    servers: tuple[LocalServer, LocalServer]
+    engines: Engines
+    fleet: Fleet
+    url: str
+    prefix: str
+
+    def server_of(self, job: JobState) -> int:
+        """0 or 1: whose job it is, as the job's keys tell."""
+        (place,) = [
+            place for place, engine in enumerate(self.engines.each)
+            if engine.store.knows(job.job_id)
+        ]  # fmt: skip
+        return place
+
+    def run(self, *arguments: str, code: int = 0) -> click.testing.Result:
+        """``flowforge`` in this process."""
+        place = ["--redis-url", self.url, "--prefix", self.prefix]
+        result = click.testing.CliRunner().invoke(cli, [*place, *arguments])
+        assert result.exit_code == code, f"{result.output}\n{result.exception!r}"
+        set_engine(self.engines)
+        return result
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    """Servers that keep their data, so that one can be killed and come back."""
+    prefix = f"t{secrets.token_hex(6)}"
+    with (
+        LocalServer.start(str(tmp_path / "a"), config={"appendfsync": "always"}) as first,
+        LocalServer.start(str(tmp_path / "b"), config={"appendfsync": "always"}) as second,
+    ):
+        url = f"{first.url}, {second.url}"
+        settings = from_environment({}, redis_url=url, prefix=prefix, **FAST)
+        engines = _as_one(_engines(settings, fleet_app(settings)))
+        assert isinstance(engines, Engines)
+        former = set_engine(engines)
+        try:
+            with Fleet(url, prefix, tmp_path, (FLOWS,), **FAST) as fleet:
+                yield Pair((first, second), engines, fleet, url, prefix)
+                for worker in fleet.workers:
+                    fleet.kill(worker)
+        finally:
+            set_engine(former)
+            engines.close()
+
+
+def test_urls_are_told_apart() -> None:
+    """A comma within a password is no end of a URL; a server that is named twice is refused."""
+    settings = Settings(redis_url="redis://:a,b@one:1/0 , sentinel://x:1;sentinel://y:2/0")
+    assert [one.redis_url for one in settings.servers] == [
+        "redis://:a,b@one:1/0",
+        "sentinel://x:1;sentinel://y:2/0",
+    ]
+    with pytest.raises(ConfigurationError, match="same server twice"):
+        _ = Settings(redis_url="redis://one:1/0,redis://one:1/0").servers
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads", "gevent"])
+def test_one_worker_serves_all_servers(pair: Pair, pool: str) -> None:
+    """Jobs go to the servers in turn, and the pool works for all of them."""
+    # As Celery starts a worker that is told nothing, with mingle and gossip.
+    pair.fleet.start(pool=pool, concurrency=2, options=())
+    wide = fan_of(One)
+    jobs = [wide.execute("fan", {"count": 5}) for _ in range(6)]
+    for job in jobs:
+        assert sorted(found["number"] for found in outputs(job)) == [0, 1, 2, 3, 4]
+    assert Counter(map(pair.server_of, jobs)) == {0: 3, 1: 3}
+    # The id alone tells where a job is.
+    assert len({job.job_id.partition("-")[0] for job in jobs}) == 2
+    assert all(JobState.get(job.job_id).status == "completed" for job in jobs)
+    assert {job.job_id for job in JobState.find(limit=6)} == {job.job_id for job in jobs}
+    assert len(JobState.find(limit=4)) == 4
+
+
+def test_a_worker_may_serve_one(pair: Pair, tmp_path: Path) -> None:
+    """A worker that is given one URL leaves the other server's jobs to others."""
+    own = tmp_path / "one"
+    own.mkdir()
+    with Fleet(pair.servers[1].url, pair.prefix, own, (FLOWS,), **FAST) as fleet:
+        fleet.start(concurrency=1)
+        jobs = [COUNTDOWN.execute("it", {"n": 2}) for _ in range(2)]
+        jobs.sort(key=pair.server_of)
+        assert outputs(jobs[1]) == [{"n": 0}]
+        assert jobs[0].status == "pending"
+        for worker in fleet.workers:
+            fleet.kill(worker)
+
+
+def test_a_key_finds_its_job_wherever_it_is(pair: Pair) -> None:
+    """The same idempotency key gives the same job, in bulk too, and keys are spread."""
+    keys = [f"order-{number}" for number in range(40)]
+    first = COUNTDOWN.execute_many("it", ({"n": 0} for _ in keys), idempotency_keys=keys)
+    again = COUNTDOWN.execute_many("it", ({"n": 0} for _ in keys), idempotency_keys=keys)
+    assert [job.job_id for job in first] == [job.job_id for job in again]
+    assert COUNTDOWN.execute("it", {"n": 0}, idempotency_key="order-7") == first[7]
+    assert set(map(pair.server_of, first)) == {0, 1}
+    # With a server less or in another order the job is still found where it is.
+    turned = Engines(tuple(reversed(pair.engines.each)))
+    assert turned.submit(COUNTDOWN, "it", {"n": 0}, idempotency_key="order-9") == (first[9].job_id)
+
+
+@pytest.mark.parametrize("pool", ["threads", "gevent"])
+def test_one_server_away_does_not_stop_the_other(pair: Pair, pool: str) -> None:
+    """Submission, control and work go on with the rest; the jobs of the lost one come back."""
+    first, second = pair.servers
+    worker = pair.fleet.start(pool=pool, concurrency=2)
+    waiting = [COUNTDOWN.execute("it", {"n": 1}) for _ in range(2)]
+    for job in waiting:
+        assert outputs(job) == [{"n": 0}]
+    lost = next(job for job in waiting if pair.server_of(job) == 0)
+    first.kill()
+    with pytest.raises(StoreUnavailableError, match="does not answer"):
+        COUNTDOWN.execute_many("it", ({"n": 1} for _ in range(2 * SUBMIT_CHUNK)))
+    jobs = [COUNTDOWN.execute("it", {"n": 1}) for _ in range(4)]
+    for job in jobs:
+        assert outputs(job) == [{"n": 0}]
+    with pytest.raises(StoreUnavailableError):
+        _ = JobState(lost.job_id).status
+    listed = pair.run("jobs", code=1)
+    assert all(job.job_id in listed.stdout for job in jobs)
+    assert "does not answer" in listed.stderr
+    assert "does not answer" in pair.run("doctor", code=1).output
+    first.restart()
+    assert JobState.get(lost.job_id).status == "completed"
+    (engine, _) = pair.engines.each
+    back = JobState(engine.submit(COUNTDOWN, "it", {"n": 1}), engine)
+    assert outputs(back) == [{"n": 0}]
+    assert worker.alive
+    assert second.alive
+
+
+def test_commands_reach_every_server(pair: Pair) -> None:
+    """Listing shows all jobs, control finds the one by its id, letters are told apart."""
+    jobs = [COUNTDOWN.execute("it", {"n": 0}) for _ in range(4)]
+    listed = pair.run("jobs").stdout
+    assert [line.split()[0] for line in listed.splitlines()[1:]] == [
+        job.job_id for job in reversed(jobs)
+    ]
+    for job in jobs:
+        pair.run("pause", job.job_id, "--reason", "night")
+        assert JobState.get(job.job_id).reason == "night"
+        pair.run("cancel", job.job_id)
+        assert job.wait(LIMIT).status == "cancelled"
+    for engine in pair.engines.each:
+        DeadLetters(engine.store).bury("celery", f"bad on {engine.store.server_name}", b"{}")
+    names = [engine.store.server_name for engine in pair.engines.each]
+    shown = pair.run("dead-letters").stdout
+    assert all(f"{name} #1" in shown and f"bad on {name}" in shown for name in names)
+    assert "--server" in pair.run("dead-letters", "--drop", "1", code=2).output
+    pair.run("dead-letters", "--drop", "1", "--server", names[0])
+    assert f"bad on {names[0]}" not in pair.run("dead-letters").stdout
+    assert "dropped 1" in pair.run("dead-letters", "--drop", "all").stdout
+
+
+def test_a_job_that_is_nowhere(pair: Pair) -> None:
+    """Unknown ids are told as on one server, whatever they look like."""
+    known = pair.engines.each[0].store.server_name
+    for job_id in ("nonsense", f"{known}-0000", "zzzz-0000"):
+        with pytest.raises(JobNotFoundError, match=job_id):
+            JobState.get(job_id)
+
+
+def test_a_server_with_a_copy_of_anothers_data(pair: Pair) -> None:
+    """When two servers have one name, a job is still found on the right one."""
+    one, other = pair.engines.each
+    other.client.set(other.store.keys.of("server"), one.store.server_name)
+    engines = Engines([type(one)(engine.settings, engine.app) for engine in (one, other)])
+    jobs = [engine.submit(COUNTDOWN, "it", {"n": 0}) for engine in engines.each]
+    for job_id, engine in zip(jobs, engines.each, strict=True):
+        assert engines.of(job_id) is engine
+    engines.close()
+
+
+def test_a_stopping_worker_is_not_held_up(pair: Pair) -> None:
+    """SIGTERM ends a worker although one of its servers is away."""
+    worker = pair.fleet.start(concurrency=1)
+    pair.servers[0].kill()
+    pair.fleet.terminate(worker)
+    pair.fleet.wait_until_ended(worker)
+
+
+@pytest.mark.parametrize("pool", ["prefork", "gevent"])
+def test_a_worker_starts_without_one_of_its_servers(pair: Pair, pool: str) -> None:
+    """It serves the rest, and the other one when it comes back."""
+    pair.servers[0].kill()
+    pair.fleet.start(pool=pool, concurrency=1)
+    job = COUNTDOWN.execute("it", {"n": 1})
+    assert outputs(job) == [{"n": 0}]
+    pair.servers[0].restart()
+    engine = pair.engines.each[0]
+    late = JobState(engine.submit(COUNTDOWN, "it", {"n": 1}), engine)
+    assert outputs(late) == [{"n": 0}]
+    eventually(lambda: pair.engines.of(late.job_id) is engine)
