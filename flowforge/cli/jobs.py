@@ -51,9 +51,10 @@ def jobs(session: Session, status: str | None, flow: str | None, limit: int, as_
         reverse=True,
     )
     found = list(islice(newest_first, limit))
-    _list(found, as_json, filtered=bool(status or flow))
+    # What the other servers have is worth showing.
+    if found or not silent:
+        _list(found, as_json, filtered=bool(status or flow))
     if silent:
-        # What the other servers have was worth showing.
         raise CommandFailedError("; ".join(str(error) for error in silent))
 
 
