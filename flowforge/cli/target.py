@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from flowforge.cli.group import CommandFailedError
+from flowforge.errors import DefinitionError
 from flowforge.model.flow import FlowGraph
 
 
@@ -46,17 +47,10 @@ def choose_entry(flow: FlowGraph, entry: str | None) -> str:
                 param_hint="--entry",
             )
         return entry
-    fed = {
-        c.target_routine_id for c in flow.connections if c.source_routine_id != c.target_routine_id
-    }
-    heads = [routine_id for routine_id in flow.routines if routine_id not in fed]
-    if len(heads) != 1:
-        which = f"{len(heads)} routines ({', '.join(heads)})" if heads else "no routine"
-        raise click.UsageError(
-            f"flow {flow.flow_id!r} has {which} that nothing feeds: choose with --entry "
-            f"from {known}"
-        )
-    return heads[0]
+    try:
+        return flow.sole_entry()
+    except DefinitionError as error:
+        raise click.UsageError(f"{error}: --entry ID") from error
 
 
 def _load_module(name: str) -> ModuleType:

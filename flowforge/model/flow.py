@@ -43,6 +43,8 @@ class FlowGraph:
         #: Policies that routines have from the sub-flow they came with.
         self._handlers: dict[str, ErrorHandler] = {}
         self._subflows: dict[str, SubFlow] = {}
+        #: The flows that were added, to tell one that would contain itself.
+        self._added: list[FlowGraph] = []
         self._connections: list[Connection] = []
         self._error_handler: ErrorHandler | None = None
         # The state that the definitions below were made of, and one for each set of queues.
@@ -64,14 +66,18 @@ class FlowGraph:
         instance = fresh(routine) if isinstance(routine, type) else routine
         if not isinstance(instance, Routine):
             raise DefinitionError(f"a Routine is needed, not {routine!r:.80}")
-        if routine_id is not None and check_name("routine_id", routine_id) in self._routines:
-            raise DefinitionError(f"flow {self.flow_id!r} already has a routine {routine_id!r}")
+        if routine_id is not None:
+            self._check_new(check_name("routine_id", routine_id))
         if queue is not None:
             check_name("queue", queue)
         built = check_rebuildable(instance)
         new_id = routine_id or self._generated_id(instance)
         self._insert(new_id, instance, built, queue)
         return new_id
+
+    def _check_new(self, routine_id: str) -> None:
+        if routine_id in self._routines or routine_id in self._subflows:
+            raise DefinitionError(f"flow {self.flow_id!r} already has a routine {routine_id!r}")
 
     def _insert(self, new_id: str, routine: Routine, built: Routine, queue: str | None) -> None:
         self._routines[new_id] = routine
@@ -86,21 +92,21 @@ class FlowGraph:
         candidates = (stem if n == 1 else f"{stem}_{n}" for n in count(1))
         return next(candidate for candidate in candidates if candidate not in self._routines)
 
-    def add_flow(self, other: FlowGraph, flow_id: str, *, entry: str) -> str:
+    def add_flow(self, other: FlowGraph, flow_id: str, *, entry: str | None = None) -> str:
         """Add another flow as a routine and return its id.
 
-        ``entry``: the routine of ``other`` that deliveries go to; its slot is the sub-flow's only
-        slot. Events that nobody takes inside are the sub-flow's events. Its routines get the ids
-        ``<flow_id>/<routine id>``, keep their own error handlers, and else that of ``other``. What
-        is added is a copy: later changes of ``other`` stay outside.
+        ``entry``: the routine of ``other`` that deliveries go to, by default the only one that no
+        other feeds; its slot is the sub-flow's only slot. Events that nobody takes inside are the
+        sub-flow's events. Its routines get the ids ``<flow_id>/<routine id>``, keep their own error
+        handlers, and else that of ``other``. What is added is a copy: later changes of ``other``
+        stay outside.
 
-        ValueError when a flow is added to itself, or the id is taken.
+        ValueError when the flow would contain itself, the id is taken, or the entry is unclear.
         """
-        if other is self:
+        if other._contains(self):
             raise DefinitionError(f"flow {self.flow_id!r} cannot contain itself")
-        check_name("flow_id", flow_id)
-        if flow_id in self._routines or flow_id in self._subflows:
-            raise DefinitionError(f"flow {self.flow_id!r} already has a routine {flow_id!r}")
+        self._check_new(check_name("flow_id", flow_id))
+        entry = other.sole_entry() if entry is None else entry
         slot = other.entry_slot(entry)
         if slot == CALL_SLOT:
             raise DefinitionError(f"entry {entry!r} is entered by __call__: name a slot instead")
@@ -124,9 +130,29 @@ class FlowGraph:
             if (routine_id, event) not in taken
         )
         entry_id = other._subflows[entry].entry_routine_id if entry in other._subflows else entry
+        self._added.append(other)
         self._subflows[flow_id] = SubFlow(flow_id, inside + entry_id, slot, outputs)
         self.version += 1
         return flow_id
+
+    def _contains(self, flow: FlowGraph) -> bool:
+        return flow is self or any(inner._contains(flow) for inner in self._added)
+
+    def sole_entry(self) -> str:
+        """The only routine that no other feeds; DefinitionError when there is not just one."""
+        fed = {
+            c.target_routine_id
+            for c in self._connections
+            if c.source_routine_id != c.target_routine_id
+        }
+        heads = [routine_id for routine_id in self._routines if routine_id not in fed]
+        if len(heads) != 1:
+            which = f"{len(heads)} routines ({listing(heads)})" if heads else "no routine"
+            raise DefinitionError(
+                f"flow {self.flow_id!r} has {which} that nothing feeds: choose the entry from "
+                f"{listing(self._routines)}"
+            )
+        return heads[0]
 
     def connect(
         self,

@@ -35,6 +35,13 @@ RICH = {
 }
 
 
+def wait_for(gate: str) -> None:
+    """Return when the file is there."""
+    deadline = time.monotonic() + GATE_LIMIT
+    while not Path(gate).exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
 class FlakyError(Exception):
     """What a routine raises that may succeed the next time."""
 
@@ -331,9 +338,7 @@ class Slow(One):
 
     def go(self, log: str, gate: str, number: int = 0, **_: Any) -> None:
         note(log, f"{os.getpid()}:{self.attempt}:{number}")
-        deadline = time.monotonic() + GATE_LIMIT
-        while not Path(gate).exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_for(gate)
         self.emit("output", number=number, attempt=self.attempt)
 
 

@@ -153,7 +153,7 @@ def test_ambiguous_entry() -> None:
     flow = Flow("both")
     for name in ("one", "two"):
         flow.add_routine(Step, name)
-    with pytest.raises(click.UsageError, match=r"2 routines \(one, two\)"):
+    with pytest.raises(click.UsageError, match=r"2 routines \('one', 'two'\)"):
         choose_entry(flow, None)
     flow.connect("one", "output", "two", "input")
     flow.connect("two", "output", "one", "input")

@@ -44,7 +44,7 @@ SIGNATURES: dict[Any, str] = {
         "self, entry_routine_id, entry_params, *, idempotency_keys=None, priority=None, "
         "max_in_flight=None"
     ),
-    Flow.add_flow: "self, other, flow_id, *, entry",
+    Flow.add_flow: "self, other, flow_id, *, entry=None",
     Flow.pause: "self, reason='', checkpoint=None, job_state=None",
     Flow.resume: "self, job_state=None",
     Flow.cancel: "self, reason='', job_state=None",

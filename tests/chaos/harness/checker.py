@@ -8,7 +8,7 @@ from typing import Any
 
 from flowforge.engine import Engine
 from flowforge.store.reader import STATUSES, HistoryEntry
-from tests.chaos.harness.flows import Tree
+from tests.chaos.harness.flows import Shape
 from tests.chaos.harness.ledger import Line
 
 #: Kinds of history entries that end one attempt of an invocation.
@@ -45,7 +45,7 @@ class Story:
 
 
 def check_tree(
-    engine: Engine, job_id: str, tree: Tree, lines: Iterable[Line], *, rolled_back: bool = False
+    engine: Engine, job_id: str, tree: Shape, lines: Iterable[Line], *, rolled_back: bool = False
 ) -> list[str]:
     """Violations of I1 to I3 by one job that must have completed; empty when all is well.
 
@@ -65,14 +65,14 @@ def check_tree(
     return [f"{what} (job {job_id})" for what in wrong]
 
 
-def _twice(engine: Engine, job_id: str, tree: Tree, story: Story) -> list[str]:
+def _twice(engine: Engine, job_id: str, tree: Shape, story: Story) -> list[str]:
     twice = {number: count for number, count in story.commits.items() if count > 1}
     wrong = [f"I2 invocation {n} committed {c} times" for n, c in _some(twice.items())]
     more = _outputs(engine, job_id) - tree.outputs()
     return wrong + [f"I2 output {value} of {r} is there twice" for r, value in _some(more)]
 
 
-def _missing(engine: Engine, job_id: str, tree: Tree, story: Story) -> list[str]:
+def _missing(engine: Engine, job_id: str, tree: Shape, story: Story) -> list[str]:
     lost = tree.outputs() - _outputs(engine, job_id)
     wrong = [f"I2 output {value} of {r} is lost" for r, value in _some(lost)]
     for routine, expected in tree.commits().items():
@@ -91,7 +91,7 @@ def _outputs(engine: Engine, job_id: str) -> Counter[tuple[str, int]]:
     return found
 
 
-def _counters(engine: Engine, job_id: str, tree: Tree, story: Story) -> list[str]:
+def _counters(engine: Engine, job_id: str, tree: Shape, story: Story) -> list[str]:
     row = engine.reader.row(job_id)
     wrong = [
         f"I3 counter {name} of a completed job is {row[name].decode()}"
@@ -103,9 +103,10 @@ def _counters(engine: Engine, job_id: str, tree: Tree, story: Story) -> list[str
     states = engine.reader.routine_states(job_id)
     for routine, kinds in story.by_routine.items():
         wrong += _routine(routine, states.get(routine, {}), kinds)
-    grown = states.get("node", {}).get("stats", {}).get("grown")
-    if grown != tree.size:
-        wrong.append(f"I3 the stat of {tree.size} commits adds up to {grown}")
+    for (routine, name), expected in tree.stats().items():
+        found = states.get(routine, {}).get("stats", {}).get(name)
+        if found != expected:
+            wrong.append(f"I3 the stat {name} of {expected} commits adds up to {found}")
     return wrong
 
 

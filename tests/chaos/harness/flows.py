@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from flowforge import Flow, Routine
 from tests.chaos.harness.ledger import note
@@ -72,6 +72,28 @@ class Gather(Noting):
         self.leave()
 
 
+class Shape(Protocol):
+    """What a job is like, and what must be found after it."""
+
+    @property
+    def flow(self) -> Flow: ...
+
+    @property
+    def entry(self) -> str: ...
+
+    @property
+    def params(self) -> dict[str, int]: ...
+
+    @property
+    def invocations(self) -> int: ...
+
+    def commits(self) -> Counter[str]: ...
+
+    def outputs(self) -> Counter[tuple[str, int]]: ...
+
+    def stats(self) -> dict[tuple[str, str], int]: ...
+
+
 @dataclass(frozen=True)
 class Tree:
     """A job of `size` nodes and what must be found after it. ``micros``: each handler's sleep.
@@ -95,6 +117,14 @@ class Tree:
     def params(self) -> dict[str, int]:
         return {"i": 0, "size": self.size, "branch": self.branch, "micros": self.micros}
 
+    @property
+    def flow(self) -> Flow:
+        return TREE
+
+    @property
+    def entry(self) -> str:
+        return "node"
+
     def commits(self) -> Counter[str]:
         """Commits by routine."""
         return Counter({"node": self.size, "gather": self.notes})
@@ -103,6 +133,10 @@ class Tree:
         """Outputs by routine and value."""
         nodes = {("node", i): 1 for i in range(self.size)}
         return Counter(nodes | {("gather", n + 1): 1 for n in range(self.notes)})
+
+    def stats(self) -> dict[tuple[str, str], int]:
+        """Stats by routine and name."""
+        return {("node", "grown"): self.size}
 
 
 def tree_flow() -> Flow:

