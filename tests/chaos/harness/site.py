@@ -22,7 +22,7 @@ from tests.support.fleet import Fleet, Worker
 END_LIMIT = 30.0
 
 #: How a worker's log tells that it was given a message, which names the job.
-_RECEIVED = re.compile(rb"\[(\w+)-\d+\] received$", re.MULTILINE)
+_RECEIVED = re.compile(rb"\[([\w-]+)-\d+\] received$", re.MULTILINE)
 
 #: Seconds that the harness itself waits for a server that is away.
 _PATIENCE = 60.0
