@@ -12,7 +12,8 @@ VENV = .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 BENCH_STAMP = $(VENV)/.installed-bench
-PYTEST_ARGS ?= -n 2 --dist loadscope
+# Most of the suite's time is waiting for processes, so there may be more of it than cores.
+PYTEST_ARGS ?= -n 3 --dist loadscope
 
 .PHONY: demo test bench bench-quick chaos check format install clean distclean
 .DEFAULT_GOAL := test

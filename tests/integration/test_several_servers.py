@@ -58,8 +58,10 @@ class Pair:
 
 
 @pytest.fixture
-def pair(tmp_path: Path) -> Iterator[Pair]:
+def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
     """Servers that keep their data, so that one can be killed and come back."""
+    # Every question to a server that is away takes as long.
+    monkeypatch.setattr("flowforge.engine.PRODUCER_PATIENCE", 1.0)
     prefix = f"t{secrets.token_hex(6)}"
     with (
         LocalServer.start(str(tmp_path / "a"), config={"appendfsync": "always"}) as first,
