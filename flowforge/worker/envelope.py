@@ -76,6 +76,17 @@ def message_template(task_name: str, queue: str, slot: str) -> str:
     return _WORDS.sub(lambda match: words[match[0]], json.dumps(message))
 
 
+def message_format(task_name: str, queue: str, slot: str) -> str:
+    """The template for Lua's ``string.format``: the holes are filled in their order in the text.
+
+    That is six times the job's id, with tag, number, priority and push number in between.
+    """
+    text = message_template(task_name, queue, slot).replace("%", "%%")
+    for hole in _HOLES.values():
+        text = text.replace(hole, "%d" if hole == _HOLES[_PUSH] else "%s")
+    return text
+
+
 class Router:
     """Where an app's workers expect the tasks of a routine class."""
 
@@ -114,9 +125,9 @@ class Router:
             queue = routine.queue or self._app.conf.task_default_queue
             fields[f"q{index}"] = self._prefix + queue
             for position, slot in enumerate(definition.slot_names(index)):
-                template = message_template(routine.class_name, queue, slot)
+                template = message_format(routine.class_name, queue, slot)
                 fields[f"m{index}.{position}"] = template
-            waits = message_template(routine.class_name, queue, CHILD_SLOT)
+            waits = message_format(routine.class_name, queue, CHILD_SLOT)
             fields[f"m{index}.{CHILD_SLOT_INDEX}"] = waits
         fields["queues"] = len({fields[f"q{index}"] for index in range(len(definition.routines))})
         joins = "".join(_join_rules(definition))

@@ -18,7 +18,7 @@ from flowforge.codec import invocation_record, pack_record, packb
 from flowforge.execution.effects import Effects
 from flowforge.store.link import Argument, Link
 from flowforge.store.store import Claim, Granted, NewJob, NextClaim, Store, Submission
-from flowforge.worker.envelope import message_template
+from flowforge.worker.envelope import message_format
 
 #: Milliseconds that no test lives.
 LONG = 600_000
@@ -90,7 +90,7 @@ class Bench:
             queue = self.other_list if routine == 2 else self.list
             found[f"q{routine}"] = queue
             for slot in (*range(SLOTS), WAITING_SLOT):
-                found[f"m{routine}.{slot}"] = message_template(f"t.R{routine}", queue, f"s{slot}")
+                found[f"m{routine}.{slot}"] = message_format(f"t.R{routine}", queue, f"s{slot}")
         return {**found, "joins": joins} if joins else found
 
     def submission(self, **changes: Any) -> Request:

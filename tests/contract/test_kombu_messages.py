@@ -13,7 +13,7 @@ from celery.worker.request import Request
 
 from flowforge.server import LocalServer
 from flowforge.settings import Settings
-from flowforge.worker.envelope import MARK, Router, message_template
+from flowforge.worker.envelope import MARK, Router, message_format
 from flowforge.worker.guard import Guard
 from flowforge.worker.installation import fleet_app
 from tests.contract.bench import Bench
@@ -155,7 +155,7 @@ def test_the_guard_knows_what_the_script_writes(server_bench: Bench, part: str, 
     fields = server_bench.fields()
     list_name = f"{server_bench.prefix}{names['queue']}"
     fields["q0"] = list_name
-    fields["m0.0"] = message_template(names["class"], names["queue"], names["slot"])
+    fields["m0.0"] = message_format(names["class"], names["queue"], names["slot"])
     job = server_bench.submission()
     server_bench.send(job, fields)
     (item,) = server_bench.client.lrange(list_name, 0, -1)

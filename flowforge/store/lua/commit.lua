@@ -32,10 +32,12 @@ for _ = 1, children do
 end
 if not take_lease(id, tag, token) then return { why_no_lease(id, tag) } end
 
+hold_saves()
 job.running = job.running - 1
 if ENDED[job.status] then
   drop_staged(id, tag, token)
   discard(job, tag, now)
+  let_saves_go()
   return { 'dropped' }
 end
 call('HDEL', k_invocations(id), tag)
@@ -123,6 +125,12 @@ end
 settle(job, now)
 -- Behind the last change of this job: one that ends at once changes it again.
 for _, arguments in ipairs(started) do create_job(unpack(arguments)) end
-if at > #ARGV then return { 'ok' } end
+if at > #ARGV then
+  let_saves_go()
+  return { 'ok' }
+end
 local next_token, lease = take(), tonumber(take())
-return { 'ok', unpack(claim_next(next_token, lease, at, now)) }
+-- The commit has been made: whatever another job's messages hold must not undo its answer.
+local _, found = pcall(claim_next, next_token, lease, at, now)
+let_saves_go()
+return { 'ok', unpack(type(found) == 'table' and found or {}) }

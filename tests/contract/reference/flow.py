@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flowforge.worker.envelope import message_template
+from flowforge.worker.envelope import message_format
 from tests.contract.bench import LONG, WAITING_SLOT, Fields
 
 ROUTINES = 6
@@ -88,7 +88,7 @@ def fields(flow: str, lists: tuple[str, str]) -> Fields:
     for routine in range(ROUTINES):
         queue = found[f"q{routine}"] = lists[1] if routine == 2 else lists[0]
         for slot in (*range(SLOTS), WAITING_SLOT):
-            found[f"m{routine}.{slot}"] = message_template(f"t.R{routine}", queue, f"s{slot}")
+            found[f"m{routine}.{slot}"] = message_format(f"t.R{routine}", queue, f"s{slot}")
     if flow == JOINING:
         found["queues"] = 2
         found["joins"] = "".join(_rule_text(slot, rule) for slot, rule in RULES.items())

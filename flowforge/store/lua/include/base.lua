@@ -13,13 +13,17 @@ local LAYOUT = 1
 
 local ENDED = { completed = true, failed = true, cancelled = true }
 
+-- id -> the job as this script left it: what is loaded once need not be loaded again.
+local jobs = {}
+
 -- The fields that transitions need, or nil when there is no such job.
 local function load_job(id)
+  if jobs[id] then return jobs[id] end
   local f = call('HMGET', k_job(id), 'status', 'def', 'suffix', 'priority', 'queued', 'running',
     'waiting', 'last', 'window', 'keep', 'history_limit', 'output_limit', 'created', 'timers',
     'staged', 'joins', 'parent', 'v', 'queues')
   if not f[1] then return nil end
-  return {
+  local job = {
     id = id, status = f[1], def = f[2], suffix = f[3], priority = f[4],
     queued = tonumber(f[5]), running = tonumber(f[6]), waiting = tonumber(f[7]),
     last = tonumber(f[8]), window = tonumber(f[9]), keep = tonumber(f[10]),
@@ -28,13 +32,33 @@ local function load_job(id)
     parent = f[17] or nil, newer = tonumber(f[18] or 1) > LAYOUT,
     queues = tonumber(f[19] or 1),
   }
+  jobs[id] = job
+  return job
 end
+
+-- job -> when it was saved, while saves are held; nil: they are made at once.
+local unsaved
 
 -- Writes the counters back; the caller changed them in the table.
 local function save_job(job, now)
+  if unsaved then
+    unsaved[job] = now
+    return
+  end
   call('HSET', k_job(job.id), 'status', job.status, 'queued', job.queued, 'running', job.running,
     'waiting', job.waiting, 'last', job.last, 'timers', job.timers, 'staged', job.staged,
     'updated', now)
+end
+
+-- Between these two a job is written once, however often it changes.
+local function hold_saves()
+  unsaved = {}
+end
+
+local function let_saves_go()
+  local held = unsaved
+  unsaved = nil
+  for job, now in pairs(held) do save_job(job, now) end
 end
 
 -- A key that was written after the job's end goes when the job does.

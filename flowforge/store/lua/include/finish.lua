@@ -127,7 +127,9 @@ local function settle(job, now)
     if job.running == 0 then notify(job) end
   else
     top_up(job, now)
-    if job.staged == 0 and call('HLEN', k_invocations(job.id)) == 0
+    -- Beside these counters only what waits for a started job keeps an invocation.
+    local left = job.queued + job.running + job.waiting + job.timers + job.staged
+    if left == 0 and call('HLEN', k_invocations(job.id)) == 0
         and not (job.joins and resolve_open(job, now)) then
       finish(job, 'completed', now)
     elseif not ENDED[job.status] then

@@ -1,9 +1,14 @@
 -- Giving a queued invocation to a process, for the time of a lease.
 
-local function granted(job, tag)
-  local counts = call('HMGET', k_attempts(job.id), tag, 'l' .. tag)
-  return { 'granted', call('HGET', k_invocations(job.id), tag), tonumber(counts[1] or 1),
-    tonumber(counts[2] or 0), job.def }
+-- claims: how often it was claimed by now, where that is known.
+local function granted(job, tag, claims)
+  local lost = 0
+  -- What is claimed for the first time cannot have lost anybody.
+  if claims ~= 1 then
+    local counts = call('HMGET', k_attempts(job.id), tag, 'l' .. tag)
+    claims, lost = tonumber(counts[1] or 1), tonumber(counts[2] or 0)
+  end
+  return { 'granted', call('HGET', k_invocations(job.id), tag), claims, lost, job.def }
 end
 
 -- {'granted', record, claims, lost, definition hash} or why not: gone, taken, paused, dropped, newer.
@@ -45,7 +50,7 @@ local function grant(id, tag, token, lease, now)
     return { 'dropped' }
   end
 
-  call('HINCRBY', k_attempts(id), tag, 1)
+  local claims = call('HINCRBY', k_attempts(id), tag, 1)
   call('ZADD', k_leases(), now + lease, member .. '/' .. token)
   if call('HINCRBY', k_routines(id), r .. '.started', 1) == 1 then
     call('HSET', k_routines(id), r .. '.began', now)
@@ -58,5 +63,5 @@ local function grant(id, tag, token, lease, now)
   -- Not only commits make room: long handlers must not keep idle workers from the backlog.
   top_up(job, now)
   save_job(job, now)
-  return granted(job, tag)
+  return granted(job, tag, claims)
 end

@@ -3,31 +3,17 @@
 -- Messages looked at by one script: duplicates and work of ended jobs are passed over.
 local LOOKS = 8
 
--- The whole message of an invocation, as the templates of push.lua make it, for names in plain
--- ASCII. A part of it would not do: a forged message would be taken off without a trace.
-local NAME = '([ !#-[%]^-~]+)'
-local LONGEST_NAME = 512
-local FORM = '^{"body": "%[%[\\"([%w_-]+)\\", \\"((%d+)%.%d+%.%d+%.?%d*)\\"%], {}, '
-  .. '{\\"callbacks\\": null, \\"errbacks\\": null, \\"chain\\": null, \\"chord\\": null}%]", '
-  .. '"content%-encoding": "utf%-8", "content%-type": "application/json", '
-  .. '"headers": {"lang": "py", "task": "' .. NAME .. '", "id": "%1%-%3", "shadow": null, '
-  .. '"eta": null, "expires": null, "group": null, "group_index": null, "retries": 0, '
-  .. '"timelimit": %[null, null%], "root_id": "%1", "parent_id": null, '
-  .. '"argsrepr": "%(%1, ' .. NAME .. '%)", "kwargsrepr": "{}", "origin": "flowforge", '
-  .. '"ignore_result": true, "replaced_task_nesting": 0, "stamped_headers": null, '
-  .. '"stamps": {}, "flowforge": 1}, "properties": {"correlation_id": "%1%-%3", '
-  .. '"reply_to": "", "delivery_mode": 2, "delivery_info": {"exchange": "", '
-  .. '"routing_key": "' .. NAME .. '"}, "priority": %d, "body_encoding": null, '
-  .. '"delivery_tag": "%1%-%3%-%d+"}}$'
-
--- The oldest message of a list, taken off it, if it is an invocation; else it stays for the
--- worker's consumer, which knows what to do with other tasks and with rubbish.
+-- The oldest message of a list, taken off it, if it is an invocation as this job's template makes it;
+-- else it stays for the worker's consumer, which knows what to do with other tasks and with rubbish.
+-- All of it is compared: a forged message must not be taken off without a trace.
 local function take_message(list)
-  -- The commit has been made: a key that is no list must not fail it.
-  local item = redis.pcall('LINDEX', list, -1)
-  if type(item) ~= 'string' then return nil end
-  local id, tag, _, task, slot, queue = string.match(item, FORM)
-  if not id or math.max(#task, #slot, #queue) > LONGEST_NAME then return nil end
+  local item = call('LINDEX', list, -1)
+  if not item then return nil end
+  local id, tag = string.match(item, '^{"body": "%[%[\\"([%w_-]+)\\", \\"(%d+%.%d+%.%d+%.?%d*)\\"%]')
+  local number = string.match(string.sub(item, -24), '%-(%d+)"}}$')
+  local job = id and number and load_job(id)
+  local to = job and not job.newer and find_route(job, routine_of(tag))
+  if not to or message_of(to.template, job, tag, number) ~= item then return nil end
   call('RPOP', list)
   return id, tag
 end

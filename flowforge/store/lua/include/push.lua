@@ -1,5 +1,4 @@
 -- Putting an invocation's message on its broker list.
--- The template's bytes 1 to 5 stand for job id, tag, invocation number, push number, priority.
 
 local routes = {}
 
@@ -28,11 +27,10 @@ end
 
 -- Every push gets the next number of its list: what is unclaimed and older than the list's tail
 -- has been popped.
+-- The template's holes come in this order; the last one is the push number.
 local function message_of(template, job, tag, number)
-  return (string.gsub(template, '[\1-\5]', {
-    ['\1'] = job.id, ['\2'] = tag, ['\3'] = string.match(tag, '^%d+'),
-    ['\4'] = string.format('%d', number), ['\5'] = job.priority,
-  }))
+  local id, own = job.id, string.match(tag, '^%d+')
+  return string.format(template, id, tag, id, own, id, id, id, own, job.priority, id, own, number)
 end
 
 -- list -> {template, job, tag} each, while pushes are held; nil: they are made at once.
