@@ -11,7 +11,8 @@ from typing import Any
 import redis
 from celery import Celery
 
-from flowforge.codec import encode_payload, invocation_record
+from flowforge.codec import encode_payload
+from flowforge.entry import Entry
 from flowforge.errors import (
     ChildJobError,
     ConfigurationError,
@@ -135,8 +136,9 @@ class Engine(Submitter):
     ) -> Iterator[list[str]]:
         common, definition, fields = self._prepare(flow, entry_routine_id, priority, max_in_flight)
         keys = repeat(None) if idempotency_keys is None else idempotency_keys
+        entry = self._entry(definition, common)
         jobs = (
-            self._new_job(definition, common, entry_params, key)
+            self._new_job(entry, definition.flow_id, entry_params, key)
             for entry_params, key in zip(params, keys, strict=idempotency_keys is not None)
         )
         while chunk := list(islice(jobs, SUBMIT_CHUNK)):
@@ -151,7 +153,8 @@ class Engine(Submitter):
     ) -> ChildJob:
         """A job that the commit of a handler is going to create."""
         common, definition, fields = self._prepare(flow, entry_routine_id, None, None)
-        job = self._new_job(definition, common, params, None)
+        entry = self._entry(definition, common)
+        job = self._new_job(entry, definition.flow_id, params, None)
         return ChildJob(
             job.job_id,
             [*common.arguments(), job.job_id, job.mode, job.record],
@@ -200,24 +203,15 @@ class Engine(Submitter):
         )
         return common, definition, fields
 
+    def _entry(self, definition: Definition, common: Submission) -> Entry:
+        return Entry(definition, common.routine, common.slot, self.settings.max_payload)
+
     def _new_job(
-        self,
-        definition: Definition,
-        common: Submission,
-        entry_params: dict[str, Any] | None,
-        key: str | None,
+        self, entry: Entry, flow_id: str, params: dict[str, Any] | None, key: str | None
     ) -> NewJob:
-        routine, slot = common.routine, common.slot
-        where = f"entry params of {definition.routines[routine].id!r}"
-        params = _checked_params(entry_params, where)
-        payload = encode_payload(params, self.settings.max_payload, where)
-        join = definition.join(routine, slot)
-        return NewJob(
-            self.store.new_job_id(),
-            definition.mode(routine, slot) if join is None else join.mode(params, where),
-            invocation_record(0, payload),
-            "" if key is None else _scoped(definition.flow_id, key),
-        )
+        mode, record = entry.first(params)
+        key = "" if key is None else _scoped(flow_id, key)
+        return NewJob(self.store.new_job_id(), mode, record, key)
 
     def knows_keys(self, flow_id: str, idempotency_keys: Sequence[str]) -> list[bool]:
         """Whether there are jobs of a flow with these keys on this server."""
@@ -348,14 +342,6 @@ def _checked_window(asked: object, otherwise: int) -> int:
     if isinstance(asked, bool) or not isinstance(asked, int) or asked < 1:
         raise ValueError(f"max_in_flight must be a whole number of at least 1, not {asked!r}")
     return asked
-
-
-def _checked_params(params: object, where: str) -> dict[str, Any]:
-    if params is None:
-        return {}
-    if not isinstance(params, dict) or not all(isinstance(name, str) for name in params):
-        raise ValueError(f"{where} must be a dict with text keys, not {params!r}")
-    return params
 
 
 def _checked_priority(priority: object) -> int:

@@ -43,7 +43,7 @@ def job_snapshot(engine: Engine, job_id: str) -> dict[str, Any]:
         "routines": routines(engine, job_id),
         "open_joins": [asdict(join) for join in job.open_joins],
         "pause_points": job.pause_points,
-        "output_count": int(row["output_count"]),
+        "output_count": int(row.get("output_count", 0)),
         "outputs": [asdict(output) for output in job.outputs],
     }
 

@@ -1,7 +1,7 @@
 """Every key that FlowForge uses, for Python and for the Lua scripts.
 
-One table is the source of both: a method here and a function ``k_<name>`` in Lua, so that a key
-can be renamed or sharded in this file alone. The broker's lists are not in it: they belong to
+One table is the source of both: a method here, and ``k_<name>(argument)`` in Lua, so that a key can
+be renamed or sharded in this file alone. The broker's lists are not in it: they belong to
 kombu and carry the names of Celery queues.
 """
 
@@ -58,12 +58,31 @@ class Keys:
         return self.root + PATTERNS[name].replace("{}", argument)
 
 
-def lua_functions() -> str:
-    """Lua source that defines ``k_<name>`` for every pattern, over the local ``P`` (the root)."""
-    lines = []
-    for name, pattern in PATTERNS.items():
-        before, hole, after = re.match(r"([^{]*)(\{\})?(.*)", pattern).groups()  # type: ignore[union-attr]
-        argument = "a" if hole else ""
-        parts = [f"P..'{before}'"] + (["a"] if hole else []) + ([f"'{after}'"] if after else [])
-        lines.append(f"local function k_{name}({argument}) return {'..'.join(parts)} end")
-    return "\n".join(lines)
+_CALL = re.compile(r"\bk_(\w+)\(")
+
+
+def expand_keys(source: str) -> str:
+    """Lua source with every ``k_<name>(argument)`` as the text that makes the key.
+
+    A function for each would be made anew in every call of a script. The root is the local ``P``.
+    KeyError for an unknown pattern.
+    """
+    while match := _CALL.search(source):
+        end = _closing(source, match.end())
+        before, hole, after = PATTERNS[match[1]].partition("{}")
+        parts = ["P", f"'{before}'"]
+        if hole:
+            parts += [f"({source[match.end() : end]})", f"'{after}'"]
+        key = "..".join(part for part in parts if part != "''")
+        source = f"{source[: match.start()]}({key}){source[end + 1 :]}"
+    return source
+
+
+def _closing(source: str, at: int) -> int:
+    """Where the parenthesis closes that was opened before ``at``."""
+    depth = 1
+    for place in range(at, len(source)):
+        depth += {"(": 1, ")": -1}.get(source[place], 0)
+        if depth == 0:
+            return place
+    raise ValueError(f"no parenthesis closes {source[at - 20 : at + 20]!r}")

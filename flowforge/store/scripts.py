@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from importlib import resources
 
-from flowforge.store.keys import lua_functions
+from flowforge.store.keys import expand_keys
 
 _INCLUDE = re.compile(r"^--@include (.+)$", re.MULTILINE)
 
@@ -27,9 +27,7 @@ def _render(text: str, name: str) -> str:
         raise ValueError(f"lua/{name}.lua has no --@include line")
     included = resources.files("flowforge.store") / "lua" / "include"
     parts = [(included / f"{part.strip()}.lua").read_text() for part in match[1].split(",")]
-    # The root has to be bound before the key functions that close over it.
-    parts[0] = parts[0].replace("local call =", lua_functions() + "\nlocal call =", 1)
-    return text[: match.start()] + "\n".join(parts) + text[match.end() :]
+    return expand_keys(text[: match.start()] + "\n".join(parts) + text[match.end() :])
 
 
 def _load_all() -> dict[str, Script]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis.exceptions import NoScriptError
 
@@ -16,8 +17,7 @@ from flowforge.store.link import Argument, Link
 from flowforge.store.scripts import SCRIPTS
 
 
-@dataclass(frozen=True)
-class NewJob:
+class NewJob(NamedTuple):
     """What differs between jobs that are submitted together."""
 
     job_id: str
@@ -112,7 +112,7 @@ class Store:
 
     def new_job_id(self) -> str:
         """The server's name and 80 random bits: whoever has the id can tell where the job is."""
-        return f"{self.server_name}-{secrets.token_hex(10)}"
+        return f"{self._server_name or self.server_name}-{os.urandom(10).hex()}"
 
     def run(self, script: str, *arguments: Argument) -> Any:
         """Run one script by name; a server that does not know it is taught first."""

@@ -6,7 +6,6 @@ its own.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -100,10 +99,10 @@ class Bench:
             window=100, keep=LONG, history_limit=1000, output_limit=100, entry="r0.s0",
         )  # fmt: skip
         job = NewJob(secrets.token_hex(8), "", record())
-        names = {field.name for field in dataclasses.fields(NewJob)}
+        names = set(NewJob._fields)
         return Request(
             replace(common, **{k: v for k, v in changes.items() if k not in names}),
-            replace(job, **{k: v for k, v in changes.items() if k in names}),
+            job._replace(**{k: v for k, v in changes.items() if k in names}),
         )
 
     def send(self, request: Request, fields: Fields | None) -> str | None:
@@ -234,7 +233,7 @@ class Bench:
         """Queued, running, waiting, timers."""
         row = self.row(job_id)
         queued, running, waiting, timers = (
-            int(row[name]) for name in ("queued", "running", "waiting", "timers")
+            int(row.get(name, 0)) for name in ("queued", "running", "waiting", "timers")
         )
         return queued, running, waiting, timers
 

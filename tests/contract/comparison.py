@@ -121,7 +121,7 @@ def _check_counters(row: dict[str, bytes], model: Model, job: Job) -> None:
     for tag in job.uncommitted:
         assert len(model.places(job, tag)) == 1, (tag, model.places(job, tag))
     names = ("queued", "running", "waiting", "timers", "staged")
-    queued, running, waiting, timers, staged = (int(row[name]) for name in names)
+    queued, running, waiting, timers, staged = (int(row.get(name, 0)) for name in names)
     assert queued == model.queued(job)
     assert running == model.running(job)
     assert waiting == len(job.backlog)

@@ -38,10 +38,14 @@ route({ def = def }, about.r, about.s)
 call('HINCRBY', k_definition(def), 'active', created)
 call('PERSIST', k_definition(def))
 hold_pushes()
+local pending = {}
 for i = first, fields - 1, 4 do
   if not known[i] then
-    create_job(about, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], nil, now)
+    create_job(about, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], nil, now, pending)
   end
+end
+for i = 1, #pending, 1000 do
+  call('ZADD', k_status('pending'), unpack(pending, i, math.min(i + 999, #pending)))
 end
 let_pushes_go()
 return answer

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowforge.store.keys import PATTERNS, Keys, lua_functions
+from flowforge.store.keys import PATTERNS, Keys, expand_keys
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 
 
 def lua_key(name: str, root: str, argument: str) -> str:
-    """What the Lua function of a pattern makes."""
+    """What ``k_<name>`` in a script makes."""
     runtime = lupa.lua51.LuaRuntime()
-    source = f"local P = ...\n{lua_functions()}\nreturn k_{name}"
-    key: str = runtime.execute(source, root)(argument)
+    source = f"local P, argument = ...\nreturn k_{name}({'argument' if argument else ''})"
+    key: str = runtime.execute(expand_keys(source), root, argument)
     return key
 
 
@@ -27,6 +27,17 @@ def test_lua_and_python_agree(name: str) -> None:
     """A script finds what Python wrote, whatever is in the argument."""
     argument = "a{}b'c\"ü.%s" if "{}" in PATTERNS[name] else ""
     assert lua_key(name, "ff:", argument) == Keys("ff").of(name, argument)
+
+
+def test_arguments_may_be_expressions() -> None:
+    """With parentheses, operators and other keys in them."""
+    source = "return k_job(f(a .. ')'):lower() or k_leader()) .. k_segment(x)"
+    with pytest.raises(ValueError, match="no parenthesis closes"):
+        expand_keys("return k_job(a")
+    assert expand_keys("return k_job(f(a) or k_leader())..k_segment(x..'/')") == (
+        "return (P..'j:'..(f(a) or (P..'leader')))..(P..'g:'..(x..'/'))"
+    )
+    assert "k_" not in expand_keys(source.replace("')'", "'.'"))
 
 
 def test_the_prefix_comes_first() -> None:

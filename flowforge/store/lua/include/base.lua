@@ -25,10 +25,10 @@ local function load_job(id)
   if not f[1] then return nil end
   local job = {
     id = id, status = f[1], def = f[2], suffix = f[3], priority = f[4],
-    queued = tonumber(f[5]), running = tonumber(f[6]), waiting = tonumber(f[7]),
+    queued = tonumber(f[5] or 0), running = tonumber(f[6] or 0), waiting = tonumber(f[7] or 0),
     last = tonumber(f[8]), window = tonumber(f[9]), keep = tonumber(f[10]),
     history_limit = f[11], output_limit = tonumber(f[12]), created = f[13],
-    timers = tonumber(f[14]), staged = tonumber(f[15]), joins = f[16] == '1',
+    timers = tonumber(f[14] or 0), staged = tonumber(f[15] or 0), joins = f[16] == '1',
     parent = f[17] or nil, newer = tonumber(f[18] or 1) > LAYOUT,
     queues = tonumber(f[19] or 1),
   }

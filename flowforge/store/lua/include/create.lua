@@ -1,7 +1,8 @@
 -- Creating a job with its first invocation.
 -- about: what jobs that are submitted together have in common; parent: 'id/tag' of the invocation
--- that waits for a child job, or nil.
-local function create_job(about, id, mode, record, idempotency, parent, now)
+-- that waits for a child job, or nil; pending: where its entry in the index of pending jobs goes, as
+-- score and member, or nil: it is made at once.
+local function create_job(about, id, mode, record, idempotency, parent, now, pending)
   local job = {
     id = id, status = 'pending', def = about.def, suffix = about.suffix,
     priority = about.priority, queued = 0, running = 0, waiting = 0, last = 0, timers = 0,
@@ -10,15 +11,22 @@ local function create_job(about, id, mode, record, idempotency, parent, now)
     created = now, parent = parent, queues = about.queues,
   }
   deliver(job, about.r, about.s, mode, record)
+  -- A counter that is not there is zero.
   call('HSET', k_job(id), 'v', 1, 'flow', about.flow, 'def', about.def, 'suffix', about.suffix,
     'priority', about.priority, 'window', about.window, 'keep', about.keep,
     'history_limit', about.history_limit, 'output_limit', about.output_limit, 'created', now,
-    'entry', about.entry, 'output_count', 0, 'joins', about.joins and 1 or 0,
-    'queues', about.queues,
-    'status', 'pending', 'queued', job.queued, 'running', 0, 'waiting', job.waiting,
-    'last', job.last, 'timers', 0, 'staged', 0, 'updated', now)
+    'entry', about.entry, 'queues', about.queues, 'status', 'pending', 'queued', job.queued,
+    'last', job.last, 'updated', now)
+  if job.waiting > 0 then call('HSET', k_job(id), 'waiting', job.waiting) end
+  if about.joins then call('HSET', k_job(id), 'joins', 1) end
   if parent then call('HSET', k_job(id), 'parent', parent) end
-  call('ZADD', k_status('pending'), now, id)
+  -- A job that joins may end below.
+  if pending and not about.joins then
+    pending[#pending + 1] = now
+    pending[#pending + 1] = id
+  else
+    call('ZADD', k_status('pending'), now, id)
+  end
   if idempotency ~= '' then
     call('HSET', k_job(id), 'idempotency', idempotency)
     call('SET', k_idempotency(idempotency), id)

@@ -20,11 +20,17 @@ local function leave_definition(def, now, keep)
   if call('HINCRBY', key, 'active', -1) <= 0 then call('PEXPIREAT', key, until_ms) end
 end
 
-local KEPT = { k_job, k_routines, k_stats, k_routine_data, k_history, k_outputs, k_pauses }
-local WORK = {
-  k_invocations, k_attempts, k_backlog, k_merges, k_outstanding, k_joins, k_collected, k_segments,
-  k_children,
-}
+-- What stays with a job after its end.
+local function kept_of(id)
+  return { k_job(id), k_routines(id), k_stats(id), k_routine_data(id), k_history(id), k_outputs(id),
+    k_pauses(id) }
+end
+
+-- What only a job that can go on needs.
+local function work_of(id)
+  return { k_invocations(id), k_attempts(id), k_backlog(id), k_merges(id), k_outstanding(id),
+    k_joins(id), k_collected(id), k_segments(id), k_children(id) }
+end
 
 -- Ends a job: terminal status, retention on every key, waiters told. A failed job keeps its work
 -- so that it can be retried; of other jobs nothing can run any more, so their work is dropped.
@@ -40,10 +46,10 @@ local function finish(job, status, now)
   job.ended = now
   call('HSET', k_job(job.id), 'ended', now)
   save_job(job, now)
-  for _, key in ipairs(KEPT) do call('PEXPIRE', key(job.id), job.keep) end
+  for _, key in ipairs(kept_of(job.id)) do call('PEXPIRE', key, job.keep) end
   local segments = call('LRANGE', k_segments(job.id), 0, -1)
-  for _, key in ipairs(WORK) do
-    if status == 'failed' then call('PEXPIRE', key(job.id), job.keep) else call('UNLINK', key(job.id)) end
+  for _, key in ipairs(work_of(job.id)) do
+    if status == 'failed' then call('PEXPIRE', key, job.keep) else call('UNLINK', key) end
   end
   for _, segment in ipairs(segments) do
     local key = k_segment(segment)
@@ -66,8 +72,8 @@ end
 local function revive(job)
   call('HINCRBY', k_definition(job.def), 'active', 1)
   call('PERSIST', k_definition(job.def))
-  for _, key in ipairs(KEPT) do call('PERSIST', key(job.id)) end
-  for _, key in ipairs(WORK) do call('PERSIST', key(job.id)) end
+  for _, key in ipairs(kept_of(job.id)) do call('PERSIST', key) end
+  for _, key in ipairs(work_of(job.id)) do call('PERSIST', key) end
   for _, segment in ipairs(call('LRANGE', k_segments(job.id), 0, -1)) do
     call('PERSIST', k_segment(segment))
   end
