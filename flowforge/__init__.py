@@ -1,16 +1,33 @@
-"""FlowForge: event-driven workflows on the Celery fleet you already have."""
+"""FlowForge: event-driven workflows on the Celery fleet you already have.
 
-from flowforge.errors import FlowForgeError
-from flowforge.flow import Flow
-from flowforge.job_state import JobState, Output
-from flowforge.model.connection import Connection
-from flowforge.model.decorator import routine
-from flowforge.model.error_handler import ErrorHandler, ErrorStrategy
-from flowforge.model.event import Event
-from flowforge.model.join import Join
-from flowforge.model.routine import Routine
-from flowforge.model.slot import Slot
-from flowforge.set_up import configure, install, shutdown
+The names are loaded with the first of them that is used, as Celery's are, so that a program which
+only mentions the package starts fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+# What type checkers take for true, without the time that importing ``typing`` takes.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from flowforge.public import (
+        Connection,
+        ErrorHandler,
+        ErrorStrategy,
+        Event,
+        Flow,
+        FlowForgeError,
+        JobState,
+        Join,
+        Output,
+        Routine,
+        Slot,
+        configure,
+        install,
+        routine,
+        shutdown,
+    )
 
 # Sorted by what a reader does with them.
 __all__ = [  # noqa: RUF022
@@ -36,3 +53,15 @@ __all__ = [  # noqa: RUF022
 ]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    public = importlib.import_module("flowforge.public")
+    globals().update({each: getattr(public, each) for each in __all__})
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

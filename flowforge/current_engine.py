@@ -7,11 +7,11 @@ the embedded server.
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Callable
 
 from flowforge.engine import Submitter
-from flowforge.errors import ConfigurationError
 
 
 class _Current:
@@ -41,6 +41,8 @@ def current_engine() -> Submitter:
     with _Current.lock:
         if _Current.engine is None:
             if _Current.factory is None:
-                raise ConfigurationError("import flowforge before an engine is used")
+                # It lies above, so it is named here and not imported.
+                importlib.import_module("flowforge.set_up")
+            assert _Current.factory is not None, "set_up registers a factory"
             _Current.engine = _Current.factory()
         return _Current.engine

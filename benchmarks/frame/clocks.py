@@ -67,9 +67,19 @@ def machine_seconds() -> float:
     return worked / os.sysconf("SC_CLK_TCK")
 
 
-def pin() -> None:
-    """Keep this process, and what it starts from now on, on one core: the last it may use."""
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+def pin(*others: int) -> None:
+    """Keep this process, and what it starts from now on, on one core: the last it may use.
+
+    ``others``: processes that shall share it.
+    """
+    core = {max(os.sched_getaffinity(0))}
+    for pid in (0, *others):
+        os.sched_setaffinity(pid, core)
+
+
+def unpin() -> None:
+    """Let this process use every core again."""
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
 
 
 def supported() -> bool:

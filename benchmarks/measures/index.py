@@ -8,6 +8,7 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
+from benchmarks.frame import clocks
 from benchmarks.frame.rows import Group, Row, Target, show
 from benchmarks.frame.samples import Samples
 from benchmarks.frame.scale import Scale
@@ -30,7 +31,8 @@ LOOKS = 200
 def index(scale: Scale) -> Figures:
     """The same operations with 200 jobs, with 10,000 open ones, with 200,000 finished ones.
 
-    Each time the small installation and the large one are looked at in turns. Unpinned: making
+    Each time the small installation and the large one are looked at in turns, with both servers and
+    this process on one core: on two cores it decides the times which server wakes up where. Making
     200,000 jobs is only the preparation, and both cores may do it.
     """
     opened, finished = scale.pick((10_000, 200_000), (1_000, 5_000), (5, 5))
@@ -43,12 +45,13 @@ def index(scale: Scale) -> Figures:
         with Stage(pinned=False) as second:
             large = _Installation(second, flow, few)
             large.submit(opened)
-            figures = _compare("open", small, large, looks)
+            servers = (first.server.pid, second.server.pid)
+            figures = _compare("open", small, large, looks, servers)
             large.work_off(opened)
             large.submit(finished - opened - few)
             large.work_off(finished)
             large.submit(few)
-            return figures | _compare("finished", small, large, looks)
+            return figures | _compare("finished", small, large, looks, servers)
 
 
 class _Installation:
@@ -89,8 +92,11 @@ class _Installation:
         }
 
 
-def _compare(when: str, small: _Installation, large: _Installation, looks: int) -> Figures:
-    """Medians in milliseconds of both, measured in turns."""
+def _compare(
+    when: str, small: _Installation, large: _Installation, looks: int, servers: tuple[int, ...]
+) -> Figures:
+    """Medians in milliseconds of both, measured in turns on one core."""
+    clocks.pin(*servers)
     times: dict[str, list[float]] = defaultdict(list)
     for _ in range(looks):
         for size, installation in (("few", small), ("many", large)):
@@ -99,6 +105,7 @@ def _compare(when: str, small: _Installation, large: _Installation, looks: int) 
                 began = time.perf_counter()
                 operation()
                 times[f"{name}_{size}_{when}_ms"].append(time.perf_counter() - began)
+    clocks.unpin()
     return {name: median(found) * 1000 for name, found in times.items()}
 
 

@@ -59,6 +59,7 @@ class Keys:
 
 
 _CALL = re.compile(r"\bk_(\w+)\(")
+_PARENTHESIS = re.compile("[()]")
 
 
 def expand_keys(source: str) -> str:
@@ -67,22 +68,29 @@ def expand_keys(source: str) -> str:
     A function for each would be made anew in every call of a script. The root is the local ``P``.
     KeyError for an unknown pattern.
     """
-    while match := _CALL.search(source):
+    made, at = [], 0
+    while match := _CALL.search(source, at):
         end = _closing(source, match.end())
-        before, hole, after = PATTERNS[match[1]].partition("{}")
-        parts = ["P", f"'{before}'"]
-        if hole:
-            parts += [f"({source[match.end() : end]})", f"'{after}'"]
-        key = "..".join(part for part in parts if part != "''")
-        source = f"{source[: match.start()]}({key}){source[end + 1 :]}"
-    return source
+        made += [source[at : match.start()], _lua_key(match[1], source[match.end() : end])]
+        at = end + 1
+    return "".join([*made, source[at:]])
+
+
+def _lua_key(name: str, argument: str) -> str:
+    before, hole, after = PATTERNS[name].partition("{}")
+    if not hole:
+        return f"(P..'{before}')"
+    rest = f"..'{after}'" if after else ""
+    return f"(P..'{before}'..({expand_keys(argument)}){rest})"
 
 
 def _closing(source: str, at: int) -> int:
     """Where the parenthesis closes that was opened before ``at``."""
-    depth = 1
-    for place in range(at, len(source)):
-        depth += {"(": 1, ")": -1}.get(source[place], 0)
-        if depth == 0:
-            return place
-    raise ValueError(f"no parenthesis closes {source[at - 20 : at + 20]!r}")
+    depth, place = 1, at
+    while depth:
+        match = _PARENTHESIS.search(source, place)
+        if match is None:
+            raise ValueError(f"no parenthesis closes {source[at - 20 : at + 20]!r}")
+        depth += 1 if match[0] == "(" else -1
+        place = match.end()
+    return place - 1

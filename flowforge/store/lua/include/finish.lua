@@ -17,7 +17,8 @@ local function leave_definition(def, now, keep)
   if call('HEXISTS', key, 'json') == 0 then return end
   local until_ms = math.max(tonumber(call('HGET', key, 'until') or 0), now + keep)
   call('HSET', key, 'until', until_ms)
-  if call('HINCRBY', key, 'active', -1) <= 0 then call('PEXPIREAT', key, until_ms) end
+  -- The job's own keys count their time from a command that may come a little later.
+  if call('HINCRBY', key, 'active', -1) <= 0 then call('PEXPIREAT', key, until_ms + 1000) end
 end
 
 -- What stays with a job after its end.
