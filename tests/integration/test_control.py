@@ -369,10 +369,19 @@ class TestRefusals:
         job.resume()
         assert kinds(job) == ["submitted"]
         job.pause()
+        job.resume()
+        job.resume()
+        assert kinds(job) == ["submitted", "paused", "resumed"]
+        gate.touch()
+        assert outputs(job)
+
+    def test_a_paused_job_has_no_result_yet(self, log: str, gate: Path) -> None:
+        """Whoever asks for it is told what to do."""
+        job = started_slow(log, gate)
+        job.pause()
         gate.touch()
         with pytest.raises(JobPausedError, match="resume"):
             job.result(LIMIT)
-        job.resume()
         job.resume()
         assert outputs(job)
 
