@@ -54,12 +54,12 @@ class Maintenance:
         self._thread = threading.Thread(target=self._loop, name="flowforge-upkeep", daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
-        """End the thread and hand the lead over at once."""
+    def stop(self, *, resign: bool = True) -> None:
+        """End the thread and hand the lead over at once; without ``resign`` it has to expire."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=5.0)
-        if self._lead_until:
+        if self._lead_until and resign:
             self._safely(self._resign)
 
     def _loop(self) -> None:

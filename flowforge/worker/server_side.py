@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from celery import Celery
 
-from flowforge.errors import ConfigurationError
+from flowforge.errors import ConfigurationError, StoreUnavailableError
 from flowforge.model import registry
 from flowforge.settings import Settings
 from flowforge.store.link import ServerLink, make_client
@@ -37,9 +37,6 @@ TIMER_INTERVAL = 0.25
 
 #: Seconds between two reports of a worker's presence.
 PRESENCE_INTERVAL = 5.0
-
-#: Seconds that a stopping worker takes to say so: a server that is away must not keep it.
-FAREWELL = 5.0
 
 
 class ServerSide:
@@ -86,13 +83,14 @@ class ServerSide:
 
     def stop(self) -> None:
         """End the upkeep, and tell others if the server is there to be told."""
-        farewell = threading.Thread(target=self._leave, name="flowforge-farewell", daemon=True)
-        farewell.start()
-        farewell.join(FAREWELL)
-
-    def _leave(self) -> None:
-        self._upkeep.stop()
-        self._presence.withdraw()
+        try:
+            self.probe.link.call("PING")
+        except StoreUnavailableError:
+            # The lead and the report of this worker expire by themselves.
+            self._upkeep.stop(resign=False)
+        else:
+            self._upkeep.stop()
+            self._presence.withdraw()
 
     def maintenance(self, presence: Presence) -> Maintenance:
         """The upkeep thread of one worker."""

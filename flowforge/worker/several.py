@@ -59,7 +59,7 @@ def serve_several(app: Celery, sides: Sequence[ServerSide]) -> None:
                         self.first_connection_attempt = False
                         return _connect(side)
                 maybe_shutdown()
-                logger.warning("none of the servers answers, trying again in %s s", RETRY)
+                logger.error("none of the servers answers, trying again in %s s", RETRY)
                 time.sleep(RETRY)
 
         def connection_for_write(self, url: Any = None, heartbeat: float | None = None) -> Any:
@@ -83,11 +83,11 @@ def _connect(side: ServerSide) -> Any:
     connection = side.connection()
     try:
         check_server(side.probe.link)
-        return connection.connect() and connection
+        connection.connect()
     except (FlowForgeError, OperationalError, *connection.connection_errors) as error:
-        logger.warning("not served: %s", error)
         connection.close()
-        raise _UnreachableError from error
+        raise _UnreachableError(str(error)) from error
+    return connection
 
 
 class _OtherServers(bootsteps.StartStopStep):
@@ -99,6 +99,9 @@ class _OtherServers(bootsteps.StartStopStep):
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
         self._links: list[_Link] = []
+        #: Servers that did not answer, and those of them that have answered since.
+        self._away: set[ServerSide] = set()
+        self._back: set[ServerSide] = set()
         #: Counts starts: what was planned before the latest is void.
         self._start = 0
 
@@ -119,17 +122,35 @@ class _OtherServers(bootsteps.StartStopStep):
     def _attach(self, consumer: Any, side: ServerSide, start: int) -> None:
         if start != self._start:
             return
+        if side in self._away - self._back:
+            # The event loop must not wait for an address that swallows connections.
+            threading.Thread(target=self._ask, args=(side,), daemon=True).start()
+            self._try_later(consumer, side)
+            return
         try:
             connection = _connect(side)
             link = _Link(side, connection, self._consume(consumer, connection))
-        except (_UnreachableError, OperationalError):
-            consumer.timer.call_after(RETRY, self._attach, (consumer, side, start))
+        except (_UnreachableError, OperationalError) as error:
+            logger.warning("going on without a server, tried every %s s: %s", RETRY, error)
+            self._away.add(side)
+            self._back.discard(side)
+            self._try_later(consumer, side)
             return
+        self._away.discard(side)
+        self._back.discard(side)
         self._links.append(link)
         logger.info("also serving %s", connection.as_uri())
         if consumer.hub is None:
             drain = threading.Thread(target=self._drain, args=(consumer, link, start), daemon=True)
             drain.start()
+
+    def _try_later(self, consumer: Any, side: ServerSide) -> None:
+        consumer.timer.call_after(RETRY, self._attach, (consumer, side, self._start))
+
+    def _ask(self, side: ServerSide) -> None:
+        with contextlib.suppress(FlowForgeError):
+            check_server(side.probe.link)
+            self._back.add(side)
 
     def _consume(self, consumer: Any, connection: Any) -> Any:
         if consumer.hub is not None:
@@ -146,12 +167,13 @@ class _OtherServers(bootsteps.StartStopStep):
             while start == self._start:
                 with contextlib.suppress(TimeoutError):
                     link.connection.drain_events(timeout=_DRAIN)
-        except link.connection.connection_errors as error:
+        except Exception as error:  # noqa: BLE001 - else the server would not be served any more
+            # Closing a connection that is waited on breaks the waiting, in one way or another.
             if start == self._start:
-                logger.warning("the connection to a server was lost, trying again: %s", error)
+                logger.warning("the connection to a server was lost, trying again: %r", error)
                 self._links.remove(link)
                 _close(link)
-                consumer.timer.call_after(RETRY, self._attach, (consumer, link.side, start))
+                self._try_later(consumer, link.side)
 
 
 def _close(link: _Link) -> None:

@@ -1,7 +1,7 @@
-"""When each granted claim was asked for, noted by the workers that import this module.
+"""When each granted claim was asked for and answered, noted by the workers that import this module.
 
-What a worker asks for after a pause has returned must not be granted. When its handler starts does
-not tell: the answer to an earlier claim may be on its way.
+What is asked for after a pause has returned, and answered before a resume is called, must not be
+granted. When its handler starts does not tell: the answer to an earlier claim may be on its way.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ _VARIABLE = "FLOWFORGE_CHAOS_CLAIMS"
 
 @dataclass(frozen=True)
 class Asked:
-    """A granted claim. ``at``: wall time of the question in nanoseconds."""
+    """A granted claim. ``at``, ``answered``: wall times in nanoseconds around the call."""
 
     job_id: str
     tag: str
     at: int
+    answered: int
 
 
 def environment(path: Path) -> Mapping[str, str]:
@@ -37,11 +38,11 @@ def environment(path: Path) -> Mapping[str, str]:
 def read(path: Path) -> list[Asked]:
     """Every granted claim."""
     lines = (line.split(" ") for line in path.read_text().splitlines())
-    return [Asked(job_id, tag, int(at)) for job_id, tag, at in lines]
+    return [Asked(job_id, tag, int(at), int(answered)) for job_id, tag, at, answered in lines]
 
 
 def _note(descriptor: int, job_id: str, tag: str, at: int) -> None:
-    os.write(descriptor, f"{job_id} {tag} {at}\n".encode())
+    os.write(descriptor, f"{job_id} {tag} {at} {time.time_ns()}\n".encode())
 
 
 def _watch(path: str) -> None:

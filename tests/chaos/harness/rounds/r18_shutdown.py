@@ -94,4 +94,5 @@ ROUND = Round(
     target="I1 to I4, nothing re-run that had time to finish",
     run=run,
     cut=0.04,
+    alone=True,
 )
