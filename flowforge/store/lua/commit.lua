@@ -80,8 +80,9 @@ for _ = 1, tonumber(take()) do
   local slot, k = take(), tonumber(take())
   if slot == '' then
     -- Larger collections go with the job: deleting them here would block the server.
-    local number = string.match(tag, '^%d+')
-    for i = 1, math.min(k, 500) do call('HDEL', k_collected(id), number .. '.' .. i) end
+    local number, items = string.match(tag, '^%d+'), {}
+    for i = 1, math.min(k, 500) do items[i] = number .. '.' .. i end
+    if items[1] then call('HDEL', k_collected(id), unpack(items)) end
   end
   local base = tonumber(call('HGET', k_merges(id), slot .. '.base') or 0)
   if k < 0 then
