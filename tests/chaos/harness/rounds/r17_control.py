@@ -42,7 +42,8 @@ def run(arena: Arena) -> None:
     site.start(pool="prefork", concurrency=2, wait=False)
     site.start(pool="threads", concurrency=_WAITING, wait=False)
     site.fleet.wait_until_ready()
-    size = max(300, 20 * toggles)
+    # So large that the trees outlast the toggles.
+    size = max(1000, 20 * toggles)
     jobs = [site.submit(Tree(size, micros=2000)) for _ in range(_TOGGLED)]
     own = Controller(site.engine)
     for job in jobs:
