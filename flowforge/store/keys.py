@@ -39,6 +39,8 @@ PATTERNS: dict[str, str] = {
     "timers": "timers",  # zset: id/tag by due time
     "sequences": "seq",  # hash: broker list -> number of its latest push
     "expiry": "expiry",  # zset: ended job ids by the time their keys go
+    "trash": "trash",  # list: what is to be removed in pieces: a name, or items of a collection
+    "thrown_away": "x:{}",  # hash: what was too large to be removed at once, by its name before
     "server": "server",  # string: the server's own name
     "leader": "leader",  # string: who does the maintenance
     "workers": "workers",  # hash: worker name -> record

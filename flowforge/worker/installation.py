@@ -14,6 +14,7 @@ from flowforge.settings import Settings
 from flowforge.store.server_check import check_server
 from flowforge.worker.address import broker_address, state_url
 from flowforge.worker.isolation import Isolation
+from flowforge.worker.leaving import leave_in_order
 from flowforge.worker.runtime import Producer
 from flowforge.worker.runtimes import Runtimes
 from flowforge.worker.server_side import ServerSide
@@ -78,6 +79,7 @@ class Installation:
 
             def start(self, worker: Any) -> None:
                 self.started = True
+                leave_in_order(worker)
                 for side in sides:
                     side.start(worker)
                 # Celery's consumer knows the tasks of its start only; classes may come later.

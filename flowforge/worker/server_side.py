@@ -16,6 +16,7 @@ from flowforge.store.link import ServerLink, make_client
 from flowforge.store.placement import PATIENCE
 from flowforge.store.store import Store
 from flowforge.worker.address import broker_address
+from flowforge.worker.duties.disposal import Disposal
 from flowforge.worker.duties.presence import FORGOTTEN, Absence, Presence
 from flowforge.worker.duties.reclaimer import Reclaimer
 from flowforge.worker.duties.resender import Resender
@@ -34,6 +35,9 @@ WORKER_PATIENCE = 60.0
 
 #: Seconds between two looks for due timers: how late a retry may be.
 TIMER_INTERVAL = 0.25
+
+#: Seconds between two rounds of emptying the trash.
+DISPOSAL_INTERVAL = 1.0
 
 #: Seconds between two reports of a worker's presence.
 PRESENCE_INTERVAL = 5.0
@@ -104,6 +108,7 @@ class ServerSide:
                 # One look sees what was popped, a later one finds it lost: both within a sweep.
                 Duty(Resender(store, settings.unclaimed_grace), settings.sweep / 3),
                 Duty(Retention(store), settings.sweep),
+                Duty(Disposal(store), DISPOSAL_INTERVAL),
                 Duty(Absence(store), FORGOTTEN),
             ],
         )

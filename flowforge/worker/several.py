@@ -98,6 +98,7 @@ class _OtherServers(bootsteps.StartStopStep):
 
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
+        consumer.flowforge_others = self
         self._links: list[_Link] = []
         #: Servers that did not answer, and those of them that have answered since.
         self._away: set[ServerSide] = set()
@@ -118,6 +119,13 @@ class _OtherServers(bootsteps.StartStopStep):
             _close(link)
 
     shutdown = stop
+
+    def cancel(self) -> None:
+        """Take no more messages: what a kombu consumer calls so."""
+        self._start += 1
+        for link in self._links:
+            with contextlib.suppress(*link.connection.connection_errors, OperationalError):
+                link.consumer.cancel()
 
     def _attach(self, consumer: Any, side: ServerSide, start: int) -> None:
         if start != self._start:

@@ -1,7 +1,7 @@
 -- Ends a job for good; what waits is dropped, what runs will not be able to commit.
 -- In:  id, reason, packed details
 -- Out: 'ok' | 'gone' | the status of a job that has ended
---@include base, history, push, join, deliver, family, finish
+--@include base, history, push, join, deliver, family, trash, finish
 local id, reason, details = ARGV[2], ARGV[3], ARGV[4]
 local job = load_job(id)
 if not job then return 'gone' end

@@ -11,7 +11,7 @@
 -- Out: {'ok' | 'done' (was committed before) | 'stale' (another claim is valid) | 'gone'
 --      | 'dropped' (the job has ended) | 'newer' (a later release's job)}, and behind 'ok' what was claimed next, if anything:
 --      id, tag, record, claims, lost, definition hash
---@include base, history, push, join, deliver, family, finish, lease, grant, next, create
+--@include base, history, push, join, deliver, family, trash, finish, lease, grant, next, create
 local id, tag, token, outcome = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local micros, details = tonumber(ARGV[6]), ARGV[7]
 local at = 8
@@ -78,12 +78,7 @@ end
 
 for _ = 1, tonumber(take()) do
   local slot, k = take(), tonumber(take())
-  if slot == '' then
-    -- Larger collections go with the job: deleting them here would block the server.
-    local number, items = string.match(tag, '^%d+'), {}
-    for i = 1, math.min(k, 500) do items[i] = number .. '.' .. i end
-    if items[1] then call('HDEL', k_collected(id), unpack(items)) end
-  end
+  if slot == '' then throw_items_away(id, string.match(tag, '^%d+'), k) end
   local base = tonumber(call('HGET', k_merges(id), slot .. '.base') or 0)
   if k < 0 then
     k = tonumber(call('HGET', k_merges(id), slot) or 0)

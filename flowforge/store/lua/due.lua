@@ -1,7 +1,7 @@
 -- Releases timers that are due.
 -- In:  most
 -- Out: {released, ms until the next timer or -1}
---@include base, history, push, join, deliver, family, finish
+--@include base, history, push, join, deliver, family, trash, finish
 local most = ARGV[2]
 
 -- about: 'number field' of a collection, which may have fired since.

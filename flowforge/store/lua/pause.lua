@@ -1,7 +1,7 @@
 -- From now on no handler of the job starts; those that run may finish and commit.
 -- In:  id, reason, packed checkpoint or '', packed pause point
 -- Out: 'ok' | 'gone' | the status of a job that has ended
---@include base, history, push, join, deliver, family, finish
+--@include base, history, push, join, deliver, family, trash, finish
 local id, reason, checkpoint, point = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local job = load_job(id)
 if not job then return 'gone' end

@@ -1,12 +1,15 @@
 -- Forgets ended jobs whose keys have expired, in the indexes over all jobs.
 -- In:  most
 -- Out: forgotten
---@include base
+--@include base, trash
 local most = ARGV[2]
 local STATUSES = { 'pending', 'running', 'paused', 'completed', 'failed', 'cancelled' }
 local gone = call('ZRANGEBYSCORE', k_expiry(), '-inf', now_ms(), 'LIMIT', 0, most)
 for _, id in ipairs(gone) do
   call('ZREM', k_expiry(), id)
+  -- Of a failed job that nobody retried.
+  local work = work_of(id)
+  if call('EXISTS', unpack(work)) > 0 then throw_away(work) end
   for _, status in ipairs(STATUSES) do call('ZREM', k_status(status), id) end
 end
 -- With the last job go the push numbers of lists that are empty: what still lies on a list must

@@ -1,7 +1,7 @@
 -- Releases exactly what was parked. With retry = '1' a failed job is what is resumed.
 -- In:  id, retry
 -- Out: 'ok' | 'gone' | 'undefined' (its definition is gone) | the status that does not allow it
---@include base, history, push, join, deliver, family, finish
+--@include base, history, push, join, deliver, family, trash, finish
 local id, retry = ARGV[2], ARGV[3] == '1'
 local job = load_job(id)
 if not job then return 'gone' end

@@ -27,12 +27,6 @@ local function kept_of(id)
     k_pauses(id) }
 end
 
--- What only a job that can go on needs.
-local function work_of(id)
-  return { k_invocations(id), k_attempts(id), k_backlog(id), k_merges(id), k_outstanding(id),
-    k_joins(id), k_collected(id), k_segments(id), k_children(id) }
-end
-
 -- Ends a job: terminal status, retention on every key, waiters told. A failed job keeps its work
 -- so that it can be retried; of other jobs nothing can run any more, so their work is dropped.
 local function finish(job, status, now)
@@ -48,13 +42,18 @@ local function finish(job, status, now)
   call('HSET', k_job(job.id), 'ended', now)
   save_job(job, now)
   for _, key in ipairs(kept_of(job.id)) do call('PEXPIRE', key, job.keep) end
-  local segments = call('LRANGE', k_segments(job.id), 0, -1)
-  for _, key in ipairs(work_of(job.id)) do
-    if status == 'failed' then call('PEXPIRE', key, job.keep) else call('UNLINK', key) end
+  local hashes, lists = work_of(job.id)
+  for _, segment in ipairs(call('LRANGE', k_segments(job.id), 0, -1)) do
+    lists[#lists + 1] = k_segment(segment)
   end
-  for _, segment in ipairs(segments) do
-    local key = k_segment(segment)
-    if status == 'failed' then call('PEXPIRE', key, job.keep) else call('UNLINK', key) end
+  if status == 'failed' then
+    for _, key in ipairs(hashes) do
+      call('PEXPIRE', key, job.keep + (call('HLEN', key) > FEW and SPARE or 0))
+    end
+    for _, key in ipairs(lists) do call('PEXPIRE', key, job.keep) end
+  else
+    throw_away(hashes)
+    for _, key in ipairs(lists) do call('UNLINK', key) end
   end
   local idempotency = call('HGET', k_job(job.id), 'idempotency')
   if idempotency then call('PEXPIRE', k_idempotency(idempotency), job.keep) end
@@ -73,8 +72,10 @@ end
 local function revive(job)
   call('HINCRBY', k_definition(job.def), 'active', 1)
   call('PERSIST', k_definition(job.def))
-  for _, key in ipairs(kept_of(job.id)) do call('PERSIST', key) end
-  for _, key in ipairs(work_of(job.id)) do call('PERSIST', key) end
+  local hashes, lists = work_of(job.id)
+  for _, keys in ipairs({ kept_of(job.id), hashes, lists }) do
+    for _, key in ipairs(keys) do call('PERSIST', key) end
+  end
   for _, segment in ipairs(call('LRANGE', k_segments(job.id), 0, -1)) do
     call('PERSIST', k_segment(segment))
   end

@@ -24,9 +24,8 @@ _SLOW = Tree(24, micros=600_000)
 #: stopped softly there.
 _NEVER_SOFTLY = "solo"
 
-#: Seconds until a worker that was told to stop has ended. Billiard's children wait up to 30 s for
-#: their parent to read their last result, which now and then it has given up to do.
-_END = 45.0
+#: Seconds until a worker that was told to stop has ended.
+_END = 20.0
 
 
 #: Nanoseconds that a handler may take beyond its own sleep.

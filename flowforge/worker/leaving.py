@@ -1,0 +1,133 @@
+"""Ending a worker at a moment at which nothing is half done.
+
+Celery acts on a signal where it strikes. A cold shutdown, the soft one's end as well, runs whole in
+the signal handler: when that interrupts the hand-over of a message to a child process, the parent
+waits for ever for a child that never got it; in a pool of greenlets it takes the greenlet that it
+interrupts, which may be a routine's. A warm shutdown forgets messages that a child was given and
+has not answered yet; that child then waits 30 s for its result to be read.
+
+Here Celery's handlers are called by the event loop, once nothing is on its way to a child any more
+and nothing new can follow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from celery.concurrency.solo import TaskPool as SoloPool
+from kombu.exceptions import OperationalError
+
+#: What Celery calls the handlers that end a worker.
+_WARM, _COLD = "worker_Warm", "worker_Cold"
+
+#: Those of them that this platform has.
+_SIGNALS = [getattr(signal, n) for n in ("SIGTERM", "SIGQUIT", "SIGINT") if hasattr(signal, n)]
+
+#: Seconds that the event loop has to come by. It does not turn while the broker is away.
+_TURN = 2.0
+
+#: Seconds that the children have to take up what they were given, and between two looks.
+_TAKE_UP = 5.0
+_LOOK = 0.01
+
+
+def leave_in_order(worker: Any) -> None:
+    """Put off what Celery does on a signal. To be called when it has installed its handlers.
+
+    A second signal is not put off. A solo worker runs its task in the event loop, and so does
+    without.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if worker.pool.is_green:
+        _each(_COLD, lambda handler: _in_a_greenlet(worker, handler))
+    elif worker.hub is not None and not isinstance(worker.pool, SoloPool):
+        leave = _Leave(worker)
+        _each(_WARM, leave.instead_of)
+        _each(_COLD, leave.instead_of)
+
+
+def _each(name: str, replace: Callable[[Any], Any]) -> None:
+    for number in _SIGNALS:
+        handler = signal.getsignal(number)
+        if getattr(handler, "__name__", "") == name:
+            signal.signal(number, replace(handler))
+
+
+def _in_a_greenlet(worker: Any, handler: Any) -> Any:
+    def leave(*arguments: Any) -> None:
+        _take_no_more(worker)
+        handler(*arguments)
+
+    return lambda *arguments: worker.pool.spawn_n(leave, *arguments)
+
+
+def _take_no_more(worker: Any) -> None:
+    """What was fetched and has not begun goes back to the server when the connection ends."""
+    consumer = worker.consumer
+    for name in ("task_consumer", "flowforge_others"):
+        tasks = getattr(consumer, name, None)
+        if tasks is not None:
+            with contextlib.suppress(OperationalError, *consumer.connection_errors):
+                tasks.cancel()
+    if worker.semaphore is not None:
+        worker.semaphore.clear()
+
+
+class _Leave:
+    """Calls a signal's handler from the event loop of a worker."""
+
+    def __init__(self, worker: Any) -> None:
+        self._worker = worker
+        #: The handler that waits to be called, with its arguments.
+        self._waiting: tuple[Any, tuple[Any, ...]] | None = None
+        self._signalled = False
+        self._turned = threading.Event()
+
+    def instead_of(self, handler: Any) -> Any:
+        """A signal handler that does what `handler` does, later."""
+
+        def put_off(number: int, frame: Any) -> None:
+            if self._signalled:
+                # A second one is impatience, or says that the event loop does not turn.
+                self._waiting = None
+                handler(number, frame)
+                return
+            self._signalled = True
+            self._waiting = (handler, (number, frame))
+            # The hub may be in the middle of anything, with its lock held. From a thread it is
+            # also woken up.
+            threading.Thread(target=self._hand_over, args=(number,), daemon=True).start()
+
+        return put_off
+
+    def _hand_over(self, number: int) -> None:
+        self._worker.hub.call_soon(self._begin)
+        if not self._turned.wait(_TURN) and self._waiting:
+            os.kill(os.getpid(), number)
+
+    def _begin(self) -> None:
+        self._turned.set()
+        _take_no_more(self._worker)
+        self._go(time.monotonic() + _TAKE_UP)
+
+    def _go(self, until: float) -> None:
+        if self._waiting is None:
+            return
+        if self._on_their_way() and time.monotonic() < until:
+            self._worker.hub.call_later(_LOOK, self._go, until)
+            return
+        (handler, arguments), self._waiting = self._waiting, None
+        handler(*arguments)
+
+    def _on_their_way(self) -> bool:
+        """Whether something was given to the pool of processes that no child has taken up yet."""
+        pool = getattr(self._worker.pool, "_pool", None)
+        given = getattr(pool, "_cache", {})
+        return any(not job.accepted() for job in list(given.values()))
