@@ -3,8 +3,9 @@
 Celery acts on a signal where it strikes. A cold shutdown, the soft one's end as well, runs whole in
 the signal handler: when that interrupts the hand-over of a message to a child process, the parent
 waits for ever for a child that never got it; in a pool of greenlets it takes the greenlet that it
-interrupts, which may be a routine's. A warm shutdown forgets messages that a child was given and
-has not answered yet; that child then waits 30 s for its result to be read.
+interrupts, which may be a routine's; in a solo worker it raises its errors into the routine. A warm
+shutdown forgets messages that a child was given and has not answered yet; that child then waits
+30 s for its result to be read.
 
 Here Celery's handlers are called by the event loop, once nothing is on its way to a child any more
 and nothing new can follow.
@@ -21,6 +22,8 @@ from collections.abc import Callable
 from typing import Any
 
 from celery.concurrency.solo import TaskPool as SoloPool
+from celery.platforms import EX_FAILURE
+from celery.worker import state
 from kombu.exceptions import OperationalError
 
 #: What Celery calls the handlers that end a worker.
@@ -36,36 +39,72 @@ _TURN = 2.0
 _TAKE_UP = 5.0
 _LOOK = 0.01
 
+#: A signal handler, and what makes another one of it.
+_Handler = Callable[[int, Any], None]
+_Wrap = Callable[[_Handler], _Handler]
+
 
 def leave_in_order(worker: Any) -> None:
     """Put off what Celery does on a signal. To be called when it has installed its handlers.
 
-    A second signal is not put off. A solo worker runs its task in the event loop, and so does
-    without.
+    A second signal is not put off.
     """
     if threading.current_thread() is not threading.main_thread():
         return
     if worker.pool.is_green:
-        _each(_COLD, lambda handler: _in_a_greenlet(worker, handler))
-    elif worker.hub is not None and not isinstance(worker.pool, SoloPool):
+        _replace_cold(lambda handler: _in_a_greenlet(worker, handler))
+    elif isinstance(worker.pool, SoloPool):
+        _replace_cold(_after_the_task)
+    elif worker.hub is not None:
         leave = _Leave(worker)
-        _each(_WARM, leave.instead_of)
-        _each(_COLD, leave.instead_of)
+        _replace(_WARM, leave.instead_of)
+        _replace(_COLD, leave.instead_of)
 
 
-def _each(name: str, replace: Callable[[Any], Any]) -> None:
+def _replace(name: str, wrap: _Wrap) -> None:
     for number in _SIGNALS:
         handler = signal.getsignal(number)
-        if getattr(handler, "__name__", "") == name:
-            signal.signal(number, replace(handler))
+        if callable(handler) and getattr(handler, "__name__", "") == name:
+            signal.signal(number, wrap(handler))
 
 
-def _in_a_greenlet(worker: Any, handler: Any) -> Any:
-    def leave(*arguments: Any) -> None:
+def _replace_cold(wrap: _Wrap) -> None:
+    """Cold handlers alone, also that which the first Ctrl-C, a warm one, puts in its own place."""
+
+    def then_replace(handler: _Handler) -> _Handler:
+        def warm(number: int, frame: Any) -> None:
+            handler(number, frame)
+            _replace(_COLD, wrap)
+
+        return warm
+
+    _replace(_COLD, wrap)
+    _replace(_WARM, then_replace)
+
+
+def _in_a_greenlet(worker: Any, handler: _Handler) -> _Handler:
+    def leave(number: int, frame: Any) -> None:
         _take_no_more(worker)
-        handler(*arguments)
+        handler(number, frame)
 
-    return lambda *arguments: worker.pool.spawn_n(leave, *arguments)
+    return lambda number, frame: worker.pool.spawn_n(leave, number, frame)
+
+
+def _after_the_task(handler: _Handler) -> _Handler:
+    """For a solo worker, which has nobody who could stop its task but the task itself."""
+
+    def cold(number: int, frame: Any) -> None:
+        if not state.active_requests:
+            handler(number, frame)
+        elif state.should_terminate is None:
+            # Not by way of a log or a file object: the signal may have interrupted just those.
+            os.write(2, b"worker: ends with its task, or cuts it off when it is told so again\n")
+            vars(state)["should_terminate"] = EX_FAILURE
+        else:
+            # As if the machine had failed: the invocation's lease expires.
+            os._exit(EX_FAILURE)
+
+    return cold
 
 
 def _take_no_more(worker: Any) -> None:
@@ -86,11 +125,11 @@ class _Leave:
     def __init__(self, worker: Any) -> None:
         self._worker = worker
         #: The handler that waits to be called, with its arguments.
-        self._waiting: tuple[Any, tuple[Any, ...]] | None = None
+        self._waiting: tuple[_Handler, int, Any] | None = None
         self._signalled = False
         self._turned = threading.Event()
 
-    def instead_of(self, handler: Any) -> Any:
+    def instead_of(self, handler: _Handler) -> _Handler:
         """A signal handler that does what `handler` does, later."""
 
         def put_off(number: int, frame: Any) -> None:
@@ -100,7 +139,7 @@ class _Leave:
                 handler(number, frame)
                 return
             self._signalled = True
-            self._waiting = (handler, (number, frame))
+            self._waiting = (handler, number, frame)
             # The hub may be in the middle of anything, with its lock held. From a thread it is
             # also woken up.
             threading.Thread(target=self._hand_over, args=(number,), daemon=True).start()
@@ -123,8 +162,10 @@ class _Leave:
         if self._on_their_way() and time.monotonic() < until:
             self._worker.hub.call_later(_LOOK, self._go, until)
             return
-        (handler, arguments), self._waiting = self._waiting, None
-        handler(*arguments)
+        (handler, *arguments), self._waiting = self._waiting, None
+        # Celery does not ask whether the pool can stop a task; threads cannot.
+        with contextlib.suppress(NotImplementedError):
+            handler(*arguments)
 
     def _on_their_way(self) -> bool:
         """Whether something was given to the pool of processes that no child has taken up yet."""

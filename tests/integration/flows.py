@@ -342,6 +342,17 @@ class Slow(One):
         self.emit("output", number=number, attempt=self.attempt)
 
 
+class Busy(One):
+    """Computes until its gate is open: a greenlet that never lets another one have its turn."""
+
+    def go(self, log: str, gate: str) -> None:
+        note(log, "started")
+        deadline = time.monotonic() + GATE_LIMIT
+        while not Path(gate).exists() and time.monotonic() < deadline:
+            pass
+        self.emit("output")
+
+
 class Watchful(One):
     """Works until it is cancelled, then tries to emit all the same."""
 

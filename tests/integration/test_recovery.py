@@ -13,7 +13,9 @@ import pytest
 
 from flowforge import ErrorHandler, JobState
 from flowforge.server import LocalServer
+from tests.chaos.harness import soft_shutdown
 from tests.integration.flows import (
+    Busy,
     Flaky,
     Held,
     One,
@@ -25,7 +27,15 @@ from tests.integration.flows import (
     slow_then_echo,
     squares,
 )
-from tests.integration.installation import FAST, LIMIT, Installation, installed, kinds, outputs
+from tests.integration.installation import (
+    FAST,
+    FLOWS,
+    LIMIT,
+    Installation,
+    installed,
+    kinds,
+    outputs,
+)
 from tests.integration.notes import counted, notes
 from tests.support.eventually import eventually
 from tests.support.fleet import Worker
@@ -341,3 +351,72 @@ class TestShutdown:
         assert "lost" not in kinds(wide)
         assert job.status == "completed"
         assert third.alive
+
+    @pytest.mark.parametrize("pool", ["prefork", "threads", "gevent", "solo"])
+    def test_a_soft_shutdown_lets_handlers_finish(
+        self, server: LocalServer, tmp_path: Path, pool: str
+    ) -> None:
+        """Whatever the signal interrupts: nothing is cut off that ends before the time is over."""
+        with installed(server, tmp_path, (FLOWS, soft_shutdown.MODULE), lease=300) as own:
+            worker = own.fleet.start(pool=pool, concurrency=2)
+            log, gate = tmp_path / "log", tmp_path / "gate"
+            job = single(Busy).execute("it", {"log": str(log), "gate": str(gate)})
+            eventually(lambda: notes(log))
+            os.kill(worker.pid, signal.SIGQUIT)
+            if pool == "solo":
+                eventually(lambda: "ends with its task" in worker.output())
+            gate.touch()
+            assert len(outputs(job)) == 1
+            own.fleet.wait_until_ended(worker)
+            assert notes(log) == ["started"]
+            assert not own.redis.exists(own.key("leases"))
+
+    @pytest.mark.parametrize(
+        ("pool", "sent", "cut_off"),
+        [
+            ("prefork", signal.SIGQUIT, True),
+            ("prefork", signal.SIGINT, True),
+            ("gevent", signal.SIGINT, True),
+            ("threads", signal.SIGQUIT, False),
+            ("solo", signal.SIGQUIT, True),
+            ("solo", signal.SIGINT, False),
+        ],
+    )
+    def test_a_worker_that_is_told_twice_does_not_fail_the_job(
+        self, own: Installation, tmp_path: Path, pool: str, sent: signal.Signals, cut_off: bool
+    ) -> None:
+        """What the pool can cut off runs again elsewhere; what it cannot is waited for."""
+        worker = own.fleet.start(pool=pool, concurrency=2)
+        log, gate = tmp_path / "log", tmp_path / "gate"
+        job = slow_then_echo().execute("slow", {"log": str(log), "gate": str(gate)})
+        eventually(lambda: notes(log))
+        os.kill(worker.pid, sent)
+        eventually(lambda: "Hitting" in worker.output() or "ends with" in worker.output())
+        os.kill(worker.pid, sent)
+        if cut_off:
+            own.fleet.wait_until_ended(worker)
+        own.fleet.start(pool="threads")
+        gate.touch()
+        assert len(outputs(job)) == 1
+        own.fleet.wait_until_ended(worker)
+        assert set(kinds(job)) <= {"submitted", "lost", "completed"}
+
+    @pytest.mark.parametrize(
+        ("pool", "sent"),
+        [
+            ("prefork", signal.SIGTERM),
+            ("prefork", signal.SIGQUIT),
+            ("gevent", signal.SIGQUIT),
+            ("solo", signal.SIGTERM),
+        ],
+    )
+    def test_a_worker_ends_while_its_server_is_away(
+        self, tmp_path: Path, pool: str, sent: signal.Signals
+    ) -> None:
+        """It has nothing to say that the server would not find out."""
+        with LocalServer.start() as server, installed(server, tmp_path, **FAST) as own:
+            worker = own.fleet.start(pool=pool)
+            server.kill()
+            eventually(lambda: "onnection" in worker.output().partition("ready.")[2])
+            os.kill(worker.pid, sent)
+            own.fleet.wait_until_ended(worker)

@@ -29,6 +29,8 @@ class Round:
     cut: float = 0.05
     #: Whether it measures times that a busy neighbour would spoil.
     alone: bool = False
+    #: Whether it takes as long as all the others, and so has to start before them.
+    first: bool = False
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def run_all(
 
     Those that measure times run by themselves, after the others.
     """
-    shared = [one for one in rounds if not one.alone]
+    shared = sorted((one for one in rounds if not one.alone), key=lambda one: not one.first)
     alone = [one for one in rounds if one.alone]
     results: list[Result] = []
     for group, width in ((shared, side_by_side), (alone, 1)):

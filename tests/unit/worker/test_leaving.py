@@ -1,4 +1,4 @@
-"""Celery's signal handlers are called when nothing is half done, and at once when that is wanted."""
+"""Signals end a worker when nothing is half done, and at once when that is wanted."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from celery.concurrency.solo import TaskPool as SoloPool
+from celery.worker import state
 from kombu.asynchronous import Hub
 from kombu.asynchronous.semaphore import LaxBoundedSemaphore
 
@@ -63,9 +64,14 @@ class Handler:
     def __init__(self, name: str) -> None:
         self.__name__ = name
         self.calls: list[int] = []
+        self.raises: Exception | None = None
+        self.then: Callable[[], Any] = lambda: None
 
     def __call__(self, number: int, _: Any) -> None:
         self.calls.append(number)
+        self.then()
+        if self.raises:
+            raise self.raises
 
 
 @pytest.fixture
@@ -145,15 +151,54 @@ def test_a_loop_that_does_not_turn_is_not_waited_for(
     assert worker.cancelled == []
 
 
-def test_handlers_of_others_and_solo_workers_are_left_alone(
-    worker: Worker, install: Callable[..., Handler]
-) -> None:
-    """An app's own handler is its own affair; a solo worker's loop does not turn in a task."""
+def test_handlers_of_others_are_left_alone(install: Callable[..., Handler]) -> None:
+    """An app's own handler is its own affair."""
     own = install(name="own")
     assert signal.getsignal(signal.SIGTERM) is own
+
+
+def test_a_pool_that_cannot_stop_its_tasks_does_not_break_the_loop(
+    worker: Worker, install: Callable[..., Handler]
+) -> None:
+    """Celery's cold shutdown raises for threads what it could have asked."""
+    cold = install(signal.SIGQUIT, "worker_Cold")
+    cold.raises = NotImplementedError()
+    signal.raise_signal(signal.SIGQUIT)
+    eventually(lambda: worker.turn() or cold.calls)
+
+
+def test_a_solo_worker_ends_with_its_task(
+    worker: Worker, install: Callable[..., Handler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cold shutdown must not raise into the routine that it interrupts."""
+    monkeypatch.setattr(state, "should_terminate", None)
+    monkeypatch.setattr(state, "active_requests", {"a task"})
+    exits: list[int] = []
+    monkeypatch.setattr(os, "_exit", exits.append)
     worker.pool = SoloPool.__new__(SoloPool)
-    celerys = install()
-    assert signal.getsignal(signal.SIGTERM) is celerys
+    cold = install(signal.SIGQUIT, "worker_Cold")
+    signal.raise_signal(signal.SIGQUIT)
+    assert (cold.calls, state.should_terminate, exits) == ([], 1, [])
+    signal.raise_signal(signal.SIGQUIT)
+    assert (cold.calls, exits) == ([], [1])
+    monkeypatch.setattr(state, "active_requests", set())
+    signal.raise_signal(signal.SIGQUIT)
+    assert cold.calls == [signal.SIGQUIT]
+
+
+def test_the_second_interrupt_of_a_solo_worker_is_a_cold_one(
+    worker: Worker, install: Callable[..., Handler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one installs Celery's handler for it, which then is replaced as well."""
+    monkeypatch.setattr(state, "should_terminate", None)
+    monkeypatch.setattr(state, "active_requests", {"a task"})
+    worker.pool = SoloPool.__new__(SoloPool)
+    warm, cold = install(signal.SIGINT), Handler("worker_Cold")
+    warm.then = lambda: signal.signal(signal.SIGINT, cold)
+    signal.raise_signal(signal.SIGINT)
+    assert warm.calls == [signal.SIGINT]
+    signal.raise_signal(signal.SIGINT)
+    assert (cold.calls, state.should_terminate) == ([], 1)
 
 
 def test_greenlets_are_not_taken_for_it(worker: Worker, install: Callable[..., Handler]) -> None:
@@ -161,7 +206,8 @@ def test_greenlets_are_not_taken_for_it(worker: Worker, install: Callable[..., H
     spawned: list[tuple[Any, ...]] = []
     worker.pool = SimpleNamespace(is_green=True, spawn_n=lambda *call: spawned.append(call))
     warm = install()
-    assert signal.getsignal(signal.SIGTERM) is warm
+    signal.raise_signal(signal.SIGTERM)
+    assert warm.calls == [signal.SIGTERM]
     cold = install(signal.SIGQUIT, "worker_Cold")
     signal.raise_signal(signal.SIGQUIT)
     assert (cold.calls, worker.cancelled) == ([], [])

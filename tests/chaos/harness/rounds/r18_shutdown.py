@@ -20,13 +20,8 @@ _POOLS = ("prefork", "threads", "prefork", "gevent", "prefork", "solo")
 _QUICK = Tree(400, micros=5000)
 _SLOW = Tree(24, micros=600_000)
 
-#: A solo worker runs Celery's signal handler in the middle of the routine's own: nothing can be
-#: stopped softly there.
-_NEVER_SOFTLY = "solo"
-
 #: Seconds until a worker that was told to stop has ended.
 _END = 20.0
-
 
 #: Nanoseconds that a handler may take beyond its own sleep.
 _SLACK = 20_000_000
@@ -36,7 +31,7 @@ def run(arena: Arena) -> None:
     cycles = arena.times(100, least=4)
     site = arena.site(arena.server().url, imports=(soft_shutdown.MODULE,))
     pools = [_POOLS[i % len(_POOLS)] for i in range(_WORKERS + cycles)]
-    alive = [(pool, site.start(pool=pool, wait=False)) for pool in pools[:_WORKERS]]
+    alive = [site.start(pool=pool, wait=False) for pool in pools[:_WORKERS]]
     site.fleet.wait_until_ready()
     leaving: dict[Worker, float] = {}
     # Process -> wall time in nanoseconds at which a soft shutdown may cut off what it runs.
@@ -45,11 +40,11 @@ def run(arena: Arena) -> None:
     softly = 0
     for pool in pools[_WORKERS:]:
         # A rolling restart: the new one is ready before the next old one is told to stop.
-        alive.append((pool, site.start(pool=pool, wait=False)))
-        site.fleet.wait_until_ready(alive[-1][1])
+        alive.append(site.start(pool=pool, wait=False))
+        site.fleet.wait_until_ready(alive[-1])
         _feed(site, handlers=5)
-        kind, victim = alive.pop(0)
-        soft = kind != _NEVER_SOFTLY and arena.rng.random() < 0.5
+        victim = alive.pop(0)
+        soft = arena.rng.random() < 0.5
         softly += soft
         leaving[victim] = time.monotonic()
         if soft:

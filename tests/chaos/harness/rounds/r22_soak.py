@@ -34,7 +34,7 @@ _PAUSE = 1.0
 _RETENTION = 12.0
 
 #: Seconds until a worker has ended that was told to: see the row of shutdowns.
-_END = 45.0
+_END = 20.0
 
 #: How far the memory of the steady worker, and of the server at rest, may grow: share and bytes.
 _GROWTH = 1.10
@@ -232,4 +232,5 @@ ROUND = Round(
     target="I1 to I4, memory flat, key count back to its baseline",
     run=run,
     cut=0,
+    first=True,
 )

@@ -15,6 +15,9 @@ from tests.support.fleet import Worker
 
 _WIDE = Wide(size=450, groups=9)
 
+#: With collections that are too large to be removed by the scripts that end them.
+_LARGE = Wide(size=1400, groups=2)
+
 
 def run(arena: Arena) -> None:
     faults = arena.times(60, least=4)
@@ -24,6 +27,8 @@ def run(arena: Arena) -> None:
     site.fleet.wait_until_ready()
     for number in range(faults):
         site.fleet.wait_until_ready(*workers)
+        if number % 15 == 0:
+            site.submit(_LARGE)
         site.work(2, _WIDE, handlers=1 + arena.rng.randrange(300))
         place = arena.rng.randrange(len(workers))
         if number % 3 == 0:

@@ -1,0 +1,140 @@
+"""What is too large to be removed at once waits in the trash, and is taken away in pieces."""
+
+from __future__ import annotations
+
+from flowforge.worker.duties.disposal import Disposal
+from tests.contract.bench import LONG, Bench
+from tests.support.eventually import eventually
+
+# slot kind timeout-ms otherwise ancestors, as Router.fields writes them.
+COUNT = "1.0 count 0 fail 0\n"
+
+#: More than a script removes itself.
+MANY = 1234
+
+
+def start(bench: Bench, items: int, others: int = 0, **changes: object) -> str:
+    """A job with a full collection of `items`, and `others` of one that stays open."""
+    job = bench.submit(COUNT, **changes)
+    bench.start(job)
+    children = [(1, 0, f"j{items}:a")] * items + [(1, 0, "j9999:b")] * others
+    bench.commit(job, children=[*children, (0, 1, "")])
+    return job
+
+
+def trash(bench: Bench) -> list[bytes]:
+    found: list[bytes] = bench.link.call("LRANGE", bench.key("trash"), 0, -1)
+    return found
+
+
+def thrown_away(bench: Bench) -> int:
+    """Fields of keys that lie in the trash."""
+    keys = [bench.key("thrown_away", entry.decode()) for entry in trash(bench)]
+    return sum(bench.link.call("HLEN", key) for key in keys)
+
+
+def dispose(bench: Bench, most: int) -> int:
+    """How many pieces it takes to empty the trash."""
+    pieces = 0
+    while bench.store.run("dispose", most):
+        pieces += 1
+    return pieces
+
+
+def test_a_large_hash_of_a_job_that_ends_is_taken_away_in_pieces(bench: Bench) -> None:
+    """At the end it is out of the job's way; each piece is as large as was asked for."""
+    job = start(bench, 2, others=MANY)
+    bench.store.cancel(job, "")
+    assert bench.hash("collected", job) == {}
+    assert trash(bench) == [f"j:{job}:c".encode()]
+    assert thrown_away(bench) == MANY + 2
+    bench.store.run("dispose", 500)
+    assert thrown_away(bench) == MANY + 2 - 500
+    assert dispose(bench, 500) == 2
+    assert not [key for key in bench.every_key() if ":x:" in key or key.endswith("trash")]
+
+
+def test_small_hashes_are_removed_at_once(bench: Bench) -> None:
+    """They are no work for the upkeep."""
+    job = start(bench, 2, others=20)
+    bench.store.cancel(job, "")
+    assert bench.hash("collected", job) == {}
+    assert trash(bench) == []
+    assert bench.store.run("dispose", 500) == 0
+
+
+def test_a_full_piece_may_be_the_last(bench: Bench) -> None:
+    """A number of fields that pieces divide evenly leaves nothing either."""
+    job = start(bench, 1000)
+    bench.store.cancel(job, "")
+    dispose(bench, 500)
+    assert trash(bench) == []
+    assert not [key for key in bench.every_key() if ":x:" in key]
+
+
+def test_waiting_work_of_a_cancelled_job_may_be_large(bench: Bench) -> None:
+    """Invocations behind the window count like items of joins."""
+    job = bench.submit(window=1)
+    bench.start(job)
+    bench.commit(job, children=[(0, 0, "")] * MANY)
+    bench.store.cancel(job, "")
+    assert bench.tags(job) == set()
+    assert thrown_away(bench) == MANY
+    dispose(bench, 1000)
+    assert trash(bench) == []
+
+
+def test_items_of_a_large_collection_go_without_the_others(bench: Bench) -> None:
+    """Its handler is done, the job goes on: what shares the hash stays."""
+    job = start(bench, MANY, others=3)
+    bench.start(job, "2.1.0")
+    bench.commit(job, "2.1.0", resets=[("", MANY)])
+    assert len(bench.hash("collected", job)) == MANY + 3
+    assert dispose(bench, 500) == 3
+    assert set(bench.hash("collected", job)) == {"3.1", "3.2", "3.3"}
+    assert trash(bench) == []
+
+
+def test_items_of_a_job_that_has_ended_meanwhile_are_no_work(bench: Bench) -> None:
+    """The hash is in the trash itself."""
+    job = start(bench, MANY, others=3)
+    bench.start(job, "2.1.0")
+    bench.commit(job, "2.1.0", resets=[("", MANY)])
+    bench.store.cancel(job, "")
+    assert len(trash(bench)) == 2
+    assert dispose(bench, 10_000) == 2
+    assert bench.hash("collected", job) == {}
+    assert not [key for key in bench.every_key() if ":x:" in key]
+
+
+def test_a_failed_job_keeps_its_work_until_it_is_forgotten(bench: Bench) -> None:
+    """Nobody retried it: retention throws its large hashes away, before the server frees them."""
+    job = start(bench, 2, others=MANY, keep=20)
+    bench.start(job, "4.0.1")
+    bench.fail(job, "4.0.1")
+    collected = bench.key("collected", job)
+    assert bench.link.call("PTTL", collected) > 3_000_000
+    assert eventually(lambda: bench.store.run("prune", 10)) == 1
+    assert trash(bench) == [f"j:{job}:c".encode()]
+    dispose(bench, 1000)
+    assert not [key for key in bench.every_key() if job in key]
+
+
+def test_a_retried_job_keeps_its_large_hashes(bench: Bench) -> None:
+    """Nothing of it goes with the time that it would have had."""
+    job = start(bench, 2, others=MANY, keep=LONG)
+    bench.start(job, "4.0.1")
+    bench.fail(job, "4.0.1")
+    assert bench.store.run("prune", 10) == 0
+    assert bench.store.retry(job) == "ok"
+    assert bench.link.call("PTTL", bench.key("collected", job)) == -1
+    assert len(bench.hash("collected", job)) == MANY + 2
+
+
+def test_the_upkeep_empties_the_trash(bench: Bench) -> None:
+    """In one round, unless there is very much."""
+    job = start(bench, 2, others=MANY)
+    bench.store.cancel(job, "")
+    assert Disposal(bench.store).run_once() == 3
+    assert trash(bench) == []
+    assert Disposal(bench.store).run_once() == 0
