@@ -98,19 +98,29 @@ class Arena:
         server: LocalServer = self.own(LocalServer.start(data, config=directives))
         return server
 
-    def site(self, url: str, worker_url: str | None = None, **settings: Any) -> Site:
-        """A fresh installation on a server. ``worker_url``: a proxy that workers go through.
+    def site(
+        self,
+        url: str,
+        worker_url: str | None = None,
+        beside: Site | None = None,
+        **settings: Any,
+    ) -> Site:
+        """A fresh installation on a server. ``worker_url``: what workers use instead, for example a
+        proxy. ``beside``: a site whose workers serve this server as well.
 
         Further keyword arguments are settings, or ``imports`` and ``env`` for the workers.
         """
         self._sites += 1
         directory = self.directory / f"site-{self._sites}"
         directory.mkdir(parents=True)
-        prefix = f"c{self.rng.getrandbits(48):012x}"
+        prefix = beside.settings.prefix if beside else f"c{self.rng.getrandbits(48):012x}"
         settings = {**PROFILES[self.profile], **settings, **self._site_options}
         site: Site = self.own(
-            Site(url, prefix, directory, self.violations, worker_url=worker_url, **settings)
-        )
+            Site(
+                url, prefix, directory, self.violations, worker_url=worker_url, beside=beside,
+                **settings,
+            )
+        )  # fmt: skip
         return site
 
     def __enter__(self) -> Self:

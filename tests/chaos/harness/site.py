@@ -45,6 +45,7 @@ class Site:
         violations: list[str],
         *,
         worker_url: str | None = None,
+        beside: Site | None = None,
         end_limit: float = END_LIMIT,
         imports: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
@@ -66,6 +67,8 @@ class Site:
         self.fleet = Fleet(worker_url or url, prefix, directory, modules, **settings)
         self._env = {ledger.VARIABLE: str(self.ledger), **tuning.environment(settings)}
         self._env.update(env or {})
+        if beside is not None:
+            self.fleet, self.ledger = beside.fleet, beside.ledger
         self._last_fault = time.monotonic()
         self._under_way: list[str] = []
 
