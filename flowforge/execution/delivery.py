@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from flowforge.codec import encode_payload, invocation_record, output_record, packb, read_invocation
 from flowforge.errors import EmissionError
-from flowforge.execution.effects import Child, Effects
+from flowforge.execution.effects import NOBODY, Child, Effects
 from flowforge.model.plan import Plan, PlannedRoutine, PlannedSlot, Target
 
 
@@ -41,9 +41,9 @@ class Surroundings(Protocol):
     def child_outputs(self, job_id: str) -> list[dict[str, Any]]: ...
 
 
-#: Children, and bytes of their records, that an attempt collects in memory. More are staged in the
-#: store, which costs it about 1 ms at a time.
-STAGED_CHILDREN = 200
+#: Children and outputs, and bytes of their records, that an attempt collects in memory. More are
+#: staged in the store, which costs it about 1 ms at a time.
+STAGED_EMISSIONS = 200
 STAGED_BYTES = 1024 * 1024
 
 
@@ -115,7 +115,9 @@ class Delivery:
         where = f"{self.routine.id}.emit({event!r})"
         if not targets:
             payload = encode_payload(params, self.limit, where)
-            self.effects.outputs.append(output_record(self.number, self.routine.id, event, payload))
+            record = output_record(self.number, self.routine.id, event, payload)
+            self.effects.outputs.append(record)
+            self._grow(record)
         elif len(targets) == 1:
             self._send(targets[0], params, where)
         else:
@@ -146,17 +148,28 @@ class Delivery:
         return invocation_record(self.number, encode_payload(params, self.limit, where))
 
     def _collect(self, target: Target, mode: str, record: bytes) -> None:
-        children = self.effects.children
-        children.append((target.routine_index, target.slot_index, mode, record))
+        self.effects.children.append((target.routine_index, target.slot_index, mode, record))
+        self._grow(record)
+
+    def _grow(self, record: bytes) -> None:
+        effects = self.effects
         self._collected_bytes += len(record)
-        if len(children) >= STAGED_CHILDREN or self._collected_bytes >= STAGED_BYTES:
+        collected = len(effects.children) + len(effects.outputs)
+        if collected >= STAGED_EMISSIONS or self._collected_bytes >= STAGED_BYTES:
+            self._stage()
+
+    def finish(self) -> None:
+        """The handler has returned: outputs stay behind those that it has emitted before."""
+        if NOBODY in self.effects.staged and self.effects.outputs:
             self._stage()
 
     def _stage(self) -> None:
         """Move what is collected to the store, where it waits for the commit unseen."""
-        children, self.effects.children = self.effects.children, []
+        effects = self.effects
+        children = [*effects.children, *((NOBODY, 0, "", record) for record in effects.outputs)]
+        effects.children, effects.outputs = [], []
         self._collected_bytes = 0
-        staged = self.effects.staged
+        staged = effects.staged
         self._surroundings.stage(self, children, sum(staged.values()))
         for routine, *_ in children:
             staged[routine] = staged.get(routine, 0) + 1

@@ -8,6 +8,9 @@ from typing import TypeAlias
 #: Routine, slot, mode and record of an invocation to create.
 Child: TypeAlias = tuple[int, int, str, bytes]
 
+#: The routine of staged children that are none: outputs of the job.
+NOBODY = -1
+
 
 @dataclass
 class Effects:
@@ -24,5 +27,5 @@ class Effects:
     resets: list[tuple[str, int]] = field(default_factory=list)
     #: What the script needs to create each job that the handler started.
     jobs: list[list[str | bytes | int | float]] = field(default_factory=list)
-    #: Routine -> how many children of this attempt are staged in the store.
+    #: Routine -> how many children of this attempt are staged in the store; NOBODY: outputs.
     staged: dict[int, int] = field(default_factory=dict)

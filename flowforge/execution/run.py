@@ -40,6 +40,7 @@ def run(delivery: Delivery, worker: str) -> Outcome:
         args, kwargs = slot.signature.arguments(delivery.params, delivery.where)
         routine = delivery.routine.prototype.bind(delivery)
         getattr(routine, slot.call)(*args, **kwargs)
+        delivery.finish()
     except BaseException as error:
         # A record that only a later release can read is another worker's to handle.
         if _ends_worker(error) or isinstance(error, NewerRecordError):

@@ -13,6 +13,7 @@ and nothing new can follow.
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import os
 import signal
@@ -140,9 +141,9 @@ class _Leave:
                 return
             self._signalled = True
             self._waiting = (handler, number, frame)
-            # The hub may be in the middle of anything, with its lock held. From a thread it is
-            # also woken up.
-            threading.Thread(target=self._hand_over, args=(number,), daemon=True).start()
+            # What the signal interrupts may hold the hub's lock, or that with which a Thread
+            # enters the list of threads; from a bare one the hub is also woken up.
+            _thread.start_new_thread(self._hand_over, (number,))
 
         return put_off
 

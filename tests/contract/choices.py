@@ -10,13 +10,14 @@ from typing import Any, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine
 
-from flowforge.execution.effects import Effects
+from flowforge.execution.effects import NOBODY, Effects
 from flowforge.store.link import Link
 from flowforge.store.store import Claim, NextClaim
 from tests.contract.bench import DETAILS, LONG, Bench, Fields, Request, record, started
+from tests.contract.reference.ending import OUTPUT_LIMIT
 from tests.contract.reference.flow import JOINING, PLAIN, Child, children_of, fields
 from tests.contract.reference.jobs import Item, Job, Plan
-from tests.contract.reference.model import OUTPUT_LIMIT, Done, Model
+from tests.contract.reference.model import Done, Model
 
 #: Milliseconds between two leases or timers that are due already: more than a test takes, so that
 #: the order in which they are handled is the order in which they were made.
@@ -116,6 +117,10 @@ class Choices(RuleBasedStateMachine):
             return []
         drawn = data.draw(st.lists(st.sampled_from(allowed), min_size=least, max_size=most), "emit")
         return self.items(drawn)
+
+    def outputs(self, number: int) -> list[Item]:
+        """Emissions that go to nobody, to be staged."""
+        return [Item(NOBODY, 0, "", b"o")] * number
 
     # --- saying it to the store ----------------------------------------------------------
 

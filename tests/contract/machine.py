@@ -124,6 +124,7 @@ class Transitions(Choices):
         job, tag, token = self.leased(data)
         part = self.emission(data, job, tag, least=1)
         part += self.items([(i.routine, i.slot, i.mode) for i in part] * (fold - 1))
+        part += self.outputs(data.draw(st.integers(0, 3), "outputs"))
         already = len(self.model.parts.get((job.id, tag, token), []))
         expected = self.model.stage(job, tag, token, part, already) if part else "ok"
         for _ in range(2 if part else 0):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from flowforge.execution.effects import NOBODY
 from flowforge.store.link import Argument, Link
 from tests.contract.bench import Bench, Child, record
 
@@ -41,6 +42,45 @@ def test_staged_children_follow_the_commit(bench: Bench) -> None:
     assert bench.hash("invocations", job)["4.1.1.1"] == record(1, r=1, s=1)
     assert bench.row(job)["staged"] == "0"
     assert segments(bench) == []
+
+
+def test_staged_outputs_become_visible_after_the_commit(bench: Bench) -> None:
+    """In their order, behind those of the commit; as many as the job keeps, and all are counted."""
+    job = bench.submit(output_limit=4)
+    bench.start(job)
+    parts = [(NOBODY, 0, "", name) for name in (b"b", b"c", b"d", b"e")]
+    assert bench.store.stage(job, "1.0.0", "t", parts, 0) == "ok"
+    assert bench.outputs(job) == []
+    assert bench.commit(job, outputs=[b"a"], staged={NOBODY: 4}) == "ok"
+    assert bench.outputs(job) == [b"a", b"b", b"c", b"d"]
+    assert bench.row(job)["output_count"] == "5"
+    assert bench.status(job) == "completed"
+    assert segments(bench) == []
+
+
+def test_staged_outputs_hold_up_no_join(bench: Bench) -> None:
+    """They are nothing that is outstanding: no routine will deliver because of them."""
+    job = bench.submit("1.0 all 0 fail 0\n")
+    bench.start(job)
+    bench.store.stage(job, "1.0.0", "t", [(NOBODY, 0, "", b"x")] * 3, 0)
+    bench.commit(job, children=[(1, 0, "j0:")], staged={NOBODY: 3})
+    assert bench.tags(job) == {"2.1.0"}
+    assert bench.hash("outstanding", job)["0"] == b"0"
+    assert len(bench.outputs(job)) == 3
+
+
+def test_many_staged_outputs_are_released_by_the_upkeep(bench: Bench) -> None:
+    """One script releases some hundreds; the job is not complete before all are there."""
+    job = bench.submit(output_limit=10_000)
+    bench.start(job)
+    bench.store.stage(job, "1.0.0", "t", [(NOBODY, 0, "", b"x")] * 2500, 0)
+    bench.commit(job, staged={NOBODY: 2500})
+    assert 100 < len(bench.outputs(job)) < 1000
+    assert bench.status(job) == "running"
+    while bench.store.release_due(100)[0]:
+        pass
+    assert len(bench.outputs(job)) == 2500
+    assert bench.status(job) == "completed"
 
 
 def test_staged_children_respect_the_window(bench: Bench) -> None:

@@ -3,7 +3,7 @@
 --      number of children, then r, s, mode, record each; number of outputs, then a record each;
 --      number of stat changes, then op (add, number, set, reset), field, value each;
 --      number of slot resets, then r.s, k (-1: all so far) each; or '', k: items of a join done;
---      number of routines with staged children, then routine, how many each;
+--      number of routines with staged children, then routine (-1: outputs), how many each;
 --      number of jobs to start, then what submit takes of each (from definition hash to entry
 --      text), id, mode, record, record of the invocation that waits for it, number of definition
 --      fields and values, and these;
@@ -48,14 +48,9 @@ for i = first_child, first_child + (children - 1) * 4, 4 do
   deliver(job, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
 end
 
-local outputs = tonumber(take())
-if outputs > 0 then
-  local count = call('HINCRBY', k_job(id), 'output_count', outputs)
-  for i = 1, outputs do
-    local record = take()
-    if count - outputs + i <= job.output_limit then call('RPUSH', k_outputs(id), record) end
-  end
-end
+local outputs = {}
+for i = 1, tonumber(take()) do outputs[i] = take() end
+put_out(job, outputs)
 
 for _ = 1, tonumber(take()) do
   local op, field, value = take(), take(), take()
@@ -92,7 +87,7 @@ if staged > 0 then call('RPUSH', k_segments(id), id .. '/' .. tag .. '/' .. toke
 for _ = 1, staged do
   local r, count = take(), tonumber(take())
   job.staged = job.staged + count
-  if job.joins then call('HINCRBY', k_outstanding(id), r, count) end
+  if job.joins and r ~= NOBODY then call('HINCRBY', k_outstanding(id), r, count) end
 end
 
 local started = {}

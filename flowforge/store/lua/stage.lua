@@ -1,7 +1,7 @@
 -- Keeps part of a large emission outside the worker's memory. Nothing of it is visible before the
 -- commit of the attempt; it is dropped when the attempt ends otherwise.
 -- In:  id, tag, token, how many are staged already, then the children: 'r s length mode record' each, with the
---      mode's length, and no blank between mode and record
+--      mode's length, and no blank between mode and record; routine -1: an output of the job
 -- Out: 'ok' | 'stale' (the lease is lost or the job has ended)
 --@include base
 local id, tag, token = ARGV[2], ARGV[3], ARGV[4]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from flowforge.execution.effects import NOBODY
 from tests.contract.bench import WAITING_SLOT
 from tests.contract.reference.flow import RULES
 from tests.contract.reference.jobs import ENDED, Item, Job, Plan
 from tests.contract.reference.joining import Joining
+
+#: Outputs that a job keeps.
+OUTPUT_LIMIT = 5
 
 
 class Ending(Joining):
@@ -35,8 +39,15 @@ class Ending(Joining):
             self.push(job, job.backlog.pop(0))
         if job.staged and not job.backlog:
             while job.staged and self.room(job) > 0:
-                self.deliver(job, job.staged.pop(0))
+                item = job.staged.pop(0)
+                if item.routine == NOBODY:
+                    self.put_out(job, 1)
+                else:
+                    self.deliver(job, item)
             self.fire_complete(job)
+
+    def put_out(self, job: Job, number: int) -> None:
+        job.outputs = min(OUTPUT_LIMIT, job.outputs + number)
 
     def settle(self, job: Job) -> None:
         if not job.live:

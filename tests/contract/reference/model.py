@@ -18,9 +18,6 @@ from tests.contract.reference.jobs import ENDED, Attempts, Item, Job, Lease, Mem
 #: A lost delivery too many (reclaim), or one worker too many without the class (give_back).
 MOST = 3
 
-#: Outputs that a job keeps.
-OUTPUT_LIMIT = 5
-
 #: Messages that one commit looks at to go on.
 LOOKS = 8
 
@@ -106,7 +103,7 @@ class Model(Ending):
         job.history[done.outcome] += 1
         for item in done.children:
             self.deliver(job, item)
-        job.outputs = min(OUTPUT_LIMIT, job.outputs + done.outputs)
+        self.put_out(job, done.outputs)
         for slot in done.resets:
             job.base[slot] = job.merged[slot]
         # The items of a join go with the commit of its handler.

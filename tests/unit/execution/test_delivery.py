@@ -8,7 +8,8 @@ import pytest
 
 from flowforge.codec import read_invocation, unpack_record
 from flowforge.errors import EmissionError, PayloadError, PayloadTooLargeError
-from flowforge.execution.delivery import STAGED_BYTES, STAGED_CHILDREN, Delivery
+from flowforge.execution.delivery import STAGED_BYTES, STAGED_EMISSIONS, Delivery
+from flowforge.execution.effects import NOBODY
 from tests.unit.execution.samples import LIMIT, Surroundings, make_delivery
 
 
@@ -96,13 +97,37 @@ def test_a_large_emission_is_staged() -> None:
     """Memory holds a bounded number of children; the rest waits in the store, counted."""
     surroundings = Surroundings()
     delivery = make_delivery(surroundings=surroundings)
-    for number in range(STAGED_CHILDREN * 2 + 5):
+    for number in range(STAGED_EMISSIONS * 2 + 5):
         delivery.emit("done", {"id": number})
-    assert len(surroundings.staged) == STAGED_CHILDREN * 2
+    assert len(surroundings.staged) == STAGED_EMISSIONS * 2
     assert len(delivery.effects.children) == 5
-    assert delivery.effects.staged == {1: STAGED_CHILDREN * 2}
+    assert delivery.effects.staged == {1: STAGED_EMISSIONS * 2}
     numbers = [read_invocation(record, "child")[1]["id"] for *_, record in surroundings.staged]
-    assert numbers == list(range(STAGED_CHILDREN * 2))
+    assert numbers == list(range(STAGED_EMISSIONS * 2))
+
+
+def test_many_outputs_are_staged() -> None:
+    """What goes to nobody is bounded as well, and stays in its order."""
+    surroundings = Surroundings()
+    delivery = make_delivery(surroundings=surroundings)
+    for number in range(STAGED_EMISSIONS + 5):
+        delivery.emit("result", {"id": number})
+    assert len(delivery.effects.outputs) == 5
+    delivery.finish()
+    assert delivery.effects.outputs == []
+    assert delivery.effects.staged == {NOBODY: STAGED_EMISSIONS + 5}
+    assert {routine for routine, *_ in surroundings.staged} == {NOBODY}
+    found = [unpack_record(record, "output", 4)[-1]["id"] for *_, record in surroundings.staged]
+    assert found == list(range(STAGED_EMISSIONS + 5))
+
+
+def test_few_outputs_are_not_staged() -> None:
+    """They become visible with the commit itself."""
+    delivery = make_delivery()
+    delivery.emit("result", {"id": 1})
+    delivery.finish()
+    assert len(delivery.effects.outputs) == 1
+    assert delivery.effects.staged == {}
 
 
 def test_large_records_are_staged_early() -> None:

@@ -25,32 +25,49 @@ local function deliver(job, r, s, mode, record, counted)
   enqueue(job, tag)
 end
 
+-- The routine of staged emissions that go to nobody: outputs of the job.
+local NOBODY = '-1'
+
+-- Adds outputs as far as the job's limit allows; all are counted.
+local function put_out(job, records)
+  if #records == 0 then return end
+  local count = call('HINCRBY', k_job(job.id), 'output_count', #records)
+  local room = job.output_limit - (count - #records)
+  for i = 1, math.min(#records, room) do call('RPUSH', k_outputs(job.id), records[i]) end
+end
+
 -- Largest number of invocations that one script releases. Each costs about 10 us of the server's
 -- time; the claims and commits that follow release the rest.
 local TOP_UP = 128
 
 -- Turns staged emissions into invocations while there is room for them.
 local function release_staged(job, now)
-  local effort = 0
+  local effort, outputs = 0, {}
   while job.staged > 0 and effort < TOP_UP and room_of(job) > 0 do
     local segment = call('LINDEX', k_segments(job.id), 0)
     local item = segment and call('LPOP', k_segment(segment))
     if item then
-      local r, s, length, start = string.match(item, '^(%d+) (%d+) (%d+) ()')
+      local r, s, length, start = string.match(item, '^(%-?%d+) (%d+) (%d+) ()')
       local mode = string.sub(item, start, start + length - 1)
       job.staged = job.staged - 1
-      -- An item of a join makes no message and costs a fraction of one.
-      effort = effort + (string.sub(mode, 1, 1) == 'j' and 0.3 or 1)
-      deliver(job, r, s, mode, string.sub(item, start + length), true)
+      local record = string.sub(item, start + length)
+      -- An item of a join and an output make no message and cost a fraction of one.
+      effort = effort + ((r == NOBODY or string.sub(mode, 1, 1) == 'j') and 0.3 or 1)
+      if r == NOBODY then
+        outputs[#outputs + 1] = record
+      else
+        deliver(job, r, s, mode, record, true)
+      end
     elseif segment then
       call('LPOP', k_segments(job.id))
     else
       job.staged = 0
     end
   end
+  put_out(job, outputs)
   if job.staged == 0 then fire_complete(job, now) end
-  -- It was the effort that ended it, not the window: items of joins take no room, and start nothing
-  -- that would come back here.
+  -- It was the effort that ended it, not the window: items of joins and outputs take no room, and
+  -- start nothing that would come back here.
   if job.staged > 0 and room_of(job) > 0 then look_again(job, now) end
 end
 
