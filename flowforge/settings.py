@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Mapping
@@ -10,6 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flowforge.errors import ConfigurationError
+
+#: Bounds that nobody reaches on purpose and the server's numbers can hold: seconds, and counts.
+LONGEST = 1e10
+MOST = 10**12
 
 
 @dataclass(frozen=True)
@@ -60,16 +63,21 @@ class Settings:
                 "otherwise one late renewal loses the lease of a healthy worker"
             )
         for name in ("lease", "heartbeat", "sweep", "unclaimed_grace", "retention"):
-            if not 0 < getattr(self, name) < math.inf:
+            if not 0 < getattr(self, name) <= LONGEST:
                 raise ConfigurationError(
-                    f"{name} must be above 0 seconds, not {getattr(self, name)}"
+                    f"{name} must be above 0 seconds and at most {LONGEST:g}, not "
+                    f"{getattr(self, name)}"
                 )
         for name in ("concurrency", "max_deliveries", "max_payload", "max_in_flight"):
-            if getattr(self, name) < 1:
-                raise ConfigurationError(f"{name} must be at least 1, not {getattr(self, name)}")
+            if not 1 <= getattr(self, name) <= MOST:
+                raise ConfigurationError(
+                    f"{name} must be at least 1 and at most {MOST:g}, not {getattr(self, name)}"
+                )
         for name in ("history_limit", "output_limit", "follow_on"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ConfigurationError(f"{name} must not be below 0, not {getattr(self, name)}")
+            if not 0 <= getattr(self, name) <= MOST:
+                raise ConfigurationError(
+                    f"{name} must not be below 0 nor above {MOST:g}, not {getattr(self, name)}"
+                )
         if not self.prefix or any(c in self.prefix for c in " /{}\n"):
             raise ConfigurationError(
                 f"prefix {self.prefix!r} must be non-empty and free of blanks, braces and slashes"

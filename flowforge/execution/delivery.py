@@ -7,12 +7,18 @@ and slot resets are gathered here and dropped with the attempt when it fails.
 from __future__ import annotations
 
 import math
+from decimal import Context, Decimal
+from time import perf_counter
 from typing import Any, NamedTuple, Protocol
 
 from flowforge.codec import encode_payload, invocation_record, output_record, packb, read_invocation
 from flowforge.errors import EmissionError
 from flowforge.execution.effects import NOBODY, Child, Effects
 from flowforge.model.plan import Plan, PlannedRoutine, PlannedSlot, Target
+
+
+class NotStartedError(Exception):
+    """The job was paused or has ended between the claim and the handler."""
 
 
 class ChildJob(NamedTuple):
@@ -25,6 +31,8 @@ class ChildJob(NamedTuple):
 
 class Surroundings(Protocol):
     """What a handler may ask of the running job, answered by the worker when it is asked."""
+
+    def runs(self, job_id: str) -> bool: ...
 
     def checkpoint(self, job_id: str) -> Any: ...
 
@@ -46,12 +54,24 @@ class Surroundings(Protocol):
 STAGED_EMISSIONS = 200
 STAGED_BYTES = 1024 * 1024
 
+#: Jobs that one attempt starts at most: its commit creates them all, about 50 us each.
+MOST_STARTED = 100
+
+#: Seconds between claim and handler after which the job is asked for again.
+SLOW_START = 0.05
+
+#: How stats are added up.
+_EXACT = Context(prec=40)
+
 
 class Delivery:
     """The ``Invocation`` that a routine is bound to while its handler runs."""
 
     __slots__ = (
         "_collected_bytes",
+        "_definitions",
+        "_made",
+        "_stats",
         "_surroundings",
         "attempt",
         "cancelled",
@@ -103,9 +123,24 @@ class Delivery:
         #: Set by the heartbeat when the job has ended under the handler.
         self.cancelled = False
         self.effects = Effects()
+        self._made = perf_counter()
         self._collected_bytes = 0
+        #: Definitions that the commit stores, for jobs to start.
+        self._definitions: list[list[Any]] = []
+        #: Stat -> how the commit changes it.
+        self._stats: dict[str, tuple[str, str | bytes]] = {}
         self.emitted: dict[str, int] = {}
         self._surroundings = surroundings
+
+    def confirm(self) -> None:
+        """Just before the handler: raises NotStartedError when it may not start any more.
+
+        A claim that was made a moment ago is as good as an answer; a ``setup()`` or a merge may
+        have taken longer than that.
+        """
+        late = perf_counter() - self._made > SLOW_START
+        if late and not self._surroundings.runs(self.job_id):
+            raise NotStartedError
 
     # --- what Routine delegates to -----------------------------------------------------
 
@@ -159,7 +194,9 @@ class Delivery:
             self._stage()
 
     def finish(self) -> None:
-        """The handler has returned: outputs stay behind those that it has emitted before."""
+        """Complete ``effects``: the handler has returned."""
+        self.effects.stats = [(op, field, change) for field, (op, change) in self._stats.items()]
+        # Outputs stay behind those that were emitted before them.
         if NOBODY in self.effects.staged and self.effects.outputs:
             self._stage()
 
@@ -178,11 +215,17 @@ class Delivery:
         self, flow: Any, entry_routine_id: str, params: dict[str, Any] | None, event: str
     ) -> str:
         """Collect a job to start, and the invocation that waits for its end."""
+        if len(self.effects.jobs) >= MOST_STARTED:
+            raise EmissionError(
+                f"{self.routine.id}.start: a handler can start {MOST_STARTED} jobs; emit to a "
+                "routine that starts one with each delivery"
+            )
         child = self._surroundings.child_job(flow, entry_routine_id, params)
         waiter = invocation_record(self.number, packb({"job_id": child.job_id, "event": event}))
-        self.effects.jobs.append(
-            [*child.arguments, waiter, len(child.definition), *child.definition]
-        )
+        known = child.definition in self._definitions
+        self._definitions.append(child.definition)
+        definition = [] if known else child.definition
+        self.effects.jobs.append([*child.arguments, waiter, len(definition), *definition])
         return child.job_id
 
     def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
@@ -190,18 +233,28 @@ class Delivery:
 
     def record_stat(self, op: str, name: str | None, value: Any) -> None:
         """Collect a change of a stat: ``set``, ``add`` or ``reset``."""
-        index = self.routine.index
-        stats = self.effects.stats
+        field = f"{self.routine.index}.{name}"
         if op == "reset":
-            stats.append(("reset", f"{index}.", ""))
+            # What came before is reset as well.
+            self._stats = {f"{self.routine.index}.": ("reset", "")}
         elif op == "add":
-            stats.append(("add", f"{index}.{name}", self._finite(name, value)))
+            self._add(field, self._finite(name, value))
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            stats.append(("number", f"{index}.{name}", self._finite(name, value)))
+            self._stats[field] = ("number", self._finite(name, value))
         else:
             where = f"{self.routine.id}.set_stat({name!r})"
             encode_payload({"value": value}, self.limit, where)
-            stats.append(("set", f"{index}.{name}", packb(value)))
+            self._stats[field] = ("set", packb(value))
+
+    def _add(self, field: str, amount: str) -> None:
+        """One change for each stat, however often a handler adds to it."""
+        op, before = self._stats.get(field, ("add", "0"))
+        if op == "set":
+            self._stats[field] = ("number", amount)
+        else:
+            # As exact as the server, which adds decimal numbers.
+            total = _EXACT.add(Decimal(str(before)), Decimal(amount))
+            self._stats[field] = (op, str(total))
 
     def _finite(self, name: str | None, value: Any) -> str:
         if isinstance(value, bool) or not isinstance(value, (int, float)):

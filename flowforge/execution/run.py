@@ -8,7 +8,7 @@ from time import perf_counter
 from flowforge.codec import pack_record
 from flowforge.errors import NewerRecordError
 from flowforge.execution.current import current
-from flowforge.execution.delivery import Delivery
+from flowforge.execution.delivery import Delivery, NotStartedError
 from flowforge.execution.effects import Effects
 from flowforge.execution.failure import Problem
 
@@ -39,11 +39,12 @@ def run(delivery: Delivery, worker: str) -> Outcome:
         delivery.routine.set_up()
         args, kwargs = slot.signature.arguments(delivery.params, delivery.where)
         routine = delivery.routine.prototype.bind(delivery)
+        delivery.confirm()
         getattr(routine, slot.call)(*args, **kwargs)
         delivery.finish()
     except BaseException as error:
         # A record that only a later release can read is another worker's to handle.
-        if _ends_worker(error) or isinstance(error, NewerRecordError):
+        if _ends_worker(error) or isinstance(error, (NewerRecordError, NotStartedError)):
             raise
         return failed(delivery, worker, error, began)
     finally:

@@ -12,6 +12,9 @@ from flowforge.model.records import Record, read, read_optional
 #: What becomes of a join that is late, or can never be filled.
 OTHERWISE = ("fail", "fire")
 
+#: Seconds; the server keeps milliseconds as numbers of limited size.
+_LONGEST_TIMEOUT = 10 * 365 * 86400.0
+
 #: Longest text of a key value.
 _LONGEST_KEY = 256
 
@@ -40,8 +43,11 @@ class Join:
             raise DefinitionError(f"a join counts at least 1 item, not {needs!r}")
         if self.key is not None:
             check_name("the key of a join", self.key)
-        if self.timeout is not None and not self.timeout > 0:
-            raise DefinitionError(f"the timeout of a join is above 0 seconds, not {self.timeout!r}")
+        if self.timeout is not None and not 0 < self.timeout <= _LONGEST_TIMEOUT:
+            raise DefinitionError(
+                f"the timeout of a join is above 0 seconds and at most {_LONGEST_TIMEOUT:g}, not "
+                f"{self.timeout!r}"
+            )
         if self.otherwise not in OTHERWISE:
             raise DefinitionError(f"otherwise={self.otherwise!r} is unknown; known: fail, fire")
 

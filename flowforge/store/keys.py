@@ -25,6 +25,7 @@ PATTERNS: dict[str, str] = {
     "outstanding": "j:{}:n",  # hash: routine -> uncommitted invocations, in jobs with joins
     "joins": "j:{}:k",  # hash: r.s/key -> number and count of a collection that is open
     "collected": "j:{}:c",  # hash: number.i -> record i of a collection
+    "late": "j:{}:t",  # list: number and r.s/key of joins that were late in a halted job
     "children": "j:{}:d",  # hash: id of a child job -> tag of the invocation that waits for it
     "history": "j:{}:h",  # stream
     "outputs": "j:{}:o",  # list of records

@@ -257,19 +257,23 @@ class Store:
         """``ok``, ``gone`` or the terminal status that forbids it."""
         packed = pack_record(checkpoint) if has_checkpoint else b""
         point = pack_record(reason, has_checkpoint, checkpoint)
-        return str(self.run("pause", job_id, reason, packed, point).decode())
+        return self._control("pause", job_id, reason, packed, point)
 
     def resume(self, job_id: str) -> str:
         """``ok``, ``gone`` or the status that is not ``paused``."""
-        return str(self.run("resume", job_id, 0).decode())
+        return self._control("resume", job_id, 0)
 
     def retry(self, job_id: str) -> str:
         """``ok``, ``gone`` or the status that is not ``failed``."""
-        return str(self.run("resume", job_id, 1).decode())
+        return self._control("resume", job_id, 1)
 
     def cancel(self, job_id: str, reason: str) -> str:
         """``ok``, ``gone`` or the terminal status that forbids it."""
-        return str(self.run("cancel", job_id, reason, pack_record(reason)).decode())
+        return self._control("cancel", job_id, reason, pack_record(reason))
+
+    def _control(self, name: str, *arguments: Argument) -> str:
+        # The link sends a request again when its reply is lost: it is told by its number.
+        return str(self.run(name, *arguments, secrets.token_hex(8)).decode())
 
     # --- maintenance -------------------------------------------------------------------
 

@@ -33,16 +33,24 @@ class LeaseKeeper:
         self._interval = interval
         self._held: dict[str, Cancellable] = {}
         self._pid = 0
+        #: Threads that come first at the same time must not drop each other's leases.
+        self._beginning = threading.Lock()
 
     def add(self, lease: str, holder: Cancellable) -> None:
         # After a fork the parent's thread does not exist here, and its leases are not ours.
         if self._pid != os.getpid():
-            self._pid = os.getpid()
-            self._held = {}
-            thread = threading.Thread(target=self._renew_for_ever, name="flowforge-leases")
-            thread.daemon = True
-            thread.start()
+            self._begin()
         self._held[lease] = holder
+
+    def _begin(self) -> None:
+        with self._beginning:
+            if self._pid == os.getpid():
+                return
+            self._held = {}
+            self._pid = os.getpid()
+        thread = threading.Thread(target=self._renew_for_ever, name="flowforge-leases")
+        thread.daemon = True
+        thread.start()
 
     def remove(self, lease: str) -> None:
         self._held.pop(lease, None)

@@ -128,7 +128,7 @@ class _Leave:
         #: The handler that waits to be called, with its arguments.
         self._waiting: tuple[_Handler, int, Any] | None = None
         self._signalled = False
-        self._turned = threading.Event()
+        self._turned, self._done = threading.Event(), threading.Event()
 
     def instead_of(self, handler: _Handler) -> _Handler:
         """A signal handler that does what `handler` does, later."""
@@ -149,7 +149,8 @@ class _Leave:
 
     def _hand_over(self, number: int) -> None:
         self._worker.hub.call_soon(self._begin)
-        if not self._turned.wait(_TURN) and self._waiting:
+        # The connection may break, and with it the loop end, before it comes to the handler.
+        if not (self._turned.wait(_TURN) and self._done.wait(_TAKE_UP + _TURN)) and self._waiting:
             os.kill(os.getpid(), number)
 
     def _begin(self) -> None:
@@ -164,6 +165,7 @@ class _Leave:
             self._worker.hub.call_later(_LOOK, self._go, until)
             return
         (handler, *arguments), self._waiting = self._waiting, None
+        self._done.set()
         # Celery does not ask whether the pool can stop a task; threads cannot.
         with contextlib.suppress(NotImplementedError):
             handler(*arguments)

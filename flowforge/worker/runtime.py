@@ -17,7 +17,7 @@ from flowforge.errors import (
     RecordError,
     UnknownRoutineClassError,
 )
-from flowforge.execution.delivery import ChildJob, Delivery
+from flowforge.execution.delivery import ChildJob, Delivery, NotStartedError
 from flowforge.execution.effects import Child
 from flowforge.execution.run import Outcome, failed, run
 from flowforge.model.definition import Definition
@@ -117,34 +117,37 @@ class Runtime:
         lease = f"{job_id}/{tag}/{token}"
         self.leases.add(lease, delivery)
         try:
-            if self._last_delivery(claim):
-                self._complete_alone(delivery, token, claim)
-                return None
-            return self._complete(delivery, token, lists)
+            if not self._last_delivery(claim):
+                return self._complete(delivery, token, lists)
+            self._complete_alone(delivery, token)
         except NewerRecordError as error:
             self._release(job_id, tag, token, claim, error)
-            return None
+        except NotStartedError:
+            self._put_back(delivery, token)
         finally:
             self.leases.remove(lease)
+        return None
 
     def _last_delivery(self, claim: Claim) -> bool:
         """Whether the invocation is quarantined if this worker is lost as well."""
         return claim.lost > 0 and claim.lost + 1 >= self.settings.max_deliveries
 
-    def _complete_alone(self, delivery: Delivery, token: str, claim: Claim) -> None:
-        key = self.store.keys.of("job", delivery.job_id)
+    def _complete_alone(self, delivery: Delivery, token: str) -> None:
         with self._isolation.alone() as alone:
             # It may have waited: no handler starts after a pause or a cancel has returned.
-            if alone and self.store.link.call("HGET", key, "status") == b"running":
+            if alone and self.runs(delivery.job_id):
                 self._complete(delivery, token, ())
                 return
         logger.info("%s/%s waits for a process of its own", delivery.job_id, delivery.tag)
-        details = pack_record(self.worker, claim.attempt, 0, {}, None, None)
-        delay_ms = int(RELEASE_DELAY * 1000)
-        self.store.release(delivery.job_id, delivery.tag, token, delay_ms, details)
+        self._put_back(delivery, token, RELEASE_DELAY)
 
     def _complete(self, delivery: Delivery, token: str, lists: Sequence[str]) -> Granted | None:
         outcome = self._run(delivery)
+        if delivery.cancelled:
+            # It was told that nothing of it counts, and may have stopped half-way for that. The job
+            # may have been retried since.
+            self._put_back(delivery, token)
+            return None
         if delivery.joins:
             self.collections.release(delivery, outcome.effects)
         return self._record(delivery, token, outcome, lists)
@@ -213,6 +216,11 @@ class Runtime:
             return None
         return NextClaim(next_token(), self._lease_ms, lists)
 
+    def _put_back(self, delivery: Delivery, token: str, delay: float = 0.0) -> None:
+        """Let it be claimed again; no attempt is counted. ``delay``: seconds."""
+        details = pack_record(self.worker, delivery.attempt, 0, {}, None, None)
+        self.store.release(delivery.job_id, delivery.tag, token, int(delay * 1000), details)
+
     def _release(self, job_id: str, tag: str, token: str, claim: Claim, error: Exception) -> None:
         logger.error("giving back %s/%s: %s", job_id, tag, error)
         details = self._error_details(claim, error)
@@ -264,6 +272,13 @@ class Runtime:
         return spec.class_name
 
     # --- what handlers ask for ---------------------------------------------------------------
+
+    def runs(self, job_id: str) -> bool:
+        """Whether handlers of the job may start now."""
+        status: bytes | None = self.store.link.call(
+            "HGET", self.store.keys.of("job", job_id), "status"
+        )
+        return status == b"running"
 
     def checkpoint(self, job_id: str) -> Any:
         """The checkpoint of the latest pause that gave one, or None."""

@@ -77,7 +77,12 @@ class QoS(stock.QoS):
     def restore_unacked(self, client: Any = None) -> Any:
         """Give back at a stop or a lost connection; a duplicate of a running one is harmless."""
         self._flush()
-        held = [self._delivered.pop(tag) for tag in self._invocations if tag in self._delivered]
+        # A pool of threads acknowledges meanwhile.
+        held = [
+            message
+            for tag in list(self._invocations)
+            if (message := self._delivered.pop(tag, None)) is not None
+        ]
         self.channel.put_back(held)
         return super().restore_unacked(client)
 

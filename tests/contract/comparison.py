@@ -16,7 +16,7 @@ _HASHES = (
 )  # fmt: skip
 
 #: Keys of a job, all of which have to go some time after its end.
-_KEYS = (*_HASHES, "backlog", "stats", "segments", "history", "outputs", "pauses")
+_KEYS = (*_HASHES, "backlog", "stats", "segments", "late", "history", "outputs", "pauses")
 
 
 class Stored:
@@ -40,6 +40,7 @@ class Stored:
             for name in _HASHES:
                 self._ask(name, job.id, "HGETALL", key(name, job.id))
             self._ask("backlog", job.id, "LRANGE", key("backlog", job.id), 0, -1)
+            self._ask("late", job.id, "LRANGE", key("late", job.id), 0, -1)
             self._ask("history", job.id, "XRANGE", key("history", job.id), "-", "+")
             self._ask("outputs", job.id, "LLEN", key("outputs", job.id))
             self._ask("segments", job.id, "LRANGE", key("segments", job.id), 0, -1)
@@ -100,6 +101,7 @@ def _compare_job(stored: Stored, model: Model, job: Job) -> None:
     assert stored.hash("invocations", job.id) == job.uncommitted
     assert stored.texts("backlog", job.id) == job.backlog
     assert stored.raw("outputs", job.id) == job.outputs
+    assert [about.decode() for about in stored.raw("late", job.id)] == job.late
     assert stored.raw("listed", job.id) is not None
     kinds = [
         dict(zip(f[::2], f[1::2], strict=True))[b"k"] for _, f in stored.raw("history", job.id)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.contract.bench import LONG, WAITER, Bench
+from tests.support.eventually import eventually
 
 #: The invocation that waits for the first job which the entry of a job has started.
 WAITS = "2.0.99999"
@@ -251,3 +252,76 @@ def test_nothing_of_a_failed_parent_stays_for_ever(bench: Bench) -> None:
     bench.store.retry("child")
     ttls = {key: bench.link.call("PTTL", key) for key in bench.every_key() if parent in key}
     assert all(0 < ttl <= LONG for ttl in ttls.values()), ttls
+
+
+def test_a_child_that_is_retried_below_a_failed_parent_ends_with_it(bench: Bench) -> None:
+    """Its work is parked for the parent's retry; when that cannot come any more, it is told so."""
+    parent = broken_family(bench)
+    assert bench.store.retry("child") == "ok"
+    assert bench.claim("child", "1.0.0", "c2") == "paused"
+    bench.link.call("DEL", bench.key("job", parent))
+    for member in bench.members("timers"):
+        bench.link.call("ZADD", bench.key("timers"), 1, member)
+    upkeep(bench)
+    assert bench.status("child") == "cancelled"
+
+
+# --- many children ---------------------------------------------------------------------------
+
+#: More than one script tells of something.
+MANY = 601
+
+
+def crowd(bench: Bench, **changes: object) -> str:
+    """A parent of many."""
+    parent = bench.submit(**changes)
+    bench.start(parent)
+    jobs = [bench.child(f"child{n}", keep=LONG) for n in range(MANY)]
+    bench.commit(parent, children=[(0, 1, "")], jobs=jobs)
+    return parent
+
+
+def all_cancelled(bench: Bench) -> bool:
+    return all(bench.status(f"child{n}") == "cancelled" for n in range(MANY))
+
+
+def test_many_children_are_told_in_pieces(bench: Bench) -> None:
+    """The script that ends the parent leaves them to the upkeep, and nothing stays behind."""
+    parent = crowd(bench)
+    bench.store.cancel(parent, "enough")
+    assert len(bench.members("timers")) == 1
+    upkeep(bench)
+    assert all_cancelled(bench)
+    while bench.store.run("dispose", 500):
+        pass
+    assert bench.hash("children", parent) == {}
+    assert not [key for key in bench.every_key() if ":x:" in key]
+
+
+def test_many_children_outlive_a_failed_parent_until_they_are_told(bench: Bench) -> None:
+    """Retention forgets the parent first; the children are known for as long as they need."""
+    parent = crowd(bench, keep=20)
+    bench.start(parent, "2.0.1", "w")
+    bench.fail(parent, "2.0.1", "w")
+    eventually(lambda: bench.store.run("prune", 10))
+    assert bench.row(parent) == {}
+    (member,) = bench.members("timers")
+    bench.link.call("ZADD", bench.key("timers"), 1, member)
+    upkeep(bench)
+    assert all_cancelled(bench)
+    while bench.store.run("dispose", 500):
+        pass
+    assert not [key for key in bench.every_key() if parent in key]
+
+
+def test_jobs_of_one_flow_share_the_definition_that_came_along(bench: Bench) -> None:
+    """Only the first of a commit brings it."""
+    parent = bench.submit()
+    bench.start(parent)
+    first, second = bench.child("one"), bench.child("two")
+    # The fields of both are the same but for the name of the definition.
+    bare = [*bench.child("two")[: second.index(WAITER) + 1], 0]
+    bare[0] = first[0]
+    assert bench.commit(parent, jobs=[first, bare]) == "ok"
+    assert bench.row("two")["def"] == bench.row("one")["def"] == "def-one"
+    assert queued(bench, "two") == {"1.0.0"}

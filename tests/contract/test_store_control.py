@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -238,3 +239,30 @@ def test_waiters_learn_that_the_last_handler_of_a_paused_job_is_gone(bench: Benc
             assert announced(bench, job, lambda j=job: bench.retry_later(j)) == [b"paused"]
         else:
             assert announced(bench, job, lambda: bench.store.reclaim(9, 10)) == [b"paused"]
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "before"),
+    [
+        ("pause", ("why", "", b"point"), "running"),
+        ("resume", (0,), "paused"),
+        ("resume", (1,), "failed"),
+        ("cancel", ("why", b"details"), "running"),
+    ],
+)
+def test_a_request_whose_reply_was_lost_changes_nothing_again(
+    bench: Bench, script: str, arguments: tuple[Any, ...], before: str
+) -> None:
+    """It is sent again as it was, and answered as it would have been; another one is another."""
+    job = bench.submit()
+    bench.start(job)
+    if before == "paused":
+        bench.pause(job)
+    elif before == "failed":
+        bench.fail(job)
+    assert bench.store.run(script, job, *arguments, "request-1") == b"ok"
+    after = bench.snapshot()
+    assert bench.store.run(script, job, *arguments, "request-1") == b"ok"
+    assert bench.snapshot() == after
+    if script != "pause":
+        assert bench.store.run(script, job, *arguments, "request-2") != b"ok"

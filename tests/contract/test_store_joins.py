@@ -143,7 +143,40 @@ def test_a_join_does_not_time_out_while_paused(bench: Bench) -> None:
     bench.link.call("ZADD", bench.key("timers"), 1, member)
     bench.store.release_due(10)
     assert bench.status(job) == "paused"
+    # It comes back with the resume; until then it is no work for the upkeep.
+    assert bench.members("timers") == {}
+    assert bench.store.resume(job) == "ok"
     assert list(bench.members("timers")) == [member]
+    bench.store.release_due(10)
+    assert bench.status(job) == "failed"
+
+
+def test_many_late_joins_wait_for_the_resume(bench: Bench) -> None:
+    """They come back in pieces, and none is lost."""
+    job = start(bench, f"1.0 count {LONG} fire 0\n")
+    bench.commit(job, children=[(0, 1, ""), *[(1, 0, f"j2:{n}") for n in range(150)]])
+    bench.pause(job)
+    for member in bench.members("timers"):
+        bench.link.call("ZADD", bench.key("timers"), 1, member)
+    while bench.store.release_due(100)[0]:
+        pass
+    assert bench.members("timers") == {}
+    bench.store.resume(job)
+    while bench.store.release_due(100)[0]:
+        pass
+    assert len(joined(bench, job)) == 150
+    assert not bench.link.call("EXISTS", bench.key("late", job))
+
+
+def test_a_late_join_that_has_fired_meanwhile_does_not_come_back(bench: Bench) -> None:
+    """Its timer is no work for a paused job."""
+    job = start(bench, f"1.0 count {LONG} fail 0\n")
+    bench.commit(job, children=[(0, 1, ""), (1, 0, "j1:")])
+    bench.pause(job)
+    (member,) = bench.members("timers")
+    bench.link.call("ZADD", bench.key("timers"), 1, member)
+    bench.store.release_due(10)
+    assert not bench.link.call("EXISTS", bench.key("late", job))
 
 
 def test_many_collections_fire_at_once(bench: Bench) -> None:

@@ -138,3 +138,27 @@ def test_the_upkeep_empties_the_trash(bench: Bench) -> None:
     assert Disposal(bench.store).run_once() == 3
     assert trash(bench) == []
     assert Disposal(bench.store).run_once() == 0
+
+
+def test_a_row_that_still_lives_keeps_its_work(bench: Bench) -> None:
+    """It may be retried in this very moment: the next sweep finds it."""
+    job = start(bench, 2, others=MANY, keep=LONG)
+    bench.start(job, "4.0.1")
+    bench.fail(job, "4.0.1")
+    bench.link.call("ZADD", bench.key("expiry"), 1, job)
+    assert bench.store.run("prune", 10) == 0
+    assert bench.store.retry(job) == "ok"
+    assert len(bench.hash("collected", job)) == MANY + 2
+
+
+def test_a_job_of_nothing_but_large_hashes_ends(bench: Bench) -> None:
+    """Nothing small is left to be removed at once."""
+    job = bench.submit()
+    names = ("invocations", "attempts", "merges", "outstanding", "joins", "collected")
+    for name in names:
+        for n in range(0, MANY, 100):
+            fields = [part for m in range(n, n + 100) for part in (f"f{m}", "x")]
+            bench.link.call("HSET", bench.key(name, job), *fields)
+    assert bench.store.cancel(job, "") == "ok"
+    assert len(trash(bench)) == len(names)
+    assert list(bench.members("expiry")) == [job]

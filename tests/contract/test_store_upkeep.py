@@ -221,3 +221,37 @@ def test_a_server_that_forgot_the_scripts_is_taught(bench: Bench) -> None:
     assert bench.start(job).claims == 1
     bench.link.call("SCRIPT", "FLUSH")
     assert bench.commit(job) == "ok"
+
+
+def test_one_call_does_a_bounded_amount_of_work(bench: Bench) -> None:
+    """What is due beyond it waits for the next one, and nothing is forgotten."""
+    jobs = [bench.submit("1.0 all 0 fail 0\n") for _ in range(12)]
+    for job in jobs:
+        bench.start(job)
+        bench.stage(job, [(1, 0, "j0:")] * 1000)
+        bench.pause(job)
+        bench.commit(job, staged={1: 1000})
+        bench.store.resume(job)
+    staged = sum(int(bench.row(job)["staged"]) for job in jobs)
+    assert len(bench.members("timers")) == len(jobs)
+    released, _ = bench.store.release_due(100)
+    assert 0 < released < len(jobs)
+    left = sum(int(bench.row(job)["staged"]) for job in jobs)
+    assert 0 < staged - left < 1500
+    while bench.store.release_due(100)[0]:
+        pass
+    assert [bench.row(job)["staged"] for job in jobs] == ["0"] * len(jobs)
+
+
+def test_large_staged_items_count_by_their_bytes(bench: Bench) -> None:
+    """The server copies what it releases."""
+    job = bench.submit("1.0 all 0 fail 0\n")
+    bench.start(job)
+    items = [(1, 0, "j0:", b"x" * 500_000)] * 40
+    bench.store.stage(job, "1.0.0", "t", items, 0)
+    bench.commit(job, staged={1: 40})
+    assert 0 < int(bench.row(job)["staged"]) < 40
+    while bench.store.release_due(100)[0]:
+        pass
+    assert bench.row(job)["staged"] == "0"
+    assert bench.tags(job) == {"2.1.0"}

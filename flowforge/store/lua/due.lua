@@ -1,41 +1,60 @@
 -- Releases timers that are due.
 -- In:  most
 -- Out: {released, ms until the next timer or -1}
---@include base, history, push, join, deliver, family, trash, finish
-local most = ARGV[2]
+--@include base, history, push, trash, join, deliver, family, finish
+local most = tonumber(ARGV[2])
+
+-- How much of the jobs' waiting work one call releases; what is due beyond it stays so.
+local ENOUGH = 256
 
 -- about: 'number field' of a collection, which may have fired since.
 local function time_out(job, about, now)
   local number, field = string.match(about, '^(%d+) (.*)$')
   local open, count = string.match(call('HGET', k_joins(job.id), field) or '', '^(%d+) (%d+)$')
-  if open ~= number then return end
+  if open ~= number or job.status == 'completed' or job.status == 'cancelled' then return end
+  if job.status == 'paused' or job.status == 'failed' then
+    -- Until it goes on: timers that come back in vain would keep the upkeep from its other duties.
+    call('RPUSH', k_late(job.id), about)
+    stay_with(job, k_late(job.id))
+    return
+  end
   give_up(job, field, number, tonumber(count), 'late', now)
-  if not ENDED[job.status] then save_job(job, now) end
+  if ENDED[job.status] then
+    local rule = rules_of(job)[split_field(field)]
+    call('ZADD', k_timers(), now + rule.timeout, job.id .. '/join/' .. about)
+  else
+    save_job(job, now)
+  end
 end
 
 local now = now_ms()
-local due = call('ZRANGEBYSCORE', k_timers(), '-inf', now, 'LIMIT', 0, most)
-for _, member in ipairs(due) do
+local released = 0
+for _, member in ipairs(call('ZRANGEBYSCORE', k_timers(), '-inf', now, 'LIMIT', 0, most)) do
+  if spent >= ENOUGH then break end
+  released = released + 1
   local id, tag, about = parts_of(member)
   local job = load_job(id)
   call('ZREM', k_timers(), member)
   if job and job.newer then
     call('ZADD', k_timers(), now + 1000, member)
-  elseif job and tag == 'look' then
+  elseif tag == 'children' then
+    local ended = not job or job.status == 'cancelled'
+    look_at_some_children(id, about, ended, now)
+    spent = spent + 30
+  elseif job and (tag == 'look' or tag == 'more') then
     local above = ENDED[job.status] and 'ended' or ancestors_of(job)
     if above == 'gone' then
       cancel_job(job, 'its parent job has ended', '', now)
     elseif above == 'running' then
       fire_complete(job, now)
-      look_at_children(job, now)
+      if tag == 'look' then look_at_children(job, now) end
       settle(job, now)
     end
+    spent = spent + 2
   elseif job and tag == 'join' then
-    if job.status == 'paused' or job.status == 'failed' then
-      call('ZADD', k_timers(), now + 1000, member)
-    elseif not ENDED[job.status] then
-      time_out(job, about, now)
-    end
+    time_out(job, about, now)
+  elseif job and tag == 'late' then
+    bring_back_late(job, now)
   elseif job and job.status ~= 'completed' and job.status ~= 'cancelled' then
     job.timers = job.timers - 1
     if find_route(job, routine_of(tag)) then
@@ -47,4 +66,4 @@ for _, member in ipairs(due) do
   end
 end
 local nearest = call('ZRANGE', k_timers(), 0, 0, 'WITHSCORES')
-return { #due, nearest[2] and math.max(0, tonumber(nearest[2]) - now) or -1 }
+return { released, nearest[2] and math.max(0, tonumber(nearest[2]) - now) or -1 }

@@ -3,19 +3,29 @@
 -- Out: forgotten
 --@include base, trash
 local most = ARGV[2]
+
 local STATUSES = { 'pending', 'running', 'paused', 'completed', 'failed', 'cancelled' }
-local gone = call('ZRANGEBYSCORE', k_expiry(), '-inf', now_ms(), 'LIMIT', 0, most)
-for _, id in ipairs(gone) do
+
+local function forget(id)
   call('ZREM', k_expiry(), id)
   -- Of a failed job that nobody retried.
-  local work = work_of(id)
-  if call('EXISTS', unpack(work)) > 0 then throw_away(work) end
+  local hashes = work_of(id)
+  if call('EXISTS', unpack(hashes)) > 0 then throw_work_away(id) end
   for _, status in ipairs(STATUSES) do call('ZREM', k_status(status), id) end
+end
+
+local gone = 0
+for _, id in ipairs(call('ZRANGEBYSCORE', k_expiry(), '-inf', now_ms(), 'LIMIT', 0, most)) do
+  -- A row that still lives for a moment can still be retried: the next sweep finds it.
+  if call('EXISTS', k_job(id)) == 0 then
+    gone = gone + 1
+    forget(id)
+  end
 end
 -- With the last job go the push numbers of lists that are empty: what still lies on a list must
 -- stay comparable.
 for _, status in ipairs(STATUSES) do
-  if call('EXISTS', k_status(status)) == 1 then return #gone end
+  if call('EXISTS', k_status(status)) == 1 then return gone end
 end
 for _, list in ipairs(call('HKEYS', k_sequences())) do
   if call('EXISTS', list) == 0 then
@@ -23,4 +33,4 @@ for _, list in ipairs(call('HKEYS', k_sequences())) do
     call('HDEL', k_sequences(), list)
   end
 end
-return #gone
+return gone

@@ -7,6 +7,9 @@ from flowforge.store.store import Store
 #: Timers released by one call of the script, about 1 ms of the server's time.
 _BATCH = 100
 
+#: Calls in a row, so that other duties get their turn.
+_CALLS = 100
+
 
 class TimerService:
     """Queues every invocation whose timer is due."""
@@ -17,9 +20,10 @@ class TimerService:
     def run_once(self) -> int:
         """How many were released."""
         total = 0
-        while True:
-            released, _ = self._store.release_due(_BATCH)
+        for _ in range(_CALLS):
+            released = self._store.release_due(_BATCH)[0]
             total += released
             # A released timer may have set another that is due at once.
             if released == 0:
-                return total
+                break
+        return total

@@ -98,6 +98,7 @@ class Ending(Joining):
         if status != "failed":
             for work in (
                 job.uncommitted, job.backlog, job.staged, job.open, job.collected, job.children,
+                job.late,
             ):  # fmt: skip
                 work.clear()
         self.report(job)

@@ -76,6 +76,8 @@ class Job:
     outputs: int = 0
     #: Committed emissions that are not released yet, oldest first.
     staged: list[Item] = field(default_factory=list)
+    #: Joins that were late while the job could not go on: number and r.s/key.
+    late: list[str] = field(default_factory=list)
     #: Open joins by slot and key, and the items of those that are not handled, by number.
     open: dict[str, Collection] = field(default_factory=dict)
     collected: dict[int, list[bytes]] = field(default_factory=dict)

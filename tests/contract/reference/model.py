@@ -211,6 +211,9 @@ class Model(Ending):
         # A job that no worker has claimed yet is still pending.
         job.status = "running" if job.started else "pending"
         job.history[kind] += 1
+        for about in job.late:
+            self.timers[job.id, "join", about] = True
+        job.late.clear()
         self.settle(job)
         self.look_at_children(job, due=True)
         return "ok"
@@ -252,10 +255,15 @@ class Model(Ending):
 
     def _time_out(self, job: Job, timer: tuple[str, ...]) -> None:
         number, _, about = timer[2].partition(" ")
+        if about not in job.open or job.open[about].number != int(number):
+            return
         if job.status in ("paused", "failed"):
+            job.late.append(timer[2])
+            return
+        self.give_up(job, about)
+        if job.status in ENDED:
+            # A retry gives it time once more.
             self.timers[timer] = False
-        elif about in job.open and job.open[about].number == int(number):
-            self.give_up(job, about)
 
     def reclaim(self) -> tuple[int, int, int]:
         """Requeued, quarantined, dropped."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flowforge.codec import read_invocation, unpack_record
+from flowforge.codec import packb, read_invocation, unpack_record
 from flowforge.errors import EmissionError, PayloadError, PayloadTooLargeError
 from flowforge.execution.delivery import STAGED_BYTES, STAGED_EMISSIONS, Delivery
 from flowforge.execution.effects import NOBODY
@@ -146,21 +146,39 @@ def test_the_tag_gives_number_and_position() -> None:
     assert (make_delivery("merged").number, make_delivery("merged").position) == (7, 3)
 
 
-def test_stats_are_collected_in_order() -> None:
-    """Numbers travel as text, other values packed, under the routine's index."""
+def stats(*changes: tuple[str, str | None, Any]) -> list[tuple[str, str, Any]]:
+    """What the commit is told of these changes."""
     delivery = make_delivery()
-    delivery.record_stat("add", "n", 2)
-    delivery.record_stat("add", "n", 0.5)
-    delivery.record_stat("set", "n", 2**70)
-    delivery.record_stat("set", "flag", True)
-    delivery.record_stat("set", "text", "x")
-    delivery.record_stat("reset", None, None)
-    ops = [(op, field) for op, field, _ in delivery.effects.stats]
-    assert ops == [
-        ("add", "0.n"), ("add", "0.n"), ("number", "0.n"), ("set", "0.flag"), ("set", "0.text"),
-        ("reset", "0."),
+    for change in changes:
+        delivery.record_stat(*change)
+    delivery.finish()
+    return delivery.effects.stats
+
+
+def test_stats_travel_under_the_routines_index() -> None:
+    """Numbers as text, other values packed, in the order of their first change."""
+    big = 2**70
+    found = stats(("add", "n", 2), ("set", "m", big), ("set", "flag", True), ("set", "text", "x"))
+    assert found == [
+        ("add", "0.n", "2"), ("number", "0.m", str(big)), ("set", "0.flag", packb(True)),
+        ("set", "0.text", packb("x")),
     ]  # fmt: skip
-    assert [value for op, _, value in delivery.effects.stats][:3] == ["2", "0.5", str(2**70)]
+
+
+def test_a_stat_is_changed_once_however_often_it_is_added_to() -> None:
+    """The commit's work is that of the stats, not of the calls; decimals add up exactly."""
+    assert stats(*[("add", "n", 1)] * 10_000) == [("add", "0.n", "10000")]
+    assert stats(*[("add", "n", 0.1)] * 10) == [("add", "0.n", "1.0")]
+    assert stats(("set", "n", 5), ("add", "n", -2)) == [("number", "0.n", "3")]
+    assert stats(("add", "n", 5), ("set", "n", 1)) == [("number", "0.n", "1")]
+    assert stats(("set", "n", "text"), ("add", "n", 4)) == [("number", "0.n", "4")]
+    assert stats(("add", "n", 5), ("set", "n", "x")) == [("set", "0.n", packb("x"))]
+
+
+def test_a_reset_takes_what_came_before_with_it() -> None:
+    """What comes behind it counts."""
+    found = stats(("add", "n", 1), ("set", "m", 1), ("reset", None, None), ("add", "n", 2))
+    assert found == [("reset", "0.", ""), ("add", "0.n", "2")]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "1", None, True])

@@ -33,17 +33,19 @@ local function put_out(job, records)
   if #records == 0 then return end
   local count = call('HINCRBY', k_job(job.id), 'output_count', #records)
   local room = job.output_limit - (count - #records)
+  spent = spent + 0.3 * #records
   for i = 1, math.min(#records, room) do call('RPUSH', k_outputs(job.id), records[i]) end
 end
 
--- Largest number of invocations that one script releases. Each costs about 10 us of the server's
--- time; the claims and commits that follow release the rest.
+-- How much of a job's waiting work one script releases; the claims and commits that follow release
+-- the rest. What is staged also counts by its bytes.
 local TOP_UP = 128
+local BYTES = 16384
 
 -- Turns staged emissions into invocations while there is room for them.
 local function release_staged(job, now)
-  local effort, outputs = 0, {}
-  while job.staged > 0 and effort < TOP_UP and room_of(job) > 0 do
+  local most, outputs = spent + TOP_UP, {}
+  while job.staged > 0 and spent + 0.3 * #outputs < most and room_of(job) > 0 do
     local segment = call('LINDEX', k_segments(job.id), 0)
     local item = segment and call('LPOP', k_segment(segment))
     if item then
@@ -51,8 +53,7 @@ local function release_staged(job, now)
       local mode = string.sub(item, start, start + length - 1)
       job.staged = job.staged - 1
       local record = string.sub(item, start + length)
-      -- An item of a join and an output make no message and cost a fraction of one.
-      effort = effort + ((r == NOBODY or string.sub(mode, 1, 1) == 'j') and 0.3 or 1)
+      spent = spent + #item / BYTES
       if r == NOBODY then
         outputs[#outputs + 1] = record
       else
@@ -66,8 +67,8 @@ local function release_staged(job, now)
   end
   put_out(job, outputs)
   if job.staged == 0 then fire_complete(job, now) end
-  -- It was the effort that ended it, not the window: items of joins and outputs take no room, and
-  -- start nothing that would come back here.
+  -- It was enough, though there is room: items of joins and outputs take none, and start nothing that
+  -- would come back here.
   if job.staged > 0 and room_of(job) > 0 then look_again(job, now) end
 end
 

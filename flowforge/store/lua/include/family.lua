@@ -2,7 +2,8 @@
 -- A child is known to its parent as child id -> tag of the invocation that waits for it. Pause,
 -- cancel and failure reach a child through the look at its ancestors before each claim.
 
-local DEEPEST = 16
+-- Ancestors looked at: more than anybody has; a loop in damaged data must not hang the server.
+local DEEPEST = 10000
 
 -- The slot, in tags, of invocations that wait for a child job.
 local WAITING_SLOT = 99999
@@ -21,10 +22,25 @@ local function ancestors_of(job)
   return 'running'
 end
 
--- Has every child looked at soon, after something changed for it here.
-local function look_at_children(job, now)
-  for _, child in ipairs(call('HKEYS', k_children(job.id))) do
-    call('ZADD', k_timers(), now, child .. '/look')
+-- Has every child looked at, after something changed for it here; many in pieces, by the upkeep.
+local function look_at_children(job, at)
+  if call('HLEN', k_children(job.id)) > FEW then
+    call('ZADD', k_timers(), at, job.id .. '/children/0')
+  else
+    for _, child in ipairs(call('HKEYS', k_children(job.id))) do
+      call('ZADD', k_timers(), at, child .. '/look')
+    end
+  end
+end
+
+-- A piece of the many children of a job, which may be gone itself; ended: none is waited for any more.
+local function look_at_some_children(id, cursor, ended, now)
+  local page = call('HSCAN', k_children(id), cursor, 'COUNT', 100)
+  for i = 1, #page[2], 2 do call('ZADD', k_timers(), now, page[2][i] .. '/look') end
+  if page[1] ~= '0' then
+    call('ZADD', k_timers(), now, id .. '/children/' .. page[1])
+  elseif ended then
+    throw_away({ k_children(id) })
   end
 end
 
@@ -38,6 +54,10 @@ local function rejoin_parent(job, now)
     call('HSET', k_children(id), job.id, tag)
     stay_with(parent, k_children(id))
     save_job(parent, now)
+    -- Nobody else would see that the parent is not retried any more.
+    if parent.status == 'failed' then
+      call('ZADD', k_timers(), now + math.max(0, call('PTTL', k_job(id))) + 1000, job.id .. '/look')
+    end
   end
 end
 
@@ -46,7 +66,7 @@ local function report_to_parent(job, now)
   if not job.parent then return end
   local id, tag = parts_of(job.parent)
   local parent = load_job(id)
-  if parent and call('HDEL', k_children(id), job.id) == 1 and parent.status ~= 'completed'
+  if parent and not parent.newer and call('HDEL', k_children(id), job.id) == 1 and parent.status ~= 'completed'
       and parent.status ~= 'cancelled' then
     enqueue(parent, tag)
     save_job(parent, now)

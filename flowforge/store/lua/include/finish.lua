@@ -52,7 +52,8 @@ local function finish(job, status, now)
     end
     for _, key in ipairs(lists) do call('PEXPIRE', key, job.keep) end
   else
-    throw_away(hashes)
+    call('PEXPIRE', k_children(job.id), job.keep + SPARE)
+    throw_work_away(job.id)
     for _, key in ipairs(lists) do call('UNLINK', key) end
   end
   local idempotency = call('HGET', k_job(job.id), 'idempotency')
@@ -114,10 +115,11 @@ end
 -- or has failed.
 local function resolve_open(job, now)
   if call('HLEN', k_joins(job.id)) == 0 then return false end
+  local waits = tonumber(call('HGET', k_outstanding(job.id), 'open') or 0) > 0
   local first = first_in_line(job)
   local function quiet(slot, rule) return rule.kind ~= 'count' and first(slot, rule) end
   local function go(field, number, count) fire(job, field, number, count) end
-  if each_open(job, quiet, go) == 0 then
+  if not waits or each_open(job, quiet, go) == 0 then
     each_open(job, first, function(field, number, count)
       if not ENDED[job.status] then give_up(job, field, number, count, 'unfilled', now) end
     end)

@@ -52,6 +52,7 @@ local function collect(job, slot, need, key, record)
     end
   end
   count = count + 1
+  spent = spent + 0.3
   call('HSET', k_collected(job.id), number .. '.' .. count, record)
   if need > 0 and count >= need then
     fire(job, field, number, count)
@@ -105,9 +106,18 @@ local function first_in_line(job)
   end
 end
 
--- Asks for another look at the job as soon as the upkeep comes by.
+-- Has the upkeep go on with the job where a script had done enough.
 local function look_again(job, now)
-  call('ZADD', k_timers(), now, job.id .. '/look')
+  call('ZADD', k_timers(), now, job.id .. '/more')
+end
+
+-- Joins whose time was over while the job could not go on: their timers are due now. Many come back in
+-- pieces, by the upkeep.
+local function bring_back_late(job, now)
+  local late = call('LPOP', k_late(job.id), 100)
+  if not late then return end
+  for _, about in ipairs(late) do call('ZADD', k_timers(), now, job.id .. '/join/' .. about) end
+  if #late == 100 then call('ZADD', k_timers(), now, job.id .. '/late') end
 end
 
 -- Fires the collections of all-joins above which nothing is outstanding any more. Staged

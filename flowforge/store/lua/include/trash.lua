@@ -9,10 +9,10 @@ local FEW = 500
 -- the server frees them at once.
 local SPARE = 3600000
 
--- What only a job that can go on needs: hashes and lists.
+-- What only a job that can go on needs: hashes, the children's last, and lists.
 local function work_of(id)
   return { k_invocations(id), k_attempts(id), k_merges(id), k_outstanding(id), k_joins(id),
-    k_collected(id), k_children(id) }, { k_backlog(id), k_segments(id) }
+    k_collected(id), k_children(id) }, { k_backlog(id), k_segments(id), k_late(id) }
 end
 
 -- Removes hashes. A large one is called in the trash what it was called without its root.
@@ -27,7 +27,15 @@ local function throw_away(keys)
       small[#small + 1] = key
     end
   end
-  call('UNLINK', unpack(small))
+  if small[1] then call('UNLINK', unpack(small)) end
+end
+
+-- Removes the hashes of what a job could still have done. Many children stay: they are to be told of
+-- the end first (look_at_some_children).
+local function throw_work_away(id)
+  local hashes = work_of(id)
+  if call('HLEN', k_children(id)) > FEW then table.remove(hashes) end
+  throw_away(hashes)
 end
 
 -- The items 1 to count of a collection, which stay in the hash that they share with others.
