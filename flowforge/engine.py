@@ -167,7 +167,10 @@ class Engine(Submitter):
         if status != "completed":
             (reason,) = self.reader.fields(job_id, "reason")
             why = "" if reason is None else f": {reason.decode()}"
-            raise ChildJobError(f"job {job_id}, which this routine has started, is {status}{why}")
+            then = "; retry that job, then this one" if status == "failed" else ""
+            raise ChildJobError(
+                f"job {job_id}, which this routine has started, is {status}{why}{then}"
+            )
         return [
             {"routine_id": routine_id, "event": event, "params": params}
             for _, routine_id, event, params in self.reader.outputs(job_id)

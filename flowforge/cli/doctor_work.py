@@ -37,25 +37,45 @@ def _stuck_jobs(engine: Engine) -> Iterator[Finding]:
         for status in ("pending", "running")
         for job_id, _ in engine.reader.job_ids(status, _SAMPLE)
     ]
-    fields = ("status", "updated", "queued", "running", "timers")
+    fields = ("status", "updated", "queued", "running", "timers", "parent")
     rows = link.many([("HMGET", keys.of("job", job_id), *fields) for job_id in ids])
     limit = _now(engine) - int(_REST * 1000)
-    idle = [
-        job_id
-        for job_id, (status, updated, *work) in zip(ids, rows, strict=True)
+    idle = {
+        job_id: parent
+        for job_id, (status, updated, *work, parent) in zip(ids, rows, strict=True)
         if status in (b"pending", b"running")
         and int(updated or 0) < limit
         and not any(int(number or 0) for number in work)
-    ]
+    }
     # What waits for jobs that its handlers have started has nothing of its own to do.
     children = link.many([("HLEN", keys.of("children", job_id)) for job_id in idle])
     stuck = [job_id for job_id, count in zip(idle, children, strict=True) if not count]
+    held = {job_id: found for job_id in stuck if (found := _holder(engine, idle[job_id]))}
+    stuck = [job_id for job_id in stuck if job_id not in held]
+    if held:
+        names = ", ".join(list(held)[:_NAMED])
+        ancestor, verb = next(iter(held.values()))
+        yield Finding(
+            "warn", "held", f"{len(held)} jobs wait for the job that has started them: {names}",
+            f"flowforge {verb} {ancestor}",
+        )  # fmt: skip
     if stuck:
         names = ", ".join(stuck[:_NAMED])
         yield Finding(
             "fail", "stuck", f"{len(stuck)} jobs have nothing queued, running or timed: {names}",
             f"flowforge pause {stuck[0]} and resume it; if that does not help, cancel it",
         )  # fmt: skip
+
+
+def _holder(engine: Engine, parent: bytes | None) -> tuple[str, str] | None:
+    """The ancestor of a job that keeps it from going on, and the command that would let it."""
+    while parent:
+        job_id = parent.decode().partition("/")[0]
+        row = engine.store.keys.of("job", job_id)
+        status, parent = engine.store.link.call("HMGET", row, "status", "parent")
+        if status in (b"failed", b"paused"):
+            return job_id, "retry" if status == b"failed" else "resume"
+    return None
 
 
 def _now(engine: Engine) -> int:

@@ -132,13 +132,13 @@ class Delivery:
         self.emitted: dict[str, int] = {}
         self._surroundings = surroundings
 
-    def confirm(self) -> None:
+    def confirm(self, waited: bool = False) -> None:
         """Just before the handler: raises NotStartedError when it may not start any more.
 
-        A claim that was made a moment ago is as good as an answer; a ``setup()`` or a merge may
-        have taken longer than that.
+        A claim that was made a moment ago is as good as an answer; a ``setup()`` (then it has
+        ``waited``) or a merge may have taken longer than that.
         """
-        late = perf_counter() - self._made > SLOW_START
+        late = waited or perf_counter() - self._made > SLOW_START
         if late and not self._surroundings.runs(self.job_id):
             raise NotStartedError
 

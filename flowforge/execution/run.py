@@ -36,10 +36,10 @@ def run(delivery: Delivery, worker: str) -> Outcome:
     token = current.set(delivery)
     try:
         slot = delivery.slot
-        delivery.routine.set_up()
+        waited = delivery.routine.set_up()
         args, kwargs = slot.signature.arguments(delivery.params, delivery.where)
         routine = delivery.routine.prototype.bind(delivery)
-        delivery.confirm()
+        delivery.confirm(waited)
         getattr(routine, slot.call)(*args, **kwargs)
         delivery.finish()
     except BaseException as error:
@@ -81,8 +81,6 @@ def _ends_worker(error: BaseException) -> bool:
     if isinstance(error, SystemExit):
         signalled = isinstance(error.code, int) and error.code < 0
         return signalled or type(error) is not SystemExit
-    if isinstance(error, (KeyboardInterrupt, GeneratorExit)):
-        return True
     return type(error).__name__ == "GreenletExit"
 
 

@@ -69,7 +69,10 @@ class PlannedSlot:
 
 
 class SetUp:
-    """Runs a routine's ``setup()`` with the first call that succeeds, and never again."""
+    """Runs a routine's ``setup()`` with the first call that succeeds, and never again.
+
+    A call says whether it ran, or waited for, a ``setup()``.
+    """
 
     __slots__ = ("_done", "_lock", "_setup")
 
@@ -78,13 +81,14 @@ class SetUp:
         self._lock = threading.Lock()
         self._done = False
 
-    def __call__(self) -> None:
+    def __call__(self) -> bool:
         if self._done:
-            return
+            return False
         with self._lock:
             if not self._done:
                 self._setup()
                 self._done = True
+        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -365,6 +365,42 @@ class Watchful(One):
         self.emit("output")
 
 
+class HalfWay(One):
+    """Stops half-way when it is told that nothing counts any more, and tidies up for a while."""
+
+    def go(self, log: str, gate: str, mended: str) -> None:
+        note(log, "started")
+        deadline = time.monotonic() + GATE_LIMIT
+        while not Path(mended).exists() and time.monotonic() < deadline:
+            if self.cancelled:
+                note(log, "cancelled")
+                wait_for(gate)
+                return
+            time.sleep(0.01)
+        self.emit("output", done=True)
+
+
+class Broken(One):
+    """Fails until it has been mended, but not before the other one has started."""
+
+    def go(self, log: str, mended: str, **_: Any) -> None:
+        wait_for(log)
+        if not Path(mended).exists():
+            raise ValueError("broken")
+
+
+class SlowSetup(One):
+    """Opens something that takes its time."""
+
+    def setup(self) -> None:
+        note(self.get_config("log"), "setup")
+        wait_for(self.get_config("gate"))
+
+    def go(self) -> None:
+        note(self.get_config("log"), "handled")
+        self.emit("output")
+
+
 class Approval(One):
     """Pauses its own job the first time it is called, and reads what the resume left."""
 
@@ -397,6 +433,22 @@ def single(part: Routine | type[Routine], flow_id: str | None = None) -> Flow:
     flow = Flow(flow_id)
     flow.add_routine(part, "it")
     return flow
+
+
+def half_way() -> Flow:
+    """One emission to two routines: the one fails the job while the other works."""
+    flow = Flow()
+    flow.add_routine(One, "begin")
+    for name, part in (("broken", Broken), ("half_way", HalfWay)):
+        flow.add_routine(part, name)
+        flow.connect("begin", "output", name, "input")
+    return flow
+
+
+def slow_setup(log: str, gate: str) -> Flow:
+    part = SlowSetup()
+    part.set_config(log=log, gate=gate)
+    return single(part)
 
 
 def countdown() -> Flow:

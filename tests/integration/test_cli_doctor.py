@@ -145,6 +145,18 @@ def test_stuck_job(idle: Shell) -> None:
     assert "waits for  child" in idle.run("show", job_id).stdout
 
 
+@pytest.mark.parametrize(("status", "verb"), [("failed", "retry"), ("paused", "resume")])
+def test_job_that_its_parent_holds(idle: Shell, status: str, verb: str) -> None:
+    """It is not stuck: what lets it go on is done to the job that has started it."""
+    parent, child = idle.submit("numbers"), idle.submit("numbers")
+    idle.fields(parent, status=status)
+    idle.fields(child, queued=0, waiting=1, updated=1, parent=f"{parent}/2.0.99999")
+    found = idle.findings(code=1)
+    assert "stuck" not in found
+    assert child in found["held"][0]["text"]
+    assert found["held"][0]["fix"] == f"flowforge {verb} {parent}"
+
+
 def test_definition_that_is_gone(idle: Shell) -> None:
     """A job whose definition is missing cannot go on, and the doctor says which."""
     job_id = idle.submit("numbers")

@@ -29,7 +29,9 @@ from tests.integration.flows import (
     approval,
     countdown,
     fan_of,
+    half_way,
     single,
+    slow_setup,
     slow_then_echo,
     squares,
 )
@@ -156,6 +158,24 @@ class TestPause:
         points = [(p["reason"], p["checkpoint"]) for p in job.pause_points]
         assert points == [("first", {"day": date(2013, 1, 1)}), ("second", None)]
         job.cancel()
+
+    @pytest.mark.parametrize("ends", [False, True])
+    def test_no_handler_starts_behind_a_long_setup(self, log: str, gate: Path, ends: bool) -> None:
+        """The claim came before the pause or the cancel, the handler would have come after it."""
+        job = slow_setup(log, str(gate)).execute("it")
+        eventually(lambda: notes(log) == ["setup"])
+        if ends:
+            job.cancel("enough")
+        else:
+            job.pause("for a while")
+        gate.touch()
+        eventually(lambda: job.counts["running"] == 0)
+        run_another_job()
+        assert notes(log) == ["setup"]
+        if not ends:
+            job.resume()
+            assert len(outputs(job)) == 1
+            assert notes(log)[-1] == "handled"
 
 
 class TestFromElsewhere:
@@ -291,6 +311,21 @@ class TestRetry:
         job.retry()
         assert job.wait(LIMIT).status == "failed"
         assert notes(log) == ["0:1", "0:2", "0:1", "0:2"]
+
+    def test_a_handler_that_was_told_to_stop_runs_again(
+        self, log: str, gate: Path, tmp_path: Path
+    ) -> None:
+        """It may have stopped half-way: its commit does not count, although the job runs again."""
+        mended = tmp_path / "mended"
+        params = {"log": log, "gate": str(gate), "mended": str(mended)}
+        job = half_way().execute("begin", params)
+        assert job.wait(LIMIT).status == "failed"
+        eventually(lambda: notes(log) == ["started", "cancelled"])
+        mended.touch()
+        job.retry()
+        gate.touch()
+        assert outputs(job) == [{"done": True}]
+        assert notes(log) == ["started", "cancelled", "started"]
 
 
 Verb = Callable[[JobState], object]

@@ -20,6 +20,11 @@ class Surroundings:
 
     def __init__(self) -> None:
         self.staged: list[Child] = []
+        #: Whether the job still runs when it is asked for.
+        self.running = True
+
+    def runs(self, job_id: str) -> bool:
+        return self.running
 
     def checkpoint(self, job_id: str) -> Any:
         return {"checkpoint of": job_id}

@@ -11,11 +11,11 @@ import pytest
 from flowforge.codec import read_invocation, unpack_record
 from flowforge.errors import PayloadError
 from flowforge.execution.current import current
-from flowforge.execution.delivery import Delivery
+from flowforge.execution.delivery import Delivery, NotStartedError
 from flowforge.execution.effects import Effects
 from flowforge.execution.run import HISTORY_PARAMS, Outcome, run
 from flowforge.model.error_handler import ErrorHandler
-from tests.unit.execution.samples import Worker, make_delivery, make_plan
+from tests.unit.execution.samples import Surroundings, Worker, make_delivery, make_plan
 
 Action = Callable[[Worker, dict[str, Any]], object]
 
@@ -180,11 +180,47 @@ def test_sys_exit_in_a_handler_is_an_error(act: Use) -> None:
     assert problem(outcome)["type"] == "SystemExit"
 
 
+def test_a_handler_that_may_not_start_any_more_does_not(act: Use) -> None:
+    """The first delivery of a process may have waited long for a ``setup()``; then it asks."""
+    act(raising(AssertionError("the handler was called")))
+    surroundings = Surroundings()
+    surroundings.running = False
+    with pytest.raises(NotStartedError):
+        run(make_delivery(surroundings=surroundings), "w1")
+    assert current.get() is None
+
+
+def test_a_claim_of_this_moment_is_not_asked_about(act: Use) -> None:
+    """Only what took its time costs a question."""
+    act(lambda routine, params: None)
+    surroundings = Surroundings()
+    delivery = make_delivery(surroundings=surroundings)
+    assert run(delivery, "w1").kind == "completed"
+    surroundings.running = False
+    delivery.confirm()
+    delivery._made -= 1.0
+    with pytest.raises(NotStartedError):
+        delivery.confirm()
+
+
 class WorkerShutdown(SystemExit):
     """Stands for Celery's own."""
 
 
-@pytest.mark.parametrize("error", [WorkerShutdown(), KeyboardInterrupt(), GeneratorExit()])
+class GreenletExit(BaseException):
+    """Stands for that of the greenlet library."""
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt("stop"), GeneratorExit("closed")])
+def test_what_a_handler_raises_itself_is_its_error(act: Use, error: BaseException) -> None:
+    """Celery takes signals in handlers of its own: none of these comes from one."""
+    act(raising(error))
+    outcome = run(make_delivery(), "w1")
+    assert outcome.kind == "stop"
+    assert problem(outcome)["type"] == type(error).__name__
+
+
+@pytest.mark.parametrize("error", [WorkerShutdown(), GreenletExit()])
 def test_what_ends_a_worker_passes_through(act: Use, error: BaseException) -> None:
     """Celery's signals are not an outcome of the attempt; its lease expires instead."""
     act(raising(error))
