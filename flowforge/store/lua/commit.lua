@@ -73,7 +73,15 @@ end
 
 for _ = 1, tonumber(take()) do
   local slot, k = take(), tonumber(take())
-  if slot == '' then throw_items_away(id, string.match(tag, '^%d+'), k) end
+  if slot == '' then
+    local number, items = string.match(tag, '^%d+'), {}
+    if k > FEW then
+      call('RPUSH', k_trash(), string.format('%s %s 1 %d', id, number, k))
+    else
+      for i = 1, k do items[i] = number .. '.' .. i end
+    end
+    if items[1] then call('HDEL', k_collected(id), unpack(items)) end
+  end
   local base = tonumber(call('HGET', k_merges(id), slot .. '.base') or 0)
   if k < 0 then
     k = tonumber(call('HGET', k_merges(id), slot) or 0)

@@ -1,7 +1,7 @@
 -- Releases timers that are due.
 -- In:  most
 -- Out: {released, ms until the next timer or -1}
---@include base, history, push, trash, join, deliver, family, finish
+--@include base, history, push, trash, join, deliver, family, finish, late
 local most = tonumber(ARGV[2])
 
 -- How much of the jobs' waiting work one call releases; what is due beyond it stays so.
@@ -24,6 +24,17 @@ local function time_out(job, about, now)
     call('ZADD', k_timers(), now + rule.timeout, job.id .. '/join/' .. about)
   else
     save_job(job, now)
+  end
+end
+
+-- A piece of the many children of a job, which may be gone itself; ended: none is waited for any more.
+local function look_at_some_children(id, cursor, ended, now)
+  local page = call('HSCAN', k_children(id), cursor, 'COUNT', 100)
+  for i = 1, #page[2], 2 do call('ZADD', k_timers(), now, page[2][i] .. '/look') end
+  if page[1] ~= '0' then
+    call('ZADD', k_timers(), now, id .. '/children/' .. page[1])
+  elseif ended then
+    throw_away({ k_children(id) })
   end
 end
 

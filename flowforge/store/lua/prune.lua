@@ -10,7 +10,7 @@ local function forget(id)
   call('ZREM', k_expiry(), id)
   -- Of a failed job that nobody retried.
   local hashes = work_of(id)
-  if call('EXISTS', unpack(hashes)) > 0 then throw_work_away(id) end
+  if call('EXISTS', unpack(hashes)) > 0 then throw_away(hashes, true) end
   for _, status in ipairs(STATUSES) do call('ZREM', k_status(status), id) end
 end
 

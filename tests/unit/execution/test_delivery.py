@@ -8,7 +8,7 @@ import pytest
 
 from flowforge.codec import packb, read_invocation, unpack_record
 from flowforge.errors import EmissionError, PayloadError, PayloadTooLargeError
-from flowforge.execution.delivery import STAGED_BYTES, STAGED_EMISSIONS, Delivery
+from flowforge.execution.delivery import MOST_STARTED, STAGED_BYTES, STAGED_EMISSIONS, Delivery
 from flowforge.execution.effects import NOBODY
 from tests.unit.execution.samples import LIMIT, Surroundings, make_delivery
 
@@ -240,3 +240,15 @@ def test_secret_params_are_masked() -> None:
     parent, visible = read_invocation(shown, "shown")
     assert (parent, visible) == (2, {"number": "***", "pin": "***", "name": "Ann"})
     assert delivery.params is params
+
+
+def test_a_handler_starts_a_bounded_number_of_jobs() -> None:
+    """The commit creates them all. The definition comes along with the first of each flow."""
+    delivery = make_delivery()
+    for _ in range(MOST_STARTED):
+        delivery.start("flow", "it", {}, "grown")
+    definitions = [job[-3:] for job in delivery.effects.jobs]
+    assert definitions[0] == [2, "json", "{}"]
+    assert all(job[-1] == 0 for job in delivery.effects.jobs[1:])
+    with pytest.raises(EmissionError, match="emit to a routine that starts one"):
+        delivery.start("flow", "it", {}, "grown")

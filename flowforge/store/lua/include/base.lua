@@ -66,15 +66,6 @@ local function stay_with(job, key)
   if ENDED[job.status] then call('PEXPIRE', key, math.max(1, call('PTTL', k_job(job.id)))) end
 end
 
--- Control: a request that is sent again because its reply was lost has been met already.
-local function is_met(id, request)
-  return call('HGET', k_job(id), 'request') == request
-end
-
-local function meet(id, request)
-  call('HSET', k_job(id), 'request', request)
-end
-
 -- 'n.r.s' or 'n.r.s.k' -> routine index and slot index, as strings.
 local function routine_of(tag)
   local r, s = string.match(tag, '^%d+%.(%d+)%.(%d+)')

@@ -33,34 +33,6 @@ local function look_at_children(job, at)
   end
 end
 
--- A piece of the many children of a job, which may be gone itself; ended: none is waited for any more.
-local function look_at_some_children(id, cursor, ended, now)
-  local page = call('HSCAN', k_children(id), cursor, 'COUNT', 100)
-  for i = 1, #page[2], 2 do call('ZADD', k_timers(), now, page[2][i] .. '/look') end
-  if page[1] ~= '0' then
-    call('ZADD', k_timers(), now, id .. '/children/' .. page[1])
-  elseif ended then
-    throw_away({ k_children(id) })
-  end
-end
-
--- A child that goes on after its end was told is waited for again, unless it is too late for that.
-local function rejoin_parent(job, now)
-  if not job.parent then return end
-  local id, tag = parts_of(job.parent)
-  local parent = load_job(id)
-  if parent and not parent.newer and call('LREM', k_backlog(id), 1, tag) == 1 then
-    parent.waiting = parent.waiting - 1
-    call('HSET', k_children(id), job.id, tag)
-    stay_with(parent, k_children(id))
-    save_job(parent, now)
-    -- Nobody else would see that the parent is not retried any more.
-    if parent.status == 'failed' then
-      call('ZADD', k_timers(), now + math.max(0, call('PTTL', k_job(id))) + 1000, job.id .. '/look')
-    end
-  end
-end
-
 -- Completion travels up: the invocation that waits for this job may run.
 local function report_to_parent(job, now)
   if not job.parent then return end

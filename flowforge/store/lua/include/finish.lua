@@ -42,19 +42,23 @@ local function finish(job, status, now)
   call('HSET', k_job(job.id), 'ended', now)
   save_job(job, now)
   for _, key in ipairs(kept_of(job.id)) do call('PEXPIRE', key, job.keep) end
-  local hashes, lists = work_of(job.id)
-  for _, segment in ipairs(call('LRANGE', k_segments(job.id), 0, -1)) do
-    lists[#lists + 1] = k_segment(segment)
-  end
-  if status == 'failed' then
+  if status == 'completed' then
+    -- Nothing is outstanding: this is all that can be left.
+    throw_away(job.joins and work_of(job.id) or { k_attempts(job.id), k_merges(job.id) })
+    call('UNLINK', k_segments(job.id), k_late(job.id))
+  else
+    local hashes, lists = work_of(job.id)
+    for _, segment in ipairs(call('LRANGE', k_segments(job.id), 0, -1)) do
+      lists[#lists + 1] = k_segment(segment)
+    end
     for _, key in ipairs(hashes) do
       call('PEXPIRE', key, job.keep + (call('HLEN', key) > FEW and SPARE or 0))
     end
     for _, key in ipairs(lists) do call('PEXPIRE', key, job.keep) end
-  else
-    call('PEXPIRE', k_children(job.id), job.keep + SPARE)
-    throw_work_away(job.id)
-    for _, key in ipairs(lists) do call('UNLINK', key) end
+    if status == 'cancelled' then
+      throw_away(hashes, true)
+      for _, key in ipairs(lists) do call('UNLINK', key) end
+    end
   end
   local idempotency = call('HGET', k_job(job.id), 'idempotency')
   if idempotency then call('PEXPIRE', k_idempotency(idempotency), job.keep) end
@@ -62,29 +66,6 @@ local function finish(job, status, now)
   leave_definition(job.def, now, job.keep)
   notify(job)
   report_to_parent(job, now)
-end
-
--- Back to where a job stood before it was paused or failed: it may never have been started.
-local function set_live(job)
-  set_status(job, call('HEXISTS', k_job(job.id), 'started') == 1 and 'running' or 'pending')
-end
-
--- Makes a failed job live again.
-local function revive(job)
-  call('HINCRBY', k_definition(job.def), 'active', 1)
-  call('PERSIST', k_definition(job.def))
-  local hashes, lists = work_of(job.id)
-  for _, keys in ipairs({ kept_of(job.id), hashes, lists }) do
-    for _, key in ipairs(keys) do call('PERSIST', key) end
-  end
-  for _, segment in ipairs(call('LRANGE', k_segments(job.id), 0, -1)) do
-    call('PERSIST', k_segment(segment))
-  end
-  local idempotency = call('HGET', k_job(job.id), 'idempotency')
-  if idempotency then call('PERSIST', k_idempotency(idempotency)) end
-  call('ZREM', k_expiry(), job.id)
-  call('HDEL', k_job(job.id), 'ended', 'error', 'reason')
-  set_live(job)
 end
 
 -- Fails a job because of one invocation, which stays with it for a retry; tag is nil when it is

@@ -111,15 +111,6 @@ local function look_again(job, now)
   call('ZADD', k_timers(), now, job.id .. '/more')
 end
 
--- Joins whose time was over while the job could not go on: their timers are due now. Many come back in
--- pieces, by the upkeep.
-local function bring_back_late(job, now)
-  local late = call('LPOP', k_late(job.id), 100)
-  if not late then return end
-  for _, about in ipairs(late) do call('ZADD', k_timers(), now, job.id .. '/join/' .. about) end
-  if #late == 100 then call('ZADD', k_timers(), now, job.id .. '/late') end
-end
-
 -- Fires the collections of all-joins above which nothing is outstanding any more. Staged
 -- emissions could still deliver anything, so they have to be released first.
 local function fire_complete(job, now)

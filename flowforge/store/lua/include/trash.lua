@@ -15,8 +15,10 @@ local function work_of(id)
     k_collected(id), k_children(id) }, { k_backlog(id), k_segments(id), k_late(id) }
 end
 
--- Removes hashes. A large one is called in the trash what it was called without its root.
-local function throw_away(keys)
+-- Removes hashes. A large one is called in the trash what it was called without its root. With `told`
+-- the last hash is that of children, and stays if they are many: they are to be told of the end first.
+local function throw_away(keys, told)
+  if told and call('HLEN', keys[#keys]) > FEW then table.remove(keys) end
   local small = {}
   for _, key in ipairs(keys) do
     if call('HLEN', key) > FEW then
@@ -28,23 +30,4 @@ local function throw_away(keys)
     end
   end
   if small[1] then call('UNLINK', unpack(small)) end
-end
-
--- Removes the hashes of what a job could still have done. Many children stay: they are to be told of
--- the end first (look_at_some_children).
-local function throw_work_away(id)
-  local hashes = work_of(id)
-  if call('HLEN', k_children(id)) > FEW then table.remove(hashes) end
-  throw_away(hashes)
-end
-
--- The items 1 to count of a collection, which stay in the hash that they share with others.
-local function throw_items_away(id, number, count)
-  if count > FEW then
-    call('RPUSH', k_trash(), string.format('%s %s 1 %d', id, number, count))
-  elseif count > 0 then
-    local items = {}
-    for i = 1, count do items[i] = number .. '.' .. i end
-    call('HDEL', k_collected(id), unpack(items))
-  end
 end

@@ -1,0 +1,22 @@
+-- Between these two, pushes are gathered and made with a few commands: for scripts that push many.
+local function hold_pushes()
+  held = {}
+end
+
+local function let_pushes_go()
+  for list, pushes in pairs(held) do
+    local number = call('HINCRBY', k_sequences(), list, #pushes) - #pushes
+    for start = 1, #pushes, 500 do
+      local messages, scores = {}, {}
+      for i = start, math.min(start + 499, #pushes) do
+        local template, job, tag = unpack(pushes[i])
+        messages[#messages + 1] = message_of(template, job, tag, number + i)
+        scores[#scores + 1] = number + i
+        scores[#scores + 1] = job.id .. '/' .. tag
+      end
+      call('LPUSH', list, unpack(messages))
+      call('ZADD', k_unclaimed(list), unpack(scores))
+    end
+  end
+  held = nil
+end
