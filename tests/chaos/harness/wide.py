@@ -31,11 +31,14 @@ class Spread(Noting):
         super().__init__()
         self.define_slot("input", handler=self.spread)
         self.define_event("item", ["i", "group"])
+        self.define_event("seen", ["i"])
 
     def spread(self, size: int, groups: int) -> None:
         self.enter()
         for i in range(size):
             self.emit("item", i=i, group=i % groups)
+            # To nobody: an output, staged as well.
+            self.emit("seen", i=i)
         self.leave()
 
 
@@ -203,9 +206,13 @@ class Wide:
     def outputs(self) -> Counter[tuple[str, int]]:
         """Outputs by routine and value."""
         total = self.size * (self.size - 1)
+        seen = {("spread", i): 1 for i in range(self.size)}
         return Counter(
-            {("parcels", PARCEL): self.size // PARCEL, ("total", total): 1, ("family", total): 1}
-        )
+            {
+                ("parcels", PARCEL): self.size // PARCEL, ("total", total): 1,
+                ("family", total): 1, **seen,
+            }
+        )  # fmt: skip
 
     def stats(self) -> dict[tuple[str, str], int]:
         """Stats by routine and name."""
