@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from time import perf_counter
 
 from flowforge.codec import pack_record
-from flowforge.errors import NewerRecordError
+from flowforge.errors import EmissionError, NewerRecordError
 from flowforge.execution.current import current
 from flowforge.execution.delivery import Delivery, NotStartedError
 from flowforge.execution.effects import Effects
@@ -40,7 +41,9 @@ def run(delivery: Delivery, worker: str) -> Outcome:
         args, kwargs = slot.signature.arguments(delivery.params, delivery.where)
         routine = delivery.routine.prototype.bind(delivery)
         delivery.confirm()
-        getattr(routine, slot.call)(*args, **kwargs)
+        result = getattr(routine, slot.call)(*args, **kwargs)
+        if result is not None:
+            raise _returned(delivery, result)
         delivery.finish()
     except BaseException as error:
         # A record that only a later release can read is another worker's to handle.
@@ -69,6 +72,15 @@ def failed(delivery: Delivery, worker: str, error: BaseException, began: float) 
         delay=decision.delay,
         reason=reason[:500],
         problem=problem.record(delivery),
+    )
+
+
+def _returned(delivery: Delivery, result: object) -> EmissionError:
+    if inspect.iscoroutine(result):
+        result.close()
+    return EmissionError(
+        f"{delivery.routine.id}.{delivery.slot.name} returned {type(result).__qualname__}: a "
+        "handler's result is what it emits; call self.emit(event, ...) and return nothing"
     )
 
 

@@ -1,8 +1,9 @@
 """``@routine``: a function becomes a routine with one slot, ``input``.
 
-A function whose first parameter is ``self`` is an ordinary handler: it receives the bound routine
-and emits what it wants. Any other function is called with the params alone; a dict that it returns
-is emitted on its only event (``output``, unless it declares another), and None emits nothing.
+A function whose first parameter is ``self`` is an ordinary handler: it receives the bound routine,
+emits what it wants and returns nothing. Any other function is called with the params alone; a dict
+that it returns is emitted on its only event (``output``, unless it declares another), and None
+emits nothing.
 """
 
 from __future__ import annotations
@@ -120,8 +121,8 @@ def _handler(function: Function, events: tuple[Event, ...]) -> Function:
     if parameters and parameters[0].name == "self":
 
         @functools.wraps(function)
-        def handle(self: Routine, /, *args: Any, **kwargs: Any) -> None:
-            function(self, *args, **kwargs)
+        def handle(self: Routine, /, *args: Any, **kwargs: Any) -> Any:
+            return function(self, *args, **kwargs)
     else:
         # Positional-only, so that a param may have any name.
         bound = Parameter("_routine", Parameter.POSITIONAL_ONLY)

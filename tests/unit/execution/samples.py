@@ -61,8 +61,9 @@ class Worker(Routine):
         self.define_event("split")
         self.define_event("result")
 
-    def work(self, **params: Any) -> None:
-        type(self).action(self, params)
+    def work(self, **params: Any) -> object:
+        returned: object = type(self).action(self, params)
+        return returned
 
     def strict(self, order_id: str, amount: int, note: str = "") -> None:
         type(self).action(self, {"order_id": order_id, "amount": amount, "note": note})

@@ -75,6 +75,29 @@ def test_a_handler_that_returns_is_completed(act: Use) -> None:
     assert found["error"] is None
 
 
+def returning(routine: Worker, params: dict[str, Any]) -> dict[str, Any]:
+    return params
+
+
+def generating(routine: Worker, params: dict[str, Any]) -> Iterator[int]:
+    yield 1
+
+
+async def waiting(routine: Worker, params: dict[str, Any]) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("action", "kind"), [(returning, "dict"), (generating, "generator"), (waiting, "coroutine")]
+)
+@pytest.mark.filterwarnings("error")
+def test_what_a_handler_returns_is_an_error(act: Use, action: Action, kind: str) -> None:
+    """It would go nowhere; the error names the slot and says what to do."""
+    act(action)
+    outcome = run(make_delivery(params={"id": 1}), "w1")
+    assert outcome.kind == "stop"
+    assert f"worker.input returned {kind}: a handler's result is what it emits" in str(outcome)
+
+
 def test_a_handler_gets_its_own_bound_routine(act: Use) -> None:
     """What it sets on itself is gone afterwards; the running delivery is known meanwhile."""
     seen: list[Any] = []
