@@ -102,6 +102,7 @@ def make_delivery(
     handler: ErrorHandler | None = None,
     *,
     attempt: int = 1,
+    parent: int = 2,
     plan: Plan | None = None,
     surroundings: Surroundings | None = None,
 ) -> Delivery:
@@ -111,7 +112,7 @@ def make_delivery(
     planned = next(s for s in routine.slots if s.name == slot)
     position = ".3" if planned.merges else ""
     params = {} if params is None else params
-    raw = invocation_record(2, encode_payload(params, 10**9, "test"))
+    raw = invocation_record(parent, encode_payload(params, 10**9, "test"))
     return Delivery(
         plan, routine, planned, "j1", f"7.0.{planned.index}{position}", "t1", attempt, params, raw,
         LIMIT, surroundings or Surroundings(),
