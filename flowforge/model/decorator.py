@@ -17,7 +17,7 @@ from typing import Any, TypeAlias, overload
 from flowforge.errors import DefinitionError
 from flowforge.model.event import Event
 from flowforge.model.handlers import check_synchronous
-from flowforge.model.names import listing
+from flowforge.model.names import check_name, listing
 from flowforge.model.routine import Routine
 from flowforge.model.slot import MergeStrategy, Slot
 
@@ -62,6 +62,10 @@ def routine(
     class's ``function``, for tests. ValueError for what cannot run.
     """
     declared = _events(events)
+    if queue is not None:
+        check_name("queue of @routine", queue)
+    if name is not None:
+        check_name("name of @routine", name)
 
     def decorate(function: Function) -> type[Routine]:
         _check_function(function)
@@ -78,7 +82,14 @@ def _events(events: Events | None) -> tuple[Event, ...]:
         raise DefinitionError(f"events must be a list of names: write [{events!r}], not {events!r}")
     if isinstance(events, Mapping):
         return tuple(Event.of(name, params) for name, params in events.items())
-    return tuple(Event.of(name) for name in events)
+    if not isinstance(events, Iterable):
+        raise DefinitionError(f"events must be a list of names, not {events!r:.80}")
+    declared = tuple(Event.of(name) for name in events)
+    names = [event.name for event in declared]
+    for name in names:
+        if names.count(name) > 1:
+            raise DefinitionError(f"events of @routine name {name!r} twice: name each once")
+    return declared
 
 
 def _check_function(function: object) -> None:

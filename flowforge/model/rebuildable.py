@@ -11,6 +11,7 @@ from flowforge.errors import NotRebuildableError
 from flowforge.model import registry
 from flowforge.model.event import Event
 from flowforge.model.handlers import check_synchronous
+from flowforge.model.names import check_name
 from flowforge.model.routine import Routine, fresh, overrides_call
 from flowforge.model.slot import Slot
 
@@ -29,6 +30,8 @@ def check_rebuildable(routine: Routine, built: Routine | None = None) -> Routine
     """
     _check_class(type(routine))
     _check_own_state(routine)
+    if routine.queue is not None:
+        check_name(f"queue of {type(routine).__qualname__}", routine.queue)
     built = fresh(type(routine)) if built is None else built
     _check_attributes(routine, built)
     routine.serialize()

@@ -151,6 +151,25 @@ def test_a_bare_string_of_events_is_refused() -> None:
         routine(events="done")
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"name": 3}, "name of @routine must be a string, not int 3"),
+        ({"name": ""}, "name of @routine must not be empty"),
+        ({"queue": ""}, "queue of @routine must not be empty"),
+        ({"queue": 3}, "queue of @routine must be a string"),
+        ({"events": ["a", "a"]}, "events of @routine name 'a' twice"),
+        ({"events": 3}, "events must be a list of names, not 3"),
+        ({"events": [3]}, "event name must be a string"),
+    ],
+    ids=str,
+)
+def test_an_option_that_cannot_be_right_is_refused(options: dict[str, Any], expected: str) -> None:
+    """Where the decorator stands, and with its name."""
+    with pytest.raises(DefinitionError, match=expected):
+        routine(**options)
+
+
 def test_what_is_no_function_is_refused() -> None:
     """Only functions become routines, and only those that run when they are called."""
 

@@ -156,3 +156,12 @@ def test_an_asynchronous_entry_or_setup_is_refused(cls: type[Routine], name: str
     """As an asynchronous handler is where its slot is defined."""
     with pytest.raises(DefinitionError, match=rf"{cls.__name__}\.{name} is async"):
         check_rebuildable(cls())
+
+
+@pytest.mark.parametrize("queue", ["", 3], ids=repr)
+def test_a_queue_has_a_name(queue: Any) -> None:
+    """As in ``add_routine``; an attribute is looked at when the routine is added."""
+    routine = Charge()
+    routine.queue = queue
+    with pytest.raises(DefinitionError, match="queue of Charge must"):
+        check_rebuildable(routine)
