@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice, repeat
+from itertools import islice
 from typing import Any
 
 import redis
 from celery import Celery
 
 from flowforge.codec import encode_payload
-from flowforge.entry import Entry
+from flowforge.entry import Entry, Item, checked_key, items
 from flowforge.errors import (
-    ChildJobError,
     ConfigurationError,
     CorruptRecordError,
     DefinitionError,
+    InvalidValueError,
     JobStateError,
     NewerRecordError,
 )
@@ -58,18 +59,12 @@ class Submitter(ABC):
         max_in_flight: int | None = None,
     ) -> str:
         """Create a job; returns its id, or that of the earlier job with the same key."""
-        chunks = self.submit_many(
-            flow,
-            entry_routine_id,
-            [entry_params],
-            idempotency_keys=[idempotency_key],
-            priority=priority,
-            max_in_flight=max_in_flight,
+        item = Item(entry_params, checked_key("idempotency_key", idempotency_key))
+        ((job_id,),) = self.submit_items(
+            flow, entry_routine_id, iter([item]), priority, max_in_flight
         )
-        ((job_id,),) = chunks
         return job_id
 
-    @abstractmethod
     def submit_many(
         self,
         flow: FlowGraph,
@@ -84,7 +79,29 @@ class Submitter(ABC):
 
         A chunk is created as a whole or not at all. With an idempotency key the id is that of the
         earlier job with the same key, if there is one.
+
+        A note on whatever is raised says how many jobs had been created before.
         """
+        created = 0
+        jobs = items(params, idempotency_keys)
+        try:
+            for ids in self.submit_items(flow, entry_routine_id, jobs, priority, max_in_flight):
+                created += len(ids)
+                yield ids
+        except Exception as error:
+            error.add_note(f"{created} jobs had been submitted before")
+            raise
+
+    @abstractmethod
+    def submit_items(
+        self,
+        flow: FlowGraph,
+        entry_routine_id: str,
+        jobs: Iterator[Item],
+        priority: int | None,
+        max_in_flight: int | None,
+    ) -> Iterator[list[str]]:
+        """Create the ``jobs`` chunk by chunk, as ``submit_many`` says."""
 
     @property
     @abstractmethod
@@ -124,24 +141,18 @@ class Engine(Submitter):
 
     # --- submitting --------------------------------------------------------------------
 
-    def submit_many(
+    def submit_items(
         self,
         flow: FlowGraph,
         entry_routine_id: str,
-        params: Iterable[dict[str, Any] | None],
-        *,
-        idempotency_keys: Iterable[str | None] | None = None,
-        priority: int | None = None,
-        max_in_flight: int | None = None,
+        jobs: Iterator[Item],
+        priority: int | None,
+        max_in_flight: int | None,
     ) -> Iterator[list[str]]:
         common, definition, fields = self._prepare(flow, entry_routine_id, priority, max_in_flight)
-        keys = repeat(None) if idempotency_keys is None else idempotency_keys
         entry = self._entry(definition, common)
-        jobs = (
-            self._new_job(entry, definition.flow_id, entry_params, key)
-            for entry_params, key in zip(params, keys, strict=idempotency_keys is not None)
-        )
-        while chunk := list(islice(jobs, SUBMIT_CHUNK)):
+        made = (self._new_job(entry, definition.flow_id, item) for item in jobs)
+        while chunk := list(islice(made, SUBMIT_CHUNK)):
             ids = self.store.submit(common, chunk, None)
             if ids is None:
                 ids = self.store.submit(common, chunk, fields)
@@ -152,29 +163,16 @@ class Engine(Submitter):
         self, flow: FlowGraph, entry_routine_id: str, params: dict[str, Any] | None
     ) -> ChildJob:
         """A job that the commit of a handler is going to create."""
+        if not isinstance(flow, FlowGraph):
+            raise InvalidValueError(f"start takes a Flow to make a job of, not {flow!r:.80}")
         common, definition, fields = self._prepare(flow, entry_routine_id, None, None)
         entry = self._entry(definition, common)
-        job = self._new_job(entry, definition.flow_id, params, None)
+        job = self._new_job(entry, definition.flow_id, Item(params))
         return ChildJob(
             job.job_id,
             [*common.arguments(), job.job_id, job.mode, job.record],
             [part for pair in fields.items() for part in pair],
         )
-
-    def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
-        """The outputs of a completed job; ChildJobError when it has ended otherwise."""
-        status = self.reader.status(job_id)
-        if status != "completed":
-            (reason,) = self.reader.fields(job_id, "reason")
-            why = "" if reason is None else f": {reason.decode()}"
-            then = "; retry that job, then this one" if status == "failed" else ""
-            raise ChildJobError(
-                f"job {job_id}, which this routine has started, is {status}{why}{then}"
-            )
-        return [
-            {"routine_id": routine_id, "event": event, "params": params}
-            for _, routine_id, event, params in self.reader.outputs(job_id)
-        ]
 
     def _prepare(
         self,
@@ -209,11 +207,9 @@ class Engine(Submitter):
     def _entry(self, definition: Definition, common: Submission) -> Entry:
         return Entry(definition, common.routine, common.slot, self.settings.max_payload)
 
-    def _new_job(
-        self, entry: Entry, flow_id: str, params: dict[str, Any] | None, key: str | None
-    ) -> NewJob:
-        mode, record = entry.first(params)
-        key = "" if key is None else _scoped(flow_id, key)
+    def _new_job(self, entry: Entry, flow_id: str, item: Item) -> NewJob:
+        mode, record = entry.first(item.params, item.place)
+        key = "" if item.key is None else _scoped(flow_id, item.key)
         return NewJob(self.store.new_job_id(), mode, record, key)
 
     def knows_keys(self, flow_id: str, idempotency_keys: Sequence[str]) -> list[bool]:
@@ -290,6 +286,7 @@ class Engine(Submitter):
 
         Raises TimeoutError after ``timeout`` seconds, JobNotFoundError when there is no such job.
         """
+        _check_timeout(timeout)
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             try:
@@ -339,11 +336,20 @@ def _scoped(flow_id: str, key: str) -> str:
     return f"{len(flow_id)}:{flow_id}/{key}"
 
 
+def _check_timeout(timeout: object) -> None:
+    if timeout is None:
+        return
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or math.isnan(timeout):
+        raise InvalidValueError(f"timeout must be a number of seconds, or None, not {timeout!r}")
+
+
 def _checked_window(asked: object, otherwise: int) -> int:
     if asked is None:
         return otherwise
     if isinstance(asked, bool) or not isinstance(asked, int) or asked < 1:
-        raise ValueError(f"max_in_flight must be a whole number of at least 1, not {asked!r}")
+        raise InvalidValueError(
+            f"max_in_flight must be a whole number of at least 1, not {asked!r}"
+        )
     return asked
 
 
@@ -351,5 +357,7 @@ def _checked_priority(priority: object) -> int:
     if priority is None:
         return 0
     if isinstance(priority, bool) or not isinstance(priority, int) or not 0 <= priority <= 9:
-        raise ValueError(f"priority must be a whole number from 0 (first) to 9, not {priority!r}")
+        raise InvalidValueError(
+            f"priority must be a whole number from 0 (first) to 9, not {priority!r}"
+        )
     return priority

@@ -10,11 +10,12 @@ import hashlib
 import random
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice, repeat
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from flowforge.engine import SUBMIT_CHUNK, Engine, Submitter
+from flowforge.entry import Item
 from flowforge.errors import StoreUnavailableError
 from flowforge.model.flow import FlowGraph
 from flowforge.store.link import ServerLink
@@ -49,15 +50,13 @@ class Engines(Submitter):
     def each(self) -> Sequence[Engine]:
         return self._engines
 
-    def submit_many(
+    def submit_items(
         self,
         flow: FlowGraph,
         entry_routine_id: str,
-        params: Iterable[dict[str, Any] | None],
-        *,
-        idempotency_keys: Iterable[str | None] | None = None,
-        priority: int | None = None,
-        max_in_flight: int | None = None,
+        jobs: Iterator[Item],
+        priority: int | None,
+        max_in_flight: int | None,
     ) -> Iterator[list[str]]:
         """As on one server, but for keys: the jobs of a chunk that belong to one server are created
         as a whole or not at all.
@@ -65,28 +64,26 @@ class Engines(Submitter):
         Raises StoreUnavailableError when a server stops answering while it is given jobs, which may
         have been created then; and with keys when any server does not answer, which may know them.
         """
-        keys = repeat(None) if idempotency_keys is None else idempotency_keys
-        items = zip(params, keys, strict=idempotency_keys is not None)
-        while chunk := list(islice(items, SUBMIT_CHUNK)):
+        while chunk := list(islice(jobs, SUBMIT_CHUNK)):
             ids = [""] * len(chunk)
-            places = self._share_out(flow.flow_id, [key for _, key in chunk])
+            places = self._share_out(flow.flow_id, [item.key for item in chunk])
             for engine, own in places.items():
-                found = self._submit(
-                    engine,
-                    flow,
-                    entry_routine_id,
-                    [chunk[place][0] for place in own],
-                    idempotency_keys=[chunk[place][1] for place in own],
-                    priority=priority,
-                    max_in_flight=max_in_flight,
-                )
+                mine = iter([chunk[place] for place in own])
+                try:
+                    found = self._submit(
+                        engine, flow, entry_routine_id, mine, priority, max_in_flight
+                    )
+                except Exception as error:
+                    if done := sum(map(bool, ids)):
+                        error.add_note(f"{done} jobs of its chunk were submitted to other servers")
+                    raise
                 for place, job_id in zip(own, found, strict=True):
                     ids[place] = job_id
             yield ids
 
-    def _submit(self, engine: Engine, *arguments: Any, **options: Any) -> list[str]:
+    def _submit(self, engine: Engine, *arguments: Any) -> list[str]:
         try:
-            return [job_id for ids in engine.submit_many(*arguments, **options) for job_id in ids]
+            return [job_id for ids in engine.submit_items(*arguments) for job_id in ids]
         except StoreUnavailableError:
             self._away[engine] = time.monotonic() + AWAY
             raise

@@ -48,6 +48,13 @@ class NewerRecordError(RecordError):
     """A stored record was written by a newer FlowForge; upgrade this process."""
 
 
+# --- calls -----------------------------------------------------------------------------
+
+
+class InvalidValueError(FlowForgeError, ValueError):
+    """A call was given a value that it cannot take."""
+
+
 # --- set-up ----------------------------------------------------------------------------
 
 

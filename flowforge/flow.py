@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from flowforge.current_engine import current_engine
-from flowforge.errors import JobStateError
+from flowforge.errors import InvalidValueError, JobStateError
 from flowforge.execution.current import current
 from flowforge.job_state import JobState
 from flowforge.model.flow import FlowGraph
@@ -35,8 +35,8 @@ class Flow(FlowGraph):
         ``idempotency_key``: a second call with the same key returns the first one's job.
         ``priority``: 0 (served first, the default) to 9, in the steps of the broker.
 
-        Raises ValueError for an unknown entry, PayloadError for params that cannot travel,
-        StoreUnavailableError when the server cannot be reached.
+        Raises ValueError for an unknown entry and an option out of range, PayloadError for params
+        that cannot travel, StoreUnavailableError when the server cannot be reached.
         """
         engine = current_engine()
         job_id = engine.submit(
@@ -62,8 +62,9 @@ class Flow(FlowGraph):
         """Submit a job for each of the ``entry_params``, many in one round trip.
 
         The params are taken from the iterable in chunks of 100; a chunk is submitted as a whole or
-        not at all. ``idempotency_keys``: as many as there are params. Raises as ``execute`` does;
-        the chunks before the one that was refused have been submitted.
+        not at all. ``idempotency_keys``: as many as there are params. Raises as ``execute`` does,
+        naming the item; the chunks before the one that was refused have been submitted, and a note
+        on the error says how many jobs these are.
         """
         engine = current_engine()
         chunks = engine.submit_many(
@@ -98,6 +99,10 @@ class Flow(FlowGraph):
         self._pick(job_state).cancel(reason)
 
     def _pick(self, job_state: JobState | None) -> JobState:
+        if job_state is not None and not isinstance(job_state, JobState):
+            raise InvalidValueError(
+                f"job_state must be a JobState, not {job_state!r:.80}: use JobState.get(job_id)"
+            )
         delivery = current.get()
         if job_state is None and delivery is not None:
             job_state = delivery.job

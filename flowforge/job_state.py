@@ -14,9 +14,12 @@ from flowforge.codec import encode_payload, pack_record, packb, unpack_record
 from flowforge.current_engine import current_engine
 from flowforge.engine import Engine
 from flowforge.errors import (
+    ChildJobError,
+    InvalidValueError,
     JobCancelledError,
     JobFailedError,
     JobPausedError,
+    PayloadError,
     RecordError,
 )
 from flowforge.jsonable import from_jsonable, to_jsonable
@@ -30,8 +33,14 @@ SNAPSHOT_VERSION = 1
 
 #: Parts of a routine's state that the engine itself keeps.
 _ENGINE_KEYS = frozenset(
-    {*COUNTERS, "running", "stats", "started_at", "ended_at", "total_seconds", "latest_seconds"}
-)
+    {
+        *COUNTERS, "running", "stats", "started_at", "ended_at", "total_seconds",
+        "latest_seconds",
+    }
+)  # fmt: skip
+
+#: Errors that the store's scripts leave as a code: what, how often, where.
+_CODES = (b"quarantined", b"undefined", b"unfilled", b"late")
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,8 @@ class JobState:
     """
 
     def __init__(self, job_id: str, engine: Engine | None = None) -> None:
+        if not isinstance(job_id, str):
+            raise InvalidValueError(f"a job's id is text, not {job_id!r:.80}")
         self.job_id = job_id
         self._engine = engine or current_engine().of(job_id)
 
@@ -63,9 +74,13 @@ class JobState:
 
     @classmethod
     def find(cls, status: str | None = None, limit: int = 50) -> list[Self]:
-        """The newest jobs, of one status or of all; ValueError for an unknown status."""
+        """The newest jobs, of one status or of all, at most ``limit``.
+
+        ValueError for an unknown status, and a limit below 0.
+        """
         if status is not None and status not in STATUSES:
-            raise ValueError(f"unknown job status {status!r}; known: {', '.join(STATUSES)}")
+            raise InvalidValueError(f"unknown job status {status!r}; known: {', '.join(STATUSES)}")
+        _check_limit(limit)
         found = [
             (created, job_id, engine)
             for engine in current_engine().each
@@ -143,7 +158,7 @@ class JobState:
         status = self._engine.wait(self.job_id, timeout)
         if status == "completed":
             return self.outputs
-        why = self.reason or "no reason was given"
+        why = self._told_reason()
         if status == "failed":
             raise JobFailedError(f"job {self.job_id} failed: {why}")
         if status == "cancelled":
@@ -189,16 +204,24 @@ class JobState:
         return self.routine_states.get(routine_id)
 
     def update_routine_state(self, routine_id: str, data: dict[str, Any]) -> None:
-        """Keep data of your own with a routine; keys that exist are replaced."""
-        self._check_routine(routine_id)
+        """Keep data of your own with a routine; keys that exist are replaced.
+
+        ValueError for what the engine keeps itself (counters, stats and times). A ``status``, one
+        of ROUTINE_STATUSES, is shown in place of the engine's own.
+        """
+        where = f"state of {routine_id!r}"
+        _check_data(where, data)
         refused = sorted(_ENGINE_KEYS & set(data))
         if refused:
-            raise ValueError(f"{', '.join(refused)} of a routine is kept by the engine itself")
+            raise InvalidValueError(
+                f"{where}: {', '.join(refused)} is kept by the engine itself; choose another name"
+            )
         status = data.get("status", "pending")
         if status not in ROUTINE_STATUSES:
             known = ", ".join(ROUTINE_STATUSES)
-            raise ValueError(f"unknown routine status {status!r}; known: {known}")
-        encode_payload(data, self._engine.settings.max_payload, f"state of {routine_id!r}")
+            raise InvalidValueError(f"{where}: unknown status {status!r:.80}; known: {known}")
+        self._check_routine(routine_id)
+        encode_payload(data, self._engine.settings.max_payload, where)
         pairs = [part for k, v in data.items() for part in (f"{routine_id}\x00{k}", packb(v))]
         if pairs:
             self._write_beside("routine_data", "HSET", *pairs)
@@ -214,9 +237,11 @@ class JobState:
         self, routine_id: str, event_name: str, data: dict[str, Any] | None = None
     ) -> None:
         """Add a note of your own to the history."""
+        data = {} if data is None else data
+        _check_data("data of record_execution", data)
         self._check_routine(routine_id)
-        encode_payload(data or {}, self._engine.settings.max_payload, "record_execution")
-        record = pack_record(routine_id, event_name, data or {})
+        encode_payload(data, self._engine.settings.max_payload, "record_execution")
+        record = pack_record(routine_id, event_name, data)
         limit = self._engine.settings.history_limit
         self._write_beside(
             "history", "XADD", "MAXLEN", "~", limit, "*", "k", "recorded", "t", "", "p", record
@@ -297,8 +322,14 @@ class JobState:
         if left > 0:
             store.link.call("PEXPIRE", name, left)
 
+    def _told_reason(self) -> str:
+        """The reason; of what a script has failed itself, what happened where and what to do."""
+        reason, raw = self._engine.reader.fields(self.job_id, "reason", "error")
+        if raw is not None and raw.partition(b" ")[0] in _CODES:
+            return str(self._read_error(raw)["message"])
+        return reason.decode() if reason else "no reason was given"
+
     def _read_error(self, raw: bytes) -> dict[str, Any]:
-        # Scripts that fail a job themselves leave a code: what, how often, which invocation.
         code, _, rest = raw.partition(b" ")
         if code in (b"quarantined", b"undefined"):
             count, tag = rest.decode().split(" ")
@@ -343,10 +374,32 @@ class Producer:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.child_job = engine.child_job
-        self.child_outputs = engine.child_outputs
+
+    def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
+        """The outputs of a completed job; ChildJobError when it has ended otherwise."""
+        job = self.job(job_id)
+        status = job.status
+        if status != "completed":
+            raise ChildJobError(
+                f"job {job_id}, which this routine has started, is {status}: {job._told_reason()}"
+            )
+        return [
+            {"routine_id": one.routine_id, "event": one.event, "params": one.params}
+            for one in job.outputs
+        ]
 
     def job(self, job_id: str) -> JobState:
         return JobState(job_id, self._engine)
+
+
+def _check_limit(limit: object) -> None:
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
+        raise InvalidValueError(f"limit must be a whole number, 0 or more, not {limit!r:.80}")
+
+
+def _check_data(where: str, data: object) -> None:
+    if not isinstance(data, dict) or not all(isinstance(name, str) for name in data):
+        raise PayloadError(f"{where} must be a dict with text keys, not {data!r:.80}")
 
 
 def _concerns(entry: HistoryEntry, routine_id: str) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from flowforge.errors import ConfigurationError
@@ -57,6 +57,8 @@ class Settings:
     celery: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for one in fields(self):
+            _check_type(one.name, getattr(self, one.name), one.default)
         if self.heartbeat * 2 > self.lease:
             raise ConfigurationError(
                 f"heartbeat ({self.heartbeat} s) must be at most half of lease ({self.lease} s): "
@@ -118,8 +120,45 @@ def from_environment(environ: Mapping[str, str] = os.environ, **overrides: Any) 
         known = ", ".join(sorted(vars(defaults)))
         raise ConfigurationError(f"unknown setting {', '.join(sorted(unknown))}; known: {known}")
     values.update(overrides)
-    values["imports"] = tuple(values.get("imports", ()))
-    return replace(defaults, **values)
+    found = replace(defaults, **values)
+    return replace(found, imports=tuple(found.imports))
+
+
+def _check_type(name: str, value: object, default: object) -> None:
+    """Raise ConfigurationError for a value that is not of the setting's kind."""
+    fits, wanted = _KINDS[name] if name in _KINDS else _KINDS[type(default).__name__]
+    if not fits(value):
+        raise ConfigurationError(f"{name} must be {wanted}, not {value!r:.80}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, (tuple, list)) and all(isinstance(name, str) for name in value)
+
+
+#: By the name of a setting, else of its default's type: whether a value fits, and what would.
+_KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
+    "redis_url": (lambda value: value is None or isinstance(value, str), "text, or None"),
+    "imports": (_are_names, 'a list of module names, such as ["package.module"]'),
+    "data_dir": (
+        lambda value: value is None or isinstance(value, (str, os.PathLike)),
+        "a path, or None",
+    ),
+    "celery": (
+        lambda value: isinstance(value, Mapping),
+        "a dict of Celery settings, such as {'task_routes': ...}",
+    ),
+    "str": (lambda value: isinstance(value, str), "text"),
+    "int": (_is_whole, "a whole number"),
+    "float": (_is_number, "a number of seconds"),
+}
 
 
 def _parse(name: str, raw: str, default: Any) -> Any:

@@ -35,6 +35,13 @@ def json_value(_: click.Context, __: click.Parameter, text: str | None) -> Any:
         raise click.BadParameter(f"{text!r:.80} is no JSON: {error}") from error
 
 
+def filled(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    """Callback of an option whose value must not be empty."""
+    if text == "":
+        raise click.BadParameter("it must not be empty")
+    return text
+
+
 def pairs(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:
     """Callback of ``name=value`` options; a value that does not read as JSON is text."""
     found = {}

@@ -34,7 +34,7 @@ def print_job(job: dict[str, Any]) -> None:
             ("job", job["job_id"]),
             ("flow", f"{job['flow_id']}, entry {job['entry']}"),
             ("status", status_text(job["status"])),
-            *_optional("reason", one_line(job["reason"] or "", 500)),
+            *_optional("reason", one_line(_reason(job), 500)),
             ("created", local_time(job["created_at"])),
             *_optional("ended", _ended(job)),
             ("work", amounts(job["counts"])),
@@ -61,7 +61,8 @@ def print_result(job: dict[str, Any]) -> None:
     words = ["job", job["job_id"], job["status"]]
     if job["ended_at"] is not None:
         words.append(f"in {duration((job['ended_at'] - job['created_at']).total_seconds())}")
-    text = " ".join(words) + (f": {one_line(job['reason'], 500)}" if job["reason"] else "")
+    reason = _reason(job)
+    text = " ".join(words) + (f": {one_line(reason, 500)}" if reason else "")
     console().print(Text(clean(text), status_text(job["status"]).style), soft_wrap=True)
     print_error(job["error"])
     print_outputs(job, OUTPUTS)
@@ -110,6 +111,13 @@ def print_outputs(job: dict[str, Any], most: int) -> None:
         click.echo(f"  and {len(outputs) - most} more: --json shows all that were kept")
     if job["output_count"] > len(outputs):
         click.echo(f"  {job['output_count']} were emitted, the first {len(outputs)} are kept")
+
+
+def _reason(job: dict[str, Any]) -> str:
+    """Why the job stands as it does; of a failure by the engine itself, where and what to do."""
+    error = job["error"]
+    told = error["message"] if error is not None and "traceback" not in error else job["reason"]
+    return told or ""
 
 
 def _ended(job: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from flowforge.cli.arguments import job_argument, json_value, pairs
+from flowforge.cli.arguments import filled, job_argument, json_value, pairs
 from flowforge.cli.doctor_workers import STALE, read_workers
 from flowforge.cli.render import clean, json_option, print_json
 from flowforge.cli.report import print_result
@@ -40,7 +40,10 @@ _timeout = click.option(
     "--params-json", "params", metavar="JSON", callback=json_value,
     help="All entry params as one JSON object; --param adds to it.",
 )  # fmt: skip
-@click.option("--idempotency-key", metavar="KEY", help="A second run with KEY finds the first job.")
+@click.option(
+    "--idempotency-key", metavar="KEY", callback=filled,
+    help="A second run with KEY finds the first job.",
+)  # fmt: skip
 @click.option("--priority", type=click.IntRange(0, 9), help="0 is served first.")
 @click.option("--max-in-flight", type=click.IntRange(min=1), help="Messages at the same time.")
 @click.option("--no-wait", is_flag=True, help="Print the job's id and leave.")

@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Any, NamedTuple, Protocol
 
 from flowforge.codec import encode_payload, invocation_record, output_record, packb, read_invocation
-from flowforge.errors import EmissionError
+from flowforge.errors import DefinitionError, EmissionError
 from flowforge.execution.effects import NOBODY, Child, Effects
 from flowforge.model.plan import Plan, PlannedRoutine, PlannedSlot, Target
 
@@ -287,7 +287,7 @@ class Delivery:
             if slot.name == name:
                 return slot
         known = ", ".join(slot.name for slot in self.routine.slots)
-        raise ValueError(f"routine {self.routine.id!r} has no slot {name!r}; it has {known}")
+        raise DefinitionError(f"routine {self.routine.id!r} has no slot {name!r}; it has {known}")
 
     @property
     def joins(self) -> bool:
@@ -297,9 +297,15 @@ class Delivery:
     # --- for error messages ------------------------------------------------------------
 
     def where(self) -> str:
-        """Routine, slot and the connections that feed it, for an argument error."""
-        fed_by = ", ".join(self.slot.sources) or "the entry params of the job"
+        """Routine, slot and what fed it, for an argument error."""
+        fed_by = ", ".join(self.slot.sources)
+        if not fed_by or self._entered():
+            fed_by = "the entry params of the job"
         return f"{self.routine.id}.{self.slot.name} (fed by {fed_by})"
+
+    def _entered(self) -> bool:
+        """Whether the params came with the job and not from an emission."""
+        return not self.joins and read_invocation(self.raw, f"invocation {self.tag}")[0] == 0
 
     def delivered(self) -> dict[str, Any]:
         """The params as they were delivered, whatever the handler has done to its copy."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+import logging
 from dataclasses import dataclass
 from time import perf_counter
 
 from flowforge.codec import pack_record
-from flowforge.errors import NewerRecordError
+from flowforge.errors import EmissionError, NewerRecordError
 from flowforge.execution.current import current
 from flowforge.execution.delivery import Delivery, NotStartedError
 from flowforge.execution.effects import Effects
@@ -14,6 +16,12 @@ from flowforge.execution.failure import Problem
 
 #: Records of params up to this many bytes are kept in the history.
 HISTORY_PARAMS = 512
+
+
+logger = logging.getLogger(__name__)
+
+#: Handlers whose results have been warned of in this process.
+_told: set[tuple[str, str]] = set()
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,9 @@ def run(delivery: Delivery, worker: str) -> Outcome:
         args, kwargs = slot.signature.arguments(delivery.params, delivery.where)
         routine = delivery.routine.prototype.bind(delivery)
         delivery.confirm(waited)
-        getattr(routine, slot.call)(*args, **kwargs)
+        result = getattr(routine, slot.call)(*args, **kwargs)
+        if result is not None:
+            _look_at_result(delivery, result)
         delivery.finish()
     except BaseException as error:
         # A record that only a later release can read is another worker's to handle.
@@ -70,6 +80,22 @@ def failed(delivery: Delivery, worker: str, error: BaseException, began: float) 
         reason=reason[:500],
         problem=problem.record(delivery),
     )
+
+
+def _look_at_result(delivery: Delivery, result: object) -> None:
+    """A result goes nowhere, which may not be what was meant; EmissionError if nothing has run."""
+    what = (
+        f"{delivery.routine.id}.{delivery.slot.name} returned {type(result).__qualname__}: a "
+        "handler's result is what it emits; call self.emit(event, ...) and return nothing"
+    )
+    if inspect.iscoroutine(result):
+        result.close()
+    if inspect.isawaitable(result) or inspect.isgenerator(result):
+        raise EmissionError(what)
+    slot = (delivery.routine.class_name, delivery.slot.call)
+    if slot not in _told:
+        _told.add(slot)
+        logger.warning("%s", what)
 
 
 def _ends_worker(error: BaseException) -> bool:

@@ -1,8 +1,9 @@
 """``@routine``: a function becomes a routine with one slot, ``input``.
 
-A function whose first parameter is ``self`` is an ordinary handler: it receives the bound routine
-and emits what it wants. Any other function is called with the params alone; a dict that it returns
-is emitted on its only event (``output``, unless it declares another), and None emits nothing.
+A function whose first parameter is ``self`` is an ordinary handler: it receives the bound routine,
+emits what it wants and returns nothing. Any other function is called with the params alone; a dict
+that it returns is emitted on its only event (``output``, unless it declares another), and None
+emits nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, TypeAlias, overload
 from flowforge.errors import DefinitionError
 from flowforge.model.event import Event
 from flowforge.model.handlers import check_synchronous
-from flowforge.model.names import listing
+from flowforge.model.names import check_name, listing
 from flowforge.model.routine import Routine
 from flowforge.model.slot import MergeStrategy, Slot
 
@@ -61,6 +62,10 @@ def routine(
     class's ``function``, for tests. ValueError for what cannot run.
     """
     declared = _events(events)
+    if queue is not None:
+        check_name("queue of @routine", queue)
+    if name is not None:
+        check_name("name of @routine", name)
 
     def decorate(function: Function) -> type[Routine]:
         _check_function(function)
@@ -77,7 +82,14 @@ def _events(events: Events | None) -> tuple[Event, ...]:
         raise DefinitionError(f"events must be a list of names: write [{events!r}], not {events!r}")
     if isinstance(events, Mapping):
         return tuple(Event.of(name, params) for name, params in events.items())
-    return tuple(Event.of(name) for name in events)
+    if not isinstance(events, Iterable):
+        raise DefinitionError(f"events must be a list of names, not {events!r:.80}")
+    declared = tuple(Event.of(name) for name in events)
+    names = [event.name for event in declared]
+    for name in names:
+        if names.count(name) > 1:
+            raise DefinitionError(f"events of @routine name {name!r} twice: name each once")
+    return declared
 
 
 def _check_function(function: object) -> None:
@@ -120,8 +132,8 @@ def _handler(function: Function, events: tuple[Event, ...]) -> Function:
     if parameters and parameters[0].name == "self":
 
         @functools.wraps(function)
-        def handle(self: Routine, /, *args: Any, **kwargs: Any) -> None:
-            function(self, *args, **kwargs)
+        def handle(self: Routine, /, *args: Any, **kwargs: Any) -> Any:
+            return function(self, *args, **kwargs)
     else:
         # Positional-only, so that a param may have any name.
         bound = Parameter("_routine", Parameter.POSITIONAL_ONLY)

@@ -165,6 +165,10 @@ def _flag(name: str, value: object) -> bool:
 
 
 def _exceptions(classes: type[BaseException] | Iterable[type[BaseException]]) -> Exceptions:
+    if not isinstance(classes, (type, Iterable)):
+        raise DefinitionError(
+            f"retryable_exceptions must be an exception class or several, not {classes!r:.80}"
+        )
     found = (classes,) if isinstance(classes, type) else tuple(classes)
     for cls in found:
         if not _is_exception(cls):

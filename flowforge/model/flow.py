@@ -103,6 +103,8 @@ class FlowGraph:
 
         ValueError when the flow would contain itself, the id is taken, or the entry is unclear.
         """
+        if not isinstance(other, FlowGraph):
+            raise DefinitionError(f"add_flow needs a Flow, not {other!r:.80}")
         if other._contains(self):
             raise DefinitionError(f"flow {self.flow_id!r} cannot contain itself")
         self._check_new(check_name("flow_id", flow_id))

@@ -31,7 +31,8 @@ def check_synchronous(function: object, where: str) -> None:
     """Refuse what would not run when called: coroutine and generator functions."""
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         raise DefinitionError(
-            f"{where} is async; make it an ordinary function and call asyncio.run inside"
+            f"{where} is async, which is not supported: make it an ordinary function and call "
+            "asyncio.run inside"
         )
     if inspect.isgeneratorfunction(function):
         raise DefinitionError(

@@ -43,7 +43,7 @@ class Join:
             raise DefinitionError(f"a join counts at least 1 item, not {needs!r}")
         if self.key is not None:
             check_name("the key of a join", self.key)
-        if self.timeout is not None and not 0 < self.timeout <= _LONGEST_TIMEOUT:
+        if self.timeout is not None and not _is_timeout(self.timeout):
             raise DefinitionError(
                 f"the timeout of a join is above 0 seconds and at most {_LONGEST_TIMEOUT:g}, not "
                 f"{self.timeout!r}"
@@ -118,6 +118,11 @@ class Join:
 
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and value >= 1
+
+
+def _is_timeout(value: object) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and 0 < value <= _LONGEST_TIMEOUT  # type: ignore[operator]
 
 
 def _key_text(value: object, where: str) -> str:

@@ -33,6 +33,8 @@ def check_names(kind: str, names: Iterable[str]) -> tuple[str, ...]:
     """Return ``names`` as a tuple; a bare string is refused, since it would be read as letters."""
     if isinstance(names, str):
         raise DefinitionError(f"{kind} must be a list of names: write [{names!r}], not {names!r}")
+    if not isinstance(names, Iterable):
+        raise DefinitionError(f"{kind} must be a list of names, not {names!r:.80}")
     return tuple(check_name(f"a name in {kind}", name) for name in names)
 
 

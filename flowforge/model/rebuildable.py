@@ -10,7 +10,9 @@ from typing import NoReturn
 from flowforge.errors import NotRebuildableError
 from flowforge.model import registry
 from flowforge.model.event import Event
-from flowforge.model.routine import Routine, fresh
+from flowforge.model.handlers import check_synchronous
+from flowforge.model.names import check_name
+from flowforge.model.routine import Routine, fresh, overrides_call
 from flowforge.model.slot import Slot
 
 _SCALARS = (type(None), bool, int, float, str, bytes)
@@ -28,6 +30,8 @@ def check_rebuildable(routine: Routine, built: Routine | None = None) -> Routine
     """
     _check_class(type(routine))
     _check_own_state(routine)
+    if routine.queue is not None:
+        check_name(f"queue of {type(routine).__qualname__}", routine.queue)
     built = fresh(type(routine)) if built is None else built
     _check_attributes(routine, built)
     routine.serialize()
@@ -43,6 +47,9 @@ def _check_class(cls: type[Routine]) -> None:
             f"a later class took the name {name}: workers would build that one. Make the instance "
             "from the current class, or rename one of the two"
         )
+    if overrides_call(cls):
+        check_synchronous(cls.__call__, f"{cls.__qualname__}.__call__")
+    check_synchronous(cls.setup, f"{cls.__qualname__}.setup")
     for base in cls.__mro__:
         if base is not object and base.__dict__.get("__slots__"):
             raise NotRebuildableError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from flowforge.errors import DefinitionError, OutsideInvocationError
+from flowforge.errors import DefinitionError, EmissionError, OutsideInvocationError
 from flowforge.model.invocation import Invocation
 
 
@@ -50,9 +50,17 @@ class Running:
     def increment_stat(self, name: str, amount: float = 1) -> Any:
         """Add to a number (0 at first) and return this instance's new value.
 
-        Increments of concurrent handlers add up in the job's own stats.
+        Increments of concurrent handlers add up in the job's own stats. EmissionError when one of
+        the two is no number.
         """
-        value = self._stats[name] = self._stats.get(name, 0) + amount
+        before = self._stats.get(name, 0)
+        try:
+            value = self._stats[name] = before + amount
+        except TypeError:
+            raise EmissionError(
+                f"stat {name!r} of {type(self).__qualname__} cannot grow from {before!r:.80} by "
+                f"{amount!r:.80}: both must be numbers"
+            ) from None
         if self._invocation is not None:
             self._invocation.record_stat("add", name, amount)
         return value

@@ -105,6 +105,8 @@ def test_idempotency_key(fleet: Shell) -> None:
         fleet.json("run", f"{FLOWS}:numbers", "--idempotency-key", "once") for _ in range(2)
     )
     assert first["job_id"] == second["job_id"]
+    empty = fleet.run("run", f"{FLOWS}:numbers", "--idempotency-key", "", code=2)
+    assert "must not be empty" in empty.stderr
 
 
 def test_timeout(idle: Shell) -> None:

@@ -15,6 +15,8 @@ import pytest
 from flowforge import ErrorHandler, Flow, JobState, Routine
 from flowforge import engine as engine_module
 from flowforge.errors import (
+    DefinitionError,
+    InvalidValueError,
     JobFailedError,
     JobNotFoundError,
     PayloadError,
@@ -228,8 +230,36 @@ class TestMisuse:
             flow.execute("it", {"a": [object()]})
         with pytest.raises(PayloadTooLargeError, match="max_payload"):
             flow.execute("it", {"a": "x" * 2_000_000})
-        with pytest.raises(ValueError, match="nobody"):
+        with pytest.raises(DefinitionError, match="nobody"):
             flow.execute("nobody")
+
+    @pytest.mark.parametrize(
+        ("options", "expected"),
+        [
+            ({"priority": 10}, "priority must be"),
+            ({"max_in_flight": 0}, "max_in_flight must be"),
+            ({"idempotency_key": ""}, "idempotency_key must be text, not empty"),
+        ],
+    )
+    def test_options_are_checked_at_submit(self, options: dict[str, Any], expected: str) -> None:
+        """An option out of range is an error that names it."""
+        with pytest.raises(InvalidValueError, match=expected):
+            single(One).execute("it", **options)
+
+    def test_the_unfit_one_of_many_is_named(self) -> None:
+        """A note tells how many jobs were submitted before it."""
+        params: list[Any] = [{"n": n} for n in range(150)]
+        params[137] = {"n": object()}
+        with pytest.raises(PayloadError, match=r"entry_params\[137\] of 'it'") as caught:
+            single(One).execute_many("it", params)
+        assert caught.value.__notes__ == ["100 jobs had been submitted before"]
+
+    def test_a_flow_controls_handles(self) -> None:
+        """An id, where a handle is needed, is refused with what makes one of it."""
+        flow = single(One)
+        job: Any = flow.execute("it").job_id
+        with pytest.raises(InvalidValueError, match=r"use JobState\.get"):
+            flow.resume(job)
 
     @pytest.mark.parametrize(
         ("part", "params"), [(Leaver, {}), (Called, {"kind": "exit"})], ids=["slot", "call"]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from flowforge import ErrorHandler, JobState
+from flowforge.errors import JobFailedError
 from flowforge.server import LocalServer
 from tests.chaos.harness import soft_shutdown
 from tests.integration.flows import (
@@ -162,6 +163,8 @@ class TestDeadWorkers:
         assert job.error is not None
         assert job.error["type"] == "Quarantined"
         assert "routine 'it' was quarantined: 3 workers were lost" in job.error["message"]
+        with pytest.raises(JobFailedError, match=r"'it' was quarantined: 3 workers .* then retry"):
+            job.result(LIMIT)
         assert kinds(job).count("lost") == 3
         assert worker.alive
         antidote.touch()

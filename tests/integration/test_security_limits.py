@@ -46,7 +46,7 @@ def nested(levels: int) -> list[Any]:
         ("x" * MOST, PayloadTooLargeError, str(MOST)),
         (b"x" * MOST, PayloadTooLargeError, "max_payload"),
         ([0] * 10 * MOST, PayloadTooLargeError, "limit"),
-        (nested(5000), PayloadError, "nested deeper"),
+        (nested(5000), PayloadError, "nested too deep"),
         (print, PayloadError, r"params\['n'\] is a builtins.builtin_function_or_method"),
     ],
     ids=["text", "bytes", "list", "nesting", "type"],

@@ -16,7 +16,12 @@ from flowforge.cli.main import cli
 from flowforge.current_engine import set_engine
 from flowforge.engine import SUBMIT_CHUNK
 from flowforge.engines import Engines
-from flowforge.errors import ConfigurationError, JobNotFoundError, StoreUnavailableError
+from flowforge.errors import (
+    ConfigurationError,
+    InvalidValueError,
+    JobNotFoundError,
+    StoreUnavailableError,
+)
 from flowforge.server import LocalServer
 from flowforge.set_up import _as_one, _engines
 from flowforge.settings import Settings, from_environment
@@ -132,6 +137,8 @@ def test_a_key_finds_its_job_wherever_it_is(pair: Pair) -> None:
     assert [job.job_id for job in first] == [job.job_id for job in again]
     assert COUNTDOWN.execute("it", {"n": 0}, idempotency_key="order-7") == first[7]
     assert set(map(pair.server_of, first)) == {0, 1}
+    with pytest.raises(InvalidValueError, match="39 idempotency_keys for 40 entry_params"):
+        COUNTDOWN.execute_many("it", [{"n": 0}] * 40, idempotency_keys=keys[1:])
     # With a server less or in another order the job is still found where it is.
     turned = Engines(tuple(reversed(pair.engines.each)))
     assert turned.submit(COUNTDOWN, "it", {"n": 0}, idempotency_key="order-9") == (first[9].job_id)

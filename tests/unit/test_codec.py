@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from flowforge.codec import (
     ALLOWED,
+    MAX_DEPTH,
     MAX_NESTED,
     RECORD_VERSION,
     encode_payload,
@@ -199,11 +200,26 @@ def nested(depth: int, kind: type) -> Any:
     return value
 
 
-@pytest.mark.parametrize("kind", [list, dict, tuple])
-def test_what_is_nested_too_deep_is_refused(kind: type) -> None:
-    """Depth is bounded, with an error that says so."""
-    with pytest.raises(PayloadError, match=r"nested deeper than \d+ levels"):
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (list, f"nested too deep.*: {MAX_DEPTH} levels of lists and dicts are sure to travel"),
+        (dict, f"nested too deep.*: {MAX_DEPTH} levels of lists and dicts are sure to travel"),
+        (tuple, f"tuples and sets are nested deeper than {MAX_NESTED} levels"),
+    ],
+)
+def test_what_is_nested_too_deep_is_refused(kind: type, message: str) -> None:
+    """Depth is bounded, with an error that says how."""
+    with pytest.raises(PayloadError, match=message):
         encode_payload({"a": nested(5000, kind)}, LIMIT, "here")
+
+
+@pytest.mark.parametrize("kind", [list, dict])
+def test_lists_and_dicts_nest_as_deep_as_is_said(kind: type) -> None:
+    """The documented depth travels and can be read, the params' own dict included."""
+    value = {"a": nested(MAX_DEPTH - 1, kind)}
+    data = invocation_record(1, encode_payload(value, LIMIT, "here"))
+    assert read_invocation(data, "it") == (1, value)
 
 
 @pytest.mark.parametrize("kind", [tuple, lambda inner: {inner[0]}])

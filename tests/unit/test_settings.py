@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,6 +77,36 @@ def test_a_value_that_cannot_be_right_is_refused(values: dict[str, Any]) -> None
     """The error names the setting."""
     with pytest.raises(ConfigurationError, match=next(iter(values))):
         from_environment({}, **values)
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        ({"lease": "x"}, "a number of seconds"), ({"retention": "1"}, "a number of seconds"),
+        ({"heartbeat": None}, "a number of seconds"), ({"sweep": True}, "a number of seconds"),
+        ({"max_payload": None}, "a whole number"), ({"max_in_flight": 1.5}, "a whole number"),
+        ({"concurrency": "4"}, "a whole number"), ({"output_limit": True}, "a whole number"),
+        ({"prefix": 3}, "text"), ({"prefix": None}, "text"), ({"redis_url": 3}, "text, or None"),
+        ({"data_dir": 3}, "a path, or None"), ({"celery": 3}, "a dict of Celery settings"),
+        ({"celery": None}, "a dict of Celery settings"),
+        ({"imports": "a,b"}, "a list of module names"), ({"imports": 3}, "a list of module names"),
+        ({"imports": [1]}, "a list of module names"),
+        ({"imports": None}, "a list of module names"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_value_of_another_type_is_refused(values: dict[str, Any], wanted: str) -> None:
+    """The error names the setting, what it takes and what it was given."""
+    ((name, value),) = values.items()
+    with pytest.raises(ConfigurationError, match=re.escape(f"{name} must be {wanted}")) as caught:
+        from_environment({}, **values)
+    assert str(caught.value).endswith(f"not {value!r}")
+
+
+def test_whole_numbers_and_paths_will_do(tmp_path: Path) -> None:
+    """Seconds need no decimal point, a directory may be a path."""
+    found = from_environment({}, lease=20, data_dir=tmp_path)
+    assert (found.lease, found.data_dir) == (20, tmp_path)
 
 
 def test_output_can_be_switched_off() -> None:

@@ -66,8 +66,9 @@ class Worker(Routine):
         self.define_event("split")
         self.define_event("result")
 
-    def work(self, **params: Any) -> None:
-        type(self).action(self, params)
+    def work(self, **params: Any) -> object:
+        returned: object = type(self).action(self, params)
+        return returned
 
     def strict(self, order_id: str, amount: int, note: str = "") -> None:
         type(self).action(self, {"order_id": order_id, "amount": amount, "note": note})
@@ -106,6 +107,7 @@ def make_delivery(
     handler: ErrorHandler | None = None,
     *,
     attempt: int = 1,
+    parent: int = 2,
     plan: Plan | None = None,
     surroundings: Surroundings | None = None,
 ) -> Delivery:
@@ -115,7 +117,7 @@ def make_delivery(
     planned = next(s for s in routine.slots if s.name == slot)
     position = ".3" if planned.merges else ""
     params = {} if params is None else params
-    raw = invocation_record(2, encode_payload(params, 10**9, "test"))
+    raw = invocation_record(parent, encode_payload(params, 10**9, "test"))
     return Delivery(
         plan, routine, planned, "j1", f"7.0.{planned.index}{position}", "t1", attempt, params, raw,
         LIMIT, surroundings or Surroundings(),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flowforge.codec import packb, read_invocation, unpack_record
-from flowforge.errors import EmissionError, PayloadError, PayloadTooLargeError
+from flowforge.errors import DefinitionError, EmissionError, PayloadError, PayloadTooLargeError
 from flowforge.execution.delivery import MOST_STARTED, STAGED_BYTES, STAGED_EMISSIONS, Delivery
 from flowforge.execution.effects import NOBODY
 from tests.unit.execution.samples import LIMIT, Surroundings, make_delivery
@@ -219,7 +219,7 @@ def test_a_reset_of_the_own_slot_reaches_up_to_this_delivery() -> None:
 
 def test_an_unknown_slot_is_named() -> None:
     """The error lists the slots that there are."""
-    with pytest.raises(ValueError, match="no slot 'x'; it has input, card, merged"):
+    with pytest.raises(DefinitionError, match="no slot 'x'; it has input, card, merged"):
         make_delivery().slot_data("x")
 
 
@@ -229,6 +229,12 @@ def test_where_names_what_feeds_the_slot() -> None:
         "worker.strict (fed by worker.split -> worker.strict)"
     )
     assert make_delivery("card").where() == "worker.card (fed by the entry params of the job)"
+
+
+def test_where_tells_an_entry_from_a_delivery() -> None:
+    """A slot that is fed by connections may be an entry as well: what emitted the params counts."""
+    entered = make_delivery("strict", parent=0)
+    assert entered.where() == "worker.strict (fed by the entry params of the job)"
 
 
 def test_secret_params_are_masked() -> None:

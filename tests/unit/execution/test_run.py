@@ -75,6 +75,38 @@ def test_a_handler_that_returns_is_completed(act: Use) -> None:
     assert found["error"] is None
 
 
+def returning(routine: Worker, params: dict[str, Any]) -> dict[str, Any]:
+    return params
+
+
+def generating(routine: Worker, params: dict[str, Any]) -> Iterator[int]:
+    yield 1
+
+
+async def waiting(routine: Worker, params: dict[str, Any]) -> None: ...
+
+
+def test_what_a_handler_returns_is_warned_of_once(
+    act: Use, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes nowhere, and that may not be what was meant."""
+    monkeypatch.setattr("flowforge.execution.run._told", set())
+    act(returning)
+    for _ in range(3):
+        assert run(make_delivery(params={"id": 1}), "w1").kind == "completed"
+    assert caplog.text.count("worker.input returned dict: a handler's result is what it") == 1
+
+
+@pytest.mark.parametrize(("action", "kind"), [(generating, "generator"), (waiting, "coroutine")])
+@pytest.mark.filterwarnings("error")
+def test_a_handler_that_has_not_run_is_an_error(act: Use, action: Action, kind: str) -> None:
+    """Nobody would go through a generator or await a coroutine."""
+    act(action)
+    outcome = run(make_delivery(params={"id": 1}), "w1")
+    assert outcome.kind == "stop"
+    assert f"worker.input returned {kind}: a handler's result is what it emits" in str(outcome)
+
+
 def test_a_handler_gets_its_own_bound_routine(act: Use) -> None:
     """What it sets on itself is gone afterwards; the running delivery is known meanwhile."""
     seen: list[Any] = []

@@ -24,10 +24,9 @@ def double(value: int, scale: int = 2) -> dict[str, int]:
 
 
 @routine(events={"paid": ["order_id"], "refused": None}, queue="billing", secret=["card"])
-def pay(self: Routine, order_id: int, card: str = "") -> dict[str, str]:
+def pay(self: Routine, order_id: int, card: str = "") -> None:
     """An ordinary handler."""
     self.emit("paid" if card else "refused", order_id=order_id)
-    return {"ignored": "as every handler's"}
 
 
 @routine(events=["one", "two"])
@@ -87,9 +86,19 @@ def test_none_emits_nothing() -> None:
 
 
 def test_a_function_with_self_emits_as_a_method_does() -> None:
-    """It receives the bound routine, and its return value is nobody's."""
+    """It receives the bound routine."""
     assert deliver(pay, order_id=1, card="x") == [("paid", {"order_id": 1})]
     assert deliver(pay, order_id=2) == [("refused", {"order_id": 2})]
+
+
+def test_what_a_function_with_self_returns_reaches_the_engine() -> None:
+    """The engine refuses it, as it does what any other handler returns."""
+
+    @routine(events=["done"])
+    def returning(self: Routine, n: int) -> dict[str, int]:
+        return {"n": n}
+
+    assert returning().handle(n=1) == {"n": 1}  # type: ignore[attr-defined]
 
 
 def test_a_param_named_self_reaches_a_plain_function() -> None:
@@ -140,6 +149,25 @@ def test_a_bare_string_of_events_is_refused() -> None:
     """``events="done"`` would declare d, o, n and e."""
     with pytest.raises(DefinitionError, match=r"write \['done'\]"):
         routine(events="done")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"name": 3}, "name of @routine must be a string, not int 3"),
+        ({"name": ""}, "name of @routine must not be empty"),
+        ({"queue": ""}, "queue of @routine must not be empty"),
+        ({"queue": 3}, "queue of @routine must be a string"),
+        ({"events": ["a", "a"]}, "events of @routine name 'a' twice"),
+        ({"events": 3}, "events must be a list of names, not 3"),
+        ({"events": [3]}, "event name must be a string"),
+    ],
+    ids=str,
+)
+def test_an_option_that_cannot_be_right_is_refused(options: dict[str, Any], expected: str) -> None:
+    """Where the decorator stands, and with its name."""
+    with pytest.raises(DefinitionError, match=expected):
+        routine(**options)
 
 
 def test_what_is_no_function_is_refused() -> None:

@@ -55,6 +55,7 @@ def test_a_strategy_is_given_by_enum_or_name(name: str) -> None:
         ({"is_critical": 1}, "is_critical must be True or False"),
         ({"retryable_exceptions": (int,)}, "<class 'int'> is no exception class"),
         ({"retryable_exceptions": ("ValueError",)}, "'ValueError' is no exception class"),
+        ({"retryable_exceptions": None}, "must be an exception class or several, not None"),
     ],
 )
 def test_a_bad_value_is_refused(values: dict[str, Any], message: str) -> None:

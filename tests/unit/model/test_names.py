@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +49,13 @@ def test_only_whole_numbers_count(value: object) -> None:
     """True, 1.0 and numbers below the least are refused."""
     with pytest.raises(DefinitionError, match="max_in_flight must be a whole number >= 1"):
         check_whole("max_in_flight", value, 1)
+
+
+@pytest.mark.parametrize("names", [None, 3, True], ids=repr)
+def test_what_is_no_list_of_names_is_refused(names: Any) -> None:
+    """The error says what was given."""
+    with pytest.raises(DefinitionError, match=f"secret must be a list of names, not {names}"):
+        check_names("secret", names)
 
 
 def test_a_listing_of_nothing_says_so() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flowforge.errors import NotRebuildableError
+from flowforge.errors import DefinitionError, NotRebuildableError
 from flowforge.model.rebuildable import check_rebuildable
 from flowforge.model.routine import Routine
 from tests.unit.model.samples import Charge
@@ -136,3 +136,32 @@ def test_checking_again_needs_no_further_instance() -> None:
     routine.rate = 9
     with pytest.raises(NotRebuildableError, match="'rate'"):
         check_rebuildable(routine, built)
+
+
+class LaterCall(Routine):
+    """Its own entry runs nothing when it is called."""
+
+    async def __call__(self) -> None: ...
+
+
+class LaterSetup(Routine):
+    """Opens nothing when it is called."""
+
+    async def setup(self) -> None:  # type: ignore[override]
+        ...
+
+
+@pytest.mark.parametrize(("cls", "name"), [(LaterCall, "__call__"), (LaterSetup, "setup")])
+def test_an_asynchronous_entry_or_setup_is_refused(cls: type[Routine], name: str) -> None:
+    """As an asynchronous handler is where its slot is defined."""
+    with pytest.raises(DefinitionError, match=rf"{cls.__name__}\.{name} is async"):
+        check_rebuildable(cls())
+
+
+@pytest.mark.parametrize("queue", ["", 3], ids=repr)
+def test_a_queue_has_a_name(queue: Any) -> None:
+    """As in ``add_routine``; an attribute is looked at when the routine is added."""
+    routine = Charge()
+    routine.queue = queue
+    with pytest.raises(DefinitionError, match="queue of Charge must"):
+        check_rebuildable(routine)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from flowforge.errors import DefinitionError, OutsideInvocationError
+from flowforge.errors import DefinitionError, EmissionError, OutsideInvocationError
 from tests.unit.model.samples import Charge, Recorder
 
 
@@ -70,6 +71,16 @@ def test_stats_of_a_free_routine_are_its_own() -> None:
     assert charge.stats() == {"last": "A1", "seen": 3}
     charge.reset_stats()
     assert charge.stats() == {}
+
+
+@pytest.mark.parametrize(("first", "amount"), [(0, "y"), ("text", 1), (0, None)])
+def test_only_numbers_are_incremented(first: Any, amount: Any) -> None:
+    """The error names the stat and both values, in a handler and outside."""
+    for charge in (Charge(), Charge().bind(Recorder())):
+        charge.set_stat("seen", first)
+        with pytest.raises(EmissionError, match=rf"stat 'seen' of Charge cannot grow .*{amount!r}"):
+            charge.increment_stat("seen", amount)
+        assert charge.get_stat("seen") == first
 
 
 def test_stats_of_a_handler_go_to_the_job_too() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from flowforge import ErrorHandler, ErrorStrategy, Flow, Routine
@@ -89,6 +91,13 @@ def test_a_flow_cannot_contain_itself() -> None:
     between.add_flow(flow, "inside")
     with pytest.raises(DefinitionError, match="'inner' cannot contain itself"):
         flow.add_flow(between, "part", entry="inside")
+
+
+def test_a_sub_flow_is_a_flow() -> None:
+    """Its id does not do."""
+    other: Any = "inner"
+    with pytest.raises(DefinitionError, match="add_flow needs a Flow, not 'inner'"):
+        Flow("outer").add_flow(other, "a")
 
 
 def test_ids_of_sub_flows_are_taken() -> None:
