@@ -380,8 +380,10 @@ class Producer:
         job = self.job(job_id)
         status = job.status
         if status != "completed":
+            then = "; retry that job, then this one" if status == "failed" else ""
             raise ChildJobError(
-                f"job {job_id}, which this routine has started, is {status}: {job._told_reason()}"
+                f"job {job_id}, which this routine has started, is {status}: "
+                f"{job._told_reason()}{then}"
             )
         return [
             {"routine_id": one.routine_id, "event": one.event, "params": one.params}
