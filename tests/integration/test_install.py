@@ -100,6 +100,27 @@ class TestJoinedApp:
         eventually(lambda: not shop.redis.exists(f"{shop.prefix}:unacked"))
 
 
+def test_remote_control_and_mingle_work(server: LocalServer, tmp_path: Path) -> None:
+    """Replies to remote control come on lists as tasks do, and are none."""
+    prefix = f"t{secrets.token_hex(6)}"
+    former = set_engine(None)
+    app = make_app(server.url, prefix)
+    try:
+        with Fleet(server.url, prefix, tmp_path, app="tests.integration.shop") as fleet:
+            one = fleet.start(pool="solo", concurrency=1, options=("--without-gossip",))
+            other = fleet.start(pool="solo", concurrency=1, options=("--without-gossip",))
+            assert "mingle: sync complete" in other.output()
+            answers = app.control.inspect(timeout=LIMIT, limit=2).ping() or {}
+            assert sorted(name.partition("@")[0] for name in answers) == [one.name, other.name]
+            assert all("refused" not in worker.output() for worker in fleet.workers)
+            fleet.kill(one)
+            fleet.kill(other)
+    finally:
+        engine = set_engine(former)
+        assert engine is not None
+        engine.close()
+
+
 def refused(target: str, **environment: str) -> str:
     """What a worker says that must refuse to start."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("FLOWFORGE_")}
