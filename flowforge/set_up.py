@@ -11,7 +11,7 @@ from flowforge.current_engine import current_engine, set_engine, set_engine_fact
 from flowforge.embedded import EmbeddedEngine
 from flowforge.engine import Engine, Submitter
 from flowforge.engines import Engines
-from flowforge.errors import ConfigurationError
+from flowforge.errors import ConfigurationError, UnsupportedBrokerError
 from flowforge.job_state import Producer
 from flowforge.settings import Settings, from_environment
 from flowforge.store.link import make_client
@@ -29,13 +29,19 @@ def configure(**settings: Any) -> None:
 
     Raises ConfigurationError for an unknown name or a value that cannot be right.
     """
-    found = from_environment(**settings)
-    _servers(found)
-    _overrides.clear()
+    for one in _servers(from_environment(**settings)):
+        make_client(str(one.redis_url))
+    forget()
     _overrides.update(settings)
-    former = set_engine(None)
-    if former is not None:
-        former.close()
+
+
+def forget() -> None:
+    """Close this process's engine, and take back what :func:`configure` was told.
+
+    Reads nothing of the environment, which may be what is wrong.
+    """
+    _overrides.clear()
+    shutdown()
 
 
 def _make_engine() -> Submitter:
@@ -74,8 +80,13 @@ def install(app: Celery, *, exclusive: bool = False, **settings: Any) -> Celery:
     Raises UnsupportedBrokerError unless the broker is Redis or Valkey, ConfigurationError when
     ``redis_url`` is given and is not the broker.
     """
-    broker = app.conf.broker_read_url or app.conf.broker_url
-    url = state_url(str(broker or ""), app.conf.broker_transport_options or {})
+    broker = str(app.conf.broker_read_url or app.conf.broker_url or "")
+    if broker.startswith("unix:"):
+        raise UnsupportedBrokerError(
+            "Celery cannot read a unix:// URL and would connect to localhost: write the broker_url "
+            "of a socket as redis+socket:///run/redis.sock?virtual_host=0"
+        )
+    url = state_url(broker, app.conf.broker_transport_options or {})
     found = from_environment(**settings)
     named = [str(one.redis_url) for one in found.servers]
     if named and not (len(named) == 1 and _same_server(named[0], url)):
@@ -112,11 +123,12 @@ def worker_app() -> Celery:
 def _same_server(one: str, other: str) -> bool:
     def place(url: str) -> dict[str, Any]:
         options = make_client(state_url(url)).connection_pool.connection_kwargs
-        return {name: options.get(name) for name in ("host", "port", "path", "db")}
+        usual = {"host": "localhost", "port": 6379, "path": None, "db": 0}
+        return {name: options.get(name, default) for name, default in usual.items()}
 
     return place(one) == place(other)
 
 
 set_engine_factory(_make_engine)
 
-__all__ = ["configure", "current_engine", "install", "shutdown", "worker_app"]
+__all__ = ["configure", "current_engine", "forget", "install", "shutdown", "worker_app"]
