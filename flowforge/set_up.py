@@ -17,6 +17,7 @@ from flowforge.settings import Settings, from_environment
 from flowforge.store.link import make_client
 from flowforge.worker.address import state_url
 from flowforge.worker.installation import Installation, fleet_app
+from flowforge.worker.starting import import_at_start
 
 _overrides: dict[str, Any] = {}
 
@@ -117,7 +118,9 @@ def worker_app() -> Celery:
             "FLOWFORGE_REDIS_URL is not set: workers need the server that producers submit to, "
             "for example FLOWFORGE_REDIS_URL=redis://localhost:6379/0"
         )
-    return _install(fleet_app(settings), settings, exclusive=True)
+    app = fleet_app(settings)
+    import_at_start(app, settings.imports)
+    return _install(app, settings, exclusive=True)
 
 
 def _same_server(one: str, other: str) -> bool:

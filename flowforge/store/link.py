@@ -288,7 +288,7 @@ def _forget_connections() -> None:
 os.register_at_fork(after_in_child=_forget_connections)
 
 
-def is_final(error: Exception) -> bool:
+def is_final(error: BaseException | None) -> bool:
     """Whether trying again is pointless: wrong password, or a server that cannot prove its name."""
     return isinstance(error, AuthenticationError) or "CERTIFICATE_VERIFY_FAILED" in str(error)
 
