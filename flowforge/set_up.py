@@ -14,7 +14,7 @@ from flowforge.engines import Engines
 from flowforge.errors import ConfigurationError, UnsupportedBrokerError
 from flowforge.job_state import Producer
 from flowforge.settings import Settings, from_environment
-from flowforge.store.link import make_client
+from flowforge.store.link import describe, make_client
 from flowforge.worker.address import state_url
 from flowforge.worker.installation import Installation, fleet_app
 from flowforge.worker.starting import import_at_start
@@ -124,10 +124,9 @@ def worker_app() -> Celery:
 
 
 def _same_server(one: str, other: str) -> bool:
-    def place(url: str) -> dict[str, Any]:
-        options = make_client(state_url(url)).connection_pool.connection_kwargs
-        usual = {"host": "localhost", "port": 6379, "path": None, "db": 0}
-        return {name: options.get(name, default) for name, default in usual.items()}
+    def place(url: str) -> tuple[str, int]:
+        pool = make_client(state_url(url)).connection_pool
+        return describe(pool), pool.connection_kwargs.get("db") or 0
 
     return place(one) == place(other)
 

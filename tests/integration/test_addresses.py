@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -105,6 +106,29 @@ def test_a_broker_url_that_celery_cannot_read_is_refused() -> None:
     app = Celery("app", broker="unix:///run/redis.sock", set_as_current=False)
     with pytest.raises(UnsupportedBrokerError, match=r"redis\+socket:///"):
         flowforge.install(app)
+
+
+@pytest.mark.parametrize(
+    ("url", "same"),
+    [
+        ("redis://localhost", True),
+        ("redis://:password@localhost:6379?db=0", True),
+        ("redis://localhost:6379/1", False),
+        ("unix:///run/redis.sock", False),
+        ("sentinel://localhost:6379/0?master_name=m", False),
+    ],
+)
+def test_the_broker_is_told_from_other_servers(url: str, same: bool) -> None:
+    """Whatever a URL leaves to its defaults."""
+    former = set_engine(None)
+    app = Celery("joined", broker="redis://localhost:6379/0", set_as_current=False)
+    try:
+        with nullcontext() if same else pytest.raises(ConfigurationError, match="name different"):
+            flowforge.install(app, redis_url=url)
+    finally:
+        engine = set_engine(former)
+        if engine is not None:
+            engine.close()
 
 
 @pytest.mark.parametrize(
