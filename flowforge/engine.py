@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from abc import ABC, abstractmethod
@@ -21,15 +22,18 @@ from flowforge.errors import (
     InvalidValueError,
     JobStateError,
     NewerRecordError,
+    StoreUnavailableError,
 )
 from flowforge.execution.delivery import ChildJob
 from flowforge.model.definition import Definition
 from flowforge.model.flow import FlowGraph
 from flowforge.settings import Settings
-from flowforge.store.link import Argument, ServerLink, make_client
+from flowforge.store.link import Argument, ServerLink, is_final, make_client, unavailable
 from flowforge.store.reader import ENDED, Reader, job_not_found
 from flowforge.store.store import NewJob, Store, Submission
 from flowforge.worker.envelope import Router
+
+logger = logging.getLogger(__name__)
 
 #: Seconds that a producer keeps trying before it reports the server as unreachable.
 PRODUCER_PATIENCE = 5.0
@@ -40,6 +44,9 @@ SUBMIT_CHUNK = 100
 #: Seconds after which a waiter looks again although nothing was announced: an announcement can be
 #: lost when the server restarts.
 LOOK_AGAIN = 5.0
+
+#: Seconds that an outage lasts before a waiter's log tells of it.
+OUTAGE_TOLD = 5.0
 
 
 class Submitter(ABC):
@@ -284,23 +291,33 @@ class Engine(Submitter):
     def wait(self, job_id: str, timeout: float | None = None) -> str:
         """Block until the job has ended, or is paused with nothing running; returns the status.
 
-        Raises TimeoutError after ``timeout`` seconds, JobNotFoundError when there is no such job.
+        Outlives outages of the server, with a warning in the log. Raises TimeoutError after
+        ``timeout`` seconds, JobNotFoundError when there is no such job, LoginRefusedError when the
+        server lets this process in no more.
         """
         _check_timeout(timeout)
         deadline = None if timeout is None else time.monotonic() + timeout
+        outage = _Outage(job_id)
         while True:
             try:
-                return self._wait_on_channel(job_id, deadline)
-            except (redis.ConnectionError, redis.TimeoutError):
-                # The store's own calls outlive an outage and raise after it; a broken
-                # subscription is simply made again.
-                _pause_until(deadline, job_id)
+                return self._wait_on_channel(job_id, deadline, outage)
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                if is_final(error):
+                    raise unavailable(self.client.connection_pool, error) from error
+                outage.lasts(error)
+            except StoreUnavailableError as error:
+                if is_final(error.__cause__):
+                    raise
+                outage.lasts(error)
+            # A broken subscription is simply made again.
+            _pause_until(deadline, job_id)
 
-    def _wait_on_channel(self, job_id: str, deadline: float | None) -> str:
+    def _wait_on_channel(self, job_id: str, deadline: float | None, outage: _Outage) -> str:
         with self.client.pubsub(ignore_subscribe_messages=True) as channel:  # type: ignore[no-untyped-call]
             channel.subscribe(self.store.keys.of("channel", job_id))
             while True:
                 status = self._settled(job_id)
+                outage.ended()
                 if status is not None:
                     return status
                 patience = LOOK_AGAIN
@@ -315,6 +332,34 @@ class Engine(Submitter):
         status = "" if raw_status is None else raw_status.decode()
         at_rest = status == "paused" and int(running or 0) == 0
         return status if status in ENDED or at_rest else None
+
+
+class _Outage:
+    """An outage of the server as somebody sees it who waits for a job; told when it lasts."""
+
+    def __init__(self, job_id: str) -> None:
+        self._job_id = job_id
+        self._since: float | None = None
+        self._told = False
+
+    def lasts(self, error: Exception) -> None:
+        """The server did not answer."""
+        now = time.monotonic()
+        self._since = self._since or now
+        if not self._told and now - self._since >= OUTAGE_TOLD:
+            self._told = True
+            logger.warning(
+                "waiting for job %s: the Redis server has not answered for %d s (%s); still trying",
+                self._job_id,
+                now - self._since,
+                error,
+            )
+
+    def ended(self) -> None:
+        """The server answered."""
+        if self._told:
+            logger.warning("waiting for job %s: the Redis server answers again", self._job_id)
+        self._since, self._told = None, False
 
 
 def _next_announcement(channel: Any, patience: float) -> None:

@@ -70,6 +70,10 @@ class StoreUnavailableError(FlowForgeError, ConnectionError):
     """The Redis or Valkey server cannot be reached."""
 
 
+class LoginRefusedError(StoreUnavailableError):
+    """The Redis or Valkey server does not accept the user or the password."""
+
+
 class DeadLetterError(FlowForgeError, LookupError):
     """There is no such dead letter."""
 

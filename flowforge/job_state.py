@@ -168,7 +168,8 @@ class JobState:
     def wait(self, timeout: float | None = None) -> Self:
         """Block until the job has ended, or is paused with nothing running.
 
-        Raises TimeoutError after ``timeout`` seconds.
+        Outlives outages of the server, with a warning in the log. Raises TimeoutError after
+        ``timeout`` seconds.
         """
         self._engine.wait(self.job_id, timeout)
         return self

@@ -11,12 +11,13 @@ from flowforge.current_engine import current_engine, set_engine, set_engine_fact
 from flowforge.embedded import EmbeddedEngine
 from flowforge.engine import Engine, Submitter
 from flowforge.engines import Engines
-from flowforge.errors import ConfigurationError
+from flowforge.errors import ConfigurationError, UnsupportedBrokerError
 from flowforge.job_state import Producer
 from flowforge.settings import Settings, from_environment
-from flowforge.store.link import make_client
+from flowforge.store.link import describe, make_client
 from flowforge.worker.address import state_url
 from flowforge.worker.installation import Installation, fleet_app
+from flowforge.worker.starting import import_at_start
 
 _overrides: dict[str, Any] = {}
 
@@ -29,13 +30,19 @@ def configure(**settings: Any) -> None:
 
     Raises ConfigurationError for an unknown name or a value that cannot be right.
     """
-    found = from_environment(**settings)
-    _servers(found)
-    _overrides.clear()
+    for one in _servers(from_environment(**settings)):
+        make_client(str(one.redis_url))
+    forget()
     _overrides.update(settings)
-    former = set_engine(None)
-    if former is not None:
-        former.close()
+
+
+def forget() -> None:
+    """Close this process's engine, and take back what :func:`configure` was told.
+
+    Reads nothing of the environment, which may be what is wrong.
+    """
+    _overrides.clear()
+    shutdown()
 
 
 def _make_engine() -> Submitter:
@@ -74,8 +81,13 @@ def install(app: Celery, *, exclusive: bool = False, **settings: Any) -> Celery:
     Raises UnsupportedBrokerError unless the broker is Redis or Valkey, ConfigurationError when
     ``redis_url`` is given and is not the broker.
     """
-    broker = app.conf.broker_read_url or app.conf.broker_url
-    url = state_url(str(broker or ""), app.conf.broker_transport_options or {})
+    broker = str(app.conf.broker_read_url or app.conf.broker_url or "")
+    if broker.startswith("unix:"):
+        raise UnsupportedBrokerError(
+            "Celery cannot read a unix:// URL and would connect to localhost: write the broker_url "
+            "of a socket as redis+socket:///run/redis.sock?virtual_host=0"
+        )
+    url = state_url(broker, app.conf.broker_transport_options or {})
     found = from_environment(**settings)
     named = [str(one.redis_url) for one in found.servers]
     if named and not (len(named) == 1 and _same_server(named[0], url)):
@@ -106,17 +118,19 @@ def worker_app() -> Celery:
             "FLOWFORGE_REDIS_URL is not set: workers need the server that producers submit to, "
             "for example FLOWFORGE_REDIS_URL=redis://localhost:6379/0"
         )
-    return _install(fleet_app(settings), settings, exclusive=True)
+    app = fleet_app(settings)
+    import_at_start(app, settings.imports)
+    return _install(app, settings, exclusive=True)
 
 
 def _same_server(one: str, other: str) -> bool:
-    def place(url: str) -> dict[str, Any]:
-        options = make_client(state_url(url)).connection_pool.connection_kwargs
-        return {name: options.get(name) for name in ("host", "port", "path", "db")}
+    def place(url: str) -> tuple[str, int]:
+        pool = make_client(state_url(url)).connection_pool
+        return describe(pool), pool.connection_kwargs.get("db") or 0
 
     return place(one) == place(other)
 
 
 set_engine_factory(_make_engine)
 
-__all__ = ["configure", "current_engine", "install", "shutdown", "worker_app"]
+__all__ = ["configure", "current_engine", "forget", "install", "shutdown", "worker_app"]

@@ -89,9 +89,14 @@ class Settings:
     def servers(self) -> tuple[Settings, ...]:
         """These settings for each of the servers; none for the embedded engine.
 
-        Raises ConfigurationError when a server is named twice.
+        Raises ConfigurationError when a server is named twice, or a URL is missing.
         """
-        urls = _NEXT_URL.split(self.redis_url.strip()) if self.redis_url else []
+        urls = [] if _blank(self.redis_url) else _NEXT_URL.split(str(self.redis_url).strip())
+        if any(url.strip(", ") != url for url in urls):
+            raise ConfigurationError(
+                "redis_url has a comma with no URL beside it: give one URL, or several with "
+                "commas between them"
+            )
         if len(set(urls)) < len(urls):
             raise ConfigurationError("redis_url names the same server twice: name each once")
         return tuple(replace(self, redis_url=url) for url in urls)
@@ -106,19 +111,23 @@ _NEXT_URL = re.compile(r"\s*,\s*(?=[a-z+]+://)")
 def from_environment(environ: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:
     """Read ``FLOWFORGE_*`` variables (one for each scalar setting); keyword arguments win.
 
+    What is blank is not set, and neither is a blank ``redis_url`` among the arguments.
+
     Raises ConfigurationError for a value that cannot be read or an unknown override.
     """
     defaults = Settings()
     values: dict[str, Any] = {}
     for name, default in vars(defaults).items():
         raw = environ.get(f"FLOWFORGE_{name.upper()}")
-        if raw is None or raw == "" or name == "celery":
+        if raw is None or not raw.strip() or name == "celery":
             continue
         values[name] = _parse(name, raw, default)
     unknown = set(overrides) - set(vars(defaults))
     if unknown:
         known = ", ".join(sorted(vars(defaults)))
         raise ConfigurationError(f"unknown setting {', '.join(sorted(unknown))}; known: {known}")
+    if overrides.get("redis_url") is not None and _blank(overrides["redis_url"]):
+        del overrides["redis_url"]
     values.update(overrides)
     found = replace(defaults, **values)
     return replace(found, imports=tuple(found.imports))
@@ -159,6 +168,10 @@ _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "int": (_is_whole, "a whole number"),
     "float": (_is_number, "a number of seconds"),
 }
+
+
+def _blank(url: str | None) -> bool:
+    return url is None or not url.strip()
 
 
 def _parse(name: str, raw: str, default: Any) -> Any:

@@ -1,5 +1,10 @@
 """The Celery app of the workers: ``celery -A workers.app worker``."""
 
+from flowforge.errors import FlowForgeError
 from flowforge.set_up import worker_app
+from flowforge.worker.starting import cannot_start
 
-app = worker_app()
+try:
+    app = worker_app()
+except FlowForgeError as error:
+    raise cannot_start(error) from None

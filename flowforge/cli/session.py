@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from celery import Celery
@@ -16,12 +16,10 @@ from flowforge.embedded import EmbeddedEngine
 from flowforge.engine import Engine, Submitter
 from flowforge.errors import ConfigurationError
 from flowforge.server import LocalServer
-from flowforge.set_up import configure
+from flowforge.set_up import configure, forget
 from flowforge.settings import Settings, from_environment
 from flowforge.worker.guard import UNKNOWN_TASK
 from flowforge.worker.installation import fleet_app
-
-T = TypeVar("T")
 
 #: Where the group leaves the session. Not ``ctx.obj``: below ``celery`` that is Celery's.
 META_KEY = "flowforge.session"
@@ -96,17 +94,17 @@ class Session:
         options = self._options()
         if options:
             return self._configured(**options)
-        self.context.call_on_close(configure)
-        return _make(current_engine)
+        self.context.call_on_close(forget)
+        return current_engine()
 
     def _options(self) -> dict[str, Any]:
         given = {"redis_url": self.redis_url, "prefix": self.prefix}
         return {name: value for name, value in given.items() if value is not None}
 
     def _configured(self, **options: Any) -> Submitter:
-        self.context.call_on_close(configure)
-        _make(lambda: configure(**options))
-        return _make(current_engine)
+        self.context.call_on_close(forget)
+        configure(**options)
+        return current_engine()
 
     def _installed(self, app: Celery) -> Submitter:
         if self._options():
@@ -136,16 +134,3 @@ def outlook(engine: Submitter, job_id: str) -> str:
 def ends_with_process(engine: Submitter) -> bool:
     """Whether jobs of this engine are lost when the command ends."""
     return isinstance(engine, EmbeddedEngine) and engine.settings.data_dir is None
-
-
-def _make(action: Callable[[], T]) -> T:
-    try:
-        return action()
-    except ConfigurationError:
-        raise
-    except ValueError:
-        # The parser's own words may hold a part of the password.
-        raise ConfigurationError(
-            "the server's URL cannot be read: check its port, and percent-encode special "
-            "characters of the password"
-        ) from None

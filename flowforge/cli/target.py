@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +14,7 @@ import click
 from flowforge.cli.group import CommandFailedError
 from flowforge.errors import DefinitionError
 from flowforge.model.flow import FlowGraph
+from flowforge.worker.starting import import_failure, is_missing
 
 
 def load_flow(text: str) -> FlowGraph:
@@ -88,19 +88,8 @@ def _import(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:
-        if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
-            raise _bad(
-                f"there is no module {error.name!r} in {os.getcwd()} or on the Python path"
-            ) from error
-        raise CommandFailedError(_import_failure(name, error)) from error
-
-
-def _import_failure(name: str, error: BaseException) -> str:
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{last.filename}, line {last.lineno}"
-    if isinstance(error, SyntaxError):
-        where = f"{error.filename}, line {error.lineno}"
-    return f"importing {name!r} failed at {where}: {type(error).__name__}: {error}"
+        kind = _bad if is_missing(name, error) else CommandFailedError
+        raise kind(import_failure(name, error)) from error
 
 
 def _flows(module: ModuleType) -> dict[str, FlowGraph]:

@@ -8,11 +8,13 @@ server in the middle of a commit.
 from __future__ import annotations
 
 import os
+import re
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import redis
 import redis.sentinel
@@ -27,7 +29,7 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
-from flowforge.errors import ConfigurationError, StoreUnavailableError
+from flowforge.errors import ConfigurationError, LoginRefusedError, StoreUnavailableError
 from flowforge.store.sentinel import SentinelUrl
 
 Argument = str | bytes | int | float
@@ -37,6 +39,23 @@ SOCKET_TIMEOUT = 10.0
 
 #: Seconds between two tries during an outage.
 RETRY_PAUSE = 0.2
+
+#: Options that the query of a URL may have, by its scheme: what kombu can be told as well.
+_TUNING = frozenset(
+    {"socket_timeout", "socket_connect_timeout", "health_check_interval", "client_name"}
+)
+_TLS = frozenset(
+    f"ssl_{name}"
+    for name in (
+        "ca_certs", "ca_data", "ca_path", "cert_reqs", "certfile", "check_hostname", "ciphers",
+        "keyfile", "password",
+    )
+)  # fmt: skip
+_OPTIONS = {
+    "redis": {"db", *_TUNING},
+    "rediss": {"db", *_TUNING, *_TLS},
+    "unix": {"db", "socket_timeout", "health_check_interval", "client_name"},
+}
 
 _OUTAGE = (ConnectionError, TimeoutError, OutOfMemoryError, ReadOnlyError, OSError)
 _OUTAGE_WORDS = ("LOADING", "MASTERDOWN", "UNBLOCKED", "BUSY", "TRYAGAIN", "OOM", "READONLY")
@@ -50,6 +69,27 @@ class Link(Protocol):
     def many(self, commands: Sequence[Sequence[Argument]]) -> list[Any]: ...
 
 
+def url_scheme(url: str) -> str:
+    """What a URL that cannot be used begins with, to be shown."""
+    scheme, separator, _ = url.partition("://")
+    return scheme if separator and scheme.isidentifier() else "(no scheme)"
+
+
+@contextmanager
+def reading_url() -> Iterator[None]:
+    """ConfigurationError for a ValueError of a URL's parser."""
+    try:
+        yield
+    except ValueError:
+        # The parser's own words may hold a part of the password.
+        raise ConfigurationError(
+            "the server's URL cannot be read: write redis://host:port/number, all of it for each "
+            "where there are many; check the port and the options, and percent-encode special "
+            "characters of the password"
+        ) from None
+
+
+@reading_url()
 def make_client(url: str, **options: Any) -> redis.Redis:
     """A redis-py client for a ``redis``, ``rediss``, ``unix`` or ``sentinel`` URL.
 
@@ -66,15 +106,46 @@ def make_client(url: str, **options: Any) -> redis.Redis:
         "retry": Retry(NoBackoff(), 0),
         **options,
     }
-    scheme = urlsplit(url).scheme
+    scheme = _checked_scheme(url)
     if scheme == "sentinel":
         return _sentinel_client(url, options)
-    if scheme not in ("redis", "rediss", "unix"):
-        raise ConfigurationError(
-            f"cannot use {scheme or 'a missing scheme'}:// for the store: give a redis://, "
-            "rediss://, unix:// or sentinel:// URL"
-        )
+    if scheme == "unix":
+        del options["socket_keepalive"]
     return redis.Redis.from_url(url, **options)
+
+
+def _checked_scheme(url: str) -> str:
+    """The scheme of a URL that says nothing which redis-py would pass over in silence, or refuse
+    later and less clearly.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "sentinel":
+        return parts.scheme
+    if parts.scheme not in _OPTIONS:
+        raise ConfigurationError(
+            f"cannot use {url_scheme(url)}:// for the store: give a redis://, rediss://, unix:// "
+            "or sentinel:// URL"
+        )
+    _ = parts.port
+    if "@" in parts.path + parts.query:
+        raise ValueError("the password is not percent-encoded")
+    known = _OPTIONS[parts.scheme]
+    for name, _ in parse_qsl(parts.query, keep_blank_values=True):
+        if name not in known:
+            raise ConfigurationError(
+                f"the server's URL has an unknown option {name!r}; {parts.scheme}:// takes "
+                f"{', '.join(sorted(known))}"
+            )
+    if parts.scheme == "unix":
+        if parts.hostname or not parts.path.strip("/"):
+            raise ConfigurationError(
+                "a unix:// URL needs the whole path of a socket: unix:///run/redis.sock?db=0"
+            )
+    elif not re.fullmatch(r"/?\d*", parts.path):
+        raise ConfigurationError(
+            "the server's URL has no database number behind its host: redis://host:port/0"
+        )
+    return parts.scheme
 
 
 class _MasterConnection(redis.sentinel.SentinelManagedConnection):
@@ -125,6 +196,7 @@ class ServerLink:
         except ResponseError as error:
             self._idle.append(connection)
             if not _is_outage(error):
+                self._check_database(error)
                 raise
             return self._retry([command], error)[0]
         except _OUTAGE as error:
@@ -143,6 +215,9 @@ class ServerLink:
             return self._exchange(commands)
         except _OUTAGE as error:
             return self._retry(commands, error)
+        except ResponseError as error:
+            self._check_database(error)
+            raise
 
     def close(self) -> None:
         while self._idle:
@@ -175,7 +250,7 @@ class ServerLink:
 
     def _retry(self, commands: Sequence[Sequence[Argument]], error: Exception) -> list[Any]:
         deadline = time.monotonic() + self._patience
-        while not _is_final(error) and time.monotonic() < deadline:
+        while not is_final(error) and time.monotonic() < deadline:
             time.sleep(RETRY_PAUSE)
             # The idle connections were made to a server that may be gone.
             self.close()
@@ -187,10 +262,16 @@ class ServerLink:
                 error = again
             except _OUTAGE as again:
                 error = again
-        raise StoreUnavailableError(
-            f"the Redis server at {describe(self._pool)} does not answer ({error}); check that it "
-            "runs and that FLOWFORGE_REDIS_URL is right"
-        ) from error
+        raise unavailable(self._pool, error) from error
+
+    def _check_database(self, error: ResponseError) -> None:
+        """ConfigurationError when a new connection was refused for its database."""
+        if "DB index" in str(error):
+            raise ConfigurationError(
+                f"the Redis server at {describe(self._pool)} has no database "
+                f"{self._pool.connection_kwargs.get('db')} ({error}); correct the URL, or raise "
+                "`databases` in the server's configuration"
+            ) from error
 
 
 #: Every link of this process, to part from the parent's sockets after a fork.
@@ -207,7 +288,7 @@ def _forget_connections() -> None:
 os.register_at_fork(after_in_child=_forget_connections)
 
 
-def _is_final(error: Exception) -> bool:
+def is_final(error: BaseException | None) -> bool:
     """Whether trying again is pointless: wrong password, or a server that cannot prove its name."""
     return isinstance(error, AuthenticationError) or "CERTIFICATE_VERIFY_FAILED" in str(error)
 
@@ -216,14 +297,31 @@ def _is_outage(error: Exception) -> bool:
     return isinstance(error, _OUTAGE) or str(error).startswith(_OUTAGE_WORDS)
 
 
+def unavailable(pool: Any, error: Exception) -> StoreUnavailableError:
+    """What to raise when a pool's server cannot be used because of `error`."""
+    where = f"the Redis server at {describe(pool)}"
+    if isinstance(error, AuthenticationError):
+        return LoginRefusedError(
+            f"{where} refused the login ({error}); check user and password in FLOWFORGE_REDIS_URL"
+        )
+    if isinstance(error, redis.sentinel.MasterNotFoundError):
+        # Its own words hold the connection pools of all Sentinels.
+        nodes = (node.connection_pool for node in pool.sentinel_manager.sentinels)
+        error = ConnectionError(f"no Sentinel at {', '.join(map(describe, nodes))} names it")
+    return StoreUnavailableError(
+        f"{where} does not answer ({error}); check that it runs and that FLOWFORGE_REDIS_URL is "
+        "right"
+    )
+
+
 def describe(pool: Any) -> str:
     """Host and port (or socket path) of a pool, without credentials."""
     options = pool.connection_kwargs
     if "path" in options:
         return str(options["path"])
-    if "host" not in options:
-        return f"Sentinel master {getattr(pool, 'service_name', '?')!r}"
-    return f"{options['host']}:{options.get('port', 6379)}"
+    if hasattr(pool, "service_name"):
+        return f"Sentinel master {pool.service_name!r}"
+    return f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
 
 
 class ClientLink:

@@ -19,6 +19,9 @@ SENTINEL_TIMEOUT = 2.0
 #: What a login to the Sentinels themselves consists of.
 _LOGIN = ("username", "password")
 
+#: What the query may hold.
+_QUERY = {"master_name", *(f"sentinel_{name}" for name in _LOGIN)}
+
 #: The port that Sentinels listen on unless told otherwise.
 _PORT = 26379
 
@@ -41,12 +44,18 @@ class SentinelUrl:
         """Read a URL, or kombu's form of it, which leaves the rest to its transport `options`.
 
         Credentials, database and query may stand in any part of the URL; the first found counts.
-        Raises ConfigurationError when neither names a master.
+        Raises ConfigurationError when neither names a master, and for an unknown option.
         """
         parts = [urlsplit(part) for part in url.split(";")]
         query: dict[str, str] = {}
         for part in reversed(parts):
             query |= {name: values[0] for name, values in parse_qs(part.query).items()}
+        unknown = set(query) - _QUERY
+        if unknown:
+            raise ConfigurationError(
+                f"the sentinel:// URL has an unknown option {min(unknown)!r}; it takes "
+                f"{', '.join(sorted(_QUERY))}"
+            )
         name = query.get("master_name") or options.get("master_name", "")
         if not name:
             raise ConfigurationError(

@@ -63,17 +63,28 @@ class Guard:
     """Admits broker messages for one worker.
 
     ``tasks``: names of the invocations that the worker knows. ``exclusive``: nothing but these is
-    expected, so everything else is refused.
+    expected, so everything else is refused. ``queues``: those that hold tasks; replies to remote
+    control, which come on lists as well, are left to kombu. None: every list holds tasks.
     """
 
-    def __init__(self, store: Store, tasks: Container[str], *, exclusive: bool) -> None:
+    def __init__(
+        self,
+        store: Store,
+        tasks: Container[str],
+        *,
+        exclusive: bool,
+        queues: Container[str] | None = None,
+    ) -> None:
         self._letters = DeadLetters(store)
         self._tasks = tasks
+        self._queues = queues
         self._exclusive = exclusive
         self._own = _own_pattern()
 
     def admit(self, queue: str, item: bytes) -> bytes | None:
         """The message to deliver, or None when it was refused and kept as a dead letter."""
+        if self._queues is not None and queue not in self._queues:
+            return item
         match = self._own.fullmatch(item)
         try:
             return self._unusual(item) if match is None else self._known_or_redirected(match)

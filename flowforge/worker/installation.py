@@ -7,18 +7,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from celery import Celery, bootsteps
+from celery.apps.worker import Worker as WorkerProgram
 
-from flowforge.errors import StoreUnavailableError
+from flowforge.errors import FlowForgeError, StoreUnavailableError
 from flowforge.model import registry
 from flowforge.settings import Settings
+from flowforge.store.link import is_final
 from flowforge.store.server_check import check_server
 from flowforge.worker.address import broker_address, state_url
 from flowforge.worker.isolation import Isolation
 from flowforge.worker.leaving import leave_in_order
 from flowforge.worker.runtime import Producer
 from flowforge.worker.runtimes import Runtimes
-from flowforge.worker.server_side import ServerSide
+from flowforge.worker.server_side import WORKER_PATIENCE, ServerSide
 from flowforge.worker.several import serve_several
+from flowforge.worker.starting import cannot_start
 from flowforge.worker.task import InvocationTask, add_tasks
 from flowforge.worker.transport import BrokerConnection
 
@@ -72,7 +75,7 @@ class Installation:
                 super().__init__(worker, **options)
                 self.started = False
                 for side in sides:
-                    _check(side, alone=len(sides) == 1)
+                    _check_at_start(worker, side, alone=len(sides) == 1)
                     side.runtime.worker = worker.hostname
                     if not _observed(worker):
                         side.runtime.follow_on = side.settings.follow_on
@@ -98,14 +101,27 @@ class Installation:
         return FlowForgeStep
 
 
+def _check_at_start(worker: Any, side: ServerSide, *, alone: bool) -> None:
+    try:
+        _check(side, alone=alone)
+    except FlowForgeError as error:
+        if isinstance(worker, WorkerProgram):
+            raise cannot_start(error) from None
+        raise
+
+
 def _check(side: ServerSide, *, alone: bool) -> None:
     """Refuse an unfit server; one of several that is away is served when it comes back."""
     try:
-        check_server((side.store if alone else side.probe).link)
+        check_server(side.probe.link)
     except StoreUnavailableError as error:
-        if alone:
+        if not alone:
+            logger.warning("%s; going on without it until it does", error)
+            return
+        if is_final(error.__cause__):
             raise
-        logger.warning("%s; going on without it until it does", error)
+        logger.warning("%s; still trying for %d s", error, WORKER_PATIENCE)
+        check_server(side.store.link)
 
 
 def _refresh(worker: Any) -> None:

@@ -27,7 +27,7 @@ from flowforge.worker.guard import Guard
 from flowforge.worker.isolation import Isolation
 from flowforge.worker.maintenance import Duty, Maintenance
 from flowforge.worker.runtime import Producer, Runtime
-from flowforge.worker.task import InvocationTasks
+from flowforge.worker.task import InvocationTasks, TaskQueues
 from flowforge.worker.transport import guarded_transport
 
 #: Seconds that a worker keeps trying over an outage of the server.
@@ -66,7 +66,7 @@ class ServerSide:
         self.runtime = Runtime(
             self.store, settings, os.uname().nodename, producer, Router(app).lists, isolation
         )
-        guard = Guard(self.store, InvocationTasks(app), exclusive=exclusive)
+        guard = Guard(self.store, InvocationTasks(app), exclusive=exclusive, queues=TaskQueues(app))
         sentinel = urlsplit(settings.redis_url).scheme == "sentinel"
         #: The name of the kombu transport for this server.
         self.transport = guarded_transport(guard, sentinel=sentinel)

@@ -125,6 +125,20 @@ class InvocationTasks:
         return isinstance(self._tasks.get(str(name)), InvocationTask)
 
 
+class TaskQueues:
+    """The names of an app's queues of tasks, with those that are consumed from later.
+
+    An app without remote control reads no other lists, so every list counts there.
+    """
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    def __contains__(self, name: object) -> bool:
+        # Asked anew each time: the app may be configured further after flows have joined it.
+        return not self._app.conf.worker_enable_remote_control or name in self._app.amqp.queues
+
+
 def add_tasks(app: Celery, runtimes: Runtimes) -> None:
     """Give ``app`` a task for every registered routine class, now and in future."""
 

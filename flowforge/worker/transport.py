@@ -27,7 +27,14 @@ class BrokerConnection(Connection):
     """Tries a lost broker again soon, however long it has been away.
 
     kombu's own pauses grow to half a minute, and a worker would idle for so long after an outage.
+    A socket's URL, ``redis+socket://``, leaves the transport as it was chosen.
     """
+
+    def __init__(self, hostname: Any = "localhost", *arguments: Any, **options: Any) -> None:
+        super().__init__(hostname, *arguments, **options)
+        if self.uri_prefix and options.get("transport"):
+            # kombu takes the part before the plus sign for a transport, past the guard.
+            self.transport_cls = options["transport"]
 
     def ensure_connection(self, *arguments: Any, **options: Any) -> Any:
         pauses = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": 2.0}

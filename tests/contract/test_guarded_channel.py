@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
+from celery import Celery
 from kombu import Connection, Consumer, Queue
 from kombu.message import Message
 
 from flowforge.server import LocalServer
 from flowforge.store.dead_letters import DeadLetters
 from flowforge.worker.guard import UNKNOWN_TASK, Guard
+from flowforge.worker.task import TaskQueues
 from flowforge.worker.transport import guarded_transport
 from tests.contract.bench import Bench
 from tests.contract.receiving import receive
@@ -82,3 +85,37 @@ def test_no_item_stops_a_worker_that_runs_other_tasks_too(
         with Consumer(channel, [queue], on_message=lambda m: tasks.append(m.headers["id"])):
             while f"{job}-1" not in tasks:
                 connection.drain_events(timeout=5)
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_every_list_of_tasks_is_guarded_and_no_other(
+    server: LocalServer, server_bench: Bench, exclusive: bool
+) -> None:
+    """A queue's lists of all priorities; a reply to remote control is delivered as it is."""
+    app = Celery(set_as_current=False)
+    app.amqp.queues.select([server_bench.list])
+    guard = Guard(server_bench.store, {"t.R0"}, exclusive=exclusive, queues=TaskQueues(app))
+    replies = f"{server_bench.list}.reply.celery.pidbox"
+    got: list[object] = []
+    with Connection(server.url, transport=guarded_transport(guard, sentinel=False)) as connection:
+        queues = [Queue(name, routing_key=name) for name in (server_bench.list, replies)]
+        with (
+            connection.channel() as channel,
+            Consumer(channel, queues, on_message=lambda m: got.append(m.decode()), no_ack=True),
+        ):
+            for name in (server_bench.list, f"{server_bench.list}\x06\x163"):
+                server_bench.client.lpush(name, b"[]")
+            connection.Producer().publish({"ok": "pong"}, routing_key=replies)
+            while not got or DeadLetters(server_bench.store).count() < 2:
+                # A refused item looks like a timeout.
+                with suppress(TimeoutError):
+                    connection.drain_events(timeout=0.5)
+    assert got == [{"ok": "pong"}]
+
+
+def test_without_remote_control_every_list_is_guarded() -> None:
+    """A fleet's workers have no use for replies, so nobody gets at them through one."""
+    app = Celery(set_as_current=False)
+    assert "x.reply.celery.pidbox" not in TaskQueues(app)
+    app.conf.worker_enable_remote_control = False
+    assert "x.reply.celery.pidbox" in TaskQueues(app)

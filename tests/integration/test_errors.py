@@ -6,11 +6,13 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from flowforge import ErrorHandler, Flow, JobState, Routine
 from flowforge import engine as engine_module
@@ -19,6 +21,7 @@ from flowforge.errors import (
     InvalidValueError,
     JobFailedError,
     JobNotFoundError,
+    LoginRefusedError,
     PayloadError,
     PayloadTooLargeError,
     StoreUnavailableError,
@@ -454,3 +457,39 @@ class TestMissing:
                 single(One).execute("it")
             with pytest.raises(ConnectionError):
                 single(One).execute("it")
+
+    def test_waiting_outlives_an_outage_and_tells_of_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """One warning when the outage lasts, one when it is over; then the job's end is seen."""
+        monkeypatch.setattr(engine_module, "PRODUCER_PATIENCE", 0.3)
+        monkeypatch.setattr(engine_module, "OUTAGE_TOLD", 0.5)
+        with (
+            LocalServer.start(str(tmp_path / "data")) as server,
+            installed(server, tmp_path) as own,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            job = single(One).execute("it")
+            waiting = pool.submit(job.wait, LIMIT)
+            eventually(lambda: own.redis.pubsub_channels("*"), message="the subscription")
+            server.stop()
+            eventually(lambda: "has not answered" in caplog.text, message="the warning")
+            server.restart()
+            eventually(lambda: "answers again" in caplog.text, message="the end of the outage")
+            job.cancel()
+            assert waiting.result(LIMIT).status == "cancelled"
+        assert caplog.text.count("has not answered") == 1
+
+    def test_waiting_ends_when_the_login_is_refused(self, tmp_path: Path) -> None:
+        """Trying again would not help."""
+        with LocalServer.start() as server, installed(server, tmp_path) as own:
+            job = single(One).execute("it")
+            with ThreadPoolExecutor(1) as pool:
+                waiting = pool.submit(job.wait, LIMIT)
+                eventually(lambda: own.redis.pubsub_channels("*"), message="the subscription")
+                own.redis.config_set("requirepass", "changed")
+                other = redis.Redis(port=server.port, password="changed")
+                other.client_kill_filter(_type="pubsub", skipme=True)
+                with pytest.raises(LoginRefusedError, match="refused the login"):
+                    waiting.result(LIMIT)
+            other.close()

@@ -7,6 +7,7 @@ import os
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +101,27 @@ class TestJoinedApp:
         eventually(lambda: not shop.redis.exists(f"{shop.prefix}:unacked"))
 
 
+def test_remote_control_and_mingle_work(server: LocalServer, tmp_path: Path) -> None:
+    """Replies to remote control come on lists as tasks do, and are none."""
+    prefix = f"t{secrets.token_hex(6)}"
+    former = set_engine(None)
+    app = make_app(server.url, prefix)
+    try:
+        with Fleet(server.url, prefix, tmp_path, app="tests.integration.shop") as fleet:
+            one = fleet.start(pool="solo", concurrency=1, options=("--without-gossip",))
+            other = fleet.start(pool="solo", concurrency=1, options=("--without-gossip",))
+            assert "mingle: sync complete" in other.output()
+            answers = app.control.inspect(timeout=LIMIT, limit=2).ping() or {}
+            assert sorted(name.partition("@")[0] for name in answers) == [one.name, other.name]
+            assert all("refused" not in worker.output() for worker in fleet.workers)
+            fleet.kill(one)
+            fleet.kill(other)
+    finally:
+        engine = set_engine(former)
+        assert engine is not None
+        engine.close()
+
+
 def refused(target: str, **environment: str) -> str:
     """What a worker says that must refuse to start."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("FLOWFORGE_")}
@@ -154,4 +176,63 @@ class TestRefusals:
         said = refused(
             "workers.app", FLOWFORGE_REDIS_URL=server.url, FLOWFORGE_LEASE="quarter of a minute"
         )
-        assert "FLOWFORGE_LEASE='quarter of a minute' is not a number" in said
+        assert said == "error: FLOWFORGE_LEASE='quarter of a minute' is not a number\n"
+
+    @pytest.mark.parametrize(
+        ("module", "text", "reason"),
+        [
+            ("nowhere.flows", "", "there is no module 'nowhere' in "),
+            ("broken_flows", "x = 1 / 0\n", "line 1: ZeroDivisionError: division by zero"),
+        ],
+    )
+    def test_a_worker_names_a_module_that_cannot_be_imported(
+        self, server: LocalServer, tmp_path: Path, module: str, text: str, reason: str
+    ) -> None:
+        """With the variable that names it, and the line on which its import failed."""
+        (tmp_path / "broken_flows.py").write_text(text)
+        said = refused(
+            "workers.app",
+            FLOWFORGE_REDIS_URL=server.url,
+            FLOWFORGE_IMPORTS=f"{FLOWS},{module}",
+            PYTHONPATH=str(tmp_path),
+        )
+        assert f"error: FLOWFORGE_IMPORTS names {module!r}: " in said
+        assert reason in said
+        assert "Traceback" not in said
+
+    def test_a_worker_that_is_refused_the_login_ends_at_once(self, server: LocalServer) -> None:
+        """Waiting would not mend it."""
+        began = time.monotonic()
+        said = refused("workers.app", FLOWFORGE_REDIS_URL=server.url.replace("//:", "//:no"))
+        assert time.monotonic() - began < 30
+        assert said.splitlines()[-1].startswith("error: the Redis server at 127.0.0.1:")
+        assert "refused the login" in said
+        assert "still trying" not in said
+        assert "Traceback" not in said
+
+    def test_a_worker_that_waits_for_its_server_says_so(self, tmp_path: Path, prefix: str) -> None:
+        """It starts when the server comes, and ends with one line if it does not."""
+        with (
+            LocalServer.start(str(tmp_path / "data")) as late,
+            Fleet(late.url, prefix, tmp_path, (FLOWS,)) as fleet,
+        ):
+            late.stop()
+            worker = fleet.start(pool="solo", concurrency=1, wait=False)
+            eventually(lambda: "does not answer" in worker.output(), LIMIT)
+            assert "still trying for 60 s" in worker.output()
+            late.restart()
+            fleet.wait_until_ready(worker)
+            fleet.kill(worker)
+
+    def test_a_worker_whose_server_does_not_come_ends_with_one_line(self, tmp_path: Path) -> None:
+        """The traceback of a lost connection tells nobody anything."""
+        (tmp_path / "impatient.py").write_text(
+            "from flowforge.worker import server_side\n"
+            "server_side.WORKER_PATIENCE = 0.1\n"
+            "from workers.app import app\n"
+        )
+        said = refused(
+            "impatient", FLOWFORGE_REDIS_URL="redis://127.0.0.1:1/0", PYTHONPATH=str(tmp_path)
+        )
+        assert said.splitlines()[-1].startswith("error: the Redis server at 127.0.0.1:1 does not")
+        assert "Traceback" not in said

@@ -39,7 +39,7 @@ from tests.integration.installation import (
 )
 from tests.integration.notes import counted, notes
 from tests.support.eventually import eventually
-from tests.support.fleet import Worker
+from tests.support.fleet import OPTIONS, Worker
 
 
 def keeper(own: Installation) -> Worker:
@@ -373,6 +373,22 @@ class TestShutdown:
             own.fleet.wait_until_ended(worker)
             assert notes(log) == ["started"]
             assert not own.redis.exists(own.key("leases"))
+
+    def test_the_command_line_sets_the_time_of_a_soft_shutdown(
+        self, server: LocalServer, tmp_path: Path
+    ) -> None:
+        """As docs/operations.md says: what Celery has no option for is given after ``--``."""
+        with installed(server, tmp_path, lease=300) as own:
+            setting = ("--", "worker.soft_shutdown_timeout=2")
+            worker = own.fleet.start(concurrency=1, options=(*OPTIONS, *setting))
+            log, gate = tmp_path / "log", tmp_path / "gate"
+            job = single(Slow).execute("it", {"log": str(log), "gate": str(gate)})
+            eventually(lambda: notes(log))
+            os.kill(worker.pid, signal.SIGQUIT)
+            eventually(lambda: "Soft Shutdown, terminating in 2" in worker.output())
+            gate.touch()
+            assert len(outputs(job)) == 1
+            own.fleet.wait_until_ended(worker)
 
     @pytest.mark.parametrize(
         ("pool", "sent", "cut_off"),

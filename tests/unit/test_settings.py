@@ -38,7 +38,16 @@ def test_every_scalar_can_come_from_the_environment() -> None:
 
 def test_an_empty_variable_is_not_set() -> None:
     """Compose files and units often pass on empty variables."""
-    assert from_environment({"FLOWFORGE_REDIS_URL": "", "FLOWFORGE_LEASE": ""}) == Settings()
+    assert from_environment({"FLOWFORGE_REDIS_URL": "", "FLOWFORGE_LEASE": " "}) == Settings()
+
+
+def test_a_blank_url_is_not_set() -> None:
+    """Neither as an argument nor in the environment, so the next that is set counts."""
+    assert from_environment({"FLOWFORGE_REDIS_URL": " "}, redis_url="") == Settings()
+    named = {"FLOWFORGE_REDIS_URL": "redis://h"}
+    assert from_environment(named, redis_url=" ").redis_url == "redis://h"
+    assert from_environment(named, redis_url=None).redis_url is None
+    assert Settings(redis_url=" ").servers == ()
 
 
 def test_arguments_win() -> None:

@@ -1,0 +1,46 @@
+"""What a worker says that cannot start: one line, where Celery would show a traceback."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+from celery import Celery, signals
+
+
+def cannot_start(reason: object) -> SystemExit:
+    """What ends the program; Celery lets it pass."""
+    return SystemExit(f"error: {reason}")
+
+
+def import_at_start(app: Celery, modules: Sequence[str]) -> None:
+    """Let workers of `app` import the modules of ``FLOWFORGE_IMPORTS`` before all others."""
+
+    def import_all(**_: Any) -> None:
+        for name in modules:
+            try:
+                app.loader.import_task_module(name)
+            except (Exception, SystemExit) as error:
+                reason = import_failure(name, error)
+                raise cannot_start(f"FLOWFORGE_IMPORTS names {name!r}: {reason}") from error
+
+    signals.import_modules.connect(import_all, sender=app, weak=False)
+
+
+def is_missing(name: str, error: BaseException) -> bool:
+    """Whether importing failed because there is no such module, not because of what is in it."""
+    return isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}.")
+
+
+def import_failure(name: str, error: BaseException) -> str:
+    """Why a module could not be imported, and where."""
+    if is_missing(name, error):
+        missing = getattr(error, "name", name)
+        return f"there is no module {missing!r} in {os.getcwd()} or on the Python path"
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{last.filename}, line {last.lineno}"
+    if isinstance(error, SyntaxError):
+        where = f"{error.filename}, line {error.lineno}"
+    return f"importing {name!r} failed at {where}: {type(error).__name__}: {error}"
