@@ -170,8 +170,8 @@ _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
 }
 
 
-def _blank(url: str | None) -> bool:
-    return url is None or not url.strip()
+def _blank(url: object) -> bool:
+    return url is None or (isinstance(url, str) and not url.strip())
 
 
 def _parse(name: str, raw: str, default: Any) -> Any:
