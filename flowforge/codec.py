@@ -129,7 +129,8 @@ def encode_payload(params: dict[str, Any], limit: int, where: str) -> bytes:
     cannot travel, PayloadTooLargeError above ``limit`` bytes.
     """
     try:
-        data = packb(params)
+        # Within an array of one, whose head is a byte: a record nests them one level deeper.
+        data = packb([params])[1:]
     except (TypeError, ValueError, OverflowError, RecursionError, UnicodeEncodeError) as error:
         raise PayloadError(f"{where}: {_explain(params, error)}") from None
     if len(data) > limit:

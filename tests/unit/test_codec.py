@@ -380,3 +380,16 @@ def test_the_uuid_of_a_payload_is_the_same() -> None:
     """All kinds that are stored as bytes come back."""
     values = [UUID(int=5), date(2020, 2, 29), 2**200, -(2**200), 2**63, -(2**63) - 1]
     assert unpackb(packb(values)) == values
+
+
+def test_what_can_be_encoded_can_be_read_as_a_record() -> None:
+    """However deep the installed msgpack goes: what is emitted is not found unreadable later."""
+    depth, value = 0, []
+    while True:
+        try:
+            payload = encode_payload({"value": value}, 10**6, "here")
+        except PayloadError:
+            break
+        depth, value = depth + 1, [value]
+        assert read_invocation(invocation_record(1, payload), "it")[0] == 1
+    assert depth >= MAX_DEPTH - 10
