@@ -129,8 +129,9 @@ def encode_payload(params: dict[str, Any], limit: int, where: str) -> bytes:
     cannot travel, PayloadTooLargeError above ``limit`` bytes.
     """
     try:
-        # Within an array of one, whose head is a byte: a record nests them one level deeper.
-        data = packb([params])[1:]
+        # Within two arrays of one, whose heads are a byte each: what reads a record, which nests
+        # them deeper, does not go as deep as what writes it.
+        data = packb([[params]])[2:]
     except (TypeError, ValueError, OverflowError, RecursionError, UnicodeEncodeError) as error:
         raise PayloadError(f"{where}: {_explain(params, error)}") from None
     if len(data) > limit:
