@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from flowforge.codec import encode_payload, invocation_record
-from flowforge.errors import InvalidValueError, PayloadError
+from flowforge.errors import EmissionError, InvalidValueError, PayloadError
 from flowforge.model.definition import Definition
 
 #: What follows the last of the params or of the keys.
@@ -91,14 +91,28 @@ class Entry:
         PayloadError for params that are no dict with text keys and for what cannot travel,
         EmissionError for params that a join cannot take.
         """
-        which = "entry params" if place is None else f"entry_params[{place}]"
-        where = f"{which} of {self._routine_id!r}"
+        try:
+            return self._first(params, f"entry params of {self._routine_id!r}")
+        except (PayloadError, EmissionError):
+            if place is None:
+                raise
+        # Once more, to say where: a text for each of very many that are fit would cost more.
+        return self._first(params, f"entry_params[{place}] of {self._routine_id!r}")
+
+    def _first(self, params: dict[str, Any] | None, where: str) -> tuple[str, bytes]:
         if params is None:
             params = {}
-        elif type(params) is not dict or not all(type(name) is str for name in params):
+        elif type(params) is not dict or not _named(params):
             params = _checked(params, where)
         record = invocation_record(0, encode_payload(params, self._limit, where))
         return self._mode if self._join is None else self._join.mode(params, where), record
+
+
+def _named(params: dict[Any, Any]) -> bool:
+    for name in params:  # noqa: SIM110 - a generator for each job costs as much as its encoding
+        if type(name) is not str:
+            return False
+    return True
 
 
 def _checked(params: object, where: str) -> dict[str, Any]:

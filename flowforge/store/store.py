@@ -110,9 +110,10 @@ class Store:
         """Whether there is such a job."""
         return bool(self.link.call("EXISTS", self.keys.of("job", job_id)))
 
-    def new_job_id(self) -> str:
-        """The server's name and 80 random bits: whoever has the id can tell where the job is."""
-        return f"{self._server_name or self.server_name}-{os.urandom(10).hex()}"
+    def new_job_ids(self, number: int) -> list[str]:
+        """The server's name and 80 random bits: whoever has an id can tell where the job is."""
+        name, bits = self.server_name, os.urandom(10 * number).hex()
+        return [f"{name}-{bits[start : start + 20]}" for start in range(0, len(bits), 20)]
 
     def run(self, script: str, *arguments: Argument) -> Any:
         """Run one script by name; a server that does not know it is taught first."""

@@ -251,11 +251,11 @@ class TestMisuse:
 
     def test_the_unfit_one_of_many_is_named(self) -> None:
         """A note tells how many jobs were submitted before it."""
-        params: list[Any] = [{"n": n} for n in range(150)]
-        params[137] = {"n": object()}
-        with pytest.raises(PayloadError, match=r"entry_params\[137\] of 'it'") as caught:
+        params: list[Any] = [{"n": n} for n in range(250)]
+        params[237] = {"n": object()}
+        with pytest.raises(PayloadError, match=r"entry_params\[237\] of 'it'") as caught:
             single(One).execute_many("it", params)
-        assert caught.value.__notes__ == ["100 jobs had been submitted before"]
+        assert caught.value.__notes__ == ["200 jobs had been submitted before"]
 
     def test_a_flow_controls_handles(self) -> None:
         """An id, where a handle is needed, is refused with what makes one of it."""

@@ -10,6 +10,7 @@ import pytest
 
 from flowforge import ErrorHandler, ErrorStrategy, Flow, JobState
 from flowforge.errors import JobFailedError, PayloadError
+from flowforge.engine import SUBMIT_CHUNK
 from flowforge.server import LocalServer
 from tests.integration.flows import Fan, One, countdown, fan_of
 from tests.integration.installation import FAST, LIMIT, Installation, installed, outputs
@@ -170,11 +171,11 @@ class TestBulk:
 
     def test_a_chunk_is_submitted_as_a_whole_or_not_at_all(self, idle: Installation) -> None:
         """Params that cannot travel keep their chunk from being created, not those before it."""
-        params: list[Any] = [{"n": 0}] * 150
-        params[120] = {"n": object()}
+        params: list[Any] = [{"n": 0}] * (SUBMIT_CHUNK + 50)
+        params[SUBMIT_CHUNK + 20] = {"n": object()}
         with pytest.raises(PayloadError):
             countdown().execute_many("it", params)
-        assert idle.engine.reader.counts()["pending"] == 100
+        assert idle.engine.reader.counts()["pending"] == SUBMIT_CHUNK
 
     def test_a_window_bounds_the_broker_and_lets_others_through(self, idle: Installation) -> None:
         """A wide job keeps few messages in the broker, and a later small one overtakes its rest."""
