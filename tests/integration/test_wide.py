@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from flowforge import ErrorHandler, ErrorStrategy, Flow, JobState
-from flowforge.errors import JobFailedError, PayloadError
 from flowforge.engine import SUBMIT_CHUNK
+from flowforge.errors import JobFailedError, PayloadError
 from flowforge.server import LocalServer
 from tests.integration.flows import Fan, One, countdown, fan_of
 from tests.integration.installation import FAST, LIMIT, Installation, installed, outputs
