@@ -219,7 +219,10 @@ class Runtime:
     def _put_back(self, delivery: Delivery, token: str, delay: float = 0.0) -> None:
         """Let it be claimed again; no attempt is counted. ``delay``: seconds."""
         details = pack_record(self.worker, delivery.attempt, 0, {}, None, None)
-        self.store.release(delivery.job_id, delivery.tag, token, int(delay * 1000), details)
+        job_id, tag = delivery.job_id, delivery.tag
+        answer = self.store.release(job_id, tag, token, int(delay * 1000), details)
+        if answer != "ok":
+            logger.info("release of %s/%s not accepted: %s", job_id, tag, answer)
 
     def _release(self, job_id: str, tag: str, token: str, claim: Claim, error: Exception) -> None:
         logger.error("giving back %s/%s: %s", job_id, tag, error)

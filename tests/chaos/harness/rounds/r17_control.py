@@ -43,7 +43,7 @@ def run(arena: Arena) -> None:
     site.start(pool="threads", concurrency=_WAITING, wait=False)
     site.fleet.wait_until_ready()
     # So large that the trees outlast the toggles.
-    size = max(1000, 20 * toggles)
+    size = max(2500, 20 * toggles)
     jobs = [site.submit(Tree(size, micros=2000)) for _ in range(_TOGGLED)]
     own = Controller(site.engine)
     for job in jobs:
