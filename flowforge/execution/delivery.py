@@ -136,7 +136,7 @@ class Delivery:
         """Just before the handler: raises NotStartedError when it may not start any more.
 
         A claim that was made a moment ago is as good as an answer; a ``setup()`` (then it has
-        ``waited``) or a merge may have taken longer than that.
+        ``waited``), a merge or the neighbours of a last delivery may have taken longer than that.
         """
         late = waited or perf_counter() - self._made > SLOW_START
         if late and not self._surroundings.runs(self.job_id):
@@ -222,9 +222,10 @@ class Delivery:
             )
         child = self._surroundings.child_job(flow, entry_routine_id, params)
         waiter = invocation_record(self.number, packb({"job_id": child.job_id, "event": event}))
-        known = child.definition in self._definitions
-        self._definitions.append(child.definition)
-        definition = [] if known else child.definition
+        definition: list[Any] = []
+        if child.definition not in self._definitions:
+            self._definitions.append(child.definition)
+            definition = child.definition
         self.effects.jobs.append([*child.arguments, waiter, len(definition), *definition])
         return child.job_id
 

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowforge.errors import DefinitionError, EmissionError
+from flowforge.model.error_handler import LONGEST_DELAY
 from flowforge.model.names import check_name
 from flowforge.model.records import Record, read, read_optional
 
 #: What becomes of a join that is late, or can never be filled.
 OTHERWISE = ("fail", "fire")
-
-#: Seconds; the server keeps milliseconds as numbers of limited size.
-_LONGEST_TIMEOUT = 10 * 365 * 86400.0
 
 #: Longest text of a key value.
 _LONGEST_KEY = 256
@@ -45,7 +43,7 @@ class Join:
             check_name("the key of a join", self.key)
         if self.timeout is not None and not _is_timeout(self.timeout):
             raise DefinitionError(
-                f"the timeout of a join is above 0 seconds and at most {_LONGEST_TIMEOUT:g}, not "
+                f"the timeout of a join is above 0 seconds and at most {LONGEST_DELAY:g}, not "
                 f"{self.timeout!r}"
             )
         if self.otherwise not in OTHERWISE:
@@ -122,7 +120,7 @@ def _is_count(value: object) -> bool:
 
 def _is_timeout(value: object) -> bool:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and 0 < value <= _LONGEST_TIMEOUT  # type: ignore[operator]
+    return number and 0 < value <= LONGEST_DELAY  # type: ignore[operator]
 
 
 def _key_text(value: object, where: str) -> str:

@@ -134,8 +134,7 @@ class Runtime:
 
     def _complete_alone(self, delivery: Delivery, token: str) -> None:
         with self._isolation.alone() as alone:
-            # It may have waited: no handler starts after a pause or a cancel has returned.
-            if alone and self.runs(delivery.job_id):
+            if alone:
                 self._complete(delivery, token, ())
                 return
         logger.info("%s/%s waits for a process of its own", delivery.job_id, delivery.tag)

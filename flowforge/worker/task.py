@@ -136,7 +136,7 @@ class TaskQueues:
 
     def __contains__(self, name: object) -> bool:
         # Asked anew each time: the app may be configured further after flows have joined it.
-        return not self._app.conf.worker_enable_remote_control or name in self._app.amqp.queues
+        return name in self._app.amqp.queues or not self._app.conf.worker_enable_remote_control
 
 
 def add_tasks(app: Celery, runtimes: Runtimes) -> None:

@@ -38,8 +38,8 @@ local function report_to_parent(job, now)
   if not job.parent then return end
   local id, tag = parts_of(job.parent)
   local parent = load_job(id)
-  if parent and not parent.newer and call('HDEL', k_children(id), job.id) == 1 and parent.status ~= 'completed'
-      and parent.status ~= 'cancelled' then
+  if parent and not parent.newer and call('HDEL', k_children(id), job.id) == 1
+      and parent.status ~= 'completed' and parent.status ~= 'cancelled' then
     enqueue(parent, tag)
     save_job(parent, now)
   end

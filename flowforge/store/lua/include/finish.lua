@@ -51,11 +51,13 @@ local function finish(job, status, now)
     for _, segment in ipairs(call('LRANGE', k_segments(job.id), 0, -1)) do
       lists[#lists + 1] = k_segment(segment)
     end
-    for _, key in ipairs(hashes) do
-      call('PEXPIRE', key, job.keep + (call('HLEN', key) > FEW and SPARE or 0))
-    end
-    for _, key in ipairs(lists) do call('PEXPIRE', key, job.keep) end
-    if status == 'cancelled' then
+    if status == 'failed' then
+      for _, key in ipairs(hashes) do
+        call('PEXPIRE', key, job.keep + (call('HLEN', key) > FEW and SPARE or 0))
+      end
+      for _, key in ipairs(lists) do call('PEXPIRE', key, job.keep) end
+    else
+      call('PEXPIRE', k_children(job.id), job.keep + SPARE)
       throw_away(hashes, true)
       for _, key in ipairs(lists) do call('UNLINK', key) end
     end
