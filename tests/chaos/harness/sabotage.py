@@ -14,6 +14,7 @@ from typing import Any
 from flowforge.store.scripts import SCRIPTS, Script
 from flowforge.worker.duties.reclaimer import Reclaimer
 from flowforge.worker.duties.resender import Resender
+from flowforge.worker.heartbeat import LeaseKeeper
 
 MODULE = __name__
 
@@ -60,9 +61,17 @@ def _find_nothing(duty: Any) -> int:
     return 0
 
 
+def _tell_nobody(keeper: Any) -> int:
+    keeper._store.heartbeat(keeper._lease_ms, list(keeper._held))
+    return 0
+
+
 def _switch_off(way: str) -> None:
     if way in _TEXTS:
         _rewrite(*_TEXTS[way])
+        if way == "fence":
+            # A worker that hears of its loss in time does not commit, and so never comes to it.
+            LeaseKeeper.renew_once = _tell_nobody  # type: ignore[method-assign]
     elif way == "sweep":
         Reclaimer.run_once = _find_nothing  # type: ignore[method-assign]
         Resender.run_once = _find_nothing  # type: ignore[method-assign]
