@@ -1,10 +1,5 @@
-"""The Celery app of the workers: ``celery -A workers.app worker``."""
+"""The Celery app of this repository's fleet: ``celery -A workers.app worker``."""
 
-from flowforge.errors import FlowForgeError
-from flowforge.set_up import worker_app
-from flowforge.worker.starting import cannot_start
+from flowforge.app import app
 
-try:
-    app = worker_app()
-except FlowForgeError as error:
-    raise cannot_start(error) from None
+__all__ = ["app"]

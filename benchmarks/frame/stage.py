@@ -135,7 +135,7 @@ class Stage:
 
     def start_flowforge(self, pool: str = "solo", size: int = 1, count: int = 1) -> None:
         """Start workers that run the flows of ``benchmarks.apps.flows``."""
-        self.start_celery("workers.app", pool, size, count)
+        self.start_celery("flowforge.app", pool, size, count)
 
     def end_workers(self) -> None:
         """End all workers and return when they are gone."""

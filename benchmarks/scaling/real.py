@@ -78,7 +78,7 @@ class Bench:
 
     def start(self, pool: str, size: int, options: Sequence[str]) -> None:
         """Start a worker and return when it has reported its presence."""
-        command = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-l", "ERROR"]
+        command = [sys.executable, "-m", "celery", "-A", "flowforge.app", "worker", "-l", "ERROR"]
         command += ["-P", pool, "-c", str(size), "-n", f"w{len(self._workers)}@%h", *options]
         own = {
             "FLOWFORGE_REDIS_URL": self._server.url,

@@ -81,7 +81,7 @@ def run(build: Path, count: int) -> int:
 
 
 def start_worker(path: Path, number: int, environment: dict[str, str]) -> LeashedProcess:
-    command = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-l", "INFO"]
+    command = [sys.executable, "-m", "celery", "-A", "flowforge.app", "worker", "-l", "INFO"]
     command += ["-P", "prefork", "-c", "1", "-n", f"demo-{number}@%h"]
     with path.open("wb") as log:
         return LeashedProcess(command, log, cwd=ROOT, env=environment, kill_after=WARM_SHUTDOWN)

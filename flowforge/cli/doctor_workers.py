@@ -50,7 +50,7 @@ def examine_workers(engine: Engine, workers: Sequence[Worker], active: int) -> I
             "fail" if active else "warn",
             "workers",
             f"no worker is there, {active} jobs have not ended",
-            "start one: celery -A workers.app worker",
+            "start one: flowforge worker",
         )
         return
     if engine.store.link.call("EXISTS", engine.store.keys.of("leader")):
@@ -104,7 +104,7 @@ def examine_needs(engine: Engine, live: Sequence[Worker]) -> Iterator[Finding]:
 def _queue(queue: str, classes: set[str], live: Sequence[Worker]) -> Iterator[Finding]:
     consumers = [worker for worker in live if queue in worker.queues]
     if live and not consumers:
-        fix = f"start one with -Q {queue}: celery -A workers.app worker -Q {queue}"
+        fix = f"start one with -Q {queue}: flowforge worker -Q {queue}"
         yield Finding("fail", "queue", f"active jobs need {queue!r}, no worker consumes it", fix)
         return
     for name in sorted(classes) if consumers else ():

@@ -14,6 +14,7 @@ from flowforge.cli.jobs import history, jobs, show
 from flowforge.cli.letters import dead_letters
 from flowforge.cli.run import run, watch
 from flowforge.cli.session import META_KEY, Session
+from flowforge.cli.worker import worker
 
 
 @click.group("flowforge", cls=FlowForgeGroup)
@@ -39,6 +40,6 @@ def _app_of(ctx: click.Context) -> Celery | None:
 
 
 for _command in (
-    run, watch, jobs, show, history, pause, resume, cancel, retry, doctor, dead_letters,
+    run, worker, watch, jobs, show, history, pause, resume, cancel, retry, doctor, dead_letters,
 ):  # fmt: skip
     cli.add_command(_command)

@@ -97,6 +97,10 @@ class Session:
         self.context.call_on_close(forget)
         return current_engine()
 
+    def variables(self) -> dict[str, str]:
+        """What the command line says, as environment variables for a process of its own."""
+        return {f"FLOWFORGE_{name.upper()}": value for name, value in self._options().items()}
+
     def _options(self) -> dict[str, Any]:
         given = {"redis_url": self.redis_url, "prefix": self.prefix}
         return {name: value for name, value in given.items() if value is not None}

@@ -120,7 +120,7 @@ def test_below_celery(idle: Shell, plugin: Path) -> None:
     job_id = idle.submit("numbers")
     own = idle.environment()
     own["PYTHONPATH"] = os.pathsep.join([str(plugin), own["PYTHONPATH"]])
-    command = [sys.executable, "-m", "celery", "-A", "workers.app", "flowforge"]
+    command = [sys.executable, "-m", "celery", "-A", "flowforge.app", "flowforge"]
     program = start([*command, "jobs", "--json"], own)
     document, errors = program.communicate(timeout=60)
     assert program.returncode == 0, errors

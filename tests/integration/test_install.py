@@ -157,24 +157,26 @@ class TestRefusals:
 
     def test_a_worker_refuses_a_broker_that_is_not_redis(self) -> None:
         """The process ends with an error that names the setting."""
-        said = refused("workers.app", FLOWFORGE_REDIS_URL="amqp://guest@localhost//")
+        said = refused("flowforge.app", FLOWFORGE_REDIS_URL="amqp://guest@localhost//")
         assert "amqp:// is not Redis" in said
 
     def test_a_worker_needs_a_server(self) -> None:
         """Without a URL there is nothing to work for."""
-        assert "FLOWFORGE_REDIS_URL is not set" in refused("workers.app")
+        assert "FLOWFORGE_REDIS_URL is not set" in refused("flowforge.app")
 
     def test_a_worker_refuses_a_server_that_may_evict_keys(self) -> None:
         """The message says which policy is set and how to mend it."""
         with LocalServer.start(config={"maxmemory-policy": "allkeys-lru"}) as evicting:
-            said = refused("workers.app", FLOWFORGE_REDIS_URL=evicting.url, FLOWFORGE_IMPORTS=FLOWS)
+            said = refused(
+                "flowforge.app", FLOWFORGE_REDIS_URL=evicting.url, FLOWFORGE_IMPORTS=FLOWS
+            )
         assert "maxmemory-policy allkeys-lru" in said
         assert "CONFIG SET maxmemory-policy noeviction" in said
 
     def test_a_worker_names_a_setting_that_cannot_be_read(self, server: LocalServer) -> None:
         """A typo in the environment is found at the start."""
         said = refused(
-            "workers.app", FLOWFORGE_REDIS_URL=server.url, FLOWFORGE_LEASE="quarter of a minute"
+            "flowforge.app", FLOWFORGE_REDIS_URL=server.url, FLOWFORGE_LEASE="quarter of a minute"
         )
         assert said == "error: FLOWFORGE_LEASE='quarter of a minute' is not a number\n"
 
@@ -191,7 +193,7 @@ class TestRefusals:
         """With the variable that names it, and the line on which its import failed."""
         (tmp_path / "broken_flows.py").write_text(text)
         said = refused(
-            "workers.app",
+            "flowforge.app",
             FLOWFORGE_REDIS_URL=server.url,
             FLOWFORGE_IMPORTS=f"{FLOWS},{module}",
             PYTHONPATH=str(tmp_path),
@@ -203,7 +205,7 @@ class TestRefusals:
     def test_a_worker_that_is_refused_the_login_ends_at_once(self, server: LocalServer) -> None:
         """Waiting would not mend it."""
         began = time.monotonic()
-        said = refused("workers.app", FLOWFORGE_REDIS_URL=server.url.replace("//:", "//:no"))
+        said = refused("flowforge.app", FLOWFORGE_REDIS_URL=server.url.replace("//:", "//:no"))
         assert time.monotonic() - began < 30
         assert said.splitlines()[-1].startswith("error: the Redis server at 127.0.0.1:")
         assert "refused the login" in said
@@ -229,7 +231,7 @@ class TestRefusals:
         (tmp_path / "impatient.py").write_text(
             "from flowforge.worker import server_side\n"
             "server_side.WORKER_PATIENCE = 0.1\n"
-            "from workers.app import app\n"
+            "from flowforge.app import app\n"
         )
         said = refused(
             "impatient", FLOWFORGE_REDIS_URL="redis://127.0.0.1:1/0", PYTHONPATH=str(tmp_path)

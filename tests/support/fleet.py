@@ -67,7 +67,7 @@ class Fleet:
         prefix: str,
         directory: Path,
         imports: Sequence[str] = (),
-        app: str = "workers.app",
+        app: str = "flowforge.app",
         **settings: object,
     ) -> None:
         values = {"redis_url": redis_url, "prefix": prefix, "imports": ",".join(imports)}

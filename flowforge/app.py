@@ -1,0 +1,12 @@
+"""The Celery app of a fleet: ``celery -A flowforge.app worker``, or ``flowforge worker``."""
+
+from __future__ import annotations
+
+from flowforge.errors import FlowForgeError
+from flowforge.set_up import worker_app
+from flowforge.worker.starting import cannot_start
+
+try:
+    app = worker_app()
+except FlowForgeError as error:
+    raise cannot_start(error) from None

@@ -1,0 +1,45 @@
+"""``flowforge worker``: a worker of the fleet, with Celery's own options."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from flowforge.cli.session import Session, pass_session
+
+#: The Celery app of a fleet's workers.
+TARGET = "flowforge.app"
+
+
+class _VerbatimCommand(click.Command):
+    """Hands all that follows its name on as it is, ``--`` too."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.params["options"] = tuple(args)
+        return []
+
+
+@click.command(
+    "worker",
+    cls=_VerbatimCommand,
+    short_help="Start a worker; takes the options of `celery worker`.",
+)
+@pass_session
+def worker(session: Session, /, options: tuple[str, ...]) -> None:
+    """Start a worker for the flows of FLOWFORGE_IMPORTS.
+
+    It is `celery -A flowforge.app worker`, and takes the same options.
+    """
+    if session.app is not None:
+        raise click.UsageError(
+            "below celery -A the app's own worker runs flows: celery -A APP worker"
+        )
+    os.environ.update(session.variables())
+    # The app needs a server's address; the help does not.
+    target = [] if "--help" in options else ["-A", TARGET]
+    # Celery reads sys.argv again: to restart on SIGHUP, to detach, and in children that it spawns.
+    command = [sys.executable, "-m", "celery", *target, "worker", *options]
+    sys.stdout.flush()
+    os.execv(sys.executable, command)
