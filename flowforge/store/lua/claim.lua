@@ -2,6 +2,6 @@
 -- In:  id, tag, token (the claimer's own, never used twice), lease ms
 -- Out: {'granted', record, claims, lost, definition hash} | {reason}: gone, taken, paused, dropped,
 --      newer (a later release's job)
---@include base, history, push, trash, join, deliver, family, finish, grant
+--@include base, grant
 local id, tag, token, lease = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 return grant(id, tag, token, lease, now_ms())

@@ -11,7 +11,7 @@
 -- Out: {'ok' | 'done' (was committed before) | 'stale' (another claim is valid) | 'gone'
 --      | 'dropped' (the job has ended) | 'newer' (a later release's job)}, and behind 'ok' what was claimed next, if anything:
 --      id, tag, record, claims, lost, definition hash
---@include base, history, push, trash, join, deliver, family, finish, lease, grant, next, create
+--@include base, push, join, deliver, trash, family, history, finish, create, lease, next
 local id, tag, token, outcome = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local micros, details = tonumber(ARGV[6]), ARGV[7]
 local at = 8

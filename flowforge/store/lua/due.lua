@@ -1,7 +1,7 @@
 -- Releases timers that are due.
 -- In:  most
 -- Out: {released, ms until the next timer or -1}
---@include base, history, push, trash, join, deliver, family, finish, late
+--@include base, push, join, trash, family, finish, late
 local most = tonumber(ARGV[2])
 
 -- How much of the jobs' waiting work one call releases; what is due beyond it stays so.

@@ -2,7 +2,7 @@
 -- again elsewhere, or is quarantined when it has taken too many workers with it.
 -- In:  most deliveries, most
 -- Out: {requeued, quarantined, dropped}
---@include base, history, push, trash, join, deliver, family, finish, lease
+--@include base, push, history, finish, lease
 local most_deliveries, most = tonumber(ARGV[2]), ARGV[3]
 local now = now_ms()
 local requeued, quarantined, dropped = 0, 0, 0

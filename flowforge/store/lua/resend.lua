@@ -1,7 +1,7 @@
 -- Pushes again what was popped but never claimed.
 -- In:  broker list, then push number, id/tag each
 -- Out: {pushed again, parked, dropped}
---@include base, history, push, trash, join, deliver, family, finish
+--@include base, push, finish
 local list = ARGV[2]
 local now = now_ms()
 local pushed, parked, dropped = 0, 0, 0

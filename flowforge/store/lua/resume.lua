@@ -1,7 +1,7 @@
 -- Releases exactly what was parked. With retry = '1' a failed job is what is resumed.
 -- In:  id, retry, request
 -- Out: 'ok' | 'gone' | 'undefined' (its definition is gone) | the status that does not allow it
---@include base, history, push, trash, join, deliver, family, finish, late, request
+--@include base, trash, family, history, finish, late, request
 
 -- Back to where a job stood before it was paused or failed: it may never have been started.
 local function set_live(job)

@@ -4,7 +4,7 @@
 --      idempotency key (or '') each, then the definition as field, value, ... or nothing when the
 --      store is believed to have it
 -- Out: {'ok', id of each job or of the earlier one with its key} | {'definition'} (send it along)
---@include base, history, push, trash, join, deliver, family, finish, create, hold
+--@include base, push, create, hold
 local about, at = read_about(2)
 local def, jobs, first = about.def, tonumber(ARGV[at]), at + 1
 local fields = first + 4 * jobs

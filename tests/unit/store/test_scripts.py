@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
-from flowforge.store.scripts import SCRIPTS
+from flowforge.store.scripts import SCRIPTS, includes_of, resolve
+from tests.support.fleet import ROOT
 from tests.unit.store.lua_globals import globals_of
+from tests.unit.store.lua_names import used_includes
 
 #: What the server gives to scripts and ours use.
 KNOWN = {
@@ -43,9 +46,12 @@ def test_the_look_for_globals_finds_them() -> None:
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_is_complete(name: str) -> None:
-    """Includes are filled in, and the digest is that of the source."""
+    """Everything that is included is there, the file itself last; the digest is the source's."""
     script = SCRIPTS[name]
-    assert "@include" not in script.source
+    files = [file for file, _ in script.parts]
+    assert files[-1] == f"{name}.lua"
+    for _, text in script.parts:
+        assert {f"include/{include}.lua" for include in includes_of(text)} <= set(files)
     assert script.sha == hashlib.sha1(script.source.encode()).hexdigest()
     assert script.name == name
 
@@ -60,16 +66,45 @@ def test_a_script_says_what_it_does(name: str) -> None:
     assert "-- Out:" in header
 
 
+FILES = sorted(path for path in (ROOT / "flowforge/store/lua").rglob("*.lua"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_file_includes_what_it_uses_itself(path: Path) -> None:
+    """Neither more, which misleads readers, nor less, which works by the order of others."""
+    assert set(includes_of(path.read_text())) == used_includes(path)
+
+
 def test_every_include_is_used() -> None:
     """No rule lies around that no script follows."""
-    used = set()
-    for entry in LUA.iterdir():
-        if entry.is_file():
-            found = re.search(r"^--@include (.+)$", entry.read_text(), re.MULTILINE)
-            assert found is not None, entry.name
-            used |= {part.strip() for part in found[1].split(",")}
-    files = {entry.name.removesuffix(".lua") for entry in (LUA / "include").iterdir()}
-    assert used == files
+    used = {file for script in SCRIPTS.values() for file, _ in script.parts}
+    assert {path.name for path in FILES if path.parent.name == "include"} == {
+        file.removeprefix("include/") for file in used if file.startswith("include/")
+    }
+
+
+def test_includes_come_after_what_they_include() -> None:
+    """An include that several need stands once, before the first of them."""
+    texts = {"a": "--@include b, c", "b": "--@include c", "c": ""}
+    assert resolve("script", "--@include a, c", texts.__getitem__) == ["c", "b", "a"]
+
+
+def test_includes_that_include_each_other_are_refused() -> None:
+    """The error names the circle."""
+    texts = {"a": "--@include b", "b": "--@include c", "c": "--@include b"}
+    with pytest.raises(ValueError, match="b -> c -> b"):
+        resolve("script", "--@include a", texts.__getitem__)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_line_is_known_by_its_file(name: str) -> None:
+    """What the server says of line n of the whole can be found in the file that it comes from."""
+    script = SCRIPTS[name]
+    lines = list(script.lines())
+    assert [text for _, _, text in lines] == script.source.splitlines()
+    for file, number, text in lines:
+        if "k_" not in (original := (LUA / file).read_text().splitlines()[number - 1]):
+            assert text == original
 
 
 def test_scripts_name_their_locals_within_luas_limit() -> None:

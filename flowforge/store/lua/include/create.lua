@@ -2,6 +2,7 @@
 -- about: what jobs that are submitted together have in common; parent: 'id/tag' of the invocation
 -- that waits for a child job, or nil; pending: where its entry in the index of pending jobs goes, as
 -- score and member, or nil: it is made at once.
+--@include base, deliver, finish
 local function create_job(about, id, mode, record, idempotency, parent, now, pending)
   local job = {
     id = id, status = 'pending', def = about.def, suffix = about.suffix,

@@ -1,6 +1,7 @@
 -- Jobs that handlers start: what a parent and its children owe each other.
 -- A child is known to its parent as child id -> tag of the invocation that waits for it. Pause,
 -- cancel and failure reach a child through the look at its ancestors before each claim.
+--@include base, push, trash
 
 -- Ancestors looked at: more than anybody has; a loop in damaged data must not hang the server.
 local DEEPEST = 10000

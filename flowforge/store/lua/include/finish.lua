@@ -1,4 +1,5 @@
 -- Moving a job between statuses, and its end.
+--@include base, push, join, deliver, trash, family, history
 
 local function notify(job)
   call('PUBLISH', k_channel(job.id), job.status)

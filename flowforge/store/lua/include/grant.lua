@@ -1,4 +1,5 @@
 -- Giving a queued invocation to a process, for the time of a lease.
+--@include base, push, deliver, family, finish
 
 -- claims: how often it was claimed by now, where that is known.
 local function granted(job, tag, claims)

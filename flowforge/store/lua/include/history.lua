@@ -1,5 +1,6 @@
 -- Appends one record to the job's history, in the order the store decides.
 -- kind: what happened; tag: the invocation or ''; record: packed details or ''.
+--@include base
 local function remember(job, kind, tag, record)
   call('XADD', k_history(job.id), 'MAXLEN', '~', job.history_limit, '*',
     'k', kind, 't', tag, 'p', record)

@@ -1,4 +1,5 @@
 -- Between these two, pushes are gathered and made with a few commands: for scripts that push many.
+--@include base, push
 local function hold_pushes()
   held = {}
 end

@@ -1,6 +1,7 @@
 -- Joins: slots whose deliveries are collected until a rule says that they are complete.
 -- A collection is open from its first item on, under 'r.s/key'. Its number is that of the
 -- invocation that will handle it, so items of one collection never mix with those of the next.
+--@include base, push
 
 local join_rules = {}
 

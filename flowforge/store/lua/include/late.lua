@@ -1,5 +1,6 @@
 -- Joins whose time was over while the job could not go on: their timers are due now. Many come back in
 -- pieces, by the upkeep.
+--@include base
 local function bring_back_late(job, now)
   local late = call('LPOP', k_late(job.id), 100)
   if not late then return end

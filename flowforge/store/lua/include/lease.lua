@@ -1,5 +1,6 @@
 -- The fence: a lease is a member id/tag/token of one sorted set, scored with its expiry.
 -- Removing it is the right to decide what became of the invocation; only one caller gets it.
+--@include base, push
 local function take_lease(id, tag, token)
   return call('ZREM', k_leases(), id .. '/' .. tag .. '/' .. token) == 1
 end

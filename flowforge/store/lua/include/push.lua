@@ -1,4 +1,5 @@
 -- Putting an invocation's message on its broker list.
+--@include base
 
 local routes = {}
 

@@ -1,6 +1,7 @@
 -- Removing what may be large without holding the server up. UNLINK frees in another thread, but a
 -- busy server shares its cores with that. Large hashes wait in the trash, out of everybody's way,
 -- and the upkeep takes them away in pieces (dispose.lua).
+--@include base
 
 -- Fields that a script removes itself.
 local FEW = 500
