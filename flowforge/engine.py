@@ -28,7 +28,14 @@ from flowforge.execution.delivery import ChildJob
 from flowforge.model.definition import Definition
 from flowforge.model.flow import FlowGraph
 from flowforge.settings import Settings
-from flowforge.store.link import Argument, ServerLink, is_final, make_client, unavailable
+from flowforge.store.link import (
+    Argument,
+    ServerLink,
+    explained,
+    make_client,
+    raise_explained,
+)
+from flowforge.store.outage import is_final, is_outage
 from flowforge.store.reader import ENDED, Reader, job_not_found
 from flowforge.store.store import NewJob, Store, Submission
 from flowforge.worker.envelope import Router
@@ -304,10 +311,10 @@ class Engine(Submitter):
         while True:
             try:
                 return self._wait_on_channel(job_id, deadline, outage)
-            except (redis.ConnectionError, redis.TimeoutError) as error:
-                if is_final(error):
-                    raise unavailable(self.client.connection_pool, error) from error
-                outage.lasts(error)
+            except redis.RedisError as error:
+                if not is_outage(error):
+                    raise_explained(self.client.connection_pool, error)
+                outage.lasts(explained(self.client.connection_pool, error))
             except StoreUnavailableError as error:
                 if is_final(error.__cause__):
                     raise
@@ -346,16 +353,16 @@ class _Outage:
         self._told = False
 
     def lasts(self, error: Exception) -> None:
-        """The server did not answer."""
+        """The server does not answer, or refuses; ``error`` says why."""
         now = time.monotonic()
         self._since = self._since or now
         if not self._told and now - self._since >= OUTAGE_TOLD:
             self._told = True
             logger.warning(
-                "waiting for job %s: the Redis server has not answered for %d s (%s); still trying",
+                "waiting for job %s: %s (so for %d s, still trying)",
                 self._job_id,
-                now - self._since,
                 error,
+                now - self._since,
             )
 
     def ended(self) -> None:

@@ -12,25 +12,24 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any
 
 from flowforge.engine import SUBMIT_CHUNK, Engine, Submitter
 from flowforge.entry import Item
-from flowforge.errors import StoreUnavailableError
+from flowforge.errors import StoreUnavailableError, WritesRefusedError
 from flowforge.model.flow import FlowGraph
 from flowforge.store.link import ServerLink
 from flowforge.store.placement import PATIENCE, Placement
 from flowforge.store.store import Store
 
-#: Seconds for which a server that did not answer gets no new jobs.
+#: Seconds for which a server that did not answer, or refused, gets no new jobs.
 AWAY = 30.0
 
 
 class Engines(Submitter):
     """The engines of several servers.
 
-    New jobs go to the servers in turn, past those that do not answer. With an idempotency key the
-    key decides, so that the same key finds the same server.
+    New jobs go to the servers in turn, past those that do not answer or take no writes. With an
+    idempotency key the key decides, so that the same key finds the same server.
     """
 
     def __init__(self, engines: Sequence[Engine]) -> None:
@@ -61,17 +60,18 @@ class Engines(Submitter):
         """As on one server, but for keys: the jobs of a chunk that belong to one server are created
         as a whole or not at all.
 
+        A server that refuses jobs without keys, since it is full for example, is passed over.
         Raises StoreUnavailableError when a server stops answering while it is given jobs, which may
-        have been created then; and with keys when any server does not answer, which may know them.
+        have been created then; and with keys when any does not answer, which may know them.
         """
         while chunk := list(islice(jobs, SUBMIT_CHUNK)):
             ids = [""] * len(chunk)
             places = self._share_out(flow.flow_id, [item.key for item in chunk])
             for engine, own in places.items():
-                mine = iter([chunk[place] for place in own])
+                mine = [chunk[place] for place in own]
                 try:
                     found = self._submit(
-                        engine, flow, entry_routine_id, mine, priority, max_in_flight
+                        engine, mine, flow, entry_routine_id, priority, max_in_flight
                     )
                 except Exception as error:
                     if done := sum(map(bool, ids)):
@@ -81,12 +81,31 @@ class Engines(Submitter):
                     ids[place] = job_id
             yield ids
 
-    def _submit(self, engine: Engine, *arguments: Any) -> list[str]:
-        try:
-            return [job_id for ids in engine.submit_items(*arguments) for job_id in ids]
-        except StoreUnavailableError:
-            self._away[engine] = time.monotonic() + AWAY
-            raise
+    def _submit(
+        self,
+        engine: Engine,
+        jobs: Sequence[Item],
+        flow: FlowGraph,
+        entry_routine_id: str,
+        *limits: int | None,
+    ) -> list[str]:
+        """Submit to this server; to another one if it refuses, and no key belongs to it."""
+        bound = any(item.key is not None for item in jobs)
+        tried = set()
+        while True:
+            try:
+                chunks = engine.submit_items(flow, entry_routine_id, iter(jobs), *limits)
+                return [job_id for ids in chunks for job_id in ids]
+            except StoreUnavailableError as error:
+                self._away[engine] = time.monotonic() + AWAY
+                tried.add(engine)
+                # One that only stopped answering may have created the jobs.
+                if bound or not isinstance(error, WritesRefusedError):
+                    raise
+                refusal = error
+            engine = self._next()
+            if engine in tried:
+                raise refusal
 
     # --- which server ------------------------------------------------------------------
 
@@ -120,7 +139,7 @@ class Engines(Submitter):
         return home
 
     def _next(self) -> Engine:
-        """Whose turn it is of those that answer."""
+        """Whose turn it is of those that take writes."""
         self._turn = (self._turn + 1) % len(self._engines)
         turns = [*self._engines[self._turn :], *self._engines[: self._turn]]
         now = time.monotonic()
@@ -129,7 +148,7 @@ class Engines(Submitter):
             try:
                 # Asked before a job is sent, so that it can go elsewhere without being there twice.
                 if engine in self._away or not engine.store.named:
-                    self._probes[engine].link.call("PING")
+                    self._probes[engine].check_writes()
             except StoreUnavailableError as error:
                 self._away[engine] = now + AWAY
                 problem = error

@@ -70,8 +70,16 @@ class StoreUnavailableError(FlowForgeError, ConnectionError):
     """The Redis or Valkey server cannot be reached."""
 
 
+class WritesRefusedError(StoreUnavailableError):
+    """The Redis or Valkey server answers, serves no writes now, and has changed nothing."""
+
+
 class LoginRefusedError(StoreUnavailableError):
     """The Redis or Valkey server does not accept the user or the password."""
+
+
+class CommandRefusedError(FlowForgeError):
+    """The Redis or Valkey server refuses a command, and would do so again."""
 
 
 class DeadLetterError(FlowForgeError, LookupError):

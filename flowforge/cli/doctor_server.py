@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from redis.exceptions import ResponseError
-
 from flowforge.cli.findings import Finding
 from flowforge.engine import Engine
+from flowforge.errors import CommandRefusedError
 from flowforge.store.link import Link, describe
 from flowforge.store.server_check import OLDEST, ServerFacts, read_facts
 
@@ -79,7 +78,7 @@ def _persistence(link: Link, facts: ServerFacts) -> Finding:
 def _setting(link: Link, name: str) -> str:
     try:
         reply = link.call("CONFIG", "GET", name)
-    except ResponseError:  # hosted servers forbid CONFIG
+    except CommandRefusedError:  # hosted servers forbid CONFIG
         return ""
     return str(reply[1].decode()) if len(reply) == 2 else ""
 

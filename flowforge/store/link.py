@@ -13,23 +13,24 @@ import time
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 import redis
 import redis.sentinel
 from redis.backoff import NoBackoff
-from redis.exceptions import (
-    AuthenticationError,
-    ConnectionError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    ResponseError,
-    TimeoutError,
-)
+from redis.exceptions import AuthenticationError, NoScriptError, RedisError, ResponseError
 from redis.retry import Retry
 
-from flowforge.errors import ConfigurationError, LoginRefusedError, StoreUnavailableError
+from flowforge.errors import (
+    CommandRefusedError,
+    ConfigurationError,
+    FlowForgeError,
+    LoginRefusedError,
+    StoreUnavailableError,
+    WritesRefusedError,
+)
+from flowforge.store.outage import is_final, is_forbidden, outage_of
 from flowforge.store.sentinel import SentinelUrl
 
 Argument = str | bytes | int | float
@@ -56,9 +57,6 @@ _OPTIONS = {
     "rediss": {"db", *_TUNING, *_TLS},
     "unix": {"db", "socket_timeout", "health_check_interval", "client_name"},
 }
-
-_OUTAGE = (ConnectionError, TimeoutError, OutOfMemoryError, ReadOnlyError, OSError)
-_OUTAGE_WORDS = ("LOADING", "MASTERDOWN", "UNBLOCKED", "BUSY", "TRYAGAIN", "OOM", "READONLY")
 
 
 class Link(Protocol):
@@ -195,11 +193,8 @@ class ServerLink:
             reply = connection.read_response()
         except ResponseError as error:
             self._idle.append(connection)
-            if not _is_outage(error):
-                self._check_database(error)
-                raise
             return self._retry([command], error)[0]
-        except _OUTAGE as error:
+        except (RedisError, OSError) as error:
             connection.disconnect()
             return self._retry([command], error)[0]
         except BaseException:
@@ -213,11 +208,8 @@ class ServerLink:
         """Send all, then read all replies. An error reply is raised after the last was read."""
         try:
             return self._exchange(commands)
-        except _OUTAGE as error:
+        except (RedisError, OSError) as error:
             return self._retry(commands, error)
-        except ResponseError as error:
-            self._check_database(error)
-            raise
 
     def close(self) -> None:
         while self._idle:
@@ -249,29 +241,22 @@ class ServerLink:
         return replies
 
     def _retry(self, commands: Sequence[Sequence[Argument]], error: Exception) -> list[Any]:
+        """Try again while the server serves no writes; what else there is to say is raised."""
         deadline = time.monotonic() + self._patience
-        while not is_final(error) and time.monotonic() < deadline:
+        # Of several commands the earlier ones may have been accepted.
+        unchanged = len(commands) == 1
+        while True:
+            outage = outage_of(error)
+            unchanged = unchanged and outage is not None and outage.answered
+            if outage is None or time.monotonic() >= deadline:
+                raise_explained(self._pool, error, unchanged=unchanged)
             time.sleep(RETRY_PAUSE)
             # The idle connections were made to a server that may be gone.
             self.close()
             try:
                 return self._exchange(commands)
-            except ResponseError as again:
-                if not _is_outage(again):
-                    raise
+            except (RedisError, OSError) as again:
                 error = again
-            except _OUTAGE as again:
-                error = again
-        raise unavailable(self._pool, error) from error
-
-    def _check_database(self, error: ResponseError) -> None:
-        """ConfigurationError when a new connection was refused for its database."""
-        if "DB index" in str(error):
-            raise ConfigurationError(
-                f"the Redis server at {describe(self._pool)} has no database "
-                f"{self._pool.connection_kwargs.get('db')} ({error}); correct the URL, or raise "
-                "`databases` in the server's configuration"
-            ) from error
 
 
 #: Every link of this process, to part from the parent's sockets after a fork.
@@ -288,29 +273,58 @@ def _forget_connections() -> None:
 os.register_at_fork(after_in_child=_forget_connections)
 
 
-def is_final(error: BaseException | None) -> bool:
-    """Whether trying again is pointless: wrong password, or a server that cannot prove its name."""
-    return isinstance(error, AuthenticationError) or "CERTIFICATE_VERIFY_FAILED" in str(error)
+def raise_explained(pool: Any, error: Exception, *, unchanged: bool = False) -> NoReturn:
+    """Raise what an error of a pool's server means: a FlowForgeError that says which server, what
+    and what to do. NOSCRIPT, and what the server did not say, are raised as they are.
+
+    ``unchanged``: nothing of what was asked has been done.
+    """
+    told = explained(pool, error, unchanged=unchanged)
+    if told is error:
+        raise error
+    raise told from error
 
 
-def _is_outage(error: Exception) -> bool:
-    return isinstance(error, _OUTAGE) or str(error).startswith(_OUTAGE_WORDS)
-
-
-def unavailable(pool: Any, error: Exception) -> StoreUnavailableError:
-    """What to raise when a pool's server cannot be used because of `error`."""
+def explained(pool: Any, error: Exception, *, unchanged: bool = False) -> Exception:
+    """What ``raise_explained`` raises."""
     where = f"the Redis server at {describe(pool)}"
     if isinstance(error, AuthenticationError):
         return LoginRefusedError(
             f"{where} refused the login ({error}); check user and password in FLOWFORGE_REDIS_URL"
         )
+    if is_final(error):
+        return StoreUnavailableError(
+            f"{where} cannot prove its name ({error}); name the authority of its certificate "
+            "(ssl_ca_certs), and the host as the certificate has it"
+        )
     if isinstance(error, redis.sentinel.MasterNotFoundError):
         # Its own words hold the connection pools of all Sentinels.
         nodes = (node.connection_pool for node in pool.sentinel_manager.sentinels)
         error = ConnectionError(f"no Sentinel at {', '.join(map(describe, nodes))} names it")
-    return StoreUnavailableError(
-        f"{where} does not answer ({error}); check that it runs and that FLOWFORGE_REDIS_URL is "
-        "right"
+    outage = outage_of(error)
+    if outage is not None:
+        kind = WritesRefusedError if unchanged else StoreUnavailableError
+        return kind(f"{where} {outage.state} ({error}); {outage.remedy}")
+    if isinstance(error, ResponseError) and not isinstance(error, NoScriptError):
+        return _refused(pool, where, error)
+    return error
+
+
+def _refused(pool: Any, where: str, error: ResponseError) -> FlowForgeError:
+    """What to raise for a command that the server is not going to accept later either."""
+    if "DB index" in str(error):
+        return ConfigurationError(
+            f"{where} has no database {pool.connection_kwargs.get('db')} ({error}); correct the "
+            "URL, or raise `databases` in the server's configuration"
+        )
+    if is_forbidden(error):
+        return CommandRefusedError(
+            f"{where} does not let this user do that ({error}); give the user the rights that the "
+            "security page of the documentation lists, for this prefix and these queues"
+        )
+    return CommandRefusedError(
+        f"{where} refused a command ({error}); it must be a Redis or Valkey server of its own, no "
+        "Redis Cluster, and no other program may write to FlowForge's keys"
     )
 
 

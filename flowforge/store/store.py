@@ -96,10 +96,20 @@ class Store:
         """The server's own name, four characters; asked for once."""
         if not self._server_name:
             # A name that is there can be read by those who may not write.
-            raw = self.link.call("GET", self.keys.of("server"))
-            raw = raw or self.run("name", secrets.token_hex(2))
+            raw = self.link.call("GET", self.keys.of("server")) or self._take_name()
             self._server_name = str(raw.decode())
         return self._server_name
+
+    def _take_name(self) -> bytes:
+        name: bytes = self.run("name", secrets.token_hex(2))
+        return name
+
+    def check_writes(self) -> None:
+        """StoreUnavailableError unless the server takes writes now.
+
+        It is asked with a write that changes nothing once the server has its name.
+        """
+        self._take_name()
 
     @property
     def named(self) -> bool:

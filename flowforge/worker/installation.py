@@ -12,7 +12,7 @@ from celery.apps.worker import Worker as WorkerProgram
 from flowforge.errors import FlowForgeError, StoreUnavailableError
 from flowforge.model import registry
 from flowforge.settings import Settings
-from flowforge.store.link import is_final
+from flowforge.store.outage import is_final
 from flowforge.store.server_check import check_server
 from flowforge.worker.address import broker_address, state_url
 from flowforge.worker.isolation import Isolation

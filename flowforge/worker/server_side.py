@@ -86,9 +86,9 @@ class ServerSide:
         self._upkeep.start()
 
     def stop(self) -> None:
-        """End the upkeep, and tell others if the server is there to be told."""
+        """End the upkeep, and tell others if the server is there and takes it."""
         try:
-            self.probe.link.call("PING")
+            self.probe.check_writes()
         except StoreUnavailableError:
             # The lead and the report of this worker expire by themselves.
             self._upkeep.stop(resign=False)

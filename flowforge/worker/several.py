@@ -21,6 +21,7 @@ from celery import Celery, bootsteps
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from flowforge.errors import FlowForgeError
 from flowforge.store.server_check import check_server
@@ -84,7 +85,7 @@ def _connect(side: ServerSide) -> Any:
     try:
         check_server(side.probe.link)
         connection.connect()
-    except (FlowForgeError, OperationalError, *connection.connection_errors) as error:
+    except (FlowForgeError, OperationalError, RedisError, *connection.connection_errors) as error:
         connection.close()
         raise _UnreachableError(str(error)) from error
     return connection
@@ -124,7 +125,7 @@ class _OtherServers(bootsteps.StartStopStep):
         """Take no more messages: what a kombu consumer calls so."""
         self._start += 1
         for link in self._links:
-            with contextlib.suppress(*link.connection.connection_errors, OperationalError):
+            with contextlib.suppress(*_lost(link)):
                 link.consumer.cancel()
 
     def _attach(self, consumer: Any, side: ServerSide, start: int) -> None:
@@ -136,9 +137,9 @@ class _OtherServers(bootsteps.StartStopStep):
             self._try_later(consumer, side)
             return
         try:
-            connection = _connect(side)
-            link = _Link(side, connection, self._consume(consumer, connection))
-        except (_UnreachableError, OperationalError) as error:
+            link = self._open(consumer, side)
+        # A server that refuses for now, full or short of replicas, is as good as away.
+        except (_UnreachableError, OperationalError, RedisError) as error:
             logger.warning("going on without a server, tried every %s s: %s", RETRY, error)
             self._away.add(side)
             self._back.discard(side)
@@ -147,7 +148,7 @@ class _OtherServers(bootsteps.StartStopStep):
         self._away.discard(side)
         self._back.discard(side)
         self._links.append(link)
-        logger.info("also serving %s", connection.as_uri())
+        logger.info("also serving %s", link.connection.as_uri())
         if consumer.hub is None:
             drain = threading.Thread(target=self._drain, args=(consumer, link, start), daemon=True)
             drain.start()
@@ -159,6 +160,14 @@ class _OtherServers(bootsteps.StartStopStep):
         with contextlib.suppress(FlowForgeError):
             check_server(side.probe.link)
             self._back.add(side)
+
+    def _open(self, consumer: Any, side: ServerSide) -> _Link:
+        connection = _connect(side)
+        try:
+            return _Link(side, connection, self._consume(consumer, connection))
+        except (OperationalError, RedisError):
+            connection.close()
+            raise
 
     def _consume(self, consumer: Any, connection: Any) -> Any:
         if consumer.hub is not None:
@@ -184,11 +193,17 @@ class _OtherServers(bootsteps.StartStopStep):
                 self._try_later(consumer, link.side)
 
 
+def _lost(link: _Link) -> tuple[type[Exception], ...]:
+    """What a server that is away, or refuses, makes of a command that may fail."""
+    errors: tuple[type[Exception], ...] = link.connection.connection_errors
+    return (*errors, OperationalError, RedisError)
+
+
 def _close(link: _Link) -> None:
     """Give back what was fetched and not begun, if the server is there, and end the connection."""
     cycle = link.connection.transport.cycle
     for action in (link.consumer.cancel, link.connection.close):
-        with contextlib.suppress(*link.connection.connection_errors, OperationalError):
+        with contextlib.suppress(*_lost(link)):
             action()
     # kombu's timers for this connection; they would go on for ever.
     for name, timer in vars(cycle).items():

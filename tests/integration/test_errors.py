@@ -473,12 +473,12 @@ class TestMissing:
             waiting = pool.submit(job.wait, LIMIT)
             eventually(lambda: own.redis.pubsub_channels("*"), message="the subscription")
             server.stop()
-            eventually(lambda: "has not answered" in caplog.text, message="the warning")
+            eventually(lambda: "does not answer" in caplog.text, message="the warning")
             server.restart()
             eventually(lambda: "answers again" in caplog.text, message="the end of the outage")
             job.cancel()
             assert waiting.result(LIMIT).status == "cancelled"
-        assert caplog.text.count("has not answered") == 1
+        assert caplog.text.count("does not answer") == 1
 
     def test_waiting_ends_when_the_login_is_refused(self, tmp_path: Path) -> None:
         """Trying again would not help."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click.testing
 import pytest
+import redis
 
 from flowforge import JobState
 from flowforge.cli.main import cli
@@ -142,6 +143,22 @@ def test_a_key_finds_its_job_wherever_it_is(pair: Pair) -> None:
     # With a server less or in another order the job is still found where it is.
     turned = Engines(tuple(reversed(pair.engines.each)))
     assert turned.submit(COUNTDOWN, "it", {"n": 0}, idempotency_key="order-9") == (first[9].job_id)
+
+
+def test_a_server_that_refuses_is_passed_over(pair: Pair) -> None:
+    """One that is full takes no job: the other gets them, but for keys that the first knows."""
+    full, _ = pair.servers
+    known = [COUNTDOWN.execute("it", {"n": 0}, idempotency_key=f"k{n}") for n in range(8)]
+    with redis.Redis.from_url(full.url) as client:
+        client.config_set("maxmemory", 1)
+        jobs = COUNTDOWN.execute_many("it", [{"n": 0}] * 2 * SUBMIT_CHUNK)
+        jobs += [COUNTDOWN.execute("it", {"n": 0}) for _ in range(2)]
+        assert {pair.server_of(job) for job in jobs} == {1}
+        again = [COUNTDOWN.execute("it", {"n": 0}, idempotency_key=f"k{n}") for n in range(8)]
+        assert [job.job_id for job in again] == [job.job_id for job in known]
+        client.config_set("maxmemory", 0)
+    pair.engines._away.clear()
+    assert {pair.server_of(COUNTDOWN.execute("it", {"n": 0})) for _ in range(2)} == {0, 1}
 
 
 @pytest.mark.parametrize("pool", ["threads", "gevent"])
