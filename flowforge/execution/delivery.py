@@ -15,6 +15,7 @@ from flowforge.codec import encode_payload, invocation_record, output_record, pa
 from flowforge.errors import DefinitionError, EmissionError
 from flowforge.execution.effects import NOBODY, Child, Effects
 from flowforge.model.plan import Plan, PlannedRoutine, PlannedSlot, Target
+from flowforge.model.signature import Origin
 
 
 class NotStartedError(Exception):
@@ -47,6 +48,8 @@ class Surroundings(Protocol):
     ) -> ChildJob: ...
 
     def child_outputs(self, job_id: str) -> list[dict[str, Any]]: ...
+
+    def emissions_of(self, job_id: str, number: int) -> list[str]: ...
 
 
 #: Children and outputs, and bytes of their records, that an attempt collects in memory. More are
@@ -297,12 +300,30 @@ class Delivery:
 
     # --- for error messages ------------------------------------------------------------
 
-    def where(self) -> str:
-        """Routine, slot and what fed it, for an argument error."""
-        fed_by = ", ".join(self.slot.sources)
-        if not fed_by or self._entered():
-            fed_by = "the entry params of the job"
-        return f"{self.routine.id}.{self.slot.name} (fed by {fed_by})"
+    def origin(self) -> Origin:
+        """Routine, slot and what has sent the params, for an argument error."""
+        place = f"{self.routine.id}.{self.slot.name}"
+        if self.joins:
+            return Origin(
+                place, "the join sent", "name the parameter 'items', or give it a default"
+            )
+        if self._entered() or not self.slot.sources:
+            remedy = "submit it under this name, or give the parameter a default"
+            return Origin(place, "the entry params of the job hold", remedy)
+        remedy = (
+            "emit it under this name, rename it with param_mapping, or give the parameter a default"
+        )
+        return Origin(place, " or ".join(self._senders()) + " sent", remedy)
+
+    def _senders(self) -> list[str]:
+        """The connection that has sent the params; all that may have when that cannot be told."""
+        sources = self.slot.sources
+        if len(sources) == 1 or self.slot.merges:
+            return list(sources)
+        emitter = read_invocation(self.raw, f"invocation {self.tag}")[0]
+        events = self._surroundings.emissions_of(self.job_id, emitter)
+        sent = [source for source in sources if source.partition(" -> ")[0] in events]
+        return sent or list(sources)
 
     def _entered(self) -> bool:
         """Whether the params came with the job and not from an emission."""

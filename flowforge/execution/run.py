@@ -45,7 +45,7 @@ def run(delivery: Delivery, worker: str) -> Outcome:
     try:
         slot = delivery.slot
         waited = delivery.routine.set_up()
-        args, kwargs = slot.signature.arguments(delivery.params, delivery.where)
+        args, kwargs = slot.signature.arguments(delivery.params, delivery.origin)
         routine = delivery.routine.prototype.bind(delivery)
         delivery.confirm(waited)
         result = getattr(routine, slot.call)(*args, **kwargs)

@@ -15,6 +15,7 @@ from flowforge.model.names import check_name, check_whole, listing, snake_case
 from flowforge.model.rebuildable import check_rebuildable
 from flowforge.model.records import Record
 from flowforge.model.routine import Routine, check_error_handler, fresh, overrides_call
+from flowforge.model.signature import Signature
 from flowforge.model.slot import CALL_SLOT
 from flowforge.model.subflow import SEPARATOR, SubFlow
 
@@ -167,7 +168,8 @@ class FlowGraph:
         """Send an event's params to a slot; cycles and self-connections are allowed.
 
         ``param_mapping`` renames: {event param: slot param}. ValueError names what is unknown,
-        and refuses a second connection of the same two ends.
+        and refuses a second connection of the same two ends. Of an event that declares its
+        ``output_params``, no others can be renamed, and none to a name that the handler drops.
         """
         if source_routine_id in self._subflows:
             source_routine_id, source_event = self._subflows[source_routine_id].source(source_event)
@@ -189,6 +191,7 @@ class FlowGraph:
             source_routine_id, source_event, target_routine_id, target_slot, param_mapping or {}
         )
         _check_join(source, connection, target)
+        _check_mapping(source, connection, target)
         if any(str(connection) == str(existing) for existing in self._connections):
             raise DefinitionError(f"{connection} is connected already")
         self._connections.append(connection)
@@ -313,4 +316,29 @@ def _check_join(source: Routine, connection: Connection, target: Routine) -> Non
             raise DefinitionError(
                 f"{connection}: the join of slot {slot.name!r} needs the param {name!r}; the event "
                 f"sends: {listing(sent)}"
+            )
+
+
+def _check_mapping(source: Routine, connection: Connection, target: Routine) -> None:
+    """Refuse renaming what the event, as far as it is declared, does not send, or nobody takes."""
+    event, slot = source.get_event(connection.source_event), target.get_slot(connection.target_slot)
+    if not connection.param_mapping or event is None or event.output_params is None:
+        return
+    for name in connection.param_mapping:
+        if name not in event.output_params:
+            raise DefinitionError(
+                f"{connection}: param_mapping renames {name!r}, which event {event.name!r} does "
+                f"not declare; it declares: {listing(event.output_params)}. Correct the name, or "
+                "add it to the event's output_params"
+            )
+    # Joins hand over all of an item, and functions that merge may make new names of the old ones.
+    if slot is None or slot.join is not None or callable(slot.merge_strategy):
+        return
+    signature = Signature.of(getattr(type(target), slot.handler_name))
+    for name, renamed in connection.param_mapping.items():
+        if not signature.takes(renamed):
+            raise DefinitionError(
+                f"{connection}: param_mapping sends {name!r} as {renamed!r}, which the handler "
+                f"does not take; it takes: {listing(signature.names)}. Correct the name, or let "
+                "the handler take **params"
             )

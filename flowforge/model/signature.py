@@ -5,12 +5,25 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from inspect import Parameter
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from flowforge.errors import ArgumentError
+from flowforge.model.annotation import may_be_mapping
 from flowforge.model.names import listing
 
 Arguments: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+class Origin(NamedTuple):
+    """Where params arrived and what sent them, for an error's text."""
+
+    #: Routine and slot, as "charge.input".
+    place: str
+    #: What the params came from, as "fetch.output -> charge.input sent".
+    sender: str
+    #: What to do about a param that is missing.
+    remedy: str
+
 
 _VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 _NOTHING: dict[str, Any] = {}
@@ -20,13 +33,20 @@ class Signature:
     """What one handler accepts, worked out once: ``arguments`` runs for every step.
 
     ``**kwargs`` receives everything. A sole parameter receives its match, else all params as a
-    dict (its default instead, when it has one and nothing at all was sent). Otherwise named
-    parameters receive what matches, and extras are dropped. ``*args`` is ignored.
+    dict, if it may be one by its annotation and something was sent. Otherwise named parameters
+    receive what matches, and extras are dropped. ``*args`` is ignored.
     """
 
-    __slots__ = ("_defaults", "_names", "_positional", "_required", "_reserved", "_sole", "_var")
+    __slots__ = (
+        "_defaults", "_names", "_positional", "_required", "_reserved", "_sole", "_var", "_whole",
+    )  # fmt: skip
 
-    def __init__(self, parameters: list[Parameter], reserved: str | None = None) -> None:
+    def __init__(
+        self,
+        parameters: list[Parameter],
+        reserved: str | None = None,
+        function: Callable[..., object] | None = None,
+    ) -> None:
         named = [p for p in parameters if p.kind not in _VARIADIC]
         self._var = any(p.kind is Parameter.VAR_KEYWORD for p in parameters)
         self._names = {p.name: None for p in named}.keys()
@@ -34,6 +54,8 @@ class Signature:
         self._positional = tuple(p.name for p in named if p.kind is Parameter.POSITIONAL_ONLY)
         self._defaults = {p.name: p.default for p in named if p.default is not Parameter.empty}
         self._sole = named[0].name if len(named) == 1 and not self._var else None
+        # Whether the sole parameter can receive all params as a dict.
+        self._whole = self._sole is not None and may_be_mapping(named[0], function)
         # The first argument of a method (``self``): a param of that name cannot be passed.
         self._reserved = reserved if self._var else None
 
@@ -45,43 +67,57 @@ class Signature:
         if skip_self and parameters and parameters[0].kind is not Parameter.VAR_POSITIONAL:
             first = parameters.pop(0)
             reserved = first.name if first.kind is Parameter.POSITIONAL_OR_KEYWORD else None
-        return cls(parameters, reserved)
+        return cls(parameters, reserved, function)
 
     @property
     def sole(self) -> str | None:
         """The name of the only parameter; None when there are none or several."""
         return self._sole
 
-    def arguments(self, params: dict[str, Any], where: Callable[[], str]) -> Arguments:
+    def takes(self, name: str) -> bool:
+        """Whether a param of this name can reach the handler."""
+        return self._var or self._whole or name in self._names
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The named parameters, in order."""
+        return tuple(self._names)
+
+    def arguments(self, params: dict[str, Any], origin: Callable[[], Origin]) -> Arguments:
         """Return (args, kwargs) to call with; ``params`` itself serves as kwargs where it fits.
 
-        Raises ArgumentError that lists what is missing; ``where`` is asked only then.
+        Raises ArgumentError that says what is missing and what was sent in its place; ``origin`` is
+        asked only then.
         """
         if self._sole is not None:
-            return self._sole_argument(self._sole, params)
+            return self._sole_argument(self._sole, params, origin)
         if not self._positional:
             if params.keys() == self._names:
                 return (), params
             if self._var and params.keys() >= self._required and self._reserved not in params:
                 return (), params
-        return self._selected(params, where)
+        return self._selected(params, origin)
 
-    def _sole_argument(self, name: str, params: dict[str, Any]) -> Arguments:
+    def _sole_argument(
+        self, name: str, params: dict[str, Any], origin: Callable[[], Origin]
+    ) -> Arguments:
         if name in params:
             value = params[name]
-        elif params or name in self._required:
+        elif params and self._whole:
             value = params
+        elif name in self._required:
+            raise ArgumentError(self._missing(params, origin()))
         else:
             return (), _NOTHING
         return ((value,), _NOTHING) if self._positional else ((), {name: value})
 
-    def _selected(self, params: dict[str, Any], where: Callable[[], str]) -> Arguments:
+    def _selected(self, params: dict[str, Any], origin: Callable[[], Origin]) -> Arguments:
         if not params.keys() >= self._required:
-            raise ArgumentError(self._missing(params, where))
+            raise ArgumentError(self._missing(params, origin()))
         if self._reserved is not None and self._reserved in params:
             raise ArgumentError(
-                f"{where()} cannot receive a param named {self._reserved!r}, the name of its own "
-                "first argument: rename the param with param_mapping"
+                f"{origin().place} cannot receive a param named {self._reserved!r}, the name of "
+                "its own first argument: rename the param with param_mapping"
             )
         if self._var:
             kwargs = dict(params)
@@ -95,7 +131,9 @@ class Signature:
         names = self._positional[: sent[-1] + 1] if sent else ()
         return tuple(kwargs.pop(name) if name in kwargs else self._defaults[name] for name in names)
 
-    def _missing(self, params: dict[str, Any], where: Callable[[], str]) -> str:
+    def _missing(self, params: dict[str, Any], origin: Origin) -> str:
         absent = self._required - params.keys()
         missing = listing(name for name in self._names if name in absent)
-        return f"{where()} was called without {missing}; params received: {listing(params)}"
+        sent = listing(params) if params else "no params"
+        place, sender, remedy = origin
+        return f"{place} was called without {missing}; {sender} {sent}: {remedy}"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flowforge.codec import read_invocation, unpack_record, unpackb
-from flowforge.errors import CorruptRecordError, JobNotFoundError
+from flowforge.errors import CorruptRecordError, JobNotFoundError, RecordError
 from flowforge.model.definition import Definition
 from flowforge.model.slot import CHILD_SLOT, CHILD_SLOT_INDEX
 from flowforge.store.store import Store
@@ -22,6 +22,9 @@ _CLOSED = (
     "completed", "failed", "retried", "error_continued", "skipped", "lost", "released", "dropped",
 )  # fmt: skip
 COUNTERS = ("started", *_CLOSED)
+
+#: Entries of the history among which an invocation is looked for.
+_LATEST = 1000
 
 #: Definitions kept by one reader.
 _CACHED = 256
@@ -193,6 +196,18 @@ class Reader:
         while entries := self._link.call("XRANGE", key, start, "+", "COUNT", 1000):
             yield from (_entry(raw, definition, job_id) for raw in entries)
             start = f"({entries[-1][0].decode()}"
+
+    def emissions_of(self, job_id: str, number: int) -> list[str]:
+        """What an invocation emitted, as ``routine.event``; empty when its entry is not to be found
+        among the latest of the history.
+        """
+        try:
+            for entry in self.history(job_id, _LATEST):
+                if entry.invocation == number and entry.kind == "completed":
+                    return [f"{entry.routine_id}.{name}" for name in entry.details["emitted"]]
+        except RecordError:
+            pass
+        return []
 
 
 def job_not_found(job_id: str) -> JobNotFoundError:

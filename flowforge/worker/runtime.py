@@ -24,6 +24,7 @@ from flowforge.model.definition import Definition
 from flowforge.model.plan import CHILD_ENDED, Plan, PlannedSlot
 from flowforge.model.slot import CHILD_SLOT_INDEX
 from flowforge.settings import Settings
+from flowforge.store.reader import Reader
 from flowforge.store.store import Claim, Granted, NextClaim, Store
 from flowforge.worker.heartbeat import LeaseKeeper
 from flowforge.worker.isolation import Isolation
@@ -76,6 +77,7 @@ class Runtime:
         self.job = producer.job
         self.child_job = producer.child_job
         self.child_outputs = producer.child_outputs
+        self.emissions_of = Reader(store).emissions_of
         #: The broker lists of a queue, most urgent first.
         self.lists = lists
         self.leases = LeaseKeeper(store, settings.lease, settings.heartbeat)

@@ -22,6 +22,8 @@ class Surroundings:
         self.staged: list[Child] = []
         #: Whether the job still runs when it is asked for.
         self.running = True
+        #: What the history knows of other invocations.
+        self.emitted: dict[int, list[str]] = {}
 
     def runs(self, job_id: str) -> bool:
         return self.running
@@ -47,6 +49,9 @@ class Surroundings:
 
     def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
         return [{"outputs of": job_id}]
+
+    def emissions_of(self, job_id: str, number: int) -> list[str]:
+        return self.emitted.get(number, [])
 
 
 class Worker(Routine):

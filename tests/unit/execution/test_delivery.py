@@ -10,7 +10,9 @@ from flowforge.codec import packb, read_invocation, unpack_record
 from flowforge.errors import DefinitionError, EmissionError, PayloadError, PayloadTooLargeError
 from flowforge.execution.delivery import MOST_STARTED, STAGED_BYTES, STAGED_EMISSIONS, Delivery
 from flowforge.execution.effects import NOBODY
-from tests.unit.execution.samples import LIMIT, Surroundings, make_delivery
+from flowforge.model.flow import FlowGraph
+from flowforge.model.plan import Plan
+from tests.unit.execution.samples import LIMIT, Surroundings, Worker, make_delivery
 
 
 def sent(delivery: Delivery) -> list[tuple[int, int, str, int, dict[str, Any]]]:
@@ -223,18 +225,33 @@ def test_an_unknown_slot_is_named() -> None:
         make_delivery().slot_data("x")
 
 
-def test_where_names_what_feeds_the_slot() -> None:
+def test_the_origin_is_what_feeds_the_slot() -> None:
     """An argument error leads to the connection that should have sent the argument."""
-    assert make_delivery("strict").where() == (
-        "worker.strict (fed by worker.split -> worker.strict)"
-    )
-    assert make_delivery("card").where() == "worker.card (fed by the entry params of the job)"
+    origin = make_delivery("strict").origin()
+    assert origin[:2] == ("worker.strict", "worker.split -> worker.strict sent")
+    assert "param_mapping" in origin.remedy
 
 
-def test_where_tells_an_entry_from_a_delivery() -> None:
+def test_the_origin_tells_an_entry_from_a_delivery() -> None:
     """A slot that is fed by connections may be an entry as well: what emitted the params counts."""
-    entered = make_delivery("strict", parent=0)
-    assert entered.where() == "worker.strict (fed by the entry params of the job)"
+    origin = make_delivery("strict", parent=0).origin()
+    assert origin[:2] == ("worker.strict", "the entry params of the job hold")
+    assert "param_mapping" not in origin.remedy
+
+
+def test_the_origin_is_the_one_connection_of_many_that_has_sent_the_params() -> None:
+    """Which event the emitter has used tells; all are named when that is not known any more."""
+    flow = FlowGraph("orders")
+    flow.add_routine(Worker(), "worker")
+    for event in ("done", "result"):
+        flow.connect("worker", event, "worker", "strict")
+    surroundings = Surroundings()
+    plan = Plan(flow.definition())
+    delivery = make_delivery("strict", plan=plan, surroundings=surroundings)
+    both = "worker.done -> worker.strict or worker.result -> worker.strict sent"
+    assert delivery.origin().sender == both
+    surroundings.emitted = {2: ["worker.result", "worker.split"]}
+    assert delivery.origin().sender == "worker.result -> worker.strict sent"
 
 
 def test_secret_params_are_masked() -> None:

@@ -14,6 +14,7 @@ from flowforge.model.decorator import routine
 from flowforge.model.flow import FlowGraph
 from flowforge.model.plan import Plan
 from flowforge.model.routine import Routine
+from flowforge.model.signature import Origin
 from tests.unit.model.samples import Recorder, add_totals
 
 
@@ -54,7 +55,7 @@ def deliver(cls: type[Routine], **params: Any) -> list[tuple[str, dict[str, Any]
     planned = Plan(flow.definition()).routine(0)
     slot = planned.slots[0]
     recorder = Recorder()
-    args, kwargs = slot.signature.arguments(params, lambda: "there")
+    args, kwargs = slot.signature.arguments(params, lambda: Origin("there", "nobody", ""))
     getattr(planned.prototype.bind(recorder), slot.call)(*args, **kwargs)
     return recorder.emitted
 
@@ -82,7 +83,7 @@ def test_a_returned_dict_is_emitted() -> None:
 
 def test_none_emits_nothing() -> None:
     """A function that returns nothing emits nothing, whatever it declares."""
-    assert deliver(sink) == []
+    assert deliver(sink, other=1) == []
 
 
 def test_a_function_with_self_emits_as_a_method_does() -> None:
