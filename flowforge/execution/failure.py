@@ -1,23 +1,26 @@
-"""What a failed attempt leaves behind: a record that names the error and hides the secrets."""
+"""What a failed attempt leaves behind: a record that names the error and hides the secrets.
+
+An exception is an object of the user's: its text, its notes, its class and what it points to are
+code that may fail, end the process or never have been tried. Nothing of that keeps a failure from
+being recorded.
+"""
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable
 
 from flowforge.codec import pack_record
 from flowforge.execution.delivery import Delivery
+from flowforge.execution.ending import ends_worker
+from flowforge.execution.secret_texts import SecretTexts
 
-#: Characters of a message and of a traceback that are kept.
+#: Characters of an error's type, message and traceback that are kept.
+TYPE_LIMIT = 300
 MESSAGE_LIMIT = 2_000
 TRACEBACK_LIMIT = 8_000
 
-#: Shorter secrets are not searched for in texts: they would blank out half of every message.
-_SHORTEST_SECRET = 4
-
-
-#: The message of an error that may hold secrets of a join's items.
+#: The message of an error that may hold secrets which cannot be searched for.
 _UNTOLD = "(not told: the slot has secret params)"
 
 
@@ -25,17 +28,13 @@ class Problem:
     """An exception as text, with the values of secret params blanked out."""
 
     def __init__(self, error: BaseException, delivery: Delivery) -> None:
-        self.type = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
-        if delivery.joins and delivery.slot.secret:
-            # The items of a join are not at hand: what cannot be searched for is not told.
-            self.message = _UNTOLD
-            self.traceback = "".join(traceback.format_tb(error.__traceback__))[-TRACEBACK_LIMIT:]
-            return
-        secrets = _secret_texts(delivery)
-        self.message = _hide(_printable(error), secrets)[:MESSAGE_LIMIT]
-        text = _encodable("".join(traceback.format_exception(error)))
-        # The end names the error and the user's own frames.
-        self.traceback = _hide(text, secrets)[-TRACEBACK_LIMIT:]
+        secrets = SecretTexts(delivery)
+        self.type = type_of(error)
+        message = secrets.hide(message_of(error))
+        self.message = _UNTOLD if message is None else message[:MESSAGE_LIMIT]
+        told = secrets.hide(_traceback_of(error))
+        # Frames alone show code, not values.
+        self.traceback = (_frames_of(error) if told is None else told)[-TRACEBACK_LIMIT:]
 
     def record(self, delivery: Delivery) -> bytes:
         """What the job keeps as its error."""
@@ -52,50 +51,40 @@ class Problem:
         )
 
 
-def _printable(error: BaseException) -> str:
+def type_of(error: BaseException) -> str:
+    """The class of an exception as ``module.Class``, without ``builtins``."""
+
+    def name() -> str:
+        return f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+
+    return _text(name)[:TYPE_LIMIT]
+
+
+def message_of(error: BaseException) -> str:
+    """What an exception says, or why it cannot."""
+    return _text(lambda: str(error))
+
+
+def _traceback_of(error: BaseException) -> str:
+    """The whole traceback, whose end names the error and the user's own frames."""
+    lines = _text(lambda: "".join(traceback.format_exception(error)), "")
+    return lines or f"{_frames_of(error)}{type_of(error)}: {message_of(error)}\n"
+
+
+def _frames_of(error: BaseException) -> str:
+    return _text(lambda: "".join(traceback.format_tb(error.__traceback__)), "")
+
+
+def _text(make: Callable[[], str], otherwise: str | None = None) -> str:
+    """What ``make`` returns, in UTF-8: file names, for one, may hold halves of surrogate pairs.
+
+    When it fails, ``otherwise``, or a text that says so.
+    """
     try:
-        return _encodable(str(error))
-    except Exception as broken:  # noqa: BLE001 - an error that cannot be printed is still one
-        return f"<its text cannot be made: {type(broken).__qualname__}>"
-
-
-def _encodable(text: str) -> str:
-    """Text in UTF-8: file names, for one, may hold halves of surrogate pairs."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _secret_texts(delivery: Delivery) -> list[str]:
-    """How the values of secret params, and what is in them, look in a text; the longest first."""
-    if not delivery.slot.secret:
-        return []
-    texts: set[str] = set()
-    for params in (delivery.params, delivery.delivered()):
-        for name in delivery.slot.secret & params.keys():
-            texts.update(_texts_of(params[name]))
-    return sorted(texts, key=len, reverse=True)
-
-
-def _texts_of(value: Any) -> Iterator[str]:
-    for part in _parts_of(value):
-        if part is None or isinstance(part, bool):
-            continue  # no secret, and a part of many messages
-        decoded = part.decode(errors="ignore") if isinstance(part, bytes) else ""
-        yield from (t for t in (str(part), repr(part), decoded) if len(t) >= _SHORTEST_SECRET)
-
-
-def _parts_of(value: Any) -> Iterator[Any]:
-    """The value and everything in it."""
-    left = [value]
-    while left:
-        part = left.pop()
-        yield part
-        if isinstance(part, dict):
-            left += [*part.keys(), *part.values()]
-        elif isinstance(part, (list, tuple, set)):
-            left += part
-
-
-def _hide(text: str, secrets: list[str]) -> str:
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text
+        return str.encode(make(), "utf-8", "backslashreplace").decode()
+    except BaseException as broken:
+        if ends_worker(broken):
+            raise
+        if otherwise is not None:
+            return otherwise
+        return f"<its text cannot be made: {type(broken).__name__}>"

@@ -12,6 +12,7 @@ from flowforge.errors import EmissionError, NewerRecordError
 from flowforge.execution.current import current
 from flowforge.execution.delivery import Delivery, NotStartedError
 from flowforge.execution.effects import Effects
+from flowforge.execution.ending import ends_worker
 from flowforge.execution.failure import Problem
 
 #: Records of params up to this many bytes are kept in the history.
@@ -54,7 +55,7 @@ def run(delivery: Delivery, worker: str) -> Outcome:
         delivery.finish()
     except BaseException as error:
         # A record that only a later release can read is another worker's to handle.
-        if _ends_worker(error) or isinstance(error, (NewerRecordError, NotStartedError)):
+        if ends_worker(error) or issubclass(type(error), (NewerRecordError, NotStartedError)):
             raise
         return failed(delivery, worker, error, began)
     finally:
@@ -64,7 +65,11 @@ def run(delivery: Delivery, worker: str) -> Outcome:
 
 
 def failed(delivery: Delivery, worker: str, error: BaseException, began: float) -> Outcome:
-    """The outcome of an attempt that raised ``error``, by the error handler that applies."""
+    """The outcome of an attempt that raised ``error``, by the error handler that applies.
+
+    Never fails, whatever the exception's own code does: a failure that is not recorded is a lost
+    worker to everybody else.
+    """
     micros = _micros(began)
     problem = Problem(error, delivery)
     decision = delivery.routine.error_handler.decide(error, delivery.attempt)
@@ -96,18 +101,6 @@ def _look_at_result(delivery: Delivery, result: object) -> None:
     if slot not in _told:
         _told.add(slot)
         logger.warning("%s", what)
-
-
-def _ends_worker(error: BaseException) -> bool:
-    """Whether an exception is how Celery, a signal or gevent ends what runs, not user code's own.
-
-    Subclasses of SystemExit are Celery's, and billiard's children get one with a code below 0 for
-    a signal; every other comes from ``sys.exit()`` in a handler.
-    """
-    if isinstance(error, SystemExit):
-        signalled = isinstance(error.code, int) and error.code < 0
-        return signalled or type(error) is not SystemExit
-    return type(error).__name__ == "GreenletExit"
 
 
 def _micros(began: float) -> int:

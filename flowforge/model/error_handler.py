@@ -115,8 +115,11 @@ class ErrorHandler:
         return seconds * (1.0 - self.jitter * rand()) if self.jitter else seconds
 
     def is_retryable(self, exc: BaseException) -> bool:
-        """Say whether RETRY tries again after this exception."""
-        return isinstance(exc, self.retryable_exceptions)
+        """Say whether RETRY tries again after this exception, as an ``except`` clause would.
+
+        By its class and the bases of that, so that no code of the exception is asked.
+        """
+        return any(base in self.retryable_exceptions for base in type(exc).__mro__)
 
     def decide(self, exc: BaseException, failures: int) -> Decision:
         """Say what to do after ``failures`` failed attempts, of which ``exc`` ended the latest."""

@@ -19,6 +19,8 @@ from flowforge.errors import (
 )
 from flowforge.execution.delivery import ChildJob, Delivery, NotStartedError
 from flowforge.execution.effects import Child
+from flowforge.execution.ending import ends_worker
+from flowforge.execution.failure import MESSAGE_LIMIT, message_of, type_of
 from flowforge.execution.run import Outcome, failed, run
 from flowforge.model.definition import Definition
 from flowforge.model.plan import CHILD_ENDED, Plan, PlannedSlot
@@ -113,7 +115,10 @@ class Runtime:
             # Another worker may know better; the attempt does not count.
             self._release(job_id, tag, token, claim, error)
             return None
-        except Exception as error:  # noqa: BLE001 - else the job would hang on a lease
+        except BaseException as error:
+            if ends_worker(error):
+                raise
+            # Else the job would hang on a lease.
             self._refuse(job_id, tag, token, claim, error)
             return None
         lease = f"{job_id}/{tag}/{token}"
@@ -182,9 +187,10 @@ class Runtime:
             began = perf_counter()
             try:
                 delivery.params = self.merged.up_to(delivery)
-            except NewerRecordError:
-                raise
-            except Exception as error:  # noqa: BLE001 - a merge is user code too
+            except BaseException as error:
+                # A merge is user code too.
+                if ends_worker(error) or issubclass(type(error), NewerRecordError):
+                    raise
                 return failed(delivery, self.worker, error, began)
         return run(delivery, self.worker)
 
@@ -226,22 +232,25 @@ class Runtime:
             logger.info("release of %s/%s not accepted: %s", job_id, tag, answer)
 
     def _release(self, job_id: str, tag: str, token: str, claim: Claim, error: Exception) -> None:
-        logger.error("giving back %s/%s: %s", job_id, tag, error)
+        message = message_of(error)
+        logger.error("giving back %s/%s: %s", job_id, tag, message)
         details = self._error_details(claim, error)
         delay_ms = int(RELEASE_DELAY * 1000)
         most = self.max_unknown if isinstance(error, UnknownRoutineClassError) else 0
-        problem = pack_record({"type": type(error).__name__, "message": str(error)})
-        self.store.release(job_id, tag, token, delay_ms, details, most, str(error), problem)
+        problem = pack_record({"type": type(error).__name__, "message": message})
+        self.store.release(job_id, tag, token, delay_ms, details, most, message, problem)
 
-    def _refuse(self, job_id: str, tag: str, token: str, claim: Claim, error: Exception) -> None:
-        logger.error("job %s fails at %s: %s", job_id, tag, error)
-        kind = type(error).__name__
-        problem = pack_record({"type": kind, "message": str(error), "invocation": tag})
+    def _refuse(
+        self, job_id: str, tag: str, token: str, claim: Claim, error: BaseException
+    ) -> None:
+        kind, message = type_of(error).rpartition(".")[2], message_of(error)[:MESSAGE_LIMIT]
+        logger.error("job %s fails at %s: %s", job_id, tag, message)
+        problem = pack_record({"type": kind, "message": message, "invocation": tag})
         details = self._error_details(claim, error)
-        self.store.fail(job_id, tag, token, 0, details, f"{kind}: {error}"[:500], problem)
+        self.store.fail(job_id, tag, token, 0, details, f"{kind}: {message}"[:500], problem)
 
-    def _error_details(self, claim: Claim, error: Exception) -> bytes:
-        shown = [type(error).__name__, str(error), ""]
+    def _error_details(self, claim: Claim, error: BaseException) -> bytes:
+        shown = [type_of(error).rpartition(".")[2], message_of(error)[:MESSAGE_LIMIT], ""]
         return pack_record(self.worker, claim.attempt, 0, {}, None, shown)
 
     # --- definitions -----------------------------------------------------------------------

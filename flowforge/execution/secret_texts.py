@@ -1,0 +1,82 @@
+"""How the values of secret params look in a text, and what hides them there.
+
+What cannot be searched for is not told: a text that may hold a secret without showing it is left
+out as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from flowforge.execution.delivery import Delivery
+
+#: Shorter secrets are not searched for in texts: they would blank out half of every message.
+_SHORTEST = 4
+
+#: Characters of all the secrets' texts together, and comparisons of a character of a text with a
+#: secret, up to which a search is made: a payload of one MiB can look like 500 MiB, level by level.
+_MOST_TEXT = 16 * 2**20
+_MOST_WORK = 2**31
+
+#: What stands where a secret was.
+HIDDEN = "***"
+
+
+class SecretTexts:
+    """The texts of what a delivery must not tell."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._texts: list[str] = []
+        self._complete = not (delivery.joins and delivery.slot.secret)
+        if not delivery.slot.secret or not self._complete:
+            return  # nothing to hide, or a join's items, which are not at hand
+        try:
+            self._texts = _texts_in(delivery)
+        except Exception:  # noqa: BLE001 - digits beyond Python's limit, nesting beyond its stack
+            self._complete = False
+
+    def hide(self, text: str) -> str | None:
+        """The text with every secret blanked out; None when it may hold one that was not found."""
+        if not self._complete or len(text) * len(self._texts) > _MOST_WORK:
+            return None
+        for secret in self._texts:
+            text = text.replace(secret, HIDDEN)
+        return text
+
+
+def _texts_in(delivery: Delivery) -> list[str]:
+    """The texts, the longest first; raises when there are too many or one cannot be made."""
+    texts: set[str] = set()
+    size = 0
+    for params in (delivery.params, delivery.delivered()):
+        for name in delivery.slot.secret & params.keys():
+            for text in _texts_of(params[name]):
+                if text not in texts:
+                    texts.add(text)
+                    size += len(text)
+                if size > _MOST_TEXT:
+                    raise ValueError("the texts of the secrets are too long")
+    return sorted(texts, key=len, reverse=True)
+
+
+def _texts_of(value: Any) -> Iterator[str]:
+    for part in _parts_of(value):
+        if part is None or isinstance(part, bool):
+            continue  # no secret, and a part of many messages
+        decoded = part.decode(errors="ignore") if isinstance(part, bytes) else ""
+        for text in (str(part), repr(part), decoded):
+            if len(text) >= _SHORTEST:
+                yield text
+
+
+def _parts_of(value: Any) -> Iterator[Any]:
+    """The value and everything in it."""
+    left = [value]
+    while left:
+        part = left.pop()
+        yield part
+        if isinstance(part, dict):
+            left += [*part.keys(), *part.values()]
+        elif isinstance(part, (list, tuple, set)):
+            left += part
