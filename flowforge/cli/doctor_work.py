@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from flowforge.cli.findings import Finding, Worker
 from flowforge.cli.render import amounts
@@ -24,28 +25,67 @@ def examine_work(
 ) -> Iterator[Finding]:
     """Findings on jobs, their leases, timers and messages."""
     yield Finding("ok", "jobs", amounts(counts))
-    yield from _stuck_jobs(engine)
+    rows = _live_rows(engine)
+    yield from _miscounted_jobs(rows)
+    yield from _stuck_jobs(engine, rows)
     yield from _messages(engine, live)
     yield _dead_letters(engine)
 
 
-def _stuck_jobs(engine: Engine) -> Iterator[Finding]:
-    """Jobs that nothing will move on: the row is written by scripts, so one look is consistent."""
+class _Row(NamedTuple):
+    """What a job's row says. It is written by scripts, so one look is consistent."""
+
+    job_id: str
+    status: bytes
+    updated: int
+    parent: bytes | None
+    counters: dict[str, int]
+
+
+_COUNTERS = ("queued", "running", "timers", "waiting", "staged")
+
+
+def _live_rows(engine: Engine) -> list[_Row]:
+    """Of jobs that have not ended."""
     keys, link = engine.store.keys, engine.store.link
-    ids = [
-        job_id
-        for status in ("pending", "running")
-        for job_id, _ in engine.reader.job_ids(status, _SAMPLE)
-    ]
-    fields = ("status", "updated", "queued", "running", "timers", "parent")
+    live = ("pending", "running", "paused")
+    ids = [job_id for one in live for job_id, _ in engine.reader.job_ids(one, _SAMPLE)]
+    fields = ("status", "updated", "parent", *_COUNTERS)
     rows = link.many([("HMGET", keys.of("job", job_id), *fields) for job_id in ids])
+    return [
+        _Row(job_id, status, int(updated or 0), parent,
+             dict(zip(_COUNTERS, (int(number or 0) for number in counters), strict=True)))
+        for job_id, (status, updated, parent, *counters) in zip(ids, rows, strict=True)
+        if status is not None and status.decode() in live
+    ]  # fmt: skip
+
+
+def _miscounted_jobs(rows: Sequence[_Row]) -> Iterator[Finding]:
+    """Jobs that count less than nothing; such a job never ends."""
+    wrong = {
+        row.job_id: ", ".join(f"{name} {count}" for name, count in below.items())
+        for row in rows
+        if (below := {name: count for name, count in row.counters.items() if count < 0})
+    }
+    if wrong:
+        named = ", ".join(f"{job_id} ({below})" for job_id, below in list(wrong.items())[:_NAMED])
+        yield Finding(
+            "fail", "counters", f"{len(wrong)} jobs have counters below zero: {named}",
+            f"flowforge cancel {next(iter(wrong))} and submit it again; report it: FlowForge "
+            "has miscounted, or something else writes into its keys",
+        )  # fmt: skip
+
+
+def _stuck_jobs(engine: Engine, rows: Sequence[_Row]) -> Iterator[Finding]:
+    """Jobs that nothing will move on."""
+    keys, link = engine.store.keys, engine.store.link
     limit = _now(engine) - int(_REST * 1000)
     idle = {
-        job_id: parent
-        for job_id, (status, updated, *work, parent) in zip(ids, rows, strict=True)
-        if status in (b"pending", b"running")
-        and int(updated or 0) < limit
-        and not any(int(number or 0) for number in work)
+        row.job_id: row.parent
+        for row in rows
+        if row.status != b"paused"
+        and row.updated < limit
+        and not any(row.counters[name] for name in ("queued", "running", "timers"))
     }
     # What waits for jobs that its handlers have started has nothing of its own to do.
     children = link.many([("HLEN", keys.of("children", job_id)) for job_id in idle])

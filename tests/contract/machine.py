@@ -12,7 +12,7 @@ from flowforge.store.store import NextClaim
 from tests.contract.bench import LONG
 from tests.contract.choices import PLANS, Choices
 from tests.contract.comparison import compare, end_of
-from tests.contract.reference.jobs import ENDED, Job
+from tests.contract.reference.jobs import ENDED, Job, Plan
 from tests.contract.reference.model import MOST, Done
 
 JOBS = 3
@@ -20,6 +20,8 @@ JOBS = 3
 ALL_JOBS = 6
 
 OUTCOMES = st.sampled_from(["completed", "completed", "error_continued", "skipped"])
+#: A job for a commit to start, more often none.
+STARTED = st.none() | st.none() | PLANS
 NUMBERS = st.sampled_from([0, 0, 1, 2, 3])
 TIMES = st.integers(1, 4)
 CONTROL = ["pause", "resume", "retry", "cancel"]
@@ -86,9 +88,25 @@ class Transitions(Choices):
         """A handler starts another job, which may end at once."""
         (job, tag), token = self.unclaimed(data), self.new_token()
         if self._claim(job, tag, token, False):
-            jobs = [(self.plan(drawn), self.new_record())]
             children = self.emission(data, job, tag, most=1)
-            self._commit(job, tag, token, Done(children=children, jobs=jobs))
+            self._commit(job, tag, token, Done(children=children, jobs=self.to_start(drawn)))
+
+    def to_start(self, drawn: Any) -> list[tuple[Plan, bytes]]:
+        """Jobs for a commit to start, as far as there is room for more."""
+        room = drawn is not None and len(self.model.jobs) < ALL_JOBS
+        return [(self.plan(drawn), self.new_record())] if room else []
+
+    @precondition(lambda self: some_unclaimed(self) and len(self.model.jobs) < ALL_JOBS)
+    @rule(data=st.data(), drawn=PLANS, lost=st.booleans())
+    def start_a_job_and_run_it(self, data: st.DataObject, drawn: Any, lost: bool) -> None:
+        """On an idle installation the commit that creates a job also claims its entry."""
+        (job, tag), token, then = self.unclaimed(data), self.new_token(), self.new_token()
+        if not self._claim(job, tag, token, False):
+            return
+        done = Done(jobs=self.to_start(drawn))
+        lane = 2 * done.jobs[0][0].lane
+        self.pop_all(lane)
+        self._commit_and_follow(job, tag, token, done, lane, then, lost)
 
     @precondition(some_unclaimed)
     @rule(data=st.data(), times=TIMES)
@@ -144,12 +162,28 @@ class Transitions(Choices):
         self.reclaim()
 
     @precondition(some_leased)
-    @rule(data=st.data(), number=NUMBERS, lost=st.booleans(), again=st.booleans())
-    def commit_and_follow(self, data: st.DataObject, number: int, lost: bool, again: bool) -> None:
-        """Going on with the next invocation; ``again``: the reply was lost."""
+    @rule(
+        data=st.data(), number=NUMBERS, lost=st.booleans(), again=st.booleans(),
+        drawn=STARTED, idle=st.booleans(),
+    )  # fmt: skip
+    def commit_and_follow(
+        self, data: st.DataObject, number: int, lost: bool, again: bool, drawn: Any, idle: bool
+    ) -> None:
+        """Going on with the next invocation; ``again``: the reply was lost; ``idle``: nothing
+        waits but what the commit creates.
+        """
         job, tag, token = self.leased(data)
-        done = Done(children=self.emission(data, job, tag), resets=["1.0"])
-        effects, then_token = self.effects(job, tag, token, done), self.new_token()
+        jobs = self.to_start(drawn)
+        if idle:
+            self.pop_all(number)
+        done = Done(children=self.emission(data, job, tag), resets=["1.0"], jobs=jobs)
+        self._commit_and_follow(job, tag, token, done, number, self.new_token(), lost, again)
+
+    def _commit_and_follow(
+        self, job: Job, tag: str, token: str, done: Done, number: int, then_token: str,
+        lost: bool, again: bool = False,
+    ) -> None:  # fmt: skip
+        effects = self.effects(job, tag, token, done)
         expected = self.model.commit(job, tag, token, done)
         member = self.model.follow(number, then_token, lost) if expected == "ok" else None
         then = NextClaim(then_token, self.moment(lost), [self.lists[number]])
@@ -324,6 +358,10 @@ class Transitions(Choices):
     def pop(self, number: int) -> None:
         self.model.pop(number)
         self.bench.link.call("RPOP", self.lists[number])
+
+    def pop_all(self, number: int) -> None:
+        while self.model.lists[number]:
+            self.pop(number)
 
     # --- what must hold after each -------------------------------------------------------
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from flowforge.store.store import NextClaim
 from tests.contract.bench import LONG, WAITER, Bench
 from tests.support.eventually import eventually
 
@@ -107,6 +108,27 @@ def test_a_child_may_end_when_it_is_created(bench: Bench) -> None:
         bench.commit(parent, tag, tag)
     assert bench.status(parent) == "completed"
     assert bench.counters(parent) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("mode", "tag"), [("", "1.0.0"), ("m", "1.0.0.1"), ("j0:", "1.0.0"), ("j1:", "1.0.0")]
+)
+def test_a_commit_may_go_on_with_the_job_that_it_starts(bench: Bench, mode: str, tag: str) -> None:
+    """Whatever its entry is: what the commit counts of the new job is counted once."""
+    parent = bench.submit()
+    bench.start(parent)
+    bench.forget_broker()
+    joins = f"0.0 {'count' if mode == 'j1:' else 'all'} 0 fail -\n" if mode[:1] == "j" else ""
+    child = bench.child(mode=mode, joins=joins)
+    answer, granted = bench.commit_then(NextClaim("n", LONG, [bench.list]), parent, jobs=[child])
+    assert answer == "ok"
+    assert granted is not None
+    assert (granted.job_id, granted.tag) == ("child", tag)
+    assert bench.counters("child") == (0, 1, 0, 0)
+    assert bench.status("child") == "running"
+    assert bench.commit("child", tag, "n") == "ok"
+    assert bench.status("child") == "completed"
+    assert queued(bench, parent) == {WAITS}
 
 
 def test_a_join_waits_for_jobs_that_were_started_above(bench: Bench) -> None:

@@ -145,6 +145,18 @@ def test_stuck_job(idle: Shell) -> None:
     assert "waits for  child" in idle.run("show", job_id).stdout
 
 
+def test_counters_below_zero(idle: Shell) -> None:
+    """A job that counts less than nothing never ends: it is named, and cancelling it helps."""
+    job_id = idle.submit("numbers")
+    assert "counters" not in idle.findings(code=1)
+    idle.fields(job_id, queued=-1, waiting=-2)
+    (finding,) = idle.findings(code=1)["counters"]
+    assert f"{job_id} (queued -1, waiting -2)" in finding["text"]
+    assert finding["fix"].startswith(f"flowforge cancel {job_id} ")
+    idle.run("cancel", job_id)
+    assert "counters" not in idle.findings()
+
+
 @pytest.mark.parametrize(("status", "verb"), [("failed", "retry"), ("paused", "resume")])
 def test_job_that_its_parent_holds(idle: Shell, status: str, verb: str) -> None:
     """It is not stuck: what lets it go on is done to the job that has started it."""

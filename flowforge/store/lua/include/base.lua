@@ -15,8 +15,15 @@ local LAYOUT = 1
 
 local ENDED = { completed = true, failed = true, cancelled = true }
 
--- id -> the job as this script left it: what is loaded once need not be loaded again.
+-- id -> the only table that this script has of a job, loaded or new. With two of them, what is saved
+-- last would undo what the other counted.
 local jobs = {}
+
+-- The table of a job: what the script has already, else the one given.
+local function only_table(job)
+  jobs[job.id] = jobs[job.id] or job
+  return jobs[job.id]
+end
 
 -- The fields that transitions need, or nil when there is no such job.
 local function load_job(id)
@@ -25,7 +32,7 @@ local function load_job(id)
     'waiting', 'last', 'window', 'keep', 'history_limit', 'output_limit', 'created', 'timers',
     'staged', 'joins', 'parent', 'v', 'queues')
   if not f[1] then return nil end
-  local job = {
+  return only_table({
     id = id, status = f[1], def = f[2], suffix = f[3], priority = f[4],
     queued = tonumber(f[5] or 0), running = tonumber(f[6] or 0), waiting = tonumber(f[7] or 0),
     last = tonumber(f[8]), window = tonumber(f[9]), keep = tonumber(f[10]),
@@ -33,9 +40,7 @@ local function load_job(id)
     timers = tonumber(f[14] or 0), staged = tonumber(f[15] or 0), joins = f[16] == '1',
     parent = f[17] or nil, newer = tonumber(f[18] or 1) > LAYOUT,
     queues = tonumber(f[19] or 1),
-  }
-  jobs[id] = job
-  return job
+  })
 end
 
 -- job -> when it was saved, while saves are held; nil: they are made at once.

@@ -4,13 +4,13 @@
 -- score and member, or nil: it is made at once.
 --@include base, deliver, finish
 local function create_job(about, id, mode, record, idempotency, parent, now, pending)
-  local job = {
+  local job = only_table({
     id = id, status = 'pending', def = about.def, suffix = about.suffix,
     priority = about.priority, queued = 0, running = 0, waiting = 0, last = 0, timers = 0,
     staged = 0, joins = about.joins, window = tonumber(about.window), keep = tonumber(about.keep),
     history_limit = about.history_limit, output_limit = tonumber(about.output_limit),
     created = now, parent = parent, queues = about.queues,
-  }
+  })
   deliver(job, about.r, about.s, mode, record)
   -- A counter that is not there is zero.
   call('HSET', k_job(id), 'v', 1, 'flow', about.flow, 'def', about.def, 'suffix', about.suffix,
