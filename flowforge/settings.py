@@ -51,6 +51,8 @@ class Settings:
     output_limit: int = 10_000
     #: Largest encoded payload of one delivery.
     max_payload: int = 1024 * 1024
+    #: Largest message of another task of an app that flows have joined, as it is and decompressed.
+    max_message: int = 16 * 1024 * 1024
     #: Messages of one job in the broker and in workers at the same time.
     max_in_flight: int = 1000
     #: Options for the Celery app that FlowForge makes (``task_routes`` and the like).
@@ -70,7 +72,13 @@ class Settings:
                     f"{name} must be above 0 seconds and at most {LONGEST:g}, not "
                     f"{getattr(self, name)}"
                 )
-        for name in ("concurrency", "max_deliveries", "max_payload", "max_in_flight"):
+        for name in (
+            "concurrency",
+            "max_deliveries",
+            "max_payload",
+            "max_message",
+            "max_in_flight",
+        ):
             if not 1 <= getattr(self, name) <= MOST:
                 raise ConfigurationError(
                     f"{name} must be at least 1 and at most {MOST:g}, not {getattr(self, name)}"

@@ -15,9 +15,11 @@ from datetime import datetime
 from typing import Any
 
 from celery.utils.time import maybe_iso8601
-from kombu.compression import decompress
 from kombu.serialization import loads as deserialize
 from kombu.utils.json import loads
+
+from flowforge.settings import LONGEST
+from flowforge.worker.decompression import decompressed
 
 #: Half a character, perhaps: what cannot be encoded again cannot be given back to the server.
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -25,14 +27,15 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _PICKLE = "application/x-python-serialize"
 
 _OPTIONAL_TEXT = (str, type(None))
-_NUMBER = (int, float, type(None))
+
+#: Headers and properties that are counted or waited with: numbers that a timer can take.
+_NUMBERS = ("retries", "priority", "delivery_mode", "replaced_task_nesting", "group_index")
 
 #: Headers that Celery reads, and the types that it can read; absent is fine.
 _HEADERS: dict[str, tuple[type, ...]] = {
     "id": (str,),
     "task": (str,),
     "shadow": _OPTIONAL_TEXT,
-    "retries": (int, type(None)),
     "root_id": _OPTIONAL_TEXT,
     "parent_id": _OPTIONAL_TEXT,
     "group": _OPTIONAL_TEXT,
@@ -81,19 +84,26 @@ def read_message(item: bytes) -> dict[str, Any]:
     return dict(message)
 
 
-def check_task(message: dict[str, Any]) -> None:
-    """RefusedError unless Celery can make a request of the message."""
+def check_task(message: dict[str, Any], most: int, compression: str | None = None) -> None:
+    """RefusedError unless Celery can make a request of the message.
+
+    ``most``: bytes that a body may have. ``compression``: the app's own method.
+    """
     headers = message["headers"]
     _check_types(headers, _HEADERS, "header")
     limits = headers.get("timelimit") or [None, None]
-    if len(limits) != 2 or not all(type(limit) in _NUMBER for limit in limits):
+    if len(limits) != 2 or not all(_is_number(limit) for limit in limits):
         raise RefusedError("header timelimit is no pair of numbers")
+    for name in _NUMBERS:
+        for part, what in ((headers, "header"), (message["properties"], "property")):
+            if not _is_number(part.get(name)):
+                raise RefusedError(f"{what} {name} is no number from 0 to {LONGEST:g}")
     if not all(type(name) is str for name in headers.get("stamped_headers") or ()):
         raise RefusedError("header stamped_headers names something that is no text")
     for name in ("eta", "expires"):
         if headers.get(name) is not None and not _is_time(headers[name]):
             raise RefusedError(f"header {name} is no time")
-    body = _body(message)
+    body = _body(message, most, compression)
     kind = message["content-type"]
     # To read a pickle is to run it. An app that does not accept it refuses it unread; one that does
     # trusts its senders.
@@ -110,7 +120,14 @@ def _is_time(value: object) -> bool:
         return False
 
 
-def _body(message: dict[str, Any]) -> bytes:
+def _is_number(value: object) -> bool:
+    """Whether it is absent, or a number that neither is infinite nor overflows a timer."""
+    if value is None:
+        return True
+    return type(value) in (int, float) and 0 <= value <= LONGEST  # type: ignore[operator]
+
+
+def _body(message: dict[str, Any], most: int, compression: str | None) -> bytes:
     body, encoding = message.get("body"), message["properties"].get("body_encoding")
     if type(body) is not str:
         raise RefusedError("the body is no text")
@@ -127,7 +144,9 @@ def _body(message: dict[str, Any]) -> bytes:
     if not method:
         return data
     try:
-        return bytes(decompress(data, method))
+        return decompressed(data, method, most, compression)
+    except ValueError as error:
+        raise RefusedError(f"the body cannot be decompressed: {error}") from None
     except Exception as error:  # noqa: BLE001 - every method fails in its own way
         raise RefusedError(f"the body cannot be decompressed: {type(error).__name__}") from None
 

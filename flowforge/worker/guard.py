@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Container
+from collections.abc import Callable, Container
 
+from flowforge.settings import Settings
 from flowforge.store.dead_letters import DeadLetters
 from flowforge.store.store import Store
 from flowforge.worker.envelope import MARK, message_template
@@ -65,6 +66,8 @@ class Guard:
     ``tasks``: names of the invocations that the worker knows. ``exclusive``: nothing but these is
     expected, so everything else is refused. ``queues``: those that hold tasks; replies to remote
     control, which come on lists as well, are left to kombu. None: every list holds tasks.
+    ``most``: bytes of a message that is no invocation, as it is and decompressed. ``compression``:
+    what the app compresses its own messages with.
     """
 
     def __init__(
@@ -74,11 +77,15 @@ class Guard:
         *,
         exclusive: bool,
         queues: Container[str] | None = None,
+        most: int = Settings.max_message,
+        compression: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._letters = DeadLetters(store)
         self._tasks = tasks
         self._queues = queues
         self._exclusive = exclusive
+        self._most = _READ_BYTES if exclusive else most
+        self._compression = compression
         self._own = _own_pattern()
 
     def admit(self, queue: str, item: bytes) -> bytes | None:
@@ -101,8 +108,9 @@ class Guard:
 
     def _unusual(self, item: bytes) -> bytes:
         """What is not an invocation as the scripts write it; RefusedError for most of it."""
-        if self._exclusive and len(item) > _READ_BYTES:
-            raise RefusedError(f"longer than any invocation: {len(item)} bytes")
+        if len(item) > self._most:
+            what = "any invocation" if self._exclusive else f"max_message, {self._most}"
+            raise RefusedError(f"longer than {what}: {len(item)} bytes")
         message = read_message(item)
         task = message["headers"]["task"]
         if task == UNKNOWN_TASK:
@@ -116,7 +124,7 @@ class Guard:
             raise RefusedError(
                 f"task {task[:_SHOWN]!r} is not an invocation, and this worker runs nothing else"
             )
-        check_task(message)
+        check_task(message, self._most, self._compression())
         return item
 
     def _bury(self, queue: str, item: bytes, reason: str) -> None:

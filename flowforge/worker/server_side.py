@@ -66,7 +66,15 @@ class ServerSide:
         self.runtime = Runtime(
             self.store, settings, os.uname().nodename, producer, Router(app).lists, isolation
         )
-        guard = Guard(self.store, InvocationTasks(app), exclusive=exclusive, queues=TaskQueues(app))
+        guard = Guard(
+            self.store,
+            InvocationTasks(app),
+            exclusive=exclusive,
+            queues=TaskQueues(app),
+            most=settings.max_message,
+            # Asked anew each time: the app may be configured further after flows have joined it.
+            compression=lambda: app.conf.task_compression,
+        )
         sentinel = urlsplit(settings.redis_url).scheme == "sentinel"
         #: The name of the kombu transport for this server.
         self.transport = guarded_transport(guard, sentinel=sentinel)

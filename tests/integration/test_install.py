@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import bz2
 import json
 import os
 import secrets
@@ -26,6 +28,7 @@ from tests.integration.notes import notes
 from tests.integration.shop import make_app
 from tests.support.eventually import eventually
 from tests.support.fleet import ROOT, Fleet
+from tests.unit.worker.hostile import changed
 
 
 @dataclass
@@ -99,6 +102,22 @@ class TestJoinedApp:
         gate.touch()
         assert result.get(timeout=LIMIT) == 3
         eventually(lambda: not shop.redis.exists(f"{shop.prefix}:unacked"))
+
+    @pytest.mark.attack(what="Tasks whose headers and bodies end or fill an app's own workers")
+    def test_a_task_that_would_end_a_worker_is_refused(self, shop: Shop) -> None:
+        """What the guard lets in can be run; the rest is a dead letter, and the next task runs."""
+        add = shop.app.tasks["tests.integration.shop.add"]
+        letters = f"{shop.prefix}:dead"
+        for limits in ({"time_limit": 10**400}, {"soft_time_limit": 1e300}):
+            add.apply_async((1, 1), **limits)
+        bomb = changed("headers.compression", "application/x-bz2")
+        body = base64.b64encode(bz2.compress(b" " * 20_000_000)).decode().encode()
+        shop.redis.lpush(
+            f"{shop.prefix}:celery", bomb.replace(json.loads(bomb)["body"].encode(), body)
+        )
+        eventually(lambda: shop.redis.zcard(letters) == 3, message="three dead letters")
+        assert [add.delay(n, 1).get(timeout=LIMIT) for n in range(4)] == [1, 2, 3, 4]
+        shop.redis.delete(letters)
 
 
 def test_remote_control_and_mingle_work(server: LocalServer, tmp_path: Path) -> None:
