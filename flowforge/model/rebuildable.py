@@ -12,6 +12,7 @@ from flowforge.model import registry
 from flowforge.model.event import Event
 from flowforge.model.handlers import check_synchronous
 from flowforge.model.names import check_name
+from flowforge.model.offered import check_offered
 from flowforge.model.routine import Routine, fresh, overrides_call
 from flowforge.model.slot import Slot
 
@@ -34,6 +35,7 @@ def check_rebuildable(routine: Routine, built: Routine | None = None) -> Routine
         check_name(f"queue of {type(routine).__qualname__}", routine.queue)
     built = fresh(type(routine)) if built is None else built
     _check_attributes(routine, built)
+    check_offered(type(routine), Routine, built.slots.values(), routine.slots.values())
     routine.serialize()
     return built
 

@@ -13,6 +13,7 @@ from flowforge.model.handlers import check_handler_exists, handler_name
 from flowforge.model.invocation import Invocation
 from flowforge.model.join import Join
 from flowforge.model.names import listing
+from flowforge.model.offered import check_offered
 from flowforge.model.records import Record, plain_copy, read, read_list, read_optional
 from flowforge.model.running import Running
 from flowforge.model.slot import MergeStrategy, Slot
@@ -268,6 +269,8 @@ class Routine(Running):
         slots = [Slot.deserialize(raw) for raw in read_list(data, "slots", dict, where)]
         for slot in slots:
             check_handler_exists(type(self), slot.name, slot.handler_name)
+        # A new instance has what its class declares.
+        check_offered(type(self), Routine, self._slots.values(), slots)
         events = [Event.deserialize(raw) for raw in read_list(data, "events", dict, where)]
         self._slots = {slot.name: slot.bound_to(self) for slot in slots}
         self._events = {event.name: event for event in events}
