@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +13,7 @@ import redis
 from celery import Celery
 
 from flowforge.codec import encode_payload
-from flowforge.entry import Entry, Item, checked_key, items
+from flowforge.entry import Entry, Item, checked_key, checked_priority, checked_window, items
 from flowforge.errors import (
     ConfigurationError,
     CorruptRecordError,
@@ -25,6 +24,7 @@ from flowforge.errors import (
     StoreUnavailableError,
 )
 from flowforge.execution.delivery import ChildJob
+from flowforge.held_up import check_may_wait, check_timeout, warn_at_import
 from flowforge.model.definition import Definition
 from flowforge.model.flow import FlowGraph
 from flowforge.settings import Settings
@@ -38,6 +38,7 @@ from flowforge.store.link import (
 from flowforge.store.outage import is_final, is_outage
 from flowforge.store.reader import ENDED, Reader, job_not_found
 from flowforge.store.store import NewJob, Store, Submission
+from flowforge.unserved import unserved
 from flowforge.worker.envelope import Router
 
 logger = logging.getLogger(__name__)
@@ -202,7 +203,7 @@ class Engine(Submitter):
         entry_routine_id = flow.entry_routine(entry_routine_id)
         definition, fields = self._resolve(flow)
         routine = definition.index(entry_routine_id)
-        level = _checked_priority(priority)
+        level = checked_priority(priority)
         settings = self.settings
         common = Submission(
             definition=definition.hash,
@@ -211,7 +212,7 @@ class Engine(Submitter):
             slot=definition.slot_names(routine).index(slot_name),
             priority=level,
             suffix=self._router.suffix(level),
-            window=_checked_window(
+            window=checked_window(
                 max_in_flight, definition.max_in_flight or settings.max_in_flight
             ),
             keep=max(1, int(settings.retention * 1000)),
@@ -242,6 +243,7 @@ class Engine(Submitter):
         plain = flow.definition()
         found = self._stored.get(plain.hash)
         if found is None:
+            warn_at_import(plain.flow_id)
             if not plain.routines:
                 raise DefinitionError(f"flow {plain.flow_id!r} has no routines: add one first")
             queues = {
@@ -305,7 +307,8 @@ class Engine(Submitter):
         ``timeout`` seconds, JobNotFoundError when there is no such job, LoginRefusedError when the
         server lets this process in no more.
         """
-        _check_timeout(timeout)
+        check_timeout(timeout)
+        check_may_wait(job_id, timeout)
         deadline = None if timeout is None else time.monotonic() + timeout
         outage = _Outage(job_id)
         while True:
@@ -334,8 +337,13 @@ class Engine(Submitter):
                 if deadline is not None:
                     patience = min(patience, deadline - time.monotonic())
                     if patience <= 0:
-                        raise TimeoutError(f"job {job_id} is still {self.reader.status(job_id)}")
+                        raise TimeoutError(self._overdue(job_id))
                 _next_announcement(channel, patience)
+
+    def _overdue(self, job_id: str) -> str:
+        default = self.app.conf.task_default_queue
+        hint = unserved(self.store, self.reader, job_id, default)
+        return f"job {job_id} is still {self.reader.status(job_id)}{hint}"
 
     def _settled(self, job_id: str) -> str | None:
         raw_status, running = self.reader.fields(job_id, "status", "running")
@@ -389,30 +397,3 @@ def _pause_until(deadline: float | None, job_id: str) -> None:
 
 def _scoped(flow_id: str, key: str) -> str:
     return f"{len(flow_id)}:{flow_id}/{key}"
-
-
-def _check_timeout(timeout: object) -> None:
-    if timeout is None:
-        return
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or math.isnan(timeout):
-        raise InvalidValueError(f"timeout must be a number of seconds, or None, not {timeout!r}")
-
-
-def _checked_window(asked: object, otherwise: int) -> int:
-    if asked is None:
-        return otherwise
-    if isinstance(asked, bool) or not isinstance(asked, int) or asked < 1:
-        raise InvalidValueError(
-            f"max_in_flight must be a whole number of at least 1, not {asked!r}"
-        )
-    return asked
-
-
-def _checked_priority(priority: object) -> int:
-    if priority is None:
-        return 0
-    if isinstance(priority, bool) or not isinstance(priority, int) or not 0 <= priority <= 9:
-        raise InvalidValueError(
-            f"priority must be a whole number from 0 (first) to 9, not {priority!r}"
-        )
-    return priority

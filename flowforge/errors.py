@@ -116,6 +116,13 @@ class JobCancelledError(JobNotCompletedError):
 class ChildJobError(JobError):
     """A job that a handler started did not complete."""
 
+    #: The job at whose failure it began, however many jobs below, and what that job says of it.
+    root: tuple[str, str] | None = None
+
+
+class WouldBlockError(JobError, RuntimeError):
+    """Waiting for a job here holds up the worker that may have to run it."""
+
 
 class JobPausedError(JobNotCompletedError):
     """The job is paused."""

@@ -10,11 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from flowforge.codec import encode_payload, pack_record, packb, unpack_record
+from flowforge.codec import encode_payload, pack_record, packb
 from flowforge.current_engine import current_engine
 from flowforge.engine import Engine
 from flowforge.errors import (
-    ChildJobError,
     InvalidValueError,
     JobCancelledError,
     JobFailedError,
@@ -22,6 +21,7 @@ from flowforge.errors import (
     PayloadError,
     RecordError,
 )
+from flowforge.failures import child_error, read_error, told_reason
 from flowforge.jsonable import from_jsonable, to_jsonable
 from flowforge.store.reader import COUNTERS, STATUSES, HistoryEntry, OpenJoin, moment
 
@@ -35,12 +35,9 @@ SNAPSHOT_VERSION = 1
 _ENGINE_KEYS = frozenset(
     {
         *COUNTERS, "running", "stats", "started_at", "ended_at", "total_seconds",
-        "latest_seconds",
+        "latest_seconds", "last_error",
     }
 )  # fmt: skip
-
-#: Errors that the store's scripts leave as a code: what, how often, where.
-_CODES = (b"quarantined", b"undefined", b"unfilled", b"late")
 
 
 @dataclass(frozen=True)
@@ -118,7 +115,7 @@ class JobState:
     def error(self) -> dict[str, Any] | None:
         """What failed the job: type, message, traceback, routine_id, invocation; None otherwise."""
         (raw,) = self._engine.reader.fields(self.job_id, "error")
-        return None if raw is None else self._read_error(raw)
+        return None if raw is None else read_error(self._engine.reader, self.job_id, raw)
 
     @property
     def created_at(self) -> datetime:
@@ -153,12 +150,13 @@ class JobState:
     def result(self, timeout: float | None = None) -> list[Output]:
         """Wait for the end and return the outputs.
 
-        Raises JobFailedError, JobCancelledError or JobPausedError with the reason, TimeoutError.
+        Raises JobFailedError, JobCancelledError or JobPausedError with the reason; TimeoutError and
+        WouldBlockError as ``wait`` does.
         """
         status = self._engine.wait(self.job_id, timeout)
         if status == "completed":
             return self.outputs
-        why = self._told_reason()
+        why = told_reason(self._engine.reader, self.job_id)
         if status == "failed":
             raise JobFailedError(f"job {self.job_id} failed: {why}")
         if status == "cancelled":
@@ -169,7 +167,8 @@ class JobState:
         """Block until the job has ended, or is paused with nothing running.
 
         Outlives outages of the server, with a warning in the log. Raises TimeoutError after
-        ``timeout`` seconds.
+        ``timeout`` seconds, which says when no worker serves the job's queues. WouldBlockError in a
+        handler or Celery task without a timeout, and while a worker imports the calling module.
         """
         self._engine.wait(self.job_id, timeout)
         return self
@@ -323,51 +322,6 @@ class JobState:
         if left > 0:
             store.link.call("PEXPIRE", name, left)
 
-    def _told_reason(self) -> str:
-        """The reason; of what a script has failed itself, what happened where and what to do."""
-        reason, raw = self._engine.reader.fields(self.job_id, "reason", "error")
-        if raw is not None and raw.partition(b" ")[0] in _CODES:
-            return str(self._read_error(raw)["message"])
-        return reason.decode() if reason else "no reason was given"
-
-    def _read_error(self, raw: bytes) -> dict[str, Any]:
-        code, _, rest = raw.partition(b" ")
-        if code in (b"quarantined", b"undefined"):
-            count, tag = rest.decode().split(" ")
-            return self._coded_error(code.decode(), int(count), tag)
-        if code in (b"unfilled", b"late"):
-            count, _, field = rest.decode().partition(" ")
-            return self._join_error(code.decode(), int(count), field)
-        found: dict[str, Any] = unpack_record(raw, f"error of job {self.job_id}", 1)[0]
-        return found
-
-    def _join_error(self, code: str, count: int, field: str) -> dict[str, Any]:
-        joins = self._engine.reader.join_of(self.job_id, field)
-        why = {
-            "unfilled": "and nothing is left that could deliver more",
-            "late": "when its timeout had passed",
-        }[code]
-        message = (
-            f"the join {joins.routine_id}.{joins.slot}{joins.for_key} had {count} items, {why}; "
-            'otherwise="fire" in its definition hands over what is there'
-        )
-        return {"type": "JoinNotFilled", "message": message, "routine_id": joins.routine_id}
-
-    def _coded_error(self, code: str, count: int, tag: str) -> dict[str, Any]:
-        if code == "undefined":
-            message = f"the definition of the job is gone from the server, so {tag} cannot run"
-            return {"type": "CorruptRecordError", "message": message, "invocation": tag}
-        number, index = (int(part) for part in tag.split(".")[:2])
-        routine_id = self._engine.reader.definition(self.job_id).routines[index].id
-        message = (
-            f"routine {routine_id!r} was quarantined: {count} workers were lost while they ran "
-            f"invocation {number}. Look for a crash or an out-of-memory kill, mend it, then retry()"
-        )
-        return {
-            "type": "Quarantined", "message": message, "routine_id": routine_id,
-            "invocation": number,
-        }  # fmt: skip
-
 
 class Producer:
     """What handlers get of the engine: handles of jobs, and jobs of their own."""
@@ -381,11 +335,7 @@ class Producer:
         job = self.job(job_id)
         status = job.status
         if status != "completed":
-            then = "; retry that job, then this one" if status == "failed" else ""
-            raise ChildJobError(
-                f"job {job_id}, which this routine has started, is {status}: "
-                f"{job._told_reason()}{then}"
-            )
+            raise child_error(job._engine.reader, job_id, status)
         return [
             {"routine_id": one.routine_id, "event": one.event, "params": one.params}
             for one in job.outputs

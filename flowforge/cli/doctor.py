@@ -16,7 +16,6 @@ from flowforge.cli.doctor_server import examine_server
 from flowforge.cli.doctor_work import examine_delays, examine_work
 from flowforge.cli.doctor_workers import (
     ACTIVE,
-    STALE,
     examine_needs,
     examine_workers,
     read_workers,
@@ -26,6 +25,7 @@ from flowforge.cli.render import clean, console, json_option, print_json
 from flowforge.cli.session import KeptEngine, Session, pass_session
 from flowforge.engine import Engine
 from flowforge.errors import FlowForgeError
+from flowforge.worker.duties.presence import STALE
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 

@@ -9,12 +9,8 @@ from flowforge.cli.findings import Finding, Worker
 from flowforge.codec import unpack_record
 from flowforge.engine import Engine
 from flowforge.errors import RecordError
-from flowforge.worker.duties.presence import FORGOTTEN
+from flowforge.worker.duties.presence import FORGOTTEN, STALE
 from flowforge.worker.maintenance import FOLLOW, LEAD
-from flowforge.worker.server_side import PRESENCE_INTERVAL
-
-#: Seconds without a report after which a worker counts as gone: three reports are missing.
-STALE = int(3 * PRESENCE_INTERVAL)
 
 #: Active jobs of each status whose needs are examined, the newest first.
 SAMPLE = 1000

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from flowforge.cli.arguments import filled, job_argument, json_value, pairs
-from flowforge.cli.doctor_workers import STALE, read_workers
+from flowforge.cli.doctor_workers import read_workers
 from flowforge.cli.render import clean, json_option, print_json
 from flowforge.cli.report import print_result
 from flowforge.cli.session import KeptEngine, Session, ends_with_process, pass_session
@@ -19,6 +19,7 @@ from flowforge.cli.target import choose_entry, load_flow
 from flowforge.cli.waiting import explained, make_view, wait_for
 from flowforge.embedded import EmbeddedEngine
 from flowforge.engine import Engine
+from flowforge.worker.duties.presence import STALE
 
 _watch = click.option("--watch", is_flag=True, help="Show a line of progress for each routine.")
 _timeout = click.option(

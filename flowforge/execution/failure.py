@@ -11,8 +11,10 @@ import traceback
 from collections.abc import Callable
 
 from flowforge.codec import pack_record
+from flowforge.errors import ChildJobError
 from flowforge.execution.delivery import Delivery
 from flowforge.execution.ending import ends_worker
+from flowforge.execution.frames import own_frame
 from flowforge.execution.secret_texts import SecretTexts
 
 #: Characters of an error's type, message and traceback that are kept.
@@ -28,6 +30,10 @@ class Problem:
     """An exception as text, with the values of secret params blanked out."""
 
     def __init__(self, error: BaseException, delivery: Delivery) -> None:
+        #: File, line and function of the user's own code.
+        self.at = _text(lambda: own_frame(error), "")
+        # Not isinstance, which asks the exception what it is.
+        self.root = error.root if type(error) is ChildJobError else None
         secrets = SecretTexts(delivery)
         self.type = type_of(error)
         message = secrets.hide(message_of(error))
@@ -43,10 +49,12 @@ class Problem:
                 "type": self.type,
                 "message": self.message,
                 "traceback": self.traceback,
+                "at": self.at,
                 "routine_id": delivery.routine.id,
                 "slot": delivery.slot.name,
                 "invocation": delivery.number,
                 "attempt": delivery.attempt,
+                **({} if self.root is None else {"root": list(self.root)}),
             }
         )
 

@@ -137,6 +137,9 @@ class Reader:
             state = _counted(counters, f"{index}.")
             if state:
                 states[routine.id] = state
+                raw = counters.get(f"{index}.error".encode())
+                what = f"the latest error of {routine.id!r} in job {job_id}"
+                state["last_error"] = None if raw is None else _latest_error(raw, what)
                 state["stats"] = _stats(stats, f"{index}.".encode())
         for key, value in data.items():
             routine_id, _, name = key.decode().partition("\x00")
@@ -238,6 +241,15 @@ def _counted(counters: dict[bytes, bytes], prefix: str) -> dict[str, Any]:
     state["total_seconds"] = int(get("micros") or 0) / 1e6
     state["latest_seconds"] = int(get("latest") or 0) / 1e6
     return state
+
+
+def _latest_error(raw: bytes, what: str) -> dict[str, Any] | None:
+    """Type and message of an attempt's error, and when it was recorded."""
+    at, _, details = raw.partition(b" ")
+    error = _details("failed", details, what).get("error")
+    if error is None:
+        return None
+    return {"type": error["type"], "message": error["message"], "at": moment(at)}
 
 
 def _routine_status(state: dict[str, Any], latest: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flowforge.codec import pack_record
-from tests.contract.bench import DEFINITION, LONG, Bench
+from tests.contract.bench import DEFINITION, DETAILS, LONG, Bench
 
 # --- a retry later -------------------------------------------------------------------------
 
@@ -327,3 +327,26 @@ def test_a_skip_after_retries_completes(bench: Bench) -> None:
     bench.start(job, token="t2")
     effects_free = bench.commit(job, token="t2", outcome="skipped")
     assert (effects_free, bench.status(job)) == ("ok", "completed")
+
+
+def test_the_latest_error_stays_with_the_routine(bench: Bench) -> None:
+    """When, and the details of the attempt; returns to other workers are no errors."""
+    job = bench.submit()
+    bench.start(job, token="t1")
+    bench.release(job, token="t1", delay=-1)
+    assert "0.error" not in bench.hash("routines", job)
+    bench.store.release_due(10)
+    bench.start(job, token="t2")
+    bench.retry_later(job, token="t2", delay=-1)
+    at, _, details = bench.hash("routines", job)["0.error"].partition(b" ")
+    assert details == DETAILS
+    assert at == bench.hash("routines", job)["0.ended"]
+
+
+@pytest.mark.parametrize("outcome", ["error_continued", "skipped", "completed"])
+def test_an_error_that_was_passed_over_stays_as_well(bench: Bench, outcome: str) -> None:
+    """And nothing is kept of an invocation that has completed."""
+    job = bench.submit()
+    bench.start(job)
+    assert bench.commit(job, outcome=outcome) == "ok"
+    assert ("0.error" in bench.hash("routines", job)) == (outcome != "completed")

@@ -43,6 +43,7 @@ end
 call('HDEL', k_invocations(id), tag)
 call('HDEL', k_attempts(id), tag, 'l' .. tag, 'u' .. tag)
 count_attempt(job, tag, outcome, outcome, micros, now)
+if outcome ~= 'completed' then keep_error(job, tag, details, now) end
 remember(job, outcome, tag, details)
 for i = first_child, first_child + (children - 1) * 4, 4 do
   deliver(job, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])

@@ -24,6 +24,7 @@ local most = tonumber(ARGV[11] or 0)
 if action == 'release' and most > 0 and call('HINCRBY', k_attempts(id), 'u' .. tag, 1) >= most then
   action = 'stop'
 end
+if action ~= 'release' then keep_error(job, tag, details, now) end
 if action == 'retry' or action == 'release' then
   local how = action == 'retry' and 'retried' or 'released'
   if action == 'release' then call('HINCRBY', k_attempts(id), tag, -1) end

@@ -8,6 +8,9 @@ from typing import Any
 from flowforge.codec import pack_record, unpack_record
 from flowforge.store.store import Store
 
+#: Seconds without a report after which a worker counts as gone: three reports are missing.
+STALE = 15
+
 #: Seconds until a worker that stopped reporting is forgotten.
 FORGOTTEN = 120
 

@@ -38,3 +38,8 @@ local function count_attempt(job, tag, how, status, micros, now)
   if micros > 0 then call('HINCRBY', key, r .. '.micros', micros) end
   call('HSET', key, r .. '.status', status, r .. '.ended', now, r .. '.latest', micros)
 end
+
+-- Keeps the error of an attempt as the routine's latest: when, and the packed details of the attempt.
+local function keep_error(job, tag, details, now)
+  call('HSET', k_routines(job.id), routine_of(tag) .. '.error', string.format('%d ', now) .. details)
+end

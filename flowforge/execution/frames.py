@@ -1,0 +1,36 @@
+"""Where in the user's own code an exception was raised."""
+
+from __future__ import annotations
+
+import sysconfig
+import traceback
+from pathlib import Path
+
+#: Folders of code that is not the user's: Python's, and what is installed.
+_LIBRARIES = tuple(
+    f"{folder}/" for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    if (folder := sysconfig.get_path(name))
+)  # fmt: skip
+_OWN = f"{Path(__file__).parents[1]}/"
+
+
+def own_frame(error: BaseException) -> str:
+    """The innermost frame of the user's code, as ``/app/orders.py:12, in charge``.
+
+    Of a handler that is installed as a library the handler's own; empty when no handler ran.
+    """
+    frames = [
+        (frame.f_code.co_filename, line, frame.f_code.co_name)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if not frame.f_code.co_filename.startswith(_OWN)
+    ]
+    theirs = [found for found in frames if not _in_library(found[0])]
+    if not frames:
+        return ""
+    file, line, name = theirs[-1] if theirs else frames[0]
+    return f"{file}:{line}, in {name}"
+
+
+def _in_library(file: str) -> bool:
+    # Compiled extensions name their source, which is not installed.
+    return file.startswith((*_LIBRARIES, "<frozen")) or file.endswith((".pyx", ".pxd"))

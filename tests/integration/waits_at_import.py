@@ -1,0 +1,7 @@
+"""What a script looks like that forgot its ``__main__`` guard."""
+
+from __future__ import annotations
+
+from tests.integration.told_flows import inner
+
+print(inner.execute("echo", {"n": 1}).result())

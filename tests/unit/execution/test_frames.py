@@ -1,0 +1,48 @@
+"""Which frame of an exception is the user's own."""
+
+from __future__ import annotations
+
+import json
+
+from flowforge.codec import packb
+from flowforge.execution.frames import own_frame
+
+
+def in_a_library() -> None:
+    """The innermost frames are those of Python's own json."""
+    json.loads("{")
+
+
+def in_the_engine() -> None:
+    """The innermost frame is FlowForge's."""
+    packb(object())
+
+
+def caught(function: object) -> BaseException:
+    try:
+        function()  # type: ignore[operator]
+    except (ValueError, TypeError) as error:
+        return error
+    raise AssertionError
+
+
+def test_the_innermost_frame_of_the_users_code_is_told() -> None:
+    """Not the library's or the engine's that it called."""
+    for function in (in_a_library, in_the_engine):
+        where = own_frame(caught(function))
+        line = function.__code__.co_firstlineno + 2
+        assert where == f"{__file__}:{line}, in {function.__name__}"
+
+
+def test_an_installed_handler_is_told_itself() -> None:
+    """When all the code is a library's, its outermost frame is nearest to the user."""
+    error = caught(in_a_library)
+    assert error.__traceback__ is not None
+    inner = error.__traceback__.tb_next
+    assert inner is not None
+    assert own_frame(error.with_traceback(inner.tb_next)).endswith(", in loads")
+
+
+def test_an_error_before_the_handler_has_no_frame() -> None:
+    """A missing argument is raised by the engine."""
+    assert own_frame(ValueError()) == ""
