@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeAlias
@@ -136,20 +137,32 @@ class Definition:
         raw = slots[slot_index].get("join") if slot_index < len(slots) else None
         return None if raw is None else Join.deserialize(raw)
 
-    def ancestors(self, index: int) -> frozenset[int]:
-        """Return every routine from which a delivery can lead to this one; itself on a cycle."""
-        found: set[int] = set()
-        to_visit = [index]
-        while to_visit:
-            target = self.routines[to_visit.pop()].id
-            sources = {
-                self.index(connection.source_routine_id)
-                for connection in self.connections
-                if connection.target_routine_id == target
-            }
-            to_visit += sources - found
-            found |= sources
-        return frozenset(found)
+    def ancestors(self, index: int) -> int:
+        """Return every routine from which a delivery can lead to this one, as bits by index.
+
+        A routine on a cycle is among its own.
+        """
+        return self._ancestors[index]
+
+    @cached_property
+    def _ancestors(self) -> list[int]:
+        targets: list[set[int]] = [set() for _ in self.routines]
+        for connection in self.connections:
+            source = self.index(connection.source_routine_id)
+            targets[source].add(self.index(connection.target_routine_id))
+        found = [0] * len(targets)
+        order = _sources_first(targets)
+        changed = True
+        # Once without cycles, and once to see it.
+        while changed:
+            changed = False
+            for source in order:
+                above = found[source] | 1 << source
+                for target in targets[source]:
+                    if above & ~found[target]:
+                        found[target] |= above
+                        changed = True
+        return found
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Definition:
@@ -194,3 +207,21 @@ class Definition:
                 raise CorruptRecordError(f"{where}: {connection} starts at an unknown event")
             if target is None or connection.target_slot not in target.slot_names:
                 raise CorruptRecordError(f"{where}: {connection} ends at an unknown slot")
+
+
+def _sources_first(targets: Sequence[set[int]]) -> list[int]:
+    """The nodes of a graph, each before its targets but for cycles."""
+    order: list[int] = []
+    known: set[int] = set()
+    for root in range(len(targets)):
+        path = [] if root in known else [(root, iter(targets[root]))]
+        known.add(root)
+        while path:
+            node, left = path[-1]
+            target = next((target for target in left if target not in known), None)
+            if target is None:
+                order.append(path.pop()[0])
+            else:
+                known.add(target)
+                path.append((target, iter(targets[target])))
+    return order[::-1]

@@ -130,20 +130,27 @@ class Router:
             waits = message_format(routine.class_name, queue, CHILD_SLOT)
             fields[f"m{index}.{CHILD_SLOT_INDEX}"] = waits
         fields["queues"] = len({fields[f"q{index}"] for index in range(len(definition.routines))})
-        joins = "".join(_join_rules(definition))
-        return {**fields, "joins": joins} if joins else fields
+        joins = dict(_join_rules(definition))
+        return {**fields, **joins, "joins": len(joins)} if joins else fields
 
 
-def _join_rules(definition: Definition) -> Iterator[str]:
-    """What the scripts need of each join: ``r.s kind timeout-ms otherwise ancestors``, a line."""
+def _join_rules(definition: Definition) -> Iterator[tuple[str, str]]:
+    """A field for each join, ``j<r.s>``: ``kind timeout-ms otherwise ancestors``."""
     for index in range(len(definition.routines)):
         for position in range(len(definition.slot_names(index))):
             join = definition.join(index, position)
             if join is None:
                 continue
             ancestors = definition.ancestors(index)
-            kind = "quiet" if index in ancestors else "all"
+            kind = "quiet" if ancestors >> index & 1 else "all"
             timeout = 0 if join.timeout is None else max(1, round(join.timeout * 1000))
-            up = ",".join(str(ancestor) for ancestor in sorted(ancestors)) or "-"
             kind = kind if join.needs is None else "count"
-            yield f"{index}.{position} {kind} {timeout} {join.otherwise} {up}\n"
+            up = _rows(ancestors) or "-"
+            yield f"j{index}.{position}", f"{kind} {timeout} {join.otherwise} {up}"
+
+
+def _rows(indexes: int) -> str:
+    """The indexes whose bits are set, those in a row as one: ``0-3,7``."""
+    bits = f"{indexes:b}"[::-1]
+    rows = (match.span() for match in re.finditer("1+", bits))
+    return ",".join(str(a) if b - a == 1 else f"{a}-{b - 1}" for a, b in rows)

@@ -45,6 +45,12 @@ def record(number: int = 0, **params: Any) -> bytes:
 Fields = dict[str, str | bytes | int | float]
 
 
+def rules(joins: str) -> Fields:
+    """Joins as a definition stores them, of lines ``r.s kind timeout-ms otherwise ancestors``."""
+    lines = [line.split(" ", 1) for line in joins.splitlines()]
+    return {**{f"j{slot}": rule for slot, rule in lines}, "joins": len(lines)} if lines else {}
+
+
 @dataclass(frozen=True)
 class Request:
     """One job to submit."""
@@ -83,14 +89,14 @@ class Bench:
     # --- going through the transitions -------------------------------------------------
 
     def fields(self, joins: str = "") -> Fields:
-        """The stored form of the definition; ``joins`` as ``Router.fields`` writes them."""
+        """The stored form of the definition; ``joins``: a line for each, its slot and its rule."""
         found: Fields = {"json": "{}"}
         for routine in range(ROUTINES):
             queue = self.other_list if routine == 2 else self.list
             found[f"q{routine}"] = queue
             for slot in (*range(SLOTS), WAITING_SLOT):
                 found[f"m{routine}.{slot}"] = message_format(f"t.R{routine}", queue, f"s{slot}")
-        return {**found, "joins": joins} if joins else found
+        return {**found, **rules(joins)}
 
     def submission(self, **changes: Any) -> Request:
         """A job to submit. ``changes``: fields of Submission and of NewJob."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from flowforge.store.link import Argument
 from tests.contract.bench import Bench
+from tests.contract.reference.flow import RULES
 from tests.contract.reference.jobs import ENDED, Job
 from tests.contract.reference.model import Model
 
@@ -15,8 +16,8 @@ _HASHES = (
     "children",
 )  # fmt: skip
 
-#: Keys of a job, all of which have to go some time after its end.
-_KEYS = (*_HASHES, "backlog", "stats", "segments", "late", "history", "outputs", "pauses")
+#: Keys of a job that go by themselves some time after its end.
+_KEYS = (*_HASHES, "backlog", "stats", "late", "history", "outputs", "pauses")
 
 
 class Stored:
@@ -35,10 +36,11 @@ class Stored:
         for attempt in model.stagers:
             segment = key("segment", "/".join(attempt))
             self._ask("part", "/".join(attempt), "LLEN", segment)
-            self._ask("part ttl", "/".join(attempt), "PTTL", segment)
         for job in model.jobs.values():
             for name in _HASHES:
                 self._ask(name, job.id, "HGETALL", key(name, job.id))
+            self._ask("opened", job.id, "ZRANGE", key("opened", job.id), 0, -1)
+            self._ask("expiry", job.id, "ZSCORE", key("expiry"), job.id)
             self._ask("backlog", job.id, "LRANGE", key("backlog", job.id), 0, -1)
             self._ask("late", job.id, "LRANGE", key("late", job.id), 0, -1)
             self._ask("history", job.id, "XRANGE", key("history", job.id), "-", "+")
@@ -138,12 +140,14 @@ def _check_counters(row: dict[str, bytes], model: Model, job: Job) -> None:
 
 def _check_staged(stored: Stored, model: Model, job: Job) -> None:
     """What is kept of emissions is what is neither released nor dropped."""
+    if job.status == "cancelled":
+        # The upkeep takes it away, in pieces.
+        assert not stored.raw("segments", job.id)
+        return
     committed = [
         "/".join(attempt) for attempt in model.stagers - model.parts.keys() if attempt[0] == job.id
     ]
     assert sum(stored.raw("part", attempt) for attempt in committed) == len(job.staged)
-    if job.status in ENDED:
-        assert all(stored.raw("part ttl", attempt) != -1 for attempt in committed)
 
 
 def _check_merges(stored: Stored, job: Job) -> None:
@@ -160,6 +164,8 @@ def _check_joins(stored: Stored, model: Model, job: Job) -> None:
     opened = {field: f"{c.number} {len(c.items)}" for field, c in job.open.items()}
     found = stored.hash("joins", job.id)
     assert {field: state.decode() for field, state in found.items()} == opened
+    places = stored.texts("opened", job.id)
+    assert {_field_of(place) for place in places} == {(f, c.number) for f, c in job.open.items()}
     items = {
         f"{number}.{place}": item
         for number, collected in job.collected.items()
@@ -169,10 +175,29 @@ def _check_joins(stored: Stored, model: Model, job: Job) -> None:
     waiters = {child: tag.decode() for child, tag in stored.hash("children", job.id).items()}
     assert waiters == job.children
     if job.joins:
-        counted = stored.hash("outstanding", job.id)
-        counted.pop("open", None)
-        numbers = {int(routine): int(count) for routine, count in counted.items()}
-        assert numbers == {routine: model.outstanding(job, routine) for routine in numbers}
+        _check_outstanding(stored, model, job)
+
+
+def _field_of(place: str) -> tuple[str, int]:
+    """Slot with key, and number, of an open collection's entry in the index."""
+    slot, number, key = place.split("/", 2)
+    return f"{slot}/{key}", int(number)
+
+
+def _check_outstanding(stored: Stored, model: Model, job: Job) -> None:
+    """What is outstanding of each routine; every open join of everything waits in one place."""
+    fields = stored.hash("outstanding", job.id)
+    numbers = {int(routine): int(n) for routine, n in fields.items() if routine.isdigit()}
+    assert numbers == {routine: model.outstanding(job, routine) for routine in numbers}
+    waiting: Counter[str] = Counter()
+    for field, slots in fields.items():
+        if field == "look" or field.startswith("at"):
+            waiting.update(slot.partition(":")[0] for slot in slots.decode().split())
+            # A routine at rest keeps nobody waiting.
+            assert field == "look" or numbers[int(field[2:])] > 0
+    assert waiting == Counter(f[5:] for f in fields if f.startswith("waits"))
+    slots = {field.partition("/")[0] for field in job.open}
+    assert {slot for slot in slots if RULES[slot].kind == "all"} <= waiting.keys()
 
 
 def _check_attempts(stored: Stored, job: Job) -> None:
@@ -197,7 +222,8 @@ def _check_routines(stored: Stored, model: Model, job: Job) -> None:
 
 
 def _check_times_to_live(stored: Stored, job: Job) -> None:
-    """Nothing of an ended job stays for ever."""
+    """Nothing of an ended job stays for ever: what has no time of its own goes with its row."""
+    assert stored.raw("expiry", job.id) is not None
     for name in _KEYS:
         assert stored.raw("ttl", f"{job.id} {name}") != -1, name
 

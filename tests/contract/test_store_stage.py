@@ -9,7 +9,9 @@ import pytest
 
 from flowforge.execution.effects import NOBODY
 from flowforge.store.link import Argument, Link
+from flowforge.worker.duties.disposal import Disposal
 from tests.contract.bench import Bench, Child, record
+from tests.support.eventually import eventually
 
 FIVE: list[Child] = [(1, 0, "")] * 5
 
@@ -132,7 +134,7 @@ def test_what_an_attempt_staged_goes_with_it(bench: Bench, end: str) -> None:
 
 
 def test_a_cancel_drops_what_is_staged(bench: Bench) -> None:
-    """Released or not: of a cancelled job nothing is left to run."""
+    """Released or not: of a cancelled job nothing is left to run, and the upkeep removes it."""
     job = bench.submit(window=1)
     bench.start(job)
     bench.stage(job, FIVE)
@@ -141,6 +143,8 @@ def test_a_cancel_drops_what_is_staged(bench: Bench) -> None:
     bench.stage(job, FIVE, "2.1.0")
     bench.store.cancel(job, "")
     assert bench.commit(job, "2.1.0", staged={1: 5}) == "dropped"
+    assert not bench.link.call("EXISTS", bench.key("segments", job))
+    Disposal(bench.store).run_once()
     assert segments(bench) == []
 
 
@@ -152,11 +156,23 @@ def test_a_failed_job_keeps_what_is_staged(bench: Bench) -> None:
     bench.commit(job, staged={1: 5})
     bench.start(job, "2.1.0")
     bench.fail(job, "2.1.0")
-    assert all(bench.link.call("PTTL", key) > 0 for key in segments(bench))
     bench.store.retry(job)
     assert all(bench.link.call("PTTL", key) == -1 for key in segments(bench))
     assert len(run_all(bench, job)) == 5
     assert bench.status(job) == "completed"
+
+
+def test_what_a_failed_job_staged_goes_with_the_job(bench: Bench) -> None:
+    """Nobody retried it: retention throws it away, however many attempts had staged."""
+    job = bench.submit(window=2, keep=20)
+    bench.start(job)
+    bench.stage(job, FIVE)
+    bench.commit(job, staged={1: 5})
+    bench.start(job, "2.1.0")
+    bench.fail(job, "2.1.0")
+    assert eventually(lambda: bench.store.run("prune", 10)) == 1
+    Disposal(bench.store).run_once()
+    assert not [key for key in bench.every_key() if job in key]
 
 
 def test_only_the_holder_of_the_lease_can_stage(bench: Bench) -> None:

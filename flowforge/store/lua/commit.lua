@@ -120,7 +120,7 @@ for _ = 1, tonumber(take()) do
 end
 
 if job.joins and call('HINCRBY', k_outstanding(id), routine_of(tag), -1) <= 0 then
-  fire_complete(job, now)
+  fire_complete(job, now, (routine_of(tag)))
 end
 settle(job, now)
 -- Behind the last change of this job: one that ends at once changes it again.

@@ -3,9 +3,13 @@
 -- Out: 1, or 0 when the trash is empty
 --@include base
 local most = tonumber(ARGV[2])
+
+-- Segments removed at once; each is a list of up to 200 records.
+local SEGMENTS = 50
+
 local entry = call('LINDEX', k_trash(), 0)
 if not entry then return 0 end
--- Items of a collection, or else a key.
+-- Items of a collection, or else a key: a hash, a list of segments, a sorted set.
 local id, number, first, last = string.match(entry, '^(%S+) (%d+) (%d+) (%d+)$')
 local key, fields, more = k_thrown_away(entry), {}, true
 if id then
@@ -13,7 +17,14 @@ if id then
   for i = first, math.min(last, first + most - 1) do fields[#fields + 1] = number .. '.' .. i end
   more = last >= first + most
 else
-  fields = call('HRANDFIELD', key, most) or {}
+  local kind = call('TYPE', key).ok
+  if kind == 'list' then
+    for _, segment in ipairs(call('LPOP', key, SEGMENTS)) do call('UNLINK', k_segment(segment)) end
+  elseif kind == 'zset' then
+    call('ZREMRANGEBYRANK', key, 0, most - 1)
+  elseif kind == 'hash' then
+    fields = call('HRANDFIELD', key, most) or {}
+  end
 end
 if fields[1] then call('HDEL', key, unpack(fields)) end
 if not more or call('EXISTS', key) == 0 then

@@ -20,7 +20,7 @@ local function time_out(job, about, now)
   end
   give_up(job, field, number, tonumber(count), 'late', now)
   if ENDED[job.status] then
-    local rule = rules_of(job)[split_field(field)]
+    local rule = rule_of(job, (split_field(field)))
     call('ZADD', k_timers(), now + rule.timeout, job.id .. '/join/' .. about)
   else
     save_job(job, now)

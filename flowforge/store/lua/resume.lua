@@ -16,9 +16,6 @@ local function revive(job)
   for _, keys in ipairs({ kept_of(job.id), hashes, lists }) do
     for _, key in ipairs(keys) do call('PERSIST', key) end
   end
-  for _, segment in ipairs(call('LRANGE', k_segments(job.id), 0, -1)) do
-    call('PERSIST', k_segment(segment))
-  end
   local idempotency = call('HGET', k_job(job.id), 'idempotency')
   if idempotency then call('PERSIST', k_idempotency(idempotency)) end
   call('ZREM', k_expiry(), job.id)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flowforge.worker.envelope import message_format
-from tests.contract.bench import LONG, WAITING_SLOT, Fields
+from tests.contract.bench import LONG, WAITING_SLOT, Fields, rules
 
 ROUTINES = 6
 SLOTS = 2
@@ -91,7 +91,7 @@ def fields(flow: str, lists: tuple[str, str]) -> Fields:
             found[f"m{routine}.{slot}"] = message_format(f"t.R{routine}", queue, f"s{slot}")
     if flow == JOINING:
         found["queues"] = 2
-        found["joins"] = "".join(_rule_text(slot, rule) for slot, rule in RULES.items())
+        found |= rules("".join(_rule_text(slot, rule) for slot, rule in RULES.items()))
     return found
 
 

@@ -48,10 +48,8 @@ local function finish(job, status, now)
     throw_away(job.joins and work_of(job.id) or { k_attempts(job.id), k_merges(job.id) })
     call('UNLINK', k_segments(job.id), k_late(job.id))
   else
+    -- Segments and the index of open collections of a failed job go when it is forgotten.
     local hashes, lists = work_of(job.id)
-    for _, segment in ipairs(call('LRANGE', k_segments(job.id), 0, -1)) do
-      lists[#lists + 1] = k_segment(segment)
-    end
     if status == 'failed' then
       for _, key in ipairs(hashes) do
         call('PEXPIRE', key, job.keep + (call('HLEN', key) > FEW and SPARE or 0))
@@ -60,6 +58,7 @@ local function finish(job, status, now)
     else
       call('PEXPIRE', k_children(job.id), job.keep + SPARE)
       throw_away(hashes, true)
+      throw_away_indexes(job.id)
       for _, key in ipairs(lists) do call('UNLINK', key) end
     end
   end
@@ -87,7 +86,7 @@ end
 -- join's definition says.
 local function give_up(job, field, number, count, why, now)
   local slot, key = split_field(field)
-  if rules_of(job)[slot].otherwise == 'fire' then
+  if rule_of(job, slot).otherwise == 'fire' then
     fire(job, field, number, count)
   else
     fail_job(job, nil, 'join not filled', string.format('%s %d %s/%s', why, count, slot, key), now)
@@ -98,13 +97,16 @@ end
 -- first, which may start more; then what can never be filled is given up. True when the job goes on
 -- or has failed.
 local function resolve_open(job, now)
-  if call('HLEN', k_joins(job.id)) == 0 then return false end
-  local waits = tonumber(call('HGET', k_outstanding(job.id), 'open') or 0) > 0
-  local first = first_in_line(job)
-  local function quiet(slot, rule) return rule.kind ~= 'count' and first(slot, rule) end
-  local function go(field, number, count) fire(job, field, number, count) end
-  if not waits or each_open(job, quiet, go) == 0 then
-    each_open(job, first, function(field, number, count)
+  local slots = open_slots(job)
+  if not slots[1] then return false end
+  local first, quiet = first_in_line(job, slots), {}
+  for _, slot in ipairs(first) do
+    if rule_of(job, slot).kind ~= 'count' then quiet[#quiet + 1] = slot end
+  end
+  if quiet[1] then
+    each_open(job, quiet, MOST_JOINS, function(...) fire(job, ...) end)
+  else
+    each_open(job, first, MOST_JOINS, function(field, number, count)
       if not ENDED[job.status] then give_up(job, field, number, count, 'unfilled', now) end
     end)
   end

@@ -3,27 +3,58 @@
 -- invocation that will handle it, so items of one collection never mix with those of the next.
 --@include base, push
 
+-- definition/slot -> its rule, as far as this script has needed it.
 local join_rules = {}
 
--- slot -> {kind, timeout ms or 0, otherwise, ancestors}; kinds are count, all (fires when no
--- ancestor has anything outstanding) and quiet (all on a cycle: fires when nothing else is left).
-local function rules_of(job)
-  local rules = join_rules[job.def]
-  if not rules then
-    rules = {}
-    local text = call('HGET', k_definition(job.def), 'joins') or ''
-    for slot, kind, timeout, otherwise, up in string.gmatch(text, '(%S+) (%S+) (%S+) (%S+) (%S+)\n') do
-      local ancestors = {}
-      for r in string.gmatch(up, '%d+') do ancestors[#ancestors + 1] = r end
-      rules[slot] = { kind = kind, timeout = tonumber(timeout), otherwise = otherwise, up = ancestors }
+-- kind: count, all (fires when no ancestor has anything outstanding) or quiet (all on a cycle: fires
+-- when nothing else is left). timeout: ms or 0. up: the ancestors, as rows of indexes {first, last};
+-- size: how many there are.
+local function rule_of(job, slot)
+  local place = job.def .. '/' .. slot
+  local rule = join_rules[place]
+  if not rule then
+    local text = call('HGET', k_definition(job.def), 'j' .. slot) or ''
+    local kind, timeout, otherwise, up = string.match(text, '^(%S+) (%S+) (%S+) (%S+)$')
+    rule = { kind = kind, timeout = tonumber(timeout), otherwise = otherwise, up = {}, size = 0 }
+    for first, last in string.gmatch(up, '(%d+)%-?(%d*)') do
+      first = tonumber(first)
+      last = tonumber(last) or first
+      rule.up[#rule.up + 1] = { first, last }
+      rule.size = rule.size + last - first + 1
     end
-    join_rules[job.def] = rules
+    join_rules[place] = rule
   end
-  return rules
+  return rule
+end
+
+-- At most `most` ancestors from place `from` on; the first is at 0.
+local function some_above(rule, from, most)
+  local found, place = {}, 0
+  for _, row in ipairs(rule.up) do
+    for r = row[1] + math.max(0, from - place), row[2] do
+      if #found == most then return found end
+      found[#found + 1] = string.format('%d', r)
+    end
+    place = place + row[2] - row[1] + 1
+  end
+  return found
+end
+
+local function is_above(rule, r)
+  for _, row in ipairs(rule.up) do
+    if r >= row[1] and r <= row[2] then return true end
+  end
+  return false
 end
 
 local function split_field(field)
   return string.match(field, '^([^/]+)/(.*)$')
+end
+
+-- Open collections by slot, and those of one slot in the order of their first items.
+local function place_of(field, number)
+  local slot, key = split_field(field)
+  return string.format('%s/%016d/%s', slot, tonumber(number), key)
 end
 
 -- Hands a collection to its handler, exactly once: the open entry is removed with it. It has been
@@ -31,23 +62,26 @@ end
 local function fire(job, field, number, count)
   local slot, key = split_field(field)
   call('HDEL', k_joins(job.id), field)
+  call('ZREM', k_opened(job.id), place_of(field, number))
   local tag = number .. '.' .. slot
   call('HSET', k_invocations(job.id), tag, 'J' .. count .. ' ' .. key)
-  if rules_of(job)[slot].kind ~= 'count' then call('HINCRBY', k_outstanding(job.id), 'open', -1) end
   enqueue(job, tag)
 end
 
 -- Adds one item. need: how many complete the collection, 0 when its rule is another.
 local function collect(job, slot, need, key, record)
-  local field = slot .. '/' .. key
+  local field, outstanding = slot .. '/' .. key, k_outstanding(job.id)
   local number, count = string.match(call('HGET', k_joins(job.id), field) or '', '^(%d+) (%d+)$')
   if not number then
     job.last = job.last + 1
     number, count = string.format('%d', job.last), 0
-    local rule = rules_of(job)[slot]
+    local rule = rule_of(job, slot)
     -- What it will start may deliver further down.
-    call('HINCRBY', k_outstanding(job.id), string.match(slot, '^%d+'), 1)
-    if rule.kind ~= 'count' then call('HINCRBY', k_outstanding(job.id), 'open', 1) end
+    call('HINCRBY', outstanding, string.match(slot, '^%d+'), 1)
+    call('ZADD', k_opened(job.id), 0, place_of(field, number))
+    if rule.kind == 'all' and call('HSETNX', outstanding, 'waits' .. slot, 1) == 1 then
+      call('HSET', outstanding, 'look', (call('HGET', outstanding, 'look') or '') .. slot .. ':0 ')
+    end
     if rule.timeout > 0 then
       call('ZADD', k_timers(), now_ms() + rule.timeout, job.id .. '/join/' .. number .. ' ' .. field)
     end
@@ -65,46 +99,26 @@ end
 -- Open collections handled by one script.
 local MOST_JOINS = 100
 
--- Calls fn(field, number, count) for open collections of slots that wanted(slot, rule) admits, at
--- most MOST_JOINS; returns how many. What is left over is found by the next call.
-local function each_open(job, wanted, fn)
-  local rules, cursor, found = rules_of(job), '0', {}
-  repeat
-    local page = call('HSCAN', k_joins(job.id), cursor, 'COUNT', MOST_JOINS)
-    cursor = page[1]
-    for i = 1, #page[2], 2 do
-      local slot = split_field(page[2][i])
-      if wanted(slot, rules[slot]) then found[#found + 1] = { page[2][i], page[2][i + 1] } end
+-- Calls fn(field, number, count) for open collections of the slots, at most `most`; returns how
+-- many. What is left over is found by the next call.
+local function each_open(job, slots, most, fn)
+  local found = {}
+  for _, slot in ipairs(slots) do
+    local room = most - #found
+    if room <= 0 then break end
+    for _, place in ipairs(call('ZRANGEBYLEX', k_opened(job.id), '[' .. slot .. '/', '(' .. slot .. '0',
+      'LIMIT', 0, room)) do
+      local number, key = string.match(place, '^[^/]+/(%d+)/(.*)$')
+      found[#found + 1] = { tonumber(number), slot .. '/' .. key }
     end
-  until cursor == '0' or #found >= MOST_JOINS
-  -- In the order of their first items, whatever the hash's own order is.
-  table.sort(found, function(a, b)
-    return tonumber(string.match(a[2], '^%d+')) < tonumber(string.match(b[2], '^%d+'))
-  end)
-  for i = 1, math.min(#found, MOST_JOINS) do
-    local number, count = string.match(found[i][2], '^(%d+) (%d+)$')
-    fn(found[i][1], number, tonumber(count))
   end
-  return math.min(#found, MOST_JOINS)
-end
-
--- Which slots wait for nothing but their own rule, now that only open collections are outstanding:
--- a function of slot and rule. Those on one cycle do not wait for each other.
-local function first_in_line(job)
-  local up_of, open = {}, {}
-  for slot, rule in pairs(rules_of(job)) do
-    local r = string.match(slot, '^%d+')
-    up_of[r] = {}
-    for _, ancestor in ipairs(rule.up) do up_of[r][ancestor] = true end
-    open[r] = tonumber(call('HGET', k_outstanding(job.id), r) or 0) > 0
+  -- In the order of their first items.
+  table.sort(found, function(a, b) return a[1] < b[1] end)
+  for _, one in ipairs(found) do
+    local number, count = string.match(call('HGET', k_joins(job.id), one[2]), '^(%d+) (%d+)$')
+    fn(one[2], number, tonumber(count))
   end
-  return function(slot, rule)
-    local r = string.match(slot, '^%d+')
-    for _, ancestor in ipairs(rule.up) do
-      if open[ancestor] and not up_of[ancestor][r] then return false end
-    end
-    return true
-  end
+  return #found
 end
 
 -- Has the upkeep go on with the job where a script had done enough.
@@ -112,25 +126,98 @@ local function look_again(job, now)
   call('ZADD', k_timers(), now, job.id .. '/more')
 end
 
--- Fires the collections of all-joins above which nothing is outstanding any more. Staged
--- emissions could still deliver anything, so they have to be released first.
-local function fire_complete(job, now)
-  if not job.joins or job.staged > 0 then return end
-  if tonumber(call('HGET', k_outstanding(job.id), 'open') or 0) == 0 then return end
-  local complete = {}
-  local any = false
-  for slot, rule in pairs(rules_of(job)) do
-    -- Without ancestors only the job's entry delivers, and that is settled at once.
-    if rule.kind == 'all' and #rule.up > 0 then
-      local sum = 0
-      for _, n in ipairs(call('HMGET', k_outstanding(job.id), unpack(rule.up))) do
-        sum = sum + tonumber(n or 0)
+-- Ancestors whose counts one script looks at, but for those of the last slot.
+local MOST_ABOVE = 4000
+
+-- Place and routine of an ancestor that has something outstanding, or nil when none has. The search
+-- goes round from a place: what was found at rest there before may have work again.
+local function blocker_of(job, rule, from)
+  local seen, most = 0, 8
+  while seen < rule.size do
+    local at = (from + seen) % rule.size
+    local some = some_above(rule, at, math.min(most, rule.size - seen))
+    for i, n in ipairs(call('HMGET', k_outstanding(job.id), unpack(some))) do
+      if tonumber(n or 0) > 0 then return at + i - 1, some[i], seen + i end
+    end
+    seen = seen + #some
+    most = math.min(4 * most, 1000)
+  end
+  return nil, nil, seen
+end
+
+-- Fires the collections of all-joins above which nothing is outstanding any more. Each slot with open
+-- ones waits at one ancestor that has something outstanding, as 'slot:place ' in the field 'at<r>',
+-- and is looked at when that comes to rest; or in 'look', to be looked at next time. r: the routine
+-- that has come to rest, or nil.
+local function fire_complete(job, now, r)
+  if not job.joins then return end
+  local outstanding, rested = k_outstanding(job.id), 'at' .. (r or '')
+  local f = call('HMGET', outstanding, 'look', rested)
+  if not f[1] and not f[2] then return end
+  local waits, moved, seen, fired = (f[1] or '') .. (f[2] or ''), { look = {} }, 0, 0
+  call('HDEL', outstanding, 'look', rested)
+  -- Staged emissions could still deliver anything, so they have to be released first.
+  if job.staged > 0 then
+    call('HSET', outstanding, 'look', waits)
+    return
+  end
+  for slot, from in string.gmatch(waits, '(%S+):(%d+) ') do
+    local to = 'look'
+    if seen < MOST_ABOVE and fired < MOST_JOINS then
+      local place, blocker, looked = blocker_of(job, rule_of(job, slot), tonumber(from))
+      seen = seen + looked
+      from, to = place or 0, blocker and 'at' .. blocker
+      if not blocker then
+        local room = MOST_JOINS - fired
+        local done = each_open(job, { slot }, room, function(...) fire(job, ...) end)
+        fired = fired + done
+        if done == room then to = 'look' else call('HDEL', outstanding, 'waits' .. slot) end
       end
-      if sum == 0 then complete[slot], any = true, true end
+    end
+    if to then
+      moved[to] = moved[to] or {}
+      table.insert(moved[to], slot .. ':' .. from .. ' ')
     end
   end
-  if not any then return end
-  local function wanted(slot) return complete[slot] end
-  local fired = each_open(job, wanted, function(field, number, count) fire(job, field, number, count) end)
-  if fired == MOST_JOINS then look_again(job, now) end
+  if moved.look[1] then look_again(job, now) end
+  for to, slots in pairs(moved) do
+    if slots[1] then
+      local before = call('HGET', outstanding, to) or ''
+      call('HSET', outstanding, to, before .. table.concat(slots))
+    end
+  end
+end
+
+-- Every slot with open collections.
+local function open_slots(job)
+  local slots, from = {}, '-'
+  while true do
+    local place = call('ZRANGEBYLEX', k_opened(job.id), from, '+', 'LIMIT', 0, 1)[1]
+    if not place then return slots end
+    local slot = split_field(place)
+    slots[#slots + 1] = slot
+    from = '[' .. slot .. '0'
+  end
+end
+
+-- Of these slots, those that wait for nothing but their own rule, now that only open collections are
+-- outstanding. Those on one cycle do not wait for each other. As many as one script can handle.
+local function first_in_line(job, slots)
+  local found = {}
+  local open = {}
+  for i, slot in ipairs(slots) do
+    open[i] = { r = tonumber(string.match(slot, '^%d+')), rule = rule_of(job, slot) }
+  end
+  for i, one in ipairs(open) do
+    local first = true
+    for _, other in ipairs(open) do
+      if is_above(one.rule, other.r) and not is_above(other.rule, one.r) then
+        first = false
+        break
+      end
+    end
+    if first then found[#found + 1] = slots[i] end
+    if #found == MOST_JOINS then break end
+  end
+  return found
 end

@@ -13,22 +13,33 @@ local SPARE = 3600000
 -- What only a job that can go on needs: hashes, the children's last, and lists.
 local function work_of(id)
   return { k_invocations(id), k_attempts(id), k_merges(id), k_outstanding(id), k_joins(id),
-    k_collected(id), k_children(id) }, { k_backlog(id), k_segments(id), k_late(id) }
+    k_collected(id), k_children(id) }, { k_backlog(id), k_late(id) }
 end
 
--- Removes hashes. A large one is called in the trash what it was called without its root. With `told`
--- the last hash is that of children, and stays if they are many: they are to be told of the end first.
+-- Puts a key into the trash, called what it was called without its root.
+local function throw_whole(key)
+  local name = string.sub(key, #P + 1)
+  call('RENAME', key, k_thrown_away(name))
+  call('RPUSH', k_trash(), name)
+end
+
+-- Removes hashes; large ones wait in the trash. With `told` the last hash is that of children, and
+-- stays if they are many: they are to be told of the end first.
 local function throw_away(keys, told)
   if told and call('HLEN', keys[#keys]) > FEW then table.remove(keys) end
   local small = {}
   for _, key in ipairs(keys) do
-    if call('HLEN', key) > FEW then
-      local name = string.sub(key, #P + 1)
-      call('RENAME', key, k_thrown_away(name))
-      call('RPUSH', k_trash(), name)
-    else
-      small[#small + 1] = key
-    end
+    if call('HLEN', key) > FEW then throw_whole(key) else small[#small + 1] = key end
   end
   if small[1] then call('UNLINK', unpack(small)) end
+end
+
+-- Removes what is no hash: the index of open collections, and segments, each a key of its own.
+local function throw_away_indexes(id)
+  if call('EXISTS', k_segments(id)) == 1 then throw_whole(k_segments(id)) end
+  if call('ZCARD', k_opened(id)) > FEW then
+    throw_whole(k_opened(id))
+  else
+    call('UNLINK', k_opened(id))
+  end
 end
