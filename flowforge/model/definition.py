@@ -217,7 +217,7 @@ def _sources_first(targets: Sequence[set[int]]) -> list[int]:
         path = [] if root in known else [(root, iter(targets[root]))]
         known.add(root)
         while path:
-            node, left = path[-1]
+            _, left = path[-1]
             target = next((target for target in left if target not in known), None)
             if target is None:
                 order.append(path.pop()[0])

@@ -22,7 +22,7 @@ PATTERNS: dict[str, str] = {
     "routine_data": "j:{}:u",  # hash: routine id/key -> packed value
     "segments": "j:{}:g",  # list: id/tag/token of every staged emission that is not yet released
     "segment": "g:{}",  # list per attempt: staged children
-    "outstanding": "j:{}:n",  # hash, with joins: routine -> uncommitted invocations; who waits for it
+    "outstanding": "j:{}:n",  # hash: routine -> uncommitted invocations; joins that wait for it
     "joins": "j:{}:k",  # hash: r.s/key -> number and count of a collection that is open
     "opened": "j:{}:q",  # zset: r.s/number/key of a collection that is open
     "collected": "j:{}:c",  # hash: number.i -> record i of a collection

@@ -14,9 +14,10 @@ local function rule_of(job, slot)
   local rule = join_rules[place]
   if not rule then
     local text = call('HGET', k_definition(job.def), 'j' .. slot) or ''
-    local kind, timeout, otherwise, up = string.match(text, '^(%S+) (%S+) (%S+) (%S+)$')
-    rule = { kind = kind, timeout = tonumber(timeout), otherwise = otherwise, up = {}, size = 0 }
-    for first, last in string.gmatch(up, '(%d+)%-?(%d*)') do
+    local kind, timeout, otherwise, up = string.match(text, '^(%l+) (%d+) (%l+) (%S+)$')
+    rule = { kind = kind or 'count', timeout = tonumber(timeout or 0), otherwise = otherwise,
+      up = {}, size = 0 }
+    for first, last in string.gmatch(up or '', '(%d+)%-?(%d*)') do
       first = tonumber(first)
       last = tonumber(last) or first
       rule.up[#rule.up + 1] = { first, last }
@@ -153,9 +154,10 @@ local function fire_complete(job, now, r)
   if not job.joins then return end
   local outstanding, rested = k_outstanding(job.id), 'at' .. (r or '')
   local f = call('HMGET', outstanding, 'look', rested)
-  if not f[1] and not f[2] then return end
+  -- A count of zero goes: the hash stays small, so that a search is quick however large the flow is.
+  call('HDEL', outstanding, 'look', rested, r or '')
   local waits, moved, seen, fired = (f[1] or '') .. (f[2] or ''), { look = {} }, 0, 0
-  call('HDEL', outstanding, 'look', rested)
+  if waits == '' then return end
   -- Staged emissions could still deliver anything, so they have to be released first.
   if job.staged > 0 then
     call('HSET', outstanding, 'look', waits)
@@ -203,8 +205,7 @@ end
 -- Of these slots, those that wait for nothing but their own rule, now that only open collections are
 -- outstanding. Those on one cycle do not wait for each other. As many as one script can handle.
 local function first_in_line(job, slots)
-  local found = {}
-  local open = {}
+  local found, open = {}, {}
   for i, slot in ipairs(slots) do
     open[i] = { r = tonumber(string.match(slot, '^%d+')), rule = rule_of(job, slot) }
   end
