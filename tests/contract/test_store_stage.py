@@ -67,7 +67,7 @@ def test_staged_outputs_hold_up_no_join(bench: Bench) -> None:
     bench.store.stage(job, "1.0.0", "t", [(NOBODY, 0, "", b"x")] * 3, 0)
     bench.commit(job, children=[(1, 0, "j0:")], staged={NOBODY: 3})
     assert bench.tags(job) == {"2.1.0"}
-    assert bench.hash("outstanding", job)["0"] == b"0"
+    assert "0" not in bench.hash("outstanding", job)
     assert len(bench.outputs(job)) == 3
 
 
