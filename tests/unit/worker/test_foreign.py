@@ -14,6 +14,8 @@ from typing import Any
 import msgpack
 import pytest
 from kombu import compression
+from kombu.exceptions import SerializerNotInstalled
+from kombu.serialization import registry
 
 from flowforge.store.dead_letters import DeadLetters
 from flowforge.worker.guard import Guard
@@ -25,6 +27,16 @@ from tests.unit.worker.hostile import BODY, changed, foreign_task, with_body
 def guard(bench: Bench) -> Guard:
     """Of a worker that also runs tasks of its own app."""
     return Guard(bench.store, {"t.R0"}, exclusive=False)
+
+
+@pytest.fixture(autouse=True)
+def without_yaml(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As kombu is where PyYAML is not installed, whatever else this environment needs it for."""
+
+    def not_available(*_: object) -> None:
+        raise SerializerNotInstalled
+
+    monkeypatch.setitem(registry._decoders, "application/x-yaml", not_available)
 
 
 def compressed(body: bytes, method: str = "application/x-gzip") -> bytes:
