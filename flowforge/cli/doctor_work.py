@@ -30,6 +30,7 @@ def examine_work(
     yield from _stuck_jobs(engine, rows)
     yield from _messages(engine, live)
     yield _dead_letters(engine)
+    yield _damaged(engine)
 
 
 class _Row(NamedTuple):
@@ -178,3 +179,16 @@ def _dead_letters(engine: Engine) -> Finding:
         return Finding("ok", "dead-letters", "none")
     fix = "flowforge dead-letters shows why; --requeue N or --drop N|all settles them"
     return Finding("warn", "dead-letters", f"{count} messages were refused by workers", fix)
+
+
+def _damaged(engine: Engine) -> Finding:
+    """Members of the indexes that the upkeep could make nothing of."""
+    texts = engine.store.link.call("HKEYS", engine.store.keys.of("damaged"))
+    if not texts:
+        return Finding("ok", "damaged", "none")
+    shown = "; ".join(sorted(text.decode(errors="replace") for text in texts)[:_NAMED])
+    fix = (
+        "another program writes to these keys, or they were mended by hand: cancel the jobs that "
+        "are named, and submit them again"
+    )
+    return Finding("warn", "damaged", f"{len(texts)} records were passed over: {shown}", fix)

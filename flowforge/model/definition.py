@@ -100,7 +100,7 @@ class Definition:
     @cached_property
     def hash(self) -> str:
         """The first 32 hexadecimal digits of the SHA-256 of the canonical text."""
-        return hashlib.sha256(self._json.encode()).hexdigest()[:32]
+        return _hash_of(self._json.encode())
 
     @cached_property
     def _indexes(self) -> dict[str, int]:
@@ -165,6 +165,20 @@ class Definition:
         return found
 
     @classmethod
+    def stored(cls, name: str, text: bytes) -> Definition:
+        """Read what is stored under a hash; CorruptRecordError too when it is another definition.
+
+        The text itself is compared: one of an earlier release may lack what is written today.
+        """
+        definition = cls.from_json(text)
+        if _hash_of(text) != name:
+            raise CorruptRecordError(
+                f"the definition {name} has been changed in the store: cancel its jobs and submit "
+                "them again"
+            )
+        return definition
+
+    @classmethod
     def from_json(cls, text: str | bytes) -> Definition:
         """Read a stored definition; CorruptRecordError or NewerRecordError when it cannot be."""
         try:
@@ -225,3 +239,7 @@ def _sources_first(targets: Sequence[set[int]]) -> list[int]:
                 known.add(target)
                 path.append((target, iter(targets[target])))
     return order[::-1]
+
+
+def _hash_of(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()[:32]

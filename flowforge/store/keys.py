@@ -46,6 +46,7 @@ PATTERNS: dict[str, str] = {
     "server": "server",  # string: the server's own name
     "leader": "leader",  # string: who does the maintenance
     "workers": "workers",  # hash: worker name -> record
+    "damaged": "damaged",  # hash: members of indexes that made no sense, and how often each was met
     "dead_letters": "dead",  # zset: number, ms and record of a refused message, by number
     "dead_letter_number": "dead:n",  # string: the latest number
 }

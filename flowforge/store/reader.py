@@ -98,7 +98,7 @@ class Reader:
                 raise CorruptRecordError(f"the definition {name} of job {job_id} is gone")
             while len(self._definitions) >= _CACHED:
                 self._definitions.pop(next(iter(self._definitions)))
-            self._definitions[name] = Definition.from_json(text.decode())
+            self._definitions[name] = Definition.stored(name, text)
         return self._definitions[name]
 
     def job_ids(self, status: str | None, limit: int) -> list[tuple[str, datetime]]:

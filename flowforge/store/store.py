@@ -293,12 +293,21 @@ class Store:
         released, until = self.run("due", most)
         return released, until
 
-    def reclaim(self, max_deliveries: int, most: int) -> tuple[int, int, int]:
-        """Take back expired leases: requeued, quarantined, dropped."""
-        requeued, quarantined, dropped = self.run("reclaim", max_deliveries, most)
+    def reclaim(self, max_deliveries: int, most: int, longest_ms: int = 0) -> tuple[int, int, int]:
+        """Take back expired leases: requeued, quarantined, dropped.
+
+        ``longest_ms``: what no lease outlasts, whatever the server's clock has done; 0: not asked.
+        """
+        requeued, quarantined, dropped = self.run("reclaim", max_deliveries, most, longest_ms)
         return requeued, quarantined, dropped
 
-    def resend(self, broker_list: str, lost: Iterable[tuple[bytes, int]]) -> tuple[int, int, int]:
+    def tell_damaged(self, index: str, member: bytes | str, why: str) -> None:
+        """Remember a member of an index that nothing can be made of."""
+        self.run("damage", index, member, why)
+
+    def resend(
+        self, broker_list: str, lost: Iterable[tuple[bytes, int | bytes]]
+    ) -> tuple[int, int, int]:
         """Push lost messages (member, push number) again: pushed, parked, dropped."""
         arguments = [part for member, number in lost for part in (number, member)]
         pushed, parked, dropped = self.run("resend", broker_list, *arguments)

@@ -7,6 +7,7 @@ import os
 import threading
 from typing import Protocol
 
+from flowforge.errors import StoreUnavailableError
 from flowforge.store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -31,12 +32,13 @@ class LeaseKeeper:
         self._store = store
         self._lease_ms = int(lease * 1000)
         self._interval = interval
-        self._held: dict[str, Cancellable] = {}
+        self._held: dict[str, Cancellable | None] = {}
         self._pid = 0
         #: Threads that come first at the same time must not drop each other's leases.
         self._beginning = threading.Lock()
 
-    def add(self, lease: str, holder: Cancellable) -> None:
+    def add(self, lease: str, holder: Cancellable | None = None) -> None:
+        """Renew a lease from now on. Added once more, with a holder, it has somebody to be told."""
         # After a fork the parent's thread does not exist here, and its leases are not ours.
         if self._pid != os.getpid():
             self._begin()
@@ -65,8 +67,11 @@ class LeaseKeeper:
             answers = self._store.heartbeat(self._lease_ms, chunk)
             for lease, answer in zip(chunk, answers, strict=True):
                 if answer != "ok":
-                    held[lease].cancelled = True
                     gone += 1
+                    # One that comes later is told by the next beat.
+                    holder = held[lease]
+                    if holder is not None:
+                        holder.cancelled = True
         return gone
 
     def _renew_for_ever(self) -> None:
@@ -77,6 +82,8 @@ class LeaseKeeper:
                 continue
             try:
                 self.renew_once()
+            except StoreUnavailableError as error:
+                # The next beat tries again.
+                logger.warning("could not renew %d leases: %s", len(self._held), error)
             except Exception:
-                # The next beat tries again; a lease that expires meanwhile is reclaimed.
                 logger.exception("could not renew %d leases", len(self._held))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from flowforge.errors import StoreUnavailableError
 from flowforge.store.store import Store
 from flowforge.worker.tokens import next_token
 
@@ -49,6 +50,8 @@ class Maintenance:
         self._thread: threading.Thread | None = None
         self._lead_until = 0.0
         self._next_try = 0.0
+        #: What the server does not take now.
+        self._waiting: set[Callable[[], object]] = set()
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._loop, name="flowforge-upkeep", daemon=True)
@@ -67,19 +70,27 @@ class Maintenance:
         while not self._stop.wait(min(shortest, FOLLOW)):
             self._safely(self.tick)
 
-    def _safely(self, action: object) -> None:
+    def _safely(self, action: Callable[[], object]) -> None:
+        """The upkeep must outlive everything, outages above all; one of them is told once."""
         try:
-            action()  # type: ignore[operator]
+            action()
+        except StoreUnavailableError as error:
+            if action not in self._waiting:
+                self._waiting.add(action)
+                logger.warning("upkeep waits: %s", error)
         except Exception:
-            # An outage, most often; the upkeep must outlive it.
             logger.exception("upkeep failed, trying again")
+        else:
+            self._waiting.discard(action)
 
     def tick(self) -> None:
         """Run every duty that is due."""
-        now = time.monotonic()
-        leads = self._leads(now)
         for duty in self._duties:
-            if now < duty.next_run or (duty.leader_only and not leads):
+            now = time.monotonic()
+            if now < duty.next_run:
+                continue
+            # Asked before each: the one before may have taken longer than the lead lasts.
+            if duty.leader_only and not self._leads(now):
                 continue
             duty.next_run = now + duty.interval
             # One that fails must not keep the others from their turn.

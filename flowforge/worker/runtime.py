@@ -108,6 +108,17 @@ class Runtime:
         granted = granted or self._claim(job_id, tag)
         if granted is None:
             return None
+        lease = f"{job_id}/{tag}/{granted.token}"
+        # From the claim on: a process builds the routine for its first one, which may take long.
+        self.leases.add(lease)
+        try:
+            return self._run_claimed(lease, job_id, tag, granted, lists)
+        finally:
+            self.leases.remove(lease)
+
+    def _run_claimed(
+        self, lease: str, job_id: str, tag: str, granted: Granted, lists: Sequence[str]
+    ) -> Granted | None:
         token, claim = granted.token, granted.claim
         try:
             delivery = self._prepare(job_id, tag, token, claim)
@@ -121,7 +132,6 @@ class Runtime:
             # Else the job would hang on a lease.
             self._refuse(job_id, tag, token, claim, error)
             return None
-        lease = f"{job_id}/{tag}/{token}"
         self.leases.add(lease, delivery)
         try:
             if not self._last_delivery(claim):
@@ -131,8 +141,6 @@ class Runtime:
             self._release(job_id, tag, token, claim, error)
         except NotStartedError:
             self._put_back(delivery, token)
-        finally:
-            self.leases.remove(lease)
         return None
 
     def _last_delivery(self, claim: Claim) -> bool:
@@ -264,7 +272,7 @@ class Runtime:
         raw = self.store.link.call("HGET", key, "json")
         if raw is None:
             raise CorruptRecordError(f"definition {definition_hash} is not stored any more")
-        plan = Plan(Definition.from_json(raw.decode()))
+        plan = Plan(Definition.stored(definition_hash, raw))
         with self._lock:
             plan = self._plans.setdefault(definition_hash, plan)
             while len(self._plans) > _PLANS:

@@ -16,6 +16,7 @@ from flowforge.store.link import ServerLink, make_client
 from flowforge.store.placement import PATIENCE
 from flowforge.store.store import Store
 from flowforge.worker.address import broker_address
+from flowforge.worker.duties.damage import Damage
 from flowforge.worker.duties.disposal import Disposal
 from flowforge.worker.duties.presence import FORGOTTEN, Absence, Presence
 from flowforge.worker.duties.reclaimer import Reclaimer
@@ -105,20 +106,35 @@ class ServerSide:
             self._presence.withdraw()
 
     def maintenance(self, presence: Presence) -> Maintenance:
-        """The upkeep thread of one worker."""
-        store, settings = self.store, self.settings
+        """The upkeep thread of one worker.
+
+        What the server does not take is asked again with the next round. So no duty waits over an
+        outage, at the end of which it would not know how long that was.
+        """
+        store, settings = self.probe, self.settings
         return Maintenance(
             store,
             [
                 Duty(presence, PRESENCE_INTERVAL, leader_only=False),
                 Duty(TimerService(store), TIMER_INTERVAL),
-                Duty(Reclaimer(store, settings.max_deliveries), settings.sweep),
+                Duty(self._reclaimer(store), settings.sweep),
                 # One look sees what was popped, a later one finds it lost: both within a sweep.
                 Duty(Resender(store, settings.unclaimed_grace), settings.sweep / 3),
                 Duty(Retention(store), settings.sweep),
                 Duty(Disposal(store), DISPOSAL_INTERVAL),
                 Duty(Absence(store), FORGOTTEN),
+                Duty(Damage(store), settings.sweep),
             ],
+        )
+
+    def _reclaimer(self, store: Store) -> Reclaimer:
+        settings = self.settings
+        return Reclaimer(
+            store,
+            settings.max_deliveries,
+            lease=settings.lease,
+            interval=settings.sweep,
+            grace=settings.heartbeat,
         )
 
     def _make_presence(self, worker: Any) -> Presence:
@@ -132,4 +148,4 @@ class ServerSide:
                 "threads": threading.active_count(),
             }
 
-        return Presence(self.store, worker.hostname, facts)
+        return Presence(self.probe, worker.hostname, facts)

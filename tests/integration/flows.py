@@ -401,6 +401,17 @@ class SlowSetup(One):
         self.emit("output")
 
 
+class SlowBuild(One):
+    """Is built slowly where ``SLOW_BUILD`` names a gate: a class that reads a model, say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        gate = os.environ.get("SLOW_BUILD")
+        if gate is not None:
+            note(f"{gate}.log", "building")
+            wait_for(gate)
+
+
 class Approval(One):
     """Pauses its own job the first time it is called, and reads what the resume left."""
 

@@ -81,6 +81,19 @@ def installed(
         engine.close()
 
 
+def outlive_lease(own: Installation, job: JobState) -> None:
+    """Return when the one lease that the job has lasts for longer than it was first given for."""
+
+    def expiry() -> float | None:
+        found: Any = own.redis.zrange(own.key("leases"), 0, -1, withscores=True)
+        return next((at for name, at in found if name.startswith(job.job_id.encode())), None)
+
+    first = eventually(expiry, message="a lease")
+    assert first is not None
+    later = first + own.engine.settings.lease * 1000
+    eventually(lambda: (expiry() or 0) > later, message="a lease that was renewed for long")
+
+
 def outputs(job: JobState) -> list[dict[str, Any]]:
     """The params of the outputs of a job that has to complete."""
     return [output.params for output in job.result(LIMIT)]

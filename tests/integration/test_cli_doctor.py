@@ -179,6 +179,17 @@ def test_definition_that_is_gone(idle: Shell) -> None:
     assert "cancel" in finding["fix"]
 
 
+def test_damaged_records(idle: Shell) -> None:
+    """What the upkeep passed over is a warning that names it."""
+    idle.installation.engine.store.tell_damaged("timers", "garbage", "no timer")
+    (finding,) = idle.findings()["damaged"]
+    assert finding["level"] == "warn"
+    assert "timers garbage: no timer" in finding["text"]
+    idle.installation.redis.delete(idle.installation.key("damaged"))
+    (finding,) = idle.findings()["damaged"]
+    assert finding["level"] == "ok"
+
+
 def test_server_that_evicts() -> None:
     """A server that may delete keys fails the examination, with the command that mends it."""
     with LocalServer.start(config={"maxmemory-policy": "allkeys-lru"}) as server:

@@ -22,6 +22,7 @@ from tests.integration.flows import (
     One,
     Poison,
     Slow,
+    SlowBuild,
     countdown,
     fan_of,
     single,
@@ -35,6 +36,7 @@ from tests.integration.installation import (
     Installation,
     installed,
     kinds,
+    outlive_lease,
     outputs,
 )
 from tests.integration.notes import counted, notes
@@ -57,6 +59,22 @@ def committed_once(job: JobState) -> bool:
 
 class TestDeadWorkers:
     """A lease that nobody renews is taken back."""
+
+    @pytest.mark.parametrize("pool", ["prefork", "threads"])
+    def test_a_routine_that_is_built_slowly_is_not_lost(
+        self, server: LocalServer, tmp_path: Path, pool: str
+    ) -> None:
+        """The lease is renewed from the claim on, also while ``__init__`` runs."""
+        gate = tmp_path / "gate"
+        with installed(server, tmp_path, **FAST) as own:
+            own.fleet.start(pool=pool, env={"SLOW_BUILD": str(gate)})
+            job = single(SlowBuild).execute("it")
+            eventually(lambda: notes(f"{gate}.log"))
+            outlive_lease(own, job)
+            gate.touch()
+            assert outputs(job) == [{}]
+            assert kinds(job) == ["submitted", "completed"]
+            assert own.redis.zcard(own.key("leases")) == 0
 
     def test_a_killed_workers_invocation_runs_again_elsewhere(
         self, own: Installation, tmp_path: Path

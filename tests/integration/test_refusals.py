@@ -11,10 +11,19 @@ from typing import Any
 import pytest
 import redis
 
+from flowforge import ErrorHandler
 from flowforge.errors import CommandRefusedError, WritesRefusedError
 from flowforge.server import LocalServer
-from tests.integration.flows import One, single
-from tests.integration.installation import LIMIT, Installation, installed
+from tests.integration.flows import Flaky, Held, One, Slow, single
+from tests.integration.installation import (
+    FAST,
+    LIMIT,
+    Installation,
+    installed,
+    kinds,
+    outlive_lease,
+)
+from tests.integration.notes import notes
 from tests.support.eventually import eventually
 
 
@@ -30,7 +39,7 @@ def here(
     own_server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Installation]:
     monkeypatch.setattr("flowforge.engine.PRODUCER_PATIENCE", 0.3)
-    with installed(own_server, tmp_path) as found:
+    with installed(own_server, tmp_path, **FAST) as found:
         yield found
 
 
@@ -137,6 +146,54 @@ def test_a_busy_server_is_waited_for(
             endless.result(LIMIT)
         job.cancel()
         assert waiting.result(LIMIT).status == "cancelled"
+
+
+def test_a_full_server_loses_no_handler_and_stops_no_upkeep(
+    here: Installation, tmp_path: Path
+) -> None:
+    """Leases are renewed, timers released, jobs controlled, for as long as it is full."""
+    here.fleet.start(pool="threads", concurrency=2)
+    gate, log = tmp_path / "gate", str(tmp_path / "log")
+    slow = single(Slow).execute("it", {"log": log, "gate": str(gate)})
+    again = single(Flaky)
+    again.set_error_handler(ErrorHandler("retry", retry_delay=1.0, max_retries=1))
+    waiting = [single(Held).execute("it") for _ in range(2)]
+    waiting[1].pause()
+    retried = again.execute("it", {"failures": 1})
+    eventually(lambda: retried.counts["timers"] and notes(log))
+    with full(here.redis):
+        waiting[0].pause()
+        waiting[1].resume()
+        waiting[1].cancel()
+        assert retried.wait(LIMIT).status == "completed"
+        outlive_lease(here, slow)
+        with pytest.raises(WritesRefusedError):
+            single(One).execute("it")
+        gate.touch()
+        assert slow.wait(LIMIT).status == "completed"
+    assert [job.status for job in waiting] == ["paused", "cancelled"]
+    assert kinds(slow) == ["submitted", "completed"]
+
+
+def test_leases_that_nobody_could_renew_are_not_lost(here: Installation, tmp_path: Path) -> None:
+    """A server that takes no writes at all for longer than a lease: the handlers go on."""
+    worker = here.fleet.start(pool="threads", concurrency=2)
+    gate, log = tmp_path / "gate", str(tmp_path / "log")
+    slow = single(Slow).execute("it", {"log": log, "gate": str(gate)})
+    eventually(lambda: notes(log))
+    with settings(here.redis, min_replicas_to_write=1):
+
+        def run_out() -> bool:
+            ((_, at),) = here.redis.zrange(here.key("leases"), 0, -1, withscores=True)
+            seconds, micros = here.redis.time()
+            return bool(at < seconds * 1000 + micros // 1000)
+
+        eventually(run_out, message="a lease that ran out")
+    outlive_lease(here, slow)
+    gate.touch()
+    assert slow.wait(LIMIT).status == "completed"
+    assert kinds(slow) == ["submitted", "completed"]
+    assert worker.alive
 
 
 def test_a_user_without_rights_is_told_so(here: Installation) -> None:

@@ -1,13 +1,14 @@
 -- Ends a job for good; what waits is dropped, what runs will not be able to commit.
 -- In:  id, reason, packed details, request
 -- Out: 'ok' | 'gone' | the status of a job that has ended
---@include base, finish, request
+--@include base, full, finish, request
 local id, reason, details, request = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local job = load_job(id)
 if not job then return 'gone' end
 if job.newer then return 'newer' end
 if is_met(id, request) then return 'ok' end
 if ENDED[job.status] then return job.status end
+write_though_full()
 meet(id, request)
 cancel_job(job, reason, details, now_ms())
 return 'ok'

@@ -1,7 +1,7 @@
 -- Takes a piece of what is in the trash away.
 -- In:  most, the number of fields
 -- Out: 1, or 0 when the trash is empty
---@include base
+--@include base, damaged
 local most = tonumber(ARGV[2])
 
 -- Segments removed at once; each is a list of up to 200 records.
@@ -9,27 +9,39 @@ local SEGMENTS = 50
 
 local entry = call('LINDEX', k_trash(), 0)
 if not entry then return 0 end
--- Items of a collection, or else a key: a hash, a list of segments, a sorted set.
-local id, number, first, last = string.match(entry, '^(%S+) (%d+) (%d+) (%d+)$')
-local key, fields, more = k_thrown_away(entry), {}, true
-if id then
-  key, first, last = k_collected(id), tonumber(first), tonumber(last)
-  for i = first, math.min(last, first + most - 1) do fields[#fields + 1] = number .. '.' .. i end
-  more = last >= first + most
-else
-  local kind = call('TYPE', key).ok
-  if kind == 'list' then
-    for _, segment in ipairs(call('LPOP', key, SEGMENTS)) do call('UNLINK', k_segment(segment)) end
-  elseif kind == 'zset' then
-    call('ZREMRANGEBYRANK', key, 0, most - 1)
-  elseif kind == 'hash' then
-    fields = call('HRANDFIELD', key, most) or {}
+
+local function take_away()
+  -- Items of a collection, or else a key: a hash, a list of segments, a sorted set.
+  local id, number, first, last = string.match(entry, '^(%S+) (%d+) (%d+) (%d+)$')
+  local key, fields, more = k_thrown_away(entry), {}, true
+  if id then
+    key, first, last = k_collected(id), tonumber(first), tonumber(last)
+    for i = first, math.min(last, first + most - 1) do fields[#fields + 1] = number .. '.' .. i end
+    more = last >= first + most
+  else
+    local kind = call('TYPE', key).ok
+    if kind == 'list' then
+      for _, segment in ipairs(call('LPOP', key, SEGMENTS)) do call('UNLINK', k_segment(segment)) end
+    elseif kind == 'zset' then
+      call('ZREMRANGEBYRANK', key, 0, most - 1)
+    elseif kind == 'hash' then
+      fields = call('HRANDFIELD', key, most) or {}
+    elseif kind ~= 'none' then
+      error('a ' .. kind .. ' is in the trash')
+    end
+  end
+  if fields[1] then call('HDEL', key, unpack(fields)) end
+  if not more or call('EXISTS', key) == 0 then
+    call('LPOP', k_trash())
+  elseif id then
+    call('LSET', k_trash(), 0, string.format('%s %s %d %d', id, number, first + most, last))
   end
 end
-if fields[1] then call('HDEL', key, unpack(fields)) end
-if not more or call('EXISTS', key) == 0 then
+
+local done, why = pcall(take_away)
+if not done then
+  tell_damaged('trash', entry, type(why) == 'table' and why.err or tostring(why))
   call('LPOP', k_trash())
-elseif id then
-  call('LSET', k_trash(), 0, string.format('%s %s %d %d', id, number, first + most, last))
+  call('UNLINK', k_thrown_away(entry))
 end
 return 1

@@ -1,7 +1,7 @@
 -- Releases timers that are due.
 -- In:  most
 -- Out: {released, ms until the next timer or -1}
---@include base, push, join, trash, family, finish, late
+--@include base, damaged, push, join, trash, family, finish, late
 local most = tonumber(ARGV[2])
 
 -- How much of the jobs' waiting work one call releases; what is due beyond it stays so.
@@ -38,12 +38,21 @@ local function look_at_some_children(id, cursor, ended, now)
   end
 end
 
+-- What stands behind the job's id in a timer's member.
+local function is_timer(tag, about)
+  if tag == 'join' then return string.match(about, '^%d+ %d+%.%d+/') ~= nil end
+  if tag == 'children' then return string.match(about, '^%d+$') ~= nil end
+  return tag == 'look' or tag == 'more' or tag == 'late' or is_tag(tag)
+end
+
 local now = now_ms()
-local released = 0
-for _, member in ipairs(call('ZRANGEBYSCORE', k_timers(), '-inf', now, 'LIMIT', 0, most)) do
-  if spent >= ENOUGH then break end
-  released = released + 1
+
+local function release(member)
   local id, tag, about = parts_of(member)
+  if not is_timer(tag, about) then
+    call('ZREM', k_timers(), member)
+    return tell_damaged('timers', member, 'no timer')
+  end
   local job = load_job(id)
   call('ZREM', k_timers(), member)
   if job and job.newer then
@@ -67,6 +76,9 @@ for _, member in ipairs(call('ZRANGEBYSCORE', k_timers(), '-inf', now, 'LIMIT', 
   elseif job and tag == 'late' then
     bring_back_late(job, now)
   elseif job and job.status ~= 'completed' and job.status ~= 'cancelled' then
+    if call('HEXISTS', k_invocations(id), tag) == 0 then
+      return tell_damaged('timers', member, 'the job has no such invocation')
+    end
     job.timers = job.timers - 1
     if find_route(job, routine_of(tag)) then
       enqueue(job, tag)
@@ -75,6 +87,13 @@ for _, member in ipairs(call('ZRANGEBYSCORE', k_timers(), '-inf', now, 'LIMIT', 
       fail_undefined(job, tag, now)
     end
   end
+end
+
+local released = 0
+for _, member in ipairs(call('ZRANGEBYSCORE', k_timers(), '-inf', now, 'LIMIT', 0, most)) do
+  if spent >= ENOUGH then break end
+  released = released + 1
+  handle_member('timers', k_timers(), member, now + PUT_OFF, release)
 end
 local nearest = call('ZRANGE', k_timers(), 0, 0, 'WITHSCORES')
 return { released, nearest[2] and math.max(0, tonumber(nearest[2]) - now) or -1 }

@@ -1,11 +1,12 @@
 -- Renews the leases of one process. An expired lease that nobody reclaimed yet is still its own.
 -- In:  lease ms, then id/tag/token each
 -- Out: per lease 'ok' | 'lost' (another may run it, or the job is gone) | the status of a job that has ended
---@include base
+--@include base, full
 local lease = tonumber(ARGV[2])
 local expiry = now_ms() + lease
 local answers = {}
 local statuses = {}
+write_though_full()
 for i = 3, #ARGV do
   local id = parts_of(ARGV[i])
   if statuses[id] == nil then statuses[id] = call('HGET', k_job(id), 'status') end

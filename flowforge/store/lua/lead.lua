@@ -1,14 +1,12 @@
 -- Takes or keeps the maintenance lead.
 -- In:  candidate, ms
 -- Out: 1 when the candidate leads now, else 0
---@include base
-local candidate, ms = ARGV[2], ARGV[3]
-local leader = call('GET', k_leader())
-if leader == candidate then
-  call('PEXPIRE', k_leader(), ms)
-  return 1
-elseif not leader then
-  call('SET', k_leader(), candidate, 'PX', ms)
-  return 1
-end
-return 0
+--@include base, full
+local candidate, ms = ARGV[2], tonumber(ARGV[3])
+-- A damaged key is not another's lead.
+local leader, left = redis.pcall('GET', k_leader()), call('PTTL', k_leader())
+-- Nor is one that never ends, or later than any was given: a clock that was set back keeps it.
+if type(leader) == 'string' and leader ~= candidate and left >= 0 and left <= ms then return 0 end
+write_though_full()
+call('SET', k_leader(), candidate, 'PX', ms)
+return 1

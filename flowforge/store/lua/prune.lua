@@ -1,8 +1,9 @@
 -- Forgets ended jobs whose keys have expired, in the indexes over all jobs.
 -- In:  most
 -- Out: forgotten
---@include base, trash
+--@include base, damaged, trash
 local most = ARGV[2]
+local now = now_ms()
 
 local STATUSES = { 'pending', 'running', 'paused', 'completed', 'failed', 'cancelled' }
 
@@ -16,11 +17,11 @@ local function forget(id)
 end
 
 local gone = 0
-for _, id in ipairs(call('ZRANGEBYSCORE', k_expiry(), '-inf', now_ms(), 'LIMIT', 0, most)) do
+for _, id in ipairs(call('ZRANGEBYSCORE', k_expiry(), '-inf', now, 'LIMIT', 0, most)) do
   -- A row that still lives for a moment can still be retried: the next sweep finds it.
   if call('EXISTS', k_job(id)) == 0 then
     gone = gone + 1
-    forget(id)
+    handle_member('expiry', k_expiry(), id, now + PUT_OFF, forget)
   end
 end
 -- With the last job go the push numbers of lists that are empty: what still lies on a list must

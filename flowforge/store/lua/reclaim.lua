@@ -1,20 +1,35 @@
 -- Takes back leases that expired: their process is dead, stuck or cut off. The invocation runs
 -- again elsewhere, or is quarantined when it has taken too many workers with it.
--- In:  most deliveries, most
+-- In:  most deliveries, most, ms of the longest lease (0: any)
 -- Out: {requeued, quarantined, dropped}
---@include base, push, history, finish, lease
+--@include base, full, damaged, push, history, finish, lease
 local most_deliveries, most = tonumber(ARGV[2]), ARGV[3]
 local now = now_ms()
 local requeued, quarantined, dropped = 0, 0, 0
 
-local function take_back(job, member)
+local function drop(member, why)
+  call('ZREM', k_leases(), member)
+  if why then tell_damaged('leases', member, why) end
+  dropped = dropped + 1
+end
+
+local function take_back(member)
   local id, tag, token = parts_of(member)
+  if not is_tag(tag) then return drop(member, 'no lease') end
+  local job = load_job(id)
+  if not job then
+    drop_staged(id, tag, token)
+    return drop(member)
+  elseif job.newer then
+    -- For a leader of its own release; put behind the others meanwhile.
+    write_though_full()
+    call('ZADD', k_leases(), now + 1000, member)
+    return
+  elseif not ENDED[job.status] and call('HEXISTS', k_invocations(id), tag) == 0 then
+    return drop(member, 'the job has no such invocation')
+  end
   take_lease(id, tag, token)
   drop_staged(id, tag, token)
-  if not job then
-    dropped = dropped + 1
-    return
-  end
   job.running = job.running - 1
   if ENDED[job.status] then
     discard(job, tag, now)
@@ -27,22 +42,23 @@ local function take_back(job, member)
   if not find_route(job, routine_of(tag)) then
     fail_undefined(job, tag, now)
   elseif lost >= most_deliveries then
-    quarantined = quarantined + 1
     fail_job(job, tag, 'quarantined', 'quarantined ' .. lost .. ' ' .. tag, now)
+    quarantined = quarantined + 1
   else
-    requeued = requeued + 1
     enqueue(job, tag)
     settle(job, now)
+    requeued = requeued + 1
   end
 end
 
 for _, member in ipairs(call('ZRANGEBYSCORE', k_leases(), '-inf', now, 'LIMIT', 0, most)) do
-  local job = load_job(parts_of(member))
-  if job and job.newer then
-    -- For a leader of its own release; put behind the others meanwhile.
-    call('ZADD', k_leases(), now + 1000, member)
-  else
-    take_back(job, member)
-  end
+  handle_member('leases', k_leases(), member, now + PUT_OFF, take_back)
+end
+
+-- The clock has been set back since these were given: whoever died would be waited for as long.
+local longest = tonumber(ARGV[4])
+if longest > 0 then
+  local beyond = call('ZRANGEBYSCORE', k_leases(), '(' .. now + longest, '+inf', 'LIMIT', 0, most)
+  for _, member in ipairs(beyond) do call('ZADD', k_leases(), now + longest, member) end
 end
 return { requeued, quarantined, dropped }

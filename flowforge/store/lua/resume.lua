@@ -1,7 +1,7 @@
 -- Releases exactly what was parked. With retry = '1' a failed job is what is resumed.
 -- In:  id, retry, request
 -- Out: 'ok' | 'gone' | 'undefined' (its definition is gone) | the status that does not allow it
---@include base, trash, family, history, finish, late, request
+--@include base, full, trash, family, history, finish, late, request
 
 -- Back to where a job stood before it was paused or failed: it may never have been started.
 local function set_live(job)
@@ -46,6 +46,7 @@ if not job then return 'gone' end
 if job.newer then return 'newer' end
 if is_met(id, request) then return 'ok' end
 if call('HEXISTS', k_definition(job.def), 'json') == 0 then return 'undefined' end
+write_though_full()
 local now = now_ms()
 if retry then
   if job.status ~= 'failed' then return job.status end

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flowforge.codec import pack_record, unpack_record
+from flowforge.errors import CorruptRecordError, NewerRecordError
 from flowforge.store.store import Store
 
 #: Seconds without a report after which a worker counts as gone: three reports are missing.
@@ -29,11 +30,21 @@ class Absence:
         silent = [
             name
             for name, record in zip(reply[::2], reply[1::2], strict=True)
-            if now - unpack_record(record, f"report of worker {name!r}", 2)[0] > FORGOTTEN
+            if self._silent(name, record, now)
         ]
         if silent:
             self._store.link.call("HDEL", key, *silent)
         return len(silent)
+
+    def _silent(self, name: bytes, record: bytes, now: int) -> bool:
+        try:
+            at = unpack_record(record, f"report of worker {name!r}", 2)[0]
+        except NewerRecordError:
+            return False
+        except CorruptRecordError as error:
+            self._store.tell_damaged("workers", name, str(error))
+            return True
+        return not isinstance(at, int) or now - at > FORGOTTEN
 
 
 class Presence:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 
 from flowforge.store.store import Store
 
@@ -13,19 +15,59 @@ _BATCH = 100
 
 
 class Reclaimer:
-    """Requeues invocations whose lease expired; quarantines those that keep losing workers."""
+    """Requeues invocations whose lease expired; quarantines those that keep losing workers.
 
-    def __init__(self, store: Store, max_deliveries: int) -> None:
+    A lease that ran out while nobody could renew it, since the server was away or refused writes,
+    says nothing of its worker. So after a time without a look, or before the first one, everybody
+    has the ``grace`` to renew. ``lease``, ``interval`` of the looks, ``grace``: seconds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        max_deliveries: int,
+        *,
+        lease: float = 0.0,
+        interval: float = 0.0,
+        grace: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._max_deliveries = max_deliveries
+        self._lease_ms = int(lease * 1000)
+        self._longest_gap = 2 * interval
+        self._grace = grace
+        self._clock = clock
+        #: When the server was last found serving, and until when the grace lasts.
+        self._looked = float("-inf")
+        self._grace_until: float | None = None
 
     def run_once(self) -> int:
         """How many leases were taken back."""
+        if self._grace and self._in_grace():
+            return 0
         total = 0
         while True:
-            requeued, quarantined, dropped = self._store.reclaim(self._max_deliveries, _BATCH)
+            requeued, quarantined, dropped = self._store.reclaim(
+                self._max_deliveries, _BATCH, self._lease_ms
+            )
+            self._looked = self._clock()
             total += requeued + quarantined + dropped
             if requeued or quarantined:
                 logger.warning("reclaimed %d, quarantined %d invocations", requeued, quarantined)
             if requeued + quarantined + dropped < _BATCH:
                 return total
+
+    def _in_grace(self) -> bool:
+        now = self._clock()
+        if self._grace_until is None and now - self._looked > self._longest_gap:
+            # Counted from when it takes writes again.
+            self._store.check_writes()
+            self._grace_until = self._clock() + self._grace
+        if self._grace_until is None:
+            return False
+        if now < self._grace_until:
+            return True
+        # Over, once: a leader that is always late must get on as well.
+        self._grace_until = None
+        return False

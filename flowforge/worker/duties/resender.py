@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from flowforge.errors import CommandRefusedError
 from flowforge.store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -45,13 +46,34 @@ class Resender:
         # The counter is read before the list: a push in between must not look popped.
         replies = link.call("HGETALL", keys.of("sequences"))
         found = 0
-        for raw_name, latest in zip(replies[::2], replies[1::2], strict=True):
-            name = raw_name.decode()
-            popped = self._popped_below(name, int(latest))
-            if popped is not None:
-                below = min(self._remember(name, popped), int(latest) + 1)
-                found += self._resend(name, below)
+        for name, latest in zip(replies[::2], replies[1::2], strict=True):
+            try:
+                found += self._look_at(name.decode(), int(latest))
+            except ValueError as error:
+                self._mend(name)
+                self._store.tell_damaged("seq", name, str(error))
+            except CommandRefusedError as error:
+                # Not the kind of key that a list is; the others have their turn all the same.
+                self._store.tell_damaged("seq", name, str(error))
         return found
+
+    def _look_at(self, name: str, latest: int) -> int:
+        popped = self._popped_below(name, latest)
+        if popped is None:
+            return 0
+        return self._resend(name, min(self._remember(name, popped), latest + 1))
+
+    def _mend(self, raw_name: bytes) -> None:
+        """A name or a number that cannot be read: the list's numbers go on behind the highest."""
+        link, keys = self._store.link, self._store.keys
+        try:
+            unclaimed = keys.of("unclaimed", raw_name.decode())
+            highest = link.call("ZRANGE", unclaimed, -1, -1, "WITHSCORES")
+        except UnicodeDecodeError:
+            link.call("HDEL", keys.of("sequences"), raw_name)
+        else:
+            latest = int(float(highest[1])) if highest else 0
+            link.call("HSET", keys.of("sequences"), raw_name, latest)
 
     def _popped_below(self, name: str, latest: int) -> int | None:
         """Every number below the result has left the list; None when that cannot be told."""
@@ -87,7 +109,7 @@ class Resender:
                 "ZRANGEBYSCORE", self._store.keys.of("unclaimed", name), "-inf", f"({below}",
                 "WITHSCORES", "LIMIT", 0, _BATCH,
             )  # fmt: skip
-            members = [(m, int(n)) for m, n in zip(lost[::2], lost[1::2], strict=True)]
+            members = list(zip(lost[::2], lost[1::2], strict=True))
             if not members:
                 return total
             pushed, parked, dropped = self._store.resend(name, members)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -62,6 +63,26 @@ def test_a_definition_survives_storage() -> None:
     assert again == definition
     assert hash(again) == hash(definition)
     assert (again.hash, again.to_json()) == (definition.hash, definition.to_json())
+
+
+def test_a_stored_definition_has_the_hash_that_it_is_stored_under() -> None:
+    """Whoever changes a definition in the store changes no job that is pinned to it."""
+    definition = orders().definition()
+    text = definition.to_json()
+    assert Definition.stored(definition.hash, text.encode()) == definition
+    changed = text.replace('"queue":"billing"', '"queue":"others"')
+    assert changed != text
+    with pytest.raises(CorruptRecordError, match="changed in the store: cancel its jobs"):
+        Definition.stored(definition.hash, changed.encode())
+
+
+def test_a_definition_of_an_earlier_release_is_read() -> None:
+    """The hash is of the text as it was stored, which may lack what is written today."""
+    record = json.loads(orders().definition().to_json())
+    del record["max_in_flight"]
+    text = json.dumps(record, sort_keys=True, separators=(",", ":")).encode()
+    name = hashlib.sha256(text).hexdigest()[:32]
+    assert Definition.stored(name, text).max_in_flight is None
 
 
 def test_a_definition_needs_no_classes() -> None:

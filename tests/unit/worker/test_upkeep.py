@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 
-from flowforge.worker.duties.presence import Presence
+import pytest
+
+from flowforge.codec import RECORD_VERSION, pack_record, packb
+from flowforge.errors import WritesRefusedError
+from flowforge.worker import maintenance
+from flowforge.worker.duties.presence import FORGOTTEN, Absence, Presence
 from flowforge.worker.duties.reclaimer import Reclaimer
 from flowforge.worker.duties.retention import Retention
 from flowforge.worker.duties.timers import TimerService
 from flowforge.worker.heartbeat import LeaseKeeper
-from flowforge.worker.maintenance import Duty, Maintenance
+from flowforge.worker.maintenance import LEAD, Duty, Maintenance
 from flowforge.worker.tokens import next_token
 from tests.contract.bench import LONG, Bench
+from tests.support.eventually import eventually
 
 
 @dataclass
@@ -122,6 +129,75 @@ def test_a_stopping_follower_takes_no_lead_away(bench: Bench) -> None:
     assert bench.link.call("EXISTS", bench.key("leader")) == 1
 
 
+@pytest.mark.parametrize("value", ["for ever", "too long", "no string"])
+def test_a_lead_that_nobody_can_hold_is_taken(bench: Bench, value: str) -> None:
+    """Without an end, or with one later than was ever asked for: damage, or a turned clock."""
+    key = bench.key("leader")
+    if value == "no string":
+        bench.link.call("RPUSH", key, "x")
+    else:
+        bench.link.call("SET", key, "evil")
+    if value == "too long":
+        bench.link.call("PEXPIRE", key, 3_600_000)
+    duty = Counting()
+    Maintenance(bench.store, [Duty(duty, 0.0)]).tick()
+    assert duty.runs == 1
+    assert 0 < bench.link.call("PTTL", key) <= LEAD * 1000
+
+
+def test_a_lead_that_another_holds_is_left_alone(bench: Bench) -> None:
+    """Until it expires."""
+    bench.link.call("SET", bench.key("leader"), "other", "PX", int(LEAD * 1000))
+    duty = Counting()
+    Maintenance(bench.store, [Duty(duty, 0.0)]).tick()
+    assert duty.runs == 0
+    bench.link.call("PEXPIRE", bench.key("leader"), 1)
+    assert eventually(lambda: bench.store.run("lead", "me", 1000)) == 1
+
+
+def test_the_lead_is_asked_for_again_before_each_duty(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a duty that took longer than a lead somebody else may have it."""
+
+    class Slow(Counting):
+        def run_once(self) -> None:
+            super().run_once()
+            bench.link.call("SET", bench.key("leader"), "other", "PX", int(LEAD * 1000))
+            later = time.monotonic() + LEAD
+            monkeypatch.setattr(maintenance.time, "monotonic", lambda: later)
+
+    slow, behind, own = Slow(), Counting(), Counting()
+    duties = [Duty(slow, 0.0), Duty(behind, 0.0), Duty(own, 0.0, leader_only=False)]
+    Maintenance(bench.store, duties).tick()
+    assert (slow.runs, behind.runs, own.runs) == (1, 0, 1)
+
+
+class Refused:
+    """A duty that the server does not take for so many times."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+
+    def run_once(self) -> None:
+        self.times -= 1
+        if self.times >= 0:
+            raise WritesRefusedError("it is full")
+
+
+def test_an_outage_is_told_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """In one line, and again when there is another."""
+    refused = Refused(3)
+    upkeep = Maintenance(bench.store, [Duty(refused, 0.0)])
+    for _ in range(4):
+        upkeep.tick()
+    assert caplog.messages == ["upkeep waits: it is full"]
+    assert caplog.records[0].exc_info is None
+    refused.times = 1
+    upkeep.tick()
+    assert len(caplog.messages) == 2
+
+
 def test_a_duty_waits_for_its_interval(bench: Bench) -> None:
     """A tick in between leaves it alone."""
     often, seldom = Counting(), Counting()
@@ -156,6 +232,95 @@ def test_services_work_until_nothing_is_left(bench: Bench) -> None:
         bench.retry_later(job, token="t2", delay=-1)
     assert TimerService(bench.store).run_once() == 230
     assert Retention(bench.store).run_once() == 0
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_leases_that_ran_out_in_an_outage_are_not_taken_at_once(bench: Bench) -> None:
+    """Nobody could renew them: everybody has a heartbeat's time for that, also at first."""
+    clock, keeper = Clock(), LeaseKeeper(bench.store, lease=600.0, interval=3600.0)
+    reclaimer = Reclaimer(bench.store, 9, interval=2.0, grace=5.0, clock=clock)
+    living, dead = bench.submit(), bench.submit()
+    for job in (living, dead):
+        bench.start(job, lease=-1)
+    keeper.add(f"{living}/1.0.0/t", Holder())
+    assert reclaimer.run_once() == 0
+    keeper.renew_once()
+    clock.now += 4.9
+    assert reclaimer.run_once() == 0
+    clock.now += 0.2
+    assert reclaimer.run_once() == 1
+    assert bench.counters(dead) == (1, 0, 0, 0)
+    # Looks that follow each other take at once.
+    bench.store.heartbeat(-1, [f"{living}/1.0.0/t"])
+    clock.now += 2.0
+    assert reclaimer.run_once() == 1
+    bench.start(living, token="t2", lease=-1)
+    clock.now += 4.1
+    assert reclaimer.run_once() == 0
+
+
+def test_a_leader_that_is_always_late_takes_leases_all_the_same(bench: Bench) -> None:
+    """Each pause before a look is too long, and yet not every look can be the first."""
+    clock = Clock()
+    reclaimer = Reclaimer(bench.store, 9, interval=0.1, grace=0.5, clock=clock)
+    bench.start(bench.submit(), lease=-1)
+    taken = 0
+    for _ in range(2):
+        clock.now += 60.0
+        taken += reclaimer.run_once()
+    assert taken == 1
+
+
+def test_no_lease_outlasts_a_clock_that_was_set_back(bench: Bench) -> None:
+    """A dead worker's is cut to what a lease may last, a shorter one is left as it is."""
+    long, short = bench.submit(), bench.submit()
+    bench.start(long, lease=3_600_000)
+    bench.start(short, lease=20_000)
+    before = bench.members("leases")[f"{short}/1.0.0/t"]
+    assert Reclaimer(bench.store, 9, lease=60.0).run_once() == 0
+    after = bench.members("leases")
+    assert after[f"{long}/1.0.0/t"] <= bench.now() + 60_000
+    assert after[f"{short}/1.0.0/t"] == before
+
+
+def test_a_report_that_cannot_be_read_is_forgotten(bench: Bench) -> None:
+    """One of a newer release is left for it; all others have their turn."""
+    key, now = bench.key("workers"), bench.now() // 1000
+    newer = packb([RECORD_VERSION + 1, now, {}])
+    reports = {
+        "junk": b"junk", "old": pack_record(now - FORGOTTEN - 1, {}),
+        "no time": pack_record("x", {}), "newer": newer, "here": pack_record(now, {}),
+    }  # fmt: skip
+    for name, record in reports.items():
+        bench.link.call("HSET", key, name, record)
+    assert Absence(bench.store).run_once() == 3
+    assert set(bench.hash("workers")) == {"newer", "here"}
+
+
+def test_a_lease_is_renewed_before_its_holder_is_known(bench: Bench) -> None:
+    """A holder that comes later is told by the next beat that the lease was lost."""
+    keeper = LeaseKeeper(bench.store, lease=600.0, interval=3600.0)
+    job = bench.submit()
+    bench.start(job, lease=-1)
+    lease, holder = f"{job}/1.0.0/t", Holder()
+    keeper.add(lease)
+    assert keeper.renew_once() == 0
+    assert bench.store.reclaim(9, 10) == (0, 0, 0)
+    bench.store.heartbeat(-1, [lease])
+    bench.store.reclaim(9, 10)
+    assert keeper.renew_once() == 1
+    keeper.add(lease, holder)
+    assert keeper.renew_once() == 1
+    assert holder.cancelled
 
 
 def test_a_worker_is_present_until_it_withdraws(bench: Bench) -> None:

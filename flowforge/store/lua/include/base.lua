@@ -43,6 +43,10 @@ local function load_job(id)
   })
 end
 
+local function forget_loaded()
+  jobs = {}
+end
+
 -- job -> when it was saved, while saves are held; nil: they are made at once.
 local unsaved
 
@@ -77,6 +81,11 @@ end
 local function routine_of(tag)
   local r, s = string.match(tag, '^%d+%.(%d+)%.(%d+)')
   return r, s
+end
+
+-- Whether it has the form of a tag.
+local function is_tag(text)
+  return text ~= nil and string.match(text, '^%d+%.%d+%.%d+%.?%d*$') ~= nil
 end
 
 -- 'id/tag' or 'id/tag/token' -> its parts.

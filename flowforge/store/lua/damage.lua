@@ -1,0 +1,6 @@
+-- Remembers a member of an index that a worker could make nothing of.
+-- In:  index, member, what is wrong with it
+-- Out: 1
+--@include damaged
+tell_damaged(ARGV[2], ARGV[3], ARGV[4])
+return 1

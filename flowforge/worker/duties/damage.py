@@ -1,0 +1,28 @@
+"""Telling of members of the indexes that made no sense."""
+
+from __future__ import annotations
+
+import logging
+
+from flowforge.store.store import Store
+
+logger = logging.getLogger(__name__)
+
+
+class Damage:
+    """Logs what the scripts have dropped or put off, once each."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._told: set[bytes] = set()
+
+    def run_once(self) -> int:
+        """How much of it is new to this process."""
+        found = set(self._store.link.call("HKEYS", self._store.keys.of("damaged")))
+        new = found - self._told
+        for text in sorted(new):
+            # As a literal: it may hold anything.
+            logger.error("damaged data was passed over: %r", text.decode(errors="replace"))
+        # What has been forgotten there may come again.
+        self._told = found
+        return len(new)

@@ -1,0 +1,225 @@
+"""Damaged members of the indexes: they are passed over and told, and others have their turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from flowforge.worker.duties.damage import Damage
+from flowforge.worker.duties.resender import Resender
+from tests.contract.bench import Bench
+
+#: Members that were never written by a script; ``{}`` is the id of a job that goes on.
+TIMERS = [
+    "garbage", "", "/", "no-job/zz", "{}/zz", "{}/join/zz", "{}/join/5 0.0", "{}/children/zz",
+    "{}/7.7.7", "{}/1.0.1",
+]  # fmt: skip
+LEASES = ["garbage", "", "{}/zz/t", "{}/7.7.7/t", "{}/1.7.7/t"]
+UNCLAIMED = ["garbage", "", "{}/zz", "{}/7.7.7", "{}/1.9.9"]
+
+
+def told(bench: Bench) -> list[str]:
+    texts = bench.link.call("HKEYS", bench.key("damaged"))
+    return sorted(text.decode(errors="replace") for text in texts)
+
+
+def a_due_timer(bench: Bench) -> str:
+    job = bench.submit()
+    bench.start(job)
+    bench.retry_later(job, delay=-1)
+    return job
+
+
+def a_lost_lease(bench: Bench) -> str:
+    job = bench.submit()
+    bench.start(job, lease=-1)
+    return job
+
+
+@pytest.mark.parametrize("member", TIMERS)
+def test_a_damaged_timer_is_dropped(bench: Bench, member: str) -> None:
+    """The timer behind it is released, and the job that it names stays as it was."""
+    behind, named = a_due_timer(bench), bench.submit()
+    bench.start(named)
+    before = bench.counters(named)
+    poison = member.format(named)
+    bench.link.call("ZADD", bench.key("timers"), 0, poison)
+    bench.store.release_due(10)
+    assert bench.counters(behind) == (1, 0, 0, 0)
+    assert bench.counters(named) == before
+    assert bench.members("timers") == {}
+    (text,) = told(bench)
+    assert text.startswith(f"timers {poison}: ")
+
+
+@pytest.mark.parametrize("member", LEASES)
+def test_a_damaged_lease_is_dropped(bench: Bench, member: str) -> None:
+    """The lost claim behind it is taken back, and the job that it names stays as it was."""
+    behind, named = a_lost_lease(bench), bench.submit()
+    before = bench.counters(named)
+    poison = member.format(named)
+    bench.link.call("ZADD", bench.key("leases"), 0, poison)
+    assert bench.store.reclaim(9, 10) == (1, 0, 1)
+    assert bench.counters(behind) == (1, 0, 0, 0)
+    assert (bench.counters(named), bench.status(named)) == (before, "pending")
+    assert bench.members("leases") == {}
+    assert [text.partition(":")[0] for text in told(bench)] == [f"leases {poison}"]
+
+
+@pytest.mark.parametrize("member", UNCLAIMED)
+def test_a_damaged_unclaimed_message_is_dropped(bench: Bench, member: str) -> None:
+    """The lost message behind it is pushed again."""
+    behind, named = bench.submit(), bench.submit()
+    bench.forget_broker()
+    poison = member.format(named).encode()
+    bench.link.call("ZADD", bench.key("unclaimed", bench.list), -5.5, poison)
+    lost = [(poison, b"-5.5"), (f"{behind}/1.0.0".encode(), 1)]
+    assert bench.store.resend(bench.list, lost) == (1, 0, 1)
+    assert bench.sent() == [(behind, "1.0.0")]
+    assert bench.counters(named) == (1, 0, 0, 0)
+    assert [text.partition(":")[0] for text in told(bench)] == [f"unclaimed {poison.decode()}"]
+
+
+def damage_row(bench: Bench, job: str) -> None:
+    bench.link.call("HSET", bench.key("job", job), "queued", "junk", "running", "junk")
+
+
+def damage_template(bench: Bench, job: str) -> None:
+    name = bench.row(job)["def"]
+    for routine in range(3):
+        bench.link.call("HSET", bench.key("definition", name), f"m{routine}.0", "%s" * 40)
+
+
+def damage_history(bench: Bench, job: str) -> None:
+    bench.link.call("DEL", bench.key("history", job))
+    bench.link.call("SET", bench.key("history", job), "x")
+
+
+@pytest.mark.parametrize("damage", [damage_row, damage_template])
+def test_the_timer_of_a_damaged_job_is_put_off(
+    bench: Bench, damage: Callable[[Bench, str], None]
+) -> None:
+    """It is not lost, should somebody mend the job; timers behind it are released."""
+    first = bench.submit(definition="damaged")
+    bench.start(first)
+    bench.retry_later(first, delay=-1000)
+    behind = a_due_timer(bench)
+    damage(bench, first)
+    bench.store.release_due(10)
+    assert bench.counters(behind) == (1, 0, 0, 0)
+    ((member, due),) = bench.members("timers").items()
+    assert member == f"{first}/1.0.0"
+    assert due > bench.now()
+    (text,) = told(bench)
+    assert text.startswith(f"timers {member}: ")
+
+
+@pytest.mark.parametrize("damage", [damage_row, damage_template, damage_history])
+def test_the_lease_of_a_damaged_job_is_put_off(
+    bench: Bench, damage: Callable[[Bench, str], None]
+) -> None:
+    """It is not lost either; lost claims behind it are taken back."""
+    first = bench.submit(definition="damaged")
+    bench.start(first, lease=-1000)
+    behind = a_lost_lease(bench)
+    damage(bench, first)
+    assert bench.store.reclaim(9, 10) == (1, 0, 0)
+    assert bench.counters(behind) == (1, 0, 0, 0)
+    ((member, due),) = bench.members("leases").items()
+    assert member == f"{first}/1.0.0/t"
+    assert due > bench.now()
+
+
+@pytest.mark.parametrize("damage", [damage_row, damage_template])
+def test_the_message_of_a_damaged_job_is_put_off(
+    bench: Bench, damage: Callable[[Bench, str], None]
+) -> None:
+    """It comes behind all that has been pushed."""
+    first, behind = bench.submit(definition="damaged"), bench.submit()
+    bench.forget_broker()
+    damage(bench, first)
+    lost = [(member.encode(), number) for member, number in bench.unclaimed().items()]
+    assert bench.store.resend(bench.list, lost) == (1, 0, 0)
+    assert bench.sent() == [(behind, "1.0.0")]
+    assert f"{first}/1.0.0" in bench.unclaimed()
+
+
+def test_a_damaged_job_does_not_keep_others_from_being_forgotten(bench: Bench) -> None:
+    """What is left of an expired job may be of a wrong type."""
+    jobs = [bench.submit() for _ in range(2)]
+    for job in jobs:
+        bench.start(job)
+        bench.fail(job)
+        bench.link.call("DEL", bench.key("job", job))
+        bench.link.call("ZADD", bench.key("expiry"), 0, job)
+    first = min(jobs)
+    bench.link.call("DEL", bench.key("invocations", first))
+    bench.link.call("SET", bench.key("invocations", first), "x")
+    bench.link.call("ZADD", bench.key("expiry"), 0, "garbage")
+    bench.store.run("prune", 10)
+    assert set(bench.members("expiry")) == {first}
+    assert max(jobs) not in bench.members("status", "failed")
+
+
+def test_damaged_trash_is_thrown_away(bench: Bench) -> None:
+    """A name without a key, or of a key of a wrong type, must not stop the disposal."""
+    bench.link.call("SET", bench.key("thrown_away", "j:x:i"), "no hash")
+    bench.link.call("HSET", bench.key("thrown_away", "j:y:i"), "a", "1")
+    bench.link.call("RPUSH", bench.key("trash"), "garbage", "j:x:i", "j:y:i")
+    while bench.store.run("dispose", 10):
+        pass
+    assert bench.every_key() == {bench.key("damaged")}
+
+
+def test_damage_is_told_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """With what it was and why; and is forgotten by the server after a while."""
+    duty = Damage(bench.store)
+    assert duty.run_once() == 0
+    for _ in range(2):
+        bench.link.call("ZADD", bench.key("timers"), 0, "\x1b[31mred")
+        bench.store.release_due(10)
+    assert duty.run_once() == 1
+    assert duty.run_once() == 0
+    assert caplog.messages == [r"damaged data was passed over: 'timers \x1b[31mred: no timer'"]
+    assert bench.hash("damaged") == {"timers \x1b[31mred: no timer": b"2"}
+    assert bench.link.call("PTTL", bench.key("damaged")) > 0
+
+
+def test_a_flood_of_damage_does_not_fill_the_server(bench: Bench) -> None:
+    """So many are told apart, the rest is only counted."""
+    flood = [part for number in range(1100) for part in (0, f"x{number}")]
+    bench.link.call("ZADD", bench.key("timers"), *flood)
+    bench.store.release_due(2000)
+    found = bench.hash("damaged")
+    assert len(found) == 1001
+    assert found["others"] == b"100"
+    assert bench.members("timers") == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [(b"aaa", b"junk"), (b"\xff", b"1"), (b"{prefix}:workers", b"3")]
+)
+def test_a_damaged_number_of_a_list_does_not_stop_the_resending(
+    server_bench: Bench, name: bytes, number: bytes
+) -> None:
+    """The lists of others are looked at all the same, whatever the damaged name leads to."""
+    bench = server_bench
+    name = name.replace(b"{prefix}", bench.prefix.encode())
+    bench.link.call("HSET", bench.key("workers"), "w", "x")
+    bench.link.call("HSET", bench.key("sequences"), name, number)
+    job = bench.submit()
+    bench.forget_broker()
+    assert Resender(bench.store, grace=0.0).run_once() == 1
+    assert bench.sent() == [(job, "1.0.0")]
+    assert len(told(bench)) == 1
+
+
+def test_numbers_of_a_list_go_on_behind_the_highest(server_bench: Bench) -> None:
+    """A number that cannot be read keeps new work from the list, so it is mended."""
+    bench = server_bench
+    jobs = [bench.submit() for _ in range(3)]
+    bench.link.call("HSET", bench.key("sequences"), bench.list, "junk")
+    Resender(bench.store, grace=0.0).run_once()
+    jobs.append(bench.submit())
+    assert bench.unclaimed() == {f"{job}/1.0.0": number for number, job in enumerate(jobs, 1)}

@@ -1,0 +1,211 @@
+"""A full server: what frees memory or keeps what is there goes on, what needs more is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from flowforge.errors import WritesRefusedError
+from flowforge.server import LocalServer
+from flowforge.store.link import ServerLink, make_client
+from flowforge.store.scripts import SCRIPTS
+from tests.contract.bench import LONG, Bench
+
+
+@pytest.fixture(scope="module")
+def small_server() -> Iterator[LocalServer]:
+    """A server that these tests may fill."""
+    with LocalServer.start() as running:
+        yield running
+
+
+@pytest.fixture
+def bench(small_server: LocalServer, prefix: str) -> Iterator[Bench]:
+    link = ServerLink(make_client(small_server.url), patience=0.0)
+    with make_client(small_server.url) as client:
+        yield Bench(link, client, prefix)
+        client.config_set("maxmemory", 0)
+    link.close()
+
+
+def fill(bench: Bench) -> None:
+    """From now on more memory is used than the server may have."""
+    bench.client.config_set("maxmemory", 1)
+
+
+def empty(bench: Bench) -> None:
+    bench.client.config_set("maxmemory", 0)
+
+
+def a_claim(bench: Bench) -> Callable[[], object]:
+    job = bench.submit()
+    return lambda: bench.start(job)
+
+
+def a_commit(bench: Bench) -> Callable[[], object]:
+    job = bench.submit()
+    bench.start(job)
+    return lambda: bench.commit(job, children=[(1, 0, "")], outputs=[b"x"]) == "ok"
+
+
+def a_retry_later(bench: Bench) -> Callable[[], object]:
+    job = bench.submit()
+    bench.start(job)
+    return lambda: bench.retry_later(job) == "ok"
+
+
+def a_give_back(bench: Bench) -> Callable[[], object]:
+    job = bench.submit()
+    return lambda: bench.give_back(job) == "ok"
+
+
+def a_heartbeat(bench: Bench) -> Callable[[], object]:
+    job = bench.submit()
+    bench.start(job, lease=-1)
+
+    def renew() -> bool:
+        answers = bench.store.heartbeat(LONG, [f"{job}/1.0.0/t"])
+        return answers == ["ok"] and bench.store.reclaim(9, 10) == (0, 0, 0)
+
+    return renew
+
+
+def a_pause(bench: Bench) -> Callable[[], object]:
+    job = bench.submit()
+    return lambda: bench.pause(job, "full", {"step": 1}) == "ok" and bench.status(job) == "paused"
+
+
+def a_resume(bench: Bench) -> Callable[[], object]:
+    job = bench.submit()
+    bench.pause(job)
+    return lambda: bench.store.resume(job) == "ok" and bench.status(job) == "pending"
+
+
+def a_retry(bench: Bench) -> Callable[[], object]:
+    job = bench.submit()
+    bench.start(job)
+    bench.fail(job)
+    return lambda: bench.store.retry(job) == "ok" and bench.status(job) == "running"
+
+
+def a_cancel(bench: Bench) -> Callable[[], object]:
+    job = bench.submit()
+    return lambda: bench.store.cancel(job, "full") == "ok" and bench.status(job) == "cancelled"
+
+
+def a_timer(bench: Bench) -> Callable[[], object]:
+    job = bench.submit()
+    bench.start(job)
+    bench.retry_later(job, delay=-1)
+    return lambda: bench.store.release_due(10)[0] == 1
+
+
+def a_lost_lease(bench: Bench) -> Callable[[], object]:
+    job = bench.submit()
+    bench.start(job, lease=-1)
+    return lambda: bench.store.reclaim(9, 10) == (1, 0, 0)
+
+
+def a_lease_of_a_newer_release(bench: Bench) -> Callable[[], object]:
+    job = bench.submit()
+    bench.start(job, lease=-1)
+    bench.link.call("HSET", bench.key("job", job), "v", 99)
+    return lambda: bench.store.reclaim(9, 10) == (0, 0, 0)
+
+
+def a_lost_message(bench: Bench) -> Callable[[], object]:
+    job = bench.submit()
+    bench.forget_broker()
+    return lambda: bench.store.resend(bench.list, [(f"{job}/1.0.0".encode(), 1)]) == (1, 0, 0)
+
+
+def a_prune(bench: Bench) -> Callable[[], object]:
+    job = bench.submit(keep=1)
+    bench.store.cancel(job, "")
+    bench.link.call("DEL", bench.key("job", job))
+    bench.link.call("ZADD", bench.key("expiry"), 0, job)
+    return lambda: bench.store.run("prune", 10) == 1
+
+
+def a_disposal(bench: Bench) -> Callable[[], object]:
+    bench.link.call("RPUSH", bench.key("trash"), "j 1 1 5000")
+    return lambda: bench.store.run("dispose", 10) == 1
+
+
+def a_first_lead(bench: Bench) -> Callable[[], object]:
+    return lambda: bench.store.run("lead", "me", 1000) == 1
+
+
+def a_longer_lead(bench: Bench) -> Callable[[], object]:
+    bench.store.run("lead", "me", 1000)
+    return lambda: bench.store.run("lead", "me", 2000) == 1
+
+
+def a_requeue(bench: Bench) -> Callable[[], object]:
+    number = bench.store.run("bury", b"letter", 100)
+    return lambda: bench.store.run("requeue", number, bench.list, b"letter") == 1
+
+
+def a_damaged_member(bench: Bench) -> Callable[[], object]:
+    return lambda: bench.store.tell_damaged("seq", "x", "no number") is None
+
+
+#: What has to work, with the script that it shows.
+GOES_ON = {
+    a_claim: "claim",
+    a_commit: "commit",
+    a_retry_later: "fail",
+    a_give_back: "give_back",
+    a_heartbeat: "heartbeat",
+    a_pause: "pause",
+    a_resume: "resume",
+    a_retry: "resume",
+    a_cancel: "cancel",
+    a_timer: "due",
+    a_lost_lease: "reclaim",
+    a_lease_of_a_newer_release: "reclaim",
+    a_lost_message: "resend",
+    a_prune: "prune",
+    a_disposal: "dispose",
+    a_first_lead: "lead",
+    a_longer_lead: "lead",
+    a_requeue: "requeue",
+    a_damaged_member: "damage",
+}
+
+#: Scripts that bring in something new.
+REFUSED = {"submit", "stage", "bury", "name"}
+
+
+@pytest.mark.parametrize("prepare", GOES_ON, ids=lambda prepare: prepare.__name__)
+def test_what_frees_or_keeps_goes_on(
+    bench: Bench, prepare: Callable[[Bench], Callable[[], object]]
+) -> None:
+    """Jobs can be finished and ended, which is what makes room again."""
+    act = prepare(bench)
+    fill(bench)
+    assert act()
+
+
+def test_new_work_is_refused_as_a_whole(bench: Bench) -> None:
+    """Nothing of it is there, and the same call works when there is room."""
+    job = bench.submit()
+    bench.start(job)
+    before = bench.snapshot()
+    request = bench.submission()
+    fill(bench)
+    with pytest.raises(WritesRefusedError, match="is full"):
+        bench.send(request, bench.fields())
+    with pytest.raises(WritesRefusedError, match="is full"):
+        bench.stage(job, [(1, 0, "")])
+    assert bench.snapshot() == before
+    empty(bench)
+    assert bench.send(request, bench.fields()) == request.job_id
+    assert bench.stage(job, [(1, 0, "")]) == "ok"
+
+
+def test_every_script_is_of_one_kind() -> None:
+    """A new script has to be shown on a full server, or to be refused there for a reason."""
+    assert set(GOES_ON.values()) | REFUSED == set(SCRIPTS)
+    assert not set(GOES_ON.values()) & REFUSED
