@@ -6,7 +6,7 @@ newer version instead of guessing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
@@ -22,6 +22,7 @@ from flowforge.errors import (
     PayloadError,
     PayloadTooLargeError,
 )
+from flowforge.zones import UnnamedZoneError, zone_of
 
 #: Version of every record layout written by this release.
 RECORD_VERSION = 1
@@ -45,8 +46,8 @@ MAX_NESTED = 8
 
 
 def _pack_datetime(value: datetime, level: int) -> bytes:
-    zone = value.tzinfo.key if isinstance(value.tzinfo, ZoneInfo) else None
-    return packb([value.isoformat(), zone, value.fold])
+    zone, fold = zone_of(value)
+    return packb([value.isoformat(), zone, fold])
 
 
 def _unpack_datetime(data: bytes, level: int) -> datetime:
@@ -122,6 +123,38 @@ def unpackb(data: bytes) -> Any:
     return _unpack(data, 0)
 
 
+#: How values begin that msgpack writes as extensions.
+_HEADS = bytes([*range(0xC7, 0xCA), *range(0xD4, 0xD9)])
+#: Bytes from which on one search for each head is faster than one for all.
+_LONG = 4096
+#: Extensions of msgpack's own, which it writes as they are and which arrive as another type.
+_FOREIGN = frozenset({msgpack.ExtType, msgpack.Timestamp})
+_CONTAINERS = frozenset({dict, list, tuple, set})
+
+
+def _has_extension(data: bytes) -> bool:
+    """Whether an extension may be among the encoded values; costs next to nothing."""
+    if len(data) < _LONG:
+        return len(data.translate(None, _HEADS)) != len(data)
+    return any(head in data for head in _HEADS)
+
+
+def _has_foreign(value: Any) -> bool:
+    """Whether an extension of msgpack's own is among the values."""
+    left: list[Iterable[Any]] = [(value,)]
+    while left:
+        items = left.pop()
+        kinds = set(map(type, items))
+        if kinds & _FOREIGN:
+            return True
+        for item in items if kinds & _CONTAINERS else ():
+            if type(item) is dict:
+                left += [item.keys(), item.values()]
+            elif type(item) in _CONTAINERS:
+                left.append(item)
+    return False
+
+
 def encode_payload(params: dict[str, Any], limit: int, where: str) -> bytes:
     """Encode the params of one delivery.
 
@@ -132,6 +165,8 @@ def encode_payload(params: dict[str, Any], limit: int, where: str) -> bytes:
         # Within two arrays of one, whose heads are a byte each: what reads a record, which nests
         # them deeper, does not go as deep as what writes it.
         data = packb([[params]])[2:]
+        if _has_extension(data) and _has_foreign(params):
+            raise TypeError("an extension of msgpack's own")
     except (TypeError, ValueError, OverflowError, RecursionError, UnicodeEncodeError) as error:
         raise PayloadError(f"{where}: {_explain(params, error)}") from None
     if len(data) > limit:
@@ -154,6 +189,12 @@ def _explain(value: Any, error: Exception) -> str:
     while step := next(((k, v) for k, v in _children(culprit) if not _packs(v)), None):
         path, culprit = f"{path}{step[0]}", step[1]
     kind = type(culprit)
+    if kind is datetime and isinstance(error, UnnamedZoneError):
+        return (
+            f"{path} is {error}, which another process cannot find by its name: use "
+            'zoneinfo.ZoneInfo("Europe/Berlin"), with pytz zone.localize(...), or '
+            ".astimezone(datetime.UTC)"
+        )
     if kind is str:
         return f"{path} holds half of a surrogate pair, which UTF-8 cannot encode"
     if kind in (list, tuple, dict, set):
@@ -176,7 +217,7 @@ def _packs(value: Any) -> bool:
         packb(value)
     except (TypeError, ValueError, OverflowError, RecursionError):
         return False
-    return True
+    return not _has_foreign(value)
 
 
 def pack_record(*fields: Any) -> bytes:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from flowforge.errors import CorruptRecordError, DefinitionError, NewerRecordError
 from flowforge.model.connection import Connection
@@ -90,12 +90,15 @@ class Definition:
         }
 
     def to_json(self) -> str:
-        """Return the canonical text: ASCII, sorted keys, no blanks."""
+        """Return the canonical text: ASCII, no blanks, keys sorted but for those of config, whose
+        order is the user's.
+        """
         return self._json
 
     @cached_property
     def _json(self) -> str:
-        return json.dumps(self.serialize(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        record = _sorted_keys(self.serialize())
+        return json.dumps(record, separators=(",", ":"), allow_nan=False)
 
     @cached_property
     def hash(self) -> str:
@@ -243,3 +246,12 @@ def _sources_first(targets: Sequence[set[int]]) -> list[int]:
 
 def _hash_of(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()[:32]
+
+
+def _sorted_keys(value: Any) -> Any:
+    """A record with its keys in one order for every process. A routine's config stays as it is."""
+    if isinstance(value, dict):
+        return {k: v if k == "config" else _sorted_keys(v) for k, v in sorted(value.items())}
+    if isinstance(value, list):
+        return [_sorted_keys(item) for item in value]
+    return value

@@ -6,12 +6,13 @@ import enum
 import subprocess
 import sys
 from collections import OrderedDict
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import dateutil.tz
 import msgpack
 import pytest
 from hypothesis import given
@@ -393,3 +394,103 @@ def test_what_can_be_encoded_can_be_read_as_a_record() -> None:
         depth, value = depth + 1, [value]
         assert read_invocation(invocation_record(1, payload), "it")[0] == 1
     assert depth >= MAX_DEPTH - 10
+
+
+class Localized(tzinfo):
+    """A zone as pytz makes them: one object for each offset, with the name of the zone."""
+
+    def __init__(self, zone: str, hours: float) -> None:
+        self.zone = zone
+        self._offset = timedelta(hours=hours)
+
+    def utcoffset(self, at: datetime | None) -> timedelta | None:
+        return None if at is None else self._offset
+
+    def tzname(self, at: datetime | None) -> str:
+        return self.zone
+
+    def dst(self, at: datetime | None) -> timedelta | None:
+        return None
+
+
+class Fixed(Localized):
+    """A zone that has one offset, and no name that the database knows."""
+
+    def utcoffset(self, at: datetime | None) -> timedelta:
+        return self._offset
+
+
+class Looking(tzinfo):
+    """A zone of a user's own, whose offset depends on the time."""
+
+    def utcoffset(self, at: Any) -> timedelta:
+        return timedelta(hours=1 + (3 < at.month < 10))
+
+
+def carried(moment: datetime) -> datetime:
+    """What a handler receives of a moment."""
+    found: datetime = read_invocation(
+        invocation_record(1, encode_payload({"at": moment}, LIMIT, "e")), "r"
+    )[1]["at"]
+    return found
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [dateutil.tz.gettz("Europe/Berlin"), Localized("Europe/Berlin", 2)],
+    ids=["dateutil", "pytz"],
+)
+def test_another_librarys_zone_is_carried_by_its_name(zone: tzinfo) -> None:
+    """Half a year later the clock shows what it would in the producer's zone."""
+    moment = datetime(2024, 7, 1, 12, tzinfo=zone)
+    found = carried(moment)
+    assert (found, found.tzinfo) == (moment, ZoneInfo("Europe/Berlin"))
+    assert (found + timedelta(days=180)).utcoffset() == timedelta(hours=1)
+
+
+@pytest.mark.parametrize("hours", [1, 2])
+def test_the_hour_that_comes_twice_is_told_by_its_offset(hours: int) -> None:
+    """pytz knows no fold, so the offset tells which of the two it was."""
+    moment = datetime(2024, 10, 27, 2, 30, tzinfo=Localized("Europe/Berlin", hours))
+    assert carried(moment).utcoffset() == timedelta(hours=hours)
+
+
+def test_a_fixed_offset_needs_no_name() -> None:
+    """The ISO text holds it."""
+    moment = datetime(2024, 7, 1, 12, tzinfo=Fixed("somewhere", 5.5))
+    assert carried(moment) == moment
+    assert carried(moment).tzinfo == timezone(timedelta(hours=5, minutes=30))
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [
+        Looking(),
+        Localized("Nowhere/Else", 1),
+        # What datetime(..., tzinfo=pytz.timezone("Europe/Berlin")) makes: the mean time of 1893.
+        Localized("Europe/Berlin", 0.9),
+    ],
+    ids=["own class", "unknown name", "wrong offset"],
+)
+def test_a_zone_that_cannot_be_carried_is_refused(zone: tzinfo) -> None:
+    """In place of another offset half a year later; the error says what travels."""
+    with pytest.raises(PayloadError, match=r"^e: params\['at'\] is a datetime of zone.*ZoneInfo"):
+        encode_payload({"at": datetime(2024, 7, 1, tzinfo=zone)}, LIMIT, "e")
+
+
+@pytest.mark.parametrize("value", [msgpack.ExtType(1, b"zz"), msgpack.Timestamp(5)], ids=repr)
+@pytest.mark.parametrize(
+    ("wrap", "path"),
+    [
+        (lambda value: value, "params['x']"),
+        (lambda value: [1, {"y": value}], "params['x'][1]['y']"),
+        (lambda value: (1, value), "params['x'][1]"),
+        (lambda value: {value: 1}, "params['x'] key"),
+    ],
+)
+def test_msgpacks_own_extensions_are_refused(value: Any, wrap: Any, path: str) -> None:
+    """They would arrive as another type, or as none that the reader knows."""
+    with pytest.raises(PayloadError) as caught:
+        encode_payload({"x": wrap(value)}, LIMIT, "e")
+    assert str(caught.value).startswith(f"e: {path}")
+    assert "which cannot travel" in str(caught.value)

@@ -187,3 +187,16 @@ def test_a_damaged_record_is_corrupt(
     with pytest.raises(CorruptRecordError) as caught:
         Definition.from_json(json.dumps(record))
     assert message in str(caught.value)
+
+
+def test_config_keeps_its_order() -> None:
+    """A dict's order may mean something: columns, for one. Everything else has one order."""
+    routine = Fetch()
+    routine.set_config(columns={"name": 1, "city": 2, "age": 3})
+    flow = FlowGraph("f")
+    flow.add_routine(routine, "fetch")
+    definition = flow.definition()
+    again = Definition.from_json(definition.to_json())
+    assert list(again.routines[0].raw["config"]["columns"]) == ["name", "city", "age"]
+    assert again.hash == definition.hash
+    assert list(json.loads(definition.to_json())) == sorted(definition.serialize())
