@@ -18,8 +18,12 @@ from celery.worker import WorkController
 from flowforge.engine import Engine
 from flowforge.errors import ConfigurationError
 from flowforge.job_state import Producer
+from flowforge.model.definition import Definition
+from flowforge.model.flow import FlowGraph
+from flowforge.model.locate import MAINS
 from flowforge.server import LocalServer
 from flowforge.settings import Settings
+from flowforge.store.link import Argument
 from flowforge.worker.installation import Installation, fleet_app
 
 logger = logging.getLogger(__name__)
@@ -28,10 +32,22 @@ logger = logging.getLogger(__name__)
 START_LIMIT = 30.0
 
 
-class EmbeddedEngine(Engine):
-    """Starts a server and a worker with the first use, and ends them with the process."""
+#: What makes jobs run elsewhere.
+TO_A_FLEET = (
+    "set FLOWFORGE_REDIS_URL; or import the module with the Celery app that flowforge.install was "
+    "given, before jobs are submitted"
+)
 
-    def __init__(self, settings: Settings) -> None:
+
+class EmbeddedEngine(Engine):
+    """Starts a server and a worker with the first use, and ends them with the process.
+
+    ``meant``: somebody has asked for it. If not, the log tells of a flow that a fleet could run: a
+    script that forgot to import the Celery app of its fleet looks like one that needs none.
+    """
+
+    def __init__(self, settings: Settings, *, meant: bool = False) -> None:
+        self._told = meant
         self.server = LocalServer.start(settings.data_dir)
         try:
             settings = replace(settings, redis_url=self.server.url)
@@ -42,6 +58,20 @@ class EmbeddedEngine(Engine):
             self.server.stop()
             raise
         atexit.register(self.close)
+
+    def _resolve(self, flow: FlowGraph) -> tuple[Definition, dict[str, Argument]]:
+        # Workers of a fleet import modules, so what a script defines itself is no flow of theirs.
+        modules = {type(routine).__module__ for routine in flow.routines.values()} - MAINS
+        if modules and not self._told:
+            self._told = True
+            logger.warning(
+                "no server is named, so jobs of flow %r run on the embedded engine: inside this "
+                "process, and no longer than it. To run them on a fleet %s. FLOWFORGE_EMBEDDED=1 "
+                "says that the embedded engine is meant, FLOWFORGE_EMBEDDED=0 forbids it",
+                flow.flow_id,
+                TO_A_FLEET,
+            )
+        return super()._resolve(flow)
 
     def close(self) -> None:
         """End the worker and the server; running handlers are left to the next claim."""

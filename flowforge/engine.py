@@ -13,7 +13,15 @@ import redis
 from celery import Celery
 
 from flowforge.codec import encode_payload
-from flowforge.entry import Entry, Item, checked_key, checked_priority, checked_window, items
+from flowforge.entry import (
+    Entry,
+    Item,
+    checked_key,
+    checked_priority,
+    checked_text,
+    checked_window,
+    items,
+)
 from flowforge.errors import (
     ConfigurationError,
     CorruptRecordError,
@@ -38,7 +46,7 @@ from flowforge.store.link import (
 from flowforge.store.outage import is_final, is_outage
 from flowforge.store.reader import ENDED, Reader, job_not_found
 from flowforge.store.store import NewJob, Store, Submission
-from flowforge.unserved import unserved
+from flowforge.unserved import overdue
 from flowforge.worker.envelope import Router
 
 logger = logging.getLogger(__name__)
@@ -259,6 +267,7 @@ class Engine(Submitter):
 
     def pause(self, job_id: str, reason: str = "", checkpoint: Any = None) -> None:
         """After this returns no invocation of the job is claimed; running ones finish."""
+        reason = checked_text("reason", reason)
         given = checkpoint is not None
         if given:
             where = f"checkpoint of job {job_id}"
@@ -273,7 +282,8 @@ class Engine(Submitter):
 
     def cancel(self, job_id: str, reason: str = "") -> None:
         """End the job for good."""
-        self._expect_ok(job_id, "cancel", self.store.cancel(job_id, reason))
+        answer = self.store.cancel(job_id, checked_text("reason", reason))
+        self._expect_ok(job_id, "cancel", answer)
 
     def retry(self, job_id: str) -> None:
         """Continue a failed job: its failed invocations with fresh attempts, and what waited."""
@@ -337,13 +347,8 @@ class Engine(Submitter):
                 if deadline is not None:
                     patience = min(patience, deadline - time.monotonic())
                     if patience <= 0:
-                        raise TimeoutError(self._overdue(job_id))
+                        raise TimeoutError(overdue(self, job_id))
                 _next_announcement(channel, patience)
-
-    def _overdue(self, job_id: str) -> str:
-        default = self.app.conf.task_default_queue
-        hint = unserved(self.store, self.reader, job_id, default)
-        return f"job {job_id} is still {self.reader.status(job_id)}{hint}"
 
     def _settled(self, job_id: str) -> str | None:
         raw_status, running = self.reader.fields(job_id, "status", "running")

@@ -54,7 +54,20 @@ def checked_key(name: str, key: object) -> str | None:
     """Return an idempotency key that is one; ``name``: what it was given as."""
     if key is not None and (not isinstance(key, str) or not key):
         raise InvalidValueError(f"{name} must be text, not empty, or None; it is {key!r:.80}")
-    return key
+    return None if key is None else checked_text(name, key)
+
+
+def checked_text(name: str, value: object) -> str:
+    """Return a text that can be stored; ``name``: what it was given as."""
+    if not isinstance(value, str):
+        raise InvalidValueError(f"{name} must be text, not {value!r:.80}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidValueError(
+            f"{name} {value!r:.80} holds half of a surrogate pair, which UTF-8 cannot encode"
+        ) from None
+    return value
 
 
 def checked_window(asked: object, otherwise: int) -> int:

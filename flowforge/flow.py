@@ -61,10 +61,10 @@ class Flow(FlowGraph):
     ) -> list[JobState]:
         """Submit a job for each of the ``entry_params``, many in one round trip.
 
-        The params are taken from the iterable in chunks of 100; a chunk is submitted as a whole or
-        not at all. ``idempotency_keys``: as many as there are params. Raises as ``execute`` does,
-        naming the item; the chunks before the one that was refused have been submitted, and a note
-        on the error says how many jobs these are.
+        The params are taken from the iterable in chunks of at most 200; a chunk is submitted as a
+        whole or not at all. ``idempotency_keys``: as many as there are params. Raises as
+        ``execute`` does, naming the item; the chunks before the one that was refused have been
+        submitted, and a note on the error says how many jobs these are.
         """
         engine = current_engine()
         chunks = engine.submit_many(
@@ -97,6 +97,10 @@ class Flow(FlowGraph):
     def cancel(self, reason: str = "", job_state: JobState | None = None) -> None:
         """Cancel a job for good; picks and refuses as ``pause`` does."""
         self._pick(job_state).cancel(reason)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy has no jobs of its own yet.
+        return {**super().__getstate__(), "_newest": None}
 
     def _pick(self, job_state: JobState | None) -> JobState:
         if job_state is not None and not isinstance(job_state, JobState):

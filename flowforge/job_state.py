@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 from flowforge.codec import encode_payload, pack_record, packb
 from flowforge.current_engine import current_engine
 from flowforge.engine import Engine
+from flowforge.entry import checked_text
 from flowforge.errors import (
     InvalidValueError,
     JobCancelledError,
@@ -59,8 +62,14 @@ class JobState:
     def __init__(self, job_id: str, engine: Engine | None = None) -> None:
         if not isinstance(job_id, str):
             raise InvalidValueError(f"a job's id is text, not {job_id!r:.80}")
-        self.job_id = job_id
-        self._engine = engine or current_engine().of(job_id)
+        self.job_id = checked_text("a job's id", job_id)
+        if engine is not None:
+            self._engine = engine
+
+    @cached_property
+    def _engine(self) -> Engine:
+        # With the first question: a handle can be read from a pickle where nothing is configured.
+        return current_engine().of(self.job_id)
 
     @classmethod
     def get(cls, job_id: str) -> Self:
@@ -88,6 +97,20 @@ class JobState:
 
     def __repr__(self) -> str:
         return f"JobState({self.job_id!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What reads it elsewhere looks the job up on the servers of its own process.
+        return _unpickled, (type(self), self.job_id, self.snapshot)
+
+    def __copy__(self) -> Self:
+        copied = type(self)(self.job_id, self._engine)
+        copied.snapshot = self.snapshot
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        copied = copy(self)
+        copied.snapshot = deepcopy(self.snapshot, memo)
+        return copied
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, JobState) and other.job_id == self.job_id
@@ -239,6 +262,7 @@ class JobState:
         """Add a note of your own to the history."""
         data = {} if data is None else data
         _check_data("data of record_execution", data)
+        checked_text("event_name of record_execution", event_name)
         self._check_routine(routine_id)
         encode_payload(data, self._engine.settings.max_payload, "record_execution")
         record = pack_record(routine_id, event_name, data)
@@ -291,7 +315,8 @@ class JobState:
     snapshot: dict[str, Any] | None = None
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the snapshot as JSON."""
+        """Write the snapshot as JSON; folders that are missing are made."""
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(json.dumps(self.serialize(), indent=1), encoding="utf-8")
 
     @classmethod
@@ -321,6 +346,12 @@ class JobState:
         left = store.link.call("PTTL", store.keys.of("job", self.job_id))
         if left > 0:
             store.link.call("PEXPIRE", name, left)
+
+
+def _unpickled(cls: type[JobState], job_id: str, snapshot: dict[str, Any] | None) -> JobState:
+    job = cls(job_id)
+    job.snapshot = snapshot
+    return job
 
 
 class Producer:

@@ -8,7 +8,7 @@ from typing import Any
 from celery import Celery
 
 from flowforge.current_engine import current_engine, set_engine, set_engine_factory
-from flowforge.embedded import EmbeddedEngine
+from flowforge.embedded import TO_A_FLEET, EmbeddedEngine
 from flowforge.engine import Engine, Submitter
 from flowforge.engines import Engines
 from flowforge.errors import ConfigurationError, UnsupportedBrokerError
@@ -20,6 +20,12 @@ from flowforge.worker.installation import Installation, fleet_app
 from flowforge.worker.starting import import_at_start
 
 _overrides: dict[str, Any] = {}
+
+
+class _Asked:
+    """Whether :func:`configure` was called: then no server is named on purpose."""
+
+    configured = False
 
 
 def configure(**settings: Any) -> None:
@@ -34,6 +40,7 @@ def configure(**settings: Any) -> None:
         make_client(str(one.redis_url))
     forget()
     _overrides.update(settings)
+    _Asked.configured = True
 
 
 def forget() -> None:
@@ -42,13 +49,20 @@ def forget() -> None:
     Reads nothing of the environment, which may be what is wrong.
     """
     _overrides.clear()
+    _Asked.configured = False
     shutdown()
 
 
 def _make_engine() -> Submitter:
     settings = from_environment(**_overrides)
     if settings.redis_url is None:
-        return EmbeddedEngine(settings)
+        if settings.embedded is False:
+            raise ConfigurationError(
+                "no server is named, and FLOWFORGE_EMBEDDED=0 forbids the embedded engine: "
+                f"{TO_A_FLEET}"
+            )
+        meant = settings.embedded or settings.data_dir is not None or _Asked.configured
+        return EmbeddedEngine(settings, meant=meant)
     return _as_one(_engines(settings, fleet_app(settings)))
 
 

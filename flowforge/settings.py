@@ -26,6 +26,9 @@ class Settings:
     imports: tuple[str, ...] = ()
     #: First part of every key, so that several installations can share one server.
     prefix: str = "ff"
+    #: Whether the embedded engine may run where no server is named. None: it does, and the log
+    #: warns of flows that a fleet could run. False: for programs that belong to a fleet.
+    embedded: bool | None = None
     #: Directory of the embedded engine's data; None: nothing survives the process.
     data_dir: str | None = None
     #: How long a process goes from one commit straight to the next invocation before it returns to
@@ -112,6 +115,11 @@ class Settings:
 
 _TUPLES = {"imports"}
 
+#: How a flag may stand in the environment.
+_FLAGS = {"1": True, "true": True, "yes": True, "on": True} | dict.fromkeys(
+    ("0", "false", "no", "off"), False
+)
+
 #: Between two URLs. A comma within one, in a password for example, has no scheme behind it.
 _NEXT_URL = re.compile(r"\s*,\s*(?=[a-z+]+://)")
 
@@ -172,6 +180,7 @@ _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
         lambda value: isinstance(value, Mapping),
         "a dict of Celery settings, such as {'task_routes': ...}",
     ),
+    "embedded": (lambda value: value is None or isinstance(value, bool), "True, False or None"),
     "str": (lambda value: isinstance(value, str), "text"),
     "int": (_is_whole, "a whole number"),
     "float": (_is_number, "a number of seconds"),
@@ -185,6 +194,10 @@ def _blank(url: object) -> bool:
 def _parse(name: str, raw: str, default: Any) -> Any:
     if name in _TUPLES:
         return tuple(part.strip() for part in raw.split(",") if part.strip())
+    if name == "embedded":
+        if raw.strip().lower() not in _FLAGS:
+            raise ConfigurationError(f"FLOWFORGE_EMBEDDED={raw!r} is neither 1 nor 0")
+        return _FLAGS[raw.strip().lower()]
     if not isinstance(default, (int, float)):
         return raw
     try:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
+from celery import Celery
+
 from flowforge.codec import unpack_record
 from flowforge.errors import FlowForgeError
 from flowforge.store.reader import Reader
@@ -12,14 +16,25 @@ from flowforge.worker.duties.presence import STALE
 _SAMPLE = 200
 
 
-def unserved(store: Store, reader: Reader, job_id: str, default_queue: str) -> str:
-    """What a timeout adds when work of the job waits on queues that no worker serves, or nothing.
+class Asked(Protocol):
+    """What is asked for a job: the engine of its server."""
 
-    ``default_queue``: that of routines whose definition names none.
-    """
+    store: Store
+    reader: Reader
+    app: Celery
+
+
+def overdue(engine: Asked, job_id: str) -> str:
+    """What to say of a job that has not ended in time: how it stands, and who is missing."""
+    return f"job {job_id} is still {engine.reader.status(job_id)}{_unserved(engine, job_id)}"
+
+
+def _unserved(engine: Asked, job_id: str) -> str:
+    """That work of the job waits on queues which no worker serves; empty when none does."""
+    store = engine.store
     try:
-        (queued,) = reader.fields(job_id, "queued")
-        waiting = _queues(store, reader, job_id, default_queue) if int(queued or 0) else set()
+        (queued,) = engine.reader.fields(job_id, "queued")
+        waiting = _queues(engine, job_id) if int(queued or 0) else set()
         missing = sorted(waiting - _served(store)) if waiting else []
     except FlowForgeError:
         # The timeout itself is what has to be told.
@@ -33,13 +48,14 @@ def unserved(store: Store, reader: Reader, job_id: str, default_queue: str) -> s
     )
 
 
-def _queues(store: Store, reader: Reader, job_id: str, default_queue: str) -> set[str]:
+def _queues(engine: Asked, job_id: str) -> set[str]:
     """The queues of some of the outstanding invocations."""
-    key = store.keys.of("invocations", job_id)
-    _, pairs = store.link.call("HSCAN", key, 0, "COUNT", _SAMPLE)
-    routines = reader.definition(job_id).routines
+    key = engine.store.keys.of("invocations", job_id)
+    _, pairs = engine.store.link.call("HSCAN", key, 0, "COUNT", _SAMPLE)
+    routines = engine.reader.definition(job_id).routines
     found = {int(tag.split(b".")[1]) for tag in pairs[::2]}
-    return {routines[index].queue or default_queue for index in found}
+    default = engine.app.conf.task_default_queue
+    return {routines[index].queue or default for index in found}
 
 
 def _served(store: Store) -> set[str]:

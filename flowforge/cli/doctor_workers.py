@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from flowforge.cli.findings import Finding, Worker
 from flowforge.codec import unpack_record
 from flowforge.engine import Engine
 from flowforge.errors import RecordError
+from flowforge.model import registry
 from flowforge.worker.duties.presence import FORGOTTEN, STALE
 from flowforge.worker.maintenance import FOLLOW, LEAD
 
@@ -104,20 +105,27 @@ def _queue(queue: str, classes: set[str], live: Sequence[Worker]) -> Iterator[Fi
         yield Finding("fail", "queue", f"active jobs need {queue!r}, no worker consumes it", fix)
         return
     for name in sorted(classes) if consumers else ():
-        ignorant = [worker.name for worker in consumers if name not in worker.routines]
+        ignorant = [worker for worker in consumers if name not in worker.routines]
         if ignorant:
-            yield _unknown(queue, name, ignorant, everyone=len(ignorant) == len(consumers))
+            fix = registry.remedy(name, f"the workers that consume {queue!r}", _imports(ignorant))
+            names = [worker.name for worker in ignorant]
+            yield _unknown(queue, name, names, fix, everyone=len(ignorant) == len(consumers))
 
 
-def _unknown(queue: str, name: str, ignorant: list[str], *, everyone: bool) -> Finding:
-    module = name.rpartition(".")[0]
+def _imports(workers: Sequence[Worker]) -> Callable[[str], bool]:
+    """Whether all these workers know a routine of a module, and so have imported it."""
+    modules = [{name.rpartition(".")[0] for name in worker.routines} for worker in workers]
+    return set.intersection(*modules).__contains__
+
+
+def _unknown(queue: str, name: str, ignorant: list[str], fix: str, *, everyone: bool) -> Finding:
     who = f"no worker on {queue!r}" if everyone else f"not every worker on {queue!r}"
     lacking = "" if everyone else f" (not {', '.join(ignorant[:3])})"
     return Finding(
         "fail" if everyone else "warn",
         "routine",
         f"{who} knows {name}, which active jobs need{lacking}",
-        f"add {module} to FLOWFORGE_IMPORTS of the workers that consume {queue!r}",
+        fix,
     )
 
 

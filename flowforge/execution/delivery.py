@@ -238,6 +238,8 @@ class Delivery:
     def record_stat(self, op: str, name: str | None, value: Any) -> None:
         """Collect a change of a stat: ``set``, ``add`` or ``reset``."""
         field = f"{self.routine.index}.{name}"
+        if not field.isascii():
+            encode_payload({field: None}, self.limit, f"{self.routine.id}: the name of a stat")
         if op == "reset":
             # What came before is reset as well.
             self._stats = {f"{self.routine.index}.": ("reset", "")}

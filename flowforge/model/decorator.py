@@ -15,6 +15,7 @@ from inspect import Parameter
 from typing import Any, TypeAlias, overload
 
 from flowforge.errors import DefinitionError
+from flowforge.model import registry
 from flowforge.model.event import Event
 from flowforge.model.handlers import check_synchronous
 from flowforge.model.names import check_name, listing
@@ -58,8 +59,9 @@ def routine(
     """Make a Routine subclass of a function; add the class or an instance of it to a flow.
 
     ``events`` is a list of names, or a dict of name to output params. ``name`` takes the place of
-    the function's own in the registered name (module.name). The function stays reachable as the
-    class's ``function``, for tests. ValueError for what cannot run.
+    the function's own in the registered name (module.name). Called with arguments the class calls
+    the function, which is also its ``function``; called without any it makes a routine. ValueError
+    for what cannot run.
     """
     declared = _events(events)
     if queue is not None:
@@ -96,6 +98,10 @@ def _check_function(function: object) -> None:
     if not inspect.isfunction(function):
         raise DefinitionError(f"@routine makes a routine of a function, not of {function!r:.80}")
     check_synchronous(function, f"@routine function {function.__qualname__!r}")
+    module: object = function.__module__
+    if module is None:
+        fix = registry.remedy(f"builtins.{function.__qualname__}")
+        raise DefinitionError(f"@routine function {function.__qualname__!r}: {fix}")
 
 
 def _make(
@@ -112,10 +118,17 @@ def _make(
         for event in events:
             self.define_event(event.name, event.output_params)
 
+    def make(kind: type[Routine], /, *args: Any, **kwargs: Any) -> Any:
+        # A call with arguments is one of the function, as it was before it was decorated.
+        if (args or kwargs) and kind is cls:
+            return _called(function, args, kwargs)
+        return Routine.__new__(kind)
+
     namespace = {
         "__module__": function.__module__,
         "__qualname__": qualname,
         "__doc__": function.__doc__,
+        "__new__": make,
         "__init__": initialise,
         "function": staticmethod(function),
         "handle": _handler(function, events),
@@ -125,11 +138,24 @@ def _make(
     return cls
 
 
+def _called(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if _takes_self(function):
+        raise DefinitionError(
+            f"{function.__qualname__} takes self, the routine of a running job: to try it, call "
+            f"{function.__qualname__}.function(routine, ...) with one of your own"
+        )
+    return function(*args, **kwargs)
+
+
+def _takes_self(function: Function) -> bool:
+    return next(iter(inspect.signature(function).parameters), None) == "self"
+
+
 def _handler(function: Function, events: tuple[Event, ...]) -> Function:
     """Return the method that receives deliveries, with the signature that binding must see."""
     signature = inspect.signature(function)
     parameters = list(signature.parameters.values())
-    if parameters and parameters[0].name == "self":
+    if _takes_self(function):
 
         @functools.wraps(function)
         def handle(self: Routine, /, *args: Any, **kwargs: Any) -> Any:

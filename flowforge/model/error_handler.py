@@ -15,6 +15,7 @@ from flowforge.errors import (
     NotRebuildableError,
     UnknownRoutineClassError,
 )
+from flowforge.model import registry
 from flowforge.model.locate import address_of, find
 from flowforge.model.names import check_whole
 from flowforge.model.records import Record, read
@@ -199,5 +200,5 @@ def _exception(address: object) -> type[BaseException]:
         return found
     raise UnknownRoutineClassError(
         f"this process has not imported the retryable exception {address!r}: "
-        "import its module in the worker (name it in FLOWFORGE_IMPORTS)"
+        f"{registry.remedy(str(address).replace(':', '.'))}"
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import uuid
 from collections.abc import Mapping
 from itertools import count
-from typing import Self
+from typing import Any, Self
 
 from flowforge.errors import DefinitionError
 from flowforge.model.connection import Connection
@@ -52,6 +53,14 @@ class FlowGraph:
         self._defined_from: object = None
         self._defined: dict[tuple[tuple[str, str | None], ...], Definition] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle starts from: containers of its own, nothing that can be made."""
+        state = {
+            name: value.copy() if isinstance(value, (dict, list)) else value
+            for name, value in vars(self).items()
+        }
+        return {**state, "_defined_from": None, "_defined": {}}
+
     def add_routine(
         self,
         routine: Routine | type[Routine],
@@ -64,9 +73,10 @@ class FlowGraph:
         ``queue`` overrides the routine's own in this flow. NotRebuildableError says why another
         process could not rebuild the routine, and what to do.
         """
-        instance = fresh(routine) if isinstance(routine, type) else routine
+        instance: object = fresh(routine) if isinstance(routine, type) else routine
         if not isinstance(instance, Routine):
-            raise DefinitionError(f"a Routine is needed, not {routine!r:.80}")
+            hint = ": decorate it with @routine" if inspect.isfunction(instance) else ""
+            raise DefinitionError(f"a Routine is needed, not {routine!r:.80}{hint}")
         if routine_id is not None:
             self._check_new(check_name("routine_id", routine_id))
         if queue is not None:

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-_MAINS = ("__main__", "__mp_main__")  # the second is the script in a spawned child process
+#: Modules that are a script itself; the second is the script in a spawned child process.
+MAINS = frozenset({"__main__", "__mp_main__"})
 
 
 def real_module(module: str) -> str:
@@ -19,7 +20,7 @@ def real_module(module: str) -> str:
     A script is ``__main__`` only in its own process: its classes take the name that ``-m`` was
     given, or the file's stem. Interactive code has no such name and stays ``__main__``.
     """
-    if module in _MAINS:
+    if module in MAINS:
         module = _main_name(sys.modules.get(module))
     return module.removesuffix(".__main__")
 
@@ -48,7 +49,7 @@ def address_of(target: object) -> str | None:
 def find(address: str) -> object | None:
     """Return what ``address`` names among the imported modules, or None."""
     name, _, qualname = address.partition(":")
-    for candidate in (name, f"{name}.__main__", *_MAINS):
+    for candidate in (name, f"{name}.__main__", *MAINS):
         module = sys.modules.get(candidate)
         if module is not None and real_module(candidate) == name:
             found = _attribute(module, qualname)

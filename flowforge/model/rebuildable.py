@@ -44,6 +44,8 @@ def _check_class(cls: type[Routine]) -> None:
     name = registry.class_name(cls)
     if cls is Routine:
         raise NotRebuildableError("Routine itself has no handlers: add an instance of a subclass")
+    if cls.__module__ == "builtins":
+        raise NotRebuildableError(f"{cls.__qualname__}: {registry.remedy(name)}")
     if registry.known().get(name) is not cls:
         raise NotRebuildableError(
             f"a later class took the name {name}: workers would build that one. Make the instance "

@@ -69,22 +69,49 @@ def lookup(name: str) -> type[Routine]:
     cls = _classes.get(name)
     if cls is None:
         raise UnknownRoutineClassError(
-            f"this process has not imported the routine class {name!r}: {_remedy(name)}"
+            f"this process has not imported the routine class {name!r}: {remedy(name)}"
         )
     return cls
 
 
-def _remedy(name: str) -> str:
-    # A qualname may hold dots, so the module is the longest imported prefix, else the likely one.
-    module = name.partition(".<locals>")[0].rpartition(".")[0]
+def remedy(
+    name: str, workers: str = "the workers", imported: Callable[[str], bool] | None = None
+) -> str:
+    """What to do about a class or function (module.qualname) that a worker does not know.
+
+    ``workers``: those that need it. ``imported``: whether they have imported a module; without it
+    this process is one of them.
+    """
+    module, inside, _ = name.partition(".<locals>")
+    module = module.rpartition(".")[0]
     if module in ("", "__main__"):
-        return "it was defined interactively; move it to a module that workers import"
+        return (
+            "it was defined interactively, on standard input or in a notebook, where no other "
+            "process finds it: move it to a module that workers import"
+        )
+    if module == "builtins":
+        return (
+            "it was defined by code that ran without a module's name: give the globals of exec() "
+            "a __name__, of a module that workers import"
+        )
+    if inside:
+        return (
+            "it was defined inside a function, so only a process that has called this function "
+            f"has it: define it at the top level of {module}"
+        )
+    # A qualname may hold dots, so the module is the longest imported prefix, else the likely one.
+    imported = imported or _is_imported
     prefix = module
     while prefix:
-        if prefix in sys.modules and "__path__" not in vars(sys.modules[prefix]):
+        if imported(prefix):
             return (
-                f"module {prefix!r} is imported here but has not defined it; run the same version "
-                "of the code everywhere, and define the class at module level"
+                f"module {prefix!r} is imported there but does not define it: it was renamed or "
+                "removed since the job was submitted, or stands in a function or below a "
+                f"condition. Run a version of {prefix} that has it, or cancel the job"
             )
         prefix = prefix.rpartition(".")[0]
-    return f"import module {module!r} in the worker (name it in FLOWFORGE_IMPORTS)"
+    return f"add {module} to FLOWFORGE_IMPORTS of {workers}"
+
+
+def _is_imported(module: str) -> bool:
+    return module in sys.modules and "__path__" not in vars(sys.modules[module])

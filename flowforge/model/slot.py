@@ -12,6 +12,7 @@ from flowforge.errors import (
     NotRebuildableError,
     UnknownRoutineClassError,
 )
+from flowforge.model import registry
 from flowforge.model.join import Join
 from flowforge.model.locate import address_of, find
 from flowforge.model.names import check_name, check_names
@@ -161,5 +162,5 @@ def _found_merge(slot: str, address: str) -> MergeFunction:
         return found
     raise UnknownRoutineClassError(
         f"this process has not imported the merge strategy {address!r} of slot {slot!r}: "
-        "import its module in the worker (name it in FLOWFORGE_IMPORTS)"
+        f"{registry.remedy(address.replace(':', '.'))}"
     )

@@ -59,6 +59,10 @@ _OPTIONS = {
 }
 
 
+#: Where another URL begins behind a semicolon.
+_SEVERAL = re.compile(r";\s*[a-z+]+://")
+
+
 class Link(Protocol):
     """What the store needs of a server: raw commands with raw replies."""
 
@@ -119,6 +123,11 @@ def _checked_scheme(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme == "sentinel":
         return parts.scheme
+    if _SEVERAL.search(url):
+        raise ConfigurationError(
+            "the server's URL names several with semicolons, which is for the Sentinels of one "
+            "sentinel:// URL: write commas between independent servers"
+        )
     if parts.scheme not in _OPTIONS:
         raise ConfigurationError(
             f"cannot use {url_scheme(url)}:// for the store: give a redis://, rediss://, unix:// "
@@ -248,7 +257,7 @@ class ServerLink:
         while True:
             outage = outage_of(error)
             unchanged = unchanged and outage is not None and outage.answered
-            if outage is None or time.monotonic() >= deadline:
+            if outage is None or time.monotonic() + outage.waited >= deadline:
                 raise_explained(self._pool, error, unchanged=unchanged)
             time.sleep(RETRY_PAUSE)
             # The idle connections were made to a server that may be gone.

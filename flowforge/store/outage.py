@@ -32,6 +32,8 @@ class Outage(NamedTuple):
     remedy: str
     #: The server answered, and refused before it changed anything.
     answered: bool = True
+    #: Seconds that the client had waited before it gave up.
+    waited: float = 0.0
 
 
 AWAY = Outage(
@@ -41,6 +43,12 @@ _NO_REDIS = Outage(
     "does not answer as a Redis server does",
     "check host, port and scheme of FLOWFORGE_REDIS_URL",
     answered=False,
+)
+_NO_TLS = Outage(
+    "does not answer as a server with TLS does",
+    "write redis:// in place of rediss:// in FLOWFORGE_REDIS_URL, or the port that it has for TLS",
+    answered=False,
+    waited=10.0,
 )
 _FULL = Outage(
     "is full and takes no more data",
@@ -87,6 +95,9 @@ _CLASSES: tuple[tuple[type[RedisError], Outage], ...] = (
     (InvalidResponse, _NO_REDIS),
 )
 
+#: What a TLS client says of a server without TLS: it waits for more, or answers in plain text.
+_PLAIN = ("handshake operation timed out", "WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
+
 #: Redis 6.2 answers for a script, and has the first word of the command's own reply inside.
 _IN_SCRIPT = re.compile(r"Error running script .*? -([A-Z]+) ", re.DOTALL)
 
@@ -106,8 +117,14 @@ def outage_of(error: BaseException | None) -> Outage | None:
     if "max number of clients" in str(error):
         return _TOO_MANY_CLIENTS
     if isinstance(error, (ConnectionError, TimeoutError, OSError)):
-        return AWAY
+        return _NO_TLS if _is_plain(error) else AWAY
     return None
+
+
+def _is_plain(error: BaseException | None) -> bool:
+    # redis-py says that it could not connect, and keeps the reason behind that.
+    texts = (str(error), str(getattr(error, "__context__", None)))
+    return any(sign in text for sign in _PLAIN for text in texts)
 
 
 def is_outage(error: BaseException | None) -> bool:

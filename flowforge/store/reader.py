@@ -102,7 +102,10 @@ class Reader:
         return self._definitions[name]
 
     def job_ids(self, status: str | None, limit: int) -> list[tuple[str, datetime]]:
-        """Newest jobs first, with their creation times."""
+        """Newest jobs first, with their creation times; none for a ``limit`` of 0."""
+        if limit == 0:
+            # The last place would be -1, which means the last of all.
+            return []
         wanted = STATUSES if status is None else (status,)
         commands = [
             ("ZRANGE", self._keys.of("status", s), 0, limit - 1, "REV", "WITHSCORES")

@@ -38,7 +38,11 @@ def import_failure(name: str, error: BaseException) -> str:
     """Why a module could not be imported, and where."""
     if is_missing(name, error):
         missing = getattr(error, "name", name)
-        return f"there is no module {missing!r} in {os.getcwd()} or on the Python path"
+        hint = ""
+        if name.endswith(".py") or os.sep in name:
+            module = name.removesuffix(".py").strip("./").replace(os.sep, ".")
+            hint = f"; it takes the name of a module, not of its file: {module}"
+        return f"there is no module {missing!r} in {os.getcwd()} or on the Python path{hint}"
     last = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{last.filename}, line {last.lineno}"
     if isinstance(error, SyntaxError):

@@ -101,10 +101,9 @@ class UnknownClassTask(Task):  # type: ignore[type-arg]
                 runtime.invoke(job_id, tag)
             return
         queue = (self.request.delivery_info or {}).get("routing_key", "?")
-        module = class_name.rpartition(".")[0]
+        fix = registry.remedy(class_name, f"the workers that consume {queue!r}")
         reason = (
-            f"no worker on queue {queue!r} knows routine class {class_name}: add {module} to "
-            f"FLOWFORGE_IMPORTS of the workers that consume {queue!r} (last tried: "
+            f"no worker on queue {queue!r} knows routine class {class_name}: {fix} (last tried: "
             f"{runtime.worker})"
         )
         details = pack_record({"type": "UnknownRoutineClassError", "message": reason})

@@ -147,6 +147,43 @@ def scripts(tmp_path: Path) -> Iterator[Scripts]:
     eventually(scripts.all_gone, message=lambda: f"the end of {scripts.processes()}")
 
 
+class TestOtherwiseMeant:
+    """A script that belongs to a fleet and was not told of it."""
+
+    @pytest.mark.parametrize(
+        ("before", "env", "warned"),
+        [
+            ("from orders import flow", {}, True),
+            ("from orders import flow", {"FLOWFORGE_EMBEDDED": "1"}, False),
+            ("import flowforge; flowforge.configure()\nfrom orders import flow", {}, False),
+            (ORDERS, {}, False),
+        ],
+        ids=["imported flow", "embedded engine meant", "configured", "flow of its own"],
+    )
+    def test_it_is_warned_unless_it_needs_no_fleet(
+        self, scripts: Scripts, before: str, env: Mapping[str, str], warned: bool
+    ) -> None:
+        """The warning says how to reach the fleet, and how to do without the warning."""
+        scripts.write("orders.py", ORDERS)
+        process = scripts.start(scripts.write("main.py", before, RUN), env=env)
+        said, complained = process.communicate(timeout=60)
+        assert said == "[0, 10, 20, 30, 40]\n"
+        if not warned:
+            assert complained == ""
+            return
+        assert "jobs of flow 'orders' run on the embedded engine" in complained
+        assert "import the module with the Celery app" in complained
+
+    def test_it_can_be_forbidden(self, scripts: Scripts) -> None:
+        """Then no job runs where nobody looks for it."""
+        process = scripts.start(
+            scripts.write("orders.py", ORDERS, RUN), env={"FLOWFORGE_EMBEDDED": "0"}
+        )
+        said, complained = process.communicate(timeout=60)
+        assert (said, process.returncode) == ("", 1)
+        assert "ConfigurationError: no server is named, and FLOWFORGE_EMBEDDED=0" in complained
+
+
 class TestNoSetUp:
     """The engine is there when a script needs one."""
 

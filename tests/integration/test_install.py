@@ -203,6 +203,7 @@ class TestRefusals:
         ("module", "text", "reason"),
         [
             ("nowhere.flows", "", "there is no module 'nowhere' in "),
+            ("broken_flows.py", "", "it takes the name of a module, not of its file: broken_flows"),
             ("broken_flows", "x = 1 / 0\n", "line 1: ZeroDivisionError: division by zero"),
         ],
     )

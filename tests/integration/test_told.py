@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from flowforge import ErrorHandler, JobState
+from flowforge import ErrorHandler, Flow, JobState
 from flowforge.errors import JobFailedError
 from flowforge.server import LocalServer
 from tests.integration.installation import FAST, LIMIT, Installation, installed, outputs
-from tests.integration.told_flows import breaking, inner, misspelt, nest, unserved, waiting
+from tests.integration.told_flows import Nest, breaking, inner, misspelt, nest, unserved, waiting
 from tests.support.eventually import eventually
 
 FLOWS = "tests.integration.told_flows"
@@ -128,3 +128,24 @@ class TestWaiting:
         assert "waits_at_import.py:7 submits a job of flow 'inner' while Celery imports it" in log
         assert "waits_at_import.py:7 waits for job" in log
         assert "if __name__ == '__main__':" in log
+
+
+@pytest.mark.usefixtures("fleet")
+class TestUnknownClass:
+    """The remedy can work."""
+
+    @pytest.mark.parametrize(
+        ("name", "told"),
+        [
+            (f"{FLOWS}.Renamed", "is imported there but does not define it: it was renamed"),
+            ("__main__.Charge", "it was defined interactively"),
+            ("shop.make.<locals>.Charge", "define it at the top level of shop"),
+        ],
+    )
+    def test_what_is_missing_is_not_put_down_to_imports(self, name: str, told: str) -> None:
+        """Naming a module that the worker has imported would change nothing."""
+        module, _, qualname = name.rpartition(".")
+        cls = type("Charge", (Nest,), {"__module__": module, "__qualname__": qualname})
+        flow = Flow()
+        flow.add_routine(cls, "it")
+        assert told in reason(flow.execute("it", {"depth": 0}))

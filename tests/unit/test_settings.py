@@ -10,6 +10,7 @@ import pytest
 
 from flowforge.errors import ConfigurationError
 from flowforge.settings import Settings, from_environment
+from flowforge.store.link import make_client
 
 
 def test_nothing_set_gives_the_defaults() -> None:
@@ -121,3 +122,19 @@ def test_whole_numbers_and_paths_will_do(tmp_path: Path) -> None:
 def test_output_can_be_switched_off() -> None:
     """Keeping no outputs is allowed."""
     assert from_environment({}, output_limit=0).output_limit == 0
+
+
+def test_the_embedded_engine_can_be_forbidden_or_meant() -> None:
+    """Nothing said, yes and no are three things."""
+    read = {text: from_environment({"FLOWFORGE_EMBEDDED": text}).embedded for text in ("1", "Off")}
+    assert read == {"1": True, "Off": False}
+    assert Settings().embedded is None
+    with pytest.raises(ConfigurationError, match="FLOWFORGE_EMBEDDED='maybe' is neither 1 nor 0"):
+        from_environment({"FLOWFORGE_EMBEDDED": "maybe"})
+
+
+def test_servers_are_separated_by_commas() -> None:
+    """The semicolon is for the Sentinels of one URL, which is a mistake that is easily made."""
+    (one,) = from_environment({}, redis_url="redis://a:1;redis://b:2").servers
+    with pytest.raises(ConfigurationError, match="write commas between independent servers"):
+        make_client(str(one.redis_url))

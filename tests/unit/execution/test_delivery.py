@@ -275,3 +275,11 @@ def test_a_handler_starts_a_bounded_number_of_jobs() -> None:
     assert all(job[-1] == 0 for job in delivery.effects.jobs[1:])
     with pytest.raises(EmissionError, match="emit to a routine that starts one"):
         delivery.start("flow", "it", {}, "grown")
+
+
+def test_the_name_of_a_stat_can_be_stored() -> None:
+    """Half of a surrogate pair would break the commit."""
+    delivery = make_delivery()
+    delivery.record_stat("add", "größe", 1)
+    with pytest.raises(PayloadError, match=r"the name of a stat.* half of a surrogate pair"):
+        delivery.record_stat("set", "half \ud800", 1)

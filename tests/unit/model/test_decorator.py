@@ -191,3 +191,41 @@ def test_an_unknown_strategy_is_refused_at_once() -> None:
     """A mistake in the decorator shows when the module is imported."""
     with pytest.raises(DefinitionError, match="unknown merge strategy 'replace'"):
         routine(merge_strategy="replace")(lambda data: None)
+
+
+def test_a_call_with_arguments_is_one_of_the_function() -> None:
+    """As it was before it was decorated; a call without any makes a routine, as of any class."""
+    called: Any = double
+    assert called(5) == {"value": 10}
+    assert called(value=5, scale=3) == {"value": 15}
+    assert isinstance(called(), Routine)
+
+
+def test_a_function_with_self_cannot_be_called_alone() -> None:
+    """It would take the first argument for the routine."""
+    called: Any = pay
+    with pytest.raises(DefinitionError, match=r"pay takes self.*call pay.function\(routine"):
+        called(5)
+
+
+def test_a_subclass_is_built_by_its_own_init() -> None:
+    """Arguments of its own do not reach the function."""
+    parent: Any = double
+
+    class Scaled(parent):  # type: ignore[misc]
+        def __init__(self, scale: int = 1) -> None:
+            super().__init__()
+            self.scale = scale
+
+    assert Scaled(3).scale == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["@routine\ndef f(n): ...", "class F(Routine): ...\nFlowGraph().add_routine(F)"],
+)
+def test_code_without_a_module_is_refused(text: str) -> None:
+    """No other process could find it; the error says what exec() needs."""
+    globals_ = {"routine": routine, "Routine": Routine, "FlowGraph": FlowGraph}
+    with pytest.raises(DefinitionError, match=r"give the globals of exec\(\) a __name__"):
+        exec(text, globals_)  # noqa: S102

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from collections.abc import Callable
+from pickle import dumps, loads
 from typing import Any
 
 import pytest
@@ -311,3 +314,26 @@ def test_any_graph_survives_serialisation(data: st.DataObject) -> None:
     again = FlowGraph.deserialize(json.loads(json.dumps(flow.serialize())))
     assert again.definition().to_json() == flow.definition().to_json()
     assert list(again.routines) == list(flow.routines)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda it: loads(dumps(it))])  # noqa: S301
+def test_a_copy_of_a_flow_is_a_flow_of_its_own(copied: Callable[[FlowGraph], FlowGraph]) -> None:
+    """It has the same definition, and what is added to it stays outside the first."""
+    flow = orders()
+    before = flow.definition()
+    again = copied(flow)
+    assert again.definition().hash == before.hash
+    again.add_routine(Fetch, "another")
+    again.connect("another", "missing", "charge", "input")
+    assert flow.definition() is before
+    assert len(again.definition().routines) == len(before.routines) + 1
+
+
+def test_a_function_is_no_routine_before_it_is_decorated() -> None:
+    """The error names the decorator."""
+
+    def price(n: int) -> None: ...
+
+    function: Any = price
+    with pytest.raises(DefinitionError, match="decorate it with @routine"):
+        FlowGraph().add_routine(function)

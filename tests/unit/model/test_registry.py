@@ -74,10 +74,11 @@ def test_the_latest_class_of_a_name_wins() -> None:
 @pytest.mark.parametrize(
     ("name", "remedy"),
     [
-        ("shop.orders.Charge", "import module 'shop.orders'"),
-        ("shop.orders.make.<locals>.Charge", "import module 'shop.orders"),
-        ("tests.unit.model.samples.Gone", "'tests.unit.model.samples' is imported here"),
-        ("tests.unit.model.samples.Outer.Gone", "'tests.unit.model.samples' is imported here"),
+        ("shop.orders.Charge", "add shop.orders to FLOWFORGE_IMPORTS of the workers"),
+        ("shop.orders.make.<locals>.Charge", "define it at the top level of shop.orders"),
+        ("tests.unit.model.samples.Gone", "'tests.unit.model.samples' is imported there but does"),
+        ("tests.unit.model.samples.Outer.Gone", "'tests.unit.model.samples' is imported there"),
+        ("builtins.Charge", "give the globals of exec() a __name__"),
         ("__main__.Charge", "move it to a module"),
         ("Charge", "move it to a module"),
     ],

@@ -323,7 +323,7 @@ def test_deserialising_asks_for_the_right_class() -> None:
 def test_deserialising_needs_the_class_and_its_handlers() -> None:
     """An unknown class says what to import; a missing method says which version problem it is."""
     record = Charge().serialize()
-    with pytest.raises(UnknownRoutineClassError, match="import module 'shop'"):
+    with pytest.raises(UnknownRoutineClassError, match="add shop to FLOWFORGE_IMPORTS"):
         Routine.deserialize({**record, "class": "shop.Charge"})
     slots = [{**record["slots"][0], "handler": "gone"}]
     with pytest.raises(DefinitionError, match=r"no method 'gone'.*slot 'input'.*another version"):

@@ -118,3 +118,19 @@ def test_what_the_server_did_not_say_stays_as_it_is() -> None:
     for error in (redis.exceptions.NoScriptError("No matching script."), ValueError("x")):
         assert outage_of(error) is None
         assert explained(POOL, error) is error
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        TimeoutError("_ssl.c:989: The handshake operation timed out"),
+        OSError("[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)"),
+    ],
+)
+def test_a_server_without_tls_is_told(reason: Exception) -> None:
+    """redis-py keeps what failed behind an error that says nothing of it."""
+    error = redis.TimeoutError("Timeout connecting to server")
+    error.__context__ = reason
+    outage = outage_of(error)
+    assert outage is not None
+    assert "redis:// in place of rediss://" in outage.remedy
