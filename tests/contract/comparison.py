@@ -16,6 +16,9 @@ _HASHES = (
     "children",
 )  # fmt: skip
 
+#: How attempts are closed that raised an error.
+FAILURES = ("retried", "failed", "error_continued", "skipped")
+
 #: Keys of a job that go by themselves some time after its end.
 _KEYS = (*_HASHES, "backlog", "stats", "late", "history", "outputs", "pauses")
 
@@ -219,6 +222,8 @@ def _check_routines(stored: Stored, model: Model, job: Job) -> None:
     for how, count in job.closed.items():
         assert found[how] == count, how
     assert job.started - job.closed.total() == model.running(job)
+    # The latest error of a routine is kept by the attempts that had one, and by no others.
+    assert ("error" in found) == any(job.closed[how] for how in FAILURES)
 
 
 def _check_times_to_live(stored: Stored, job: Job) -> None:
