@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import logging
+from dataclasses import dataclass, replace
 from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 
 from flowforge.current_engine import current_engine, set_engine, set_engine_factory
 from flowforge.embedded import TO_A_FLEET, EmbeddedEngine
@@ -13,11 +14,18 @@ from flowforge.engine import Engine, Submitter
 from flowforge.engines import Engines
 from flowforge.errors import ConfigurationError, UnsupportedBrokerError
 from flowforge.job_state import Producer
+from flowforge.model import registry
 from flowforge.settings import Settings, from_environment
 from flowforge.store.link import describe, make_client
 from flowforge.worker.address import state_url
 from flowforge.worker.installation import Installation, fleet_app
 from flowforge.worker.starting import import_at_start
+
+logger = logging.getLogger(__name__)
+
+#: The key of an app's configuration that goes along to spawned children. Celery shows no key that
+#: begins like this.
+_JOINED = "__flowforge__"
 
 _overrides: dict[str, Any] = {}
 
@@ -114,11 +122,50 @@ def install(app: Celery, *, exclusive: bool = False, **settings: Any) -> Celery:
 
 def _install(app: Celery, settings: Settings, *, exclusive: bool) -> Celery:
     app.conf.imports = [*(app.conf.imports or ()), *settings.imports]
+    app.conf[_JOINED] = _Joined(settings, exclusive)
+    vars(app)["fixups"].add(f"{__name__}:{rejoin.__name__}")
+    return _join(app, settings, exclusive=exclusive)
+
+
+def _join(app: Celery, settings: Settings, *, exclusive: bool) -> Celery:
     engines = _engines(settings, app)
     servers = [(engine.settings, Producer(engine)) for engine in engines]
     Installation(app, servers, exclusive=exclusive)
     set_engine(_as_one(engines))
     return app
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """How an app was joined, and from when it is pickled on which modules define routines."""
+
+    settings: Settings
+    exclusive: bool
+    modules: tuple[str, ...] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        modules = sorted({cls.__module__ for cls in registry.known().values()} - {"__main__"})
+        return _Joined, (self.settings, self.exclusive, tuple(modules))
+
+
+def rejoin(app: Celery) -> None:
+    """A fixup: what Celery calls for the copy of a joined app that a spawned child gets.
+
+    The copy has the configuration of its original alone: neither its tasks, nor its transport,
+    nor what its modules did with it.
+    """
+
+    def join(**_: Any) -> None:
+        joined: _Joined = app.conf[_JOINED]
+        _join(app, joined.settings, exclusive=joined.exclusive)
+        for name in joined.modules:
+            try:
+                app.loader.import_task_module(name)
+            except Exception:
+                logger.exception("this process cannot import %s, as its parent could", name)
+
+    # Not yet: the app is being made, and cannot tell its configuration.
+    signals.import_modules.connect(join, sender=app, weak=False)
 
 
 def worker_app() -> Celery:

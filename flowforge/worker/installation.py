@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from celery import Celery, bootsteps
+from celery import Celery, bootsteps, signals
 from celery.apps.worker import Worker as WorkerProgram
 
 from flowforge.errors import FlowForgeError, StoreUnavailableError
@@ -60,8 +60,14 @@ class Installation:
         app.amqp.Connection = BrokerConnection
         add_tasks(app, Runtimes([(side.probe, side.runtime) for side in self.sides], isolation))
         app.steps["worker"].add(self._step())
+        signals.worker_process_init.connect(self._name_worker, weak=False)
         if len(self.sides) > 1:
             serve_several(app, self.sides)
+
+    def _name_worker(self, sender: str | None, **_: Any) -> None:
+        # A child that was spawned begins without what its parent has learned.
+        for side in self.sides:
+            side.runtime.worker = sender or side.runtime.worker
 
     def _step(self) -> type[bootsteps.StartStopStep]:
         sides = self.sides

@@ -143,6 +143,15 @@ class Router(Routine):
         self.emit("odd" if number % 2 else "even", number=number)
 
 
+class Submits(One):
+    """Submits a job that runs on ``queue``, and waits for nothing."""
+
+    def go(self, queue: str) -> None:
+        flow = Flow()
+        flow.add_routine(One, "it", queue=queue)
+        self.emit("output", job_id=flow.execute("it", {"from": os.getpid()}).job_id)
+
+
 class Entered(Routine):
     """Starts at its own ``__call__``, although it has slots."""
 

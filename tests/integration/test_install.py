@@ -19,10 +19,11 @@ import redis
 from celery import Celery
 
 import flowforge
+from flowforge import JobState
 from flowforge.current_engine import set_engine
 from flowforge.errors import ConfigurationError, UnsupportedBrokerError
 from flowforge.server import LocalServer
-from tests.integration.flows import Collect, countdown, squares
+from tests.integration.flows import Collect, Submits, countdown, single, squares
 from tests.integration.installation import FLOWS, LIMIT, outputs
 from tests.integration.notes import notes
 from tests.integration.shop import make_app
@@ -118,6 +119,21 @@ class TestJoinedApp:
         eventually(lambda: shop.redis.zcard(letters) == 3, message="three dead letters")
         assert [add.delay(n, 1).get(timeout=LIMIT) for n in range(4)] == [1, 2, 3, 4]
         shop.redis.delete(letters)
+
+
+def test_spawned_children_run_the_routines(shop: Shop, server: LocalServer, tmp_path: Path) -> None:
+    """A child that begins as a fresh interpreter has joined the app as its parent has."""
+    flow = single(Submits)
+    with Fleet(server.url, shop.prefix, tmp_path, app="tests.integration.shop") as fleet:
+        worker = fleet.start(queues="spawned", configuration=["worker.pool_start_method=spawn"])
+        flow.add_routine(Submits, "here", queue="spawned")
+        job = flow.execute("here", {"queue": "spawned"})
+        (submitted,) = outputs(job)
+        (found,) = outputs(JobState.get(submitted["job_id"]))
+        assert found["from"] != worker.pid
+        (entry,) = job.get_execution_history("here")
+        assert entry.details["worker"].startswith(f"{worker.name}@")
+        fleet.kill(worker)
 
 
 def test_remote_control_and_mingle_work(server: LocalServer, tmp_path: Path) -> None:

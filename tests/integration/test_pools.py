@@ -35,7 +35,10 @@ from tests.integration.installation import LIMIT, Installation, installed, kinds
 from tests.integration.notes import notes
 from tests.support.eventually import eventually
 
-POOLS = ("prefork", "threads", "solo", "gevent")
+POOLS = ("prefork", "spawn", "threads", "solo", "gevent")
+
+#: How macOS starts the children of a prefork pool: as fresh interpreters.
+SPAWN = ["worker.pool_start_method=spawn"]
 
 
 @pytest.fixture(scope="module", params=POOLS)
@@ -47,7 +50,13 @@ def pool(
     """An installation with one worker of the pool."""
     directory = tmp_path_factory.mktemp(request.param)
     with installed(server, directory, lease=10.0, heartbeat=2.0) as installation:
-        worker = installation.fleet.start(pool=request.param, concurrency=4, queues="celery,other")
+        spawned = request.param == "spawn"
+        worker = installation.fleet.start(
+            pool="prefork" if spawned else request.param,
+            concurrency=4,
+            queues="celery,other",
+            configuration=SPAWN if spawned else [],
+        )
         yield installation
         assert worker.alive
 

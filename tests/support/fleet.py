@@ -83,17 +83,20 @@ class Fleet:
         concurrency: int = 2,
         queues: str | None = None,
         options: Sequence[str] = OPTIONS,
+        configuration: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
         wait: bool = True,
     ) -> Worker:
         """Start one worker and return once it is ready; with ``wait=False`` at once.
 
+        `configuration`: settings of Celery, as ``worker.pool_start_method=spawn``.
         AssertionError, with the end of the worker's log, when it does not become ready.
         """
         name = f"w{len(self.workers) + 1}-{self._settings['prefix']}"
         command = [sys.executable, "-m", "celery", "-A", self._app, "worker", "-l", "INFO"]
         command += ["-P", pool, "-c", str(concurrency), "-n", f"{name}@%h", *options]
         command += [] if queues is None else ["-Q", queues]
+        command += ["--", *configuration] if configuration else []
         path = self._directory / f"{name}.log"
         with path.open("wb") as log:
             process = LeashedProcess(
