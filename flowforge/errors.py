@@ -139,6 +139,10 @@ class EmissionError(FlowForgeError, ValueError):
     """An event cannot be emitted."""
 
 
+class HandlerError(FlowForgeError):
+    """A handler failed; its own exception must not be passed on."""
+
+
 class LeaseLostError(FlowForgeError):
     """This attempt no longer holds its invocation."""
 

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 
 from flowforge.codec import pack_record
-from flowforge.errors import ChildJobError
+from flowforge.errors import ChildJobError, HandlerError
 from flowforge.execution.delivery import Delivery
 from flowforge.execution.ending import ends_worker
 from flowforge.execution.frames import own_frame
@@ -38,9 +38,21 @@ class Problem:
         self.type = type_of(error)
         message = secrets.hide(message_of(error))
         self.message = _UNTOLD if message is None else message[:MESSAGE_LIMIT]
-        told = secrets.hide(_traceback_of(error))
+        text = _traceback_of(error)
+        told = secrets.hide(text)
         # Frames alone show code, not values.
         self.traceback = (_frames_of(error) if told is None else told)[-TRACEBACK_LIMIT:]
+        self._error = error
+        # What prints an exception shows its traceback, or its arguments.
+        shown = text + _text(lambda: repr(error), "")
+        self._open = secrets.hide(shown) == shown
+
+    def shown(self) -> BaseException:
+        """The exception, or one in its place that holds no secrets."""
+        if self._open:
+            return self._error
+        shown = HandlerError(f"{self.type}: {self.message}")
+        return shown.with_traceback(self._error.__traceback__)
 
     def record(self, delivery: Delivery) -> bytes:
         """What the job keeps as its error."""

@@ -37,6 +37,8 @@ class Outcome:
     delay: float = 0.0
     reason: str = ""
     problem: bytes = b""
+    #: What the attempt raised, without secrets.
+    error: BaseException | None = None
 
 
 def run(delivery: Delivery, worker: str) -> Outcome:
@@ -84,6 +86,7 @@ def failed(delivery: Delivery, worker: str, error: BaseException, began: float) 
         delay=decision.delay,
         reason=reason[:500],
         problem=problem.record(delivery),
+        error=problem.shown(),
     )
 
 

@@ -25,10 +25,14 @@ class Following(threading.local):
     until: float = 0.0
     #: What the latest commit claimed, to be run next.
     granted: Granted | None = None
+    #: What the next claim is made with; None: a new token.
+    token: str | None = None
 
-    def take(self) -> Granted | None:
-        granted, self.granted = self.granted, None
-        return granted
+    def take(self) -> tuple[Granted | None, str | None]:
+        """What the task that begins has been granted, and the token for it if it has not."""
+        granted, token = self.granted, self.token
+        self.granted = self.token = None
+        return granted, token
 
     def open_lists(self) -> Sequence[str]:
         return self.lists if self.lists and time.monotonic() < self.until else ()

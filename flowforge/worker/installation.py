@@ -8,6 +8,7 @@ from typing import Any
 
 from celery import Celery, bootsteps, signals
 from celery.apps.worker import Worker as WorkerProgram
+from celery.worker import state
 
 from flowforge.errors import FlowForgeError, StoreUnavailableError
 from flowforge.model import registry
@@ -17,12 +18,14 @@ from flowforge.store.server_check import check_server
 from flowforge.worker.address import broker_address, state_url
 from flowforge.worker.isolation import Isolation
 from flowforge.worker.leaving import leave_in_order
+from flowforge.worker.observation import Observation
+from flowforge.worker.revoking import cancel_revoked
 from flowforge.worker.runtime import Producer
 from flowforge.worker.runtimes import Runtimes
 from flowforge.worker.server_side import WORKER_PATIENCE, ServerSide
 from flowforge.worker.several import serve_several
-from flowforge.worker.starting import cannot_start
-from flowforge.worker.task import InvocationTask, add_tasks
+from flowforge.worker.starting import cannot_start, warn_without_routines
+from flowforge.worker.task import add_tasks
 from flowforge.worker.transport import BrokerConnection
 
 logger = logging.getLogger(__name__)
@@ -58,9 +61,12 @@ class Installation:
         app.add_defaults(lambda: DEFAULTS)
         app.conf.broker_transport = self.sides[0].transport
         app.amqp.Connection = BrokerConnection
-        add_tasks(app, Runtimes([(side.probe, side.runtime) for side in self.sides], isolation))
+        self._runtimes = Runtimes([(side.probe, side.runtime) for side in self.sides], isolation)
+        self._observation = Observation()
+        add_tasks(app, self._runtimes, self._observation)
         app.steps["worker"].add(self._step())
         signals.worker_process_init.connect(self._name_worker, weak=False)
+        signals.task_revoked.connect(self._revoked, weak=False)
         if len(self.sides) > 1:
             serve_several(app, self.sides)
 
@@ -69,8 +75,14 @@ class Installation:
         for side in self.sides:
             side.runtime.worker = sender or side.runtime.worker
 
+    def _revoked(self, sender: Any, request: Any, terminated: bool, **_: Any) -> None:
+        # Celery ends a worker's tasks in the same way.
+        told = request.id in state.revoked
+        if told and getattr(sender, "runtimes", None) is self._runtimes:
+            cancel_revoked(self._runtimes, sender.name, request, terminated=terminated)
+
     def _step(self) -> type[bootsteps.StartStopStep]:
-        sides = self.sides
+        sides, observation = self.sides, self._observation
 
         class FlowForgeStep(bootsteps.StartStopStep):
             """Checks the servers before the pool starts, then keeps their jobs up."""
@@ -83,12 +95,12 @@ class Installation:
                 for side in sides:
                     _check_at_start(worker, side, alone=len(sides) == 1)
                     side.runtime.worker = worker.hostname
-                    if not _observed(worker):
-                        side.runtime.follow_on = side.settings.follow_on
 
             def start(self, worker: Any) -> None:
                 self.started = True
                 leave_in_order(worker)
+                observation.begin(worker)
+                warn_without_routines()
                 for side in sides:
                     side.start(worker)
                 # Celery's consumer knows the tasks of its start only; classes may come later.
@@ -133,19 +145,6 @@ def _check(side: ServerSide, *, alone: bool) -> None:
 def _refresh(worker: Any) -> None:
     if worker.consumer is not None:
         worker.consumer.update_strategies()
-
-
-def _observed(worker: Any) -> bool:
-    """Whether something of Celery has to see every task pass through the consumer or the pool."""
-    limits = ("rate_limit", "time_limit", "soft_time_limit")
-    tasks = [task for task in worker.app.tasks.values() if isinstance(task, InvocationTask)]
-    return bool(
-        worker.task_events
-        or worker.time_limit
-        or worker.soft_time_limit
-        or worker.max_tasks_per_child
-        or any(getattr(task, limit) for task in tasks for limit in limits)
-    )
 
 
 def fleet_app(settings: Settings) -> Celery:

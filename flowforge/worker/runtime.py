@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from threading import Lock
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from flowforge.codec import pack_record, read_invocation, unpack_record
 from flowforge.errors import (
@@ -32,6 +32,7 @@ from flowforge.worker.heartbeat import LeaseKeeper
 from flowforge.worker.isolation import Isolation
 from flowforge.worker.joining import Collections
 from flowforge.worker.merging import MergedSlots
+from flowforge.worker.reports import Failed, Retried
 from flowforge.worker.tokens import next_token
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,18 @@ MAX_UNKNOWN = 3
 
 #: Seconds until another worker gets an invocation that this one cannot run.
 RELEASE_DELAY = 1.0
+
+
+def _warn_of(delivery: Delivery, kind: str, error: BaseException) -> None:
+    logger.warning(
+        "job %s goes on (%s) after an error of %s.%s, invocation %d, attempt %d",
+        delivery.job_id, kind, delivery.routine.id, delivery.slot.name, delivery.number,
+        delivery.attempt, exc_info=error,
+    )  # fmt: skip
+
+
+#: What an attempt leads to: what its commit claimed next, or how it failed.
+Ended: TypeAlias = Granted | Failed | Retried | None
 
 
 class Producer(Protocol):
@@ -72,8 +85,11 @@ class Runtime:
         producer: Producer,
         lists: Callable[[str], Sequence[str]],
         isolation: Isolation,
+        probe: Store,
     ) -> None:
         self.store = store
+        #: For what must not wait long for a server that is away.
+        self.probe = probe
         self.settings = settings
         self.worker = worker
         self.job = producer.job
@@ -89,23 +105,25 @@ class Runtime:
         self._lease_ms = int(settings.lease * 1000)
         #: Deliveries to workers that do not know the class before the job fails; 0: it never does.
         self.max_unknown = MAX_UNKNOWN
-        #: Seconds that a process may go from commit to claim before it returns to Celery; 0 while
-        #: nobody has found that allowed.
-        self.follow_on = 0.0
         self._plans: OrderedDict[str, Plan] = OrderedDict()
         self._lock = Lock()
 
     # --- running one invocation ----------------------------------------------------------
 
     def invoke(
-        self, job_id: str, tag: str, granted: Granted | None = None, lists: Sequence[str] = ()
-    ) -> Granted | None:
-        """Run and commit one invocation, claiming it first unless it is ``granted`` already.
+        self,
+        job_id: str,
+        tag: str,
+        granted: Granted | None = None,
+        lists: Sequence[str] = (),
+        token: str | None = None,
+    ) -> Ended:
+        """Run and commit one invocation; unless it is ``granted``, claim it first, by ``token``.
 
-        Returns what the commit claimed next from the broker ``lists``, if anything. The caller
-        is inside the ``isolation``.
+        Returns what the commit claimed next from the broker ``lists``, if anything, or how the
+        attempt failed. The caller is inside the ``isolation``.
         """
-        granted = granted or self._claim(job_id, tag)
+        granted = granted or self._claim(job_id, tag, token or next_token())
         if granted is None:
             return None
         lease = f"{job_id}/{tag}/{granted.token}"
@@ -118,10 +136,10 @@ class Runtime:
 
     def _run_claimed(
         self, lease: str, job_id: str, tag: str, granted: Granted, lists: Sequence[str]
-    ) -> Granted | None:
+    ) -> Ended:
         token, claim = granted.token, granted.claim
         try:
-            delivery = self._prepare(job_id, tag, token, claim)
+            delivery = self._prepare(job_id, tag, token, claim, self.plan(claim.definition))
         except (NewerRecordError, UnknownRoutineClassError) as error:
             # Another worker may know better; the attempt does not count.
             self._release(job_id, tag, token, claim, error)
@@ -130,13 +148,12 @@ class Runtime:
             if ends_worker(error):
                 raise
             # Else the job would hang on a lease.
-            self._refuse(job_id, tag, token, claim, error)
-            return None
+            return self._refuse(job_id, tag, token, claim, error)
         self.leases.add(lease, delivery)
         try:
             if not self._last_delivery(claim):
                 return self._complete(delivery, token, lists)
-            self._complete_alone(delivery, token)
+            return self._complete_alone(delivery, token)
         except NewerRecordError as error:
             self._release(job_id, tag, token, claim, error)
         except NotStartedError:
@@ -147,15 +164,41 @@ class Runtime:
         """Whether the invocation is quarantined if this worker is lost as well."""
         return claim.lost > 0 and claim.lost + 1 >= self.settings.max_deliveries
 
-    def _complete_alone(self, delivery: Delivery, token: str) -> None:
+    def time_out(
+        self, job_id: str, tag: str, token: str, error: BaseException, limit: float
+    ) -> Ended:
+        """End an attempt of another process, which is ended after ``limit`` seconds.
+
+        The error handler that applies is asked, as if the handler had raised ``error``.
+        """
+        # The token that claimed it gets the same answer again.
+        claim = self.probe.claim(job_id, tag, token, self._lease_ms)
+        if isinstance(claim, str):
+            return None
+        # Not kept: children that begin later must not inherit routines that were built here.
+        delivery = self._prepare(job_id, tag, token, claim, self._read_plan(claim.definition))
+        outcome = failed(delivery, self.worker, error, perf_counter() - limit)
+        return self._record(delivery, token, outcome, ())
+
+    def revoke(self, job_id: str, tag: str, reason: str, *, running: bool) -> str:
+        """Cancel the job of an invocation: ``ok``, or why not, as ``Store.cancel`` has it.
+
+        ``done`` when the invocation is neither ``running`` nor to be run any more.
+        """
+        key = self.probe.keys.of("invocations", job_id)
+        if not running and not self.probe.link.call("HEXISTS", key, tag):
+            return "done"
+        return self.probe.cancel(job_id, reason)
+
+    def _complete_alone(self, delivery: Delivery, token: str) -> Ended:
         with self._isolation.alone() as alone:
             if alone:
-                self._complete(delivery, token, ())
-                return
+                return self._complete(delivery, token, ())
         logger.info("%s/%s waits for a process of its own", delivery.job_id, delivery.tag)
         self._put_back(delivery, token, RELEASE_DELAY)
+        return None
 
-    def _complete(self, delivery: Delivery, token: str, lists: Sequence[str]) -> Granted | None:
+    def _complete(self, delivery: Delivery, token: str, lists: Sequence[str]) -> Ended:
         outcome = self._run(delivery)
         if delivery.cancelled:
             # It was told that nothing of it counts, and may have stopped half-way for that. The job
@@ -166,16 +209,14 @@ class Runtime:
             self.collections.release(delivery, outcome.effects)
         return self._record(delivery, token, outcome, lists)
 
-    def _claim(self, job_id: str, tag: str) -> Granted | None:
-        token = next_token()
+    def _claim(self, job_id: str, tag: str, token: str) -> Granted | None:
         claim = self.store.claim(job_id, tag, token, self._lease_ms)
         if isinstance(claim, str):
             logger.debug("%s/%s not claimed: %s", job_id, tag, claim)
             return None
         return Granted(job_id, tag, token, claim)
 
-    def _prepare(self, job_id: str, tag: str, token: str, claim: Claim) -> Delivery:
-        plan = self.plan(claim.definition)
+    def _prepare(self, job_id: str, tag: str, token: str, claim: Claim, plan: Plan) -> Delivery:
         _, routine_index, slot_index, *_ = tag.split(".")
         routine = plan.routine(int(routine_index))
         waits = int(slot_index) == CHILD_SLOT_INDEX
@@ -204,27 +245,32 @@ class Runtime:
 
     def _record(
         self, delivery: Delivery, token: str, outcome: Outcome, lists: Sequence[str]
-    ) -> Granted | None:
+    ) -> Ended:
         job_id, tag, store = delivery.job_id, delivery.tag, self.store
-        granted: Granted | None = None
+        ended: Ended = None
+        error = outcome.error
         if outcome.kind == "retry":
             delay_ms = int(outcome.delay * 1000)
             answer = store.retry_later(
                 job_id, tag, token, delay_ms, outcome.micros, outcome.details
             )
+            ended = Retried(error, outcome.delay) if answer == "ok" and error else None
         elif outcome.kind == "stop":
             answer = store.fail(
                 job_id, tag, token, outcome.micros, outcome.details, outcome.reason,
                 outcome.problem,
             )  # fmt: skip
+            ended = Failed(error) if answer == "ok" and error else None
         else:
-            answer, granted = store.commit(
+            answer, ended = store.commit(
                 job_id, tag, token, outcome.kind, outcome.micros, outcome.details,
                 outcome.effects, self._next_claim(lists),
             )  # fmt: skip
+            if error is not None and answer == "ok":
+                _warn_of(delivery, outcome.kind, error)
         if answer != "ok":
             logger.info("%s of %s/%s not accepted: %s", outcome.kind, job_id, tag, answer)
-        return granted
+        return ended
 
     def _next_claim(self, lists: Sequence[str]) -> NextClaim | None:
         if not lists or self._isolation.closed:
@@ -250,12 +296,13 @@ class Runtime:
 
     def _refuse(
         self, job_id: str, tag: str, token: str, claim: Claim, error: BaseException
-    ) -> None:
+    ) -> Failed | None:
         kind, message = type_of(error).rpartition(".")[2], message_of(error)[:MESSAGE_LIMIT]
-        logger.error("job %s fails at %s: %s", job_id, tag, message)
         problem = pack_record({"type": kind, "message": message, "invocation": tag})
         details = self._error_details(claim, error)
-        self.store.fail(job_id, tag, token, 0, details, f"{kind}: {message}"[:500], problem)
+        reason = f"{kind}: {message}"[:500]
+        answer = self.store.fail(job_id, tag, token, 0, details, reason, problem)
+        return Failed(error) if answer == "ok" else None
 
     def _error_details(self, claim: Claim, error: BaseException) -> bytes:
         shown = [type_of(error).rpartition(".")[2], message_of(error)[:MESSAGE_LIMIT], ""]
@@ -268,16 +315,19 @@ class Runtime:
         found = self._plans.get(definition_hash)
         if found is not None:
             return found
-        key = self.store.keys.of("definition", definition_hash)
-        raw = self.store.link.call("HGET", key, "json")
-        if raw is None:
-            raise CorruptRecordError(f"definition {definition_hash} is not stored any more")
-        plan = Plan(Definition.stored(definition_hash, raw))
+        plan = self._read_plan(definition_hash)
         with self._lock:
             plan = self._plans.setdefault(definition_hash, plan)
             while len(self._plans) > _PLANS:
                 self._plans.popitem(last=False)
         return plan
+
+    def _read_plan(self, definition_hash: str) -> Plan:
+        key = self.store.keys.of("definition", definition_hash)
+        raw = self.store.link.call("HGET", key, "json")
+        if raw is None:
+            raise CorruptRecordError(f"definition {definition_hash} is not stored any more")
+        return Plan(Definition.stored(definition_hash, raw))
 
     def class_of(self, job_id: str, tag: str) -> str:
         """``class_name`` by the definition that a job is pinned to."""

@@ -65,8 +65,9 @@ class ServerSide:
         #: For questions that must not wait for a server that is away.
         self.probe = Store(ServerLink(self.client, PATIENCE), settings.prefix)
         self.runtime = Runtime(
-            self.store, settings, os.uname().nodename, producer, Router(app).lists, isolation
-        )
+            self.store, settings, os.uname().nodename, producer, Router(app).lists, isolation,
+            self.probe,
+        )  # fmt: skip
         guard = Guard(
             self.store,
             InvocationTasks(app),

@@ -1,7 +1,8 @@
-"""What a worker says that cannot start: one line, where Celery would show a traceback."""
+"""What a worker says that cannot start, or starts in vain: a line, not Celery's traceback."""
 
 from __future__ import annotations
 
+import logging
 import os
 import traceback
 from collections.abc import Sequence
@@ -9,10 +10,23 @@ from typing import Any
 
 from celery import Celery, signals
 
+from flowforge.model import registry
+
+logger = logging.getLogger(__name__)
+
 
 def cannot_start(reason: object) -> SystemExit:
     """What ends the program; Celery lets it pass."""
     return SystemExit(f"error: {reason}")
+
+
+def warn_without_routines() -> None:
+    """Log that the worker can run no job, if it has imported no routine."""
+    if not registry.known():
+        logger.warning(
+            "this worker knows no routine, so it can run no job: name the modules that define "
+            "them in FLOWFORGE_IMPORTS (in a joined app, also in Celery's imports)"
+        )
 
 
 def import_at_start(app: Celery, modules: Sequence[str]) -> None:

@@ -9,32 +9,56 @@ from typing import Any
 from celery import Celery, Task
 
 from flowforge.codec import pack_record
+from flowforge.errors import UnknownRoutineClassError
 from flowforge.model import registry
 from flowforge.model.routine import Routine
 from flowforge.store.store import Granted
 from flowforge.worker.following import follow, following
 from flowforge.worker.guard import UNKNOWN_TASK
+from flowforge.worker.limits import TASK_LIMITS
+from flowforge.worker.observation import Observation
+from flowforge.worker.reports import Failed, Retried, raised
 from flowforge.worker.runtime import RELEASE_DELAY, Runtime
 from flowforge.worker.runtimes import Runtimes
 
 logger = logging.getLogger(__name__)
+
+#: What is told with a task that has to return to Celery when it has ended: the token to claim its
+#: invocation with, which so the worker's main process knows as well.
+TOKEN = "flowforge_token"
 
 
 class InvocationTask(Task):  # type: ignore[type-arg]
     """Runs one invocation. The arguments are ids; everything else is in the store."""
 
     abstract = True
+    Request = "flowforge.worker.requests:InvocationRequest"
     acks_late = True
+    # What has failed is recorded, and is not run again for that the message comes back.
+    acks_on_failure = True
+    acks_on_timeout = True
+    reject_on_worker_lost = False
+    retry_on_worker_lost = False
     ignore_result = True
     typing = False
     serializer = "json"
     runtimes: Runtimes
+    observation: Observation
     _tracer: Callable[..., Any] | None = None
 
     def run(self, job_id: str, tag: str) -> None:
-        granted = following.take()
+        granted, token = following.take()
         lists = following.open_lists()
-        following.granted = self.runtimes.of(job_id).invoke(job_id, tag, granted, lists)
+        ended = self.runtimes.of(job_id).invoke(job_id, tag, granted, lists, token)
+        if isinstance(ended, (Failed, Retried)):
+            raise raised(ended)
+        following.granted = ended
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name in TASK_LIMITS:
+            # Remote control sets them while the worker runs.
+            self.observation.limit_changed(self)
 
     # Celery builds a tracer for each task of a worker and keeps it in this attribute. Its own work
     # is left as it is; what the commit claimed next is traced after it.
@@ -49,16 +73,19 @@ class InvocationTask(Task):  # type: ignore[type-arg]
     def _trace(self, uuid: str, args: Any, kwargs: Any, request: Any = None) -> Any:
         assert self._tracer is not None, "Celery traces only with a tracer that it has set"
         tracer, runtime = self._tracer, self.runtimes.of(args[0])
+        request = request or {}
+        token = request.get(TOKEN)
         with self.runtimes.isolation.inside():
-            if not runtime.follow_on:
+            if token is not None or not runtime.settings.follow_on:
+                following.token = token
                 return tracer(uuid, args, kwargs, request)
-            info = (request or {}).get("delivery_info") or {}
+            info = request.get("delivery_info") or {}
             lists = runtime.lists(info.get("routing_key", ""))
             return follow(
                 lambda: tracer(uuid, args, kwargs, request),
                 lambda granted: self._trace_next(runtime, granted, info),
                 lists,
-                runtime.follow_on,
+                runtime.settings.follow_on,
             )
 
     def _trace_next(self, runtime: Runtime, granted: Granted, delivery_info: Any) -> Any:
@@ -98,7 +125,9 @@ class UnknownClassTask(Task):  # type: ignore[type-arg]
         if class_name in registry.known():
             # The message named another class than the job's definition, which alone counts.
             with self.runtimes.isolation.inside():
-                runtime.invoke(job_id, tag)
+                ended = runtime.invoke(job_id, tag)
+            if isinstance(ended, (Failed, Retried)):
+                raise raised(ended)
             return
         queue = (self.request.delivery_info or {}).get("routing_key", "?")
         fix = registry.remedy(class_name, f"the workers that consume {queue!r}")
@@ -110,7 +139,9 @@ class UnknownClassTask(Task):  # type: ignore[type-arg]
         answer = runtime.store.give_back(
             job_id, tag, int(RELEASE_DELAY * 1000), runtime.max_unknown, details, reason
         )
-        level = logging.ERROR if answer in ("ok", "failed") else logging.DEBUG
+        if answer == "failed":
+            raise UnknownRoutineClassError(reason)
+        level = logging.ERROR if answer == "ok" else logging.DEBUG
         logger.log(level, "%s/%s given back (%s): %s", job_id, tag, answer, reason)
 
 
@@ -138,12 +169,13 @@ class TaskQueues:
         return name in self._app.amqp.queues or not self._app.conf.worker_enable_remote_control
 
 
-def add_tasks(app: Celery, runtimes: Runtimes) -> None:
+def add_tasks(app: Celery, runtimes: Runtimes, observation: Observation) -> None:
     """Give ``app`` a task for every registered routine class, now and in future."""
 
     def add(cls: type[Routine]) -> None:
         name = registry.class_name(cls)
-        attributes: dict[str, Any] = {"name": name, "runtimes": runtimes, "__doc__": cls.__doc__}
+        attributes: dict[str, Any] = {"name": name, "__doc__": cls.__doc__}
+        attributes |= {"runtimes": runtimes, "observation": observation}
         # A class that is defined again, as in a notebook, replaces the task of its name.
         app.tasks.pop(name, None)
         app.register_task(type(cls.__name__, (InvocationTask,), attributes)())

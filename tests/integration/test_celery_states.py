@@ -1,0 +1,285 @@
+"""What Celery is told of attempts: a failed one is a failed task, a retry is a retry."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+
+from flowforge import ErrorHandler, Flow, JobState
+from flowforge.current_engine import set_engine
+from flowforge.server import LocalServer
+from tests.integration.celery_states import NOTES, ODD, Raises, Sleeps, Waits, make_app
+from tests.integration.flows import Countdown, One, Secretive, fan_of, single
+from tests.integration.installation import LIMIT
+from tests.support.eventually import eventually
+from tests.support.fleet import Fleet, Worker
+
+
+@dataclass
+class Told:
+    """The joined app in this process, its worker, and the notes of the signals' receivers."""
+
+    app: Celery
+    worker: Worker
+    notes: Path
+    seen: int = field(default=0)
+
+    def next(self, number: int) -> list[dict[str, str]]:
+        """What was noted since the last look, when it is so much."""
+
+        def lines() -> list[str]:
+            return self.notes.read_text().splitlines()[self.seen :] if self.notes.exists() else []
+
+        eventually(lambda: len(lines()) >= number, message=self.worker.tail)
+        found = [json.loads(line) for line in lines()]
+        self.seen += len(found)
+        return found
+
+    def signals(self, number: int) -> list[str]:
+        """The names of all signals since the last look, when there are so many."""
+        return [told["signal"] for told in self.next(number)]
+
+    def control(self, command: str, *arguments: Any, **options: Any) -> list[dict[str, Any]]:
+        """What the worker answers to a command of remote control."""
+        send = getattr(self.app.control, command)
+        replies = send(*arguments, reply=True, timeout=LIMIT, limit=1, **options)
+        assert len(replies) == 1
+        return replies
+
+
+@pytest.fixture(scope="module")
+def told(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+    """One prefork worker of two processes, started with what users have by default."""
+    prefix = f"t{secrets.token_hex(6)}"
+    directory = tmp_path_factory.mktemp("told")
+    former = set_engine(None)
+    app = make_app(server.url, prefix)
+    settings: dict[str, Any] = {"lease": 4, "heartbeat": 0.5, "sweep": 0.5, "unclaimed_grace": 1}
+    try:
+        with Fleet(
+            server.url, prefix, directory, app="tests.integration.celery_states", **settings
+        ) as fleet:
+            worker = fleet.start(env={NOTES: str(directory / "notes")}, options=())
+            yield Told(app, worker, directory / "notes")
+            assert worker.alive
+            fleet.kill(worker)
+    finally:
+        engine = set_engine(former)
+        assert engine is not None
+        engine.close()
+
+
+@pytest.fixture(autouse=True)
+def _from_here(told: Told) -> None:
+    told.next(0)
+
+
+def raising(handler: ErrorHandler | None = None) -> Flow:
+    """A flow of one routine that raises."""
+    flow = single(Raises)
+    if handler is not None:
+        flow.set_error_handler(handler)
+    return flow
+
+
+def ended(job: JobState) -> str:
+    """The status that a job ends with."""
+    return job.wait(LIMIT).status
+
+
+class TestFailures:
+    """One failed task for a failed job, whatever was raised."""
+
+    def test_a_step_that_fails_its_job_is_a_failed_task(self, told: Told) -> None:
+        """With the exception and the traceback of the handler, once, and in the log."""
+        job = raising().execute("it")
+        assert ended(job) == "failed"
+        (failure,) = told.next(1)
+        assert failure["signal"] == "failure"
+        assert failure["type"] == "ValueError"
+        assert failure["text"] == "refused at attempt 1"
+        assert failure["where"] == "go"
+        said = f"Raises[{job.job_id}-1] raised unexpected: ValueError('refused at"
+        eventually(lambda: said in told.worker.output())
+        assert f"Raises[{job.job_id}-1] succeeded" not in told.worker.output()
+
+    def test_so_is_one_that_runs_behind_another(self, told: Told) -> None:
+        """A process that goes from one commit to the next invocation tells of each."""
+        flow = Flow()
+        flow.add_routine(Countdown, "count")
+        flow.add_routine(Raises, "it")
+        flow.connect("count", "next", "count", "input")
+        flow.connect("count", "output", "it", "input")
+        assert ended(flow.execute("count", {"n": 10})) == "failed"
+        assert told.signals(12) == ["success"] * 11 + ["failure"]
+
+    @pytest.mark.parametrize("kind", sorted(ODD))
+    def test_celery_does_nothing_else_with_it(self, told: Told, kind: str) -> None:
+        """It is not rejected nor run again, and no process ends of it."""
+        job = raising().execute("it", {"kind": kind})
+        assert ended(job) == "failed"
+        assert told.signals(1) == ["failure"]
+        assert [entry.kind for entry in job.get_execution_history("it")] == ["failed"]
+        assert ended(single(One).execute("it")) == "completed"
+        assert told.signals(1) == ["success"]
+        assert " exited " not in told.worker.output()
+
+    def test_it_shows_no_secrets(self, told: Told) -> None:
+        """What the history hides is also hidden from the log, and from who tracks errors."""
+        job = single(Secretive).execute("it", {"user": "eve", "password": "correct-horse"})
+        assert ended(job) == "failed"
+        assert told.signals(1) == ["failure"]
+        eventually(lambda: "eve may not use ***" in told.worker.output())
+        for text in (told.worker.output(), told.notes.read_text()):
+            assert "correct-horse" not in text
+
+
+class TestRetries:
+    """A retry is told as Celery's own."""
+
+    def test_a_retry_is_a_retry_and_no_failure(self, told: Told) -> None:
+        """Each with the exception of its attempt; then the task succeeds."""
+        handler = ErrorHandler("retry", max_retries=2, retry_delay=0.01)
+        job = raising(handler).execute("it", {"attempts": 2})
+        assert ended(job) == "completed"
+        first, second, third = told.next(3)
+        signals = [first["signal"], second["signal"], third["signal"]]
+        assert signals == ["retry", "retry", "success"]
+        assert (first["type"], first["text"]) == ("ValueError", "refused at attempt 1")
+        assert (second["type"], second["text"]) == ("ValueError", "refused at attempt 2")
+        said = f"Raises[{job.job_id}-1] retry: Retry in 0.01s: ValueError('refused at attempt 1"
+        eventually(lambda: said in told.worker.output())
+
+    def test_the_last_attempt_is_the_failure(self, told: Told) -> None:
+        """Once, when no retry is left."""
+        handler = ErrorHandler("retry", max_retries=1, retry_delay=0.01)
+        assert ended(raising(handler).execute("it")) == "failed"
+        assert told.signals(2) == ["retry", "failure"]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "kind"), [("continue", "error_continued"), ("skip", "skipped")]
+)
+def test_what_a_job_passes_over_is_a_warning(told: Told, strategy: str, kind: str) -> None:
+    """The task succeeds; its log says why, with the traceback."""
+    job = raising(ErrorHandler(strategy)).execute("it")
+    assert ended(job) == "completed"
+    assert told.signals(1) == ["success"]
+    said = told.worker.output().partition(f"job {job.job_id} goes on ({kind}) after an error of it")
+    assert "WARNING" in said[0].splitlines()[-1]
+    assert "in go\n" in said[2]
+    assert "ValueError: refused at attempt 1" in said[2]
+
+
+class TestTimeLimits:
+    """A hard limit ends the process, and is an error of the handler; set while the worker runs."""
+
+    @pytest.fixture(autouse=True)
+    def _limit(self, told: Told) -> Iterator[None]:
+        told.control("time_limit", "tests.integration.celery_states.Sleeps", hard=1)
+        yield
+        told.control("time_limit", "tests.integration.celery_states.Sleeps")
+
+    def test_it_fails_the_job_as_what_it_is(self, told: Told, tmp_path: Path) -> None:
+        """Not as a worker that crashed, and not after the lease of a lost one."""
+        job = single(Sleeps).execute("it", {"log": str(tmp_path / "log")})
+        assert ended(job) == "failed"
+        assert job.error is not None
+        assert job.error["type"] == "celery.exceptions.TimeLimitExceeded"
+        assert "hard time limit of 1 s" in str(job.reason)
+        assert [entry.kind for entry in job.get_execution_history("it")] == ["failed"]
+        assert told.signals(1) == ["failure"]
+
+    def test_it_asks_the_error_handler(self, told: Told, tmp_path: Path) -> None:
+        """A retry runs in another process; Celery hears of a retry."""
+        flow = single(Sleeps)
+        flow.set_error_handler(ErrorHandler("retry", max_retries=1, retry_delay=0.01))
+        job = flow.execute("it", {"log": str(tmp_path / "log"), "attempts": 1})
+        assert job.result(LIMIT)[0].params == {"attempt": 2}
+        assert told.signals(2) == ["retry", "success"]
+
+    def test_a_job_can_pass_over_it(self, told: Told, tmp_path: Path) -> None:
+        """As over any error."""
+        flow = single(Sleeps)
+        flow.set_error_handler(ErrorHandler("skip"))
+        job = flow.execute("it", {"log": str(tmp_path / "log")})
+        assert ended(job) == "completed"
+        assert job.routine_states["it"]["status"] == "skipped"
+        assert told.signals(0) == []
+
+
+class TestRevoking:
+    """What remote control revokes ends its job, whether it waits or runs."""
+
+    def test_what_waits(self, told: Told) -> None:
+        """The message is discarded, and the job is cancelled with the reason."""
+        flow = Flow()
+        flow.add_routine(One, "it", queue="unserved")
+        job = flow.execute("it")
+        task_id = f"{job.job_id}-1"
+        told.control("revoke", task_id)
+        told.control("add_consumer", "unserved")
+        assert ended(job) == "cancelled"
+        told.control("cancel_consumer", "unserved")
+        assert str(job.reason).startswith("revoked by Celery's remote control: invocation 1, ")
+        assert told.signals(0) == []
+
+    def test_what_runs_and_is_terminated(self, told: Told, tmp_path: Path) -> None:
+        """Its process ends, and the invocation does not run again elsewhere."""
+        log = tmp_path / "log"
+        job = single(Waits).execute("it", {"log": str(log), "gate": str(tmp_path / "gate")})
+        eventually(log.exists)
+        told.control("revoke", f"{job.job_id}-1", terminate=True)
+        assert ended(job) == "cancelled"
+        assert "revoked with terminate by Celery's remote control" in str(job.reason)
+        eventually(lambda: job.counts["running"] == 0)
+        assert len(log.read_text().splitlines()) == 1
+
+    def test_what_has_ended(self, told: Told) -> None:
+        """Too late: nothing happens, as in Celery."""
+        job = single(One).execute("it")
+        assert ended(job) == "completed"
+        told.control("revoke", f"{job.job_id}-1")
+        assert job.status == "completed"
+
+
+def test_a_rate_limit_set_while_the_worker_runs_is_obeyed(told: Told) -> None:
+    """Each invocation comes through the consumer, which is where Celery keeps the limit."""
+    name = "tests.integration.flows.One"
+    told.control("rate_limit", name, "1000/s")
+    job = fan_of(One).execute("fan", {"count": 40})
+    assert ended(job) == "completed"
+    told.control("rate_limit", name, 0)
+    assert told.worker.output().count(f"Task {name}[{job.job_id}-") == 80  # received, succeeded
+    received = re.findall(rf"{name}\[{job.job_id}-\d+\] received", told.worker.output())
+    assert len(received) == 40
+
+
+def test_events_enabled_while_the_worker_runs_tell_of_each_task(told: Told) -> None:
+    """As Flower enables them: failures and retries are events of these kinds."""
+    handler = ErrorHandler("retry", max_retries=1, retry_delay=0.01)
+    jobs: list[JobState] = []
+    types: list[str] = []
+
+    def take(event: dict[str, Any]) -> None:
+        if not jobs:
+            jobs.append(raising(handler).execute("it"))  # the worker's heartbeat: it is heard
+        if event.get("uuid") == f"{jobs[0].job_id}-1":
+            types.append(event["type"])
+            receiver.should_stop = event["type"] == "task-failed"
+
+    told.control("enable_events")
+    with told.app.connection_for_read() as connection:
+        receiver = told.app.events.Receiver(connection, handlers={"*": take})
+        receiver.capture(limit=None, timeout=LIMIT, wakeup=True)
+    told.control("disable_events")
+    begun = ["task-received", "task-started"]
+    assert types == [*begun, "task-retried", *begun, "task-failed"]
