@@ -22,6 +22,9 @@ _UNKEPT = {
     "celery.concurrency.eventlet": _OF_PROCESSES[1:],
 }
 
+#: Messages that a report of a worker names.
+_REPORTED = 1000
+
 #: Tasks that are named, of those with the same limit.
 _NAMED = 3
 
@@ -34,6 +37,18 @@ def any_limit(worker: Any, tasks: Iterable[Any]) -> bool:
         or worker.max_tasks_per_child
         or any(getattr(task, limit) for task in tasks for limit in TASK_LIMITS)
     )
+
+
+def held_back(worker: Any) -> list[str]:
+    """The invocations, as ``job/tag``, whose messages wait in the worker for a rate limit."""
+    buckets = getattr(worker.consumer, "task_buckets", None) or {}
+    waiting = (list(bucket.contents) for bucket in list(buckets.values()) if bucket)
+    requests = [request for contents in waiting for request, _ in contents]
+    return [
+        "/".join(request.args[:2])
+        for request in requests[:_REPORTED]
+        if hasattr(request.task, "observation")
+    ]
 
 
 def warn_of_limits(worker: Any, tasks: Iterable[Any]) -> None:

@@ -18,7 +18,7 @@ from flowforge.store.store import Store
 from flowforge.worker.address import broker_address
 from flowforge.worker.duties.damage import Damage
 from flowforge.worker.duties.disposal import Disposal
-from flowforge.worker.duties.presence import FORGOTTEN, Absence, Presence
+from flowforge.worker.duties.presence import FORGOTTEN, Absence, Holding, Presence
 from flowforge.worker.duties.reclaimer import Reclaimer
 from flowforge.worker.duties.resender import Resender
 from flowforge.worker.duties.retention import Retention
@@ -26,6 +26,7 @@ from flowforge.worker.duties.timers import TimerService
 from flowforge.worker.envelope import Router
 from flowforge.worker.guard import Guard
 from flowforge.worker.isolation import Isolation
+from flowforge.worker.limits import held_back
 from flowforge.worker.maintenance import Duty, Maintenance
 from flowforge.worker.runtime import Producer, Runtime
 from flowforge.worker.task import InvocationTasks, TaskQueues
@@ -117,6 +118,8 @@ class ServerSide:
             store,
             [
                 Duty(presence, PRESENCE_INTERVAL, leader_only=False),
+                # Before what was popped just after a look is found lost.
+                Duty(Holding(presence), settings.unclaimed_grace / 3, leader_only=False),
                 Duty(TimerService(store), TIMER_INTERVAL),
                 Duty(self._reclaimer(store), settings.sweep),
                 # One look sees what was popped, a later one finds it lost: both within a sweep.
@@ -149,4 +152,4 @@ class ServerSide:
                 "threads": threading.active_count(),
             }
 
-        return Presence(self.probe, worker.hostname, facts)
+        return Presence(self.probe, worker.hostname, facts, lambda: held_back(worker))

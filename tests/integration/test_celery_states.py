@@ -16,7 +16,7 @@ from celery import Celery
 from flowforge import ErrorHandler, Flow, JobState
 from flowforge.current_engine import set_engine
 from flowforge.server import LocalServer
-from tests.integration.celery_states import NOTES, ODD, Raises, Sleeps, Waits, make_app
+from tests.integration.celery_states import NOTES, ODD, Limited, Raises, Sleeps, Waits, make_app
 from tests.integration.flows import Countdown, One, Secretive, fan_of, single
 from tests.integration.installation import LIMIT
 from tests.support.eventually import eventually
@@ -261,6 +261,14 @@ def test_a_rate_limit_set_while_the_worker_runs_is_obeyed(told: Told) -> None:
     assert told.worker.output().count(f"Task {name}[{job.job_id}-") == 80  # received, succeeded
     received = re.findall(rf"{name}\[{job.job_id}-\d+\] received", told.worker.output())
     assert len(received) == 40
+
+
+def test_messages_that_wait_for_a_rate_limit_are_not_lost(told: Told) -> None:
+    """They wait in their worker for longer than lost ones are waited for, and come only once."""
+    job = fan_of(Limited).execute("fan", {"count": 10})
+    assert ended(job) == "completed"
+    received = re.findall(rf"Limited\[{job.job_id}-\d+\] received", told.worker.output())
+    assert len(received) == 10
 
 
 def test_events_enabled_while_the_worker_runs_tell_of_each_task(told: Told) -> None:

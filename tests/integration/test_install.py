@@ -136,6 +136,18 @@ def test_spawned_children_run_the_routines(shop: Shop, server: LocalServer, tmp_
         fleet.kill(worker)
 
 
+def test_a_worker_names_what_it_cannot_do(server: LocalServer, tmp_path: Path, prefix: str) -> None:
+    """No routines, and limits that its pool does not keep: it starts, and says so."""
+    with Fleet(server.url, prefix, tmp_path) as fleet:
+        options = ("--time-limit", "5", "--max-tasks-per-child", "10")
+        worker = fleet.start(pool="threads", options=options)
+        eventually(lambda: "knows no routine" in worker.output())
+        assert "FLOWFORGE_IMPORTS" in worker.output()
+        limits = "time_limit (5.0) of the worker; max_tasks_per_child (10) of the worker"
+        eventually(lambda: f"pool thread does not keep {limits}" in worker.output())
+        fleet.kill(worker)
+
+
 def test_remote_control_and_mingle_work(server: LocalServer, tmp_path: Path) -> None:
     """Replies to remote control come on lists as tasks do, and are none."""
     prefix = f"t{secrets.token_hex(6)}"

@@ -3,7 +3,8 @@
 kombu pops a message before anything else knows of it, so a worker that dies in between takes it
 along. Every push has a number of its list, ascending; the lists are served in order, so whatever is
 unclaimed and older than a list's tail has been popped. What stays so for the grace period is pushed
-again: the worker that popped it is dead, or busy with something long.
+again: the worker that popped it is dead, or busy with something long. What a worker holds back for
+a rate limit is neither.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Callable
 
 from flowforge.errors import CommandRefusedError
 from flowforge.store.store import Store
+from flowforge.worker.duties.presence import held_messages
 
 logger = logging.getLogger(__name__)
 
@@ -103,18 +105,27 @@ class Resender:
     def _resend(self, name: str, below: int) -> int:
         if not below:
             return 0
-        total = 0
+        total = skipped = 0
+        held: set[bytes] | None = None
         while True:
-            lost = self._store.link.call(
+            unclaimed = self._store.link.call(
                 "ZRANGEBYSCORE", self._store.keys.of("unclaimed", name), "-inf", f"({below}",
-                "WITHSCORES", "LIMIT", 0, _BATCH,
+                "WITHSCORES", "LIMIT", skipped, _BATCH,
             )  # fmt: skip
-            members = list(zip(lost[::2], lost[1::2], strict=True))
-            if not members:
+            if not unclaimed:
                 return total
-            pushed, parked, dropped = self._store.resend(name, members)
+            if held is None:
+                held = held_messages(self._store)
+            members = [
+                (member, number)
+                for member, number in zip(unclaimed[::2], unclaimed[1::2], strict=True)
+                if member not in held
+            ]
+            skipped += len(unclaimed) // 2 - len(members)
+            pushed, parked, dropped = self._store.resend(name, members) if members else (0, 0, 0)
             total += pushed + parked + dropped
             if pushed:
                 logger.warning("pushed %d unclaimed messages of %s again", pushed, name)
-            if len(members) < _BATCH or not pushed + parked + dropped:
+            stuck = bool(members) and not pushed + parked + dropped
+            if len(unclaimed) // 2 < _BATCH or stuck:
                 return total

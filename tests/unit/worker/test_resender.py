@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from flowforge.worker.duties.presence import Presence
 from flowforge.worker.duties.resender import Resender
 from tests.contract.bench import Bench
 from tests.unit.worker.hostile import foreign_task
@@ -212,3 +213,19 @@ def test_numbers_that_begin_anew_cause_no_flood(bench: Bench, sweep: Sweep) -> N
     sweep.after(0)
     sweep.after(GRACE)
     assert len(bench.sent()) <= 1 + 2 * 150
+
+
+def test_what_a_live_worker_holds_back_is_not_lost(bench: Bench, sweep: Sweep) -> None:
+    """A message that waits for a rate limit stays where it is, however many do, until its worker
+    reports no more."""
+    jobs = [bench.submit() for _ in range(120)]
+    for _ in jobs:
+        pop(bench)
+    *held, lost = [f"{job}/1.0.0" for job in jobs]
+    presence = Presence(bench.store, "w1", dict, lambda: held)
+    presence.run_once()
+    assert [sweep.after(0), sweep.after(GRACE)] == [0, 1]
+    assert len(bench.sent()) == 1
+    assert lost.partition("/")[0] in str(bench.sent())
+    presence.withdraw()
+    assert sweep.after(GRACE) >= 119

@@ -11,7 +11,7 @@ import pytest
 from flowforge.codec import RECORD_VERSION, pack_record, packb
 from flowforge.errors import WritesRefusedError
 from flowforge.worker import maintenance
-from flowforge.worker.duties.presence import FORGOTTEN, Absence, Presence
+from flowforge.worker.duties.presence import FORGOTTEN, Absence, Holding, Presence, held_messages
 from flowforge.worker.duties.reclaimer import Reclaimer
 from flowforge.worker.duties.retention import Retention
 from flowforge.worker.duties.timers import TimerService
@@ -331,3 +331,34 @@ def test_a_worker_is_present_until_it_withdraws(bench: Bench) -> None:
     assert 0 < bench.link.call("PTTL", bench.key("workers")) <= LONG
     presence.withdraw()
     assert bench.hash("workers") == {}
+
+
+def test_two_workers_of_one_name_are_told_once(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Both are; one that has replaced another is not, and neither takes the other's report away."""
+    one, other = (Presence(bench.store, "w1", dict) for _ in range(2))
+    one.run_once()
+    other.run_once()
+    assert caplog.messages == []
+    for _ in range(2):
+        one.run_once()
+        other.run_once()
+    assert len(caplog.messages) == 2
+    assert all("another worker reports under the name" in said for said in caplog.messages)
+    assert all("w1" in said and "-n worker1@%h" in said for said in caplog.messages)
+    one.withdraw()
+    assert set(bench.hash("workers")) == {"w1"}
+    other.withdraw()
+    assert bench.hash("workers") == {}
+
+
+def test_a_worker_that_holds_messages_reports_at_once(bench: Bench) -> None:
+    """Else its next report could come after its messages were found lost."""
+    held: list[str] = []
+    holding = Holding(Presence(bench.store, "w1", dict, lambda: held))
+    assert holding.run_once() == 0
+    assert held_messages(bench.store) == set()
+    held.append("job/1.0.0")
+    assert holding.run_once() == 1
+    assert held_messages(bench.store) == {b"job/1.0.0"}
