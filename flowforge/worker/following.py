@@ -30,8 +30,10 @@ class Following(threading.local):
 
     def take(self) -> tuple[Granted | None, str | None]:
         """What the task that begins has been granted, and the token for it if it has not."""
-        granted, token = self.granted, self.token
-        self.granted = self.token = None
+        granted, self.granted = self.granted, None
+        token = self.token
+        if token is not None:
+            self.token = None
         return granted, token
 
     def open_lists(self) -> Sequence[str]:

@@ -100,7 +100,8 @@ class Installation:
                 self.started = True
                 leave_in_order(worker)
                 observation.begin(worker)
-                warn_without_routines()
+                if isinstance(worker, WorkerProgram):
+                    warn_without_routines()
                 for side in sides:
                     side.start(worker)
                 # Celery's consumer knows the tasks of its start only; classes may come later.

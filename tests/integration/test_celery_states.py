@@ -28,6 +28,7 @@ class Told:
     """The joined app in this process, its worker, and the notes of the signals' receivers."""
 
     app: Celery
+    fleet: Fleet
     worker: Worker
     notes: Path
     seen: int = field(default=0)
@@ -68,7 +69,7 @@ def told(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
             server.url, prefix, directory, app="tests.integration.celery_states", **settings
         ) as fleet:
             worker = fleet.start(env={NOTES: str(directory / "notes")}, options=())
-            yield Told(app, worker, directory / "notes")
+            yield Told(app, fleet, worker, directory / "notes")
             assert worker.alive
             fleet.kill(worker)
     finally:
@@ -242,6 +243,20 @@ class TestRevoking:
         assert "revoked with terminate by Celery's remote control" in str(job.reason)
         eventually(lambda: job.counts["running"] == 0)
         assert len(log.read_text().splitlines()) == 1
+
+    def test_what_runs_in_a_thread(self, told: Told, tmp_path: Path) -> None:
+        """Threads cannot be ended: the handler is told that its job is cancelled."""
+        log = tmp_path / "log"
+        env = {NOTES: str(tmp_path / "notes")}
+        worker = told.fleet.start(pool="threads", queues="threads", options=(), env=env)
+        flow = Flow()
+        flow.add_routine(Waits, "it", queue="threads")
+        job = flow.execute("it", {"log": str(log), "gate": str(tmp_path / "gate")})
+        eventually(log.exists)
+        told.control("revoke", f"{job.job_id}-1", terminate=True)
+        assert ended(job) == "cancelled"
+        eventually(lambda: "cancelled" in log.read_text())
+        told.fleet.kill(worker)
 
     def test_what_has_ended(self, told: Told) -> None:
         """Too late: nothing happens, as in Celery."""
