@@ -136,7 +136,8 @@ def held_messages(store: Store) -> set[bytes]:
     now = int(store.link.call("TIME")[0])
     held: set[bytes] = set()
     for record in store.link.call("HVALS", store.keys.of("workers")):
-        with contextlib.suppress(RecordError):
+        # A damaged report holds nothing back.
+        with contextlib.suppress(RecordError, AttributeError, TypeError):
             seconds, facts = unpack_record(record, "a worker's report", 2)
             if now - seconds <= STALE:
                 held.update(member.encode() for member in facts.get(_HELD, ()))

@@ -360,5 +360,6 @@ def test_a_worker_that_holds_messages_reports_at_once(bench: Bench) -> None:
     assert holding.run_once() == 0
     assert held_messages(bench.store) == set()
     held.append("job/1.0.0")
+    bench.link.call("HSET", bench.key("workers"), "damaged", pack_record(0, "no facts"))
     assert holding.run_once() == 1
     assert held_messages(bench.store) == {b"job/1.0.0"}
