@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from redis.exceptions import ConnectionError
+
 from flowforge.codec import pack_record, unpack_record
-from flowforge.errors import DeadLetterError
+from flowforge.errors import DeadLetterError, StoreUnavailableError
 from flowforge.store.store import Store
 
 #: Bytes of a message that are kept, and how many messages; the oldest are dropped first. A message
@@ -45,8 +47,13 @@ class DeadLetters:
     def bury(self, queue: str, reason: str, item: bytes) -> int:
         """Keep a refused message; returns its number."""
         record = pack_record(queue, reason[:_REASON], item[:KEPT_BYTES], len(item))
-        number: int = self._store.run("bury", record, KEPT_LETTERS)
-        return number
+        try:
+            return int(self._store.run("bury", record, KEPT_LETTERS))
+        except StoreUnavailableError as error:
+            if not isinstance(error.__cause__, ConnectionError):
+                raise
+        # A link without patience may have kept a connection from before the server's restart.
+        return int(self._store.run("bury", record, KEPT_LETTERS))
 
     def count(self) -> int:
         """How many are kept."""

@@ -12,6 +12,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Container
+from typing import Any
 
 from flowforge.settings import Settings
 from flowforge.store.dead_letters import DeadLetters
@@ -49,7 +50,7 @@ def _own_pattern() -> re.Pattern[bytes]:
         "\x04": "[0-9]{1,15}",
         "\x05": "[0-9]",
         re.escape("~task~"): f"(?P<task>{_TEXT})",
-        re.escape("~queue~"): _TEXT,
+        re.escape("~queue~"): f"(?P<queue>{_TEXT})",
         re.escape("~slot~"): _TEXT,
     }
     for hole, group in holes.items():
@@ -83,33 +84,43 @@ class Guard:
         self._letters = DeadLetters(store)
         self._tasks = tasks
         self._queues = queues
-        self._exclusive = exclusive
+        self.exclusive = exclusive
         self._most = _READ_BYTES if exclusive else most
         self._compression = compression
         self._own = _own_pattern()
+        #: Refused messages that could not be kept.
+        self._dropped = 0
+
+    def holds_tasks(self, queue: str) -> bool:
+        """Whether what lies on a queue's lists is guarded."""
+        return self._queues is None or queue in self._queues
 
     def admit(self, queue: str, item: bytes) -> bytes | None:
         """The message to deliver, or None when it was refused and kept as a dead letter."""
-        if self._queues is not None and queue not in self._queues:
+        if not self.holds_tasks(queue):
             return item
         match = self._own.fullmatch(item)
         try:
-            return self._unusual(item) if match is None else self._known_or_redirected(match)
+            if match is None:
+                return self._unusual(queue, item)
+            return self._known_or_redirected(queue, match)
         except RefusedError as reason:
-            self._bury(queue, item, str(reason))
+            self.bury(queue, item, str(reason))
             return None
 
-    def _known_or_redirected(self, match: re.Match[bytes]) -> bytes:
-        raw, item = match["task"], match.string
-        task: str = raw.decode() if b"\\" not in raw else json.loads(b'"%b"' % raw)
+    def _known_or_redirected(self, queue: str, match: re.Match[bytes]) -> bytes:
+        item, task = match.string, _text(match["task"])
+        if _text(match["queue"]) != queue:
+            # It would be given back to that list, whatever it is, and what waits there be run here.
+            raise RefusedError(f"an invocation of queue {_text(match['queue'])[:_SHOWN]!r}")
         if task == UNKNOWN_TASK:
             raise RefusedError("an invocation without the name of its routine class")
         return item if task in self._tasks else _redirect(item, task)
 
-    def _unusual(self, item: bytes) -> bytes:
+    def _unusual(self, queue: str, item: bytes) -> bytes:
         """What is not an invocation as the scripts write it; RefusedError for most of it."""
         if len(item) > self._most:
-            what = "any invocation" if self._exclusive else f"max_message, {self._most}"
+            what = "any invocation" if self.exclusive else f"max_message, {self._most}"
             raise RefusedError(f"longer than {what}: {len(item)} bytes")
         message = read_message(item)
         task = message["headers"]["task"]
@@ -117,23 +128,44 @@ class Guard:
             # Given back by a worker that stopped before it ran what it had redirected.
             match = self._own.fullmatch(_directed_back(message))
             if match is not None:
-                return self._known_or_redirected(match)
-        if MARK in message["headers"] or task == UNKNOWN_TASK:
-            raise RefusedError("marked as an invocation, but not in the form that FlowForge writes")
-        if self._exclusive:
+                return self._known_or_redirected(queue, match)
+        if MARK in message["headers"] or task == UNKNOWN_TASK or task in self._tasks:
+            raise RefusedError("named an invocation, but not in the form that FlowForge writes")
+        if self.exclusive:
             raise RefusedError(
                 f"task {task[:_SHOWN]!r} is not an invocation, and this worker runs nothing else"
             )
         check_task(message, self._most, self._compression())
-        return item
+        return _of_queue(queue, message["properties"]["delivery_info"], item)
 
-    def _bury(self, queue: str, item: bytes, reason: str) -> None:
+    def bury(self, queue: str, item: bytes, reason: str) -> None:
+        """Keep a refused message as a dead letter, if the server takes it at once.
+
+        The event loop must not wait here: on a full server for each message of a flood.
+        """
         logger.error("refused a message on %s: %s", queue, reason)
         try:
             self._letters.bury(queue, reason, item)
-        except Exception:
-            # The worker must go on; the message itself could not have run anyway.
-            logger.exception("could not keep the refused message %r", item[:_READ_BYTES])
+        except Exception as error:  # noqa: BLE001 - the message could not have run anyway
+            self._dropped += 1
+            logger.error("could not keep it as a dead letter, %d so far: %s", self._dropped, error)
+
+
+def _text(inside: bytes) -> str:
+    """What the inside of a JSON string in ASCII says."""
+    return inside.decode() if b"\\" not in inside else str(json.loads(b'"%b"' % inside))
+
+
+def _of_queue(queue: str, info: dict[str, Any], item: bytes) -> bytes:
+    """The message as one of the queue that it was found on.
+
+    Without an exchange its routing key is the list that it is given back to, and retried on.
+    """
+    if info["exchange"] or info["routing_key"] == queue:
+        return item
+    message = json.loads(item)
+    message["properties"]["delivery_info"]["routing_key"] = queue
+    return json.dumps(message).encode()
 
 
 def _redirect(item: bytes, task: str) -> bytes:
@@ -144,12 +176,12 @@ def _redirect(item: bytes, task: str) -> bytes:
     return json.dumps(message).encode()
 
 
-def _directed_back(message: dict[str, object]) -> bytes:
+def _directed_back(message: dict[str, Any]) -> bytes:
     """What ``_redirect`` made its message of; anything else gives what matches no invocation."""
     try:
         (job_id, tag, task), kwargs, embed = json.loads(str(message["body"]))
         body = json.dumps([[job_id, tag], kwargs, embed])
-        headers = {**message["headers"], "task": task}  # type: ignore[dict-item]
+        headers = {**message["headers"], "task": task}
         return json.dumps({**message, "body": body, "headers": headers}).encode()
     except (ValueError, TypeError, RecursionError):
         return b""

@@ -16,6 +16,7 @@ from flowforge.settings import Settings
 from flowforge.store.outage import is_final
 from flowforge.store.server_check import check_server
 from flowforge.worker.address import broker_address, state_url
+from flowforge.worker.consumer import FleetConsumer, Pace
 from flowforge.worker.isolation import Isolation
 from flowforge.worker.leaving import leave_in_order
 from flowforge.worker.observation import Observation
@@ -35,6 +36,8 @@ DEFAULTS: dict[str, Any] = {
     "worker_prefetch_multiplier": 4,
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
+    # An error that the server answers with is none of the worker's: it goes on with a new consumer.
+    "broker_channel_error_retry": True,
     "worker_cancel_long_running_tasks_on_connection_loss": False,
 }
 
@@ -65,6 +68,9 @@ class Installation:
         self._observation = Observation()
         add_tasks(app, self._runtimes, self._observation)
         app.steps["worker"].add(self._step())
+        app.steps["consumer"].add(Pace)
+        if exclusive:
+            app.conf.worker_consumer = FleetConsumer
         signals.worker_process_init.connect(self._name_worker, weak=False)
         signals.task_revoked.connect(self._revoked, weak=False)
         if len(self.sides) > 1:

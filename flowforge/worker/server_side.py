@@ -69,8 +69,10 @@ class ServerSide:
             self.store, settings, os.uname().nodename, producer, Router(app).lists, isolation,
             self.probe,
         )  # fmt: skip
+        # The event loop of the worker cannot wait for a server that takes no letters.
+        letters = Store(ServerLink(self.client, 0), settings.prefix)
         guard = Guard(
-            self.store,
+            letters,
             InvocationTasks(app),
             exclusive=exclusive,
             queues=TaskQueues(app),

@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from celery import Celery, bootsteps
-from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from flowforge.errors import FlowForgeError
 from flowforge.store.server_check import check_server
+from flowforge.worker.consumer import FleetConsumer
 from flowforge.worker.server_side import ServerSide
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class _Link:
 def serve_several(app: Celery, sides: Sequence[ServerSide]) -> None:
     """Let the workers of an app consume from all the servers. The app runs invocations only."""
 
-    class SeveralConsumer(Consumer):
+    class SeveralConsumer(FleetConsumer):
         """Connects to the first server that answers; another first one in each worker."""
 
         def connection_for_read(self, heartbeat: float | None = None) -> Any:

@@ -1,24 +1,24 @@
-"""kombu's Redis transports with the guard in front and cheap bookkeeping for invocations.
-
-kombu's acknowledgement bookkeeping costs more than half of a stock worker's time. An invocation
-does not need it: its state is in the store, and a lost message is found and pushed again. Messages
-of other tasks keep the guarantees that kombu gives them.
-"""
+"""kombu's Redis transports with the guard in front, for servers that may say anything."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections import Counter
+from collections.abc import Iterator
+from queue import Empty
 from typing import Any
 
 from kombu import Connection
-from kombu.transport import TRANSPORT_ALIASES, virtual
+from kombu.transport import TRANSPORT_ALIASES
 from kombu.transport import redis as stock
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import dumps
+from redis.exceptions import ConnectionError, ResponseError
 
-from flowforge.worker.envelope import MARK
+from flowforge.worker.foreign import RefusedError
 from flowforge.worker.guard import Guard
+from flowforge.worker.qos import LOST, FleetQoS, QoS, told
+from flowforge.worker.refusals import Refusals
 
 logger = logging.getLogger(__name__)
 
@@ -41,69 +41,21 @@ class BrokerConnection(Connection):
         return super().ensure_connection(*arguments, **{**pauses, **options})
 
 
-class QoS(stock.QoS):
-    """Keeps unacknowledged invocations in memory only, everything else as kombu does."""
-
-    channel: Any
-    _delivered: Any
-    _flush: Any
-
-    def __init__(self, channel: Any, prefetch_count: int = 0) -> None:
-        super().__init__(channel, prefetch_count)
-        #: Tags of invocations to be acknowledged; a duplicate has the same tag. Those given back
-        #: stay: their handlers may still run, and end with an acknowledgement.
-        self._invocations: Counter[str] = Counter()
-
-    def append(self, message: Any, delivery_tag: str) -> None:
-        if MARK in message.headers:
-            self._invocations[delivery_tag] += 1
-            virtual.QoS.append(self, message, delivery_tag)
-        else:
-            super().append(message, delivery_tag)
-
-    def ack(self, delivery_tag: str) -> None:
-        if delivery_tag in self._invocations:
-            self._forget(delivery_tag)
-        else:
-            super().ack(delivery_tag)
-
-    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        if delivery_tag in self._invocations:
-            if requeue and delivery_tag in self._delivered:
-                self.channel.put_back([self.get(delivery_tag)])
-            self._forget(delivery_tag)
-        else:
-            super().reject(delivery_tag, requeue)
-
-    def _forget(self, delivery_tag: str) -> None:
-        self._invocations[delivery_tag] -= 1
-        if not self._invocations[delivery_tag]:
-            del self._invocations[delivery_tag]
-        virtual.QoS.ack(self, delivery_tag)
-
-    def restore_unacked(self, client: Any = None) -> Any:
-        """Give back at a stop or a lost connection; a duplicate of a running one is harmless."""
-        self._flush()
-        # A pool of threads acknowledges meanwhile.
-        held = [
-            message
-            for tag in list(self._invocations)
-            if (message := self._delivered.pop(tag, None)) is not None
-        ]
-        self.channel.put_back(held)
-        return super().restore_unacked(client)
-
-    def restore_unacked_once(self, stderr: Any = None) -> None:
-        try:
-            super().restore_unacked_once(stderr)
-        except self.channel.connection_errors:
-            # The server is gone. What was held comes back by itself: invocations through the
-            # store, other tasks after kombu's visibility timeout. The worker must go on.
-            logger.warning("could not give messages back: the broker connection is lost")
+@contextlib.contextmanager
+def _expendable(what: str) -> Iterator[None]:
+    """For what messages are delivered without: a refusal of the server is told and passed over."""
+    try:
+        yield
+    except ResponseError as error:
+        logger.warning("could not %s: %s", what, error)
 
 
 class GuardMixin:
-    """A kombu channel whose popped items pass the guard of its app first."""
+    """A kombu channel whose popped items pass the guard of its app first.
+
+    Nothing that the server says ends the worker: an error in place of a message is none, and what
+    kombu reads besides messages (broadcasts, bindings, lost messages) may be anything.
+    """
 
     QoS = QoS
 
@@ -114,19 +66,40 @@ class GuardMixin:
     socket_keepalive = True
     health_check_interval = 10
 
-    #: Set by ``guarded_transport``.
+    #: Set by ``guarded_transport``, for all channels to the server.
     guard: Guard
+    refusals: Refusals
+
+    #: The broker list of the latest message, without the app's prefix of keys.
+    popped = ""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        try:
+            super().__init__(*arguments, **options)
+        except ResponseError as error:
+            # What a connection is that is refused: kombu tries it again, with pauses.
+            raise ConnectionError(str(error)) from error
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         client = super()._create_client(asynchronous)  # type: ignore[misc]
         parse, separator = client.parse_response, self.sep  # type: ignore[attr-defined]
 
         def parse_response(connection: Any, command: Any, **options: Any) -> Any:
-            reply = parse(connection, command, **options)
-            if command != "BRPOP" or not reply:
+            if command != "BRPOP":
+                return parse(connection, command, **options)
+            try:
+                reply = parse(connection, command, **options)
+            except ResponseError as error:
+                self.refusals.refused(error)
+                # The next one may lead to another server, which has taken this one's place.
+                connection.disconnect()
+                return None
+            self.refusals.answered()
+            if not reply:
                 return reply
             name, item = reply
-            queue = bytes_to_str(name).rsplit(separator, 1)[0]
+            self.popped = bytes_to_str(name)
+            queue = self.popped.rsplit(separator, 1)[0]
             admitted = self.guard.admit(queue, item)
             # None looks like a timeout to kombu, which then pops again.
             return None if admitted is None else (name, admitted)
@@ -134,25 +107,92 @@ class GuardMixin:
         client.parse_response = parse_response
         return client
 
-    def put_back(self, messages: list[Any]) -> None:
-        """Push messages to the end of their lists that is popped next."""
+    def _brpop_start(self, timeout: Any = None) -> None:
+        if self.refusals.over:
+            super()._brpop_start(timeout)  # type: ignore[misc]
+
+    def put_back(self, messages: list[tuple[str, Any]]) -> None:
+        """Push messages to the end of their broker lists that is popped next."""
         if not messages:
             return
         try:
             with self.conn_or_acquire() as client:  # type: ignore[attr-defined]
-                for message in messages:
-                    raw = message._raw
-                    queue = raw["properties"]["delivery_info"]["routing_key"]
-                    priority = self._get_message_priority(raw)  # type: ignore[attr-defined]
-                    client.rpush(self._q_for_pri(queue, priority), dumps(raw))  # type: ignore[attr-defined]
-        except self.connection_errors:  # type: ignore[attr-defined]
-            logger.warning("could not give %d invocations back; the sweep will", len(messages))
+                for broker_list, message in messages:
+                    client.rpush(broker_list, dumps(message._raw))
+        except Exception as error:  # noqa: BLE001 - kombu's client may be half taken down
+            logger.warning("%d invocations come back by the sweep: %s", len(messages), told(error))
+
+    # kombu's tables of bindings and its counts: what it keeps of queues at the server.
+
+    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
+        # Others that send to this queue bind it as well, and most bindings are there already.
+        with _expendable(f"bind the queue {queue}"):
+            super()._queue_bind(exchange, routing_key, pattern, queue)  # type: ignore[misc]
+
+    def _refresh_bindings(self, queues: list[str]) -> None:
+        with _expendable("keep the bindings of queues"):
+            super()._refresh_bindings(queues)  # type: ignore[misc]
+
+    def sweep_bindings(self, limit: int = 100) -> Any:
+        with _expendable("remove old bindings of queues"):
+            return super().sweep_bindings(limit)  # type: ignore[misc]
+
+    def _delete(self, queue: str, *arguments: Any, **options: Any) -> None:
+        with _expendable(f"delete the queue {queue}"):
+            super()._delete(queue, *arguments, **options)  # type: ignore[misc]
+
+    def _size(self, queue: str) -> Any:
+        with _expendable(f"count the messages of queue {queue}"):
+            return super()._size(queue)  # type: ignore[misc]
+
+    def _do_restore_message(self, payload: Any, *arguments: Any, **options: Any) -> None:
+        if type(payload) is not dict:
+            # kombu would say so with a traceback, and forget it.
+            raise RefusedError("it is no message")
+        super()._do_restore_message(payload, *arguments, **options)  # type: ignore[misc]
+
+    def _receive_one(self, client: Any) -> Any:
+        try:
+            return super()._receive_one(client)  # type: ignore[misc]
+        except (*LOST, Empty):
+            raise
+        except Exception as error:  # noqa: BLE001 - whoever may publish may publish anything
+            logger.warning("a broadcast was dropped: %s", told(error))
+            return False
+
+    def _unsubscribe_from(self, queue: str) -> None:
+        with contextlib.suppress(*LOST):
+            super()._unsubscribe_from(queue)  # type: ignore[misc]
+
+    def close(self) -> None:
+        """Close; what cannot be done any more in order is left."""
+        try:
+            if self._in_poll:  # type: ignore[attr-defined]
+                # kombu waits for this reply first, and would leave the rest undone.
+                with contextlib.suppress(Empty, *LOST):
+                    self._brpop_read()  # type: ignore[attr-defined]
+            super().close()  # type: ignore[misc]
+        except Exception as error:  # noqa: BLE001 - kombu's client may be half taken down
+            logger.warning("a broker channel was not closed in order: %s", told(error))
+
+
+class FleetMixin(GuardMixin):
+    """The channel of a worker that runs nothing but invocations: of kombu's keys it uses none."""
+
+    QoS = FleetQoS
+
+    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
+        # A queue is bound for senders that name an exchange. The scripts push to lists.
+        if not self.guard.holds_tasks(queue):
+            super()._queue_bind(exchange, routing_key, pattern, queue)
 
 
 def guarded_transport(guard: Guard, *, sentinel: bool) -> str:
     """Register a transport with this guard; returns its name for ``broker_transport``."""
     base = stock.SentinelTransport if sentinel else stock.Transport
-    channel = type("GuardedChannel", (GuardMixin, base.Channel), {"guard": guard})
+    mixin = FleetMixin if guard.exclusive else GuardMixin
+    own = {"guard": guard, "refusals": Refusals()}
+    channel = type("GuardedChannel", (mixin, base.Channel), own)
     transport = type("GuardedTransport", (base,), {"Channel": channel})
     # kombu finds transports by name only; each app of the process needs one of its own.
     name = "flowforge" if "flowforge" not in TRANSPORT_ALIASES else f"flowforge-{id(transport):x}"

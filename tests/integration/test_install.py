@@ -155,8 +155,8 @@ def test_remote_control_and_mingle_work(server: LocalServer, tmp_path: Path) -> 
     app = make_app(server.url, prefix)
     try:
         with Fleet(server.url, prefix, tmp_path, app="tests.integration.shop") as fleet:
-            one = fleet.start(pool="solo", concurrency=1, options=("--without-gossip",))
-            other = fleet.start(pool="solo", concurrency=1, options=("--without-gossip",))
+            one = fleet.start(pool="solo", concurrency=1)
+            other = fleet.start(pool="solo", concurrency=1)
             assert "mingle: sync complete" in other.output()
             answers = app.control.inspect(timeout=LIMIT, limit=2).ping() or {}
             assert sorted(name.partition("@")[0] for name in answers) == [one.name, other.name]

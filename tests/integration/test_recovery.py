@@ -41,7 +41,7 @@ from tests.integration.installation import (
 )
 from tests.integration.notes import counted, notes
 from tests.support.eventually import eventually
-from tests.support.fleet import OPTIONS, Worker
+from tests.support.fleet import Worker
 
 
 def keeper(own: Installation) -> Worker:
@@ -398,7 +398,7 @@ class TestShutdown:
         """As docs/operations.md says: what Celery has no option for is given after ``--``."""
         with installed(server, tmp_path, lease=300) as own:
             setting = ("--", "worker.soft_shutdown_timeout=2")
-            worker = own.fleet.start(concurrency=1, options=(*OPTIONS, *setting))
+            worker = own.fleet.start(concurrency=1, options=setting)
             log, gate = tmp_path / "log", tmp_path / "gate"
             job = single(Slow).execute("it", {"log": str(log), "gate": str(gate)})
             eventually(lambda: notes(log))

@@ -28,8 +28,7 @@ def talkative(
     """A worker that logs everything it can."""
     directory: Path = tmp_path_factory.mktemp("vault")
     with installed(server, directory, (vault.__name__,), **FAST) as installation:
-        options = ("-l", "DEBUG", "--without-mingle", "--without-gossip")
-        installation.fleet.start(options=options)
+        installation.fleet.start(options=("-l", "DEBUG"))
         yield installation
 
 

@@ -1,4 +1,4 @@
-"""Real worker processes for tests: started, watched, killed."""
+"""Real worker processes for tests: started as users start them, watched, killed."""
 
 from __future__ import annotations
 
@@ -22,9 +22,6 @@ READY_LIMIT = 30.0
 END_LIMIT = 15
 #: Bytes of a worker's log that are shown when something went wrong.
 LOG_TAIL = 4000
-
-#: Mingle and gossip serve large clusters and cost each start a second.
-OPTIONS = ("--without-mingle", "--without-gossip")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -82,7 +79,7 @@ class Fleet:
         pool: str = "prefork",
         concurrency: int = 2,
         queues: str | None = None,
-        options: Sequence[str] = OPTIONS,
+        options: Sequence[str] = (),
         configuration: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
         wait: bool = True,

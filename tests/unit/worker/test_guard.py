@@ -6,13 +6,15 @@ import json
 from typing import Any
 
 import pytest
+from redis.exceptions import OutOfMemoryError
 
+from flowforge.errors import StoreUnavailableError
 from flowforge.store.dead_letters import KEPT_BYTES, DeadLetter, DeadLetters
 from flowforge.worker.guard import UNKNOWN_TASK, Guard
 from tests.contract.bench import Bench
 from tests.unit.worker.hostile import BODY, HOSTILE, changed, foreign_task, with_body
 
-KNOWN = {"t.R0", "app.add"}
+KNOWN = {"t.R0"}
 
 
 @pytest.fixture
@@ -143,3 +145,58 @@ def test_a_refusal_that_cannot_be_kept_is_a_refusal(bench: Bench) -> None:
             raise ConnectionError("gone")
 
     assert Guard(Broken(), KNOWN, exclusive=True).admit("q", b"x") is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("queue", ["q", "q2\x06\x163", "ff:j:x-1:b", "ü"])
+def test_an_invocation_that_names_another_queue_is_refused(
+    bench: Bench, guard: Guard, exclusive: Guard, queue: str
+) -> None:
+    """What a message says of its queue is no key to push to, nor a list to go on with."""
+    item = own(bench)
+    forged = json.loads(item)
+    forged["properties"]["delivery_info"]["routing_key"] = queue
+    for one in (guard, exclusive):
+        assert one.admit(bench.list, json.dumps(forged).encode()) is None
+        assert one.admit(queue, item) is None
+    assert f"an invocation of queue {queue!r}" in {d.reason for d in dead_letters(bench)}
+
+
+def test_an_invocation_in_the_form_of_another_task_is_refused(bench: Bench, guard: Guard) -> None:
+    """A task of the app's own form cannot run a routine: its queue would be what it says."""
+    message = foreign_task()
+    message["headers"]["task"] = "t.R0"
+    assert guard.admit("q", json.dumps(message).encode()) is None
+    assert "not in the form" in dead_letters(bench)[0].reason
+
+
+def test_another_task_is_one_of_the_queue_that_it_was_found_on(guard: Guard) -> None:
+    """Without an exchange the routing key is the list that the task is given back to."""
+    item = json.dumps(foreign_task()).encode()
+    admitted = guard.admit("q2", item)
+    assert admitted is not None
+    before, after = json.loads(item), json.loads(admitted)
+    assert after["properties"]["delivery_info"].pop("routing_key") == "q2"
+    del before["properties"]["delivery_info"]["routing_key"]
+    assert after == before
+    through_an_exchange = changed("properties.delivery_info.exchange", "orders")
+    assert guard.admit("q2", through_an_exchange) == through_an_exchange
+
+
+def test_a_full_server_is_asked_once_for_each_letter(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The event loop cannot wait for room; what could not be kept is counted."""
+    asked: list[str] = []
+
+    class Full:
+        keys = bench.keys
+
+        def run(self, script: str, *arguments: Any) -> Any:
+            asked.append(script)
+            raise StoreUnavailableError("full") from OutOfMemoryError("OOM command not allowed")
+
+    guard = Guard(Full(), KNOWN, exclusive=True)  # type: ignore[arg-type]
+    for _ in range(3):
+        assert guard.admit("q", b"x") is None
+    assert asked == ["bury"] * 3
+    assert "as a dead letter, 3 so far" in caplog.text
