@@ -164,7 +164,7 @@ def test_the_guard_knows_what_the_script_writes(server_bench: Bench, part: str, 
     assert message["headers"]["argsrepr"] == f"({job.job_id}, {names['slot']})"
     assert message["properties"]["delivery_info"]["routing_key"] == names["queue"]
     guard = Guard(server_bench.store, {names["class"]}, exclusive=True)
-    assert guard.admit(list_name, item) == item
+    assert guard.admit(names["queue"], item) == item
 
 
 def test_lists_are_where_kombu_looks(app: Celery, server_bench: Bench) -> None:
