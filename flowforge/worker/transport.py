@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from queue import Empty
 from typing import Any
 
@@ -36,9 +36,28 @@ class BrokerConnection(Connection):
             # kombu takes the part before the plus sign for a transport, past the guard.
             self.transport_cls = options["transport"]
 
-    def ensure_connection(self, *arguments: Any, **options: Any) -> Any:
+    def ensure_connection(
+        self, errback: Callable[..., Any] | None = None, *arguments: Any, **options: Any
+    ) -> Any:
         pauses = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": 2.0}
-        return super().ensure_connection(*arguments, **{**pauses, **options})
+        told = None if errback is None else _more_and_more_seldom(errback)
+        return super().ensure_connection(told, *arguments, **{**pauses, **options})
+
+
+def _more_and_more_seldom(errback: Callable[..., Any]) -> Callable[..., Any]:
+    """What calls another for the first, second, fourth, eighth ... failure alone.
+
+    A wrong password may stay so for days, in every worker of a fleet.
+    """
+    failures = 0
+
+    def failed(*arguments: Any, **options: Any) -> None:
+        nonlocal failures
+        failures += 1
+        if failures & (failures - 1) == 0:
+            errback(*arguments, **options)
+
+    return failed
 
 
 @contextlib.contextmanager

@@ -7,14 +7,15 @@ from contextlib import suppress
 
 import pytest
 from celery import Celery
-from kombu import Connection, Consumer, Queue
+from kombu import Connection, Consumer, Exchange, Queue
+from kombu.exceptions import OperationalError
 from kombu.message import Message
 
 from flowforge.server import LocalServer
 from flowforge.store.dead_letters import DeadLetters
 from flowforge.worker.guard import UNKNOWN_TASK, Guard
 from flowforge.worker.task import TaskQueues
-from flowforge.worker.transport import guarded_transport
+from flowforge.worker.transport import BrokerConnection, guarded_transport
 from tests.contract.bench import Bench
 from tests.contract.receiving import receive
 from tests.unit.worker.hostile import HOSTILE
@@ -119,3 +120,58 @@ def test_without_remote_control_every_list_is_guarded() -> None:
     assert "x.reply.celery.pidbox" not in TaskQueues(app)
     app.conf.worker_enable_remote_control = False
     assert "x.reply.celery.pidbox" in TaskQueues(app)
+
+
+class Trusting(Guard):
+    """Lets everything in."""
+
+    def admit(self, queue: str, item: bytes) -> bytes | None:
+        return item
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+@pytest.mark.parametrize("suffix", ["", "\x06\x166"])
+def test_a_message_goes_back_to_the_list_that_it_came_from(
+    server: LocalServer, server_bench: Bench, exclusive: bool, suffix: str
+) -> None:
+    """Whatever it says of its queue and its priority."""
+    server_bench.submit()
+    item = server_bench.client.rpop(server_bench.list)
+    forged = item.replace(
+        b'"routing_key": "%b"' % server_bench.list.encode(), b'"routing_key": "another-list"'
+    )
+    assert forged != item
+    server_bench.client.lpush(server_bench.list + suffix, forged)
+    guard = Trusting(server_bench.store, {"t.R0"}, exclusive=exclusive)
+    with Connection(server.url, transport=guarded_transport(guard, sentinel=False)) as connection:
+        channel = connection.channel()
+        queue = Queue(server_bench.list, routing_key=server_bench.list)
+        with Consumer(channel, [queue], on_message=lambda message: None):
+            connection.drain_events(timeout=5)
+            channel.qos.restore_unacked()
+    assert server_bench.client.lrange(server_bench.list + suffix, 0, -1) == [forged]
+    assert not server_bench.client.exists("another-list")
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_a_fleet_binds_no_queue(server: LocalServer, server_bench: Bench, exclusive: bool) -> None:
+    """What is not written cannot be damaged, nor be refused; others' senders need it."""
+    guard = Guard(server_bench.store, {"t.R0"}, exclusive=exclusive)
+    name = server_bench.list
+    queue = Queue(name, Exchange(name), routing_key=name)
+    with (
+        Connection(server.url, transport=guarded_transport(guard, sentinel=False)) as connection,
+        Consumer(connection.channel(), [queue]),
+    ):
+        bound = server_bench.client.exists(f"_kombu.binding.{name}")
+    assert bound == (not exclusive)
+
+
+def test_a_refused_login_is_told_more_and_more_seldom(server: LocalServer) -> None:
+    """The first, the second, the fourth failure and so on: it may last for days."""
+    told: list[Exception] = []
+    url = f"redis://:wrong@127.0.0.1:{server.port}/0"
+    pauses = {"interval_start": 0, "interval_step": 0, "interval_max": 0}
+    with BrokerConnection(url) as connection, pytest.raises(OperationalError):
+        connection.ensure_connection(lambda error, _: told.append(error), 9, **pauses)
+    assert len(told) == 4

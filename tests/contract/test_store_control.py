@@ -266,3 +266,24 @@ def test_a_request_whose_reply_was_lost_changes_nothing_again(
     assert bench.snapshot() == after
     if script != "pause":
         assert bench.store.run(script, job, *arguments, "request-2") != b"ok"
+
+
+@pytest.mark.parametrize("entry", ["", "x", "1.0", "1.0.0; x", "7.9.9", '{"body": "[]"}'])
+@pytest.mark.parametrize("place", ["LPUSH", "RPUSH"])
+def test_a_parked_entry_that_names_no_invocation_is_dropped(
+    bench: Bench, entry: str, place: str
+) -> None:
+    """What was parked beside it goes on, and the job completes."""
+    job = bench.submit(window=2)
+    bench.start(job)
+    bench.pause(job)
+    bench.commit(job, children=[(1, 0, "")] * 3)
+    bench.link.call(place, bench.key("backlog", job), *[entry] * 300)
+    assert bench.store.resume(job) == "ok"
+    for _ in range(5):
+        bench.store.release_due(10)
+    for number in (2, 3, 4):
+        bench.start(job, f"{number}.1.0", f"t{number}")
+        bench.commit(job, f"{number}.1.0", f"t{number}")
+    assert bench.counters(job) == (0, 0, 0, 0)
+    assert bench.status(job) == "completed"

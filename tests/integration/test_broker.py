@@ -209,6 +209,19 @@ def test_a_full_server_is_connected_to_again(site: Site) -> None:
     site.work()
 
 
+def test_a_flood_on_a_full_server_is_taken_off(site: Site) -> None:
+    """Refused messages that cannot be kept are dropped at once, and counted."""
+    queue, flood = "prefork", 100
+    with site.redis.pipeline(transaction=True) as at_once:
+        at_once.lpush(site.key(queue), *[b"rubbish"] * flood)
+        at_once.config_set("maxmemory", 1)
+        at_once.execute()
+    eventually(lambda: not site.redis.exists(site.key(queue)), LIMIT)
+    site.redis.config_set("maxmemory", 0)
+    site.work()
+    assert f"as a dead letter, {flood} so far" in site.workers[queue].output()
+
+
 def unreadable_records(site: Site) -> None:
     records = (b"x", b'["x", 5]', b'[5, "", "celery"]', b"[" * 100_000, b"\xff\xfe", b"{}")
     for number, record in enumerate(records):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
 import subprocess
@@ -86,10 +87,55 @@ def _nothing_denied_yet(guarded: Guarded) -> None:
     guarded.admin.acl_log_reset()
 
 
-def flowforge(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def flowforge(url: str, *arguments: str, prefix: str = "ff") -> subprocess.CompletedProcess[str]:
     """Run the command line as whoever the URL names."""
     command = [sys.executable, "-m", "flowforge.cli", "--redis-url", url, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
+    env = {**os.environ, "FLOWFORGE_PREFIX": prefix}
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=LIMIT, check=False, env=env
+    )
+
+
+def for_prefix(line: str, prefix: str) -> str:
+    """A line of the page for a prefix of one's own, as the page says."""
+    user, words = f"ff-{prefix}", line.split()
+    keys = f"{'%R' if '%R~ff:*' in words else ''}~{prefix}:*"
+    rest = [word for word in words[5:] if word[0] not in "~&%"]
+    return " ".join([*words[:2], f"{user}-{words[2]}", *words[3:5], *rest, keys, f"&{prefix}:*"])
+
+
+@pytest.mark.parametrize("variant", ["another database", "a prefix of its own"])
+def test_the_documented_users_are_enough_for_the_documented_command(
+    guarded: Guarded, tmp_path: Path, variant: str
+) -> None:
+    """From the start of a worker to its end, in any database and below any prefix."""
+    urls, prefix, database = dict(guarded.urls), "ff", 0
+    if variant == "another database":
+        database = 3
+        urls = {role: f"{url[:-1]}{database}" for role, url in urls.items()}
+    else:
+        prefix = "shop"
+        for role, line in zip(ROLES, documented_users(), strict=True):
+            words = for_prefix(line, prefix).replace(f"{role.upper()}-PASSWORD", "secret")
+            guarded.admin.execute_command(*words.split())
+            user = f"ff-shop-ff-{role}:secret"
+            urls[role] = f"redis://{user}@127.0.0.1:{guarded.server.port}/0"
+    settings = from_environment({}, redis_url=urls["producer"], prefix=prefix, **FAST)
+    engine = Engine(settings, fleet_app(settings))
+    former = set_engine(engine)
+    try:
+        with Fleet(urls["worker"], prefix, tmp_path, (FLOWS,), **FAST) as fleet:
+            worker = fleet.start()
+            assert countdown().execute("it", {"n": 5}).wait(LIMIT).status == "completed"
+            done = flowforge(urls["viewer"], "jobs", "--json", prefix=prefix)
+            assert len(json.loads(done.stdout)) == 1, done.stderr
+            fleet.terminate(worker)
+            fleet.wait_until_ended(worker)
+            assert "ermission" not in worker.output()
+    finally:
+        set_engine(former)
+        engine.close()
+    assert guarded.denied() == []
 
 
 def test_producer_and_worker_do_their_work(guarded: Guarded) -> None:

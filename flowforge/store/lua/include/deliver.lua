@@ -1,7 +1,7 @@
 -- Creates one invocation: its record, its place in a merging slot's log, its message; or adds an
 -- item to a join. mode: '' plain, 'm' the slot merges, 'o' the slot's latest payload is
 -- remembered, 'j<need>:<key>' the slot joins. counted: it is in the outstanding counters already.
---@include base, push, join
+--@include base, damaged, push, join
 local function deliver(job, r, s, mode, record, counted)
   local kind = string.sub(mode, 1, 1)
   if kind == 'j' then
@@ -73,19 +73,40 @@ local function release_staged(job, now)
   if job.staged > 0 and room_of(job) > 0 then look_again(job, now) end
 end
 
+-- Pushes parked invocations while there is room. An entry that names none must not keep those behind
+-- it from going on: it is dropped.
+local function release_parked(job, now)
+  local left = TOP_UP
+  while job.waiting > 0 and left > 0 and room_of(job) > 0 do
+    local tags = call('LPOP', k_backlog(job.id), math.min(room_of(job), left))
+    if not tags then
+      job.waiting = 0
+      return
+    end
+    local pushed = 0
+    for _, tag in ipairs(tags) do
+      if is_tag(tag) and find_route(job, routine_of(tag)) then
+        push(job, tag)
+        pushed = pushed + 1
+      else
+        tell_damaged('backlog', job.id .. '/' .. tag, 'no invocation')
+      end
+    end
+    if pushed == #tags then
+      job.waiting = job.waiting - pushed
+      return
+    end
+    left = left - #tags
+    spent = spent + #tags - pushed
+    job.waiting = call('LLEN', k_backlog(job.id))
+  end
+  if job.waiting > 0 and room_of(job) > 0 then look_again(job, now) end
+end
+
 -- Lets waiting work go, work that exists before work that is still staged: what is under way is
 -- finished before more is begun.
 local function top_up(job, now)
   if job.status == 'paused' or ENDED[job.status] then return end
-  if job.waiting > 0 then
-    local room = math.min(room_of(job), TOP_UP)
-    local tags = room > 0 and call('LPOP', k_backlog(job.id), room)
-    if tags then
-      job.waiting = job.waiting - #tags
-      for _, tag in ipairs(tags) do push(job, tag) end
-    elseif room > 0 then
-      job.waiting = 0
-    end
-  end
+  if job.waiting > 0 and room_of(job) > 0 then release_parked(job, now) end
   if job.staged > 0 and job.waiting == 0 then release_staged(job, now) end
 end
