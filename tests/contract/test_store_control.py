@@ -287,3 +287,17 @@ def test_a_parked_entry_that_names_no_invocation_is_dropped(
         bench.commit(job, f"{number}.1.0", f"t{number}")
     assert bench.counters(job) == (0, 0, 0, 0)
     assert bench.status(job) == "completed"
+
+
+def test_a_dropped_entry_is_told(bench: Bench) -> None:
+    """The operator finds it with what else was damaged."""
+    job = bench.submit()
+    bench.start(job)
+    bench.pause(job)
+    bench.commit(job, children=[(1, 0, "")])
+    bench.link.call("LPUSH", bench.key("backlog", job), "x")
+    bench.store.resume(job)
+    assert bench.link.call("HGETALL", bench.key("damaged")) == [
+        f"backlog {job}/x: no invocation".encode(),
+        b"1",
+    ]

@@ -28,6 +28,10 @@ _TREE = Tree(200, micros=200)
 #: What ``celery -A`` is given for the shared app; it is made when it is imported.
 _SHARED_APP = "tests.chaos.harness.shared_app"
 
+#: The queue of all of them, and a key that some name in its place.
+_QUEUE = "celery"
+_VICTIM = "j:victim:b"
+
 #: Items pushed at once, so that many meet the path from a commit straight to the next message.
 _CHUNK = 50
 
@@ -51,12 +55,15 @@ def _exclusive_fleet(arena: Arena, url: str) -> None:
     site = arena.site(url)
     workers = [site.start(pool=pool, wait=False) for pool in ("prefork", "threads")]
     site.fleet.wait_until_ready()
-    items = _items(arena, [_forged_invocation(site), json.dumps(foreign_task()).encode()])
+    forged = [_forged_invocation(site), _forged_invocation(site, _VICTIM)]
+    items = _items(arena, [*forged, json.dumps(foreign_task()).encode()]) + [forged[1]] * _CHUNK
     refused = [item for item in items if not _is_invocation(item)]
     letters = DeadLetters(site.engine.store)
     with redis.Redis.from_url(url) as client:
         _push(arena, client, site, items)
         _until_judged(arena, site, client, lambda: letters.count() == len(refused))
+        victim = f"{site.settings.prefix}:{_VICTIM}"
+        arena.expect(not client.exists(victim), "a message chose the key that it is pushed to")
     _check_survival(arena, site, workers)
     kept = letters.newest(len(items) + 1)
     arena.figures["items"] = len(items)
@@ -110,9 +117,9 @@ def _items(arena: Arena, bases: list[bytes]) -> list[bytes]:
     return items
 
 
-def _forged_invocation(site: Site) -> bytes:
+def _forged_invocation(site: Site, queue: str = _QUEUE) -> bytes:
     """A message as the scripts write it, for a job that does not exist."""
-    template = message_template("tests.chaos.harness.flows.Node", "celery", "input")
+    template = message_template("tests.chaos.harness.flows.Node", queue, "input")
     holes = {"\x01": "0" * 24, "\x02": "1.0.0", "\x03": "1", "\x04": "1", "\x05": "0"}
     for hole, value in holes.items():
         template = template.replace(hole, value)
@@ -142,11 +149,12 @@ def _is_invocation(item: bytes) -> bool:
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return False
     forged = headers["task"] == "flowforge.unknown"
-    return bool(ids and names and whole and encodable and not forged and text.encode() == item)
+    here = queue == _QUEUE and not forged
+    return bool(ids and names and whole and encodable and here and text.encode() == item)
 
 
 def _list(site: Site) -> str:
-    return f"{site.settings.prefix}:celery"
+    return f"{site.settings.prefix}:{_QUEUE}"
 
 
 def _push(arena: Arena, client: redis.Redis, site: Site, items: list[bytes]) -> None:
