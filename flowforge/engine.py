@@ -21,6 +21,7 @@ from flowforge.entry import (
     checked_text,
     checked_window,
     items,
+    scoped_key,
 )
 from flowforge.errors import (
     ConfigurationError,
@@ -235,14 +236,13 @@ class Engine(Submitter):
 
     def _new_job(self, entry: Entry, flow_id: str, item: Item, job_id: str) -> NewJob:
         mode, record = entry.first(item.params, item.place)
-        key = "" if item.key is None else _scoped(flow_id, item.key)
-        return NewJob(job_id, mode, record, key)
+        return NewJob(job_id, mode, record, scoped_key(flow_id, item.key))
 
     def knows_keys(self, flow_id: str, idempotency_keys: Sequence[str]) -> list[bool]:
         """Whether there are jobs of a flow with these keys on this server."""
         name = self.store.keys.of
         found = self.store.link.many(
-            [("EXISTS", name("idempotency", _scoped(flow_id, key))) for key in idempotency_keys]
+            [("EXISTS", name("idempotency", scoped_key(flow_id, key))) for key in idempotency_keys]
         )
         return [bool(count) for count in found]
 
@@ -398,7 +398,3 @@ def _pause_until(deadline: float | None, job_id: str) -> None:
     if deadline is not None and time.monotonic() >= deadline:
         raise TimeoutError(f"job {job_id}: the Redis server did not answer in time")
     time.sleep(0.2)
-
-
-def _scoped(flow_id: str, key: str) -> str:
-    return f"{len(flow_id)}:{flow_id}/{key}"

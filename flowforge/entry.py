@@ -57,6 +57,11 @@ def checked_key(name: str, key: object) -> str | None:
     return None if key is None else checked_text(name, key)
 
 
+def scoped_key(flow_id: str, key: str | None) -> str:
+    """Return the name of an idempotency key among those of all flows; empty without a key."""
+    return "" if key is None else f"{len(flow_id)}:{flow_id}/{key}"
+
+
 def checked_text(name: str, value: object) -> str:
     """Return a text that can be stored; ``name``: what it was given as."""
     if not isinstance(value, str):
