@@ -8,6 +8,7 @@ import re
 import secrets
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -253,9 +254,53 @@ def test_a_viewer_cannot_write(guarded: Guarded) -> None:
     assert not guarded.admin.exists("ff:x")
 
 
-def test_a_producer_takes_no_messages(guarded: Guarded) -> None:
-    """Popping from queues is for workers."""
+#: What producers may not do to a queue, as a command and in a script.
+ON_QUEUES: tuple[tuple[str, ...], ...] = (
+    ("LPOP", "celery"), ("RPOP", "celery"), ("BRPOP", "celery", "1"), ("UNLINK", "celery"),
+    ("SET", "celery", "x"), ("EXPIRE", "celery", "1"), ("RPUSH", "celery", "x"),
+    ("HSET", "celery-other", "x", "y"), ("RENAME", "celery", "ff:x"),
+)  # fmt: skip
+
+
+@pytest.mark.attack(what="A producer that takes, removes or replaces the messages of a queue")
+@pytest.mark.parametrize("command", ON_QUEUES, ids=lambda command: command[0])
+def test_a_producer_only_adds_to_queues(guarded: Guarded, command: tuple[str, ...]) -> None:
+    """Popping and removing are for workers, in a script as well."""
+    script = "return redis.call(unpack(ARGV))"
     with guarded.client("producer") as client:
-        for attempt in (lambda: client.rpop("celery"), lambda: client.brpop(["celery"], 0.01)):
-            with pytest.raises(NoPermissionError):
-                attempt()
+        with pytest.raises(NoPermissionError):
+            client.execute_command(*command)
+        if command[0] != "BRPOP":
+            with pytest.raises(redis.ResponseError, match=r"(?i)permission|not allowed"):
+                client.eval(script, 0, *command)
+        assert client.llen("celery") >= 0
+
+
+@pytest.mark.attack(what="A producer's script that never ends")
+def test_an_administrator_ends_an_endless_script(guarded: Guarded) -> None:
+    """The server says that it is busy meanwhile, and goes on afterwards."""
+    guarded.admin.config_set("busy-reply-threshold", 100)
+    ended: list[str] = []
+
+    def run() -> None:
+        with guarded.client("producer") as client, pytest.raises(redis.ResponseError) as error:
+            client.eval("while true do end", 0)
+        ended.append(str(error.value))
+
+    def busy() -> bool:
+        try:
+            guarded.admin.ping()
+        except redis.ResponseError as error:
+            return str(error).startswith("BUSY")
+        return False
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        eventually(busy, message="a busy server")
+    finally:
+        guarded.admin.script_kill()
+        thread.join(LIMIT)
+        guarded.admin.config_set("busy-reply-threshold", 5000)
+    assert "killed" in ended[0].lower()
+    assert guarded.admin.ping()
