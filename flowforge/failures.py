@@ -7,6 +7,7 @@ from typing import Any
 from flowforge.codec import unpack_record
 from flowforge.errors import ChildJobError
 from flowforge.store.reader import Reader
+from flowforge.store.reading import reading, typed
 
 #: Characters of a failure that travel up to the jobs which wait for the failed one.
 ROOT_LIMIT = 1_500
@@ -44,7 +45,15 @@ def _root(reader: Reader, job_id: str) -> tuple[str, str]:
 
 
 def read_error(reader: Reader, job_id: str, raw: bytes) -> dict[str, Any]:
-    """What a job keeps as its error: a record, or the code that a script has left."""
+    """What a job keeps as its error: a record, or the code that a script has left.
+
+    CorruptRecordError for anything else.
+    """
+    with reading(f"the error of job {job_id}"):
+        return _read_error(reader, job_id, raw)
+
+
+def _read_error(reader: Reader, job_id: str, raw: bytes) -> dict[str, Any]:
     code, _, rest = raw.partition(b" ")
     if code in (b"quarantined", b"undefined"):
         count, tag = rest.decode().split(" ")
@@ -52,7 +61,9 @@ def read_error(reader: Reader, job_id: str, raw: bytes) -> dict[str, Any]:
     if code in (b"unfilled", b"late"):
         count, _, field = rest.decode().partition(" ")
         return _join_error(reader, job_id, code.decode(), int(count), field)
-    found: dict[str, Any] = unpack_record(raw, f"error of job {job_id}", 1)[0]
+    found: dict[str, Any] = typed(unpack_record(raw, f"the error of job {job_id}", 1)[0], dict)
+    for name in ("type", "message"):
+        typed(found[name], str)
     return found
 
 

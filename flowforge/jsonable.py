@@ -56,24 +56,36 @@ def to_jsonable(value: Any) -> Any:
         return {f"${kind.__name__}": _TO[kind](value)}
     if (kind is int and abs(value) >= 2**63) or (kind is float and not math.isfinite(value)):
         return {f"${kind.__name__}": hex(value) if kind is int else repr(value)}
+    # No comprehension around the recursion: one frame a level leaves room for the deepest payload
+    # below Python's recursion limit.
+    items = []
     if kind is list:
-        return [to_jsonable(item) for item in value]
+        for item in value:
+            items.append(to_jsonable(item))
+        return items
     if isinstance(value, dict):
-        plain = all(type(key) is str and not key.startswith("$") for key in value)
-        if plain:
-            return {key: to_jsonable(item) for key, item in value.items()}
-        return {"$dict": [[to_jsonable(k), to_jsonable(v)] for k, v in value.items()]}
+        for item in value.values():
+            items.append(to_jsonable(item))
+        if all(type(key) is str and not key.startswith("$") for key in value):
+            return dict(zip(value, items, strict=True))
+        keys = [to_jsonable(key) for key in value]
+        return {"$dict": [list(pair) for pair in zip(keys, items, strict=True)]}
     return value
 
 
 def from_jsonable(value: Any) -> Any:
     """The inverse of to_jsonable."""
+    items = []
     if isinstance(value, list):
-        return [from_jsonable(item) for item in value]
+        for item in value:
+            items.append(from_jsonable(item))
+        return items
     if not isinstance(value, dict):
         return value
     if len(value) == 1:
         ((name, content),) = value.items()
         if name.startswith("$") and name[1:] in _FROM:
             return _FROM[name[1:]](content)
-    return {key: from_jsonable(item) for key, item in value.items()}
+    for item in value.values():
+        items.append(from_jsonable(item))
+    return dict(zip(value, items, strict=True))

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from flowforge.cli.arguments import job_argument, json_value
-from flowforge.cli.render import amounts, json_option, print_json
+from flowforge.cli.render import amounts, json_option, print_json, say
 from flowforge.cli.session import Session, pass_session
 from flowforge.engine import Engine
 from flowforge.job_state import JobState
@@ -73,4 +73,4 @@ def _answer(engine: Engine, job_id: str, as_json: bool) -> None:
     if as_json:
         print_json({"job_id": job_id, "status": status, "counts": counts})
     else:
-        click.echo(f"job {job_id} is {status} (work: {amounts(counts)})")
+        say(f"job {job_id} is {status} (work: {amounts(counts)})")

@@ -21,7 +21,7 @@ from flowforge.cli.doctor_workers import (
     read_workers,
 )
 from flowforge.cli.findings import Finding, Worker
-from flowforge.cli.render import clean, console, json_option, print_json
+from flowforge.cli.render import json_option, print_json, print_text
 from flowforge.cli.session import KeptEngine, Session, pass_session
 from flowforge.engine import Engine
 from flowforge.errors import FlowForgeError
@@ -97,7 +97,7 @@ def _examine_jobs(engine: Engine) -> Iterator[Finding]:
 
 def _print(finding: Finding) -> None:
     line = Text(f"{finding.level:<4}", _COLOURS[finding.level])
-    line.append(f"  {finding.check:<13} {clean(finding.text)}", "default")
+    line.append(f"  {finding.check:<13} {finding.text}", "default")
     if finding.fix:
-        line.append(f"  -> {clean(finding.fix)}", "default")
-    console().print(line, soft_wrap=True)
+        line.append(f"  -> {finding.fix}", "default")
+    print_text(line)

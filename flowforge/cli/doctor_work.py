@@ -8,12 +8,18 @@ from typing import NamedTuple
 from flowforge.cli.findings import Finding, Worker
 from flowforge.cli.render import amounts
 from flowforge.engine import Engine
+from flowforge.errors import CommandRefusedError, CorruptRecordError
 from flowforge.store.dead_letters import DeadLetters
+from flowforge.store.reader import Fields
+from flowforge.store.reading import reading
 from flowforge.worker.installation import DEFAULTS
 from flowforge.worker.maintenance import FOLLOW, LEAD
 
 #: Seconds that upkeep may rest when its leader dies, with a margin: until then nothing is late.
 _REST = LEAD + 2 * FOLLOW
+
+#: What can be done about a job that cannot be read.
+_UNREADABLE = "it is damaged or was forged: look at it with redis-cli HGETALL, or remove it: UNLINK"
 
 #: Jobs that are looked at one by one, and that a finding names.
 _SAMPLE = 1000
@@ -25,7 +31,9 @@ def examine_work(
 ) -> Iterator[Finding]:
     """Findings on jobs, their leases, timers and messages."""
     yield Finding("ok", "jobs", amounts(counts))
-    rows = _live_rows(engine)
+    corrupt: list[Finding] = []
+    rows = _live_rows(engine, corrupt)
+    yield from corrupt
     yield from _miscounted_jobs(rows)
     yield from _stuck_jobs(engine, rows)
     yield from _messages(engine, live)
@@ -46,19 +54,33 @@ class _Row(NamedTuple):
 _COUNTERS = ("queued", "running", "timers", "waiting", "staged")
 
 
-def _live_rows(engine: Engine) -> list[_Row]:
-    """Of jobs that have not ended."""
-    keys, link = engine.store.keys, engine.store.link
+def _live_rows(engine: Engine, corrupt: list[Finding]) -> list[_Row]:
+    """Of jobs that have not ended; ``corrupt`` gets a finding for each that cannot be read."""
     live = ("pending", "running", "paused")
     ids = [job_id for one in live for job_id, _ in engine.reader.job_ids(one, _SAMPLE)]
     fields = ("status", "updated", "parent", *_COUNTERS)
-    rows = link.many([("HMGET", keys.of("job", job_id), *fields) for job_id in ids])
-    return [
-        _Row(job_id, status, int(updated or 0), parent,
-             dict(zip(_COUNTERS, (int(number or 0) for number in counters), strict=True)))
-        for job_id, (status, updated, parent, *counters) in zip(ids, rows, strict=True)
-        if status is not None and status.decode() in live
-    ]  # fmt: skip
+    found = []
+    for job_id, values in engine.reader.rows(ids, *fields):
+        try:
+            row = _row(job_id, values)
+        except CorruptRecordError as error:
+            fix = f"{_UNREADABLE} {engine.store.keys.of('job', job_id)}"
+            corrupt.append(Finding("warn", "record", str(error), fix))
+        else:
+            found += [row] if row.status.decode() in live else []
+    return found
+
+
+def _row(job_id: str, values: Fields) -> _Row:
+    """CorruptRecordError for what no script writes."""
+    if isinstance(values, CorruptRecordError):
+        raise values
+    status, updated, parent, *counters = values
+    with reading(f"the row of job {job_id}"):
+        numbers = [int(number or 0) for number in counters]
+        known = (status or b"").decode()
+        named = dict(zip(_COUNTERS, numbers, strict=True))
+        return _Row(job_id, known.encode(), int(updated or 0), parent, named)
 
 
 def _miscounted_jobs(rows: Sequence[_Row]) -> Iterator[Finding]:
@@ -145,9 +167,15 @@ def examine_delays(engine: Engine) -> Iterator[Finding]:
 def _messages(engine: Engine, live: Sequence[Worker]) -> Iterator[Finding]:
     """Per broker list: what waits in it, and what was popped and has not been claimed."""
     keys, link = engine.store.keys, engine.store.link
-    names = [raw.decode() for raw in link.call("HKEYS", keys.of("sequences"))]
-    for name in sorted(names):
-        unclaimed, length = link.many([("ZCARD", keys.of("unclaimed", name)), ("LLEN", name)])
+    for raw in sorted(link.call("HKEYS", keys.of("sequences"))):
+        # No queue has a name that is no UTF-8.
+        name = raw.decode(errors="backslashreplace")
+        try:
+            unclaimed, length = link.many([("ZCARD", keys.of("unclaimed", name)), ("LLEN", name)])
+        except CommandRefusedError as error:
+            fix = f"something else may have the queue's key {name!r}: remove it with redis-cli"
+            yield Finding("fail", "messages", f"{_label(engine, name)}: {error}", fix)
+            continue
         popped = max(0, unclaimed - length)
         if unclaimed or length:
             yield _message_list(_label(engine, name), length, popped, live)

@@ -10,6 +10,7 @@ from flowforge.codec import unpack_record
 from flowforge.engine import Engine
 from flowforge.errors import RecordError
 from flowforge.model import registry
+from flowforge.store.reading import reading, typed
 from flowforge.worker.duties.presence import FORGOTTEN, STALE
 from flowforge.worker.maintenance import FOLLOW, LEAD
 
@@ -27,14 +28,16 @@ def read_workers(engine: Engine) -> tuple[list[Worker], list[Finding]]:
     reply = store.link.call("HGETALL", store.keys.of("workers"))
     workers, unreadable = [], []
     for raw_name, record in sorted(zip(reply[::2], reply[1::2], strict=True)):
-        name = raw_name.decode()
+        name = raw_name.decode(errors="backslashreplace")
         try:
-            seconds, facts = unpack_record(record, f"the report of worker {name}", 2)
+            what = f"the report of worker {name}"
+            seconds, facts = unpack_record(record, what, 2)
+            with reading(what):
+                age = max(0, now - typed(seconds, int))
+            workers.append(Worker.read(name, age, facts))
         except RecordError as error:
             fix = "run the same FlowForge here as in the workers"
             unreadable.append(Finding("warn", "worker", str(error), fix))
-        else:
-            workers.append(Worker.read(name, max(0, now - seconds), facts))
     return workers, unreadable
 
 
@@ -131,10 +134,10 @@ def _unknown(queue: str, name: str, ignorant: list[str], fix: str, *, everyone: 
 
 def _active_definitions(engine: Engine) -> tuple[list[str], list[tuple[str, RecordError]]]:
     """One job for each definition in use, and jobs whose definition cannot be read."""
-    keys, link = engine.store.keys, engine.store.link
     ids = [job_id for status in ACTIVE for job_id, _ in engine.reader.job_ids(status, SAMPLE)]
-    hashes = link.many([("HGET", keys.of("job", job_id), "def") for job_id in ids])
-    representatives = {name: job_id for job_id, name in zip(ids, hashes, strict=True) if name}
+    rows = engine.reader.rows(ids, "def")
+    # Rows that cannot be read are told where the work is examined.
+    representatives = {row[0]: job_id for job_id, row in rows if isinstance(row, list) and row[0]}
     readable, lost = [], []
     for job_id in representatives.values():
         try:

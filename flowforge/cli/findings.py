@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from flowforge.store.reading import reading, typed
+
 Level = Literal["ok", "warn", "fail"]
 
 
@@ -32,12 +34,18 @@ class Worker:
 
     @classmethod
     def read(cls, name: str, age: int, facts: dict[str, Any]) -> Worker:
-        return cls(
-            name,
-            age,
-            int(facts.get("pid", 0)),
-            str(facts.get("pool", "?")),
-            int(facts.get("concurrency") or 0),
-            frozenset(facts.get("queues", ())),
-            frozenset(facts.get("routines", ())),
-        )
+        """CorruptRecordError for facts of other types."""
+        with reading(f"the report of worker {name}"):
+            return cls(
+                name,
+                age,
+                int(facts.get("pid", 0)),
+                str(facts.get("pool", "?")),
+                int(facts.get("concurrency") or 0),
+                _names(facts, "queues"),
+                _names(facts, "routines"),
+            )
+
+
+def _names(facts: dict[str, Any], key: str) -> frozenset[str]:
+    return frozenset(typed(name, str) for name in typed(facts.get(key, []), list))

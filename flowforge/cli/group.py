@@ -18,7 +18,9 @@ class CommandFailedError(click.ClickException):
     """What was asked could not be done; exit status 1."""
 
     def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"error: {clean(self.format_message())}", file=file, err=file is None)
+        # Indented, so that no line of it looks like one of the command's own.
+        text = clean(self.format_message()).replace("\n", "\n  ")
+        click.echo(f"error: {text}", file=file, err=file is None)
 
 
 class FlowForgeGroup(click.Group):
@@ -30,5 +32,8 @@ class FlowForgeGroup(click.Group):
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)
+        except RecursionError as error:
+            what = "a value is nested too deep to be shown: 500 levels of lists and dicts can be"
+            raise CommandFailedError(what) from error
         except (FlowForgeError, redis.RedisError) as error:
             raise CommandFailedError(str(error)) from error

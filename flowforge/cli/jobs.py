@@ -13,24 +13,26 @@ from flowforge.cli.arguments import job_argument
 from flowforge.cli.group import CommandFailedError
 from flowforge.cli.render import (
     amounts,
-    clean,
     compact,
     duration,
     json_option,
     local_time,
-    make_table,
     one_line,
     print_json,
     print_table,
+    say,
     status_text,
 )
 from flowforge.cli.report import print_job
 from flowforge.cli.session import Session, pass_session
 from flowforge.cli.snapshot import BRIEF_FIELDS, brief, job_snapshot
 from flowforge.engine import Engine
-from flowforge.errors import StoreUnavailableError
+from flowforge.errors import RecordError, StoreUnavailableError
 from flowforge.job_state import JobState
 from flowforge.store.reader import STATUSES, HistoryEntry
+
+#: Jobs that cannot be read, as far as they are named.
+_TOLD = 10
 
 #: Jobs that one look fetches when most of them may be filtered out.
 _PAGE = 200
@@ -45,8 +47,9 @@ _PAGE = 200
 def jobs(session: Session, status: str | None, flow: str | None, limit: int, as_json: bool) -> None:
     """List jobs, the newest first."""
     silent: list[StoreUnavailableError] = []
+    corrupt: list[RecordError] = []
     newest_first = merge(
-        *(_jobs_of(engine, status, flow, limit, silent) for engine in session.engines()),
+        *(_jobs_of(engine, status, flow, limit, silent, corrupt) for engine in session.engines()),
         key=lambda job: job["created_at"],
         reverse=True,
     )
@@ -54,6 +57,10 @@ def jobs(session: Session, status: str | None, flow: str | None, limit: int, as_
     # What the other servers have is worth showing.
     if found or not silent:
         _list(found, as_json, filtered=bool(status or flow))
+    for error in corrupt[:_TOLD]:
+        say(f"left out: {one_line(str(error), 500)}", err=True)
+    if len(corrupt) > _TOLD:
+        say(f"left out: {len(corrupt) - _TOLD} more that cannot be read", err=True)
     if silent:
         raise CommandFailedError("; ".join(str(error) for error in silent))
 
@@ -63,7 +70,7 @@ def _list(found: list[dict[str, Any]], as_json: bool, *, filtered: bool) -> None
         print_json(found)
         return
     columns = ("JOB", "STATUS", "~FLOW", "CREATED", "~WORK", "~REASON")
-    rows = (
+    rows = [
         [
             job["job_id"],
             status_text(job["status"]),
@@ -73,11 +80,11 @@ def _list(found: list[dict[str, Any]], as_json: bool, *, filtered: bool) -> None
             one_line(job["reason"] or "", 60),
         ]
         for job in found
-    )
+    ]
     if found:
-        print_table(make_table(columns, rows))
+        print_table(columns, rows)
     else:
-        click.echo("no such jobs" if filtered else "no jobs yet", err=True)
+        say("no such jobs" if filtered else "no jobs yet", err=True)
 
 
 def _jobs_of(
@@ -86,23 +93,24 @@ def _jobs_of(
     flow: str | None,
     limit: int,
     silent: list[StoreUnavailableError],
+    corrupt: list[RecordError],
 ) -> Iterator[dict[str, Any]]:
     """Jobs of one server, the newest first; none of one that does not answer, which is told."""
     try:
-        yield from _jobs(engine, status, flow, limit)
+        yield from _jobs(engine, status, flow, limit, corrupt)
     except StoreUnavailableError as error:
         silent.append(error)
 
 
 def _jobs(
-    engine: Engine, status: str | None, flow: str | None, limit: int
+    engine: Engine, status: str | None, flow: str | None, limit: int, corrupt: list[RecordError]
 ) -> Iterator[dict[str, Any]]:
     seen: set[str] = set()
     most = limit if flow is None else max(limit, _PAGE)
     while True:
         ids = [job_id for job_id, _ in engine.reader.job_ids(status, most)]
         fresh = [job_id for job_id in ids if job_id not in seen]
-        for job in _briefs(engine, fresh):
+        for job in _briefs(engine, fresh, corrupt):
             if flow is None or job["flow_id"] == flow:
                 yield job
         seen.update(fresh)
@@ -111,15 +119,19 @@ def _jobs(
         most *= 2
 
 
-def _briefs(engine: Engine, job_ids: list[str]) -> Iterator[dict[str, Any]]:
-    keys = engine.store.keys
-    rows = engine.store.link.many(
-        [("HMGET", keys.of("job", job_id), *BRIEF_FIELDS) for job_id in job_ids]
-    )
-    for job_id, values in zip(job_ids, rows, strict=True):
-        row = {k: v for k, v in zip(BRIEF_FIELDS, values, strict=True) if v is not None}
-        if "status" in row:  # a row that has expired stays in the index for a moment
-            yield brief(job_id, row)
+def _briefs(
+    engine: Engine, job_ids: list[str], corrupt: list[RecordError]
+) -> Iterator[dict[str, Any]]:
+    """What the rows tell; of one that cannot be read, the error, so that the others are shown."""
+    for job_id, values in engine.reader.rows(job_ids, *BRIEF_FIELDS):
+        try:
+            if isinstance(values, RecordError):
+                raise values
+            row = {k: v for k, v in zip(BRIEF_FIELDS, values, strict=True) if v is not None}
+            if "status" in row:  # a row that has expired stays in the index for a moment
+                yield brief(job_id, row)
+        except RecordError as error:
+            corrupt.append(error)
 
 
 @click.command("show")
@@ -154,8 +166,8 @@ def history(session: Session, job_id: str, routine: str | None, limit: int, as_j
     day = ""
     for entry in entries:
         if (today := local_time(entry.at, "%Y-%m-%d")) != day:
-            click.echo(day := today)
-        click.echo(_entry_line(entry))
+            say(day := today)
+        say(_entry_line(entry))
 
 
 def _entry_line(entry: HistoryEntry) -> str:
@@ -164,7 +176,7 @@ def _entry_line(entry: HistoryEntry) -> str:
     if entry.routine_id is not None:
         place = f"{entry.routine_id}.{entry.slot} #{entry.invocation}"
     at = local_time(entry.at, f"%H:%M:%S.{entry.at.microsecond // 1000:03d}")
-    words = [at, f"{entry.kind:<10}", clean(f"{place:<24}")]
+    words = [at, f"{one_line(entry.kind):<10}", f"{one_line(place):<24}"]
     return "  ".join([*words, *_details(entry.details)]).rstrip()
 
 
@@ -173,9 +185,9 @@ def _details(details: dict[str, Any]) -> Iterator[str]:
     if "attempt" in details:
         yield f"attempt {details.pop('attempt')}"
         yield duration(details.pop("seconds"))
-        yield clean(f"on {details.pop('worker')}")
+        yield one_line(f"on {details.pop('worker')}")
     for name, value in details.items():
-        if name == "error":
+        if name == "error" and isinstance(value, dict) and {"type", "message"} <= value.keys():
             yield one_line(f"{value['type']}: {value['message']}")
         elif value not in (None, "", {}):
-            yield f"{clean(name)} {compact(value)}"
+            yield f"{one_line(str(name))} {compact(value)}"

@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from flowforge.cli.render import clean, json_option, one_line, print_json
+from flowforge.cli.render import json_option, one_line, print_json, say
 from flowforge.cli.session import Session, pass_session
 from flowforge.engine import Engine
+from flowforge.errors import RecordError
 from flowforge.store.dead_letters import DeadLetter, DeadLetters
 from flowforge.worker.envelope import Router
 
@@ -63,13 +64,16 @@ def dead_letters(
         DeadLetters(_only(engines).store).drop(int(drop))
         _say({"dropped": 1}, as_json)
     else:
+        corrupt: list[RecordError] = []
         found = [
             (engine.store.server_name, letter)
             for engine in engines
-            for letter in DeadLetters(engine.store).newest(limit)
+            for letter in DeadLetters(engine.store).newest(limit, corrupt)
         ]
         found.sort(key=lambda one: one[1].at, reverse=True)
         _list(found[:limit], as_json, several=len(engines) > 1)
+        for error in corrupt:
+            say(f"left out: {one_line(str(error), 500)}", err=True)
 
 
 def _chosen(engines: Sequence[Engine], server: str | None) -> Sequence[Engine]:
@@ -94,7 +98,7 @@ def _say(done: dict[str, int], as_json: bool) -> None:
         print_json(done)
         return
     for verb, number in done.items():
-        click.echo(f"{verb} {number}")
+        say(f"{verb} {number}")
 
 
 def _requeue(engine: Engine, letters: DeadLetters, number: int) -> None:
@@ -119,13 +123,13 @@ def _list(found: list[tuple[str, DeadLetter]], as_json: bool, *, several: bool) 
         return
     for server, letter in found:
         name = f"{server} #{letter.number}" if several else f"#{letter.number}"
-        click.echo(
-            f"{name}  {letter.at:%Y-%m-%d %H:%M:%S} UTC  on {clean(letter.queue)}: "
+        say(
+            f"{name}  {letter.at:%Y-%m-%d %H:%M:%S} UTC  on {one_line(letter.queue)}: "
             f"{one_line(letter.reason)}\n"
             f"    {letter.size} bytes: {one_line(_text(letter), 120)}"
         )
     if not found:
-        click.echo("no dead letters", err=True)
+        say("no dead letters to show", err=True)
 
 
 def _plain(server: str, letter: DeadLetter) -> dict[str, Any]:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
 from rich.text import Text
 
 from flowforge.cli.render import (
     amounts,
-    clean,
     compact,
-    console,
     duration,
     local_time,
     one_line,
     print_pairs,
     print_table,
+    print_text,
+    say,
     status_text,
 )
-from flowforge.cli.snapshot import routine_table
+from flowforge.cli.snapshot import ROUTINE_COLUMNS, routine_rows
 
 #: Outputs that are shown as text; JSON has all.
 OUTPUTS = 20
@@ -48,8 +47,8 @@ def print_job(job: dict[str, Any]) -> None:
             ),
         ]
     )
-    click.echo()
-    print_table(routine_table(job["routines"]))
+    say()
+    print_table(ROUTINE_COLUMNS, routine_rows(job["routines"]))
     print_error(job["error"])
     _print_joins(job["open_joins"])
     _print_pauses(job["pause_points"])
@@ -63,7 +62,7 @@ def print_result(job: dict[str, Any]) -> None:
         words.append(f"in {duration((job['ended_at'] - job['created_at']).total_seconds())}")
     reason = _reason(job)
     text = " ".join(words) + (f": {one_line(reason, 500)}" if reason else "")
-    console().print(Text(clean(text), status_text(job["status"]).style), soft_wrap=True)
+    print_text(Text(text, status_text(job["status"]).style))
     print_error(job["error"])
     print_outputs(job, OUTPUTS)
 
@@ -75,42 +74,42 @@ def print_error(error: dict[str, Any] | None) -> None:
     place = [f"{name} {error[name]}" for name in ("invocation", "attempt") if name in error]
     where = f" in {error['routine_id']}" if "routine_id" in error else ""
     detail = f" ({', '.join(place)})" if place else ""
-    click.echo(f"\nerror{clean(where + detail)}:")
+    say(f"\nerror{one_line(where + detail)}:")
     text = error.get("traceback") or f"{error.get('type', 'error')}: {error.get('message', '')}"
-    for line in clean(text).rstrip().splitlines():
-        click.echo(f"  {line}")
+    for line in str(text).rstrip().splitlines():
+        say(f"  {line}")
 
 
 def _print_joins(joins: list[dict[str, Any]]) -> None:
     if joins:
-        click.echo("\njoins that collect:")
+        say("\njoins that collect:")
     for join in joins:
         key = f" for {join['key']!r}" if join["key"] else ""
-        click.echo(clean(f"  {join['routine_id']}.{join['slot']}{key}: {join['items']} items"))
+        say(f"  {join['routine_id']}.{join['slot']}{key}: {join['items']} items")
 
 
 def _print_pauses(points: list[dict[str, Any]]) -> None:
     if points:
-        click.echo("\npauses:")
+        say("\npauses:")
     for point in points:
         checkpoint = point["checkpoint"]
         kept = "" if checkpoint is None else f"  checkpoint {compact(checkpoint)}"
         reason = one_line(point["reason"]) or "no reason was given"
-        click.echo(f"  {local_time(point['at'])}  {reason}{kept}")
+        say(f"  {local_time(point['at'])}  {reason}{kept}")
 
 
 def print_outputs(job: dict[str, Any], most: int) -> None:
     """The first outputs, and how many more there are."""
     outputs = job["outputs"]
     if outputs:
-        click.echo("\noutputs:")
+        say("\noutputs:")
     for output in outputs[:most]:
-        place = clean(f"{output['routine_id']}.{output['event']}")
-        click.echo(f"  {place}  {compact(output['params'])}")
+        place = one_line(f"{output['routine_id']}.{output['event']}")
+        say(f"  {place}  {compact(output['params'])}")
     if len(outputs) > most:
-        click.echo(f"  and {len(outputs) - most} more: --json shows all that were kept")
+        say(f"  and {len(outputs) - most} more: --json shows all that were kept")
     if job["output_count"] > len(outputs):
-        click.echo(f"  {job['output_count']} were emitted, the first {len(outputs)} are kept")
+        say(f"  {job['output_count']} were emitted, the first {len(outputs)} are kept")
 
 
 def _reason(job: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ import click
 
 from flowforge.cli.arguments import filled, job_argument, json_value, pairs
 from flowforge.cli.doctor_workers import read_workers
-from flowforge.cli.render import clean, json_option, print_json
+from flowforge.cli.render import json_option, print_json, say
 from flowforge.cli.report import print_result
 from flowforge.cli.session import KeptEngine, Session, ends_with_process, pass_session
 from flowforge.cli.snapshot import job_snapshot
@@ -82,11 +82,11 @@ def run(
         job_id = submitter.submit(flow, start, all_params, **options)
         engine = submitter.of(job_id)
         if not no_wait:
-            click.echo(f"job {job_id} of flow {clean(flow.flow_id)}{_remark(engine)}", err=True)
+            say(f"job {job_id} of flow {flow.flow_id}{_remark(engine)}", err=True)
             with explained(engine, job_id):
                 wait_for(engine, job_id, timeout, _view(job_id, watch, as_json))
     if no_wait:
-        print_json({"job_id": job_id, "flow_id": flow.flow_id}) if as_json else click.echo(job_id)
+        print_json({"job_id": job_id, "flow_id": flow.flow_id}) if as_json else say(job_id)
     else:
         click.get_current_context().exit(_report(engine, job_id, as_json))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +11,8 @@ from rich.text import Text
 from flowforge.cli.render import compact, duration, make_table, status_text
 from flowforge.engine import Engine
 from flowforge.job_state import JobState
-from flowforge.store.reader import COUNTERS, moment
+from flowforge.store.reader import COUNTERS, moment, status_of
+from flowforge.store.reading import reading
 
 _WORK = ("queued", "running", "waiting", "timers", "staged")
 
@@ -26,45 +26,56 @@ def job_snapshot(engine: Engine, job_id: str) -> dict[str, Any]:
     job = JobState(job_id, engine)
     return {
         **brief(job_id, row),
+        **_rest(job_id, row),
         "error": job.error,
-        "entry": row["entry"].decode(),
-        "priority": int(row["priority"]),
-        "started_at": _moment(row, "started"),
-        "ended_at": _moment(row, "ended"),
-        "limits": {
-            "max_in_flight": int(row["window"]),
-            "history_limit": int(row["history_limit"]),
-            "output_limit": int(row["output_limit"]),
-            "retention_seconds": int(row["keep"]) / 1000,
-        },
-        "definition": row["def"].decode(),
-        "parent_job_id": row["parent"].decode().partition("/")[0] if "parent" in row else None,
         "open_child_job_ids": open_children(engine, job_id),
         "routines": routines(engine, job_id),
-        "open_joins": [asdict(join) for join in job.open_joins],
+        "open_joins": [dict(vars(join)) for join in job.open_joins],
         "pause_points": job.pause_points,
-        "output_count": int(row.get("output_count", 0)),
-        "outputs": [asdict(output) for output in job.outputs],
+        # vars() and not asdict(), which copies params and cannot do so when they are deep.
+        "outputs": [dict(vars(output)) for output in job.outputs],
     }
+
+
+def _rest(job_id: str, row: dict[str, bytes]) -> dict[str, Any]:
+    """What the row tells of a job beyond ``brief``."""
+    with reading(f"the row of job {job_id}"):
+        return {
+            "entry": row["entry"].decode(),
+            "priority": int(row["priority"]),
+            "started_at": _moment(row, "started"),
+            "ended_at": _moment(row, "ended"),
+            "limits": {
+                "max_in_flight": int(row["window"]),
+                "history_limit": int(row["history_limit"]),
+                "output_limit": int(row["output_limit"]),
+                "retention_seconds": int(row["keep"]) / 1000,
+            },
+            "definition": row["def"].decode(),
+            "parent_job_id": row["parent"].decode().partition("/")[0] if "parent" in row else None,
+            "output_count": int(row.get("output_count", 0)),
+        }
 
 
 def open_children(engine: Engine, job_id: str) -> list[str]:
     """The jobs that the job's handlers have started and that have not ended."""
     key = engine.store.keys.of("children", job_id)
-    return sorted(raw.decode() for raw in engine.store.link.call("HKEYS", key))
+    found = engine.store.link.call("HKEYS", key)
+    return sorted(raw.decode(errors="backslashreplace") for raw in found)
 
 
 def brief(job_id: str, row: dict[str, bytes]) -> dict[str, Any]:
     """The part of a snapshot that the job's row alone tells; ``jobs`` lists these."""
-    return {
-        "job_id": job_id,
-        "flow_id": row["flow"].decode(),
-        "status": row["status"].decode(),
-        "reason": row["reason"].decode() if "reason" in row else None,
-        "created_at": _moment(row, "created"),
-        "updated_at": _moment(row, "updated"),
-        "counts": {name: int(row.get(name, 0)) for name in _WORK},
-    }
+    with reading(f"the row of job {job_id}"):
+        return {
+            "job_id": job_id,
+            "flow_id": row["flow"].decode(),
+            "status": status_of(row["status"], job_id),
+            "reason": row["reason"].decode() if "reason" in row else None,
+            "created_at": moment(row["created"]),
+            "updated_at": _moment(row, "updated"),
+            "counts": {name: int(row.get(name, 0)) for name in _WORK},
+        }
 
 
 #: What ``brief`` needs of a row.
@@ -97,12 +108,19 @@ def mean_seconds(state: dict[str, Any]) -> float | None:
     return state["total_seconds"] / ended if ended else None
 
 
-def routine_table(states: dict[str, dict[str, Any]], title: str | None = None) -> Table:
+#: What is shown of each routine.
+ROUTINE_COLUMNS = (
+    "~ROUTINE", "STATUS", ">DONE", ">RUNNING", ">RETRIED", ">FAILED", ">MEAN", "~STATS",
+)  # fmt: skip
+
+
+def routine_table(states: dict[str, dict[str, Any]], title: str) -> Table:
     """One line for each routine."""
-    columns = ("~ROUTINE", "STATUS", ">DONE", ">RUNNING", ">RETRIED", ">FAILED", ">MEAN", "~STATS")
-    table = make_table(columns, (_line(name, state) for name, state in states.items()))
-    table.title, table.title_justify, table.title_style = title, "left", "bold"
-    return table
+    return make_table(ROUTINE_COLUMNS, routine_rows(states), title)
+
+
+def routine_rows(states: dict[str, dict[str, Any]]) -> list[list[str | Text]]:
+    return [_line(name, state) for name, state in states.items()]
 
 
 def _line(routine_id: str, state: dict[str, Any]) -> list[str | Text]:

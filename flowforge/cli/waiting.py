@@ -11,7 +11,7 @@ import click
 from rich.live import Live
 
 from flowforge.cli.group import INTERRUPTED, CommandFailedError
-from flowforge.cli.render import clean, console
+from flowforge.cli.render import console, one_line, say
 from flowforge.cli.session import outlook
 from flowforge.cli.snapshot import routine_table, routines
 from flowforge.engine import Engine
@@ -54,8 +54,8 @@ class _Lines(ExitStack):
         now = {name: _progress(state) for name, state in states.items()}
         changed = [name for name, text in now.items() if self._shown.get(name, "0/0") != text]
         if changed or status != self._status:
-            words = "  ".join(clean(f"{name} {now[name]}") for name in changed)
-            click.echo(f"{status:<9}  {words}".rstrip(), err=self._stderr)
+            words = "  ".join(one_line(f"{name} {now[name]}") for name in changed)
+            say(f"{status:<9}  {words}".rstrip(), err=self._stderr)
         self._status, self._shown = status, now
 
 
@@ -93,7 +93,7 @@ def explained(engine: Engine, job_id: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo(f"interrupted; {after}", err=True)
+        say(f"interrupted; {after}", err=True)
         click.get_current_context().exit(INTERRUPTED)
     except (StoreUnavailableError, TimeoutError) as error:
         raise CommandFailedError(f"{error}; {after}") from error

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from redis.exceptions import ConnectionError
 
 from flowforge.codec import pack_record, unpack_record
-from flowforge.errors import DeadLetterError, StoreUnavailableError
+from flowforge.errors import DeadLetterError, RecordError, StoreUnavailableError
+from flowforge.store.reader import moment
+from flowforge.store.reading import reading, typed
 from flowforge.store.store import Store
 
 #: Bytes of a message that are kept, and how many messages; the oldest are dropped first. A message
@@ -60,17 +62,27 @@ class DeadLetters:
         count: int = self._store.link.call("ZCARD", self._key)
         return count
 
-    def newest(self, limit: int) -> list[DeadLetter]:
-        """The newest first, ``limit`` at most."""
-        found = self._store.link.call("ZRANGE", self._key, 0, limit - 1, "REV")
-        return [_letter(raw) for raw in found]
+    def newest(self, limit: int, corrupt: list[RecordError] | None = None) -> list[DeadLetter]:
+        """The newest first, ``limit`` at most.
+
+        What cannot be read is left out; ``corrupt`` gets the errors, which name the numbers.
+        """
+        found = self._store.link.call("ZRANGE", self._key, 0, limit - 1, "REV", "WITHSCORES")
+        letters = []
+        for raw, score in zip(found[::2], found[1::2], strict=True):
+            try:
+                letters.append(_letter(raw, score))
+            except RecordError as error:
+                if corrupt is not None:
+                    corrupt.append(error)
+        return letters
 
     def get(self, number: int) -> DeadLetter:
         """One by its number; DeadLetterError when it is not there."""
         found = self._store.link.call("ZRANGE", self._key, number, number, "BYSCORE")
         if not found:
             raise _missing(number)
-        return _letter(found[0])
+        return _letter(found[0], number)
 
     def requeue(self, number: int, broker_list: str) -> None:
         """Push the message to a broker list again and forget the letter, in one step.
@@ -100,12 +112,13 @@ class DeadLetters:
         return dropped
 
 
-def _letter(raw: bytes) -> DeadLetter:
-    first, at, record = raw.split(b" ", 2)
-    number = int(first)
-    queue, reason, item, size = unpack_record(record, f"dead letter {number}", 4)
-    when = datetime.fromtimestamp(int(at) / 1000, UTC)
-    return DeadLetter(number, when, queue, reason, item, size)
+def _letter(raw: bytes, score: bytes | int) -> DeadLetter:
+    what = f"dead letter {float(score):.0f}"
+    with reading(what):
+        first, at, record = raw.split(b" ", 2)
+        queue, reason, item, size = unpack_record(record, what, 4)
+        texts = typed(queue, str), typed(reason, str)
+        return DeadLetter(int(first), moment(at), *texts, typed(item, bytes), typed(size, int))
 
 
 def _missing(number: int) -> DeadLetterError:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from flowforge.codec import read_invocation, unpack_record, unpackb
-from flowforge.errors import CorruptRecordError, JobNotFoundError, RecordError
+from flowforge.errors import CommandRefusedError, CorruptRecordError, JobNotFoundError, RecordError
 from flowforge.model.definition import Definition
 from flowforge.model.slot import CHILD_SLOT, CHILD_SLOT_INDEX
+from flowforge.store.reading import reading, typed
 from flowforge.store.store import Store
 
 #: Every job status, in the order of a job's life.
@@ -26,8 +27,15 @@ COUNTERS = ("started", *_CLOSED)
 #: Entries of the history among which an invocation is looked for.
 _LATEST = 1000
 
+#: Milliseconds of the end of the year 9998: a forged time beyond it must not spoil a whole list.
+_LAST_TIME = 253_370_764_799_999
+
 #: Definitions kept by one reader.
 _CACHED = 256
+
+
+#: Fields of a row, or why it cannot be read.
+Fields: TypeAlias = "list[bytes | None] | CorruptRecordError"
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,8 @@ class Reader:
         reply = self._link.call("HGETALL", self._keys.of("job", job_id))
         if not reply:
             raise job_not_found(job_id)
-        return {k.decode(): v for k, v in zip(reply[::2], reply[1::2], strict=True)}
+        with reading(f"the row of job {job_id}"):
+            return {k.decode(): v for k, v in zip(reply[::2], reply[1::2], strict=True)}
 
     def fields(self, job_id: str, *names: str) -> list[bytes | None]:
         """Some fields of the row; JobNotFoundError when there is no row."""
@@ -82,23 +91,38 @@ class Reader:
         found: list[bytes | None] = reply[1:]
         return found
 
+    def rows(self, job_ids: Sequence[str], *names: str) -> Iterator[tuple[str, Fields]]:
+        """Some fields of many rows, None for an absent one; the error of an unreadable row."""
+        commands = [("HMGET", self._keys.of("job", job_id), *names) for job_id in job_ids]
+        try:
+            yield from zip(job_ids, self._link.many(commands), strict=True)
+        except CommandRefusedError:
+            # A key of another type among them: the others can be read one at a time.
+            for job_id, command in zip(job_ids, commands, strict=True):
+                try:
+                    yield job_id, self._link.call(*command)
+                except CommandRefusedError as error:
+                    yield job_id, CorruptRecordError(f"the row of job {job_id}: {error}")
+
     def status(self, job_id: str) -> str:
         reply = self._link.call("HGET", self._keys.of("job", job_id), "status")
         if reply is None:
             raise job_not_found(job_id)
-        return str(reply.decode())
+        return status_of(reply, job_id)
 
     def definition(self, job_id: str) -> Definition:
         """The definition that the job is pinned to."""
         (raw,) = self.fields(job_id, "def")
-        name = (raw or b"").decode()
+        with reading(f"the row of job {job_id}"):
+            name = (raw or b"").decode()
         if name not in self._definitions:
             text = self._link.call("HGET", self._keys.of("definition", name), "json")
             if text is None:
                 raise CorruptRecordError(f"the definition {name} of job {job_id} is gone")
             while len(self._definitions) >= _CACHED:
                 self._definitions.pop(next(iter(self._definitions)))
-            self._definitions[name] = Definition.stored(name, text)
+            with reading(f"the definition of job {job_id}"):
+                self._definitions[name] = Definition.stored(name, text)
         return self._definitions[name]
 
     def job_ids(self, status: str | None, limit: int) -> list[tuple[str, datetime]]:
@@ -114,7 +138,7 @@ class Reader:
         found: list[tuple[int, str]] = []
         for reply in self._link.many(commands):
             found += [
-                (int(score), name.decode())
+                (_within_time(score), name.decode(errors="backslashreplace"))
                 for name, score in zip(reply[::2], reply[1::2], strict=True)
             ]
         found.sort(reverse=True)
@@ -135,27 +159,19 @@ class Reader:
             dict(zip(reply[::2], reply[1::2], strict=True))
             for reply in self._link.many([("HGETALL", self._keys.of(h, job_id)) for h in hashes])
         )
-        states: dict[str, dict[str, Any]] = {}
-        for index, routine in enumerate(definition.routines):
-            state = _counted(counters, f"{index}.")
-            if state:
-                states[routine.id] = state
-                raw = counters.get(f"{index}.error".encode())
-                what = f"the latest error of {routine.id!r} in job {job_id}"
-                state["last_error"] = None if raw is None else _latest_error(raw, what)
-                state["stats"] = _stats(stats, f"{index}.".encode())
-        for key, value in data.items():
-            routine_id, _, name = key.decode().partition("\x00")
-            states.setdefault(routine_id, {})[name] = unpackb(value)
-        return states
+        with reading(f"the routines of job {job_id}"):
+            return _states(definition, counters, stats, data)
 
     def outputs(self, job_id: str) -> list[tuple[int, str, str, dict[str, Any]]]:
         """Invocation number, routine id, event and params of every output kept."""
         self.status(job_id)
         found = []
         for raw in self._link.call("LRANGE", self._keys.of("outputs", job_id), 0, -1):
-            number, routine_id, event, params = unpack_record(raw, f"an output of job {job_id}", 4)
-            found.append((number, routine_id, event, params))
+            what = f"an output of job {job_id}"
+            with reading(what):
+                number, routine_id, event, params = unpack_record(raw, what, 4)
+                row = (typed(number, int), typed(routine_id, str), typed(event, str))
+                found.append((*row, typed(params, dict)))
         return found
 
     def pauses(self, job_id: str) -> list[dict[str, Any]]:
@@ -164,28 +180,31 @@ class Reader:
         points = []
         for raw in self._link.call("LRANGE", self._keys.of("pauses", job_id), 0, -1):
             at, _, record = raw.partition(b" ")
-            reason, given, checkpoint = unpack_record(record, f"a pause point of job {job_id}", 3)
-            points.append(
-                {"at": moment(at), "reason": reason, "checkpoint": checkpoint if given else None}
-            )
+            what = f"a pause point of job {job_id}"
+            with reading(what):
+                reason, given, checkpoint = unpack_record(record, what, 3)
+                point = {"at": moment(at), "reason": typed(reason, str)}
+                points.append({**point, "checkpoint": checkpoint if given else None})
         return points
 
     def open_joins(self, job_id: str) -> list[OpenJoin]:
         """Joins of the job that have items and have not fired."""
         self.status(job_id)
         reply = self._link.call("HGETALL", self._keys.of("joins", job_id))
-        return [
-            replace(self.join_of(job_id, field.decode()), items=int(state.split(b" ")[1]))
-            for field, state in zip(reply[::2], reply[1::2], strict=True)
-        ]
+        with reading(f"the open joins of job {job_id}"):
+            return [
+                replace(self.join_of(job_id, field.decode()), items=int(state.split(b" ")[1]))
+                for field, state in zip(reply[::2], reply[1::2], strict=True)
+            ]
 
     def join_of(self, job_id: str, field: str) -> OpenJoin:
         """The join that the scripts call ``r.s/key``."""
         place, _, key = field.partition("/")
-        routine, slot = (int(part) for part in place.split("."))
         definition = self.definition(job_id)
-        name = definition.slot_names(routine)[slot]
-        return OpenJoin(definition.routines[routine].id, name, key, 0)
+        with reading(f"the join {place!r} of job {job_id}"):
+            routine, slot = (int(part) for part in place.split("."))
+            name = definition.slot_names(routine)[slot]
+            return OpenJoin(definition.routines[routine].id, name, key, 0)
 
     def history(self, job_id: str, limit: int | None = None) -> Iterator[HistoryEntry]:
         """What happened, oldest first; with ``limit`` only the latest entries."""
@@ -197,7 +216,9 @@ class Reader:
             yield from (_entry(raw, definition, job_id) for raw in reversed(entries))
             return
         # The row says when a job was submitted; the history itself begins with its first end.
-        yield HistoryEntry("0-0", moment(created or 0), "submitted", None, None, None, {})
+        with reading(f"the row of job {job_id}"):
+            submitted = moment(created or 0)
+        yield HistoryEntry("0-0", submitted, "submitted", None, None, None, {})
         start = "-"
         while entries := self._link.call("XRANGE", key, start, "+", "COUNT", 1000):
             yield from (_entry(raw, definition, job_id) for raw in entries)
@@ -223,9 +244,49 @@ def job_not_found(job_id: str) -> JobNotFoundError:
     )
 
 
+def status_of(raw: bytes, job_id: str) -> str:
+    """A job's status as it is stored; CorruptRecordError when there is no such status."""
+    status = raw.decode(errors="backslashreplace")
+    if status not in STATUSES:
+        raise CorruptRecordError(f"job {job_id} has the unknown status {status!r:.60}")
+    return status
+
+
+def _within_time(score: bytes) -> int:
+    """The milliseconds of an index, at most those of the last year that a datetime has."""
+    return int(min(max(float(score), 0.0), _LAST_TIME))
+
+
 def moment(milliseconds: bytes | int) -> datetime:
-    """An aware datetime (UTC) of a time in the store."""
+    """An aware datetime (UTC) of a time in the store; CorruptRecordError for none."""
+    if not 0 <= int(milliseconds) <= _LAST_TIME:
+        raise CorruptRecordError(f"{int(milliseconds)} is no time")
     return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+
+
+def _states(
+    definition: Definition,
+    counters: dict[bytes, bytes],
+    stats: dict[bytes, bytes],
+    data: dict[bytes, bytes],
+) -> dict[str, dict[str, Any]]:
+    states: dict[str, dict[str, Any]] = {}
+    for index, routine in enumerate(definition.routines):
+        state = _counted(counters, f"{index}.")
+        if state:
+            states[routine.id] = state
+            raw = counters.get(f"{index}.error".encode())
+            what = f"the latest error of {routine.id!r}"
+            state["last_error"] = None if raw is None else _latest_error(raw, what)
+            state["stats"] = _stats(stats, f"{index}.".encode())
+    for key, value in data.items():
+        routine_id, _, name = key.decode().partition("\x00")
+        found = unpackb(value)
+        kept = states.setdefault(routine_id, {})
+        # What the engine counts is never given by a user; a status is.
+        if name not in kept or name == "status":
+            kept[name] = typed(found, str) if name == "status" else found
+    return states
 
 
 def _counted(counters: dict[bytes, bytes], prefix: str) -> dict[str, Any]:
@@ -287,14 +348,15 @@ def _number(text: str) -> int | float:
 
 def _entry(raw: list[Any], definition: Definition, job_id: str) -> HistoryEntry:
     entry_id = raw[0].decode()
-    pairs = dict(zip(raw[1][::2], raw[1][1::2], strict=True))
-    kind, tag, packed = pairs[b"k"].decode(), pairs[b"t"].decode(), pairs[b"p"]
-    number, routine_id, slot = _place(tag, definition)
     what = f"history entry {entry_id} of job {job_id}"
-    return HistoryEntry(
-        entry_id, moment(entry_id.partition("-")[0].encode()), kind, number, routine_id, slot,
-        _details(kind, packed, what),
-    )  # fmt: skip
+    with reading(what):
+        pairs = dict(zip(raw[1][::2], raw[1][1::2], strict=True))
+        kind, tag, packed = pairs[b"k"].decode(), pairs[b"t"].decode(), pairs[b"p"]
+        number, routine_id, slot = _place(tag, definition)
+        return HistoryEntry(
+            entry_id, moment(entry_id.partition("-")[0].encode()), kind, number, routine_id, slot,
+            _details(kind, packed, what),
+        )  # fmt: skip
 
 
 def _place(tag: str, definition: Definition) -> tuple[int | None, str | None, str | None]:
@@ -310,17 +372,23 @@ def _details(kind: str, packed: bytes, what: str) -> dict[str, Any]:
         return {}
     if kind == "paused":
         reason, _, checkpoint = unpack_record(packed, what, 3)
-        return {"reason": reason, "checkpoint": checkpoint}
+        return {"reason": typed(reason, str), "checkpoint": checkpoint}
     if kind in ("cancelled", "given_back"):
         (about,) = unpack_record(packed, what, 1)
         return about if isinstance(about, dict) else {"reason": about}
     if kind == "recorded":
         routine_id, event, data = unpack_record(packed, what, 3)
-        return {"routine_id": routine_id, "event": event, "data": data}
+        return {"routine_id": typed(routine_id, str), "event": event, "data": data}
     worker, attempt, micros, emitted, params, error = unpack_record(packed, what, 6)
-    details = {"worker": worker, "attempt": attempt, "seconds": micros / 1e6, "emitted": emitted}
+    details = {
+        "worker": typed(worker, str),
+        "attempt": typed(attempt, int),
+        "seconds": typed(micros, int) / 1e6,
+        "emitted": typed(emitted, dict),
+    }
     if params is not None:
         details["params"] = read_invocation(params, what)[1]
     if error is not None:
-        details["error"] = dict(zip(("type", "message", "traceback"), error, strict=True))
+        texts = [typed(text, str) for text in typed(error, list)]
+        details["error"] = dict(zip(("type", "message", "traceback"), texts, strict=True))
     return details

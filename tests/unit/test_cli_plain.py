@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from flowforge.cli.plain import plain, to_json
-from flowforge.cli.render import amounts, clean, compact, duration, one_line
+from flowforge.cli.render import amounts, clean, compact, duration, one_line, print_table
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,32 @@ def test_json_is_ascii() -> None:
 def test_control_characters_are_shown() -> None:
     """Text of a job cannot steer the terminal or turn its own direction around."""
     assert clean("a\x1b[31mb\x9b\u202ec\td\n") == "a\\x1b[31mb\\x9b\\x202ec\td\n"
+
+
+ROWS = [["a", "1"], ["語", "23"], ["x\n\x1b[2Jy", "4"]]
+
+
+def test_a_table_that_is_no_terminals_lines_up(capsys: pytest.CaptureFixture[str]) -> None:
+    """By the width of what is shown; a cell stays on its line and is not obeyed."""
+    print_table(("~NAME", ">COUNT"), ROWS)
+    assert capsys.readouterr().out.splitlines() == [
+        "NAME        COUNT",
+        "a               1",
+        "語             23",
+        "x \\x1b[2Jy      4",
+    ]
+
+
+def test_a_long_table_is_not_fitted_to_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fitting takes half a millisecond a row: 20 s for the 50,000 jobs that somebody asked for."""
+    monkeypatch.setattr("rich.console.Console.is_terminal", True)
+    fitted: list[object] = []
+    monkeypatch.setattr("flowforge.cli.render.make_table", lambda *parts: fitted.append(parts))
+    print_table(("NAME", ">COUNT"), [["a", "1"]] * 501)
+    assert fitted == []
+    assert capsys.readouterr().out.splitlines()[:2] == ["NAME  COUNT", "a         1"]
 
 
 def test_one_line_is_short() -> None:
