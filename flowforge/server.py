@@ -227,7 +227,7 @@ def _make_directory(data_dir: str) -> Path:
 
 def _lock(directory: Path) -> int:
     """Take the directory's lock and return its descriptor; ConfigurationError if another has it."""
-    lock = own(os.open(directory / "flowforge.lock", os.O_RDWR | os.O_CREAT, 0o600))
+    lock = own(_open_lock(directory / "flowforge.lock"))
     deadline = time.monotonic() + LOCK_LIMIT
     while True:
         try:
@@ -242,6 +242,19 @@ def _lock(directory: Path) -> int:
                     " another directory"
                 ) from None
         time.sleep(POLL)
+
+
+def _open_lock(path: Path) -> int:
+    """Open or make the file itself: a link would let whoever may write to the directory choose a
+    file of the owner's. ConfigurationError when that is not possible.
+    """
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        what = "is a link" if path.is_symlink() else f"cannot be opened: {error.strerror}"
+        raise ConfigurationError(
+            f"{str(path)!r} {what}; take a data_dir that is yours and that only you can write to"
+        ) from error
 
 
 def _free_port() -> int:

@@ -21,7 +21,7 @@ class Settings:
 
     #: ``redis://``, ``rediss://``, ``unix://`` or ``sentinel://`` URL, or several with commas
     #: between them: independent servers that share the jobs. None: the embedded engine.
-    redis_url: str | None = None
+    redis_url: str | None = field(default=None, repr=False)
     #: Modules that a worker imports so that their routines are known.
     imports: tuple[str, ...] = ()
     #: First part of every key, so that several installations can share one server.
@@ -59,7 +59,7 @@ class Settings:
     #: Messages of one job in the broker and in workers at the same time.
     max_in_flight: int = 1000
     #: Options for the Celery app that FlowForge makes (``task_routes`` and the like).
-    celery: Mapping[str, Any] = field(default_factory=dict)
+    celery: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -120,6 +120,9 @@ _FLAGS = {"1": True, "true": True, "yes": True, "on": True} | dict.fromkeys(
     ("0", "false", "no", "off"), False
 )
 
+#: What may hold a password: its value is shown nowhere.
+_PRIVATE = {"redis_url", "celery"}
+
 #: Between two URLs. A comma within one, in a password for example, has no scheme behind it.
 _NEXT_URL = re.compile(r"\s*,\s*(?=[a-z+]+://)")
 
@@ -153,7 +156,8 @@ def _check_type(name: str, value: object, default: object) -> None:
     """Raise ConfigurationError for a value that is not of the setting's kind."""
     fits, wanted = _KINDS[name] if name in _KINDS else _KINDS[type(default).__name__]
     if not fits(value):
-        raise ConfigurationError(f"{name} must be {wanted}, not {value!r:.80}")
+        given = f"a {type(value).__name__}" if name in _PRIVATE else f"{value!r:.80}"
+        raise ConfigurationError(f"{name} must be {wanted}, not {given}")
 
 
 def _is_number(value: object) -> bool:
@@ -170,7 +174,10 @@ def _are_names(value: object) -> bool:
 
 #: By the name of a setting, else of its default's type: whether a value fits, and what would.
 _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
-    "redis_url": (lambda value: value is None or isinstance(value, str), "text, or None"),
+    "redis_url": (
+        lambda value: value is None or isinstance(value, str),
+        "text, or None (several URLs are one text, with commas between them)",
+    ),
     "imports": (_are_names, 'a list of module names, such as ["package.module"]'),
     "data_dir": (
         lambda value: value is None or isinstance(value, (str, os.PathLike)),

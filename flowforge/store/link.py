@@ -52,6 +52,9 @@ _TLS = frozenset(
         "keyfile", "password",
     )
 )  # fmt: skip
+#: How a server's certificate may be looked at.
+_CERT_REQS = ("required", "optional", "none")
+
 _OPTIONS = {
     "redis": {"db", *_TUNING},
     "rediss": {"db", *_TUNING, *_TLS},
@@ -121,6 +124,9 @@ def _checked_scheme(url: str) -> str:
     later and less clearly.
     """
     parts = urlsplit(url)
+    if parts.fragment:
+        # What stands behind a # that belongs to the password; the rest is no address then.
+        raise ValueError("the password is not percent-encoded")
     if parts.scheme == "sentinel":
         return parts.scheme
     if _SEVERAL.search(url):
@@ -136,13 +142,8 @@ def _checked_scheme(url: str) -> str:
     _ = parts.port
     if "@" in parts.path + parts.query:
         raise ValueError("the password is not percent-encoded")
-    known = _OPTIONS[parts.scheme]
-    for name, _ in parse_qsl(parts.query, keep_blank_values=True):
-        if name not in known:
-            raise ConfigurationError(
-                f"the server's URL has an unknown option {name!r}; {parts.scheme}:// takes "
-                f"{', '.join(sorted(known))}"
-            )
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        _check_option(parts.scheme, name, value)
     if parts.scheme == "unix":
         if parts.hostname or not parts.path.strip("/"):
             raise ConfigurationError(
@@ -153,6 +154,19 @@ def _checked_scheme(url: str) -> str:
             "the server's URL has no database number behind its host: redis://host:port/0"
         )
     return parts.scheme
+
+
+def _check_option(scheme: str, name: str, value: str) -> None:
+    known = _OPTIONS[scheme]
+    if name not in known:
+        raise ConfigurationError(
+            f"the server's URL has an unknown option {name!r}; {scheme}:// takes "
+            f"{', '.join(sorted(known))}"
+        )
+    if name == "ssl_cert_reqs" and value not in _CERT_REQS:
+        raise ConfigurationError(
+            f"ssl_cert_reqs in the server's URL must be one of {', '.join(_CERT_REQS)}"
+        )
 
 
 class _MasterConnection(redis.sentinel.SentinelManagedConnection):

@@ -49,13 +49,17 @@ class SentinelUrl:
         parts = [urlsplit(part) for part in url.split(";")]
         query: dict[str, str] = {}
         for part in reversed(parts):
-            query |= {name: values[0] for name, values in parse_qs(part.query).items()}
-        unknown = set(query) - _QUERY
-        if unknown:
-            raise ConfigurationError(
-                f"the sentinel:// URL has an unknown option {min(unknown)!r}; it takes "
-                f"{', '.join(sorted(_QUERY))}"
-            )
+            found = parse_qs(part.query, keep_blank_values=True)
+            unknown = set(found) - _QUERY
+            if part.fragment or "@" in part.path or (unknown and "@" in part.query):
+                # Behind a character of the password that has a meaning in a URL. It is not told.
+                raise ValueError("the password is not percent-encoded")
+            if unknown:
+                raise ConfigurationError(
+                    f"the sentinel:// URL has an unknown option {min(unknown)!r}; it takes "
+                    f"{', '.join(sorted(_QUERY))}"
+                )
+            query |= {name: values[0] for name, values in found.items()}
         name = query.get("master_name") or options.get("master_name", "")
         if not name:
             raise ConfigurationError(
@@ -64,7 +68,10 @@ class SentinelUrl:
             )
         database = next((p.path.strip("/") for p in parts if p.path.strip("/")), "0")
         if not database.isdigit():
-            raise ConfigurationError(f"{database!r} in the sentinel:// URL is no database number")
+            raise ConfigurationError(
+                "the sentinel:// URL has no database number behind its host: "
+                "sentinel://host:26379/0?master_name=mymaster"
+            )
         login = next((p for p in parts if p.password or p.username), parts[0])
         known = {key: query[f"sentinel_{key}"] for key in _LOGIN if f"sentinel_{key}" in query}
         return cls(

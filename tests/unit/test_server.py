@@ -431,3 +431,26 @@ def test_a_forked_child_that_stays_does_not_keep_it(before: str) -> None:
             assert runs(gone.child)
         finally:
             os.kill(gone.child, signal.SIGKILL)
+
+
+@pytest.mark.attack(
+    what="A lock in a shared data directory that is a link to a file of the owner's"
+)
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_lock_that_is_a_link_is_refused(tmp_path: Path, exists: bool) -> None:
+    """Nothing is made or opened through it, and the error says what to do."""
+    elsewhere, directory = tmp_path / "elsewhere", tmp_path / "data"
+    directory.mkdir(mode=0o777)
+    if exists:
+        elsewhere.touch()
+    (directory / "flowforge.lock").symlink_to(elsewhere)
+    with pytest.raises(ConfigurationError, match="is a link; take a data_dir that is yours"):
+        LocalServer.start(str(directory))
+    assert elsewhere.exists() is exists
+
+
+def test_a_lock_that_cannot_be_opened_is_no_traceback(tmp_path: Path) -> None:
+    """As one of another user's."""
+    (tmp_path / "flowforge.lock").mkdir()
+    with pytest.raises(ConfigurationError, match="cannot be opened: Is a directory"):
+        LocalServer.start(str(tmp_path))
