@@ -39,6 +39,7 @@ def test_the_guarded_channel_delivers_invocations(guarded: Connection, server_be
     assert not server_bench.client.hlen("unacked")
 
 
+@pytest.mark.attack(what="Hostile items on a fleet's queue, in front of kombu")
 def test_the_guarded_channel_survives_rubbish(guarded: Connection, server_bench: Bench) -> None:
     """Refused items become dead letters; the invocation behind them is delivered."""
     for item in (b"\xff", b"[]", b'{"headers": {}}'):
@@ -71,6 +72,9 @@ def test_what_a_worker_puts_back_is_let_in_again(
     assert DeadLetters(server_bench.store).count() == 0
 
 
+@pytest.mark.attack(
+    what="Hostile items on a queue of an app that runs other tasks, in front of kombu"
+)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_item_stops_a_worker_that_runs_other_tasks_too(
     server: LocalServer, server_bench: Bench, name: str

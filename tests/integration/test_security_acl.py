@@ -193,6 +193,7 @@ def test_a_viewer_sees_everything(guarded: Guarded) -> None:
     with_viewer.close()
 
 
+@pytest.mark.attack(what="A viewer that controls jobs")
 @pytest.mark.parametrize("verb", ["pause", "cancel", "retry"])
 def test_a_viewer_changes_nothing(guarded: Guarded, verb: str) -> None:
     """Control is refused with a clear error, and the job stays as it was."""
@@ -227,6 +228,7 @@ FORBIDDEN: dict[str, Callable[[redis.Redis], Any]] = {
 }
 
 
+@pytest.mark.attack(what="Any role that administers the server, or reaches others' keys")
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("name", FORBIDDEN)
 def test_what_is_not_needed_is_denied(guarded: Guarded, role: str, name: str) -> None:
@@ -239,6 +241,7 @@ def test_what_is_not_needed_is_denied(guarded: Guarded, role: str, name: str) ->
     assert re.search("no permissions|not allowed", str(e.value), re.IGNORECASE)
 
 
+@pytest.mark.attack(what="A viewer that writes, publishes or runs scripts")
 def test_a_viewer_cannot_write(guarded: Guarded) -> None:
     """Neither its commands nor its key patterns allow it, and it runs no scripts."""
     with guarded.client("viewer") as client:

@@ -29,6 +29,7 @@ def push(installation: Installation, message: dict[str, Any]) -> None:
     installation.redis.lpush(installation.broker_list(), json.dumps(message))
 
 
+@pytest.mark.attack(what="A message that names a class or task which the worker does not know")
 @pytest.mark.parametrize(
     "name", ["tests.integration.flows.Elsewhere2", "celery.chord_unlock", "os.system"]
 )
@@ -45,6 +46,7 @@ def test_the_name_in_a_message_decides_nothing(own: Installation, name: str) -> 
     assert DeadLetters(own.engine.store).count() == 0
 
 
+@pytest.mark.attack(what="A message that names another class of the worker")
 def test_a_class_that_is_known_does_not_stand_in_for_another(own: Installation) -> None:
     """Under the name of a routine that the worker has, it runs the one that the job has."""
     job = countdown().execute("it", {"n": 1})
@@ -55,6 +57,7 @@ def test_a_class_that_is_known_does_not_stand_in_for_another(own: Installation) 
     assert outputs(job) == [{"n": 0}]
 
 
+@pytest.mark.attack(what="A definition that names a class which no worker has imported")
 def test_a_class_that_is_not_imported_is_not_imported(own: Installation) -> None:
     """A definition may name anything; a worker gives it back and says what to import."""
     job = single(Keeper).execute("it", {"a": 1})
@@ -65,6 +68,7 @@ def test_a_class_that_is_not_imported_is_not_imported(own: Installation) -> None
     assert "vault" not in worker.output().partition("[tasks]")[2].partition("ready.")[0]
 
 
+@pytest.mark.attack(what="Messages for invocations that do not exist, have run or run now")
 def test_a_message_names_an_invocation_at_most(own: Installation) -> None:
     """What does not exist is not made, and what has run does not run again."""
     job = countdown().execute("it", {"n": 0})
@@ -88,6 +92,7 @@ def test_a_message_names_an_invocation_at_most(own: Installation) -> None:
     assert DeadLetters(own.engine.store).count() == 0
 
 
+@pytest.mark.attack(what="Callbacks, a chain, more arguments or params in a message")
 def test_callbacks_and_arguments_are_refused(own: Installation) -> None:
     """A body that names more than ids is a dead letter; the invocation itself is not lost."""
     job = countdown().execute("it", {"n": 0})

@@ -34,7 +34,9 @@ def worker(solo: Installation) -> Iterator[Worker]:
     assert worker.alive, worker.tail()
 
 
-@pytest.mark.attack(what="Handlers that raise any of these, in a worker that has one process")
+@pytest.mark.attack(
+    what="Handlers that raise exceptions which cannot be written down, in a worker of one process"
+)
 @pytest.mark.parametrize("name", STRANGE)
 def test_what_a_handler_raises_is_its_failure(worker: Worker, name: str) -> None:
     """Its error handler is asked at once; the invocation loses no worker."""

@@ -40,6 +40,7 @@ def nested(levels: int) -> list[Any]:
     return value
 
 
+@pytest.mark.attack(what="Params that are too large, too deep or of another type, submitted")
 @pytest.mark.parametrize(
     ("value", "error", "told"),
     [
@@ -61,6 +62,7 @@ def test_params_are_checked_when_submitted(
     assert narrow.engine.reader.job_ids(None, 1000) == before
 
 
+@pytest.mark.attack(what="Params that are too large, too deep or of another type, emitted")
 @pytest.mark.parametrize(
     ("what", "error", "told"),
     [
@@ -83,6 +85,7 @@ def test_params_are_checked_when_emitted(
     assert outputs(countdown().execute("it", {"n": 1})) == [{"n": 0}]
 
 
+@pytest.mark.attack(what="An error of five million characters")
 def test_an_error_message_is_bounded(narrow: Installation) -> None:
     """An exception with megabytes of text does not end up in the job."""
     job = single(Growing).execute("it", {"what": "long error"}).wait(LIMIT)
@@ -93,6 +96,7 @@ def test_an_error_message_is_bounded(narrow: Installation) -> None:
     assert len(job.reason) <= 500
 
 
+@pytest.mark.attack(what="Orders by remote control")
 def test_a_worker_takes_no_orders(narrow: Installation) -> None:
     """Remote control is off: neither a shutdown nor a revoke by broadcast reaches a worker."""
     (worker,) = narrow.fleet.workers
@@ -119,6 +123,7 @@ def test_remote_control_is_off_by_default(setting: str) -> None:
     assert fleet_app(chosen).conf[setting] is True
 
 
+@pytest.mark.attack(what="Pickle and other serializers")
 def test_only_json_is_accepted(narrow: Installation) -> None:
     """A pickle for a fleet's worker is refused before anything could unpickle it."""
     app = fleet_app(Settings(redis_url=narrow.server.url, prefix=narrow.prefix))

@@ -76,6 +76,7 @@ def run(flow: Flow, entry: str, **params: object) -> JobState:
     return flow.execute(entry, params).wait(LIMIT)
 
 
+@pytest.mark.attack(what="Looking for secret params of a completed job in every key and log")
 def test_a_completed_job_leaves_no_trace(talkative: Installation) -> None:
     """Not even in the store: what was delivered goes with the commit."""
     job = run(vault.kept(), "keeper", **SECRETS)
@@ -85,6 +86,7 @@ def test_a_completed_job_leaves_no_trace(talkative: Installation) -> None:
     assert not [trace for trace in TRACES if trace in shown(job)]
 
 
+@pytest.mark.attack(what="Handlers that put secret params into their errors")
 @pytest.mark.parametrize("strategy", list(ErrorStrategy))
 def test_errors_tell_no_secret(talkative: Installation, strategy: ErrorStrategy) -> None:
     """Messages, causes and tracebacks are searched for the values and all that is in them."""
@@ -95,6 +97,7 @@ def test_errors_tell_no_secret(talkative: Installation, strategy: ErrorStrategy)
     assert not [trace for trace in TRACES if trace in shown(job)]
 
 
+@pytest.mark.attack(what="Secrets that were merged or joined, in errors")
 @pytest.mark.parametrize(("routine", "slot"), [(Collector(), "input"), (Joined(), "items")])
 def test_secrets_that_were_collected_are_secrets(
     talkative: Installation, routine: Collector | Joined, slot: str

@@ -65,6 +65,7 @@ def test_a_fleet_runs_over_tls(encrypted: Encrypted, prefix: str, tmp_path: Path
         engine.close()
 
 
+@pytest.mark.attack(what="A server with a certificate of an unknown authority, before a producer")
 def test_a_producer_checks_the_certificate(encrypted: Encrypted, prefix: str) -> None:
     """One that no authority of this machine signed is refused, and the error says why."""
     engine = engine_of(encrypted.url(), prefix)
@@ -73,6 +74,7 @@ def test_a_producer_checks_the_certificate(encrypted: Encrypted, prefix: str) ->
     engine.close()
 
 
+@pytest.mark.attack(what="A server with a certificate for another name")
 def test_a_producer_checks_the_name(encrypted: Encrypted, prefix: str) -> None:
     """A good certificate of another host is refused."""
     authority = encrypted.certificates.authority
@@ -82,6 +84,7 @@ def test_a_producer_checks_the_name(encrypted: Encrypted, prefix: str) -> None:
     engine.close()
 
 
+@pytest.mark.attack(what="A server with a certificate of an unknown authority, before a worker")
 def test_a_worker_checks_the_certificate(encrypted: Encrypted, prefix: str, tmp_path: Path) -> None:
     """It sends its password to nobody whose certificate is not good."""
     with Fleet(encrypted.url(), prefix, tmp_path, (FLOWS,), **FAST) as fleet:

@@ -113,7 +113,9 @@ def test_what_celery_writes_is_let_in(bench: Bench, guard: Guard, name: str) -> 
     assert DeadLetters(bench.store).count() == 0
 
 
-@pytest.mark.attack(what="Time limits, priorities and retries beyond any number's range")
+@pytest.mark.attack(
+    what="Tasks that Celery cannot make: odd types, numbers beyond any timer, odd signatures"
+)
 @pytest.mark.parametrize("name", HARMFUL)
 def test_what_ends_a_worker_is_refused(bench: Bench, guard: Guard, name: str) -> None:
     """Types that Celery takes for granted are looked at, each refusal with its reason."""

@@ -42,6 +42,9 @@ def own(bench: Bench, **changes: Any) -> bytes:
     return item
 
 
+@pytest.mark.attack(
+    what="Items that end or mislead a stock worker: no JSON, other types, nesting, half characters"
+)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_malformed_item_becomes_a_dead_letter(bench: Bench, guard: Guard, name: str) -> None:
     """It is refused with the reason, before kombu sees it."""
@@ -71,6 +74,7 @@ def test_a_task_of_the_app_is_let_in(guard: Guard) -> None:
         assert guard.admit("q", item) == item
 
 
+@pytest.mark.attack(what="Another program's task on a fleet's queue")
 def test_an_exclusive_worker_runs_no_other_task(bench: Bench, exclusive: Guard) -> None:
     """A fleet for flows refuses what somebody else put on its queue."""
     assert exclusive.admit("q", json.dumps(foreign_task()).encode()) is None
@@ -112,6 +116,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.attack(what="An invocation with any part changed")
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_changed_invocation_is_refused(bench: Bench, exclusive: Guard, name: str) -> None:
     """A message with our mark is exactly what the scripts write, or it is not let in."""
@@ -121,6 +126,7 @@ def test_a_changed_invocation_is_refused(bench: Bench, exclusive: Guard, name: s
     assert "not in the form" in dead_letters(bench)[0].reason
 
 
+@pytest.mark.attack(what="Bytes behind an invocation")
 def test_something_behind_the_message_is_refused(bench: Bench, exclusive: Guard) -> None:
     """The whole item counts, not its beginning."""
     item = own(bench)
@@ -135,6 +141,7 @@ def test_a_large_item_is_not_kept_whole(bench: Bench, guard: Guard) -> None:
     assert (len(letter.item), letter.size, letter.whole) == (KEPT_BYTES, 1_000_000, False)
 
 
+@pytest.mark.attack(what="Refused messages while the server takes no letters")
 def test_a_refusal_that_cannot_be_kept_is_a_refusal(bench: Bench) -> None:
     """An outage of the store does not let the item in, and does not end the worker."""
 

@@ -1,0 +1,1 @@
+"""What was tried against FlowForge, as the tests tell it."""
