@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from flowforge import Flow
+from flowforge.model.definition import Definition
 from flowforge.store.dead_letters import DeadLetters
 from tests.integration.flows import countdown, single
 from tests.integration.installation import LIMIT, Installation, kinds, outputs
@@ -15,6 +17,32 @@ from tests.support.eventually import eventually
 
 #: Deliveries to workers that do not know a class after which a job fails.
 GIVEN_UP = 3
+
+
+def forged(flow: Flow, **slot: str) -> Flow:
+    """The flow with another definition, as somebody stores it who can write the server's keys."""
+    stored = json.loads(flow.definition().to_json())
+    stored["routines"][0]["routine"]["slots"][0].update(slot)
+    definition = Definition.from_json(json.dumps(stored))
+    flow.definition = lambda: definition  # type: ignore[method-assign]
+    return flow
+
+
+@pytest.mark.attack(
+    what="A job of a definition that names another method, or any function, to be run"
+)
+@pytest.mark.parametrize(
+    "slot", [{"handler": "_restore"}, {"handler": "setup"}, {"merge_strategy": "shutil:rmtree"}]
+)
+def test_a_forged_definition_fails_its_job(own: Installation, slot: dict[str, str]) -> None:
+    """With the reason; the worker calls nothing and goes on."""
+    worker = own.fleet.start(pool="solo")
+    job = forged(countdown(), **slot).execute("it", {"n": 1}).wait(LIMIT)
+    assert job.status == "failed"
+    assert job.reason is not None
+    assert "offer" in job.reason or "has not imported" in job.reason
+    assert outputs(countdown().execute("it", {"n": 0})) == [{"n": 0}]
+    assert worker.alive
 
 
 def waiting_message(installation: Installation) -> dict[str, Any]:

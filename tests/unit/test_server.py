@@ -122,6 +122,7 @@ def test_it_keeps_nothing_without_a_data_dir(redis_client: redis.Redis) -> None:
     assert redis_client.config_get("save", "appendonly") == {"save": "", "appendonly": "no"}
 
 
+@pytest.mark.attack(what="Another user of the machine who looks for the embedded server's password")
 def test_the_password_is_for_the_owner_only(server: LocalServer) -> None:
     """The password is not among the arguments that every user can list, nor in the repr."""
     password = server.url.split("@")[0].rsplit(":", 1)[1]
