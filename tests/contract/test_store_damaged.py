@@ -37,6 +37,7 @@ def a_lost_lease(bench: Bench) -> str:
     return job
 
 
+@pytest.mark.attack(what="A malformed member in the index of timers")
 @pytest.mark.parametrize("member", TIMERS)
 def test_a_damaged_timer_is_dropped(bench: Bench, member: str) -> None:
     """The timer behind it is released, and the job that it names stays as it was."""
@@ -53,6 +54,7 @@ def test_a_damaged_timer_is_dropped(bench: Bench, member: str) -> None:
     assert text.startswith(f"timers {poison}: ")
 
 
+@pytest.mark.attack(what="A malformed member in the index of leases")
 @pytest.mark.parametrize("member", LEASES)
 def test_a_damaged_lease_is_dropped(bench: Bench, member: str) -> None:
     """The lost claim behind it is taken back, and the job that it names stays as it was."""
@@ -67,6 +69,7 @@ def test_a_damaged_lease_is_dropped(bench: Bench, member: str) -> None:
     assert [text.partition(":")[0] for text in told(bench)] == [f"leases {poison}"]
 
 
+@pytest.mark.attack(what="A malformed member in the index of unclaimed messages")
 @pytest.mark.parametrize("member", UNCLAIMED)
 def test_a_damaged_unclaimed_message_is_dropped(bench: Bench, member: str) -> None:
     """The lost message behind it is pushed again."""
@@ -96,6 +99,7 @@ def damage_history(bench: Bench, job: str) -> None:
     bench.link.call("SET", bench.key("history", job), "x")
 
 
+@pytest.mark.attack(what="A job whose keys are damaged, with a timer")
 @pytest.mark.parametrize("damage", [damage_row, damage_template])
 def test_the_timer_of_a_damaged_job_is_put_off(
     bench: Bench, damage: Callable[[Bench, str], None]
@@ -115,6 +119,7 @@ def test_the_timer_of_a_damaged_job_is_put_off(
     assert text.startswith(f"timers {member}: ")
 
 
+@pytest.mark.attack(what="A job whose keys are damaged, with a lost claim")
 @pytest.mark.parametrize("damage", [damage_row, damage_template, damage_history])
 def test_the_lease_of_a_damaged_job_is_put_off(
     bench: Bench, damage: Callable[[Bench, str], None]
@@ -131,6 +136,7 @@ def test_the_lease_of_a_damaged_job_is_put_off(
     assert due > bench.now()
 
 
+@pytest.mark.attack(what="A job whose keys are damaged, with a lost message")
 @pytest.mark.parametrize("damage", [damage_row, damage_template])
 def test_the_message_of_a_damaged_job_is_put_off(
     bench: Bench, damage: Callable[[Bench, str], None]
@@ -145,6 +151,7 @@ def test_the_message_of_a_damaged_job_is_put_off(
     assert f"{first}/1.0.0" in bench.unclaimed()
 
 
+@pytest.mark.attack(what="An expired job with keys of a wrong type")
 def test_a_damaged_job_does_not_keep_others_from_being_forgotten(bench: Bench) -> None:
     """What is left of an expired job may be of a wrong type."""
     jobs = [bench.submit() for _ in range(2)]
@@ -162,6 +169,7 @@ def test_a_damaged_job_does_not_keep_others_from_being_forgotten(bench: Bench) -
     assert max(jobs) not in bench.members("status", "failed")
 
 
+@pytest.mark.attack(what="Trash that names nothing, or a key of a wrong type")
 def test_damaged_trash_is_thrown_away(bench: Bench) -> None:
     """A name without a key, or of a key of a wrong type, must not stop the disposal."""
     bench.link.call("SET", bench.key("thrown_away", "j:x:i"), "no hash")
@@ -186,6 +194,7 @@ def test_damage_is_told_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> 
     assert bench.link.call("PTTL", bench.key("damaged")) > 0
 
 
+@pytest.mark.attack(what="A flood of malformed members")
 def test_a_flood_of_damage_does_not_fill_the_server(bench: Bench) -> None:
     """So many are told apart, the rest is only counted."""
     flood = [part for number in range(1100) for part in (0, f"x{number}")]
@@ -197,6 +206,7 @@ def test_a_flood_of_damage_does_not_fill_the_server(bench: Bench) -> None:
     assert bench.members("timers") == {}
 
 
+@pytest.mark.attack(what="A push number of a list that is none")
 @pytest.mark.parametrize(
     ("name", "number"), [(b"aaa", b"junk"), (b"\xff", b"1"), (b"{prefix}:workers", b"3")]
 )

@@ -178,6 +178,7 @@ GOES_ON = {
 REFUSED = {"submit", "stage", "bury", "name"}
 
 
+@pytest.mark.attack(what="Scripts that free or keep, on a full server")
 @pytest.mark.parametrize("prepare", GOES_ON, ids=lambda prepare: prepare.__name__)
 def test_what_frees_or_keeps_goes_on(
     bench: Bench, prepare: Callable[[Bench], Callable[[], object]]

@@ -148,6 +148,7 @@ def test_a_busy_server_is_waited_for(
         assert waiting.result(LIMIT).status == "cancelled"
 
 
+@pytest.mark.attack(what="A server that is full for longer than a lease")
 def test_a_full_server_loses_no_handler_and_stops_no_upkeep(
     here: Installation, tmp_path: Path
 ) -> None:

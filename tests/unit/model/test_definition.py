@@ -65,6 +65,7 @@ def test_a_definition_survives_storage() -> None:
     assert (again.hash, again.to_json()) == (definition.hash, definition.to_json())
 
 
+@pytest.mark.attack(what="A definition that was changed under its hash")
 def test_a_stored_definition_has_the_hash_that_it_is_stored_under() -> None:
     """Whoever changes a definition in the store changes no job that is pinned to it."""
     definition = orders().definition()

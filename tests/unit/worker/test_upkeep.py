@@ -129,6 +129,7 @@ def test_a_stopping_follower_takes_no_lead_away(bench: Bench) -> None:
     assert bench.link.call("EXISTS", bench.key("leader")) == 1
 
 
+@pytest.mark.attack(what="A leader key without an end, or with one far away")
 @pytest.mark.parametrize("value", ["for ever", "too long", "no string"])
 def test_a_lead_that_nobody_can_hold_is_taken(bench: Bench, value: str) -> None:
     """Without an end, or with one later than was ever asked for: damage, or a turned clock."""
@@ -292,6 +293,7 @@ def test_no_lease_outlasts_a_clock_that_was_set_back(bench: Bench) -> None:
     assert after[f"{short}/1.0.0/t"] == before
 
 
+@pytest.mark.attack(what="A worker's report that cannot be read")
 def test_a_report_that_cannot_be_read_is_forgotten(bench: Bench) -> None:
     """One of a newer release is left for it; all others have their turn."""
     key, now = bench.key("workers"), bench.now() // 1000
