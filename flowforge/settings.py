@@ -156,7 +156,7 @@ def _check_type(name: str, value: object, default: object) -> None:
     """Raise ConfigurationError for a value that is not of the setting's kind."""
     fits, wanted = _KINDS[name] if name in _KINDS else _KINDS[type(default).__name__]
     if not fits(value):
-        given = f"a {type(value).__name__}" if name in _PRIVATE else f"{value!r:.80}"
+        given = f"of type {type(value).__name__}" if name in _PRIVATE else f"{value!r:.80}"
         raise ConfigurationError(f"{name} must be {wanted}, not {given}")
 
 

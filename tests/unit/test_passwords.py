@@ -75,6 +75,6 @@ def test_settings_show_no_password() -> None:
     settings = Settings(redis_url=URLS[0], celery={"result_backend": URLS[0]})
     assert P not in repr(settings)
     assert "prefix='ff'" in repr(settings)
-    with pytest.raises(ConfigurationError, match=r"a dict of Celery .*not a list") as error:
+    with pytest.raises(ConfigurationError, match=r"a dict of Celery .*not of type list") as error:
         Settings(celery=[URLS[0]])  # type: ignore[arg-type]
     assert P not in str(error.value)
