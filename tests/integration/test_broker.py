@@ -129,6 +129,7 @@ def site(
         yield running
 
 
+@pytest.mark.attack(what="A restart of the server while a handler runs")
 def test_one_restart_of_the_server_ends_no_worker(site: Site, tmp_path: Path) -> None:
     """While a handler runs, and the worker waits for more."""
     gate, logs = tmp_path / "gate", {pool: tmp_path / pool for pool in site.workers}
@@ -187,6 +188,7 @@ REFUSALS: dict[str, tuple[Callable[[Site], object], Callable[[Site], object]]] =
 }
 
 
+@pytest.mark.attack(what="Error replies of every kind in place of a message")
 @pytest.mark.parametrize("site", ["fleet"], indirect=True)
 @pytest.mark.parametrize("name", REFUSALS)
 def test_an_error_in_place_of_a_message_ends_no_worker(site: Site, name: str) -> None:
@@ -200,6 +202,7 @@ def test_an_error_in_place_of_a_message_ends_no_worker(site: Site, name: str) ->
     assert site.said(REFUSED) == {pool: count + 1 for pool, count in before.items()}
 
 
+@pytest.mark.attack(what="Connections that break on a full server")
 def test_a_full_server_is_connected_to_again(site: Site) -> None:
     """What is denied for want of memory is not needed to wait for messages."""
     site.redis.config_set("maxmemory", "1mb")
@@ -209,6 +212,7 @@ def test_a_full_server_is_connected_to_again(site: Site) -> None:
     site.work()
 
 
+@pytest.mark.attack(what="A flood of hostile items on a full server")
 def test_a_flood_on_a_full_server_is_taken_off(site: Site) -> None:
     """Refused messages that cannot be kept are dropped at once, and counted."""
     queue, flood = "prefork", 100
@@ -248,6 +252,7 @@ def other_records(site: Site) -> None:
 BOOKKEEPING = (unreadable_records, other_records, keys_of_another_type)
 
 
+@pytest.mark.attack(what="Rubbish and keys of a wrong type in kombu's bookkeeping")
 def test_kombus_bookkeeping_may_hold_anything(site: Site) -> None:
     """For running workers whose connections break, and for one that starts."""
     for damage in BOOKKEEPING:
@@ -264,6 +269,7 @@ def test_kombus_bookkeeping_may_hold_anything(site: Site) -> None:
     site.work()
 
 
+@pytest.mark.attack(what="Rubbish on the channels that Celery's workers listen to")
 @pytest.mark.parametrize("channel", ["/0.celeryev/worker.heartbeat", "/0.celery.pidbox"])
 def test_anything_may_be_published(site: Site, channel: str) -> None:
     """A fleet does not listen; a joined app drops what is no broadcast of Celery's."""
