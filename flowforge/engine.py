@@ -292,6 +292,14 @@ class Engine(Submitter):
             raise JobStateError(f"job {job_id} is {answer}; only a failed job can be retried")
         self._expect_ok(job_id, "retry", answer)
 
+    def note(self, job_id: str, record: bytes) -> None:
+        """Add a packed note of the user's own to the job's history."""
+        self._expect_ok(job_id, "write to", self.store.note(job_id, record))
+
+    def annotate(self, job_id: str, data: dict[str, bytes]) -> None:
+        """Keep packed data of the user's own with the job."""
+        self._expect_ok(job_id, "write to", self.store.annotate(job_id, data))
+
     def _expect_ok(self, job_id: str, verb: str, answer: str) -> None:
         if answer == "gone":
             raise job_not_found(job_id)

@@ -58,6 +58,8 @@ def _read_error(reader: Reader, job_id: str, raw: bytes) -> dict[str, Any]:
     if code in (b"quarantined", b"undefined"):
         count, tag = rest.decode().split(" ")
         return _coded_error(reader, job_id, code.decode(), int(count), tag)
+    if code == b"missing":
+        return {"type": "CorruptRecordError", "message": _missing(int(rest))}
     if code in (b"unfilled", b"late"):
         count, _, field = rest.decode().partition(" ")
         return _join_error(reader, job_id, code.decode(), int(count), field)
@@ -65,6 +67,13 @@ def _read_error(reader: Reader, job_id: str, raw: bytes) -> dict[str, Any]:
     for name in ("type", "message"):
         typed(found[name], str)
     return found
+
+
+def _missing(count: int) -> str:
+    return (
+        f"{count} emissions of committed handlers are gone from the server, so the job cannot do "
+        "all of its work; submit it again, and see that the server evicts and loses no keys"
+    )
 
 
 def _join_error(reader: Reader, job_id: str, code: str, count: int, field: str) -> dict[str, Any]:

@@ -245,9 +245,8 @@ class JobState:
             raise InvalidValueError(f"{where}: unknown status {status!r:.80}; known: {known}")
         self._check_routine(routine_id)
         encode_payload(data, self._engine.settings.max_payload, where)
-        pairs = [part for k, v in data.items() for part in (f"{routine_id}\x00{k}", packb(v))]
-        if pairs:
-            self._write_beside("routine_data", "HSET", *pairs)
+        named = {f"{routine_id}\x00{name}": packb(value) for name, value in data.items()}
+        self._engine.annotate(self.job_id, named)
 
     def get_execution_history(self, routine_id: str | None = None) -> list[HistoryEntry]:
         """What happened, in the store's order; of one routine or of all."""
@@ -266,10 +265,7 @@ class JobState:
         self._check_routine(routine_id)
         encode_payload(data, self._engine.settings.max_payload, "record_execution")
         record = pack_record(routine_id, event_name, data)
-        limit = self._engine.settings.history_limit
-        self._write_beside(
-            "history", "XADD", "MAXLEN", "~", limit, "*", "k", "recorded", "t", "", "p", record
-        )
+        self._engine.note(self.job_id, record)
 
     @property
     def open_joins(self) -> list[OpenJoin]:
@@ -336,16 +332,6 @@ class JobState:
 
     def _check_routine(self, routine_id: str) -> None:
         self._engine.reader.definition(self.job_id).index(routine_id)
-
-    def _write_beside(self, key: str, command: str, *arguments: Any) -> None:
-        """Write to a key of the job, which must end with the job's own retention."""
-        self._engine.reader.status(self.job_id)
-        store = self._engine.store
-        name = store.keys.of(key, self.job_id)
-        store.link.call(command, name, *arguments)
-        left = store.link.call("PTTL", store.keys.of("job", self.job_id))
-        if left > 0:
-            store.link.call("PEXPIRE", name, left)
 
 
 def _unpickled(cls: type[JobState], job_id: str, snapshot: dict[str, Any] | None) -> JobState:

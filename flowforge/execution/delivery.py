@@ -11,10 +11,10 @@ from decimal import Context, Decimal
 from time import perf_counter
 from typing import Any, NamedTuple, Protocol
 
-from flowforge.codec import encode_payload, invocation_record, output_record, packb, read_invocation
+from flowforge.codec import encode_payload, invocation_record, packb, read_invocation
 from flowforge.errors import DefinitionError, EmissionError
-from flowforge.execution.effects import NOBODY, Child, Effects
-from flowforge.model.plan import Plan, PlannedRoutine, PlannedSlot, Target
+from flowforge.execution.emitting import Emitting, Stage
+from flowforge.model.plan import Plan, PlannedRoutine, PlannedSlot
 from flowforge.model.signature import Origin
 
 
@@ -30,7 +30,7 @@ class ChildJob(NamedTuple):
     definition: list[str | bytes | int | float]
 
 
-class Surroundings(Protocol):
+class Surroundings(Stage, Protocol):
     """What a handler may ask of the running job, answered by the worker when it is asked."""
 
     def runs(self, job_id: str) -> bool: ...
@@ -41,8 +41,6 @@ class Surroundings(Protocol):
 
     def job(self, job_id: str) -> Any: ...
 
-    def stage(self, delivery: Delivery, children: list[Child], already: int) -> None: ...
-
     def child_job(
         self, flow: Any, entry_routine_id: str, params: dict[str, Any] | None
     ) -> ChildJob: ...
@@ -51,11 +49,6 @@ class Surroundings(Protocol):
 
     def emissions_of(self, job_id: str, number: int) -> list[str]: ...
 
-
-#: Children and outputs, and bytes of their records, that an attempt collects in memory. More are
-#: staged in the store, which costs it about 1 ms at a time.
-STAGED_EMISSIONS = 200
-STAGED_BYTES = 1024 * 1024
 
 #: Jobs that one attempt starts at most: its commit creates them all, about 50 us each.
 MOST_STARTED = 100
@@ -67,27 +60,21 @@ SLOW_START = 0.05
 _EXACT = Context(prec=40)
 
 
-class Delivery:
+class Delivery(Emitting):
     """The ``Invocation`` that a routine is bound to while its handler runs."""
 
     __slots__ = (
-        "_collected_bytes",
         "_definitions",
         "_made",
         "_stats",
         "_surroundings",
         "attempt",
         "cancelled",
-        "effects",
-        "emitted",
         "job_id",
-        "limit",
-        "number",
         "params",
         "plan",
         "position",
         "raw",
-        "routine",
         "slot",
         "tag",
         "token",
@@ -108,31 +95,25 @@ class Delivery:
         surroundings: Surroundings,
     ) -> None:
         parts = tag.split(".")
+        super().__init__(routine, int(parts[0]), limit, surroundings)
         self.plan = plan
-        self.routine = routine
         self.slot = slot
         self.job_id = job_id
         self.tag = tag
         self.token = token
-        #: Number of the invocation within its job, from 1.
-        self.number = int(parts[0])
         #: Place of this delivery in its merging slot, from 1; 0 for other slots.
         self.position = int(parts[3]) if len(parts) > 3 else 0
         self.attempt = attempt
         self.params = params
         #: The params' record as it is stored, for the history.
         self.raw = raw
-        self.limit = limit
         #: Set by the heartbeat when the job has ended under the handler.
         self.cancelled = False
-        self.effects = Effects()
         self._made = perf_counter()
-        self._collected_bytes = 0
         #: Definitions that the commit stores, for jobs to start.
         self._definitions: list[list[Any]] = []
         #: Stat -> how the commit changes it.
         self._stats: dict[str, tuple[str, str | bytes]] = {}
-        self.emitted: dict[str, int] = {}
         self._surroundings = surroundings
 
     def confirm(self, waited: bool = False) -> None:
@@ -147,77 +128,22 @@ class Delivery:
 
     # --- what Routine delegates to -----------------------------------------------------
 
-    def emit(self, event: str, params: dict[str, Any]) -> None:
-        """Collect one emission; the values are copied (encoded) at once."""
-        targets = self.routine.targets[event]
-        where = f"{self.routine.id}.emit({event!r})"
-        if not targets:
-            payload = encode_payload(params, self.limit, where)
-            record = output_record(self.number, self.routine.id, event, payload)
-            self.effects.outputs.append(record)
-            self._grow(record)
-        elif len(targets) == 1:
-            self._send(targets[0], params, where)
-        else:
-            self._fan_out(targets, params, where)
-        self.emitted[event] = self.emitted.get(event, 0) + 1
-
-    def _fan_out(self, targets: tuple[Target, ...], params: dict[str, Any], where: str) -> None:
-        # All are encoded before one is collected: an emission takes effect as a whole. Equal params
-        # are encoded once.
-        shared: bytes | None = None
-        ready: list[tuple[Target, str, bytes]] = []
-        for target in targets:
-            mapped = target.connection.apply(params)
-            if mapped is not params:
-                ready.append((target, target.mode(mapped, where), self._encode(mapped, where)))
-                continue
-            if shared is None:
-                shared = self._encode(params, where)
-            ready.append((target, target.mode(params, where), shared))
-        for item in ready:
-            self._collect(*item)
-
-    def _send(self, target: Target, params: dict[str, Any], where: str) -> None:
-        mapped = target.connection.apply(params)
-        self._collect(target, target.mode(mapped, where), self._encode(mapped, where))
-
-    def _encode(self, params: dict[str, Any], where: str) -> bytes:
-        return invocation_record(self.number, encode_payload(params, self.limit, where))
-
-    def _collect(self, target: Target, mode: str, record: bytes) -> None:
-        self.effects.children.append((target.routine_index, target.slot_index, mode, record))
-        self._grow(record)
-
-    def _grow(self, record: bytes) -> None:
-        effects = self.effects
-        self._collected_bytes += len(record)
-        collected = len(effects.children) + len(effects.outputs)
-        if collected >= STAGED_EMISSIONS or self._collected_bytes >= STAGED_BYTES:
-            self._stage()
-
     def finish(self) -> None:
         """Complete ``effects``: the handler has returned."""
+        super().finish()
         self.effects.stats = [(op, field, change) for field, (op, change) in self._stats.items()]
-        # Outputs stay behind those that were emitted before them.
-        if NOBODY in self.effects.staged and self.effects.outputs:
-            self._stage()
-
-    def _stage(self) -> None:
-        """Move what is collected to the store, where it waits for the commit unseen."""
-        effects = self.effects
-        children = [*effects.children, *((NOBODY, 0, "", record) for record in effects.outputs)]
-        effects.children, effects.outputs = [], []
-        self._collected_bytes = 0
-        staged = effects.staged
-        self._surroundings.stage(self, children, sum(staged.values()))
-        for routine, *_ in children:
-            staged[routine] = staged.get(routine, 0) + 1
 
     def start(
         self, flow: Any, entry_routine_id: str, params: dict[str, Any] | None, event: str
     ) -> str:
         """Collect a job to start, and the invocation that waits for its end."""
+        with self._lock:
+            self.expect_open("start", entry_routine_id)
+            return self._start(flow, entry_routine_id, params, event)
+
+    def _start(
+        self, flow: Any, entry_routine_id: str, params: dict[str, Any] | None, event: str
+    ) -> str:
         if len(self.effects.jobs) >= MOST_STARTED:
             raise EmissionError(
                 f"{self.routine.id}.start: a handler can start {MOST_STARTED} jobs; emit to a "
@@ -237,6 +163,11 @@ class Delivery:
 
     def record_stat(self, op: str, name: str | None, value: Any) -> None:
         """Collect a change of a stat: ``set``, ``add`` or ``reset``."""
+        with self._lock:
+            self.expect_open("stats", name)
+            self._record_stat(op, name, value)
+
+    def _record_stat(self, op: str, name: str | None, value: Any) -> None:
         field = f"{self.routine.index}.{name}"
         if not field.isascii():
             encode_payload({field: None}, self.limit, f"{self.routine.id}: the name of a stat")
@@ -282,6 +213,7 @@ class Delivery:
 
     def reset_slot(self, slot: str) -> None:
         found = self._slot(slot)
+        self.expect_open("reset_slot", slot)
         if found is self.slot and found.merges:
             self.effects.resets.append((f"{self.routine.index}.{found.index}", self.position))
         else:

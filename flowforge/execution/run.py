@@ -61,6 +61,7 @@ def run(delivery: Delivery, worker: str) -> Outcome:
             raise
         return failed(delivery, worker, error, began)
     finally:
+        delivery.closed = True
         current.reset(token)
     micros = _micros(began)
     return Outcome("completed", micros, _details(delivery, worker, micros, None), delivery.effects)

@@ -16,6 +16,9 @@ from flowforge.store.keys import Keys
 from flowforge.store.link import Argument, Link
 from flowforge.store.scripts import SCRIPTS
 
+#: What follows an attempt in the name of the list of its staged outputs.
+OUTPUTS = "/o"
+
 
 class NewJob(NamedTuple):
     """What differs between jobs that are submitted together."""
@@ -167,7 +170,8 @@ class Store:
         self, job_id: str, tag: str, token: str, outcome: str, micros: int, details: bytes,
         effects: Effects, then: NextClaim | None = None,
     ) -> tuple[str, Granted | None]:  # fmt: skip
-        """``ok``, or why nothing was accepted: ``done, stale, gone, dropped``.
+        """``ok``, or why nothing was accepted: ``done, stale, gone, dropped``, or ``incomplete``
+        when the store no longer has all that was staged.
 
         With ``then`` also what was claimed next; None when the lists are empty, or hold something
         that is no invocation.
@@ -176,15 +180,15 @@ class Store:
         arguments.append(len(effects.children))
         for child in effects.children:
             arguments += child
+        arguments.append(len(effects.staged))
+        for routine, count in effects.staged.items():
+            arguments += (routine, count)
         arguments.append(len(effects.outputs))
         arguments += effects.outputs
         for changes in (effects.stats, effects.resets):
             arguments.append(len(changes))
             for change in changes:
                 arguments += change
-        arguments.append(len(effects.staged))
-        for routine, count in effects.staged.items():
-            arguments += (routine, count)
         arguments.append(len(effects.jobs))
         for started in effects.jobs:
             arguments += started
@@ -213,16 +217,24 @@ class Store:
     def stage(
         self, job_id: str, tag: str, token: str, children: Sequence[Child], already: int
     ) -> str:
-        """Keep children for the commit of this attempt: ``ok``, or ``stale`` when it cannot be.
+        """Keep children for the commit of this attempt: ``ok``, or ``stale`` when it cannot be, or
+        ``incomplete`` when the store does not have what the attempt had staged before.
 
-        ``already``: how many this attempt has staged before.
+        ``already``: how many that is. A part may be staged again when it is not known whether it
+        has been.
         """
         items = [
             b"%d %d %d %s%s" % (routine, slot, len(packed), packed, record)
             for routine, slot, mode, record in children
             for packed in (mode.encode(),)
         ]
-        return str(self.run("stage", job_id, tag, token, already, *items).decode())
+        return str(self.run("stage", job_id, tag, token, "", already, *items).decode())
+
+    def stage_outputs(
+        self, job_id: str, tag: str, token: str, outputs: Sequence[bytes], already: int
+    ) -> str:
+        """The same for outputs, which are counted on their own."""
+        return str(self.run("stage", job_id, tag, token, OUTPUTS, already, *outputs).decode())
 
     def retry_later(
         self, job_id: str, tag: str, token: str, delay_ms: int, micros: int, details: bytes
@@ -281,6 +293,15 @@ class Store:
     def cancel(self, job_id: str, reason: str) -> str:
         """``ok``, ``gone`` or the terminal status that forbids it."""
         return self._control("cancel", job_id, reason, pack_record(reason))
+
+    def note(self, job_id: str, record: bytes) -> str:
+        """Add a note of the user's own to the history: ``ok``, ``gone``, ``newer``."""
+        return self._control("note", job_id, record)
+
+    def annotate(self, job_id: str, data: dict[str, bytes]) -> str:
+        """Keep data of the user's own by ``<routine id>\\0<name>``: ``ok``, ``gone``, ``newer``."""
+        pairs = [part for pair in data.items() for part in pair]
+        return str(self.run("annotate", job_id, *pairs).decode())
 
     def _control(self, name: str, *arguments: Argument) -> str:
         # The link sends a request again when its reply is lost: it is told by its number.

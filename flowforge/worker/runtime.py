@@ -43,6 +43,9 @@ _PLANS = 256
 #: Deliveries to a fleet's workers that do not know the class before the job fails.
 MAX_UNKNOWN = 3
 
+#: Why an attempt that emitted much does not count.
+INCOMPLETE = "the server no longer has all that this attempt had staged of its emissions"
+
 #: Seconds until another worker gets an invocation that this one cannot run.
 RELEASE_DELAY = 1.0
 
@@ -268,9 +271,22 @@ class Runtime:
             )  # fmt: skip
             if error is not None and answer == "ok":
                 _warn_of(delivery, outcome.kind, error)
-        if answer != "ok":
+        if answer == "incomplete":
+            self._run_again(delivery, token)
+        elif answer != "ok":
             logger.info("%s of %s/%s not accepted: %s", outcome.kind, job_id, tag, answer)
         return ended
+
+    def _run_again(self, delivery: Delivery, token: str) -> None:
+        """Give an attempt back whose staged emissions are lost; the job fails if that goes on."""
+        logger.error("%s/%s has to run again: %s", delivery.job_id, delivery.tag, INCOMPLETE)
+        error = ["IncompleteEmission", INCOMPLETE, ""]
+        details = pack_record(self.worker, delivery.attempt, 0, {}, None, error)
+        problem = pack_record({"type": error[0], "message": INCOMPLETE})
+        self.store.release(
+            delivery.job_id, delivery.tag, token, int(RELEASE_DELAY * 1000), details, MAX_UNKNOWN,
+            INCOMPLETE, problem,
+        )  # fmt: skip
 
     def _next_claim(self, lists: Sequence[str]) -> NextClaim | None:
         if not lists or self._isolation.closed:
@@ -357,15 +373,30 @@ class Runtime:
         raw = self.store.link.call("HGET", key, "checkpoint")
         return None if raw is None else unpack_record(raw, f"checkpoint of job {job_id}", 1)[0]
 
-    def stage(self, delivery: Delivery, children: list[Child], already: int) -> None:
+    def stage(self, delivery: Delivery, children: Sequence[Child], already: int) -> None:
         """Keep part of a large emission in the store until the commit."""
         answer = self.store.stage(delivery.job_id, delivery.tag, delivery.token, children, already)
-        if answer != "ok":
-            delivery.cancelled = True
-            raise LeaseLostError(
-                f"{delivery.routine.id}.{delivery.slot.name}: the lease of this attempt was lost "
-                "or its job has ended, so nothing that it emits can count"
-            )
+        self._expect_staged(delivery, answer)
+
+    def stage_outputs(self, delivery: Delivery, outputs: Sequence[bytes], already: int) -> None:
+        """The same for outputs, which nothing has to wait for once they are committed."""
+        answer = self.store.stage_outputs(
+            delivery.job_id, delivery.tag, delivery.token, outputs, already
+        )
+        self._expect_staged(delivery, answer)
+
+    def _expect_staged(self, delivery: Delivery, answer: str) -> None:
+        if answer == "ok":
+            return
+        # The attempt is given back: whatever it emits further would be emitted without this part.
+        delivery.cancelled = True
+        where = f"{delivery.routine.id}.{delivery.slot.name}"
+        if answer == "incomplete":
+            raise LeaseLostError(f"{where}: {INCOMPLETE}, so the handler has to run again")
+        raise LeaseLostError(
+            f"{where}: the lease of this attempt was lost or its job has ended, so nothing that it "
+            "emits can count"
+        )
 
     def slot_data(self, delivery: Delivery, slot: PlannedSlot) -> dict[str, Any]:
         """What a slot holds now: merged, or the latest payload."""

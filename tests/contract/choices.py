@@ -136,7 +136,9 @@ class Choices(RuleBasedStateMachine):
 
     def effects(self, job: Job, tag: str, token: str, done: Done) -> Effects:
         """What a worker collects of a handler."""
-        staged = Counter(item.routine for item in self.model.parts.get((job.id, tag, token), []))
+        # An attempt that has failed commits nothing of what it emitted.
+        parts = self.model.parts_of(job, tag, token) if done.outcome == "completed" else []
+        staged = Counter(item.routine for part in parts for item in part)
         resets = [(slot, -1) for slot in done.resets]
         about = job.uncommitted.get(tag, b"")
         if about.startswith(b"J"):

@@ -95,7 +95,8 @@ def _compare_places(stored: Stored, model: Model, lists: list[str]) -> None:
     pushes = {name: int(n) for name, n in stored.hash("sequences").items()}
     assert [pushes.get(name, 0) for name in lists] == model.pushes
     for attempt, items in model.parts.items():
-        assert stored.raw("part", "/".join(attempt)) == len(items)
+        there = len(items) + model.damaged.get(attempt, 0)
+        assert stored.raw("part", "/".join(attempt)) == there
 
 
 def _compare_job(stored: Stored, model: Model, job: Job) -> None:
@@ -133,12 +134,13 @@ def _check_counters(row: dict[str, bytes], model: Model, job: Job) -> None:
     assert running == model.running(job)
     assert waiting == len(job.backlog)
     assert timers == model.waiting_timers(job)
-    assert staged == len(job.staged)
+    assert staged == len(job.staged) + job.staged_outputs
     assert queued + running + waiting + timers + len(job.children) == len(job.uncommitted)
     assert queued + running <= job.plan.window
     if job.live and job.parent is None:
         # Nothing waits for room that is there.
         assert not (job.backlog or job.staged) or model.room(job) <= 0
+        assert not job.staged_outputs
 
 
 def _check_staged(stored: Stored, model: Model, job: Job) -> None:
@@ -150,7 +152,8 @@ def _check_staged(stored: Stored, model: Model, job: Job) -> None:
     committed = [
         "/".join(attempt) for attempt in model.stagers - model.parts.keys() if attempt[0] == job.id
     ]
-    assert sum(stored.raw("part", attempt) for attempt in committed) == len(job.staged)
+    kept = len(job.staged) + job.staged_outputs
+    assert sum(stored.raw("part", attempt) for attempt in committed) == kept
 
 
 def _check_merges(stored: Stored, job: Job) -> None:

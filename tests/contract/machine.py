@@ -8,10 +8,11 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from flowforge.store.store import NextClaim
+from flowforge.store.store import OUTPUTS, NextClaim
 from tests.contract.bench import LONG
 from tests.contract.choices import PLANS, Choices
 from tests.contract.comparison import compare, end_of
+from tests.contract.passing import end_everything
 from tests.contract.reference.jobs import ENDED, Job, Plan
 from tests.contract.reference.model import MOST, Done
 
@@ -142,15 +143,32 @@ class Transitions(Choices):
         job, tag, token = self.leased(data)
         part = self.emission(data, job, tag, least=1)
         part += self.items([(i.routine, i.slot, i.mode) for i in part] * (fold - 1))
-        part += self.outputs(data.draw(st.integers(0, 3), "outputs"))
-        already = len(self.model.parts.get((job.id, tag, token), []))
-        expected = self.model.stage(job, tag, token, part, already) if part else "ok"
-        for _ in range(2 if part else 0):
-            assert self._send_part(job, tag, token, part, already) == expected
+        outputs = self.outputs(data.draw(st.integers(0, 3), "outputs"))
+        for kind, items in (("", part), (OUTPUTS, outputs)):
+            already = len(self.model.parts.get((job.id, tag, token + kind), []))
+            expected = self.model.stage(job, tag, token, items, already, kind) if items else "ok"
+            for _ in range(2 if items else 0):
+                assert self._send_part(job, tag, token, items, already, kind) == expected
         if commits:
             self._commit(job, tag, token, Done(children=self.emission(data, job, tag, most=1)))
 
-    def _send_part(self, job: Job, tag: str, token: str, part: Any, already: int) -> str:
+    @precondition(lambda self: self.model.parts)
+    @rule(data=st.data(), kept=st.booleans())
+    def lose_staged(self, data: st.DataObject, kept: bool) -> None:
+        """The server loses the last item that an attempt has staged, or has one too many."""
+        attempt = data.draw(st.sampled_from(sorted(self.model.parts)), "attempt")
+        key = self.bench.key("segment", "/".join(attempt))
+        if attempt in self.model.damaged:
+            return
+        self.bench.link.call(*(("RPUSH", key, b"rubbish") if kept else ("RPOP", key)))
+        self.model.damage(attempt, kept)
+
+    def _send_part(
+        self, job: Job, tag: str, token: str, part: Any, already: int, kind: str = ""
+    ) -> str:
+        if kind == OUTPUTS:
+            outputs = [item.record for item in part]
+            return self.bench.store.stage_outputs(job.id, tag, token, outputs, already)
         children = [(item.routine, item.slot, item.mode, item.record) for item in part]
         return self.bench.store.stage(job.id, tag, token, children, already)
 
@@ -362,6 +380,11 @@ class Transitions(Choices):
     def pop_all(self, number: int) -> None:
         while self.model.lists[number]:
             self.pop(number)
+
+    def teardown(self) -> None:
+        """When all has ended and its time has passed, the server is as it was at first."""
+        left = end_everything(self.bench, self.model.jobs, self.lists)
+        assert left == set(), sorted(left)
 
     # --- what must hold after each -------------------------------------------------------
 

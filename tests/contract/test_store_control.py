@@ -301,3 +301,56 @@ def test_a_dropped_entry_is_told(bench: Bench) -> None:
         f"backlog {job}/x: no invocation".encode(),
         b"1",
     ]
+
+
+# --- what users add ------------------------------------------------------------------------
+
+
+def test_pause_points_are_capped(bench: Bench) -> None:
+    """The latest are kept, as many as entries of the history: a job may be paused for ever."""
+    job = bench.submit(history_limit=3)
+    for number in range(5):
+        bench.pause(job, f"reason {number}")
+    points = bench.link.call("LRANGE", bench.key("pauses", job), 0, -1)
+    assert [point.partition(b" ")[2] for point in points] == [
+        pack_record(f"reason {number}", False, None) for number in (2, 3, 4)
+    ]
+
+
+def add_a_note(bench: Bench, job: str) -> str:
+    return bench.store.note(job, b"record")
+
+
+def add_data(bench: Bench, job: str) -> str:
+    return bench.store.annotate(job, {"one\0name": b"value"})
+
+
+ADDITIONS = {"history": add_a_note, "routine_data": add_data}
+
+
+@pytest.mark.parametrize("key", ADDITIONS)
+def test_what_users_add_lives_as_long_as_the_job(bench: Bench, key: str) -> None:
+    """Without an end while the job lives; with the job's own time when it has ended."""
+    job = bench.submit()
+    assert ADDITIONS[key](bench, job) == "ok"
+    assert bench.link.call("PTTL", bench.key(key, job)) == -1
+    bench.store.cancel(job, "")
+    bench.link.call("DEL", bench.key(key, job))
+    assert ADDITIONS[key](bench, job) == "ok"
+    left = bench.link.call("PTTL", bench.key("job", job))
+    assert 0 < bench.link.call("PTTL", bench.key(key, job)) <= left
+
+
+@pytest.mark.parametrize("key", ADDITIONS)
+def test_nothing_is_added_to_a_job_that_is_gone(bench: Bench, key: str) -> None:
+    """A key without a job would stay for ever."""
+    assert ADDITIONS[key](bench, "never") == "gone"
+    assert bench.every_key() == set()
+
+
+def test_a_note_that_is_sent_again_is_added_once(bench: Bench) -> None:
+    """Also when others have been added meanwhile; the next note is another one."""
+    job = bench.submit()
+    for request in ("a", "b", "a", "c", "b"):
+        assert bench.store.run("note", job, b"record", request) == b"ok"
+    assert [kind for kind, _ in bench.history(job)] == ["recorded"] * 3

@@ -86,7 +86,7 @@ def test_a_due_timer_of_a_failed_job_waits_for_the_retry(bench: Bench) -> None:
 
 
 def test_timers_of_cancelled_and_forgotten_jobs_go(bench: Bench) -> None:
-    """A timer without a live job is removed and does nothing."""
+    """A cancelled job takes its timers along; one without a job is removed and does nothing."""
     cancelled, forgotten = bench.submit(), bench.submit()
     for job in (cancelled, forgotten):
         bench.start(job)
@@ -94,7 +94,8 @@ def test_timers_of_cancelled_and_forgotten_jobs_go(bench: Bench) -> None:
     bench.store.cancel(cancelled, "")
     bench.link.call("DEL", bench.key("job", forgotten))
     pushed = bench.sent()
-    assert bench.store.release_due(10) == (2, -1)
+    assert list(bench.members("timers")) == [f"{forgotten}/1.0.0"]
+    assert bench.store.release_due(10) == (1, -1)
     assert bench.sent() == pushed
     assert bench.status(cancelled) == "cancelled"
 

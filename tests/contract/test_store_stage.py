@@ -50,8 +50,7 @@ def test_staged_outputs_become_visible_after_the_commit(bench: Bench) -> None:
     """In their order, behind those of the commit; as many as the job keeps, and all are counted."""
     job = bench.submit(output_limit=4)
     bench.start(job)
-    parts = [(NOBODY, 0, "", name) for name in (b"b", b"c", b"d", b"e")]
-    assert bench.store.stage(job, "1.0.0", "t", parts, 0) == "ok"
+    assert bench.store.stage_outputs(job, "1.0.0", "t", [b"b", b"c", b"d", b"e"], 0) == "ok"
     assert bench.outputs(job) == []
     assert bench.commit(job, outputs=[b"a"], staged={NOBODY: 4}) == "ok"
     assert bench.outputs(job) == [b"a", b"b", b"c", b"d"]
@@ -64,7 +63,7 @@ def test_staged_outputs_hold_up_no_join(bench: Bench) -> None:
     """They are nothing that is outstanding: no routine will deliver because of them."""
     job = bench.submit("1.0 all 0 fail 0\n")
     bench.start(job)
-    bench.store.stage(job, "1.0.0", "t", [(NOBODY, 0, "", b"x")] * 3, 0)
+    bench.store.stage_outputs(job, "1.0.0", "t", [b"x"] * 3, 0)
     bench.commit(job, children=[(1, 0, "j0:")], staged={NOBODY: 3})
     assert bench.tags(job) == {"2.1.0"}
     assert "0" not in bench.hash("outstanding", job)
@@ -75,7 +74,7 @@ def test_many_staged_outputs_are_released_by_the_upkeep(bench: Bench) -> None:
     """One script releases some hundreds; the job is not complete before all are there."""
     job = bench.submit(output_limit=10_000)
     bench.start(job)
-    bench.store.stage(job, "1.0.0", "t", [(NOBODY, 0, "", b"x")] * 2500, 0)
+    bench.store.stage_outputs(job, "1.0.0", "t", [b"x"] * 2500, 0)
     bench.commit(job, staged={NOBODY: 2500})
     assert 100 < len(bench.outputs(job)) < 1000
     assert bench.status(job) == "running"
@@ -96,6 +95,76 @@ def test_staged_children_respect_the_window(bench: Bench) -> None:
     assert len(run_all(bench, job)) == 5
     assert bench.status(job) == "completed"
     assert segments(bench) == []
+
+
+def test_staged_outputs_wait_for_no_room(bench: Bench) -> None:
+    """They start nothing, so a job that has all its handlers running shows them all the same."""
+    job = bench.submit(window=1)
+    bench.start(job)
+    bench.stage(job, FIVE)
+    bench.store.stage_outputs(job, "1.0.0", "t", [b"a", b"b"], 0)
+    bench.commit(job, children=[(0, 1, "")], staged={1: 5, NOBODY: 2})
+    assert bench.counters(job)[:3] == (1, 0, 0)
+    assert bench.outputs(job) == [b"a", b"b"]
+    assert bench.row(job)["staged"] == "5"
+    assert len(run_all(bench, job)) == 6
+    assert bench.status(job) == "completed"
+
+
+@pytest.mark.parametrize("already", [0, 3, 4, 6])
+def test_a_part_is_taken_for_a_repeat_only_if_it_fits(bench: Bench, already: int) -> None:
+    """What does not end where the store's part ends is another part, not the same again."""
+    job = bench.submit()
+    bench.start(job)
+    bench.stage(job, FIVE)
+    before = bench.snapshot()
+    assert bench.stage(job, FIVE[:3], already=already) == "incomplete"
+    assert bench.snapshot() == before
+    assert bench.stage(job, FIVE[:3], already=2) == "ok"
+    assert bench.snapshot() == before
+
+
+@pytest.mark.parametrize("there", [4, 6])
+def test_a_commit_is_refused_without_all_that_was_staged(bench: Bench, there: int) -> None:
+    """Nothing of it is made: the attempt is still there to be run again."""
+    job = bench.submit()
+    bench.start(job)
+    bench.stage(job, FIVE)
+    (segment,) = segments(bench)
+    bench.link.call(*(("LPOP", segment) if there == 4 else ("RPUSH", segment, b"x")))
+    before = bench.snapshot()
+    assert bench.commit(job, children=[(0, 1, "")], staged={1: 5}) == "incomplete"
+    assert bench.snapshot() == before
+    assert bench.release(job) == "ok"
+    assert segments(bench) == []
+
+
+def test_a_job_whose_staged_work_is_lost_fails(bench: Bench) -> None:
+    """It would complete with work undone otherwise; it fails again when it is retried."""
+    job = bench.submit(window=2)
+    bench.start(job)
+    bench.stage(job, FIVE)
+    bench.commit(job, staged={1: 5})
+    bench.link.call("DEL", *segments(bench))
+    bench.start(job, "2.1.0")
+    bench.commit(job, "2.1.0")
+    assert bench.status(job) == "failed"
+    assert bench.hash("job", job)["error"] == b"missing 3"
+    assert bench.store.retry(job) == "ok"
+    assert bench.status(job) == "failed"
+
+
+@pytest.mark.parametrize("outcome", ["error_continued", "skipped"])
+def test_what_a_passed_over_attempt_staged_is_removed(bench: Bench, outcome: str) -> None:
+    """It commits without its emissions: nobody would remove them later."""
+    job = bench.submit()
+    bench.start(job)
+    bench.stage(job, FIVE)
+    bench.store.stage_outputs(job, "1.0.0", "t", [b"x"], 0)
+    assert len(segments(bench)) == 2
+    assert bench.commit(job, outcome=outcome) == "ok"
+    assert segments(bench) == []
+    assert bench.status(job) == "completed"
 
 
 def test_existing_work_goes_before_staged_work(bench: Bench) -> None:

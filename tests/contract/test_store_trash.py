@@ -54,6 +54,20 @@ def test_a_large_hash_of_a_job_that_ends_is_taken_away_in_pieces(bench: Bench) -
     assert not [key for key in bench.every_key() if ":x:" in key or key.endswith("trash")]
 
 
+def test_timers_go_with_what_they_are_for(bench: Bench) -> None:
+    """Those of many open joins and many retries are taken back piece by piece."""
+    job = bench.submit(f"1.0 count {LONG} fail 0\n", window=MANY)
+    bench.start(job)
+    bench.commit(job, children=[*[(1, 0, f"j9:{n}") for n in range(MANY)], *[(0, 1, "")] * MANY])
+    for number in range(MANY + 2, 2 * MANY + 2):
+        bench.start(job, f"{number}.0.1")
+        bench.retry_later(job, f"{number}.0.1", delay=LONG)
+    assert len(bench.members("timers")) == 2 * MANY
+    bench.store.cancel(job, "")
+    assert dispose(bench, 500) > 4
+    assert bench.members("timers") == {}
+
+
 def test_small_hashes_are_removed_at_once(bench: Bench) -> None:
     """They are no work for the upkeep."""
     job = start(bench, 2, others=20)

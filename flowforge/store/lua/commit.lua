@@ -1,17 +1,19 @@
 -- Accepts what an invocation did: its end, its emissions, its outputs, its stats; exactly once.
 -- In:  id, tag, token, outcome (completed, error_continued, skipped), micros, packed details,
---      number of children, then r, s, mode, record each; number of outputs, then a record each;
+--      number of children, then r, s, mode, record each;
+--      number of routines with staged children, then routine (-1: outputs), how many each;
+--      number of outputs, then a record each;
 --      number of stat changes, then op (add, number, set, reset), field, value each;
 --      number of slot resets, then r.s, k (-1: all so far) each; or '', k: items of a join done;
---      number of routines with staged children, then routine (-1: outputs), how many each;
 --      number of jobs to start, then what submit takes of each (from definition hash to entry
 --      text), id, mode, record, record of the invocation that waits for it, number of definition
 --      fields and values, and these;
 --      to go on with the next message: token, lease ms, broker lists in order, else nothing
 -- Out: {'ok' | 'done' (was committed before) | 'stale' (another claim is valid) | 'gone'
---      | 'dropped' (the job has ended) | 'newer' (a later release's job)}, and behind 'ok' what was claimed next, if anything:
---      id, tag, record, claims, lost, definition hash
---@include base, push, join, deliver, trash, family, history, finish, create, lease, next
+--      | 'dropped' (the job has ended) | 'newer' (a later release's job)
+--      | 'incomplete' (what was staged is not all there: nothing is committed)}, and behind 'ok' what was
+--      claimed next, if anything: id, tag, record, claims, lost, definition hash
+--@include base, push, join, deliver, trash, family, history, finish, create, lease, staged, next
 local id, tag, token, outcome = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local micros, details = tonumber(ARGV[6]), ARGV[7]
 local at = 8
@@ -30,6 +32,10 @@ for _ = 1, children do
   route(job, ARGV[at], ARGV[at + 1])
   at = at + 4
 end
+-- {routine, how many} each.
+local staged = {}
+for i = 1, tonumber(take()) do staged[i] = { take(), tonumber(take()) } end
+if staged[1] and not is_all_there(id, tag, token, staged) then return { 'incomplete' } end
 if not take_lease(id, tag, token) then return { why_no_lease(id, tag) } end
 
 hold_saves()
@@ -91,12 +97,10 @@ for _ = 1, tonumber(take()) do
   if slot ~= '' and k > base then call('HSET', k_merges(id), slot .. '.base', k) end
 end
 
-local staged = tonumber(take())
-if staged > 0 then call('RPUSH', k_segments(id), id .. '/' .. tag .. '/' .. token) end
-for _ = 1, staged do
-  local r, count = take(), tonumber(take())
-  job.staged = job.staged + count
-  if job.joins and r ~= NOBODY then call('HINCRBY', k_outstanding(id), r, count) end
+if staged[1] then
+  adopt_staged(job, tag, token, staged)
+elseif outcome ~= 'completed' then
+  drop_staged(id, tag, token)
 end
 
 local started = {}

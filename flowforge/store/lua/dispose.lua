@@ -1,7 +1,7 @@
 -- Takes a piece of what is in the trash away.
 -- In:  most, the number of fields
 -- Out: 1, or 0 when the trash is empty
---@include base, damaged
+--@include base, trash, damaged
 local most = tonumber(ARGV[2])
 
 -- Segments removed at once; each is a list of up to 200 records.
@@ -26,6 +26,7 @@ local function take_away()
       call('ZREMRANGEBYRANK', key, 0, most - 1)
     elseif kind == 'hash' then
       fields = call('HRANDFIELD', key, most) or {}
+      take_back_timers(entry, key, fields)
     elseif kind ~= 'none' then
       error('a ' .. kind .. ' is in the trash')
     end

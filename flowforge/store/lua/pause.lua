@@ -15,6 +15,7 @@ if job.status ~= 'paused' then set_status(job, 'paused') end
 call('HSET', k_job(id), 'reason', reason)
 if checkpoint ~= '' then call('HSET', k_job(id), 'checkpoint', checkpoint) end
 call('RPUSH', k_pauses(id), now .. ' ' .. point)
+call('LTRIM', k_pauses(id), -job.history_limit, -1)
 remember(job, 'paused', '', point)
 save_job(job, now)
 if job.running == 0 then notify(job) end

@@ -1,16 +1,22 @@
 -- Keeps part of a large emission outside the worker's memory. Nothing of it is visible before the
 -- commit of the attempt; it is dropped when the attempt ends otherwise.
--- In:  id, tag, token, how many are staged already, then the children: 'r s length mode record' each, with the
---      mode's length, and no blank between mode and record; routine -1: an output of the job
+-- In:  id, tag, token, '' for children or '/o' for outputs, how many of them are staged already, then the
+--      children: 'r s length mode record' each, with the mode's length, and no blank between mode and
+--      record; or the records of the outputs
 -- Out: 'ok' | 'stale' (the lease is lost or the job has ended)
+--      | 'incomplete' (what was staged before is not all there)
 --@include base
-local id, tag, token = ARGV[2], ARGV[3], ARGV[4]
+local id, tag, token, kind, already = ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local attempt = id .. '/' .. tag .. '/' .. token
 if not call('ZSCORE', k_leases(), attempt) then return 'stale' end
 local status = call('HGET', k_job(id), 'status')
 if not status or ENDED[status] then return 'stale' end
--- A reply that was lost makes the caller send the same part again.
-if call('LLEN', k_segment(attempt)) == tonumber(ARGV[5]) then
-  for i = 6, #ARGV do call('RPUSH', k_segment(attempt), ARGV[i]) end
+local segment = attempt .. kind
+local there = call('LLEN', k_segment(segment))
+if there == already then
+  for i = 7, #ARGV do call('RPUSH', k_segment(segment), ARGV[i]) end
+elseif there ~= already + #ARGV - 6 then
+  -- A reply that was lost makes the caller send the same part again, which is then all there.
+  return 'incomplete'
 end
 return 'ok'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from flowforge.execution.effects import NOBODY
 from tests.contract.bench import WAITING_SLOT
 from tests.contract.reference.flow import RULES
 from tests.contract.reference.jobs import ENDED, Item, Job, Plan
@@ -37,14 +36,14 @@ class Ending(Joining):
             return
         while job.backlog and self.room(job) > 0:
             self.push(job, job.backlog.pop(0))
-        if job.staged and not job.backlog:
-            while job.staged and self.room(job) > 0:
-                item = job.staged.pop(0)
-                if item.routine == NOBODY:
-                    self.put_out(job, 1)
-                else:
-                    self.deliver(job, item)
-            self.fire_complete(job)
+        if not job.staged and not job.staged_outputs:
+            return
+        # Outputs need no room.
+        self.put_out(job, job.staged_outputs)
+        job.staged_outputs = 0
+        while job.staged and not job.backlog and self.room(job) > 0:
+            self.deliver(job, job.staged.pop(0))
+        self.fire_complete(job)
 
     def put_out(self, job: Job, number: int) -> None:
         job.outputs = min(OUTPUT_LIMIT, job.outputs + number)
@@ -53,7 +52,7 @@ class Ending(Joining):
         if not job.live:
             return
         self.top_up(job)
-        if job.staged or job.uncommitted:
+        if job.staged or job.staged_outputs or job.uncommitted:
             return
         if job.open:
             self.resolve_open(job)
@@ -86,6 +85,8 @@ class Ending(Joining):
 
     def cancel_for_good(self, job: Job) -> None:
         job.history["cancelled"] += 1
+        for timer in [t for t in self.timers if t[0] == job.id and t[1] != "look"]:
+            del self.timers[timer]
         self.end(job, "cancelled")
 
     def end(self, job: Job, status: str) -> None:
@@ -101,6 +102,7 @@ class Ending(Joining):
                 job.late,
             ):  # fmt: skip
                 work.clear()
+            job.staged_outputs = 0
         self.report(job)
 
     # --- family --------------------------------------------------------------------------

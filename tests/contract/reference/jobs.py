@@ -76,6 +76,7 @@ class Job:
     outputs: int = 0
     #: Committed emissions that are not released yet, oldest first.
     staged: list[Item] = field(default_factory=list)
+    staged_outputs: int = 0
     #: Joins that were late while the job could not go on: number and r.s/key.
     late: list[str] = field(default_factory=list)
     #: Open joins by slot and key, and the items of those that are not handled, by number.

@@ -40,6 +40,7 @@ class Joining(Places):
         """Hand the items over: once, since the join is no longer open then."""
         slot, _, key = field.partition("/")
         collection = job.open.pop(field)
+        self.timers.pop((job.id, "join", f"{collection.number} {field}"), None)
         tag = f"{collection.number}.{slot}"
         assert tag not in job.tags, "a collection fired twice"
         job.tags.append(tag)
@@ -54,7 +55,7 @@ class Joining(Places):
 
     def fire_complete(self, job: Job) -> None:
         """Joins of everything fire when nothing above them is outstanding."""
-        if job.staged:
+        if job.staged or job.staged_outputs:
             return
         complete = [
             field

@@ -12,8 +12,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from flowforge.store.store import OUTPUTS
 from tests.contract.reference.ending import Ending
 from tests.contract.reference.jobs import ENDED, Attempts, Item, Job, Lease, Member, Plan
+from tests.contract.reference.places import Attempt
 
 #: A lost delivery too many (reclaim), or one worker too many without the class (give_back).
 MOST = 3
@@ -86,14 +88,34 @@ class Model(Ending):
         return ""
 
     def _discard(self, job: Job, tag: str, token: str) -> None:
-        self.parts.pop((job.id, tag, token), None)
+        self.drop_parts(job, tag, token)
         job.closed["dropped"] += 1
         if job.status == "failed":
             unknown = job.attempts.get(tag, Attempts()).unknown
             job.attempts[tag] = Attempts(unknown=unknown)
             job.backlog.append(tag)
 
+    def parts_of(self, job: Job, tag: str, token: str) -> list[list[Item]]:
+        """What an attempt has staged: children, outputs."""
+        return [self.parts.get((job.id, tag, token + kind), []) for kind in ("", OUTPUTS)]
+
+    def drop_parts(self, job: Job, tag: str, token: str) -> None:
+        for kind in ("", OUTPUTS):
+            self.parts.pop((job.id, tag, token + kind), None)
+            self.damaged.pop((job.id, tag, token + kind), None)
+
+    def damage(self, attempt: Attempt, more: bool) -> None:
+        """One item too many or too few."""
+        self.damaged[attempt] = self.damaged.get(attempt, 0) + (1 if more else -1)
+
+    def _is_damaged(self, job: Job, tag: str, token: str) -> bool:
+        return any(self.damaged.get((job.id, tag, token + kind)) for kind in ("", OUTPUTS))
+
     def commit(self, job: Job, tag: str, token: str, done: Done) -> str:
+        lease = self.leases.get((job.id, tag))
+        held = lease is not None and lease.token == token and done.outcome == "completed"
+        if held and any(self.parts_of(job, tag, token)) and self._is_damaged(job, tag, token):
+            return "incomplete"
         refused = self._take_lease(job, tag, token)
         if refused:
             return refused
@@ -108,7 +130,11 @@ class Model(Ending):
             job.base[slot] = job.merged[slot]
         # The items of a join go with the commit of its handler.
         job.collected.pop(int(tag.partition(".")[0]), None)
-        job.staged += self.parts.pop((job.id, tag, token), [])
+        children, outputs = self.parts_of(job, tag, token)
+        self.drop_parts(job, tag, token)
+        if done.outcome == "completed":
+            job.staged += children
+            job.staged_outputs += len(outputs)
         waiters = [self.wait_for(job, tag, plan.id, record) for plan, record in done.jobs]
         self.fire_complete(job)
         self.settle(job)
@@ -126,14 +152,20 @@ class Model(Ending):
                 return job_id, tag
         return None
 
-    def stage(self, job: Job, tag: str, token: str, items: Sequence[Item], already: int) -> str:
+    def stage(
+        self, job: Job, tag: str, token: str, items: Sequence[Item], already: int, kind: str = ""
+    ) -> str:
         lease = self.leases.get((job.id, tag))
         if lease is None or lease.token != token or job.status in ENDED:
             return "stale"
-        part = self.parts.setdefault((job.id, tag, token), [])
-        self.stagers.add((job.id, tag, token))
-        if len(part) == already:
-            part += items
+        attempt = (job.id, tag, token + kind)
+        part = self.parts.get(attempt, [])
+        there = len(part) + self.damaged.get(attempt, 0)
+        if there == already:
+            self.parts[attempt] = [*part, *items]
+            self.stagers.add(attempt)
+        elif there != already + len(items):
+            return "incomplete"
         return "ok"
 
     def retry_later(self, job: Job, tag: str, token: str, due: bool) -> str:
@@ -153,7 +185,7 @@ class Model(Ending):
         refused = self._take_lease(job, tag, token)
         if refused:
             return refused
-        self.parts.pop((job.id, tag, token), None)
+        self.drop_parts(job, tag, token)
         job.closed[how] += 1
         job.history[how] += 1
         self.timers[job.id, tag] = due
@@ -164,7 +196,7 @@ class Model(Ending):
         refused = self._take_lease(job, tag, token)
         if refused:
             return refused
-        self.parts.pop((job.id, tag, token), None)
+        self.drop_parts(job, tag, token)
         job.closed["failed"] += 1
         job.history["failed"] += 1
         self.fail_for(job, tag)
@@ -229,7 +261,8 @@ class Model(Ending):
     def release_due(self) -> int:
         due = self.due_in_order()
         for timer in due:
-            del self.timers[timer]
+            # A timer before it may have ended its job, or fired its join.
+            self.timers.pop(timer, None)
             job, kind = self.jobs[timer[0]], timer[1]
             if kind == "look":
                 self._look(job)
@@ -271,7 +304,7 @@ class Model(Ending):
         for member, lease in [pair for pair in self.leases.items() if pair[1].expired]:
             del self.leases[member]
             job, tag = self.jobs[member[0]], member[1]
-            self.parts.pop((job.id, tag, lease.token), None)
+            self.drop_parts(job, tag, lease.token)
             counts[self._lose(job, tag, lease.token)] += 1
         return counts["requeued"], counts["quarantined"], counts["dropped"]
 

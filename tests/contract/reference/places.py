@@ -30,6 +30,8 @@ class Places:
         self.timers: dict[tuple[str, ...], bool] = {}
         #: What running attempts have staged, and every attempt that ever did.
         self.parts: dict[Attempt, list[Item]] = {}
+        #: Of these the ones that were damaged: how many items there are too many or too few.
+        self.damaged: dict[Attempt, int] = {}
         self.stagers: set[Attempt] = set()
 
     def list_of(self, job: Job, tag: str) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flowforge.codec import encode_payload, invocation_record
+from flowforge.errors import StoreUnavailableError
 from flowforge.execution.delivery import ChildJob, Delivery
 from flowforge.execution.effects import Child
 from flowforge.model.error_handler import ErrorHandler
@@ -20,6 +22,9 @@ class Surroundings:
 
     def __init__(self) -> None:
         self.staged: list[Child] = []
+        self.outputs: list[bytes] = []
+        #: Calls that take effect and are reported as failed.
+        self.replies_lost = 0
         #: Whether the job still runs when it is asked for.
         self.running = True
         #: What the history knows of other invocations.
@@ -37,10 +42,20 @@ class Surroundings:
     def job(self, job_id: str) -> Any:
         return f"handle of {job_id}"
 
-    def stage(self, delivery: Delivery, children: list[Child], already: int) -> None:
-        # What the store relies on to tell a part that was sent again from the next one.
-        assert already == len(self.staged), (already, len(self.staged))
-        self.staged.extend(children)
+    def stage(self, delivery: Delivery, children: Sequence[Child], already: int) -> None:
+        self._keep(self.staged, children, already)
+
+    def stage_outputs(self, delivery: Delivery, outputs: Sequence[bytes], already: int) -> None:
+        self._keep(self.outputs, outputs, already)
+
+    def _keep(self, there: list[Any], part: Sequence[Any], already: int) -> None:
+        """As the store does."""
+        if len(there) == already:
+            there.extend(part)
+        assert there[already:] == list(part), "a part that was sent again is the same"
+        if self.replies_lost:
+            self.replies_lost -= 1
+            raise StoreUnavailableError
 
     def child_job(
         self, flow: Any, entry_routine_id: str, params: dict[str, Any] | None

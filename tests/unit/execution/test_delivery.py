@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from flowforge.codec import packb, read_invocation, unpack_record
-from flowforge.errors import DefinitionError, EmissionError, PayloadError, PayloadTooLargeError
-from flowforge.execution.delivery import MOST_STARTED, STAGED_BYTES, STAGED_EMISSIONS, Delivery
-from flowforge.execution.effects import NOBODY
+from flowforge.errors import (
+    DefinitionError,
+    EmissionError,
+    OutsideInvocationError,
+    PayloadError,
+    PayloadTooLargeError,
+    StoreUnavailableError,
+)
+from flowforge.execution.delivery import MOST_STARTED, Delivery
+from flowforge.execution.effects import NOBODY, Effects
+from flowforge.execution.emitting import STAGED_BYTES, STAGED_EMISSIONS
 from flowforge.model.flow import FlowGraph
 from flowforge.model.plan import Plan
 from tests.unit.execution.samples import LIMIT, Surroundings, Worker, make_delivery
@@ -118,8 +130,7 @@ def test_many_outputs_are_staged() -> None:
     delivery.finish()
     assert delivery.effects.outputs == []
     assert delivery.effects.staged == {NOBODY: STAGED_EMISSIONS + 5}
-    assert {routine for routine, *_ in surroundings.staged} == {NOBODY}
-    found = [unpack_record(record, "output", 4)[-1]["id"] for *_, record in surroundings.staged]
+    found = [unpack_record(record, "output", 4)[-1]["id"] for record in surroundings.outputs]
     assert found == list(range(STAGED_EMISSIONS + 5))
 
 
@@ -138,8 +149,74 @@ def test_large_records_are_staged_early() -> None:
     delivery = make_delivery(surroundings=surroundings)
     delivery.limit = STAGED_BYTES * 2
     delivery.emit("done", {"id": b"x" * STAGED_BYTES})
+    delivery.emit("done", {"id": 2})
     assert len(surroundings.staged) == 1
-    assert delivery.effects.children == []
+    assert len(delivery.effects.children) == 1
+
+
+def test_an_emission_that_raises_is_not_collected() -> None:
+    """A handler that goes on after an outage, or emits again, has sent what ``emit`` accepted."""
+    surroundings = Surroundings()
+    delivery = make_delivery(surroundings=surroundings)
+    accepted = []
+    for number in range(STAGED_EMISSIONS * 3):
+        surroundings.replies_lost = int(number in (STAGED_EMISSIONS, STAGED_EMISSIONS * 2 + 1))
+        with contextlib.suppress(StoreUnavailableError):
+            delivery.emit("done", {"id": number})
+            accepted.append(number)
+    delivery.finish()
+    records = [record for *_, record in [*surroundings.staged, *delivery.effects.children]]
+    assert len(accepted) == STAGED_EMISSIONS * 3 - 2
+    assert [read_invocation(record, "child")[1]["id"] for record in records] == accepted
+    assert delivery.effects.staged == {1: len(surroundings.staged)}
+    assert delivery.emitted == {"done": len(accepted)}
+
+
+def test_threads_of_a_handler_lose_nothing() -> None:
+    """Every emission and every increment of every thread is there, once."""
+    surroundings = Surroundings()
+    delivery = make_delivery(surroundings=surroundings)
+    # Another thread gets its turn within a call, not only now and then.
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda n: emit_some(delivery, n), range(2000)))
+    finally:
+        sys.setswitchinterval(interval)
+    delivery.finish()
+    children = [*surroundings.staged, *delivery.effects.children]
+    numbers = [read_invocation(record, "child")[1]["id"] for *_, record in children]
+    assert sorted(numbers) == list(range(2000))
+    outputs = [*surroundings.outputs, *delivery.effects.outputs]
+    assert len(outputs) == len(set(outputs)) == 2000
+    assert delivery.emitted == {"done": 2000, "result": 2000}
+    assert delivery.effects.stats == [("add", "0.n", "2000")]
+
+
+def emit_some(delivery: Delivery, number: int) -> None:
+    delivery.emit("done", {"id": number})
+    delivery.emit("result", {"id": number})
+    delivery.record_stat("add", "n", 1)
+
+
+LATE: dict[str, Callable[[Delivery], object]] = {
+    "emit": lambda delivery: delivery.emit("done", {}),
+    "start": lambda delivery: delivery.start("flow", "it", {}, "grown"),
+    "stats": lambda delivery: delivery.record_stat("add", "n", 1),
+    "reset_slot": lambda delivery: delivery.reset_slot("merged"),
+}
+
+
+@pytest.mark.parametrize("call", LATE)
+def test_a_handler_that_has_returned_emits_nothing(call: str) -> None:
+    """A thread that outlives its handler is told so: no commit is left to carry what it does."""
+    delivery = make_delivery()
+    delivery.finish()
+    with pytest.raises(OutsideInvocationError, match=rf"worker\.{call}\(.*wait for your threads"):
+        LATE[call](delivery)
+    assert delivery.effects == Effects()
+    assert delivery.emitted == {}
 
 
 def test_the_tag_gives_number_and_position() -> None:

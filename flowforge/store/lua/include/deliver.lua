@@ -43,34 +43,45 @@ end
 local TOP_UP = 128
 local BYTES = 16384
 
--- Turns staged emissions into invocations while there is room for them.
-local function release_staged(job, now)
+-- Adds staged outputs to the job's. They take no room, so they wait for none.
+local function release_outputs(job, now)
   local most, outputs = spent + TOP_UP, {}
-  while job.staged > 0 and spent + 0.3 * #outputs < most and room_of(job) > 0 do
-    local segment = call('LINDEX', k_segments(job.id), 0)
-    local item = segment and call('LPOP', k_segment(segment))
-    if item then
-      local r, s, length, start = string.match(item, '^(%-?%d+) (%d+) (%d+) ()')
-      local mode = string.sub(item, start, start + length - 1)
-      job.staged = job.staged - 1
-      local record = string.sub(item, start + length)
-      spent = spent + #item / BYTES
-      if r == NOBODY then
-        outputs[#outputs + 1] = record
-      else
-        deliver(job, r, s, mode, record, true)
-      end
-    elseif segment then
-      call('LPOP', k_segments(job.id))
+  local segment = call('LINDEX', k_output_segments(job.id), 0)
+  while segment and spent + 0.3 * #outputs < most do
+    local record = call('LPOP', k_segment(segment))
+    if record then
+      outputs[#outputs + 1] = record
+      spent = spent + #record / BYTES
     else
-      job.staged = 0
+      call('LPOP', k_output_segments(job.id))
+      segment = call('LINDEX', k_output_segments(job.id), 0)
     end
   end
+  job.staged = job.staged - #outputs
   put_out(job, outputs)
-  if job.staged == 0 then fire_complete(job, now) end
-  -- It was enough, though there is room: items of joins and outputs take none, and start nothing that
-  -- would come back here.
-  if job.staged > 0 and room_of(job) > 0 then look_again(job, now) end
+  if segment then look_again(job, now) end
+end
+
+-- Turns staged emissions into invocations while there is room for them.
+local function release_staged(job, now)
+  local most = spent + TOP_UP
+  local segment = call('LINDEX', k_segments(job.id), 0)
+  while segment and spent < most and room_of(job) > 0 do
+    local item = call('LPOP', k_segment(segment))
+    if item then
+      local r, s, length, start = string.match(item, '^(%d+) (%d+) (%d+) ()')
+      local mode = string.sub(item, start, start + length - 1)
+      job.staged = job.staged - 1
+      spent = spent + #item / BYTES
+      deliver(job, r, s, mode, string.sub(item, start + length), true)
+    else
+      call('LPOP', k_segments(job.id))
+      segment = call('LINDEX', k_segments(job.id), 0)
+    end
+  end
+  -- It was enough, though there is room: items of joins take none, and start nothing that would
+  -- come back here.
+  if segment and room_of(job) > 0 then look_again(job, now) end
 end
 
 -- Pushes parked invocations while there is room. An entry that names none must not keep those behind
@@ -108,5 +119,13 @@ end
 local function top_up(job, now)
   if job.status == 'paused' or ENDED[job.status] then return end
   if job.waiting > 0 and room_of(job) > 0 then release_parked(job, now) end
+  if job.staged == 0 then return end
+  release_outputs(job, now)
   if job.staged > 0 and job.waiting == 0 then release_staged(job, now) end
+  if job.staged == 0 then
+    fire_complete(job, now)
+  else
+    -- What was committed is not there any more: settle fails the job.
+    job.missing = call('EXISTS', k_segments(job.id), k_output_segments(job.id)) == 0
+  end
 end

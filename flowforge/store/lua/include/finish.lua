@@ -46,13 +46,15 @@ local function finish(job, status, now)
   if status == 'completed' then
     -- Nothing is outstanding: this is all that can be left.
     throw_away(job.joins and work_of(job.id) or { k_attempts(job.id), k_merges(job.id) })
-    call('UNLINK', k_segments(job.id), k_late(job.id))
+    call('UNLINK', k_segments(job.id), k_output_segments(job.id), k_late(job.id))
   else
     -- Segments and the index of open collections of a failed job go when it is forgotten.
     local hashes, lists = work_of(job.id)
     if status == 'failed' then
+      -- What has timers outlives the job as well: it says which are to be taken back.
+      local timed = { [k_invocations(job.id)] = job.timers > 0, [k_joins(job.id)] = true }
       for _, key in ipairs(hashes) do
-        call('PEXPIRE', key, job.keep + (call('HLEN', key) > FEW and SPARE or 0))
+        call('PEXPIRE', key, job.keep + ((call('HLEN', key) > FEW or timed[key]) and SPARE or 0))
       end
       for _, key in ipairs(lists) do call('PEXPIRE', key, job.keep) end
     else
@@ -123,6 +125,11 @@ local function settle(job, now)
     if job.running == 0 then notify(job) end
   else
     top_up(job, now)
+    if job.missing then
+      -- Without them it would complete as if its work were done.
+      fail_job(job, nil, 'staged emissions are missing', 'missing ' .. job.staged, now)
+      return
+    end
     -- Beside these counters only what waits for a started job keeps an invocation.
     local left = job.queued + job.running + job.waiting + job.timers + job.staged
     if left == 0 and call('HLEN', k_invocations(job.id)) == 0
@@ -145,5 +152,6 @@ local function cancel_job(job, reason, details, now)
   remember(job, 'cancelled', '', details)
   job.waiting = 0
   job.staged = 0
+  job.timers = 0
   finish(job, 'cancelled', now)
 end

@@ -1,7 +1,13 @@
 -- Appends one record to the job's history, in the order the store decides.
 -- kind: what happened; tag: the invocation or ''; record: packed details or ''.
+-- request: tells an entry that may be sent again, else nil.
 --@include base
-local function remember(job, kind, tag, record)
-  call('XADD', k_history(job.id), 'MAXLEN', '~', job.history_limit, '*',
-    'k', kind, 't', tag, 'p', record)
+local function remember(job, kind, tag, record, request)
+  if request then
+    call('XADD', k_history(job.id), 'MAXLEN', '~', job.history_limit, '*',
+      'k', kind, 't', tag, 'p', record, 'q', request)
+  else
+    call('XADD', k_history(job.id), 'MAXLEN', '~', job.history_limit, '*',
+      'k', kind, 't', tag, 'p', record)
+  end
 end

@@ -66,6 +66,9 @@ local function fire(job, field, number, count)
   call('ZREM', k_opened(job.id), place_of(field, number))
   local tag = number .. '.' .. slot
   call('HSET', k_invocations(job.id), tag, 'J' .. count .. ' ' .. key)
+  if rule_of(job, slot).timeout > 0 then
+    call('ZREM', k_timers(), job.id .. '/join/' .. number .. ' ' .. field)
+  end
   enqueue(job, tag)
 end
 

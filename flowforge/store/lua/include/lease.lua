@@ -1,6 +1,6 @@
 -- The fence: a lease is a member id/tag/token of one sorted set, scored with its expiry.
 -- Removing it is the right to decide what became of the invocation; only one caller gets it.
---@include base, push
+--@include base, push, trash
 local function take_lease(id, tag, token)
   return call('ZREM', k_leases(), id .. '/' .. tag .. '/' .. token) == 1
 end
@@ -14,7 +14,8 @@ end
 
 -- What an attempt staged goes with it.
 local function drop_staged(id, tag, token)
-  call('UNLINK', k_segment(id .. '/' .. tag .. '/' .. token))
+  local attempt = id .. '/' .. tag .. '/' .. token
+  call('UNLINK', k_segment(attempt), k_segment(attempt .. OUTPUTS))
 end
 
 -- A handler that ran for a job that has ended: nothing of it counts. Work of a failed job is

@@ -16,6 +16,25 @@ local function work_of(id)
     k_collected(id), k_children(id) }, { k_backlog(id), k_late(id) }
 end
 
+-- Behind an attempt: the list of its staged outputs, which are apart from its staged children.
+local OUTPUTS = '/o'
+
+-- Takes back the timers of what is removed: of invocations, or of open joins. name: a hash of either,
+-- without its root, else nothing is done; key: where the hash is; fields: some of it.
+local function take_back_timers(name, key, fields)
+  local id, kind = string.match(name, '^j:(.+):([ik])$')
+  if not id or not fields[1] then return end
+  local members = {}
+  if kind == 'i' then
+    for i, tag in ipairs(fields) do members[i] = id .. '/' .. tag end
+  else
+    for i, state in ipairs(call('HMGET', key, unpack(fields))) do
+      members[i] = id .. '/join/' .. string.match(state, '^%d+') .. ' ' .. fields[i]
+    end
+  end
+  call('ZREM', k_timers(), unpack(members))
+end
+
 -- Puts a key into the trash, called what it was called without its root.
 local function throw_whole(key)
   local name = string.sub(key, #P + 1)
@@ -29,14 +48,22 @@ local function throw_away(keys, told)
   if told and call('HLEN', keys[#keys]) > FEW then table.remove(keys) end
   local small = {}
   for _, key in ipairs(keys) do
-    if call('HLEN', key) > FEW then throw_whole(key) else small[#small + 1] = key end
+    if call('HLEN', key) > FEW then
+      throw_whole(key)
+    else
+      local name = string.sub(key, #P + 1)
+      if string.match(name, ':[ik]$') then take_back_timers(name, key, call('HKEYS', key)) end
+      small[#small + 1] = key
+    end
   end
   if small[1] then call('UNLINK', unpack(small)) end
 end
 
 -- Removes what is no hash: the index of open collections, and segments, each a key of its own.
 local function throw_away_indexes(id)
-  if call('EXISTS', k_segments(id)) == 1 then throw_whole(k_segments(id)) end
+  for _, key in ipairs({ k_segments(id), k_output_segments(id) }) do
+    if call('EXISTS', key) == 1 then throw_whole(key) end
+  end
   if call('ZCARD', k_opened(id)) > FEW then
     throw_whole(k_opened(id))
   else

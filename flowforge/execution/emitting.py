@@ -1,0 +1,166 @@
+"""Collecting what a handler emits, from one thread or from many, until its attempt commits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from threading import Lock
+from typing import Any, Protocol, TypeVar
+
+from flowforge.codec import encode_payload, invocation_record, output_record
+from flowforge.errors import OutsideInvocationError
+from flowforge.execution.effects import NOBODY, Child, Effects
+from flowforge.model.plan import PlannedRoutine, Target
+
+#: Children and outputs, and bytes of their records, that an attempt collects in memory. More are
+#: staged in the store, which costs it about 1 ms at a time.
+STAGED_EMISSIONS = 200
+STAGED_BYTES = 1024 * 1024
+
+_Record = TypeVar("_Record", Child, bytes)
+
+
+class Stage(Protocol):
+    """Where large emissions wait for the commit."""
+
+    def stage(self, delivery: Any, children: Sequence[Child], already: int) -> None: ...
+
+    def stage_outputs(self, delivery: Any, outputs: Sequence[bytes], already: int) -> None: ...
+
+
+class Emitting:
+    """The part of a delivery that collects emissions.
+
+    An emission is collected as a whole or, when ``emit`` raises, not at all. What is collected
+    leaves the memory only after the store has accepted it.
+    """
+
+    __slots__ = (
+        "_bytes",
+        "_lock",
+        "_stage",
+        "closed",
+        "effects",
+        "emitted",
+        "limit",
+        "number",
+        "routine",
+    )
+
+    def __init__(self, routine: PlannedRoutine, number: int, limit: int, stage: Stage) -> None:
+        self.routine = routine
+        #: Number of the invocation within its job, from 1.
+        self.number = number
+        self.limit = limit
+        self.effects = Effects()
+        self.emitted: dict[str, int] = {}
+        #: Whether the handler has returned: nothing is collected any more.
+        self.closed = False
+        self._stage = stage
+        #: Handlers may use threads. Held while effects change, and while part of them is staged.
+        self._lock = Lock()
+        self._bytes = 0
+
+    def emit(self, event: str, params: dict[str, Any]) -> None:
+        """Collect one emission; the values are copied (encoded) at once."""
+        targets = self.routine.targets[event]
+        where = f"{self.routine.id}.emit({event!r})"
+        children: list[Child] = []
+        outputs: list[bytes] = []
+        if not targets:
+            payload = encode_payload(params, self.limit, where)
+            outputs.append(output_record(self.number, self.routine.id, event, payload))
+        elif len(targets) == 1:
+            mapped = targets[0].connection.apply(params)
+            children.append(_child(targets[0], mapped, self._encode(mapped, where), where))
+        else:
+            self._fan_out(targets, params, where, children)
+        with self._lock:
+            self.expect_open("emit", event)
+            if self._bytes >= STAGED_BYTES or self._collected() >= STAGED_EMISSIONS:
+                self._stage_all()
+            self.effects.children += children
+            self.effects.outputs += outputs
+            for child in children:
+                self._bytes += len(child[3])
+            for record in outputs:
+                self._bytes += len(record)
+            self.emitted[event] = self.emitted.get(event, 0) + 1
+
+    def _fan_out(
+        self,
+        targets: tuple[Target, ...],
+        params: dict[str, Any],
+        where: str,
+        children: list[Child],
+    ) -> None:
+        # Equal params are encoded once.
+        shared: bytes | None = None
+        for target in targets:
+            mapped = target.connection.apply(params)
+            if mapped is not params:
+                children.append(_child(target, mapped, self._encode(mapped, where), where))
+                continue
+            if shared is None:
+                shared = self._encode(params, where)
+            children.append(_child(target, params, shared, where))
+
+    def _encode(self, params: dict[str, Any], where: str) -> bytes:
+        return invocation_record(self.number, encode_payload(params, self.limit, where))
+
+    def expect_open(self, call: str, about: object) -> None:
+        """OutsideInvocationError when the handler has returned: its commit is made without this."""
+        if self.closed:
+            raise OutsideInvocationError(
+                f"{self.routine.id}.{call}({about!r}): the handler has returned, so no commit is "
+                "left to carry this; wait for your threads and callbacks before the handler returns"
+            )
+
+    def finish(self) -> None:
+        """Complete ``effects``: the handler has returned."""
+        with self._lock:
+            self.closed = True
+            if self._bytes > STAGED_BYTES or self._collected() > STAGED_EMISSIONS:
+                self._stage_all()
+            elif NOBODY in self.effects.staged:
+                # Outputs stay behind those that were emitted before them.
+                self._stage_outputs()
+
+    # --- staging, under the lock -----------------------------------------------------------
+
+    def _collected(self) -> int:
+        return len(self.effects.children) + len(self.effects.outputs)
+
+    def _stage_all(self) -> None:
+        """Move what is collected to the store, where it waits for the commit unseen."""
+        children, staged = self.effects.children, self.effects.staged
+        while children:
+            part = _part(children, [len(child[3]) for child in children])
+            already = sum(staged.values()) - staged.get(NOBODY, 0)
+            self._stage.stage(self, part, already)
+            del children[: len(part)]
+            for routine, *_ in part:
+                staged[routine] = staged.get(routine, 0) + 1
+        self._stage_outputs()
+        self._bytes = 0
+
+    def _stage_outputs(self) -> None:
+        outputs, staged = self.effects.outputs, self.effects.staged
+        while outputs:
+            part = _part(outputs, [len(record) for record in outputs])
+            self._stage.stage_outputs(self, part, staged.get(NOBODY, 0))
+            del outputs[: len(part)]
+            staged[NOBODY] = staged.get(NOBODY, 0) + len(part)
+
+
+def _child(target: Target, params: dict[str, Any], record: bytes, where: str) -> Child:
+    return target.routine_index, target.slot_index, target.mode(params, where), record
+
+
+def _part(records: list[_Record], sizes: list[int]) -> list[_Record]:
+    """The first records, as many as one call takes: the same ones when it has to be made again."""
+    size = 0
+    for number, more in enumerate(sizes[:STAGED_EMISSIONS]):
+        size += more
+        if size >= STAGED_BYTES:
+            return records[: number + 1]
+    return records[:STAGED_EMISSIONS]

@@ -1,0 +1,48 @@
+"""The end of everything: jobs are cancelled, their retention passes, the upkeep clears up.
+
+No test can wait that long, so what the server would let expire by then is removed here, and what is
+due by then is made due. What is left afterwards is left for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tests.contract.bench import LONG, Bench
+
+#: Milliseconds that a definition outlives its last job, and then some.
+AFTER = 2000
+
+#: Timers that look at jobs; those of invocations and joins must have gone with their jobs.
+LOOKS = ("look", "children", "more", "late")
+
+
+def end_everything(bench: Bench, jobs: Iterable[str], lists: Iterable[str]) -> set[str]:
+    """The keys that are left when all jobs have ended and been forgotten."""
+    for job in jobs:
+        bench.store.cancel(job, "the end")
+    for name in lists:
+        bench.link.call("DEL", name)
+    _make_due(bench, "leases", list(bench.members("leases")))
+    while any(bench.store.reclaim(99, 100)):
+        pass
+    for key in bench.every_key():
+        if 0 <= bench.link.call("PTTL", key) <= LONG + AFTER:
+            bench.link.call("DEL", key)
+    _make_due(bench, "expiry", list(bench.members("expiry")))
+    while _upkeep(bench):
+        pass
+    return bench.every_key()
+
+
+def _upkeep(bench: Bench) -> bool:
+    """One round of it; whether there was anything to do."""
+    looks = [timer for timer in bench.members("timers") if timer.split("/")[1] in LOOKS]
+    _make_due(bench, "timers", looks)
+    released = bench.store.release_due(100)[0] if looks else 0
+    return bool(released + bench.store.run("prune", 100) + bench.store.run("dispose", 500))
+
+
+def _make_due(bench: Bench, name: str, members: list[str]) -> None:
+    for member in members:
+        bench.link.call("ZADD", bench.key(name), 1, member)
