@@ -48,6 +48,7 @@ class EmbeddedEngine(Engine):
 
     def __init__(self, settings: Settings, *, meant: bool = False) -> None:
         self._told = meant
+        self._owner = os.getpid()
         self.server = LocalServer.start(settings.data_dir)
         try:
             settings = replace(settings, redis_url=self.server.url)
@@ -74,10 +75,16 @@ class EmbeddedEngine(Engine):
         return super()._resolve(flow)
 
     def close(self) -> None:
-        """End the worker and the server; running handlers are left to the next claim."""
+        """End the worker and the server; running handlers are left to the next claim.
+
+        Nothing of it in a forked child: they are the parent's.
+        """
+        if os.getpid() != self._owner:
+            return
         atexit.unregister(self.close)
         self.worker.stop()
         super().close()
+        self.app.close()
         self.server.stop()
 
 
@@ -85,8 +92,8 @@ class EmbeddedWorker:
     """A Celery worker in a thread of this process."""
 
     def __init__(self, app: Celery, settings: Settings, engine: Engine) -> None:
-        installation = Installation(app, [(settings, Producer(engine))], exclusive=True)
-        (side,) = installation.sides
+        self._installation = Installation(app, [(settings, Producer(engine))], exclusive=True)
+        (side,) = self._installation.sides
         # A data directory may hold jobs of other scripts, which know their own classes.
         side.runtime.max_unknown = 0
         self._ready = threading.Event()
@@ -114,6 +121,7 @@ class EmbeddedWorker:
         """Stop consuming. Handlers that still run are not waited for."""
         self._controller.terminate(in_sighandler=False)
         self._thread.join(timeout=5.0)
+        self._installation.close()
 
     def _run(self) -> None:
         try:

@@ -36,6 +36,7 @@ from flowforge.execution.delivery import ChildJob
 from flowforge.held_up import check_may_wait, check_timeout, warn_at_import
 from flowforge.model.definition import Definition
 from flowforge.model.flow import FlowGraph
+from flowforge.recent import Recent
 from flowforge.settings import Settings
 from flowforge.store.link import (
     Argument,
@@ -54,6 +55,10 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that a producer keeps trying before it reports the server as unreachable.
 PRODUCER_PATIENCE = 5.0
+
+#: Definitions that a producer keeps in the form in which they are stored, about 100 kB each for 20
+#: routines: the most recently submitted ones.
+STORED = 128
 
 #: Jobs created by one call of the script, about 3 ms of the server's time.
 SUBMIT_CHUNK = 200
@@ -139,6 +144,7 @@ class Submitter(ABC):
     def close(self) -> None:
         """Release the connections."""
         for engine in self.each:
+            engine.link.close()
             engine.client.close()
 
 
@@ -151,10 +157,11 @@ class Engine(Submitter):
         self.settings = settings
         self.app = app
         self.client = make_client(settings.redis_url)
-        self.store = Store(ServerLink(self.client, PRODUCER_PATIENCE), settings.prefix)
+        self.link = ServerLink(self.client, PRODUCER_PATIENCE)
+        self.store = Store(self.link, settings.prefix)
         self.reader = Reader(self.store)
         self._router = Router(app)
-        self._stored: dict[str, tuple[Definition, dict[str, Argument]]] = {}
+        self._stored: Recent[str, tuple[Definition, dict[str, Argument]]] = Recent(STORED)
 
     @property
     def each(self) -> Sequence[Engine]:
@@ -259,8 +266,7 @@ class Engine(Submitter):
                 for routine in plain.routines
             }
             resolved = flow.definition(queues)
-            found = (resolved, self._router.fields(resolved))
-            self._stored[plain.hash] = found
+            found = self._stored.add(plain.hash, (resolved, self._router.fields(resolved)))
         return found
 
     # --- control -----------------------------------------------------------------------

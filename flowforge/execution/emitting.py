@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from flowforge.codec import encode_payload, invocation_record, output_record
 from flowforge.errors import OutsideInvocationError
 from flowforge.execution.effects import NOBODY, Child, Effects
+from flowforge.forks import Forks
 from flowforge.model.plan import PlannedRoutine, Target
 
 #: Children and outputs, and bytes of their records, that an attempt collects in memory. More are
@@ -35,16 +36,9 @@ class Emitting:
     """
 
     __slots__ = (
-        "_bytes",
-        "_lock",
-        "_stage",
-        "closed",
-        "effects",
-        "emitted",
-        "limit",
-        "number",
+        "_bytes", "_lock", "_stage", "began", "closed", "effects", "emitted", "limit", "number",
         "routine",
-    )
+    )  # fmt: skip
 
     def __init__(self, routine: PlannedRoutine, number: int, limit: int, stage: Stage) -> None:
         self.routine = routine
@@ -55,6 +49,8 @@ class Emitting:
         self.emitted: dict[str, int] = {}
         #: Whether the handler has returned: nothing is collected any more.
         self.closed = False
+        #: ``Forks.count`` of the process that runs the handler.
+        self.began = Forks.count
         self._stage = stage
         #: Handlers may use threads. Held while effects change, and while part of them is staged.
         self._lock = Lock()
@@ -109,6 +105,12 @@ class Emitting:
 
     def expect_open(self, call: str, about: object) -> None:
         """OutsideInvocationError when the handler has returned: its commit is made without this."""
+        if self.began != Forks.count:
+            raise OutsideInvocationError(
+                f"{self.routine.id}.{call}({about!r}): this is a forked child of the handler's "
+                "process, from which nothing reaches the job; hand the values to the parent, and "
+                "emit them there"
+            )
         if self.closed:
             raise OutsideInvocationError(
                 f"{self.routine.id}.{call}({about!r}): the handler has returned, so no commit is "

@@ -14,6 +14,7 @@ from flowforge.execution.delivery import Delivery, NotStartedError
 from flowforge.execution.effects import Effects
 from flowforge.execution.ending import ends_worker
 from flowforge.execution.failure import Problem
+from flowforge.forks import end_stray
 
 #: Records of params up to this many bytes are kept in the history.
 HISTORY_PARAMS = 512
@@ -52,10 +53,12 @@ def run(delivery: Delivery, worker: str) -> Outcome:
         routine = delivery.routine.prototype.bind(delivery)
         delivery.confirm(waited)
         result = getattr(routine, slot.call)(*args, **kwargs)
+        end_stray(delivery.began)
         if result is not None:
             _look_at_result(delivery, result)
         delivery.finish()
     except BaseException as error:
+        end_stray(delivery.began, error)
         # A record that only a later release can read is another worker's to handle.
         if ends_worker(error) or issubclass(type(error), (NewerRecordError, NotStartedError)):
             raise

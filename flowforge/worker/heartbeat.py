@@ -34,6 +34,7 @@ class LeaseKeeper:
         self._interval = interval
         self._held: dict[str, Cancellable | None] = {}
         self._pid = 0
+        self._ended = threading.Event()
         #: Threads that come first at the same time must not drop each other's leases.
         self._beginning = threading.Lock()
 
@@ -53,6 +54,10 @@ class LeaseKeeper:
         thread = threading.Thread(target=self._renew_for_ever, name="flowforge-leases")
         thread.daemon = True
         thread.start()
+
+    def close(self) -> None:
+        """Renew nothing more: leases of handlers that still run expire, and others take over."""
+        self._ended.set()
 
     def remove(self, lease: str) -> None:
         self._held.pop(lease, None)
@@ -75,9 +80,7 @@ class LeaseKeeper:
         return gone
 
     def _renew_for_ever(self) -> None:
-        pause = threading.Event()
-        while True:
-            pause.wait(self._interval)
+        while not self._ended.wait(self._interval):
             if not self._held:
                 continue
             try:

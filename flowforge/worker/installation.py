@@ -66,7 +66,7 @@ class Installation:
         app.amqp.Connection = BrokerConnection
         self._runtimes = Runtimes([(side.probe, side.runtime) for side in self.sides], isolation)
         self._observation = Observation()
-        add_tasks(app, self._runtimes, self._observation)
+        self._forget_tasks = add_tasks(app, self._runtimes, self._observation)
         app.steps["worker"].add(self._step())
         app.steps["consumer"].add(Pace)
         if exclusive:
@@ -86,6 +86,14 @@ class Installation:
         told = request.id in state.revoked
         if told and getattr(sender, "runtimes", None) is self._runtimes:
             cancel_revoked(self._runtimes, sender.name, request, terminated=terminated)
+
+    def close(self) -> None:
+        """Give back what the process has for the app, after its worker has ended."""
+        self._forget_tasks()
+        signals.worker_process_init.disconnect(self._name_worker)
+        signals.task_revoked.disconnect(self._revoked)
+        for side in self.sides:
+            side.close()
 
     def _step(self) -> type[bootsteps.StartStopStep]:
         sides, observation = self.sides, self._observation

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from threading import Lock
 from time import perf_counter
 from typing import Any, Protocol, TypeAlias
 
@@ -22,9 +20,11 @@ from flowforge.execution.effects import Child
 from flowforge.execution.ending import ends_worker
 from flowforge.execution.failure import MESSAGE_LIMIT, message_of, type_of
 from flowforge.execution.run import Outcome, failed, run
+from flowforge.forks import Forks, end_stray
 from flowforge.model.definition import Definition
 from flowforge.model.plan import CHILD_ENDED, Plan, PlannedSlot
 from flowforge.model.slot import CHILD_SLOT_INDEX
+from flowforge.recent import Recent
 from flowforge.settings import Settings
 from flowforge.store.reader import Reader
 from flowforge.store.store import Claim, Granted, NextClaim, Store
@@ -108,8 +108,7 @@ class Runtime:
         self._lease_ms = int(settings.lease * 1000)
         #: Deliveries to workers that do not know the class before the job fails; 0: it never does.
         self.max_unknown = MAX_UNKNOWN
-        self._plans: OrderedDict[str, Plan] = OrderedDict()
-        self._lock = Lock()
+        self._plans: Recent[str, Plan] = Recent(_PLANS)
 
     # --- running one invocation ----------------------------------------------------------
 
@@ -140,7 +139,7 @@ class Runtime:
     def _run_claimed(
         self, lease: str, job_id: str, tag: str, granted: Granted, lists: Sequence[str]
     ) -> Ended:
-        token, claim = granted.token, granted.claim
+        token, claim, began = granted.token, granted.claim, Forks.count
         try:
             delivery = self._prepare(job_id, tag, token, claim, self.plan(claim.definition))
         except (NewerRecordError, UnknownRoutineClassError) as error:
@@ -148,6 +147,7 @@ class Runtime:
             self._release(job_id, tag, token, claim, error)
             return None
         except BaseException as error:
+            end_stray(began, error)
             if ends_worker(error):
                 raise
             # Else the job would hang on a lease.
@@ -240,8 +240,10 @@ class Runtime:
             try:
                 delivery.params = self.merged.up_to(delivery)
             except BaseException as error:
+                end_stray(delivery.began, error)
                 # A merge is user code too.
-                if ends_worker(error) or issubclass(type(error), NewerRecordError):
+                unread = (NewerRecordError, NotStartedError)
+                if ends_worker(error) or issubclass(type(error), unread):
                     raise
                 return failed(delivery, self.worker, error, began)
         return run(delivery, self.worker)
@@ -331,12 +333,7 @@ class Runtime:
         found = self._plans.get(definition_hash)
         if found is not None:
             return found
-        plan = self._read_plan(definition_hash)
-        with self._lock:
-            plan = self._plans.setdefault(definition_hash, plan)
-            while len(self._plans) > _PLANS:
-                self._plans.popitem(last=False)
-        return plan
+        return self._plans.add(definition_hash, self._read_plan(definition_hash))
 
     def _read_plan(self, definition_hash: str) -> Plan:
         key = self.store.keys.of("definition", definition_hash)

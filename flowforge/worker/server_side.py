@@ -30,7 +30,7 @@ from flowforge.worker.limits import held_back
 from flowforge.worker.maintenance import Duty, Maintenance
 from flowforge.worker.runtime import Producer, Runtime
 from flowforge.worker.task import InvocationTasks, TaskQueues
-from flowforge.worker.transport import guarded_transport
+from flowforge.worker.transport import forget_transport, guarded_transport
 
 #: Seconds that a worker keeps trying over an outage of the server.
 WORKER_PATIENCE = 60.0
@@ -62,9 +62,11 @@ class ServerSide:
         self._app = app
         self.settings = settings
         self.client = make_client(settings.redis_url)
-        self.store = Store(ServerLink(self.client, WORKER_PATIENCE), settings.prefix)
+        self._link = ServerLink(self.client, WORKER_PATIENCE)
+        self._probe_link = ServerLink(self.client, PATIENCE)
+        self.store = Store(self._link, settings.prefix)
         #: For questions that must not wait for a server that is away.
-        self.probe = Store(ServerLink(self.client, PATIENCE), settings.prefix)
+        self.probe = Store(self._probe_link, settings.prefix)
         self.runtime = Runtime(
             self.store, settings, os.uname().nodename, producer, Router(app).lists, isolation,
             self.probe,
@@ -108,6 +110,14 @@ class ServerSide:
         else:
             self._upkeep.stop()
             self._presence.withdraw()
+
+    def close(self) -> None:
+        """Give back what an app has of this server, after its worker has ended."""
+        self.runtime.leases.close()
+        forget_transport(self.transport)
+        self._link.close()
+        self._probe_link.close()
+        self.client.close()
 
     def maintenance(self, presence: Presence) -> Maintenance:
         """The upkeep thread of one worker.

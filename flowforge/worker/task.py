@@ -169,8 +169,8 @@ class TaskQueues:
         return name in self._app.amqp.queues or not self._app.conf.worker_enable_remote_control
 
 
-def add_tasks(app: Celery, runtimes: Runtimes, observation: Observation) -> None:
-    """Give ``app`` a task for every registered routine class, now and in future."""
+def add_tasks(app: Celery, runtimes: Runtimes, observation: Observation) -> Callable[[], None]:
+    """Give ``app`` a task for every registered routine class, until the result is called."""
 
     def add(cls: type[Routine]) -> None:
         name = registry.class_name(cls)
@@ -180,6 +180,6 @@ def add_tasks(app: Celery, runtimes: Runtimes, observation: Observation) -> None
         app.tasks.pop(name, None)
         app.register_task(type(cls.__name__, (InvocationTask,), attributes)())
 
-    registry.on_register(add)
     unknown = type("Unknown", (UnknownClassTask,), {"runtimes": runtimes})
     app.register_task(unknown())
+    return registry.on_register(add)

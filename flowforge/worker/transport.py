@@ -218,3 +218,8 @@ def guarded_transport(guard: Guard, *, sentinel: bool) -> str:
     aliases: dict[str, Any] = TRANSPORT_ALIASES
     aliases[name] = lambda: transport
     return name
+
+
+def forget_transport(name: str) -> None:
+    """Take back what ``guarded_transport`` registered."""
+    TRANSPORT_ALIASES.pop(name, None)

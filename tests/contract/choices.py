@@ -139,7 +139,7 @@ class Choices(RuleBasedStateMachine):
         # An attempt that has failed commits nothing of what it emitted.
         parts = self.model.parts_of(job, tag, token) if done.outcome == "completed" else []
         staged = Counter(item.routine for part in parts for item in part)
-        resets = [(slot, -1) for slot in done.resets]
+        resets = list(done.resets)
         about = job.uncommitted.get(tag, b"")
         if about.startswith(b"J"):
             resets.append(("", int(about[1:].split(b" ")[0])))

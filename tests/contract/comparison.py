@@ -157,12 +157,22 @@ def _check_staged(stored: Stored, model: Model, job: Job) -> None:
 
 
 def _check_merges(stored: Stored, job: Job) -> None:
-    """Logs of merging slots have every record from 1 on, and are consumed as far as reset."""
+    """Logs of merging slots have the records that somebody may be shown, and no others."""
     merges = stored.hash("merges", job.id)
     for slot, length in job.merged.items():
         assert int(merges[slot]) == length
         assert int(merges.get(f"{slot}.base", 0)) == job.base[slot]
-        assert all(f"{slot}.{k}" in merges for k in range(1, length + 1))
+        oldest = job.epochs[slot][0]
+        records = {
+            int(field.removeprefix(f"{slot}.")): record
+            for field, record in merges.items()
+            if field.startswith(f"{slot}.") and field[len(slot) + 1 :].isdigit()
+        }
+        kept = enumerate(job.log[slot][oldest:], start=oldest + 1)
+        assert records == dict(kept)
+    epochs = sum(len(epochs) - 1 for epochs in job.epochs.values())
+    assert sum(".c" in field for field in merges) == epochs
+    assert sum(".f" in field for field in merges) == len(job.shown)
 
 
 def _check_joins(stored: Stored, model: Model, job: Job) -> None:

@@ -15,6 +15,7 @@ from tests.contract.comparison import compare, end_of
 from tests.contract.passing import end_everything
 from tests.contract.reference.jobs import ENDED, Job, Plan
 from tests.contract.reference.model import MOST, Done
+from tests.contract.reference.places import merging
 
 JOBS = 3
 #: With those that handlers start.
@@ -81,7 +82,10 @@ class Transitions(Choices):
     @rule(data=st.data(), outcome=OUTCOMES, outputs=st.integers(0, 3))
     def commit(self, data: st.DataObject, outcome: str, outputs: int) -> None:
         job, tag, token = self.leased(data)
-        self._commit(job, tag, token, Done(outcome, self.emission(data, job, tag), outputs))
+        emission = self.emission(data, job, tag)
+        # In its own slot a handler consumes the deliveries up to its own.
+        resets = [merging(tag)[1:]] if tag.count(".") == 3 and data.draw(st.booleans()) else []
+        self._commit(job, tag, token, Done(outcome, emission, outputs, resets=resets))
 
     @precondition(lambda self: some_unclaimed(self) and len(self.model.jobs) < ALL_JOBS)
     @rule(data=st.data(), drawn=PLANS)
@@ -130,6 +134,17 @@ class Transitions(Choices):
             if self._claim(job, tag, token, False):
                 self._commit(job, tag, token, Done())
             most -= 1
+
+    @precondition(lambda self: self.merging_leases())
+    @rule(data=st.data())
+    def view(self, data: st.DataObject) -> None:
+        """An attempt at a delivery to a merging slot looks at the log."""
+        job_id, tag = data.draw(st.sampled_from(self.merging_leases()), "lease")
+        job, token = self.model.jobs[job_id], self.model.leases[job_id, tag].token
+        assert self.bench.store.view(job_id, tag, token, 1000) == self.model.view(job, tag, token)
+
+    def merging_leases(self) -> list[tuple[str, str]]:
+        return [member for member in sorted(self.model.leases) if member[1].count(".") == 3]
 
     def _commit(self, job: Job, tag: str, token: str, done: Done) -> None:
         effects = self.effects(job, tag, token, done)
@@ -194,7 +209,7 @@ class Transitions(Choices):
         jobs = self.to_start(drawn)
         if idle:
             self.pop_all(number)
-        done = Done(children=self.emission(data, job, tag), resets=["1.0"], jobs=jobs)
+        done = Done(children=self.emission(data, job, tag), resets=[("1.0", -1)], jobs=jobs)
         self._commit_and_follow(job, tag, token, done, number, self.new_token(), lost, again)
 
     def _commit_and_follow(

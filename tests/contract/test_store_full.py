@@ -94,6 +94,14 @@ def a_cancel(bench: Bench) -> Callable[[], object]:
     return lambda: bench.store.cancel(job, "full") == "ok" and bench.status(job) == "cancelled"
 
 
+def a_view(bench: Bench) -> Callable[[], object]:
+    job = bench.submit()
+    bench.start(job)
+    bench.commit(job, children=[(1, 0, "m")])
+    bench.start(job, "2.1.0.1", "t2")
+    return lambda: bench.store.view(job, "2.1.0.1", "t2", 10) == (1, [])
+
+
 def a_timer(bench: Bench) -> Callable[[], object]:
     job = bench.submit()
     bench.start(job)
@@ -162,6 +170,7 @@ GOES_ON = {
     a_resume: "resume",
     a_retry: "resume",
     a_cancel: "cancel",
+    a_view: "view",
     a_timer: "due",
     a_lost_lease: "reclaim",
     a_lease_of_a_newer_release: "reclaim",
@@ -175,7 +184,7 @@ GOES_ON = {
 }
 
 #: Scripts that bring in something new.
-REFUSED = {"submit", "stage", "bury", "name"}
+REFUSED = {"submit", "stage", "bury", "name", "note", "annotate"}
 
 
 @pytest.mark.attack(what="Scripts that free or keep, on a full server")

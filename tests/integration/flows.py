@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -302,6 +304,25 @@ class Called(Routine):
 
     def __call__(self, kind: str = "value") -> None:
         raise {"value": ValueError, "exit": SystemExit}[kind]("from the entry")
+
+
+class Forker(One):
+    """Forks, as scripts do, and leaves the child by ``sys.exit``."""
+
+    def go(self, code: int) -> None:
+        pid = os.fork()
+        if pid == 0:
+            sys.exit(code)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        self.emit("output", status=status, parent=os.getppid())
+
+
+class ThreadedEmitter(One):
+    """Emits from several threads, more than is kept in memory."""
+
+    def go(self, count: int) -> None:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda number: self.emit("output", number=number), range(count)))
 
 
 class Leaver(One):

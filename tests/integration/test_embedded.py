@@ -253,6 +253,65 @@ for _ in range(2):
         )
         assert scripts.run(path) == "3\n3\n"
 
+    def test_nothing_of_an_engine_is_left_in_the_process(self, scripts: Scripts) -> None:
+        """A notebook or a test suite shuts down and starts as often as it likes."""
+        path = scripts.write(
+            "cycles.py",
+            ORDERS,
+            """
+import gc, os, threading
+import flowforge
+from flowforge.model import registry
+from kombu.transport import TRANSPORT_ALIASES
+
+def kept():
+    threads = sorted(t.name for t in threading.enumerate())
+    return threads, len(registry._listeners), len(TRANSPORT_ALIASES)
+
+def cycle():
+    flow.execute("fetch", {"count": 3}).result(30)
+    flowforge.shutdown()
+    deadline = time.monotonic() + 20
+    while kept() != before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    gc.collect()
+    return kept() == before, len(os.listdir("/proc/self/fd"))
+
+before = kept()
+cycle(); cycle()  # what is imported and opened once
+(clean, files), (again, later) = cycle(), cycle()
+print(clean, again, later <= files, kept() if not again else "")
+""",
+        )
+        assert scripts.run(path) == "True True True \n"
+
+
+class TestForks:
+    """A script may fork: its engine stays its own."""
+
+    def test_the_end_of_a_child_leaves_the_engine_alone(self, scripts: Scripts) -> None:
+        """The child ends as it likes, at once; server, worker and lead are still the parent's."""
+        path = scripts.write(
+            "forks.py",
+            ORDERS,
+            """
+import os
+from flowforge.current_engine import current_engine
+flow.execute("fetch", {"count": 1}).result(30)
+client = current_engine().client
+while not (client.get("ff:leader") and client.hlen("ff:workers")):
+    time.sleep(0.01)
+there = client.get("ff:leader"), client.hlen("ff:workers")
+pid = os.fork()
+if pid == 0:
+    sys.exit(5)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+print((client.get("ff:leader"), client.hlen("ff:workers")) == there)
+print(len(flow.execute("fetch", {"count": 3}).result(30)))
+""",
+        )
+        assert scripts.run(path) == "5\nTrue\n3\n"
+
 
 class TestEnds:
     """However a script ends, it ends promptly and leaves nothing behind."""

@@ -32,11 +32,13 @@ from tests.integration.flows import (
     Careless,
     Demanding,
     Flaky,
+    Forker,
     Held,
     Leaver,
     One,
     Slow,
     Stubborn,
+    ThreadedEmitter,
     Watchful,
     countdown,
     fan_of,
@@ -263,6 +265,20 @@ class TestMisuse:
         job: Any = flow.execute("it").job_id
         with pytest.raises(InvalidValueError, match=r"use JobState\.get"):
             flow.resume(job)
+
+    def test_a_child_that_a_handler_forks_is_no_worker(self) -> None:
+        """It leaves with its own status; the handler's outcome is the parent's, once."""
+        job = single(Forker).execute("it", {"code": 3})
+        (output,) = job.result(timeout=LIMIT)
+        assert output.params["status"] == 3
+        kinds = [entry.kind for entry in job.get_execution_history()]
+        assert kinds == ["submitted", "completed"]
+
+    def test_threads_of_a_handler_emit_all_they_emit(self) -> None:
+        """None is lost, none comes twice, also when most of them are staged."""
+        job = single(ThreadedEmitter).execute("it", {"count": 3000})
+        numbers = [output.params["number"] for output in job.result(timeout=LIMIT)]
+        assert sorted(numbers) == list(range(3000))
 
     @pytest.mark.parametrize(
         ("part", "params"), [(Leaver, {}), (Called, {"kind": "exit"})], ids=["slot", "call"]

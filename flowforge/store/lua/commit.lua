@@ -13,7 +13,7 @@
 --      | 'dropped' (the job has ended) | 'newer' (a later release's job)
 --      | 'incomplete' (what was staged is not all there: nothing is committed)}, and behind 'ok' what was
 --      claimed next, if anything: id, tag, record, claims, lost, definition hash
---@include base, push, join, deliver, trash, family, history, finish, create, lease, staged, next
+--@include base, push, join, deliver, trash, family, history, finish, create, lease, staged, next, merge
 local id, tag, token, outcome = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local micros, details = tonumber(ARGV[6]), ARGV[7]
 local at = 8
@@ -81,21 +81,13 @@ end
 for _ = 1, tonumber(take()) do
   local slot, k = take(), tonumber(take())
   if slot == '' then
-    local number, items = string.match(tag, '^%d+'), {}
-    if k > FEW then
-      call('RPUSH', k_trash(), string.format('%s %s 1 %d', id, number, k))
-    else
-      for i = 1, k do items[i] = number .. '.' .. i end
-    end
-    if items[1] then call('HDEL', k_collected(id), unpack(items)) end
+    remove_items(k_collected(id), id, string.match(tag, '^%d+'), 1, k)
+  else
+    consume(id, slot, k)
   end
-  local base = tonumber(call('HGET', k_merges(id), slot .. '.base') or 0)
-  if k < 0 then
-    k = tonumber(call('HGET', k_merges(id), slot) or 0)
-    call('HDEL', k_merges(id), slot .. '.last')
-  end
-  if slot ~= '' and k > base then call('HSET', k_merges(id), slot .. '.base', k) end
 end
+local merging, position = string.match(tag, '^%d+%.(%d+%.%d+)%.(%d+)$')
+if merging then let_epoch_go(id, merging, position) end
 
 if staged[1] then
   adopt_staged(job, tag, token, staged)

@@ -11,12 +11,14 @@ local entry = call('LINDEX', k_trash(), 0)
 if not entry then return 0 end
 
 local function take_away()
-  -- Items of a collection, or else a key: a hash, a list of segments, a sorted set.
-  local id, number, first, last = string.match(entry, '^(%S+) (%d+) (%d+) (%d+)$')
+  -- Items of a collection (by its number) or of a slot's log (by r.s), or else a key: a hash, a list
+  -- of segments, a sorted set.
+  local id, name, first, last = string.match(entry, '^(%S+) ([%d.]+) (%d+) (%d+)$')
   local key, fields, more = k_thrown_away(entry), {}, true
   if id then
-    key, first, last = k_collected(id), tonumber(first), tonumber(last)
-    for i = first, math.min(last, first + most - 1) do fields[#fields + 1] = number .. '.' .. i end
+    key = string.find(name, '.', 1, true) and k_merges(id) or k_collected(id)
+    first, last = tonumber(first), tonumber(last)
+    for i = first, math.min(last, first + most - 1) do fields[#fields + 1] = name .. '.' .. i end
     more = last >= first + most
   else
     local kind = call('TYPE', key).ok
@@ -35,7 +37,7 @@ local function take_away()
   if not more or call('EXISTS', key) == 0 then
     call('LPOP', k_trash())
   elseif id then
-    call('LSET', k_trash(), 0, string.format('%s %s %d %d', id, number, first + most, last))
+    call('LSET', k_trash(), 0, string.format('%s %s %d %d', id, name, first + most, last))
   end
 end
 

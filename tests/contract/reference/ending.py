@@ -25,6 +25,7 @@ class Ending(Joining):
         tag = f"{job.last}.{slot}"
         if item.mode == "m":
             job.merged[slot] += 1
+            job.log[slot].append(item.record)
             tag += f".{job.merged[slot]}"
         job.tags.append(tag)
         job.uncommitted[tag] = item.record

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from tests.contract.reference.flow import JOINING
@@ -69,6 +69,12 @@ class Job:
     attempts: dict[str, Attempts] = field(default_factory=dict)
     merged: Counter[str] = field(default_factory=Counter)
     base: Counter[str] = field(default_factory=Counter)
+    #: Records of each merging slot, and where its log begins after each reset: the oldest that a
+    #: delivery may still be shown comes first, that of now last.
+    log: defaultdict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    epochs: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0]))
+    #: Delivery to a merging slot that was shown the log -> where that began, and what it was shown.
+    shown: dict[str, tuple[int, list[bytes]]] = field(default_factory=dict)
     history: Counter[str] = field(default_factory=Counter)
     #: Attempts started, and how they were closed.
     started: int = 0

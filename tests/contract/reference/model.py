@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from flowforge.store.store import OUTPUTS
 from tests.contract.reference.ending import Ending
 from tests.contract.reference.jobs import ENDED, Attempts, Item, Job, Lease, Member, Plan
-from tests.contract.reference.places import Attempt
+from tests.contract.reference.places import Attempt, merging
 
 #: A lost delivery too many (reclaim), or one worker too many without the class (give_back).
 MOST = 3
@@ -32,7 +32,8 @@ class Done:
     children: Sequence[Item] = ()
     outputs: int = 0
     #: Merging slots of which everything so far is consumed.
-    resets: Sequence[str] = ()
+    #: Slot and position up to which it is consumed; -1: all.
+    resets: Sequence[tuple[str, int]] = ()
     #: Jobs to start, and the records of what waits for them.
     jobs: Sequence[tuple[Plan, bytes]] = field(default=())
 
@@ -126,8 +127,9 @@ class Model(Ending):
         for item in done.children:
             self.deliver(job, item)
         self.put_out(job, done.outputs)
-        for slot in done.resets:
-            job.base[slot] = job.merged[slot]
+        for slot, position in done.resets:
+            self.consume(job, slot, job.merged[slot] if position < 0 else position)
+        self.let_epoch_go(job, tag)
         # The items of a join go with the commit of its handler.
         job.collected.pop(int(tag.partition(".")[0]), None)
         children, outputs = self.parts_of(job, tag, token)
@@ -141,6 +143,36 @@ class Model(Ending):
         for (plan, _), waiter in zip(done.jobs, waiters, strict=True):
             self.create(plan, waiter)
         return "ok"
+
+    def view(self, job: Job, tag: str, token: str) -> tuple[int, list[bytes]]:
+        """What a delivery to a merging slot is shown before itself: always the same."""
+        lease = self.leases.get((job.id, tag))
+        if lease is None or lease.token != token:
+            return 0, []
+        _, slot, position = merging(tag)
+        base = min(job.base[slot], position - 1)
+        view = base + 1, job.log[slot][base : position - 1]
+        if base < job.base[slot]:
+            # Consumed: it is shown itself alone, whatever comes.
+            return job.shown.get(tag, view)
+        return job.shown.setdefault(tag, view)
+
+    def consume(self, job: Job, slot: str, position: int) -> None:
+        if position > job.base[slot]:
+            job.base[slot] = position
+            job.epochs[slot].append(position)
+            self._trim(job, slot)
+
+    def let_epoch_go(self, job: Job, tag: str) -> None:
+        if job.shown.pop(tag, None):
+            self._trim(job, merging(tag)[1])
+
+    def _trim(self, job: Job, slot: str) -> None:
+        """Forget what nobody can be shown any more."""
+        kept = {first - 1 for tag, (first, _) in job.shown.items() if merging(tag)[1] == slot}
+        epochs = job.epochs[slot]
+        while len(epochs) > 1 and epochs[0] not in kept:
+            epochs.pop(0)
 
     def follow(self, number: int, token: str, expired: bool) -> Member | None:
         """What a commit claims next from a list."""

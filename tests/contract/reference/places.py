@@ -14,6 +14,12 @@ LISTS = 4
 Attempt = tuple[str, str, str]
 
 
+def merging(tag: str) -> tuple[str, str, int]:
+    """Number, slot and position of a delivery to a merging slot."""
+    number, routine, slot, position = tag.split(".")
+    return number, f"{routine}.{slot}", int(position)
+
+
 class Places:
     """All jobs of one installation. List 2 and 3 are lists 0 and 1 of the lower priority."""
 

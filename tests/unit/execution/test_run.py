@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import billiard.common
 import pytest
 
 from flowforge.codec import read_invocation, unpack_record
@@ -204,9 +206,10 @@ def test_the_routines_own_handler_wins(act: Use) -> None:
 # --- what handlers raise -------------------------------------------------------------------------
 
 
-def test_sys_exit_in_a_handler_is_an_error(act: Use) -> None:
+@pytest.mark.parametrize("code", ["bye", 0, 1, -1, -241])
+def test_sys_exit_in_a_handler_is_an_error(act: Use, code: str | int) -> None:
     """User code that calls ``sys.exit`` fails its attempt and does not end the worker."""
-    act(raising(SystemExit("bye")))
+    act(raising(SystemExit(code)))
     outcome = run(make_delivery(), "w1")
     assert outcome.kind == "stop"
     assert problem(outcome)["type"] == "SystemExit"
@@ -233,6 +236,18 @@ def test_a_claim_of_this_moment_is_not_asked_about(act: Use) -> None:
     delivery._made -= 1.0
     with pytest.raises(NotStartedError):
         delivery.confirm()
+
+
+def test_a_signal_to_a_child_of_the_pool_ends_it(act: Use) -> None:
+    """billiard raises a plain SystemExit in its handler of signals, wherever the child is then."""
+    act(lambda routine, params: billiard.common._shutdown_cleanup(signal.SIGUSR2, None))
+    before = signal.getsignal(signal.SIGUSR2)
+    try:
+        with pytest.raises(SystemExit):
+            run(make_delivery(), "w1")
+    finally:
+        billiard.common.clear_terminate_handler_fired()
+        signal.signal(signal.SIGUSR2, before)
 
 
 class WorkerShutdown(SystemExit):

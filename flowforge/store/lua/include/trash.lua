@@ -29,10 +29,21 @@ local function take_back_timers(name, key, fields)
     for i, tag in ipairs(fields) do members[i] = id .. '/' .. tag end
   else
     for i, state in ipairs(call('HMGET', key, unpack(fields))) do
-      members[i] = id .. '/join/' .. string.match(state, '^%d+') .. ' ' .. fields[i]
+      members[i] = id .. '/join/' .. (string.match(state, '^%d+') or '') .. ' ' .. fields[i]
     end
   end
   call('ZREM', k_timers(), unpack(members))
+end
+
+-- Removes the fields name.first to name.last of a hash; many of them in pieces, by the upkeep.
+local function remove_items(key, id, name, first, last)
+  if last - first >= FEW then
+    call('RPUSH', k_trash(), string.format('%s %s %d %d', id, name, first, last))
+    return
+  end
+  local fields = {}
+  for i = first, last do fields[#fields + 1] = name .. '.' .. i end
+  if fields[1] then call('HDEL', key, unpack(fields)) end
 end
 
 -- Puts a key into the trash, called what it was called without its root.
