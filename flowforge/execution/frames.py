@@ -19,6 +19,12 @@ def own_frame(error: BaseException) -> str:
 
     Of a handler that is installed as a library the handler's own; empty when no handler ran.
     """
+    found = own_place(error)
+    return "" if found is None else f"{found[0]}:{found[1]}, in {found[2]}"
+
+
+def own_place(error: BaseException) -> tuple[str, int, str] | None:
+    """File, line and function of ``own_frame``; None when all of it is FlowForge's own."""
     frames = [
         (frame.f_code.co_filename, line, frame.f_code.co_name)
         for frame, line in traceback.walk_tb(error.__traceback__)
@@ -26,9 +32,8 @@ def own_frame(error: BaseException) -> str:
     ]
     theirs = [found for found in frames if not _in_library(found[0])]
     if not frames:
-        return ""
-    file, line, name = theirs[-1] if theirs else frames[0]
-    return f"{file}:{line}, in {name}"
+        return None
+    return theirs[-1] if theirs else frames[0]
 
 
 def _in_library(file: str) -> bool:

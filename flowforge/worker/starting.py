@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
 from celery import Celery, signals
 
+from flowforge.execution.frames import own_place
 from flowforge.model import registry
 
 logger = logging.getLogger(__name__)
@@ -57,8 +57,8 @@ def import_failure(name: str, error: BaseException) -> str:
             module = name.removesuffix(".py").strip("./").replace(os.sep, ".")
             hint = f"; it takes the name of a module, not of its file: {module}"
         return f"there is no module {missing!r} in {os.getcwd()} or on the Python path{hint}"
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{last.filename}, line {last.lineno}"
+    place: tuple[object, ...] = own_place(error) or ("?", "?")
     if isinstance(error, SyntaxError):
-        where = f"{error.filename}, line {error.lineno}"
+        place = (error.filename, error.lineno)
+    where = f"{place[0]}, line {place[1]}"
     return f"importing {name!r} failed at {where}: {type(error).__name__}: {error}"

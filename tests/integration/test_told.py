@@ -126,6 +126,7 @@ class TestWaiting:
         fleet.wait_until_ended(worker)
         log = worker.output()
         assert "waits_at_import.py:7 submits a job of flow 'inner' while Celery imports it" in log
+        assert "waits_at_import.py, line 7: WouldBlockError: " in log
         assert "waits_at_import.py:7 waits for job" in log
         assert "if __name__ == '__main__':" in log
 
