@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from flowforge.errors import StoreUnavailableError
+from flowforge.errors import CommandRefusedError, LoginRefusedError, StoreUnavailableError
 from flowforge.store.store import Store
 from flowforge.worker.tokens import next_token
 
@@ -20,6 +20,10 @@ LEAD = 6.0
 
 #: Seconds between two tries of a follower to take the lead.
 FOLLOW = 2.0
+
+#: Seconds between two tries of a login that the server refuses, at most: else every worker of a
+#: fleet would ask several times a second.
+LONGEST_REST = 8.0
 
 
 class Service(Protocol):
@@ -50,8 +54,10 @@ class Maintenance:
         self._thread: threading.Thread | None = None
         self._lead_until = 0.0
         self._next_try = 0.0
-        #: What the server does not take now.
-        self._waiting: set[Callable[[], object]] = set()
+        #: What the server does not take now, and why.
+        self._waiting: dict[Callable[[], object], str] = {}
+        #: Whether the server has refused the login in this turn.
+        self._refused = False
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._loop, name="flowforge-upkeep", daemon=True)
@@ -66,22 +72,30 @@ class Maintenance:
             self._safely(self._resign)
 
     def _loop(self) -> None:
-        shortest = min(duty.interval for duty in self._duties)
-        while not self._stop.wait(min(shortest, FOLLOW)):
-            self._safely(self.tick)
+        shortest = min(FOLLOW, *(duty.interval for duty in self._duties))
+        rest = shortest
+        while not self._stop.wait(rest):
+            rest = self._turn(rest, shortest)
+
+    def _turn(self, rest: float, shortest: float) -> float:
+        """Do what is due; the seconds until the next turn."""
+        self._refused = False
+        self._safely(self.tick)
+        return min(2 * rest, LONGEST_REST) if self._refused else shortest
 
     def _safely(self, action: Callable[[], object]) -> None:
         """The upkeep must outlive everything, outages above all; one of them is told once."""
         try:
             action()
-        except StoreUnavailableError as error:
-            if action not in self._waiting:
-                self._waiting.add(action)
+        except (StoreUnavailableError, CommandRefusedError) as error:
+            self._refused = self._refused or isinstance(error, LoginRefusedError)
+            if str(error) not in self._waiting.values():
                 logger.warning("upkeep waits: %s", error)
+            self._waiting[action] = str(error)
         except Exception:
             logger.exception("upkeep failed, trying again")
         else:
-            self._waiting.discard(action)
+            self._waiting.pop(action, None)
 
     def tick(self) -> None:
         """Run every duty that is due."""
@@ -95,6 +109,8 @@ class Maintenance:
             duty.next_run = now + duty.interval
             # One that fails must not keep the others from their turn.
             self._safely(duty.service.run_once)
+            if self._refused:
+                return
 
     def _leads(self, now: float) -> bool:
         if now >= self._next_try:

@@ -9,14 +9,19 @@ from dataclasses import dataclass
 import pytest
 
 from flowforge.codec import RECORD_VERSION, pack_record, packb
-from flowforge.errors import WritesRefusedError
+from flowforge.errors import (
+    CommandRefusedError,
+    FlowForgeError,
+    LoginRefusedError,
+    WritesRefusedError,
+)
 from flowforge.worker import maintenance
 from flowforge.worker.duties.presence import FORGOTTEN, Absence, Holding, Presence, held_messages
 from flowforge.worker.duties.reclaimer import Reclaimer
 from flowforge.worker.duties.retention import Retention
 from flowforge.worker.duties.timers import TimerService
 from flowforge.worker.heartbeat import LeaseKeeper
-from flowforge.worker.maintenance import LEAD, Duty, Maintenance
+from flowforge.worker.maintenance import LEAD, LONGEST_REST, Duty, Maintenance
 from flowforge.worker.tokens import next_token
 from tests.contract.bench import LONG, Bench
 from tests.support.eventually import eventually
@@ -197,6 +202,48 @@ def test_an_outage_is_told_once(bench: Bench, caplog: pytest.LogCaptureFixture) 
     refused.times = 1
     upkeep.tick()
     assert len(caplog.messages) == 2
+
+
+class Forbidden:
+    """A duty that the server refuses while there is an error."""
+
+    def __init__(self, error: FlowForgeError) -> None:
+        self.error: FlowForgeError | None = error
+        self.runs = 0
+
+    def run_once(self) -> None:
+        self.runs += 1
+        if self.error is not None:
+            raise self.error
+
+
+def test_a_refused_login_is_told_once_and_tried_seldom(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One line for all duties; the turns come less and less often, until it is accepted."""
+    first, second = (Forbidden(LoginRefusedError("who are you")) for _ in range(2))
+    upkeep = Maintenance(bench.store, [Duty(first, 0.0), Duty(second, 0.0)])
+    rests = [0.25]
+    for _ in range(7):
+        rests.append(upkeep._turn(rests[-1], 0.25))
+    assert rests == [0.25, 0.5, 1.0, 2.0, 4.0, LONGEST_REST, LONGEST_REST, LONGEST_REST]
+    assert (first.runs, second.runs) == (7, 0)
+    assert caplog.messages == ["upkeep waits: who are you"]
+    first.error = second.error = None
+    assert upkeep._turn(rests[-1], 0.25) == 0.25
+    assert second.runs == 1
+
+
+def test_a_missing_right_is_told_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """In one line for all duties that lack it; the others go on as ever."""
+    error = CommandRefusedError("you may not")
+    lacking = [Forbidden(error), Forbidden(error)]
+    allowed = Counting()
+    upkeep = Maintenance(bench.store, [*(Duty(one, 0.0) for one in lacking), Duty(allowed, 0.0)])
+    for _ in range(3):
+        assert upkeep._turn(0.25, 0.25) == 0.25
+    assert allowed.runs == 3
+    assert caplog.messages == ["upkeep waits: you may not"]
 
 
 def test_a_duty_waits_for_its_interval(bench: Bench) -> None:
