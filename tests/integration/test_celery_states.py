@@ -273,7 +273,6 @@ def test_a_rate_limit_set_while_the_worker_runs_is_obeyed(told: Told) -> None:
     job = fan_of(One).execute("fan", {"count": 40})
     assert ended(job) == "completed"
     told.control("rate_limit", name, 0)
-    assert told.worker.output().count(f"Task {name}[{job.job_id}-") == 80  # received, succeeded
     received = re.findall(rf"{name}\[{job.job_id}-\d+\] received", told.worker.output())
     assert len(received) == 40
 

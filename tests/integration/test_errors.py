@@ -98,7 +98,10 @@ class TestStrategies:
     @staticmethod
     def run(flow: Flow, by: str) -> JobState:
         params = {"failures": 1} if by == "entry" else {"count": 3, "failures": 1}
-        return flow.execute("it" if by == "entry" else "fan", params).wait(LIMIT)
+        job = flow.execute("it" if by == "entry" else "fan", params).wait(LIMIT)
+        # Others of the fan's items may still run when one of them has failed the job.
+        eventually(lambda: job.counts["running"] == 0)
+        return job
 
     @ENTRIES
     def test_stop_is_the_default(self, by: str) -> None:
