@@ -50,6 +50,12 @@ class Installation:
         length: int = self.redis.llen(self.broker_list(queue))  # type: ignore[assignment]
         return length
 
+    def hand_over(self, queue: str) -> None:
+        """Move the messages of a queue to the default one, as if they had been sent there."""
+        while isinstance(item := self.redis.rpop(self.broker_list(queue)), bytes):
+            sent = item.replace(f'"{queue}"'.encode(), b'"celery"')
+            self.redis.lpush(self.broker_list(), sent)
+
     def lead(self) -> None:
         """Return when a worker does the upkeep."""
         eventually(lambda: self.redis.exists(self.key("leader")), message="a leader")

@@ -319,7 +319,7 @@ class TestUnknownClass:
         job = flow.execute("it")
         definition = prefork.redis.hget(prefork.key("job", job.job_id), "def").decode()
         prefork.redis.delete(prefork.key("definition", definition))
-        prefork.redis.rpoplpush(prefork.broker_list("nobody"), prefork.broker_list())
+        prefork.hand_over("nobody")
         eventually(lambda: job.status == "failed")
         assert "definition" in str(job.error)
 
@@ -400,7 +400,7 @@ class TestBrokenRecords:
             prefork.redis.delete(prefork.key("definition", definition))
         else:
             prefork.redis.hset(prefork.key("definition", definition), "json", text)
-        prefork.redis.rpoplpush(prefork.broker_list("nobody"), prefork.broker_list())
+        prefork.hand_over("nobody")
         eventually(lambda: job.status == "failed")
         assert reason in str(job.reason)
         assert job.error is not None
@@ -413,7 +413,7 @@ class TestBrokenRecords:
         key = prefork.key("definition", definition)
         text = prefork.redis.hget(key, "json").decode()
         prefork.redis.hset(key, "json", text.replace('"version":1', '"version":99'))
-        prefork.redis.rpoplpush(prefork.broker_list("nobody"), prefork.broker_list())
+        prefork.hand_over("nobody")
         eventually(lambda: raw_kinds(prefork, job).count("released") >= 1)
         assert job.status == "running"
         prefork.redis.hset(key, "json", text)

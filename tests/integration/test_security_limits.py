@@ -135,5 +135,7 @@ def test_only_json_is_accepted(narrow: Installation) -> None:
             connection=connection,
         )  # fmt: skip
     (worker,) = narrow.fleet.workers
-    eventually(lambda: "is not an invocation" in worker.output(), message="the refusal")
+    eventually(
+        lambda: "named an invocation, but not in the form" in worker.output(), message="the refusal"
+    )
     assert outputs(countdown().execute("it", {"n": 1})) == [{"n": 0}]
