@@ -58,7 +58,7 @@ class Engines(Submitter):
         max_in_flight: int | None,
     ) -> Iterator[list[str]]:
         """As on one server, but for keys: the jobs of a chunk that belong to one server are created
-        as a whole or not at all.
+        as a whole or not at all, as far as one call takes them.
 
         A server that refuses jobs without keys, since it is full for example, is passed over.
         Raises StoreUnavailableError when a server stops answering while it is given jobs, which may
@@ -69,16 +69,16 @@ class Engines(Submitter):
             places = self._share_out(flow.flow_id, [item.key for item in chunk])
             for engine, own in places.items():
                 mine = [chunk[place] for place in own]
+                submitted = self._submit(
+                    engine, mine, flow, entry_routine_id, priority, max_in_flight
+                )
                 try:
-                    found = self._submit(
-                        engine, mine, flow, entry_routine_id, priority, max_in_flight
-                    )
+                    for place, job_id in zip(own, submitted, strict=True):
+                        ids[place] = job_id
                 except Exception as error:
                     if done := sum(map(bool, ids)):
-                        error.add_note(f"{done} jobs of its chunk were submitted to other servers")
+                        error.add_note(f"{done} jobs of its chunk were submitted as well")
                     raise
-                for place, job_id in zip(own, found, strict=True):
-                    ids[place] = job_id
             yield ids
 
     def _submit(
@@ -88,14 +88,18 @@ class Engines(Submitter):
         flow: FlowGraph,
         entry_routine_id: str,
         *limits: int | None,
-    ) -> list[str]:
+    ) -> Iterator[str]:
         """Submit to this server; to another one if it refuses, and no key belongs to it."""
         bound = any(item.key is not None for item in jobs)
         tried = set()
+        created = 0
         while True:
+            left = iter(jobs[created:])
             try:
-                chunks = engine.submit_items(flow, entry_routine_id, iter(jobs), *limits)
-                return [job_id for ids in chunks for job_id in ids]
+                for ids in engine.submit_items(flow, entry_routine_id, left, *limits):
+                    created += len(ids)
+                    yield from ids
+                return
             except StoreUnavailableError as error:
                 self._away[engine] = time.monotonic() + AWAY
                 tried.add(engine)

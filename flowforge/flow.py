@@ -61,10 +61,10 @@ class Flow(FlowGraph):
     ) -> list[JobState]:
         """Submit a job for each of the ``entry_params``, many in one round trip.
 
-        The params are taken from the iterable in chunks of at most 200; a chunk is submitted as a
-        whole or not at all. ``idempotency_keys``: as many as there are params. Raises as
-        ``execute`` does, naming the item; the chunks before the one that was refused have been
-        submitted, and a note on the error says how many jobs these are.
+        The params are taken from the iterable in chunks, of 200 or of as many as have 256 KiB
+        together; a chunk is submitted as a whole or not at all. ``idempotency_keys``: as many as
+        there are params. Raises as ``execute`` does, naming the item; the chunks before the one
+        that was refused have been submitted, and a note on the error says how many jobs these are.
         """
         engine = current_engine()
         chunks = engine.submit_many(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from flowforge.errors import CorruptRecordError, DefinitionError
 from flowforge.model.records import Record, read
+
+#: Source routine, its event, target routine, its slot.
+Ends: TypeAlias = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,13 @@ class Connection:
     def __post_init__(self) -> None:
         mapping = _checked(self.param_mapping, str(self))
         object.__setattr__(self, "param_mapping", mapping)
+
+    @property
+    def ends(self) -> Ends:
+        """What it connects; a flow has one connection between the same ends."""
+        return (
+            self.source_routine_id, self.source_event, self.target_routine_id, self.target_slot,
+        )  # fmt: skip
 
     def __str__(self) -> str:
         return (

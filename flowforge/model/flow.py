@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import count
 from typing import Any, Self
 
 from flowforge.errors import DefinitionError
-from flowforge.model.connection import Connection
+from flowforge.model.connection import Connection, Ends
 from flowforge.model.definition import Definition, RoutineSpec
 from flowforge.model.error_handler import ErrorHandler
 from flowforge.model.names import check_name, check_whole, listing, snake_case
@@ -47,7 +47,9 @@ class FlowGraph:
         self._subflows: dict[str, SubFlow] = {}
         #: The flows that were added, to tell one that would contain itself.
         self._added: list[FlowGraph] = []
-        self._connections: list[Connection] = []
+        self._connections: dict[Ends, Connection] = {}
+        #: Stem of generated ids -> the latest number: what is below it is taken.
+        self._numbers: dict[str, int] = {}
         self._error_handler: ErrorHandler | None = None
         # The state that the definitions below were made of, and one for each set of queues.
         self._defined_from: object = None
@@ -100,8 +102,10 @@ class FlowGraph:
     def _generated_id(self, routine: Routine) -> str:
         # Stable: the same code adds the same routines in the same order in every process.
         stem = snake_case(type(routine).__name__)[:100]
-        candidates = (stem if n == 1 else f"{stem}_{n}" for n in count(1))
-        return next(candidate for candidate in candidates if candidate not in self._routines)
+        numbers = count(self._numbers.get(stem, 1))
+        number = next(n for n in numbers if _numbered(stem, n) not in self._routines)
+        self._numbers[stem] = number
+        return _numbered(stem, number)
 
     def add_flow(self, other: FlowGraph, flow_id: str, *, entry: str | None = None) -> str:
         """Add another flow as a routine and return its id.
@@ -134,8 +138,8 @@ class FlowGraph:
             handler = other._handlers.get(routine_id) or other._error_handler
             if handler is not None:
                 self._handlers[inside + routine_id] = handler
-        self._connections += [connection.inside(inside) for connection in other._connections]
-        taken = {(c.source_routine_id, c.source_event) for c in other._connections}
+        self._link(connection.inside(inside) for connection in other.connections)
+        taken = {(c.source_routine_id, c.source_event) for c in other.connections}
         outputs = tuple(
             (inside + routine_id, event)
             for routine_id, routine in other._routines.items()
@@ -155,7 +159,7 @@ class FlowGraph:
         """The only routine that no other feeds; DefinitionError when there is not just one."""
         fed = {
             c.target_routine_id
-            for c in self._connections
+            for c in self.connections
             if c.source_routine_id != c.target_routine_id
         }
         heads = [routine_id for routine_id in self._routines if routine_id not in fed]
@@ -202,11 +206,14 @@ class FlowGraph:
         )
         _check_join(source, connection, target)
         _check_mapping(source, connection, target)
-        if any(str(connection) == str(existing) for existing in self._connections):
+        if connection.ends in self._connections:
             raise DefinitionError(f"{connection} is connected already")
-        self._connections.append(connection)
+        self._link([connection])
         self.version += 1
         return connection
+
+    def _link(self, connections: Iterable[Connection]) -> None:
+        self._connections.update((connection.ends, connection) for connection in connections)
 
     def _known(self, routine_id: str, what: str) -> Routine:
         routine = self._routines.get(routine_id)
@@ -237,7 +244,7 @@ class FlowGraph:
 
     @property
     def connections(self) -> tuple[Connection, ...]:
-        return tuple(self._connections)
+        return tuple(self._connections.values())
 
     def entry_slot(self, routine_id: str) -> str:
         """Return where a job starts that enters at this routine.
@@ -281,7 +288,7 @@ class FlowGraph:
         return Definition(
             self.flow_id,
             tuple(self._spec(routine_id, queues) for routine_id in self._routines),
-            tuple(self._connections),
+            self.connections,
             None if handler is None else handler.serialize(),
             self.max_in_flight,
         )
@@ -308,11 +315,15 @@ class FlowGraph:
         for spec in definition.routines:
             routine = Routine.deserialize(spec.raw)
             flow._insert(spec.id, routine, fresh(type(routine)), spec.queue)
-        flow._connections.extend(definition.connections)
+        flow._link(definition.connections)
         if definition.error_handler is not None:
             flow._error_handler = ErrorHandler.deserialize(definition.error_handler)
         flow.version += 1
         return flow
+
+
+def _numbered(stem: str, number: int) -> str:
+    return stem if number == 1 else f"{stem}_{number}"
 
 
 def _check_join(source: Routine, connection: Connection, target: Routine) -> None:

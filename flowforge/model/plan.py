@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -183,10 +184,19 @@ class Plan:
     @cached_property
     def _targets(self) -> dict[tuple[str, str], tuple[Target, ...]]:
         """Targets by source routine and event, in order of connection."""
-        found: dict[tuple[str, str], tuple[Target, ...]] = {}
+        found: dict[tuple[str, str], list[Target]] = defaultdict(list)
         for connection in self.definition.connections:
             source = (connection.source_routine_id, connection.source_event)
-            found[source] = (*found.get(source, ()), self._target(connection))
+            found[source].append(self._target(connection))
+        return {source: tuple(targets) for source, targets in found.items()}
+
+    @cached_property
+    def _sources(self) -> dict[tuple[str, str], list[str]]:
+        """What feeds each slot, by routine and slot, in order of connection."""
+        found: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for connection in self.definition.connections:
+            target = (connection.target_routine_id, connection.target_slot)
+            found[target].append(str(connection))
         return found
 
     @cached_property
@@ -213,11 +223,7 @@ class Plan:
         slot = None if name == CALL_SLOT else prototype.get_slot(name)
         call = CALL_SLOT if slot is None else slot.handler_name
         check_handler_exists(type(prototype), name, call)
-        sources = tuple(
-            str(connection)
-            for connection in self.definition.connections
-            if connection.target_routine_id == spec.id and connection.target_slot == name
-        )
+        sources = tuple(self._sources.get((spec.id, name), ()))
         return PlannedSlot(
             name,
             index,

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flowforge.errors import CorruptRecordError, DefinitionError, NewerRecordError
 from flowforge.model.definition import DEFINITION_VERSION, Definition
@@ -201,3 +203,21 @@ def test_config_keeps_its_order() -> None:
     assert list(again.routines[0].raw["config"]["columns"]) == ["name", "city", "age"]
     assert again.hash == definition.hash
     assert list(json.loads(definition.to_json())) == sorted(definition.serialize())
+
+
+@given(links=st.sets(st.tuples(st.integers(0, 7), st.integers(0, 7))))
+def test_ancestors_are_what_a_delivery_can_come_from(links: set[tuple[int, int]]) -> None:
+    """Over any number of connections, in any order of routines, with or without cycles."""
+    flow = FlowGraph("f")
+    for number in range(8):
+        flow.add_routine(Fetch(), f"r{number}")
+    for source, target in links:
+        flow.connect(f"r{source}", "output", f"r{target}", "input")
+    above: dict[int, set[int]] = {number: set() for number in range(8)}
+    for _ in range(8):
+        for source, target in links:
+            above[target] |= {source} | above[source]
+    definition = flow.definition()
+    for number in range(8):
+        bits = definition.ancestors(number)
+        assert {bit for bit in range(8) if bits >> bit & 1} == above[number]

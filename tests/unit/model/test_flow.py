@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from itertools import count
 from pickle import dumps, loads
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowforge.errors import CorruptRecordError, DefinitionError, NotRebuildableError
+from flowforge.model.connection import Connection
 from flowforge.model.error_handler import ErrorHandler
 from flowforge.model.flow import FlowGraph
 from flowforge.model.routine import Routine
@@ -337,3 +339,26 @@ def test_a_function_is_no_routine_before_it_is_decorated() -> None:
     function: Any = price
     with pytest.raises(DefinitionError, match="decorate it with @routine"):
         FlowGraph().add_routine(function)
+
+
+def test_a_large_flow_is_connected_without_a_look_at_every_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is connected already is known by its ends."""
+    texts = count()
+    text_of = Connection.__str__
+
+    def counted(self: Connection) -> str:
+        next(texts)
+        return text_of(self)
+
+    monkeypatch.setattr(Connection, "__str__", counted)
+    flow = FlowGraph("large")
+    ids = [flow.add_routine(Fetch(), f"r{n}") for n in range(20)]
+    for source in ids:
+        for target in ids:
+            flow.connect(source, "missing", target, "input")
+    assert len(flow.connections) == 400
+    assert next(texts) <= 4 * 400
+    with pytest.raises(DefinitionError, match="connected already"):
+        flow.connect("r7", "missing", "r3", "input")

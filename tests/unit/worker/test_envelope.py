@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from celery import Celery
 
 from flowforge.model.flow import FlowGraph
+from flowforge.model.join import Join
+from flowforge.model.routine import Routine
 from flowforge.worker.envelope import Router, message_template
 from tests.unit.execution.samples import Sink, Worker
 
@@ -84,3 +87,34 @@ def test_a_name_that_looks_like_a_hole_is_a_name(name: str) -> None:
     message = json.loads(template.replace("\x05", "0"), strict=False)
     assert message["properties"]["delivery_info"]["routing_key"] == name
     assert message["headers"]["argsrepr"] == f"(\x01, {name})"
+
+
+class Joins(Routine):
+    """A slot for each kind of join."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.define_slot("all", self.take, join=Join.all(timeout=1.5, otherwise="fire"))
+        self.define_slot("count", self.take, join=Join.count(2))
+        self.define_slot("plain", self.take)
+        self.define_event("output")
+
+    def take(self, items: Any) -> None:
+        """Take anything."""
+
+
+def test_the_stored_form_has_a_rule_for_every_join(app: Celery) -> None:
+    """Kind, timeout, otherwise and the routines above, of which those in a row are one."""
+    flow = FlowGraph("f")
+    for number in range(4):
+        flow.add_routine(Joins(), f"r{number}")
+    flow.connect("r0", "output", "r1", "plain")
+    flow.connect("r1", "output", "r3", "all")
+    flow.connect("r2", "output", "r2", "all")
+    fields = Router(app).fields(flow.definition())
+    assert fields["joins"] == 8
+    assert [fields[f"j{number}.0"] for number in range(4)] == [
+        "all 1500 fire -", "all 1500 fire 0", "quiet 1500 fire 2", "all 1500 fire 0-1",
+    ]  # fmt: skip
+    assert fields["j3.1"] == "count 0 fail 0-1"
+    assert "j3.2" not in fields
