@@ -123,6 +123,7 @@ class Entry:
         self._routine_id = definition.routines[routine].id
         self._limit = limit
         self._join = definition.join(routine, slot)
+        self._secret = definition.secret(routine, slot)
         self._mode = definition.mode(routine, slot)
 
     def first(self, params: dict[str, Any] | None, place: int | None = None) -> tuple[str, bytes]:
@@ -145,7 +146,9 @@ class Entry:
         elif type(params) is not dict or not _named(params):
             params = _checked(params, where)
         record = invocation_record(0, encode_payload(params, self._limit, where))
-        return self._mode if self._join is None else self._join.mode(params, where), record
+        if self._join is None:
+            return self._mode, record
+        return self._join.mode(params, where, self._secret), record
 
 
 def _named(params: dict[Any, Any]) -> bool:

@@ -7,6 +7,7 @@ and slot resets are gathered here and dropped with the attempt when it fails.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from decimal import Context, Decimal
 from time import perf_counter
 from typing import Any, NamedTuple, Protocol
@@ -75,6 +76,7 @@ class Delivery(Emitting):
         "plan",
         "position",
         "raw",
+        "revealed",
         "slot",
         "tag",
         "token",
@@ -114,6 +116,8 @@ class Delivery(Emitting):
         self._definitions: list[list[Any]] = []
         #: Stat -> how the commit changes it.
         self._stats: dict[str, tuple[str, str | bytes]] = {}
+        #: Secret params of other deliveries that this attempt was shown.
+        self.revealed: tuple[dict[str, Any], ...] = ()
         self._surroundings = surroundings
 
     def confirm(self, waited: bool = False) -> None:
@@ -210,6 +214,13 @@ class Delivery(Emitting):
 
     def slot_data(self, slot: str) -> dict[str, Any]:
         return self._surroundings.slot_data(self, self._slot(slot))
+
+    def reveal(self, slot: PlannedSlot, payloads: Iterable[dict[str, Any]]) -> None:
+        """Remember what is secret of payloads that were read for a slot: errors may tell them."""
+        if slot.secret:
+            self.revealed += tuple(
+                {name: params[name] for name in slot.secret & params.keys()} for params in payloads
+            )
 
     def reset_slot(self, slot: str) -> None:
         found = self._slot(slot)

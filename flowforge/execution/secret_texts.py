@@ -29,7 +29,7 @@ class SecretTexts:
     def __init__(self, delivery: Delivery) -> None:
         self._texts: list[str] = []
         self._complete = not (delivery.joins and delivery.slot.secret)
-        if not delivery.slot.secret or not self._complete:
+        if not self._complete or not (delivery.slot.secret or delivery.revealed):
             return  # nothing to hide, or a join's items, which are not at hand
         try:
             self._texts = _texts_in(delivery)
@@ -49,15 +49,23 @@ def _texts_in(delivery: Delivery) -> list[str]:
     """The texts, the longest first; raises when there are too many or one cannot be made."""
     texts: set[str] = set()
     size = 0
-    for params in (delivery.params, delivery.delivered()):
-        for name in delivery.slot.secret & params.keys():
-            for text in _texts_of(params[name]):
-                if text not in texts:
-                    texts.add(text)
-                    size += len(text)
-                if size > _MOST_TEXT:
-                    raise ValueError("the texts of the secrets are too long")
+    for value in _secrets_of(delivery):
+        for text in _texts_of(value):
+            if text not in texts:
+                texts.add(text)
+                size += len(text)
+            if size > _MOST_TEXT:
+                raise ValueError("the texts of the secrets are too long")
     return sorted(texts, key=len, reverse=True)
+
+
+def _secrets_of(delivery: Delivery) -> Iterator[Any]:
+    """Secret values of its own params, and of what it was shown of other deliveries."""
+    if delivery.slot.secret:
+        for params in (delivery.params, delivery.delivered()):
+            yield from (params[name] for name in delivery.slot.secret & params.keys())
+    for params in delivery.revealed:
+        yield from params.values()
 
 
 def _texts_of(value: Any) -> Iterator[str]:

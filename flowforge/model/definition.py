@@ -140,6 +140,11 @@ class Definition:
         raw = slots[slot_index].get("join") if slot_index < len(slots) else None
         return None if raw is None else Join.deserialize(raw)
 
+    def secret(self, routine_index: int, slot_index: int) -> frozenset[str]:
+        """Return the params of a slot that are told nowhere. Needs no class."""
+        slots = self.routines[routine_index].raw["slots"]
+        return frozenset(slots[slot_index].get("secret", ()) if slot_index < len(slots) else ())
+
     def ancestors(self, index: int) -> int:
         """Return every routine from which a delivery can lead to this one, as bits by index.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,15 +86,22 @@ class Join:
         needs = (self.needs,) if isinstance(self.needs, str) else ()
         return (*needs, *(() if self.key is None else (self.key,)))
 
-    def mode(self, params: dict[str, Any], where: str) -> str:
-        """How the store collects an item: ``j<needed>:<key>``. EmissionError for an unfit item."""
+    def mode(self, params: dict[str, Any], where: str, secret: Container[str] = ()) -> str:
+        """How the store collects an item: ``j<needed>:<key>``. EmissionError for an unfit item.
+
+        The value of a param that is ``secret`` is not in it: a digest stands for it as a key.
+        """
         for name in self.params:
             if name not in params:
                 raise EmissionError(f"{where}: the join needs the param {name!r} of every item")
         needs = params[self.needs] if isinstance(self.needs, str) else self.needs or 0
         if isinstance(self.needs, str) and (isinstance(needs, bool) or not _is_count(needs)):
-            raise EmissionError(f"{where}: {self.needs!r} must be a count above 0, not {needs!r}")
-        return f"j{needs}:{'' if self.key is None else _key_text(params[self.key], where)}"
+            given = type(needs).__name__ if self.needs in secret else repr(needs)
+            raise EmissionError(f"{where}: {self.needs!r} must be a count above 0, not {given}")
+        key = "" if self.key is None else _key_text(params[self.key], where)
+        if self.key in secret:
+            key = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        return f"j{needs}:{key}"
 
     def serialize(self) -> Record:
         return {

@@ -34,11 +34,12 @@ class Target:
     remembers: bool
     #: How the slot collects its deliveries; None: each is handled on its own.
     join: Join | None = None
+    secret: frozenset[str] = frozenset()
 
     def mode(self, params: dict[str, Any], where: str) -> str:
         """How the store keeps a delivery: ``m`` merges, ``o`` remembers, ``j…`` joins."""
         if self.join is not None:
-            return self.join.mode(params, where)
+            return self.join.mode(params, where, self.secret)
         return "m" if self.merges else "o" if self.remembers else ""
 
 
@@ -179,7 +180,8 @@ class Plan:
         slot_index = definition.slot_names(index).index(connection.target_slot)
         mode = definition.mode(index, slot_index)
         join = definition.join(index, slot_index)
-        return Target(index, slot_index, connection, mode == "m", mode == "o", join)
+        secret = definition.secret(index, slot_index)
+        return Target(index, slot_index, connection, mode == "m", mode == "o", join, secret)
 
     @cached_property
     def _targets(self) -> dict[tuple[str, str], tuple[Target, ...]]:

@@ -204,6 +204,9 @@ class Reader:
         with reading(f"the join {place!r} of job {job_id}"):
             routine, slot = (int(part) for part in place.split("."))
             name = definition.slot_names(routine)[slot]
+            join = definition.join(routine, slot)
+            if join is not None and join.key in definition.secret(routine, slot):
+                key = "***"
             return OpenJoin(definition.routines[routine].id, name, key, 0)
 
     def history(self, job_id: str, limit: int | None = None) -> Iterator[HistoryEntry]:

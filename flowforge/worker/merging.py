@@ -13,7 +13,7 @@ from typing import Any
 from flowforge.codec import read_invocation
 from flowforge.errors import CorruptRecordError
 from flowforge.execution.delivery import Delivery, NotStartedError
-from flowforge.model.plan import PlannedRoutine, PlannedSlot
+from flowforge.model.plan import PlannedSlot
 from flowforge.store.store import Store
 
 #: Records read by one command.
@@ -37,22 +37,27 @@ class MergedSlots:
         field = f"{delivery.routine.index}.{delivery.slot.index}"
         key = store.keys.of("merges", job_id)
         records += self._read(key, field, first + len(records), position - 1)
-        return _fold([*records, delivery.raw], delivery.slot)
+        return _fold([*records, delivery.raw], delivery, delivery.slot)
 
-    def now(self, job_id: str, routine: PlannedRoutine, slot: PlannedSlot) -> dict[str, Any]:
-        """Everything delivered to a slot so far; for an ``override`` slot the latest payload."""
-        key = self._store.keys.of("merges", job_id)
-        field = f"{routine.index}.{slot.index}"
+    def now(self, delivery: Delivery, slot: PlannedSlot) -> dict[str, Any]:
+        """Everything delivered to a slot so far; for an ``override`` slot the latest payload.
+
+        ``delivery``: whose handler asks, for a slot of its routine.
+        """
+        key = self._store.keys.of("merges", delivery.job_id)
+        field = f"{delivery.routine.index}.{slot.index}"
         before = None
         while True:
             length, base, latest = self._store.link.call(
                 "HMGET", key, field, f"{field}.base", f"{field}.last"
             )
             if not slot.merges:
-                return {} if latest is None else read_invocation(latest, f"slot {slot.name!r}")[1]
+                data = {} if latest is None else read_invocation(latest, f"slot {slot.name!r}")[1]
+                delivery.reveal(slot, [data])
+                return data
             records = self._read(key, field, int(base or 0) + 1, int(length or 0))
             if None not in records or base == before:
-                return _fold(records, slot)
+                return _fold(records, delivery, slot)
             # A reset came between: what it consumed may be gone already.
             before = base
 
@@ -64,7 +69,7 @@ class MergedSlots:
         return records
 
 
-def _fold(records: list[bytes | None], slot: PlannedSlot) -> dict[str, Any]:
+def _fold(records: list[bytes | None], delivery: Delivery, slot: PlannedSlot) -> dict[str, Any]:
     """CorruptRecordError when a record is missing: it must not be passed over in silence."""
     what = f"the log of slot {slot.name!r}"
     payloads = []
@@ -72,5 +77,9 @@ def _fold(records: list[bytes | None], slot: PlannedSlot) -> dict[str, Any]:
         if record is None:
             raise CorruptRecordError(f"{what} has lost {records.count(None)} of its records")
         payloads.append(read_invocation(record, what)[1])
+    # Before the merge function, which may raise.
+    delivery.reveal(slot, payloads)
     assert slot.slot is not None, "only a defined slot merges"
-    return slot.slot.merge(payloads)
+    merged = slot.slot.merge(payloads)
+    delivery.reveal(slot, [merged])
+    return merged

@@ -399,4 +399,4 @@ class Runtime:
         """What a slot holds now: merged, or the latest payload."""
         if slot is delivery.slot and not slot.merges:
             return dict(delivery.params)
-        return self.merged.now(delivery.job_id, delivery.routine, slot)
+        return self.merged.now(delivery, slot)

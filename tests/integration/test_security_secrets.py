@@ -13,7 +13,16 @@ from flowforge.server import LocalServer
 from flowforge.store.dead_letters import DeadLetters
 from tests.integration import vault
 from tests.integration.installation import FAST, LIMIT, Installation, installed
-from tests.integration.vault import PLAIN, SECRETS, TRACES, Collector, Joined
+from tests.integration.vault import (
+    NESTED,
+    PLAIN,
+    SECRETS,
+    TRACES,
+    Agreeing,
+    Collector,
+    Joined,
+    Keyed,
+)
 from tests.support.eventually import eventually
 
 #: Keys of a job in which its params have to be: outstanding invocations, and what merges and joins
@@ -109,6 +118,30 @@ def test_secrets_that_were_collected_are_secrets(
     assert "complain" in job.error["traceback"]
     assert leaks(talkative) == []
     assert PLAIN not in shown(job)
+
+
+@pytest.mark.parametrize(
+    "flow", [vault.sent_to(Agreeing(), "input"), vault.asked()], ids=["merge", "slot data"]
+)
+def test_secrets_of_other_deliveries_are_secrets(talkative: Installation, flow: Flow) -> None:
+    """What a merge function or a handler is shown of them is blanked out as well."""
+    job = run(flow, "sender", password=PLAIN, second=NESTED)
+    assert job.status == "failed"
+    assert job.error is not None
+    assert "***" in job.error["message"]
+    assert leaks(talkative) == []
+    assert not [trace for trace in TRACES if trace in shown(job)]
+
+
+def test_a_key_of_a_join_may_be_secret(talkative: Installation) -> None:
+    """Items are collected by its value, which is told nowhere, nor is it a name in the store."""
+    job = run(vault.sent_to(Keyed(), "input"), "sender", password=PLAIN, second=PLAIN)
+    assert job.status == "failed"
+    assert job.error is not None
+    assert "receiver.input for '***' had 2 items" in job.error["message"]
+    assert [(join.key, join.items) for join in job.open_joins] == [("***", 2)]
+    assert leaks(talkative) == []
+    assert not [trace for trace in TRACES if trace in shown(job)]
 
 
 def test_a_message_carries_no_params(own: Installation) -> None:

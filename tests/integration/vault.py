@@ -75,16 +75,64 @@ class Joined(Routine):
         raise ValueError(f"what shall I do with {[item['password'] for item in items]}")
 
 
+def agree(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Refuses a second password, and tells both."""
+    if old and old["password"] != new["password"]:
+        raise ValueError(f"{old['password']} was there before {new['password']}")
+    return new
+
+
+class Agreeing(Routine):
+    """Merges secrets with a function that complains about them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.define_slot("input", self.take, merge_strategy=agree, secret=["password"])
+
+    def take(self, password: str) -> None:
+        """Had no reason to complain."""
+
+
+class Asking(Routine):
+    """Complains, when it is called for another reason, about what it was told before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.define_slot("input", self.learn, secret=["password"])
+        self.define_slot("again", self.complain)
+        self.define_event("learnt")
+
+    def learn(self, password: str) -> None:
+        self.emit("learnt")
+
+    def complain(self) -> None:
+        raise ValueError(f"still {self.slot_data('input')['password']}")
+
+
+class Keyed(Routine):
+    """Joins for each secret, never enough of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        join = Join.each("password", count=3, timeout=600)
+        self.define_slot("input", self.take, secret=["password"], join=join)
+
+    def take(self, items: Any) -> None:
+        """Is not called."""
+
+
 class Sender(Routine):
     """Sends a secret on its way."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.define_slot("input", handler=self.send, secret=["password"])
+        self.define_slot("input", handler=self.send, secret=["password", "second"])
         self.define_event("secret")
 
-    def send(self, password: str) -> None:
+    def send(self, password: str, second: str = "") -> None:
         self.emit("secret", password=password)
+        if second:
+            self.emit("secret", password=second)
 
 
 def kept() -> Flow:
@@ -108,6 +156,13 @@ def sent_to(routine: Routine, slot: str) -> Flow:
     flow.add_routine(Sender(), "sender")
     flow.add_routine(routine, "receiver")
     flow.connect("sender", "secret", "receiver", slot)
+    return flow
+
+
+def asked() -> Flow:
+    """A routine that comes back to a secret."""
+    flow = sent_to(Asking(), "input")
+    flow.connect("receiver", "learnt", "receiver", "again")
     return flow
 
 
