@@ -46,9 +46,11 @@ def run(delivery: Delivery, worker: str) -> Outcome:
     """Call the handler once. Whatever it raises becomes part of the outcome."""
     began = perf_counter()
     token = current.set(delivery)
+    slot = delivery.slot
+    ready = False
     try:
-        slot = delivery.slot
         waited = delivery.routine.set_up()
+        ready = True
         args, kwargs = slot.signature.arguments(delivery.params, delivery.origin)
         routine = delivery.routine.prototype.bind(delivery)
         delivery.confirm(waited)
@@ -62,7 +64,7 @@ def run(delivery: Delivery, worker: str) -> Outcome:
         # A record that only a later release can read is another worker's to handle.
         if ends_worker(error) or issubclass(type(error), (NewerRecordError, NotStartedError)):
             raise
-        return failed(delivery, worker, error, began)
+        return failed(delivery, worker, error, began, in_setup=not ready)
     finally:
         delivery.closed = True
         current.reset(token)
@@ -70,8 +72,12 @@ def run(delivery: Delivery, worker: str) -> Outcome:
     return Outcome("completed", micros, _details(delivery, worker, micros, None), delivery.effects)
 
 
-def failed(delivery: Delivery, worker: str, error: BaseException, began: float) -> Outcome:
+def failed(
+    delivery: Delivery, worker: str, error: BaseException, began: float, *, in_setup: bool = False
+) -> Outcome:
     """The outcome of an attempt that raised ``error``, by the error handler that applies.
+
+    ``in_setup``: the routine's ``setup()`` raised it, and no handler.
 
     Never fails, whatever the exception's own code does: a failure that is not recorded is a lost
     worker to everybody else.
@@ -81,9 +87,14 @@ def failed(delivery: Delivery, worker: str, error: BaseException, began: float) 
     decision = delivery.routine.error_handler.decide(error, delivery.attempt)
     details = _details(delivery, worker, micros, problem)
     kinds = {"continue": "error_continued", "skip": "skipped", "retry": "retry", "stop": "stop"}
-    reason = f"{delivery.routine.id}.{delivery.slot.name}: {problem.type}: {problem.message}"
+    action = decision.action
+    if in_setup and action in ("continue", "skip"):
+        # To pass over one delivery is to pass over all: nothing of the routine can run.
+        action = "stop"
+    where = f"{delivery.routine.id}.{'setup()' if in_setup else delivery.slot.name}"
+    reason = f"{where}: {problem.type}: {problem.message}"
     return Outcome(
-        kinds[decision.action],
+        kinds[action],
         micros,
         details,
         Effects(),

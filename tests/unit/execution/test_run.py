@@ -427,3 +427,33 @@ def test_what_a_merge_made_does_not_break_the_record(act: Use) -> None:
     delivery.params = {"rows": frozenset({1})}
     assert run(delivery, "w1").kind == "completed"
     assert seen == [frozenset({1})]
+
+
+# --- setup() -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("strategy", "attempt", "kind"),
+    [
+        ("stop", 1, "stop"),
+        ("continue", 1, "stop"),
+        ("skip", 1, "stop"),
+        ("retry", 1, "retry"),
+        ("retry", 2, "stop"),
+    ],
+)
+def test_a_setup_that_fails_is_retried_and_never_passed_over(
+    act: Use, monkeypatch: pytest.MonkeyPatch, strategy: str, attempt: int, kind: str
+) -> None:
+    """Nothing of the routine can run without it, so that CONTINUE would skip all of its work."""
+    ran: list[str] = []
+    act(lambda routine, params: ran.append("handler"))
+
+    def setup(self: Worker) -> None:
+        raise ConnectionError("the database is away")
+
+    monkeypatch.setattr(Worker, "setup", setup)
+    handler = ErrorHandler(strategy, max_retries=1)
+    outcome = run(make_delivery(handler=handler, attempt=attempt), "w1")
+    assert (outcome.kind, ran) == (kind, [])
+    assert outcome.reason == "worker.setup(): ConnectionError: the database is away"
