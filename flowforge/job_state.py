@@ -26,7 +26,15 @@ from flowforge.errors import (
 )
 from flowforge.failures import child_error, read_error, told_reason
 from flowforge.jsonable import from_jsonable, to_jsonable
-from flowforge.store.reader import COUNTERS, STATUSES, HistoryEntry, OpenJoin, moment
+from flowforge.store.reader import (
+    COUNTERS,
+    STATUSES,
+    WORK,
+    HistoryEntry,
+    OpenJoin,
+    moment,
+    work_left,
+)
 
 #: How a routine can stand within a job.
 ROUTINE_STATUSES = ("pending", "running", "completed", "failed", "error_continued", "skipped")
@@ -154,11 +162,12 @@ class JobState:
     def counts(self) -> dict[str, int]:
         """Invocations now queued, running, waiting with the job, on timers, and not yet numbered.
 
-        ``staged``: emissions of committed handlers that become invocations when there is room.
+        ``staged``: emissions of committed handlers that become invocations when there is room. Of a
+        failed job all that was queued waits for its retry; of a cancelled one nothing is left but
+        handlers that still run, whose commits are refused.
         """
-        names = ("queued", "running", "waiting", "timers", "staged")
-        values = self._engine.reader.fields(self.job_id, *names)
-        return {name: int(value or 0) for name, value in zip(names, values, strict=True)}
+        values = self._engine.reader.fields(self.job_id, "status", *WORK)
+        return work_left(dict(zip(("status", *WORK), values, strict=True)))
 
     @property
     def pause_points(self) -> list[dict[str, Any]]:

@@ -11,10 +11,8 @@ from rich.text import Text
 from flowforge.cli.render import compact, duration, make_table, status_text
 from flowforge.engine import Engine
 from flowforge.job_state import JobState
-from flowforge.store.reader import COUNTERS, moment, status_of
+from flowforge.store.reader import COUNTERS, WORK, moment, status_of, work_left
 from flowforge.store.reading import reading
-
-_WORK = ("queued", "running", "waiting", "timers", "staged")
 
 #: Counters of a routine's attempts that took time.
 _TIMED = ("completed", "failed", "retried", "error_continued", "skipped")
@@ -74,12 +72,12 @@ def brief(job_id: str, row: dict[str, bytes]) -> dict[str, Any]:
             "reason": row["reason"].decode() if "reason" in row else None,
             "created_at": moment(row["created"]),
             "updated_at": _moment(row, "updated"),
-            "counts": {name: int(row.get(name, 0)) for name in _WORK},
+            "counts": work_left(row),
         }
 
 
 #: What ``brief`` needs of a row.
-BRIEF_FIELDS = ("flow", "status", "reason", "created", "updated", *_WORK)
+BRIEF_FIELDS = ("flow", "status", "reason", "created", "updated", *WORK)
 
 
 def _moment(row: dict[str, bytes], field: str) -> datetime | None:

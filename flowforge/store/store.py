@@ -77,6 +77,24 @@ class Granted:
     claim: Claim
 
 
+class Lost(NamedTuple):
+    """An invocation of which a lease was taken back. ``worker``: empty when it is not known."""
+
+    job_id: str
+    tag: str
+    definition: str
+    worker: str
+    #: How often it was lost by now.
+    times: int
+
+
+class Reclaimed(NamedTuple):
+    """``counts``: requeued, quarantined, dropped; ``lost``: those requeued or quarantined."""
+
+    counts: tuple[int, int, int]
+    lost: list[Lost]
+
+
 @dataclass(frozen=True)
 class NextClaim:
     """The wish to go on with the oldest message of the first broker list that has one."""
@@ -323,13 +341,19 @@ class Store:
         released, until = self.run("due", most)
         return released, until
 
-    def reclaim(self, max_deliveries: int, most: int, longest_ms: int = 0) -> tuple[int, int, int]:
-        """Take back expired leases: requeued, quarantined, dropped.
+    def reclaim(self, max_deliveries: int, most: int, longest_ms: int = 0) -> Reclaimed:
+        """Take back expired leases.
 
         ``longest_ms``: what no lease outlasts, whatever the server's clock has done; 0: not asked.
         """
-        requeued, quarantined, dropped = self.run("reclaim", max_deliveries, most, longest_ms)
-        return requeued, quarantined, dropped
+        requeued, quarantined, dropped, *told = self.run(
+            "reclaim", max_deliveries, most, longest_ms
+        )
+        lost = []
+        for at in range(0, len(told), 5):
+            job_id, tag, definition, worker = (part.decode() for part in told[at : at + 4])
+            lost.append(Lost(job_id, tag, definition, worker, told[at + 4]))
+        return Reclaimed((requeued, quarantined, dropped), lost)
 
     def tell_damaged(self, index: str, member: bytes | str, why: str) -> None:
         """Remember a member of an index that nothing can be made of."""

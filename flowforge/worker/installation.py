@@ -27,6 +27,7 @@ from flowforge.worker.server_side import WORKER_PATIENCE, ServerSide
 from flowforge.worker.several import serve_several
 from flowforge.worker.starting import cannot_start, warn_without_routines
 from flowforge.worker.task import add_tasks
+from flowforge.worker.tokens import name_worker
 from flowforge.worker.transport import BrokerConnection
 
 logger = logging.getLogger(__name__)
@@ -78,6 +79,8 @@ class Installation:
 
     def _name_worker(self, sender: str | None, **_: Any) -> None:
         # A child that was spawned begins without what its parent has learned.
+        if sender:
+            name_worker(sender)
         for side in self.sides:
             side.runtime.worker = sender or side.runtime.worker
 
@@ -106,6 +109,7 @@ class Installation:
             def __init__(self, worker: Any, **options: Any) -> None:
                 super().__init__(worker, **options)
                 self.started = False
+                name_worker(worker.hostname)
                 for side in sides:
                     _check_at_start(worker, side, alone=len(sides) == 1)
                     side.runtime.worker = worker.hostname

@@ -148,6 +148,7 @@ class ServerSide:
         return Reclaimer(
             store,
             settings.max_deliveries,
+            self.runtime.place_of,
             lease=settings.lease,
             interval=settings.sweep,
             grace=settings.heartbeat,

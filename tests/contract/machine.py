@@ -372,7 +372,7 @@ class Transitions(Choices):
     @precondition(lambda self: any(lease.expired for lease in self.model.leases.values()))
     @rule()
     def reclaim(self) -> None:
-        assert self.bench.store.reclaim(MOST, 1000) == self.model.reclaim()
+        assert self.bench.reclaim(MOST, 1000) == self.model.reclaim()
 
     @precondition(some_unclaimed)
     @rule(data=st.data(), outdated=st.sampled_from([False, False, True]))

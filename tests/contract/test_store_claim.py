@@ -163,6 +163,6 @@ def test_attempts_of_lost_workers_do_not_count(bench: Bench) -> None:
     """The attempt number leaves out claims that ended with a lost worker."""
     job = bench.submit()
     bench.start(job, token="t1", lease=-1)
-    assert bench.store.reclaim(9, 10) == (1, 0, 0)
+    assert bench.reclaim(9, 10) == (1, 0, 0)
     claim = bench.start(job, token="t2", lease=LONG)
     assert (claim.claims, claim.lost, claim.attempt) == (2, 1, 1)

@@ -40,7 +40,7 @@ def test_a_stale_token_commits_nothing(bench: Bench) -> None:
     """A worker whose lease was taken back cannot commit what another one runs now."""
     job = bench.submit()
     bench.start(job, token="t1", lease=-1)
-    bench.store.reclaim(9, 10)
+    bench.reclaim(9, 10)
     before = bench.snapshot()
     assert bench.commit(job, token="t1", children=[(1, 0, "")]) == "stale"
     assert bench.snapshot() == before

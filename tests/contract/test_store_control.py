@@ -238,7 +238,7 @@ def test_waiters_learn_that_the_last_handler_of_a_paused_job_is_gone(bench: Benc
         if leave == "retry":
             assert announced(bench, job, lambda j=job: bench.retry_later(j)) == [b"paused"]
         else:
-            assert announced(bench, job, lambda: bench.store.reclaim(9, 10)) == [b"paused"]
+            assert announced(bench, job, lambda: bench.reclaim(9, 10)) == [b"paused"]
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_a_damaged_lease_is_dropped(bench: Bench, member: str) -> None:
     before = bench.counters(named)
     poison = member.format(named)
     bench.link.call("ZADD", bench.key("leases"), 0, poison)
-    assert bench.store.reclaim(9, 10) == (1, 0, 1)
+    assert bench.reclaim(9, 10) == (1, 0, 1)
     assert bench.counters(behind) == (1, 0, 0, 0)
     assert (bench.counters(named), bench.status(named)) == (before, "pending")
     assert bench.members("leases") == {}
@@ -129,7 +129,7 @@ def test_the_lease_of_a_damaged_job_is_put_off(
     bench.start(first, lease=-1000)
     behind = a_lost_lease(bench)
     damage(bench, first)
-    assert bench.store.reclaim(9, 10) == (1, 0, 0)
+    assert bench.reclaim(9, 10) == (1, 0, 0)
     assert bench.counters(behind) == (1, 0, 0, 0)
     ((member, due),) = bench.members("leases").items()
     assert member == f"{first}/1.0.0/t"

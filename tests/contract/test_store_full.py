@@ -66,7 +66,7 @@ def a_heartbeat(bench: Bench) -> Callable[[], object]:
 
     def renew() -> bool:
         answers = bench.store.heartbeat(LONG, [f"{job}/1.0.0/t"])
-        return answers == ["ok"] and bench.store.reclaim(9, 10) == (0, 0, 0)
+        return answers == ["ok"] and bench.reclaim(9, 10) == (0, 0, 0)
 
     return renew
 
@@ -112,14 +112,14 @@ def a_timer(bench: Bench) -> Callable[[], object]:
 def a_lost_lease(bench: Bench) -> Callable[[], object]:
     job = bench.submit()
     bench.start(job, lease=-1)
-    return lambda: bench.store.reclaim(9, 10) == (1, 0, 0)
+    return lambda: bench.reclaim(9, 10) == (1, 0, 0)
 
 
 def a_lease_of_a_newer_release(bench: Bench) -> Callable[[], object]:
     job = bench.submit()
     bench.start(job, lease=-1)
     bench.link.call("HSET", bench.key("job", job), "v", 99)
-    return lambda: bench.store.reclaim(9, 10) == (0, 0, 0)
+    return lambda: bench.reclaim(9, 10) == (0, 0, 0)
 
 
 def a_lost_message(bench: Bench) -> Callable[[], object]:

@@ -196,7 +196,7 @@ def test_what_an_attempt_staged_goes_with_it(bench: Bench, end: str) -> None:
     bench.start(job, lease=-1)
     bench.stage(job, FIVE)
     if end == "reclaim":
-        bench.store.reclaim(9, 10)
+        bench.reclaim(9, 10)
     else:
         getattr(bench, end)(job)
     assert segments(bench) == []
@@ -306,7 +306,7 @@ def straight(bench: Bench, twice: bool) -> dict[str, Any]:
     lose(lambda: bench.retry_later(job.job_id, "2.0.1.1", "t2", -1))
     lose(lambda: bench.store.release_due(10))
     lose(lambda: bench.claim(job.job_id, "2.0.1.1", "t3", -1))
-    lose(lambda: bench.store.reclaim(9, 10))
+    lose(lambda: bench.reclaim(9, 10))
     lose(lambda: bench.store.resume(job.job_id))
     row = bench.row(job.job_id)
     return {

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+
+import pytest
+
+from flowforge.worker.duties.reclaimer import Reclaimer
+from flowforge.worker.tokens import _Process, name_worker, next_token
 from tests.contract.bench import DEFINITION, LONG, Bench
 
 # --- heartbeat -----------------------------------------------------------------------------
@@ -15,7 +21,7 @@ def test_a_heartbeat_renews(bench: Bench) -> None:
     before = bench.members("leases")[lease]
     assert bench.store.heartbeat(LONG, [lease]) == ["ok"]
     assert bench.members("leases")[lease] > before
-    assert bench.store.reclaim(9, 10) == (0, 0, 0)
+    assert bench.reclaim(9, 10) == (0, 0, 0)
 
 
 def test_a_heartbeat_tells_what_is_lost(bench: Bench) -> None:
@@ -41,7 +47,7 @@ def test_a_heartbeat_brings_no_lease_back(bench: Bench) -> None:
     """Once it was taken back a lease stays lost, although the invocation is queued again."""
     job = bench.submit()
     bench.start(job, lease=-1)
-    bench.store.reclaim(9, 10)
+    bench.reclaim(9, 10)
     assert bench.store.heartbeat(LONG, [f"{job}/1.0.0/t"]) == ["lost"]
     assert bench.members("leases") == {}
 
@@ -53,7 +59,7 @@ def test_an_expired_lease_is_taken_back(bench: Bench) -> None:
     """The invocation of a dead worker is queued again, and the loss is recorded."""
     job = bench.submit()
     bench.start(job, token="t1", lease=-1)
-    assert bench.store.reclaim(9, 10) == (1, 0, 0)
+    assert bench.reclaim(9, 10) == (1, 0, 0)
     assert bench.counters(job) == (1, 0, 0, 0)
     assert bench.history(job)[-1] == ("lost", "1.0.0")
     assert bench.hash("routines", job)["0.lost"] == b"1"
@@ -61,13 +67,57 @@ def test_an_expired_lease_is_taken_back(bench: Bench) -> None:
     assert bench.commit(job, token="t2") == "ok"
 
 
+def test_what_is_taken_back_is_told_with_its_worker(server_bench: Bench) -> None:
+    """Tokens begin with a mark of their worker's name, which reports under it."""
+    bench = server_bench
+    mark = hashlib.sha1(b"celery@here").hexdigest()[:6]
+    bench.link.call("HSET", bench.key("workers"), "celery@here", "report", "celery@there", "report")
+    tokens = {f"{mark}{'0' * 12}-7": "celery@here", f"{'0' * 18}-1": "", "t": ""}
+    jobs = {}
+    for token, worker in tokens.items():
+        jobs[bench.submit()] = worker
+        bench.start([*jobs][-1], token=token, lease=-1)
+    found = bench.store.reclaim(9, 10)
+    assert found.counts == (3, 0, 0)
+    assert {one.job_id: one.worker for one in found.lost} == jobs
+    assert {one[1:3] + one[4:] for one in found.lost} == {("1.0.0", DEFINITION, 1)}
+    for job, worker in jobs.items():
+        ((_, entry),) = bench.link.call("XRANGE", bench.key("history", job), "-", "+")
+        assert entry == [b"k", b"lost", b"t", b"1.0.0", b"p", worker.encode()]
+
+
+def test_the_log_tells_whose_work_was_taken_back(
+    server_bench: Bench, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Routine, job and worker; and what becomes of the invocation. Of very many only how many."""
+    bench = server_bench
+    for name in ("mark", "part"):
+        monkeypatch.setattr(_Process, name, getattr(_Process, name))
+    name_worker("celery@here")
+    bench.link.call("HSET", bench.key("workers"), "celery@here", "report")
+    reclaimer = Reclaimer(bench.store, 2, lambda definition, tag: f"{definition}:{tag}")
+    job = bench.submit()
+    told = f"reclaimed def1:1.0.0 (invocation 1) of job {job} from worker celery@here"
+    for outcome in ("queued again, loss 1 of 2", "quarantined after 2 losses"):
+        bench.start(job, token=next_token(), lease=-1)
+        caplog.clear()
+        assert reclaimer.run_once() == 1
+        assert caplog.messages == [f"{told}, which was lost or cut off: {outcome}"]
+    for _ in range(130):
+        bench.start(bench.submit(), token="t", lease=-1)
+    caplog.clear()
+    assert reclaimer.run_once() == 130
+    assert "from a worker that reports no more" in caplog.messages[0]
+    assert caplog.messages[20:] == ["reclaimed 110 more invocations of lost workers"]
+
+
 def test_a_valid_lease_is_left_alone(bench: Bench) -> None:
     """Only what has expired is taken back, and once."""
     jobs = [bench.submit(), bench.submit()]
     bench.start(jobs[0], lease=LONG)
     bench.start(jobs[1], lease=-1)
-    assert bench.store.reclaim(9, 10) == (1, 0, 0)
-    assert bench.store.reclaim(9, 10) == (0, 0, 0)
+    assert bench.reclaim(9, 10) == (1, 0, 0)
+    assert bench.reclaim(9, 10) == (0, 0, 0)
     assert bench.counters(jobs[0]) == (0, 1, 0, 0)
 
 
@@ -76,7 +126,7 @@ def test_what_keeps_losing_workers_is_quarantined(bench: Bench) -> None:
     job = bench.submit()
     for number in range(3):
         bench.start(job, token=f"t{number}", lease=-1)
-        answer = bench.store.reclaim(3, 10)
+        answer = bench.reclaim(3, 10)
         assert answer == ((1, 0, 0) if number < 2 else (0, 1, 0))
     row = bench.row(job)
     assert (row["status"], row["reason"]) == ("failed", "quarantined")
@@ -84,7 +134,7 @@ def test_what_keeps_losing_workers_is_quarantined(bench: Bench) -> None:
     bench.store.retry(job)
     claim = bench.start(job, token="again", lease=-1)
     assert (claim.claims, claim.lost) == (1, 0)
-    assert bench.store.reclaim(3, 10) == (1, 0, 0)
+    assert bench.reclaim(3, 10) == (1, 0, 0)
 
 
 def test_a_paused_job_parks_what_is_taken_back(bench: Bench) -> None:
@@ -92,7 +142,7 @@ def test_a_paused_job_parks_what_is_taken_back(bench: Bench) -> None:
     job = bench.submit()
     bench.start(job, lease=-1)
     bench.pause(job)
-    assert bench.store.reclaim(9, 10) == (1, 0, 0)
+    assert bench.reclaim(9, 10) == (1, 0, 0)
     assert bench.counters(job) == (0, 0, 1, 0)
     assert bench.backlog(job) == ["1.0.0"]
 
@@ -109,7 +159,7 @@ def test_leases_of_ended_jobs_are_dropped(bench: Bench) -> None:
         bench.start(job, lease=-1)
     bench.store.cancel(cancelled, "")
     bench.link.call("DEL", bench.key("job", forgotten))
-    assert bench.store.reclaim(9, 10) == (0, 0, 3)
+    assert bench.reclaim(9, 10) == (0, 0, 3)
     assert bench.members("leases") == {}
     assert bench.backlog(failed) == ["3.1.1", "2.1.0"]
     bench.store.retry(failed)
@@ -123,9 +173,9 @@ def test_leases_are_taken_back_in_batches(bench: Bench) -> None:
     bench.commit(job, children=[(1, 0, "")] * 5)
     for number in range(2, 7):
         bench.start(job, f"{number}.1.0", lease=-1)
-    assert bench.store.reclaim(9, 3) == (3, 0, 0)
+    assert bench.reclaim(9, 3) == (3, 0, 0)
     assert bench.counters(job) == (3, 2, 0, 0)
-    assert bench.store.reclaim(9, 3) == (2, 0, 0)
+    assert bench.reclaim(9, 3) == (2, 0, 0)
     assert bench.counters(job) == (5, 0, 0, 0)
 
 
@@ -134,7 +184,7 @@ def test_a_lost_lease_without_its_definition_fails_the_job(bench: Bench) -> None
     job = bench.submit()
     bench.start(job, lease=-1)
     bench.link.call("DEL", bench.key("definition", DEFINITION))
-    bench.store.reclaim(9, 10)
+    bench.reclaim(9, 10)
     assert bench.status(job) == "failed"
     assert bench.members("leases") == {}
 

@@ -263,9 +263,12 @@ class TestCancel:
         eventually(lambda: len(notes(log)) == 2)
         job.pause()
         job.cancel()
+        left = {"queued": 0, "running": 2, "waiting": 0, "timers": 0, "staged": 0}
+        assert job.counts == left
         gate.touch()
         run_another_job()
         assert len(notes(log)) == 2
+        eventually(lambda: not any(job.counts.values()))
         for kind in ("invocations", "backlog", "attempts", "merges"):
             assert not prefork.redis.exists(prefork.key(kind, job.job_id))
 
@@ -276,6 +279,7 @@ class TestCancel:
         job = flow.execute("it", {"failures": 1, "log": log})
         eventually(lambda: job.counts["timers"] == 1)
         job.cancel()
+        assert not any(job.counts.values())
         eventually(lambda: prefork.redis.zcard(prefork.key("timers")) == 0)
         run_another_job()
         assert notes(log) == ["0:1"]

@@ -79,16 +79,24 @@ class TestDeadWorkers:
     def test_a_killed_workers_invocation_runs_again_elsewhere(
         self, own: Installation, tmp_path: Path
     ) -> None:
-        """The lost attempt does not count as one, and shows in the history."""
-        keeper(own)
+        """The lost attempt does not count as one; history and log name it with its worker."""
+        upkeep = keeper(own)
         victim = own.fleet.start(pool="prefork")
         log, gate = tmp_path / "log", tmp_path / "gate"
         job = slow_then_echo().execute("slow", {"log": str(log), "gate": str(gate)})
         eventually(lambda: notes(log))
+        workers = own.key("workers")
+        (host,) = eventually(
+            lambda: [w.decode() for w in own.redis.hkeys(workers) if victim.name.encode() in w]
+        )
         own.fleet.kill(victim)
         gate.touch()
         own.fleet.start(pool="threads")
         assert outputs(job) == [{"number": 0, "attempt": 1}]
+        (lost,) = (entry for entry in job.get_execution_history() if entry.kind == "lost")
+        assert lost.details == {"worker": host}
+        told = f"of job {job.job_id} from worker {host}, which was lost"
+        assert f"reclaimed slow.input (invocation 1) {told}" in upkeep.output()
         assert [line.split(":")[1:] for line in notes(log)] == [["1", "0"], ["1", "0"]]
         assert kinds(job) == ["submitted", "lost", "completed", "completed"]
 

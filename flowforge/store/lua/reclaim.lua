@@ -1,11 +1,26 @@
 -- Takes back leases that expired: their process is dead, stuck or cut off. The invocation runs
 -- again elsewhere, or is quarantined when it has taken too many workers with it.
 -- In:  most deliveries, most, ms of the longest lease (0: any)
--- Out: {requeued, quarantined, dropped}
+-- Out: {requeued, quarantined, dropped, then of each that was requeued or quarantined: id, tag, definition
+--      hash, worker ('': not known), how often it was lost}
 --@include base, full, damaged, push, history, finish, lease
 local most_deliveries, most = tonumber(ARGV[2]), ARGV[3]
 local now = now_ms()
 local requeued, quarantined, dropped = 0, 0, 0
+local told = {}
+
+-- Mark of a token -> the worker that makes such tokens, of those that have reported lately.
+local names
+
+local function worker_of(token)
+  if not names then
+    names = {}
+    for _, name in ipairs(call('HKEYS', k_workers())) do
+      names[string.sub(redis.sha1hex(name), 1, 6)] = name
+    end
+  end
+  return names[string.match(token, '^(%x%x%x%x%x%x)%x+%-%d+$')] or ''
+end
 
 local function drop(member, why)
   call('ZREM', k_leases(), member)
@@ -38,7 +53,9 @@ local function take_back(member)
   end
   local lost = call('HINCRBY', k_attempts(id), 'l' .. tag, 1)
   count_attempt(job, tag, 'lost', 'pending', 0, now)
-  remember(job, 'lost', tag, '')
+  local worker = worker_of(token)
+  for _, part in ipairs({ id, tag, job.def, worker, lost }) do told[#told + 1] = part end
+  remember(job, 'lost', tag, worker)
   if not find_route(job, routine_of(tag)) then
     fail_undefined(job, tag, now)
   elseif lost >= most_deliveries then
@@ -61,4 +78,4 @@ if longest > 0 then
   local beyond = call('ZRANGEBYSCORE', k_leases(), '(' .. now + longest, '+inf', 'LIMIT', 0, most)
   for _, member in ipairs(beyond) do call('ZADD', k_leases(), now + longest, member) end
 end
-return { requeued, quarantined, dropped }
+return { requeued, quarantined, dropped, unpack(told) }

@@ -6,12 +6,19 @@ import logging
 import time
 from collections.abc import Callable
 
-from flowforge.store.store import Store
+from flowforge.store.store import Lost, Store
 
 logger = logging.getLogger(__name__)
 
 #: Leases handled by one call of the script, about 2 ms of the server's time.
 _BATCH = 100
+
+#: Invocations that one round tells of; a host that dies may have had hundreds.
+_TOLD = 20
+
+
+def _tag_alone(definition: str, tag: str) -> str:
+    return tag
 
 
 class Reclaimer:
@@ -20,12 +27,15 @@ class Reclaimer:
     A lease that ran out while nobody could renew it, since the server was away or refused writes,
     says nothing of its worker. So after a time without a look, or before the first one, everybody
     has the ``grace`` to renew. ``lease``, ``interval`` of the looks, ``grace``: seconds.
+
+    ``place_of``: definition hash and tag of an invocation -> its routine and slot, for the log.
     """
 
     def __init__(
         self,
         store: Store,
         max_deliveries: int,
+        place_of: Callable[[str, str], str] = _tag_alone,
         *,
         lease: float = 0.0,
         interval: float = 0.0,
@@ -34,6 +44,7 @@ class Reclaimer:
     ) -> None:
         self._store = store
         self._max_deliveries = max_deliveries
+        self._place_of = place_of
         self._lease_ms = int(lease * 1000)
         self._longest_gap = 2 * interval
         self._grace = grace
@@ -47,16 +58,19 @@ class Reclaimer:
         if self._grace and self._in_grace():
             return 0
         total = 0
+        lost: list[Lost] = []
         while True:
-            requeued, quarantined, dropped = self._store.reclaim(
-                self._max_deliveries, _BATCH, self._lease_ms
-            )
+            found = self._store.reclaim(self._max_deliveries, _BATCH, self._lease_ms)
             self._looked = self._clock()
-            total += requeued + quarantined + dropped
-            if requeued or quarantined:
-                logger.warning("reclaimed %d, quarantined %d invocations", requeued, quarantined)
-            if requeued + quarantined + dropped < _BATCH:
-                return total
+            lost += found.lost
+            total += sum(found.counts)
+            if sum(found.counts) < _BATCH:
+                break
+        for one in lost[:_TOLD]:
+            self._tell(one)
+        if len(lost) > _TOLD:
+            logger.warning("reclaimed %d more invocations of lost workers", len(lost) - _TOLD)
+        return total
 
     def _in_grace(self) -> bool:
         now = self._clock()
@@ -71,3 +85,16 @@ class Reclaimer:
         # Over, once: a leader that is always late must get on as well.
         self._grace_until = None
         return False
+
+    def _tell(self, one: Lost) -> None:
+        again = one.times < self._max_deliveries
+        logger.warning(
+            "reclaimed %s (invocation %s) of job %s from %s, which was lost or cut off: %s",
+            self._place_of(one.definition, one.tag),
+            one.tag.partition(".")[0],
+            one.job_id,
+            f"worker {one.worker}" if one.worker else "a worker that reports no more",
+            f"queued again, loss {one.times} of {self._max_deliveries}"
+            if again
+            else f"quarantined after {one.times} losses",
+        )

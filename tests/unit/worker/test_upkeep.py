@@ -66,11 +66,11 @@ def test_held_leases_are_renewed(bench: Bench) -> None:
     lease, holder = f"{job}/1.0.0/t", Holder()
     keeper.add(lease, holder)
     assert keeper.renew_once() == 0
-    assert bench.store.reclaim(9, 10) == (0, 0, 0)
+    assert bench.reclaim(9, 10) == (0, 0, 0)
     keeper.remove(lease)
     bench.store.heartbeat(-1, [lease])
     assert keeper.renew_once() == 0
-    assert bench.store.reclaim(9, 10) == (1, 0, 0)
+    assert bench.reclaim(9, 10) == (1, 0, 0)
     assert not holder.cancelled
 
 
@@ -84,7 +84,7 @@ def test_who_lost_a_lease_is_told(bench: Bench) -> None:
     holders = {job: Holder() for job in (lost, ended, held)}
     for job, holder in holders.items():
         keeper.add(f"{job}/1.0.0/t", holder)
-    bench.store.reclaim(9, 10)
+    bench.reclaim(9, 10)
     bench.store.cancel(ended, "")
     assert keeper.renew_once() == 2
     assert [holders[job].cancelled for job in (lost, ended, held)] == [True, True, False]
@@ -274,7 +274,7 @@ def test_services_work_until_nothing_is_left(bench: Bench) -> None:
     jobs = [bench.submit() for _ in range(230)]
     for job in jobs:
         bench.start(job, lease=-1)
-    assert Reclaimer(bench.store, 9).run_once() == 230
+    assert Reclaimer(bench.store, 9, lambda _, tag: tag).run_once() == 230
     for job in jobs:
         bench.start(job, token="t2")
         bench.retry_later(job, token="t2", delay=-1)
@@ -363,9 +363,9 @@ def test_a_lease_is_renewed_before_its_holder_is_known(bench: Bench) -> None:
     lease, holder = f"{job}/1.0.0/t", Holder()
     keeper.add(lease)
     assert keeper.renew_once() == 0
-    assert bench.store.reclaim(9, 10) == (0, 0, 0)
+    assert bench.reclaim(9, 10) == (0, 0, 0)
     bench.store.heartbeat(-1, [lease])
-    bench.store.reclaim(9, 10)
+    bench.reclaim(9, 10)
     assert keeper.renew_once() == 1
     keeper.add(lease, holder)
     assert keeper.renew_once() == 1

@@ -107,7 +107,7 @@ def _lead(url: str, prefix: str, max_deliveries: int, there: Connection) -> None
     store.link.call("PING")
     there.send("ready")
     there.recv()
-    there.send(Reclaimer(store, max_deliveries).run_once())
+    there.send(Reclaimer(store, max_deliveries, lambda _, tag: tag).run_once())
 
 
 def _pushed(client: redis.Redis, list_name: str) -> Counter[tuple[str, str]]:
