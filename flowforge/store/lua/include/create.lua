@@ -57,5 +57,7 @@ end
 
 -- Stores a definition from ARGV[first] to ARGV[last] as field, value, ...
 local function store_definition(def, first, last)
-  for i = first, last, 2 do call('HSET', k_definition(def), ARGV[i], ARGV[i + 1]) end
+  for i = first, last, 500 do
+    call('HSET', k_definition(def), unpack(ARGV, i, math.min(i + 499, last)))
+  end
 end

@@ -80,6 +80,7 @@ local function collect(job, slot, need, key, record)
     job.last = job.last + 1
     number, count = string.format('%d', job.last), 0
     local rule = rule_of(job, slot)
+    spent = spent + 0.7
     -- What it will start may deliver further down.
     call('HINCRBY', outstanding, string.match(slot, '^%d+'), 1)
     call('ZADD', k_opened(job.id), 0, place_of(field, number))
@@ -197,11 +198,13 @@ end
 local function open_slots(job)
   local slots, from = {}, '-'
   while true do
-    local place = call('ZRANGEBYLEX', k_opened(job.id), from, '+', 'LIMIT', 0, 1)[1]
-    if not place then return slots end
-    local slot = split_field(place)
-    slots[#slots + 1] = slot
-    from = '[' .. slot .. '0'
+    local places = call('ZRANGEBYLEX', k_opened(job.id), from, '+', 'LIMIT', 0, 100)
+    if not places[1] then return slots end
+    for _, place in ipairs(places) do
+      local slot = split_field(place)
+      if slot ~= slots[#slots] then slots[#slots + 1] = slot end
+    end
+    from = '[' .. slots[#slots] .. '0'
   end
 end
 
@@ -209,18 +212,29 @@ end
 -- outstanding. Those on one cycle do not wait for each other. As many as one script can handle.
 local function first_in_line(job, slots)
   local found, open = {}, {}
-  for i, slot in ipairs(slots) do
-    open[i] = { r = tonumber(string.match(slot, '^%d+')), rule = rule_of(job, slot) }
-  end
-  for i, one in ipairs(open) do
-    local first = true
-    for _, other in ipairs(open) do
-      if is_above(one.rule, other.r) and not is_above(other.rule, one.r) then
-        first = false
-        break
+  for _, slot in ipairs(slots) do open[tonumber(string.match(slot, '^%d+'))] = slot end
+  local function waits(r, rule)
+    local function blocks(above)
+      return open[above] and not is_above(rule_of(job, open[above]), r)
+    end
+    -- Whichever are fewer: the routines above, or those with open collections.
+    if rule.size > #slots then
+      for above in pairs(open) do
+        if is_above(rule, above) and blocks(above) then return true end
+      end
+      return false
+    end
+    for _, row in ipairs(rule.up) do
+      for above = row[1], row[2] do
+        if blocks(above) then return true end
       end
     end
-    if first then found[#found + 1] = slots[i] end
+    return false
+  end
+  for _, slot in ipairs(slots) do
+    if not waits(tonumber(string.match(slot, '^%d+')), rule_of(job, slot)) then
+      found[#found + 1] = slot
+    end
     if #found == MOST_JOINS then break end
   end
   return found
