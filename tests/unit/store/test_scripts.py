@@ -112,3 +112,16 @@ def test_scripts_name_their_locals_within_luas_limit() -> None:
     for script in SCRIPTS.values():
         top = re.findall(r"^local (?:function )?([\w, ]+)", script.source, re.MULTILINE)
         assert sum(len(names.split(",")) for names in top) < 180, script.name
+
+
+def test_workers_may_run_every_command_of_the_scripts() -> None:
+    """The rights that the security page gives them name all, also of scripts that run seldom."""
+    page = (ROOT / "docs/security.md").read_text()
+    allowed = re.search(r"^ACL SETUSER ff-worker (.+)$", page, re.MULTILINE)
+    assert allowed is not None
+    used = {
+        name.lower()
+        for script in SCRIPTS.values()
+        for name in re.findall(r"call\('([A-Z]+)'", script.source)
+    }
+    assert used - {word.removeprefix("+") for word in allowed[1].split()} == set()
