@@ -26,15 +26,8 @@ from flowforge.errors import (
 )
 from flowforge.failures import child_error, read_error, told_reason
 from flowforge.jsonable import from_jsonable, to_jsonable
-from flowforge.store.reader import (
-    COUNTERS,
-    STATUSES,
-    WORK,
-    HistoryEntry,
-    OpenJoin,
-    moment,
-    work_left,
-)
+from flowforge.store.reader import COUNTERS, STATUSES, HistoryEntry, OpenJoin, moment
+from flowforge.store.work_left import WORK, work_left
 
 #: How a routine can stand within a job.
 ROUTINE_STATUSES = ("pending", "running", "completed", "failed", "error_continued", "skipped")

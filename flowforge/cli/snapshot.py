@@ -11,8 +11,9 @@ from rich.text import Text
 from flowforge.cli.render import compact, duration, make_table, status_text
 from flowforge.engine import Engine
 from flowforge.job_state import JobState
-from flowforge.store.reader import COUNTERS, WORK, moment, status_of, work_left
+from flowforge.store.reader import COUNTERS, moment, status_of
 from flowforge.store.reading import reading
+from flowforge.store.work_left import WORK, work_left
 
 #: Counters of a routine's attempts that took time.
 _TIMED = ("completed", "failed", "retried", "error_continued", "skipped")

@@ -159,6 +159,12 @@ class Plan:
             )
         return names[slot_index]
 
+    def place_of(self, tag: str) -> str:
+        """Return ``routine.slot`` of an invocation; CorruptRecordError when there is none such."""
+        routine, slot = (int(part) for part in tag.split(".")[1:3])
+        name = CHILD_SLOT if slot == CHILD_SLOT_INDEX else self.slot_name(routine, slot)
+        return f"{self.routine_id(routine)}.{name}"
+
     def target(self, routine_index: int, slot_index: int) -> Entry:
         """Describe a slot as the entry of a job."""
         self.slot_name(routine_index, slot_index)

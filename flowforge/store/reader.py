@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
@@ -29,9 +29,6 @@ _LATEST = 1000
 
 #: Milliseconds of the end of the year 9998: a forged time beyond it must not spoil a whole list.
 _LAST_TIME = 253_370_764_799_999
-
-#: Counters of a job's row: where its invocations are.
-WORK = ("queued", "running", "waiting", "timers", "staged")
 
 #: Definitions kept by one reader.
 _CACHED = 256
@@ -241,21 +238,6 @@ class Reader:
         except RecordError:
             pass
         return []
-
-
-def work_left(row: Mapping[str, bytes | None]) -> dict[str, int]:
-    """How many invocations of a job are where, by its ``status`` and the counters of its row.
-
-    Of a failed job all that is queued waits for its retry: it is parked when it is popped. Of a
-    cancelled one only handlers that still run are left: messages are dropped when they are popped.
-    """
-    counts = {name: int(row.get(name) or 0) for name in WORK}
-    if row["status"] == b"failed":
-        counts["waiting"] += counts["queued"]
-        counts["queued"] = 0
-    elif row["status"] == b"cancelled":
-        counts = {**dict.fromkeys(WORK, 0), "running": counts["running"]}
-    return counts
 
 
 def job_not_found(job_id: str) -> JobNotFoundError:

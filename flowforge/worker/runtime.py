@@ -23,7 +23,7 @@ from flowforge.execution.run import Outcome, failed, run
 from flowforge.forks import Forks, end_stray
 from flowforge.model.definition import Definition
 from flowforge.model.plan import CHILD_ENDED, Plan, PlannedSlot
-from flowforge.model.slot import CHILD_SLOT, CHILD_SLOT_INDEX
+from flowforge.model.slot import CHILD_SLOT_INDEX
 from flowforge.recent import Recent
 from flowforge.settings import Settings
 from flowforge.store.reader import Reader
@@ -357,11 +357,8 @@ class Runtime:
 
     def place_of(self, definition_hash: str, tag: str) -> str:
         """``routine.slot`` of an invocation; its tag when that cannot be told."""
-        routine, slot = (int(part) for part in tag.split(".")[1:3])
         try:
-            plan = self.plan(definition_hash)
-            name = CHILD_SLOT if slot == CHILD_SLOT_INDEX else plan.slot_name(routine, slot)
-            return f"{plan.routine_id(routine)}.{name}"
+            return self.plan(definition_hash).place_of(tag)
         except RecordError:
             return tag
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowforge.store.reader import WORK, work_left
+from flowforge.store.work_left import WORK, work_left
 
 
 @pytest.mark.parametrize(
