@@ -13,7 +13,7 @@
 --      | 'dropped' (the job has ended) | 'newer' (a later release's job)
 --      | 'incomplete' (what was staged is not all there: nothing is committed)}, and behind 'ok' what was
 --      claimed next, if anything: id, tag, record, claims, lost, definition hash
---@include base, push, join, deliver, trash, family, history, finish, create, lease, staged, next, merge
+--@include base, push, join, deliver, family, history, finish, create, lease, staged, next, merge, pieces
 local id, tag, token, outcome = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local micros, details = tonumber(ARGV[6]), ARGV[7]
 local at = 8
@@ -35,7 +35,8 @@ end
 -- {routine, how many} each.
 local staged = {}
 for i = 1, tonumber(take()) do staged[i] = { take(), tonumber(take()) } end
-if staged[1] and not is_all_there(id, tag, token, staged) then return { 'incomplete' } end
+local lists = staged[1] and lists_of(id, tag, token, staged)
+if lists and not lists.are_complete() then return { 'incomplete' } end
 if not take_lease(id, tag, token) then return { why_no_lease(id, tag) } end
 
 hold_saves()
@@ -83,14 +84,14 @@ for _ = 1, tonumber(take()) do
   if slot == '' then
     remove_items(k_collected(id), id, string.match(tag, '^%d+'), 1, k)
   else
-    consume(id, slot, k)
+    log_of(id, slot).consume(k)
   end
 end
 local merging, position = string.match(tag, '^%d+%.(%d+%.%d+)%.(%d+)$')
-if merging then let_epoch_go(id, merging, position) end
+if merging then log_of(id, merging).let_epoch_go(position) end
 
-if staged[1] then
-  adopt_staged(job, tag, token, staged)
+if lists then
+  lists.adopt(job)
 elseif outcome ~= 'completed' then
   drop_staged(id, tag, token)
 end

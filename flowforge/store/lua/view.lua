@@ -8,7 +8,7 @@ if not call('ZSCORE', k_leases(), id .. '/' .. tag .. '/' .. token) then return 
 local slot, k = string.match(tag, '^%d+%.(%d+%.%d+)%.(%d+)$')
 k = tonumber(k)
 write_though_full()
-local first = keep_epoch(id, slot, k) + 1
+local first = log_of(id, slot).keep_epoch(k) + 1
 local fields, answer = {}, { first }
 -- Its own record came with the claim.
 for i = first, math.min(k - 1, first + most - 1) do fields[#fields + 1] = slot .. '.' .. i end

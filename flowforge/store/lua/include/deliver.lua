@@ -43,25 +43,6 @@ end
 local TOP_UP = 128
 local BYTES = 16384
 
--- Adds staged outputs to the job's. They take no room, so they wait for none.
-local function release_outputs(job, now)
-  local most, outputs = spent + TOP_UP, {}
-  local segment = call('LINDEX', k_output_segments(job.id), 0)
-  while segment and spent + 0.3 * #outputs < most do
-    local record = call('LPOP', k_segment(segment))
-    if record then
-      outputs[#outputs + 1] = record
-      spent = spent + #record / BYTES
-    else
-      call('LPOP', k_output_segments(job.id))
-      segment = call('LINDEX', k_output_segments(job.id), 0)
-    end
-  end
-  job.staged = job.staged - #outputs
-  put_out(job, outputs)
-  if segment then look_again(job, now) end
-end
-
 -- Turns staged emissions into invocations while there is room for them.
 local function release_staged(job, now)
   local most = spent + TOP_UP
@@ -120,7 +101,24 @@ local function top_up(job, now)
   if job.status == 'paused' or ENDED[job.status] then return end
   if job.waiting > 0 and room_of(job) > 0 then release_parked(job, now) end
   if job.staged == 0 then return end
-  release_outputs(job, now)
+
+  -- Staged outputs take no room, so they wait for none.
+  local most, outputs = spent + TOP_UP, {}
+  local segment = call('LINDEX', k_output_segments(job.id), 0)
+  while segment and spent + 0.3 * #outputs < most do
+    local record = call('LPOP', k_segment(segment))
+    if record then
+      outputs[#outputs + 1] = record
+      spent = spent + #record / BYTES
+    else
+      call('LPOP', k_output_segments(job.id))
+      segment = call('LINDEX', k_output_segments(job.id), 0)
+    end
+  end
+  job.staged = job.staged - #outputs
+  put_out(job, outputs)
+  if segment then look_again(job, now) end
+
   if job.staged > 0 and job.waiting == 0 then release_staged(job, now) end
   if job.staged == 0 then
     fire_complete(job, now)

@@ -1,29 +1,29 @@
--- What an attempt has staged, at its commit. staged: {routine, how many} each.
+-- What an attempt has staged, at its commit.
 --@include base, deliver, trash
 
--- Whether the lists of the attempt hold all of it; also when the lease is gone, which decides then.
-local function is_all_there(id, tag, token, staged)
-  local attempt = id .. '/' .. tag .. '/' .. token
-  if not call('ZSCORE', k_leases(), attempt) then return true end
-  local children, outputs = 0, 0
+-- staged: {routine, how many} each. Made when it is asked for: most commits have nothing staged.
+local function lists_of(id, tag, token, staged)
+  local attempt, lists, children, outputs = id .. '/' .. tag .. '/' .. token, {}, 0, 0
   for _, pair in ipairs(staged) do
     if pair[1] == NOBODY then outputs = pair[2] else children = children + pair[2] end
   end
-  return call('LLEN', k_segment(attempt)) == children
-    and call('LLEN', k_segment(attempt .. OUTPUTS)) == outputs
-end
 
--- Makes it the job's.
-local function adopt_staged(job, tag, token, staged)
-  local attempt, children = job.id .. '/' .. tag .. '/' .. token, false
-  for _, pair in ipairs(staged) do
-    job.staged = job.staged + pair[2]
-    if pair[1] == NOBODY then
-      call('RPUSH', k_output_segments(job.id), attempt .. OUTPUTS)
-    else
-      children = true
-      if job.joins then call('HINCRBY', k_outstanding(job.id), pair[1], pair[2]) end
+  -- Whether all of it is there; also when the lease is gone, which decides then.
+  function lists.are_complete()
+    if not call('ZSCORE', k_leases(), attempt) then return true end
+    return call('LLEN', k_segment(attempt)) == children
+      and call('LLEN', k_segment(attempt .. OUTPUTS)) == outputs
+  end
+
+  -- Makes it the job's.
+  function lists.adopt(job)
+    job.staged = job.staged + children + outputs
+    if outputs > 0 then call('RPUSH', k_output_segments(id), attempt .. OUTPUTS) end
+    if children > 0 then call('RPUSH', k_segments(id), attempt) end
+    for _, pair in ipairs(job.joins and staged or {}) do
+      if pair[1] ~= NOBODY then call('HINCRBY', k_outstanding(id), pair[1], pair[2]) end
     end
   end
-  if children then call('RPUSH', k_segments(job.id), attempt) end
+
+  return lists
 end
