@@ -11,14 +11,18 @@ def ends_worker(error: BaseException) -> bool:
     """
     # By the class alone: an exception may say of itself that it is of another.
     if issubclass(type(error), SystemExit):
-        return type(error) is not SystemExit or _raised_by(error) == "billiard.common"
+        return type(error) is not SystemExit or _passed(error, "billiard.common")
     return type(error).__name__ == "GreenletExit"
 
 
-def _raised_by(error: BaseException) -> str:
-    """The module whose function raised it."""
-    frames, module = error.__traceback__, ""
+def _passed(error: BaseException, module: str) -> bool:
+    """Whether a function of the module raised it, or called what did.
+
+    In a child of billiard's ``sys.exit`` is billiard's own, so the last frame tells nothing.
+    """
+    frames = error.__traceback__
     while frames is not None:
-        module = frames.tb_frame.f_globals.get("__name__", "")
+        if frames.tb_frame.f_globals.get("__name__", "") == module:
+            return True
         frames = frames.tb_next
-    return module
+    return False
