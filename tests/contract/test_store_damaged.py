@@ -84,6 +84,17 @@ def test_a_damaged_unclaimed_message_is_dropped(bench: Bench, member: str) -> No
     assert [text.partition(":")[0] for text in told(bench)] == [f"unclaimed {poison.decode()}"]
 
 
+def test_a_lease_that_a_failed_job_never_gave_is_dropped(bench: Bench) -> None:
+    """What the job keeps for its retry is its own work alone."""
+    job = bench.submit()
+    bench.start(job)
+    bench.fail(job)
+    bench.link.call("ZADD", bench.key("leases"), 0, f"{job}/7.0.0/t")
+    assert bench.reclaim(9, 10) == (0, 0, 1)
+    assert bench.backlog(job) == ["1.0.0"]
+    assert bench.counters(job) == (0, 0, 1, 0)
+
+
 def damage_row(bench: Bench, job: str) -> None:
     bench.link.call("HSET", bench.key("job", job), "queued", "junk", "running", "junk")
 

@@ -24,6 +24,7 @@ from flowforge.engine import Engine
 from flowforge.server import LocalServer
 from flowforge.settings import from_environment
 from flowforge.store.dead_letters import DeadLetters
+from flowforge.store.scripts import SCRIPTS
 from flowforge.worker.installation import fleet_app
 from tests.integration.flows import Flaky, countdown, single, squares
 from tests.integration.installation import FAST, FLOWS, LIMIT
@@ -32,6 +33,9 @@ from tests.support.fleet import Fleet
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "security.md"
 ROLES = ("worker", "producer", "viewer")
+
+#: What submitting, controlling and the commands of producers run.
+PRODUCERS_SCRIPTS = {"submit", "pause", "resume", "cancel", "name", "requeue"}
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,19 @@ def documented_users() -> list[str]:
     text = DOCUMENT.read_text()
     block = text.partition("<!-- acl: begin -->")[2].partition("<!-- acl: end -->")[0]
     return re.findall(r"^ACL SETUSER .+$", block, re.MULTILINE)
+
+
+def test_the_users_may_run_what_their_scripts_use() -> None:
+    """A command that is refused in the middle of a script leaves half a transition behind."""
+    scripts = {"worker": set(SCRIPTS), "producer": PRODUCERS_SCRIPTS}
+    for line in documented_users():
+        role = line.split()[2].removeprefix("ff-")
+        used = {
+            command.lower()
+            for name in scripts.get(role, ())
+            for command in re.findall(r"call\(\s*'([A-Z]+)'", SCRIPTS[name].source)
+        }
+        assert used - set(re.findall(r"\+([a-z]+)", line)) == set(), role
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,8 @@ local function take_back(member)
     write_though_full()
     call('ZADD', k_leases(), now + 1000, member)
     return
-  elseif not ENDED[job.status] and call('HEXISTS', k_invocations(id), tag) == 0 then
+  elseif job.status ~= 'completed' and job.status ~= 'cancelled'
+      and call('HEXISTS', k_invocations(id), tag) == 0 then
     return drop(member, 'the job has no such invocation')
   end
   take_lease(id, tag, token)
