@@ -6,6 +6,7 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -32,7 +33,7 @@ from flowforge.errors import (
     NewerRecordError,
     StoreUnavailableError,
 )
-from flowforge.execution.delivery import ChildJob
+from flowforge.execution.delivery import SLOW_START, ChildJob
 from flowforge.held_up import check_may_wait, check_timeout, warn_at_import
 from flowforge.model.definition import Definition
 from flowforge.model.flow import FlowGraph
@@ -65,6 +66,11 @@ SUBMIT_CHUNK = 200
 
 #: Bytes of their params, but for the last job's: copying 1 MB takes the server about 2 ms.
 SUBMIT_BYTES = 256 * 1024
+
+#: Seconds that a pause or cancel outlasts the claims made before it: handlers that have not started
+#: ``SLOW_START`` after they asked for theirs ask again. The rest is what a busy worker needs
+#: between its last look at the clock and the handler's first line.
+PAUSE_TAKES = 4 * SLOW_START
 
 #: Seconds after which a waiter looks again although nothing was announced: an announcement can be
 #: lost when the server restarts.
@@ -207,12 +213,26 @@ class Engine(Submitter):
         return [job._replace(job_id=job_id) for job, job_id in zip(chunk, ids, strict=True)]
 
     def child_job(
-        self, flow: FlowGraph, entry_routine_id: str, params: dict[str, Any] | None
+        self,
+        flow: FlowGraph,
+        entry_routine_id: str,
+        params: dict[str, Any] | None,
+        priority: int | None,
+        max_in_flight: int | None,
     ) -> ChildJob:
-        """A job that the commit of a handler is going to create."""
+        """A job that the commit of a handler is going to create.
+
+        What is None is that of the job that starts it, ``max_in_flight`` only where the flow has
+        none of its own.
+        """
         if not isinstance(flow, FlowGraph):
             raise InvalidValueError(f"start takes a Flow to make a job of, not {flow!r:.80}")
-        common, definition, fields = self._prepare(flow, entry_routine_id, None, None)
+        common, definition, fields = self._prepare(flow, entry_routine_id, priority, max_in_flight)
+        common = replace(
+            common,
+            priority=None if priority is None else common.priority,
+            window=max_in_flight or definition.max_in_flight,
+        )
         entry = self._entry(definition, common)
         (job_id,) = self.store.new_job_ids(1)
         job = self._new_job(entry, definition.flow_id, Item(params), job_id)
@@ -286,13 +306,16 @@ class Engine(Submitter):
     # --- control -----------------------------------------------------------------------
 
     def pause(self, job_id: str, reason: str = "", checkpoint: Any = None) -> None:
-        """After this returns no invocation of the job is claimed; running ones finish."""
+        """After this returns no handler of the job starts, nor of jobs it has started; running ones
+        finish. Takes ``PAUSE_TAKES`` longer while any of them runs.
+        """
         reason = checked_text("reason", reason)
         given = checkpoint is not None
         if given:
             where = f"checkpoint of job {job_id}"
             encode_payload({"checkpoint": checkpoint}, self.settings.max_payload, where)
         self._expect_ok(job_id, "pause", self.store.pause(job_id, reason, checkpoint, given))
+        self._outlast_starts(job_id)
 
     def resume(self, job_id: str) -> None:
         """Release what was parked. A job that is not paused and has not ended is left alone."""
@@ -304,10 +327,31 @@ class Engine(Submitter):
         """End the job for good."""
         answer = self.store.cancel(job_id, checked_text("reason", reason))
         self._expect_ok(job_id, "cancel", answer)
+        self._outlast_starts(job_id)
+
+    def _outlast_starts(self, job_id: str) -> None:
+        """Wait until what was claimed before has started, or asks first."""
+        keys = self.store.keys
+        running, children = self.store.link.many(
+            [
+                ("HGET", keys.of("job", job_id), "running"),
+                ("EXISTS", keys.of("children", job_id)),
+            ]
+        )
+        if running not in (None, b"0") or children:
+            time.sleep(PAUSE_TAKES)
 
     def retry(self, job_id: str) -> None:
-        """Continue a failed job: its failed invocations with fresh attempts, and what waited."""
+        """Continue a failed job: its failed invocations with fresh attempts, and what waited.
+
+        Jobs that it has started and that made it fail are retried with it.
+        """
         answer = self.store.retry(job_id)
+        if answer == "orphaned":
+            raise JobStateError(
+                f"job {job_id} cannot be retried: the job that started it was cancelled, which "
+                "ended both for good; submit it as a job of its own"
+            )
         if answer not in ("ok", "gone", "undefined", "newer"):
             raise JobStateError(f"job {job_id} is {answer}; only a failed job can be retried")
         self._expect_ok(job_id, "retry", answer)

@@ -32,7 +32,7 @@ def child_error(reader: Reader, job_id: str, status: str) -> ChildJobError:
         return ChildJobError(f"{begins}: {told_reason(reader, job_id)}")
     root_id, reason = _root(reader, job_id)
     because = "" if root_id == job_id else f" because of job {root_id}"
-    error = ChildJobError(f"{begins}{because}: {reason}; retry that job, then this one")
+    error = ChildJobError(f"{begins}{because}: {reason}; a retry of this job retries that one too")
     error.root = (root_id, reason)
     return error
 

@@ -36,7 +36,13 @@ class Invocation(Protocol):
         """Note a change to the routine's stats, to be applied by the commit."""
 
     def start(
-        self, flow: Any, entry_routine_id: str, params: dict[str, Any] | None, event: str
+        self,
+        flow: Any,
+        entry_routine_id: str,
+        params: dict[str, Any] | None,
+        event: str,
+        priority: int | None,
+        max_in_flight: int | None,
     ) -> str:
         """Start a job of another flow with this attempt's commit; return its id."""
 

@@ -202,8 +202,13 @@ class Routine(Running):
         entry_params: dict[str, Any] | None = None,
         *,
         event: str,
+        priority: int | None = None,
+        max_in_flight: int | None = None,
     ) -> str:
         """Start a job of another flow when this attempt commits; return the job's id.
+
+        ``priority`` and ``max_in_flight`` as in ``Flow.execute``; None: those of this job, but a
+        flow with a ``max_in_flight`` of its own keeps it.
 
         When it completes, ``event`` is emitted here with ``job_id`` and ``outputs``, a list of
         ``routine_id``, ``event`` and ``params`` each. This job completes after it; a pause or the
@@ -211,7 +216,9 @@ class Routine(Running):
         """
         if event not in self._events:
             self._refuse_event(event)
-        return self._running("start").start(flow, entry_routine_id, entry_params, event)
+        return self._running("start").start(
+            flow, entry_routine_id, entry_params, event, priority, max_in_flight
+        )
 
     def _child_ended(self, job_id: str, event: str) -> None:
         """Handle the end of a job that ``start`` has started."""

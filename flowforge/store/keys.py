@@ -28,6 +28,7 @@ PATTERNS: dict[str, str] = {
     "opened": "j:{}:q",  # zset: r.s/number/key of a collection that is open
     "collected": "j:{}:c",  # hash: number.i -> record i of a collection
     "late": "j:{}:t",  # list: number and r.s/key of joins that were late in a halted job
+    "told": "j:{}:f",  # hash: tag that was told its child job failed -> that job, retries so far
     "children": "j:{}:d",  # hash: id of a child job -> tag of the invocation that waits for it
     "history": "j:{}:h",  # stream
     "outputs": "j:{}:o",  # list of records

@@ -37,9 +37,11 @@ class Submission:
     flow_id: str
     routine: int
     slot: int
-    priority: int
+    #: None: of the job that starts these; so is the list suffix.
+    priority: int | None
     suffix: str
-    window: int
+    #: None: of the job that starts these.
+    window: int | None
     keep: int
     history_limit: int
     output_limit: int
@@ -47,9 +49,11 @@ class Submission:
 
     def arguments(self) -> tuple[str | int, ...]:
         """In the order that the scripts read them."""
+        priority = "" if self.priority is None else self.priority
+        window = "" if self.window is None else self.window
         return (
-            self.definition, self.flow_id, self.routine, self.slot, self.priority, self.suffix,
-            self.window, self.keep, self.history_limit, self.output_limit, self.entry,
+            self.definition, self.flow_id, self.routine, self.slot, priority, self.suffix,
+            window, self.keep, self.history_limit, self.output_limit, self.entry,
         )  # fmt: skip
 
 
@@ -69,12 +73,13 @@ class Claim:
 
 @dataclass(frozen=True)
 class Granted:
-    """A claim together with what was claimed."""
+    """A claim together with what was claimed. ``asked``: when, by the asker's ``perf_counter``."""
 
     job_id: str
     tag: str
     token: str
     claim: Claim
+    asked: float
 
 
 class Lost(NamedTuple):
@@ -102,6 +107,8 @@ class NextClaim:
     token: str
     lease_ms: int
     lists: Sequence[str]
+    #: When it is asked, by ``perf_counter``.
+    asked: float
 
 
 class Store:
@@ -218,7 +225,8 @@ class Store:
             lost = then is not None and answer == "done"
             return answer, self._find_granted(then) if lost and then is not None else None
         claim = Claim(reply[3], reply[6].decode(), reply[4], reply[5])
-        return answer, Granted(reply[1].decode(), reply[2].decode(), then.token, claim)
+        job, tag = reply[1].decode(), reply[2].decode()
+        return answer, Granted(job, tag, then.token, claim, then.asked)
 
     def _find_granted(self, then: NextClaim) -> Granted | None:
         """What a commit claimed whose reply was lost: it is known by its token alone."""
@@ -228,7 +236,9 @@ class Store:
             if page:
                 job_id, tag, token = page[0].decode().split("/")
                 claim = self.claim(job_id, tag, token, then.lease_ms)
-                return None if isinstance(claim, str) else Granted(job_id, tag, token, claim)
+                if isinstance(claim, str):
+                    return None
+                return Granted(job_id, tag, token, claim, then.asked)
             if cursor == b"0":
                 return None
 
@@ -262,6 +272,10 @@ class Store:
     ) -> str:
         """The same for outputs, which are counted on their own."""
         return str(self.run("stage", job_id, tag, token, OUTPUTS, already, *outputs).decode())
+
+    def may_start(self, job_id: str) -> bool:
+        """Whether a handler of the job that was claimed a while ago may start now."""
+        return bool(self.run("may_start", job_id))
 
     def retry_later(
         self, job_id: str, tag: str, token: str, delay_ms: int, micros: int, details: bytes
@@ -314,7 +328,9 @@ class Store:
         return self._control("resume", job_id, 0)
 
     def retry(self, job_id: str) -> str:
-        """``ok``, ``gone`` or the status that is not ``failed``."""
+        """``ok``, ``gone``, ``undefined``, ``orphaned`` (the job that started it was cancelled) or
+        the status that is not ``failed``.
+        """
         return self._control("resume", job_id, 1)
 
     def cancel(self, job_id: str, reason: str) -> str:

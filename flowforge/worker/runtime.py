@@ -68,7 +68,12 @@ class Producer(Protocol):
     def job(self, job_id: str) -> Any: ...
 
     def child_job(
-        self, flow: Any, entry_routine_id: str, params: dict[str, Any] | None
+        self,
+        flow: Any,
+        entry_routine_id: str,
+        params: dict[str, Any] | None,
+        priority: int | None,
+        max_in_flight: int | None,
     ) -> ChildJob: ...
 
     def child_outputs(self, job_id: str) -> list[dict[str, Any]]: ...
@@ -141,7 +146,7 @@ class Runtime:
     ) -> Ended:
         token, claim, began = granted.token, granted.claim, Forks.count
         try:
-            delivery = self._prepare(job_id, tag, token, claim, self.plan(claim.definition))
+            delivery = self._prepare(granted, self.plan(claim.definition))
         except (NewerRecordError, UnknownRoutineClassError) as error:
             # Another worker may know better; the attempt does not count.
             self._release(job_id, tag, token, claim, error)
@@ -175,11 +180,13 @@ class Runtime:
         The error handler that applies is asked, as if the handler had raised ``error``.
         """
         # The token that claimed it gets the same answer again.
+        asked = perf_counter()
         claim = self.probe.claim(job_id, tag, token, self._lease_ms)
         if isinstance(claim, str):
             return None
         # Not kept: children that begin later must not inherit routines that were built here.
-        delivery = self._prepare(job_id, tag, token, claim, self._read_plan(claim.definition))
+        granted = Granted(job_id, tag, token, claim, asked)
+        delivery = self._prepare(granted, self._read_plan(claim.definition))
         outcome = failed(delivery, self.worker, error, perf_counter() - limit)
         return self._record(delivery, token, outcome, ())
 
@@ -213,13 +220,15 @@ class Runtime:
         return self._record(delivery, token, outcome, lists)
 
     def _claim(self, job_id: str, tag: str, token: str) -> Granted | None:
+        asked = perf_counter()
         claim = self.store.claim(job_id, tag, token, self._lease_ms)
         if isinstance(claim, str):
             logger.debug("%s/%s not claimed: %s", job_id, tag, claim)
             return None
-        return Granted(job_id, tag, token, claim)
+        return Granted(job_id, tag, token, claim, asked)
 
-    def _prepare(self, job_id: str, tag: str, token: str, claim: Claim, plan: Plan) -> Delivery:
+    def _prepare(self, granted: Granted, plan: Plan) -> Delivery:
+        job_id, tag, claim = granted.job_id, granted.tag, granted.claim
         _, routine_index, slot_index, *_ = tag.split(".")
         routine = plan.routine(int(routine_index))
         waits = int(slot_index) == CHILD_SLOT_INDEX
@@ -230,8 +239,8 @@ class Runtime:
             what = f"invocation {tag} of job {job_id}"
             _, params = read_invocation(claim.record, what)
         return Delivery(
-            plan, routine, slot, job_id, tag, token, claim.attempt, params, claim.record,
-            self.settings.max_payload, self,
+            plan, routine, slot, job_id, tag, granted.token, claim.attempt, params, claim.record,
+            self.settings.max_payload, self, granted.asked,
         )  # fmt: skip
 
     def _run(self, delivery: Delivery) -> Outcome:
@@ -293,7 +302,7 @@ class Runtime:
     def _next_claim(self, lists: Sequence[str]) -> NextClaim | None:
         if not lists or self._isolation.closed:
             return None
-        return NextClaim(next_token(), self._lease_ms, lists)
+        return NextClaim(next_token(), self._lease_ms, lists, perf_counter())
 
     def _put_back(self, delivery: Delivery, token: str, delay: float = 0.0) -> None:
         """Let it be claimed again; no attempt is counted. ``delay``: seconds."""
@@ -366,10 +375,7 @@ class Runtime:
 
     def runs(self, job_id: str) -> bool:
         """Whether handlers of the job may start now."""
-        status: bytes | None = self.store.link.call(
-            "HGET", self.store.keys.of("job", job_id), "status"
-        )
-        return status == b"running"
+        return self.store.may_start(job_id)
 
     def checkpoint(self, job_id: str) -> Any:
         """The checkpoint of the latest pause that gave one, or None."""

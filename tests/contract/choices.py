@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine
 
 from flowforge.execution.effects import NOBODY, Effects
-from flowforge.store.link import Link
+from flowforge.store.link import Argument, Link
 from flowforge.store.store import Claim, NextClaim
 from tests.contract.bench import DETAILS, LONG, Bench, Fields, Request, record, started
 from tests.contract.reference.ending import OUTPUT_LIMIT
@@ -55,9 +56,32 @@ class Choices(RuleBasedStateMachine):
             for name in (self.bench.list, self.bench.other_list)
         ]
         self.model = Model()
+        #: Whether what is stored was found to be what the model says, last time.
+        self.agrees = False
+        self.reply_is_lost = False
+        self._frames = 1
+        self._send_once = self.bench.store.run
+        self.bench.store.run = self._send  # type: ignore[method-assign]
         self.tokens = 0
         self.moments = 0
         self.records = 0
+
+    # --- sending -------------------------------------------------------------------------
+
+    @contextmanager
+    def sending(self) -> Iterator[int]:
+        """How often each frame is sent meanwhile; the last reply is the one that arrives."""
+        self._frames = 2 if self.reply_is_lost else 1
+        self.reply_is_lost = False
+        try:
+            yield self._frames
+        finally:
+            self._frames = 1
+
+    def _send(self, script: str, *arguments: Argument) -> Any:
+        for _ in range(self._frames - 1):
+            self._send_once(script, *arguments)
+        return self._send_once(script, *arguments)
 
     # --- making --------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from flowforge.store.link import Argument
@@ -13,7 +14,7 @@ from tests.contract.reference.model import Model
 
 _HASHES = (
     "job", "invocations", "attempts", "merges", "routines", "joins", "collected", "outstanding",
-    "children",
+    "children", "told",
 )  # fmt: skip
 
 #: How attempts are closed that raised an error.
@@ -81,6 +82,7 @@ def compare(bench: Bench, model: Model, lists: list[str]) -> None:
     for number, name in enumerate(lists):
         assert bench.sent(name) == model.lists[number]
     for job in model.jobs.values():
+        _recount(stored, lists, job.id)
         _compare_job(stored, model, job)
 
 
@@ -97,6 +99,30 @@ def _compare_places(stored: Stored, model: Model, lists: list[str]) -> None:
     for attempt, items in model.parts.items():
         there = len(items) + model.damaged.get(attempt, 0)
         assert stored.raw("part", "/".join(attempt)) == there
+
+
+def _recount(stored: Stored, lists: list[str], job_id: str) -> None:
+    """What the row counts is what the indexes hold, whatever the model says."""
+    row = stored.hash("job", job_id)
+    status = row["status"].decode()
+    names = ("queued", "running", "waiting", "timers", "staged")
+    counted = {name: int(row.get(name, 0)) for name in names}
+    assert min(counted.values()) >= 0, counted
+
+    def own(members: Iterable[str]) -> list[str]:
+        return [member for member in members if member.startswith(f"{job_id}/")]
+
+    held = {
+        "queued": sum(len(own(stored.scores("unclaimed", name))) for name in lists),
+        "running": len(own(stored.texts("leases"))),
+        "waiting": len(stored.texts("backlog", job_id)),
+        "timers": sum(member.split("/")[1][0].isdigit() for member in own(stored.texts("timers"))),
+    }
+    ended = ("queued", "running")
+    kept = (
+        held if status not in ("completed", "cancelled") else {name: held[name] for name in ended}
+    )
+    assert {name: counted[name] for name in kept} == kept
 
 
 def _compare_job(stored: Stored, model: Model, job: Job) -> None:
@@ -135,7 +161,7 @@ def _check_counters(row: dict[str, bytes], model: Model, job: Job) -> None:
     assert waiting == len(job.backlog)
     assert timers == model.waiting_timers(job)
     assert staged == len(job.staged) + job.staged_outputs
-    assert queued + running + waiting + timers + len(job.children) == len(job.uncommitted)
+    assert queued + running + waiting + timers + len(job.awaited) == len(job.uncommitted)
     assert queued + running <= job.plan.window
     if job.live and job.parent is None:
         # Nothing waits for room that is there.
@@ -190,6 +216,8 @@ def _check_joins(stored: Stored, model: Model, job: Job) -> None:
     assert stored.hash("collected", job.id) == items
     waiters = {child: tag.decode() for child, tag in stored.hash("children", job.id).items()}
     assert waiters == job.children
+    told = {tag: f"{child} {retries}" for tag, (child, retries) in job.failures.items()}
+    assert {tag: found.decode() for tag, found in stored.hash("told", job.id).items()} == told
     if job.joins:
         _check_outstanding(stored, model, job)
 

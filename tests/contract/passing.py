@@ -14,7 +14,7 @@ from tests.contract.bench import LONG, Bench
 AFTER = 2000
 
 #: Timers that look at jobs; those of invocations and joins must have gone with their jobs.
-LOOKS = ("look", "children", "more", "late")
+LOOKS = ("look", "children", "more", "late", "retry")
 
 
 def end_everything(bench: Bench, jobs: Iterable[str], lists: Iterable[str]) -> set[str]:
@@ -24,7 +24,7 @@ def end_everything(bench: Bench, jobs: Iterable[str], lists: Iterable[str]) -> s
     for name in lists:
         bench.link.call("DEL", name)
     _make_due(bench, "leases", list(bench.members("leases")))
-    while any(bench.store.reclaim(99, 100)):
+    while any(bench.reclaim(99, 100)):
         pass
     for key in bench.every_key():
         if 0 <= bench.link.call("PTTL", key) <= LONG + AFTER:

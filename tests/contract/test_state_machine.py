@@ -12,13 +12,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from flowforge.store.link import ServerLink
+from tests.contract.finale import Finale
 from tests.contract.machine import Transitions
 
 
 @pytest.fixture
 def machine(real: ServerLink) -> type[Transitions]:
     Transitions.link = real
-    return Transitions
+    return Finale
 
 
 @pytest.mark.timeout(300)

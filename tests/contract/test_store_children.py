@@ -8,27 +8,8 @@ import pytest
 
 from flowforge.store.store import NextClaim
 from tests.contract.bench import LONG, WAITER, Bench
+from tests.contract.family import WAITS, cancel, complete, fail, family, queued, upkeep
 from tests.support.eventually import eventually
-
-#: The invocation that waits for the first job which the entry of a job has started.
-WAITS = "2.0.99999"
-
-
-def family(bench: Bench, **changes: object) -> str:
-    """A parent whose entry has started the job ``child``."""
-    parent = bench.submit()
-    bench.start(parent)
-    assert bench.commit(parent, jobs=[bench.child(**changes)]) == "ok"
-    return parent
-
-
-def upkeep(bench: Bench) -> None:
-    while bench.store.release_due(100)[0]:
-        pass
-
-
-def queued(bench: Bench, job: str) -> set[str]:
-    return {member.partition("/")[2] for member in bench.unclaimed() if member.startswith(job)}
 
 
 def test_a_commit_creates_the_job_and_what_waits_for_it(bench: Bench) -> None:
@@ -41,6 +22,24 @@ def test_a_commit_creates_the_job_and_what_waits_for_it(bench: Bench) -> None:
     assert bench.counters(parent) == (0, 0, 0, 0)
     assert bench.status(parent) == "running"
     assert bench.hash("definition", "def-child")["active"] == b"1"
+
+
+def test_a_child_takes_over_what_it_is_not_given(bench: Bench) -> None:
+    """Priority, with its lists, and window of the job that starts it; each alone."""
+    parent = bench.submit(priority=3, suffix="\x06\x163", window=7)
+    bench.start(parent)
+    jobs = [
+        bench.child("heir", priority=None, window=None),
+        bench.child("urgent", priority=0, suffix="", window=None),
+        bench.child("narrow", priority=None, window=2),
+    ]
+    assert bench.commit(parent, jobs=jobs) == "ok"
+    found = {job: bench.row(job) for job in ("heir", "urgent", "narrow")}
+    assert {job: (row["priority"], row["window"]) for job, row in found.items()} == {
+        "heir": ("3", "7"), "urgent": ("0", "7"), "narrow": ("3", "2"),
+    }  # fmt: skip
+    assert {job for job, _ in bench.sent(bench.list + "\x06\x163")} >= {"heir", "narrow"}
+    assert {job for job, _ in bench.sent()} == {"urgent"}
 
 
 def test_a_commit_that_is_refused_creates_nothing(bench: Bench) -> None:
@@ -63,20 +62,6 @@ def test_a_job_that_has_ended_starts_none(bench: Bench) -> None:
     bench.store.cancel(parent, "")
     assert bench.commit(parent, jobs=[bench.child()]) == "dropped"
     assert bench.hash("job", "child") == {}
-
-
-def complete(bench: Bench, job: str) -> None:
-    bench.start(job, "1.0.0", "c")
-    bench.commit(job, "1.0.0", "c")
-
-
-def fail(bench: Bench, job: str) -> None:
-    bench.start(job, "1.0.0", "c")
-    bench.fail(job, "1.0.0", "c")
-
-
-def cancel(bench: Bench, job: str) -> None:
-    bench.store.cancel(job, "")
 
 
 @pytest.mark.parametrize("end", [complete, fail, cancel])
@@ -120,7 +105,9 @@ def test_a_commit_may_go_on_with_the_job_that_it_starts(bench: Bench, mode: str,
     bench.forget_broker()
     joins = f"0.0 {'count' if mode == 'j1:' else 'all'} 0 fail -\n" if mode[:1] == "j" else ""
     child = bench.child(mode=mode, joins=joins)
-    answer, granted = bench.commit_then(NextClaim("n", LONG, [bench.list]), parent, jobs=[child])
+    answer, granted = bench.commit_then(
+        NextClaim("n", LONG, [bench.list], 0.0), parent, jobs=[child]
+    )
     assert answer == "ok"
     assert granted is not None
     assert (granted.job_id, granted.tag) == ("child", tag)
@@ -198,6 +185,86 @@ def test_a_grandchild_stands_still_as_well(bench: Bench) -> None:
     assert bench.status("grandchild") == "completed"
 
 
+@pytest.mark.parametrize(("stop", "go_on"), [(pause, "resume"), (fail_beside, "retry")])
+@pytest.mark.parametrize("otherwise", ["fail", "fire"])
+def test_a_childs_joins_are_not_late_while_its_parent_stands_still(
+    bench: Bench, stop: Callable[[Bench, str], None], go_on: str, otherwise: str
+) -> None:
+    """What could not be delivered meanwhile is not missed: the time is over when it goes on."""
+    parent = bench.submit()
+    bench.start(parent)
+    joins = f"1.0 count {LONG} {otherwise} 0\n"
+    bench.commit(parent, children=[(0, 1, "")], jobs=[bench.child(joins=joins)])
+    bench.start("child", "1.0.0", "c")
+    bench.commit("child", "1.0.0", "c", children=[(1, 0, "j2:"), (0, 0, "")])
+    stop(bench, parent)
+    pass_time(bench)
+    assert (bench.status("child"), bench.tags("child")) == ("running", {"3.0.0"})
+    getattr(bench.store, go_on)(parent)
+    upkeep(bench)
+    assert bench.status("child") == ("failed" if otherwise == "fail" else "running")
+    assert bench.tags("child") == ({"3.0.0"} if otherwise == "fail" else {"2.1.0", "3.0.0"})
+
+
+def pass_time(bench: Bench) -> None:
+    """Every timer is due."""
+    for member in bench.members("timers"):
+        bench.link.call("ZADD", bench.key("timers"), 1, member)
+    upkeep(bench)
+
+
+def test_a_retry_that_is_due_below_a_pause_is_parked(bench: Bench) -> None:
+    """It takes no place in the queue; it is released when the parent goes on."""
+    parent = family(bench)
+    bench.start("child", "1.0.0", "c")
+    bench.retry_later("child", "1.0.0", "c", LONG)
+    bench.pause(parent)
+    pass_time(bench)
+    assert bench.counters("child") == (0, 0, 1, 0)
+    bench.store.resume(parent)
+    upkeep(bench)
+    assert bench.counters("child") == (1, 0, 0, 0)
+
+
+def cancel_above(bench: Bench) -> str:
+    parent = family(bench, joins=f"1.0 count {LONG} fail 0\n")
+    bench.start("child", "1.0.0", "c")
+    return parent
+
+
+@pytest.mark.parametrize("timer", ["retry", "join"])
+def test_a_timer_below_a_cancelled_job_ends_what_it_belongs_to(bench: Bench, timer: str) -> None:
+    """As a claim does, if it comes before the upkeep has told of the end."""
+    parent = cancel_above(bench)
+    if timer == "retry":
+        bench.retry_later("child", "1.0.0", "c", LONG)
+    else:
+        bench.commit("child", "1.0.0", "c", children=[(1, 0, "j2:"), (0, 0, "")])
+    (member,) = bench.members("timers")
+    bench.store.cancel(parent, "")
+    bench.link.call("ZREM", bench.key("timers"), "child/look")
+    bench.link.call("ZADD", bench.key("timers"), 1, member)
+    upkeep(bench)
+    assert bench.status("child") == "cancelled"
+
+
+def test_a_late_start_asks_the_ancestors_as_well(bench: Bench) -> None:
+    """Handlers may start in a job that is running below jobs that are."""
+    parent = family(bench)
+    bench.start("child", "1.0.0", "c")
+    assert bench.store.may_start("child")
+    bench.pause(parent)
+    assert not bench.store.may_start("child")
+    bench.store.resume(parent)
+    bench.pause("child")
+    assert not bench.store.may_start("child")
+    bench.store.resume("child")
+    assert bench.store.may_start("child")
+    bench.store.cancel(parent, "")
+    assert not bench.store.may_start("child")
+    assert not bench.store.may_start("nosuchjob")
+
+
 def test_a_running_handler_of_a_child_may_commit(bench: Bench) -> None:
     """A pause of the parent is a pause for the child: what runs may finish."""
     parent = family(bench)
@@ -232,58 +299,6 @@ def test_children_of_a_job_that_was_never_retried_end(bench: Bench) -> None:
     (parent,) = [j for j in bench.members("status", "failed") if j != "child"]
     bench.link.call("DEL", bench.key("job", parent))
     bench.link.call("ZADD", bench.key("timers"), 1, member)
-    upkeep(bench)
-    assert bench.status("child") == "cancelled"
-
-
-# --- a child that is retried -----------------------------------------------------------------
-
-
-def broken_family(bench: Bench) -> str:
-    """A child that failed, and with it the parent, whose waiting invocation found that out."""
-    parent = family(bench)
-    fail(bench, "child")
-    bench.start(parent, WAITS, "w")
-    bench.fail(parent, WAITS, "w")
-    assert bench.status("child") == bench.status(parent) == "failed"
-    return parent
-
-
-@pytest.mark.parametrize("claimed_between", [True, False])
-def test_a_family_goes_on_when_child_and_parent_are_retried(
-    bench: Bench, claimed_between: bool
-) -> None:
-    """The child is waited for again, even if a worker came while its parent was still failed."""
-    parent = broken_family(bench)
-    assert bench.store.retry("child") == "ok"
-    if claimed_between:
-        assert bench.claim("child", "1.0.0", "c2") == "paused"
-    assert bench.store.retry(parent) == "ok"
-    upkeep(bench)
-    assert queued(bench, parent) == set()
-    complete(bench, "child")
-    assert queued(bench, parent) == {WAITS}
-    bench.start(parent, WAITS, "w2")
-    bench.commit(parent, WAITS, "w2")
-    assert bench.status(parent) == "completed"
-
-
-def test_nothing_of_a_failed_parent_stays_for_ever(bench: Bench) -> None:
-    """What is kept of a child that was retried goes when the parent does."""
-    parent = broken_family(bench)
-    bench.store.retry("child")
-    ttls = {key: bench.link.call("PTTL", key) for key in bench.every_key() if parent in key}
-    assert all(0 < ttl <= LONG for ttl in ttls.values()), ttls
-
-
-def test_a_child_that_is_retried_below_a_failed_parent_ends_with_it(bench: Bench) -> None:
-    """Its work is parked for the parent's retry; when that cannot come any more, it is told so."""
-    parent = broken_family(bench)
-    assert bench.store.retry("child") == "ok"
-    assert bench.claim("child", "1.0.0", "c2") == "paused"
-    bench.link.call("DEL", bench.key("job", parent))
-    for member in bench.members("timers"):
-        bench.link.call("ZADD", bench.key("timers"), 1, member)
     upkeep(bench)
     assert bench.status("child") == "cancelled"
 

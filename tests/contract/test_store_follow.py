@@ -9,7 +9,7 @@ from tests.contract.bench import DEFINITION, LONG, Bench, record
 
 
 def then(bench: Bench, *lists: str, token: str = "n") -> NextClaim:
-    return NextClaim(token, LONG, lists or (bench.list,))
+    return NextClaim(token, LONG, lists or (bench.list,), 0.0)
 
 
 def test_a_commit_claims_the_oldest_message(bench: Bench) -> None:
@@ -158,7 +158,7 @@ def test_a_lost_reply_does_not_lose_what_was_claimed(bench: Bench) -> None:
     before = bench.snapshot()
     again = bench.commit_then(then(bench), job, children=[(1, 0, "")])
     assert again == ("done", first[1])
-    assert again[1] == Granted(other, "1.0.0", "n", Claim(record(a=1), DEFINITION, 1, 0))
+    assert again[1] == Granted(other, "1.0.0", "n", Claim(record(a=1), DEFINITION, 1, 0), 0.0)
     assert bench.snapshot() == before
     assert bench.sent() == [(last, "1.0.0"), (job, "2.1.0")]
 

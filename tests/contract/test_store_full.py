@@ -159,6 +159,12 @@ def a_damaged_member(bench: Bench) -> Callable[[], object]:
     return lambda: bench.store.tell_damaged("seq", "x", "no number") is None
 
 
+def a_late_start(bench: Bench) -> Callable[[], object]:
+    job = bench.submit()
+    bench.start(job)
+    return lambda: bench.store.may_start(job)
+
+
 #: What has to work, with the script that it shows.
 GOES_ON = {
     a_claim: "claim",
@@ -181,6 +187,7 @@ GOES_ON = {
     a_longer_lead: "lead",
     a_requeue: "requeue",
     a_damaged_member: "damage",
+    a_late_start: "may_start",
 }
 
 #: Scripts that bring in something new.

@@ -50,7 +50,7 @@ def test_a_job_is_made_of_a_flow(engine: Engine) -> None:
     with pytest.raises(
         InvalidValueError, match="start takes a Flow to make a job of, not 'orders'"
     ):
-        engine.child_job(flow, "it", None)
+        engine.child_job(flow, "it", None, None, None)
 
 
 def test_a_chunk_of_large_params_has_few_jobs(

@@ -57,7 +57,10 @@ SIGNATURES: dict[Any, str] = {
     Routine.get_slot: "self, name",
     Routine.get_event: "self, name",
     Routine.emit: "self, event, /, **params",
-    Routine.start: "self, flow, entry_routine_id, entry_params=None, *, event",
+    Routine.start: (
+        "self, flow, entry_routine_id, entry_params=None, *, event, priority=None, "
+        "max_in_flight=None"
+    ),
     Routine.set_config: "self, /, **values",
     Routine.get_config: "self, name, default=None",
     Routine.config: "self",

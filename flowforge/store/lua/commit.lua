@@ -47,8 +47,15 @@ if ENDED[job.status] then
   let_saves_go()
   return { 'dropped' }
 end
+-- One that completes has seen its child complete, which is final.
+if outcome ~= 'completed' and withdraw(job, tag, micros, details, now) then
+  drop_staged(id, tag, token)
+  let_saves_go()
+  return { 'ok' }
+end
 call('HDEL', k_invocations(id), tag)
 call('HDEL', k_attempts(id), tag, 'l' .. tag, 'u' .. tag)
+if waits_for_child(tag) then call('HDEL', k_told(id), tag) end
 count_attempt(job, tag, outcome, outcome, micros, now)
 if outcome ~= 'completed' then keep_error(job, tag, details, now) end
 remember(job, outcome, tag, details)
@@ -105,11 +112,13 @@ for _ = 1, tonumber(take()) do
   store_definition(about.def, at, at + fields - 1)
   at = at + fields
   complete_about(about)
+  if about.priority == '' then about.priority, about.suffix = job.priority, job.suffix end
+  if about.window == '' then about.window = job.window end
   call('HINCRBY', k_definition(about.def), 'active', 1)
   call('PERSIST', k_definition(about.def))
   local r = routine_of(tag)
   job.last = job.last + 1
-  local waits = string.format('%d.%s.%d', job.last, r, WAITING_SLOT)
+  local waits = string.format('%d.%s%s', job.last, r, WAITING_SLOT)
   call('HSET', k_invocations(id), waits, waiter)
   call('HSET', k_children(id), child, waits)
   if job.joins then call('HINCRBY', k_outstanding(id), r, 1) end

@@ -1,7 +1,7 @@
 -- Releases timers that are due.
 -- In:  most
 -- Out: {released, ms until the next timer or -1}
---@include base, damaged, push, join, trash, family, finish, late
+--@include base, damaged, push, join, trash, family, finish, late, retry
 local most = tonumber(ARGV[2])
 
 -- How much of the jobs' waiting work one call releases; what is due beyond it stays so.
@@ -11,8 +11,13 @@ local ENOUGH = 256
 local function time_out(job, about, now)
   local number, field = string.match(about, '^(%d+) (.*)$')
   local open, count = string.match(call('HGET', k_joins(job.id), field) or '', '^(%d+) (%d+)$')
-  if open ~= number or job.status == 'completed' or job.status == 'cancelled' then return end
-  if job.status == 'paused' or job.status == 'failed' then
+  local may, why = may_go_on(job)
+  if open ~= number or why == 'ended' then return end
+  if why == 'orphaned' then
+    cancel_orphan(job, now)
+    return
+  end
+  if not may then
     -- Until it goes on: timers that come back in vain would keep the upkeep from its other duties.
     call('RPUSH', k_late(job.id), about)
     stay_with(job, k_late(job.id))
@@ -42,7 +47,51 @@ end
 local function is_timer(tag, about)
   if tag == 'join' then return string.match(about, '^%d+ %d+%.%d+/') ~= nil end
   if tag == 'children' then return string.match(about, '^%d+$') ~= nil end
+  if tag == 'retry' then return string.match(about, '^[^/]+/%d+%.%d+%.%d+$') ~= nil end
   return tag == 'look' or tag == 'more' or tag == 'late' or is_tag(tag)
+end
+
+-- The job has, or one above it, what may let it go on.
+local function look(job, now)
+  local may, why = may_go_on(job)
+  if may then
+    go_on(job, now)
+  elseif why == 'orphaned' then
+    cancel_orphan(job, now)
+  end
+end
+
+-- A job that failed is retried because the one that waits for it was. about: the invocation that waits.
+local function retry_with_parent(id, job, about, now)
+  local parent_id, tag = parts_of(about)
+  local parent = load_job(parent_id)
+  if not parent or parent.newer or parent.status == 'completed' or parent.status == 'cancelled'
+      or call('HGET', k_children(parent_id), id) ~= tag then
+    return
+  end
+  if job and job.status ~= 'failed' then return end
+  if job and retry_job(job, now) == 'ok' then
+    call('HSET', k_job(id), 'retried', 1)
+  else
+    -- It cannot go on: the invocation finds out why.
+    call('HDEL', k_children(parent_id), id)
+    enqueue(parent, tag)
+    save_job(parent, now)
+  end
+end
+
+-- An invocation's time has come.
+local function let_go(job, tag, now)
+  job.timers = job.timers - 1
+  local may, why = may_go_on(job)
+  if not find_route(job, routine_of(tag)) then
+    fail_undefined(job, tag, now)
+  elseif why == 'orphaned' then
+    cancel_orphan(job, now)
+  else
+    if may then enqueue(job, tag) else park(job, tag) end
+    save_job(job, now)
+  end
 end
 
 local now = now_ms()
@@ -61,15 +110,11 @@ local function release(member)
     local ended = not job or job.status == 'cancelled'
     look_at_some_children(id, about, ended, now)
     spent = spent + 30
+  elseif tag == 'retry' then
+    retry_with_parent(id, job, about, now)
+    spent = spent + 5
   elseif job and (tag == 'look' or tag == 'more') then
-    local above = ENDED[job.status] and 'ended' or ancestors_of(job)
-    if above == 'gone' then
-      cancel_job(job, 'its parent job has ended', '', now)
-    elseif above == 'running' then
-      fire_complete(job, now)
-      if tag == 'look' then look_at_children(job, now) end
-      settle(job, now)
-    end
+    look(job, now)
     spent = spent + 2
   elseif job and tag == 'join' then
     time_out(job, about, now)
@@ -79,13 +124,7 @@ local function release(member)
     if call('HEXISTS', k_invocations(id), tag) == 0 then
       return tell_damaged('timers', member, 'the job has no such invocation')
     end
-    job.timers = job.timers - 1
-    if find_route(job, routine_of(tag)) then
-      enqueue(job, tag)
-      save_job(job, now)
-    else
-      fail_undefined(job, tag, now)
-    end
+    let_go(job, tag, now)
   end
 end
 

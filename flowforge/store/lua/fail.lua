@@ -20,6 +20,7 @@ if ENDED[job.status] then
   discard(job, tag, now)
   return 'dropped'
 end
+if withdraw(job, tag, micros, details, now) then return 'ok' end
 local most = tonumber(ARGV[11] or 0)
 if action == 'release' and most > 0 and call('HINCRBY', k_attempts(id), 'u' .. tag, 1) >= most then
   action = 'stop'

@@ -100,7 +100,7 @@ class Ending(Joining):
         if status != "failed":
             for work in (
                 job.uncommitted, job.backlog, job.staged, job.open, job.collected, job.children,
-                job.late,
+                job.late, job.failures,
             ):  # fmt: skip
                 work.clear()
             job.staged_outputs = 0
@@ -114,34 +114,63 @@ class Ending(Joining):
             return
         parent = self.jobs[job.parent[0]]
         tag = parent.children.pop(job.id, None)
-        if tag is not None:
-            parent.told[job.id] += 1
-            assert parent.told[job.id] == 1, "an end was told twice"
+        if tag is None:
+            return
+        on_its_way = tag in parent.failures
+        if job.status == "failed":
+            parent.failures[tag] = (job.id, parent.retries)
+        if not on_its_way:
             self.enqueue(parent, tag)
 
-    def rejoin(self, job: Job) -> None:
-        """A job that is retried is waited for again, if the one that waits has not gone on."""
+    def await_again(self, job: Job, tag: str) -> str:
+        """``waits``: for a child that was retried, or is to be; ``ended``: the child has since;
+        empty: what the invocation was told of its child holds.
+        """
+        if tag not in job.failures:
+            return ""
+        child_id, retries = job.failures[tag]
+        child = self.jobs[child_id]
+        if child.status == "failed":
+            if retries == job.retries:
+                return ""
+            self.timers[child_id, "retry", job.id, tag] = True
+        del job.failures[tag]
+        job.attempts.pop(tag, None)
+        if child.status in ("completed", "cancelled"):
+            return "ended"
+        job.children[child_id] = tag
+        return "waits"
+
+    def rejoin(self, job: Job) -> bool:
+        """A job that is retried is waited for again, or runs alone; False: it cannot."""
         if job.parent is None:
-            return
+            return True
         parent, tag = self.jobs[job.parent[0]], job.parent[1]
-        if tag in parent.backlog:
-            parent.backlog.remove(tag)
-            parent.children[job.id] = tag
-            parent.told[job.id] -= 1
+        if parent.status == "cancelled":
+            return False
+        if tag not in parent.uncommitted:
+            job.parent = None
+            return True
+        parent.children[job.id] = tag
+        if parent.status == "failed":
+            self.look_at(job.id, due=False)
+        return True
 
     def look_at_children(self, job: Job, due: bool) -> None:
         for child in job.children:
             self.look_at(child, due)
 
-    def ancestors(self, job: Job) -> str:
-        """``running``, ``paused`` or ``gone``."""
-        while job.parent is not None:
-            job = self.jobs[job.parent[0]]
-            if job.status in ("completed", "cancelled"):
-                return "gone"
-            if job.status in ("paused", "failed"):
-                return "paused"
-        return "running"
+    def may_go_on(self, job: Job) -> str:
+        """Empty, or why nothing of the job may start: ``held``, ``orphaned``, ``ended``."""
+        above = job
+        while True:
+            if above.status in ("paused", "failed"):
+                return "held"
+            if above.status in ENDED:
+                return "ended" if above is job else "orphaned"
+            if above.parent is None:
+                return ""
+            above = self.jobs[above.parent[0]]
 
     # --- beginning -----------------------------------------------------------------------
 

@@ -90,10 +90,14 @@ class Job:
     collected: dict[int, list[bytes]] = field(default_factory=dict)
     #: Child job -> tag of the invocation that waits for it.
     children: dict[str, str] = field(default_factory=dict)
+    #: What was told that its child failed -> that child, and the retries of this job by then.
+    failures: dict[str, tuple[str, int]] = field(default_factory=dict)
+    retries: int = 0
+    #: Its parent's retry was its own, and it has not been told so.
+    retried: bool = False
     #: Every tag that ever was, for duplicates of what is done.
     tags: list[str] = field(default_factory=list)
-    #: How often the end of each child was told, and items delivered to joins and handed over.
-    told: Counter[str] = field(default_factory=Counter)
+    #: Items delivered to joins and handed over.
     items: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -103,6 +107,11 @@ class Job:
     @property
     def joins(self) -> bool:
         return self.plan.flow == JOINING
+
+    @property
+    def awaited(self) -> list[str]:
+        """Invocations that are nowhere: they wait for a child."""
+        return [tag for tag in self.children.values() if tag not in self.failures]
 
     @property
     def live(self) -> bool:

@@ -63,19 +63,16 @@ class Model(Ending):
 
     def _refuse_claim(self, job: Job, tag: str) -> str:
         """Empty, or why the job's work does not start now."""
-        if job.status in ("paused", "failed"):
+        why = self.may_go_on(job)
+        if why == "held":
             job.backlog.append(tag)
-            return "paused" if job.status == "paused" else "dropped"
-        if job.status in ENDED:
-            return "dropped"
-        above = self.ancestors(job)
-        if above == "paused":
-            job.backlog.append(tag)
-            return "paused"
-        if above == "gone":
+            return "dropped" if job.status == "failed" else "paused"
+        if why == "orphaned":
             self.cancel_for_good(job)
-            return "dropped"
-        return ""
+        elif not why and self.await_again(job, tag) == "waits":
+            self.settle(job)
+            return "paused"
+        return "dropped" if why else ""
 
     def _take_lease(self, job: Job, tag: str, token: str) -> str:
         """Empty, or why the lease is not the caller's. What is staged goes with it."""
@@ -120,8 +117,11 @@ class Model(Ending):
         refused = self._take_lease(job, tag, token)
         if refused:
             return refused
+        if done.outcome != "completed" and self._withdraw(job, tag, token):
+            return "ok"
         del job.uncommitted[tag]
         job.attempts.pop(tag, None)
+        job.failures.pop(tag, None)
         job.closed[done.outcome] += 1
         job.history[done.outcome] += 1
         for item in done.children:
@@ -143,6 +143,19 @@ class Model(Ending):
         for (plan, _), waiter in zip(done.jobs, waiters, strict=True):
             self.create(plan, waiter)
         return "ok"
+
+    def _withdraw(self, job: Job, tag: str, token: str) -> bool:
+        """Whether an attempt does not count: its child was retried since it began."""
+        how = self.await_again(job, tag)
+        if not how:
+            return False
+        self.drop_parts(job, tag, token)
+        job.closed["released"] += 1
+        job.history["released"] += 1
+        if how == "ended":
+            self.enqueue(job, tag)
+        self.settle(job)
+        return True
 
     def view(self, job: Job, tag: str, token: str) -> tuple[int, list[bytes]]:
         """What a delivery to a merging slot is shown before itself: always the same."""
@@ -217,6 +230,8 @@ class Model(Ending):
         refused = self._take_lease(job, tag, token)
         if refused:
             return refused
+        if self._withdraw(job, tag, token):
+            return "ok"
         self.drop_parts(job, tag, token)
         job.closed[how] += 1
         job.history[how] += 1
@@ -228,6 +243,8 @@ class Model(Ending):
         refused = self._take_lease(job, tag, token)
         if refused:
             return refused
+        if self._withdraw(job, tag, token):
+            return "ok"
         self.drop_parts(job, tag, token)
         job.closed["failed"] += 1
         job.history["failed"] += 1
@@ -262,25 +279,37 @@ class Model(Ending):
         return "ok"
 
     def resume(self, job: Job) -> str:
-        return self._continue(job, "paused", "resumed")
+        if job.status != "paused":
+            return job.status
+        self._continue(job, "resumed")
+        return "ok"
 
     def retry(self, job: Job) -> str:
-        if job.status == "failed":
-            self.rejoin(job)
-        return self._continue(job, "failed", "retry")
+        if job.status != "failed":
+            done = job.retried and job.status != "cancelled"
+            job.retried = job.retried and not done
+            return "ok" if done else job.status
+        if not self.rejoin(job):
+            return "orphaned"
+        job.retries += 1
+        job.retried = False
+        self._continue(job, "retry")
+        return "ok"
 
-    def _continue(self, job: Job, status: str, kind: str) -> str:
-        if job.status != status:
-            return job.status
+    def _continue(self, job: Job, kind: str) -> None:
         # A job that no worker has claimed yet is still pending.
         job.status = "running" if job.started else "pending"
         job.history[kind] += 1
+        self._go_on(job)
+
+    def _go_on(self, job: Job) -> None:
+        """What was late or parked is let go, here and below."""
         for about in job.late:
             self.timers[job.id, "join", about] = True
         job.late.clear()
-        self.settle(job)
+        self.fire_complete(job)
         self.look_at_children(job, due=True)
-        return "ok"
+        self.settle(job)
 
     def cancel(self, job: Job) -> str:
         if job.status in ENDED:
@@ -298,10 +327,12 @@ class Model(Ending):
             job, kind = self.jobs[timer[0]], timer[1]
             if kind == "look":
                 self._look(job)
+            elif kind == "retry":
+                self._retry_with_parent(job, timer)
             elif kind == "join":
                 self._time_out(job, timer)
             elif job.status not in ("completed", "cancelled"):
-                self.enqueue(job, kind)
+                self._let_go(job, kind)
         return len(due)
 
     def due_in_order(self) -> list[tuple[str, ...]]:
@@ -310,19 +341,40 @@ class Model(Ending):
         return sorted(due, key=lambda timer: "." in timer[1])
 
     def _look(self, job: Job) -> None:
-        above = "ended" if job.status in ENDED else self.ancestors(job)
-        if above == "gone":
+        why = self.may_go_on(job)
+        if why == "orphaned":
             self.cancel_for_good(job)
-        elif above == "running":
-            self.fire_complete(job)
-            self.look_at_children(job, due=True)
-            self.settle(job)
+        elif not why:
+            self._go_on(job)
+
+    def _retry_with_parent(self, job: Job, timer: tuple[str, ...]) -> None:
+        parent, tag = self.jobs[timer[2]], timer[3]
+        waits = parent.children.get(job.id) == tag and parent.status not in (
+            "completed",
+            "cancelled",
+        )
+        if waits and job.status == "failed":
+            assert self.retry(job) == "ok"
+            job.retried = True
+
+    def _let_go(self, job: Job, tag: str) -> None:
+        why = self.may_go_on(job)
+        if why == "orphaned":
+            self.cancel_for_good(job)
+        elif why:
+            job.backlog.append(tag)
+        else:
+            self.enqueue(job, tag)
 
     def _time_out(self, job: Job, timer: tuple[str, ...]) -> None:
         number, _, about = timer[2].partition(" ")
+        why = self.may_go_on(job)
         if about not in job.open or job.open[about].number != int(number):
             return
-        if job.status in ("paused", "failed"):
+        if why == "orphaned":
+            self.cancel_for_good(job)
+            return
+        if why:
             job.late.append(timer[2])
             return
         self.give_up(job, about)

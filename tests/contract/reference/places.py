@@ -31,8 +31,8 @@ class Places:
         self.unclaimed: tuple[dict[Member, int], ...] = tuple({} for _ in range(LISTS))
         self.pushes = [0] * LISTS
         self.leases: dict[Member, Lease] = {}
-        #: Timers in order: True for those that are due. (job, tag), (job, "look") or
-        #: (job, "join", "number slot/key").
+        #: Timers in order: True for those that are due. (job, tag), (job, "look"),
+        #: (job, "join", "number slot/key") or (job, "retry", parent, tag).
         self.timers: dict[tuple[str, ...], bool] = {}
         #: What running attempts have staged, and every attempt that ever did.
         self.parts: dict[Attempt, list[Item]] = {}
@@ -61,7 +61,9 @@ class Places:
         found = ["unclaimed" for places in self.unclaimed if member in places]
         found += ["leases"] if member in self.leases else []
         found += ["timers"] if member in self.timers else []
-        found += ["child" for waiter in job.children.values() if waiter == tag]
+        # One that was told of a failure is on its way already.
+        waiters = job.children.values() if tag not in job.failures else ()
+        found += ["child" for waiter in waiters if waiter == tag]
         return found + ["backlog" for waiting in job.backlog if waiting == tag]
 
     def room(self, job: Job) -> int:

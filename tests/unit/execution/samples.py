@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import perf_counter
 from typing import Any
 
 from flowforge.codec import encode_payload, invocation_record
@@ -27,10 +28,13 @@ class Surroundings:
         self.replies_lost = 0
         #: Whether the job still runs when it is asked for.
         self.running = True
+        #: How often it was asked.
+        self.asked = 0
         #: What the history knows of other invocations.
         self.emitted: dict[int, list[str]] = {}
 
     def runs(self, job_id: str) -> bool:
+        self.asked += 1
         return self.running
 
     def checkpoint(self, job_id: str) -> Any:
@@ -58,9 +62,15 @@ class Surroundings:
             raise StoreUnavailableError
 
     def child_job(
-        self, flow: Any, entry_routine_id: str, params: dict[str, Any] | None
+        self,
+        flow: Any,
+        entry_routine_id: str,
+        params: dict[str, Any] | None,
+        priority: int | None,
+        max_in_flight: int | None,
     ) -> ChildJob:
-        return ChildJob("child-1", ["d1", flow, entry_routine_id, repr(params)], ["json", "{}"])
+        given = [flow, entry_routine_id, repr(params), repr(priority), repr(max_in_flight)]
+        return ChildJob("child-1", ["d1", *given], ["json", "{}"])
 
     def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
         return [{"outputs of": job_id}]
@@ -130,8 +140,9 @@ def make_delivery(
     parent: int = 2,
     plan: Plan | None = None,
     surroundings: Surroundings | None = None,
+    asked: float | None = None,
 ) -> Delivery:
-    """A delivery to one slot of the worker, as number 7 of job ``j1``."""
+    """A delivery to one slot of the worker, as number 7 of job ``j1``; ``asked``: None for now."""
     plan = plan or make_plan(handler)
     routine = plan.routine(0)
     planned = next(s for s in routine.slots if s.name == slot)
@@ -140,5 +151,5 @@ def make_delivery(
     raw = invocation_record(parent, encode_payload(params, 10**9, "test"))
     return Delivery(
         plan, routine, planned, "j1", f"7.0.{planned.index}{position}", "t1", attempt, params, raw,
-        LIMIT, surroundings or Surroundings(),
+        LIMIT, surroundings or Surroundings(), perf_counter() if asked is None else asked,
     )  # fmt: skip

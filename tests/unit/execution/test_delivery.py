@@ -202,7 +202,7 @@ def emit_some(delivery: Delivery, number: int) -> None:
 
 LATE: dict[str, Callable[[Delivery], object]] = {
     "emit": lambda delivery: delivery.emit("done", {}),
-    "start": lambda delivery: delivery.start("flow", "it", {}, "grown"),
+    "start": lambda delivery: delivery.start("flow", "it", {}, "grown", None, None),
     "stats": lambda delivery: delivery.record_stat("add", "n", 1),
     "reset_slot": lambda delivery: delivery.reset_slot("merged"),
 }
@@ -346,12 +346,12 @@ def test_a_handler_starts_a_bounded_number_of_jobs() -> None:
     """The commit creates them all. The definition comes along with the first of each flow."""
     delivery = make_delivery()
     for _ in range(MOST_STARTED):
-        delivery.start("flow", "it", {}, "grown")
+        delivery.start("flow", "it", {}, "grown", None, None)
     definitions = [job[-3:] for job in delivery.effects.jobs]
     assert definitions[0] == [2, "json", "{}"]
     assert all(job[-1] == 0 for job in delivery.effects.jobs[1:])
     with pytest.raises(EmissionError, match="emit to a routine that starts one"):
-        delivery.start("flow", "it", {}, "grown")
+        delivery.start("flow", "it", {}, "grown", None, None)
 
 
 def test_the_name_of_a_stat_can_be_stored() -> None:

@@ -11,9 +11,10 @@ import billiard.common
 import pytest
 
 from flowforge.codec import read_invocation, unpack_record
+from flowforge.engine import PAUSE_TAKES
 from flowforge.errors import PayloadError
 from flowforge.execution.current import current
-from flowforge.execution.delivery import Delivery, NotStartedError
+from flowforge.execution.delivery import ASKED_AT_MOST, SLOW_START, Delivery, NotStartedError
 from flowforge.execution.effects import Effects
 from flowforge.execution.run import HISTORY_PARAMS, Outcome, run
 from flowforge.model.error_handler import ErrorHandler
@@ -233,7 +234,48 @@ def test_a_claim_of_this_moment_is_not_asked_about(act: Use) -> None:
     assert run(delivery, "w1").kind == "completed"
     surroundings.running = False
     delivery.confirm()
-    delivery._made -= 1.0
+    assert surroundings.asked == 1, "of the first delivery, which waited for setup()"
+
+
+class Clock:
+    """Stands for ``perf_counter``; each look at it, or question, may take its time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, question: float) -> None:
+        self.now = 100.0
+        self.surroundings = Surroundings()
+        monkeypatch.setattr("flowforge.execution.delivery.perf_counter", lambda: self.now)
+        answer = self.surroundings.runs
+
+        def runs(job_id: str) -> bool:
+            self.now += question
+            return answer(job_id)
+
+        monkeypatch.setattr(self.surroundings, "runs", runs)
+
+
+@pytest.mark.parametrize(
+    ("since", "question", "asked"),
+    [
+        (SLOW_START, 1.0, 0),
+        (SLOW_START + 0.001, 0.001, 1),
+        (SLOW_START + 0.001, SLOW_START + 0.001, ASKED_AT_MOST),
+    ],
+    ids=["a fresh claim", "a late reply", "late answers"],
+)
+def test_a_start_that_is_late_asks_again(
+    monkeypatch: pytest.MonkeyPatch, since: float, question: float, asked: int
+) -> None:
+    """Counted from when the claim was asked for; again when the answer is late, to an end."""
+    clock = Clock(monkeypatch, question)
+    make_delivery(surroundings=clock.surroundings, asked=clock.now - since).confirm()
+    assert clock.surroundings.asked == asked
+
+
+def test_a_late_start_of_a_job_that_was_paused_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was claimed before the pause, which has returned by now."""
+    clock = Clock(monkeypatch, 0.0)
+    clock.surroundings.running = False
+    delivery = make_delivery(surroundings=clock.surroundings, asked=clock.now - PAUSE_TAKES)
     with pytest.raises(NotStartedError):
         delivery.confirm()
 

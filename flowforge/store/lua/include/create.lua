@@ -42,7 +42,8 @@ end
 local ABOUT = { 'def', 'flow', 'r', 's', 'priority', 'suffix', 'window', 'keep', 'history_limit',
   'output_limit', 'entry' }
 
--- Reads what jobs have in common from ARGV[first] on; returns it and the place behind it.
+-- Reads what jobs have in common from ARGV[first] on, a started job's priority and window as '' when it
+-- is to have those of the job that starts it; returns it and the place behind it.
 local function read_about(first)
   local about = {}
   for i, name in ipairs(ABOUT) do about[name] = ARGV[first + i - 1] end

@@ -6,21 +6,22 @@
 -- Ancestors looked at: more than anybody has; a loop in damaged data must not hang the server.
 local DEEPEST = 10000
 
--- The slot, in tags, of invocations that wait for a child job.
-local WAITING_SLOT = 99999
+-- How the tags of invocations that wait for a child job end.
+local WAITING_SLOT = '.99999'
 
--- How the job's ancestors stand: 'running' (also without any), 'paused' (paused, or failed and so
--- waiting for a retry), 'gone' (ended for good).
-local function ancestors_of(job)
-  local parent = job.parent
+-- Whether work of the job may start now. If not, why: 'held' (it or an ancestor is paused, or has
+-- failed and waits for a retry: what it has is parked), 'orphaned' (an ancestor has ended for good),
+-- 'ended' (it has itself).
+local function may_go_on(job)
+  local at, why = job, 'ended'
   for _ = 1, DEEPEST do
-    if not parent then return 'running' end
-    local row = call('HMGET', k_job(string.match(parent, '^[^/]+')), 'status', 'parent')
-    if not row[1] or row[1] == 'cancelled' or row[1] == 'completed' then return 'gone' end
-    if row[1] == 'paused' or row[1] == 'failed' then return 'paused' end
-    parent = row[2]
+    if at.status == 'paused' or at.status == 'failed' then return false, 'held' end
+    if ENDED[at.status] then return false, why end
+    if not at.parent then return true end
+    at, why = load_job(string.match(at.parent, '^[^/]+')), 'orphaned'
+    if not at then return false, why end
   end
-  return 'running'
+  return true
 end
 
 -- Has every child looked at, after something changed for it here; many in pieces, by the upkeep.
@@ -34,14 +35,52 @@ local function look_at_children(job, at)
   end
 end
 
--- Completion travels up: the invocation that waits for this job may run.
+-- How often the job was retried, as text.
+local function retries_of(id)
+  return call('HGET', k_job(id), 'retries') or '0'
+end
+
+-- The end of a job travels up: the invocation that waits for it may run. Of a failure is kept that it
+-- was told: a retry, of the child or of the parent, takes it back.
 local function report_to_parent(job, now)
   if not job.parent then return end
   local id, tag = parts_of(job.parent)
   local parent = load_job(id)
-  if parent and not parent.newer and call('HDEL', k_children(id), job.id) == 1
-      and parent.status ~= 'completed' and parent.status ~= 'cancelled' then
-    enqueue(parent, tag)
-    save_job(parent, now)
+  if not parent or parent.newer or call('HDEL', k_children(id), job.id) == 0
+      or parent.status == 'completed' or parent.status == 'cancelled' then
+    return
   end
+  local on_its_way = call('HEXISTS', k_told(id), tag) == 1
+  if job.status == 'failed' then
+    call('HSET', k_told(id), tag, job.id .. ' ' .. retries_of(id))
+    stay_with(parent, k_told(id))
+  end
+  if on_its_way then return end
+  enqueue(parent, tag)
+  save_job(parent, now)
+end
+
+local function waits_for_child(tag)
+  return string.find(tag, WAITING_SLOT, 1, true)
+end
+
+-- What an invocation was told of its child's failure holds until one of the two is retried; a retry of
+-- the parent is one of the child. 'waits': it waits for the child again, and is nowhere else;
+-- 'ended': the child has ended anew; nil: what it was told holds.
+local function await_again(job, tag, now)
+  local told = waits_for_child(tag) and call('HGET', k_told(job.id), tag)
+  if not told then return nil end
+  local id, retries = string.match(told, '^(%S+) (%d+)$')
+  local child = load_job(id)
+  local lives = child and not ENDED[child.status]
+  if child and child.status == 'failed' then
+    if retries == retries_of(job.id) then return nil end
+    call('ZADD', k_timers(), now, id .. '/retry/' .. job.id .. '/' .. tag)
+    lives = true
+  end
+  call('HDEL', k_told(job.id), tag)
+  call('HDEL', k_attempts(job.id), tag, 'l' .. tag, 'u' .. tag)
+  if not lives then return 'ended' end
+  call('HSET', k_children(job.id), id, tag)
+  return 'waits'
 end

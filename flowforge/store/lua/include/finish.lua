@@ -155,3 +155,8 @@ local function cancel_job(job, reason, details, now)
   job.timers = 0
   finish(job, 'cancelled', now)
 end
+
+-- A job whose ancestor has ended for good ends with it.
+local function cancel_orphan(job, now)
+  cancel_job(job, 'its parent job has ended', '', now)
+end

@@ -33,22 +33,20 @@ local function grant(id, tag, token, lease, now)
   end
 
   job.queued = job.queued - 1
-  if job.status == 'paused' or job.status == 'failed' then
+  local may, why = may_go_on(job)
+  if why == 'held' then
     park(job, tag)
     save_job(job, now)
-    return { job.status == 'paused' and 'paused' or 'dropped' }
-  elseif ENDED[job.status] then
+    return { job.status == 'failed' and 'dropped' or 'paused' }
+  elseif why == 'orphaned' then
+    cancel_orphan(job, now)
+    return { 'dropped' }
+  elseif not may then
     save_job(job, now)
     return { 'dropped' }
-  end
-  local above = job.parent and ancestors_of(job)
-  if above == 'paused' then
-    park(job, tag)
-    save_job(job, now)
+  elseif await_again(job, tag, now) == 'waits' then
+    settle(job, now)
     return { 'paused' }
-  elseif above == 'gone' then
-    cancel_job(job, 'its parent job has ended', '', now)
-    return { 'dropped' }
   end
 
   local claims = call('HINCRBY', k_attempts(id), tag, 1)

@@ -1,6 +1,6 @@
 -- The fence: a lease is a member id/tag/token of one sorted set, scored with its expiry.
 -- Removing it is the right to decide what became of the invocation; only one caller gets it.
---@include base, push, trash
+--@include base, push, history, family, finish, trash
 local function take_lease(id, tag, token)
   return call('ZREM', k_leases(), id .. '/' .. tag .. '/' .. token) == 1
 end
@@ -43,4 +43,16 @@ end
 -- Keeps the error of an attempt as the routine's latest: when, and the packed details of the attempt.
 local function keep_error(job, tag, details, now)
   call('HSET', k_routines(job.id), routine_of(tag) .. '.error', string.format('%d ', now) .. details)
+end
+
+-- True for an attempt that has found that a child job failed, which was retried since: what became of
+-- the attempt does not count.
+local function withdraw(job, tag, micros, details, now)
+  local how = await_again(job, tag, now)
+  if not how then return false end
+  count_attempt(job, tag, 'released', 'pending', micros, now)
+  remember(job, 'released', tag, details)
+  if how == 'ended' then enqueue(job, tag) end
+  settle(job, now)
+  return true
 end

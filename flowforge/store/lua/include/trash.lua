@@ -13,7 +13,7 @@ local SPARE = 3600000
 -- What only a job that can go on needs: hashes, the children's last, and lists.
 local function work_of(id)
   return { k_invocations(id), k_attempts(id), k_merges(id), k_outstanding(id), k_joins(id),
-    k_collected(id), k_children(id) }, { k_backlog(id), k_late(id) }
+    k_collected(id), k_told(id), k_children(id) }, { k_backlog(id), k_late(id) }
 end
 
 -- Behind an attempt: the list of its staged outputs, which are apart from its staged children.

@@ -1,0 +1,60 @@
+-- Continuing a failed job.
+--@include base, history, trash, family, finish, late
+
+-- Back to where a job stood before it was paused or failed: it may never have been started.
+local function set_live(job)
+  set_status(job, call('HEXISTS', k_job(job.id), 'started') == 1 and 'running' or 'pending')
+end
+
+-- Makes a failed job live again.
+local function revive(job)
+  call('HINCRBY', k_definition(job.def), 'active', 1)
+  call('PERSIST', k_definition(job.def))
+  local hashes, lists = work_of(job.id)
+  for _, keys in ipairs({ kept_of(job.id), hashes, lists }) do
+    for _, key in ipairs(keys) do call('PERSIST', key) end
+  end
+  local idempotency = call('HGET', k_job(job.id), 'idempotency')
+  if idempotency then call('PERSIST', k_idempotency(idempotency)) end
+  call('ZREM', k_expiry(), job.id)
+  call('HDEL', k_job(job.id), 'ended', 'error', 'reason', 'retried')
+  call('HINCRBY', k_job(job.id), 'retries', 1)
+  set_live(job)
+end
+
+-- A child that is to go on after its end was told is waited for again. If the invocation that waited
+-- has gone on without it, the child goes on alone. False when it cannot: cancelled jobs take theirs along.
+local function rejoin_parent(job, now)
+  if not job.parent then return true end
+  local id, tag = parts_of(job.parent)
+  local parent = load_job(id)
+  if parent and parent.newer then return true end
+  if parent and parent.status == 'cancelled' then return false end
+  if not parent or call('HEXISTS', k_invocations(id), tag) == 0 then
+    call('HDEL', k_job(job.id), 'parent')
+    job.parent = nil
+    return true
+  end
+  -- The invocation itself is on its way; whatever comes upon it next lets it wait (await_again).
+  if call('HSET', k_children(id), job.id, tag) == 1 then
+    call('HSETNX', k_told(id), tag, job.id .. ' ' .. retries_of(id))
+    stay_with(parent, k_told(id))
+  end
+  stay_with(parent, k_children(id))
+  -- Nobody else would see that the parent is not retried any more.
+  if parent.status == 'failed' then
+    call('ZADD', k_timers(), now + math.max(0, call('PTTL', k_job(id))) + 1000, job.id .. '/look')
+  end
+  return true
+end
+
+-- 'ok', or why a failed job cannot go on: 'undefined', 'orphaned'.
+local function retry_job(job, now)
+  if call('HEXISTS', k_definition(job.def), 'json') == 0 then return 'undefined' end
+  if not rejoin_parent(job, now) then return 'orphaned' end
+  revive(job)
+  remember(job, 'retry', '', '')
+  go_on(job, now)
+  notify(job)
+  return 'ok'
+end

@@ -1,0 +1,158 @@
+"""The part of the state machine that controls jobs and does the upkeep."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from tests.contract.bench import LONG
+from tests.contract.choices import Choices
+from tests.contract.reference.jobs import Job
+from tests.contract.reference.model import MOST
+
+NUMBERS = st.sampled_from([0, 0, 1, 2, 3])
+CONTROL = ["pause", "resume", "retry", "cancel"]
+
+
+def some_unclaimed(machine: Choices) -> bool:
+    return any(machine.model.unclaimed)
+
+
+class Controls(Choices):
+    """Makes these transitions on both sides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: What is stored of ended jobs, which must not change.
+        self.frozen: dict[str, tuple[Any, ...]] = {}
+
+    @rule()
+    def lose_the_next_reply(self) -> None:
+        """The link sends the same frame again when it does not hear of the first."""
+        self.reply_is_lost = True
+
+    # --- control -------------------------------------------------------------------------
+
+    @precondition(lambda self: self.jobs("pending", "running"))
+    @rule(data=st.data())
+    def pause(self, data: st.DataObject) -> None:
+        self._control("pause", self.some_job(data, "pending", "running"))
+
+    @precondition(lambda self: self.jobs("paused"))
+    @rule(data=st.data())
+    def resume(self, data: st.DataObject) -> None:
+        self._control("resume", self.some_job(data, "paused"))
+
+    @precondition(lambda self: self.worth_a_retry())
+    @rule(data=st.data())
+    def retry(self, data: st.DataObject) -> None:
+        job_id = data.draw(st.sampled_from(self.worth_a_retry()), "job")
+        self._control("retry", self.model.jobs[job_id])
+
+    def worth_a_retry(self) -> list[str]:
+        """Failed jobs that would not fail again at once, for a join that nothing can fill."""
+        return [job_id for job_id in self.jobs("failed") if self.model.jobs[job_id].uncommitted]
+
+    @precondition(lambda self: self.broken_families())
+    @rule(data=st.data(), between=st.booleans())
+    def retry_a_family(self, data: st.DataObject, between: bool) -> None:
+        """All of it, in any order; ``between``: the upkeep comes between two."""
+        eldest = data.draw(st.sampled_from(self.broken_families()), "family")
+        members = [job.id for job in self.model.jobs.values() if eldest in self.line_of(job)]
+        for job_id in data.draw(st.permutations(members), "order"):
+            self._control("retry", self.model.jobs[job_id])
+            if between:
+                self.release_due()
+
+    def line_of(self, job: Job) -> list[str]:
+        """The job and its ancestors."""
+        line = [job.id]
+        while job.parent is not None:
+            job = self.model.jobs[job.parent[0]]
+            line.append(job.id)
+        return line
+
+    def broken_families(self) -> list[str]:
+        """Failed jobs without an ancestor, with children that have failed."""
+        children = [job for job in self.model.jobs.values() if job.parent is not None]
+        eldest = {self.line_of(job)[-1] for job in children if job.status == "failed"}
+        return [job_id for job_id in self.jobs("failed") if job_id in eldest]
+
+    @precondition(lambda self: self.parents())
+    @rule(data=st.data(), verb=st.sampled_from(["pause", "pause", *CONTROL]))
+    def control_a_parent(self, data: st.DataObject, verb: str) -> None:
+        """What happens to a job reaches those that it has started."""
+        job = self.model.jobs[data.draw(st.sampled_from(self.parents()), "parent")]
+        self._control(verb, job)
+
+    def parents(self) -> list[str]:
+        return [job.id for job in self.model.jobs.values() if job.children]
+
+    def _control(self, verb: str, job: Job) -> None:
+        expected = getattr(self.model, verb)(job)
+        # One that is sent again is known by its number: it is made once.
+        with self.sending():
+            if verb == "pause":
+                answer = self.bench.pause(job.id)
+            elif verb == "cancel":
+                answer = self.bench.store.cancel(job.id, "")
+            else:
+                answer = getattr(self.bench.store, verb)(job.id)
+        assert answer == expected
+        if (verb, answer) == ("retry", "ok"):
+            self.frozen.pop(job.id, None)
+
+    # --- upkeep --------------------------------------------------------------------------
+
+    @precondition(lambda self: self.patient())
+    @rule(data=st.data())
+    def be_late(self, data: st.DataObject) -> None:
+        """The time of an open join passes."""
+        self.model.timers[data.draw(st.sampled_from(self.patient()), "timer")] = True
+
+    def patient(self) -> list[tuple[str, ...]]:
+        """Timers of joins that are not due; those of collections that have fired as well."""
+        return [t for t, due in self.model.timers.items() if t[1] == "join" and not due]
+
+    @precondition(lambda self: any(self.model.timers.values()))
+    @rule()
+    def release_due(self) -> None:
+        for timer, due in self.model.timers.items():
+            if "." not in timer[1] and not due:
+                self._set_timer(timer, self.bench.now() + LONG)
+        for place, timer in enumerate(self.model.due_in_order(), start=1):
+            if "." not in timer[1]:
+                self._set_timer(timer, place)
+        assert self.bench.store.release_due(1000)[0] == self.model.release_due()
+
+    def _set_timer(self, timer: tuple[str, ...], moment: int) -> None:
+        self.bench.link.call("ZADD", self.bench.key("timers"), "XX", moment, "/".join(timer))
+
+    @precondition(lambda self: any(lease.expired for lease in self.model.leases.values()))
+    @rule()
+    def reclaim(self) -> None:
+        assert self.bench.reclaim(MOST, 1000) == self.model.reclaim()
+
+    @precondition(some_unclaimed)
+    @rule(data=st.data(), outdated=st.sampled_from([False, False, True]))
+    def resend(self, data: st.DataObject, outdated: bool) -> None:
+        """With the push numbers of now, or with those of an earlier look."""
+        number = next(n for n, places in enumerate(self.model.unclaimed) if places)
+        known = sorted(self.model.unclaimed[number].items())
+        lost = data.draw(st.lists(st.sampled_from(known), unique=True, min_size=1), "lost")
+        lost = [(member, push - outdated) for member, push in lost]
+        expected = self.model.resend(number, lost)
+        members = [("/".join(member).encode(), push) for member, push in lost]
+        assert self.bench.store.resend(self.lists[number], members) == expected
+
+    @precondition(lambda self: any(self.model.lists))
+    @rule(number=NUMBERS)
+    def pop(self, number: int) -> None:
+        self.model.pop(number)
+        self.bench.link.call("RPOP", self.lists[number])
+
+    def pop_all(self, number: int) -> None:
+        while self.model.lists[number]:
+            self.pop(number)
