@@ -23,6 +23,15 @@ _INCLUDE = re.compile(r"^--@include (.+)$", re.MULTILINE)
 
 _LUA = resources.files("flowforge.store") / "lua"
 
+#: Includes behind which what follows is a function of its own, called at once. Lua makes a script's
+#: functions anew each time, and looks up each local that they use among all that are in use; locals
+#: of a function further out it finds at once. Few scripts lack these three.
+_ENCLOSING = {"include/base.lua", "include/push.lua", "include/join.lua"}
+
+#: What a line that no file holds is said to come from.
+LOADER = "(loader)"
+_OPEN, _CLOSE = (LOADER, "return (function()"), (LOADER, "end)()")
+
 
 @dataclass(frozen=True)
 class Script:
@@ -31,7 +40,7 @@ class Script:
     name: str
     source: str
     sha: str
-    #: Name of the include that the lines behind it come from; the script itself comes last.
+    #: File and text of each part, in their order.
     parts: tuple[tuple[str, str], ...]
 
     def lines(self) -> Iterator[tuple[str, int, str]]:
@@ -79,9 +88,16 @@ def _render(name: str, text: str) -> Script:
         (f"include/{include}.lua", _read_include(include))
         for include in resolve(name, text, _read_include)
     ]
-    parts = tuple((file, expand_keys(part)) for file, part in [*texts, (f"{name}.lua", text)])
+    parts: list[tuple[str, str]] = []
+    depth = 0
+    for file, part in texts:
+        parts.append((file, expand_keys(part)))
+        if file in _ENCLOSING:
+            parts.append(_OPEN)
+            depth += 1
+    parts += [(f"{name}.lua", expand_keys(text)), *[_CLOSE] * depth]
     source = "\n".join(part.rstrip("\n") for _, part in parts) + "\n"
-    return Script(name, source, hashlib.sha1(source.encode()).hexdigest(), parts)
+    return Script(name, source, hashlib.sha1(source.encode()).hexdigest(), tuple(parts))
 
 
 def _load_all() -> dict[str, Script]:
