@@ -217,6 +217,19 @@ class Bench:
         for name in (self.list, self.other_list):
             self.link.call("DEL", name)
 
+    # --- passing time ------------------------------------------------------------------
+
+    def make_due(self) -> None:
+        """The time of every timer has come."""
+        for member in self.members("timers"):
+            self.link.call("ZADD", self.key("timers"), 1, member)
+
+    def continued_long_ago(self, jobs: Iterable[str]) -> None:
+        """The latest resume or retry of these jobs, if any, was longer ago than joins wait."""
+        for job in jobs:
+            if self.link.call("HEXISTS", self.key("job", job), "continued"):
+                self.link.call("HSET", self.key("job", job), "continued", 1)
+
     # --- looking behind them -----------------------------------------------------------
 
     def now(self) -> int:

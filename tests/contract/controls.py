@@ -110,7 +110,8 @@ class Controls(Choices):
     @rule(data=st.data())
     def be_late(self, data: st.DataObject) -> None:
         """The time of an open join passes."""
-        self.model.timers[data.draw(st.sampled_from(self.patient()), "timer")] = True
+        timer = data.draw(st.sampled_from(self.patient()), "timer")
+        self.bench.continued_long_ago(job.id for job in self.model.pass_time(timer))
 
     def patient(self) -> list[tuple[str, ...]]:
         """Timers of joins that are not due; those of collections that have fired as well."""

@@ -124,8 +124,7 @@ def test_a_late_join_is_given_up(bench: Bench, otherwise: str) -> None:
     assert joined(bench, job) == ["3.1.0"]
     timers = bench.members("timers")
     assert list(timers) == [f"{job}/join/4 1.0/"]
-    for member in timers:
-        bench.link.call("ZADD", bench.key("timers"), 1, member)
+    bench.make_due()
     bench.store.release_due(10)
     if otherwise == "fail":
         assert bench.status(job) == "failed"
@@ -135,20 +134,66 @@ def test_a_late_join_is_given_up(bench: Bench, otherwise: str) -> None:
 
 
 def test_a_join_does_not_time_out_while_paused(bench: Bench) -> None:
-    """It is looked at again later."""
+    """It has its whole time from the resume on; until then it is no work for the upkeep."""
     job = start(bench, f"1.0 count {LONG} fail 0\n")
     bench.commit(job, children=[(0, 1, ""), (1, 0, "j2:")])
     bench.pause(job)
     (member,) = bench.members("timers")
-    bench.link.call("ZADD", bench.key("timers"), 1, member)
+    bench.make_due()
     bench.store.release_due(10)
     assert bench.status(job) == "paused"
-    # It comes back with the resume; until then it is no work for the upkeep.
     assert bench.members("timers") == {}
+    resumed = bench.now()
     assert bench.store.resume(job) == "ok"
     assert list(bench.members("timers")) == [member]
+    assert bench.members("timers")[member] >= resumed + LONG
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_join_has_its_whole_time_after_a_resume(bench: Bench, seen: bool) -> None:
+    """What was parked may fill it first; ``seen``: the upkeep found it late during the pause."""
+    job = start(bench, f"1.0 count {LONG} fail 0\n")
+    bench.commit(job, children=[(0, 1, ""), (1, 0, "j2:")])
+    bench.pause(job)
+    assert bench.claim(job, "2.0.1") == "paused"
+    (member,) = bench.members("timers")
+    bench.make_due()
+    if seen:
+        bench.store.release_due(10)
+    bench.store.resume(job)
+    bench.store.release_due(10)
+    assert bench.status(job) == "running"
+    assert list(bench.members("timers")) == [member]
+    bench.continued_long_ago([job])
+    bench.make_due()
     bench.store.release_due(10)
     assert bench.status(job) == "failed"
+
+
+def test_a_clock_that_is_set_back_gives_a_join_no_time(bench: Bench) -> None:
+    """A resume that lies ahead says nothing."""
+    job = start(bench, f"1.0 count {LONG} fail 0\n")
+    bench.commit(job, children=[(0, 1, ""), (1, 0, "j2:")])
+    bench.pause(job)
+    bench.store.resume(job)
+    bench.link.call("HSET", bench.key("job", job), "continued", bench.now() + LONG)
+    bench.make_due()
+    bench.store.release_due(10)
+    assert bench.status(job) == "failed"
+
+
+def test_a_join_that_made_its_job_fail_has_its_time_once_more(bench: Bench) -> None:
+    """Counted from the retry, however long the job had failed."""
+    job = start(bench, f"1.0 count {LONG} fail 0\n")
+    bench.commit(job, children=[(0, 1, ""), (1, 0, "j2:")])
+    (member,) = bench.members("timers")
+    bench.make_due()
+    bench.store.release_due(10)
+    assert bench.status(job) == "failed"
+    assert bench.members("timers") == {}
+    retried = bench.now()
+    assert bench.store.retry(job) == "ok"
+    assert bench.members("timers")[member] >= retried + LONG
 
 
 def test_many_late_joins_wait_for_the_resume(bench: Bench) -> None:
@@ -156,12 +201,16 @@ def test_many_late_joins_wait_for_the_resume(bench: Bench) -> None:
     job = start(bench, f"1.0 count {LONG} fire 0\n")
     bench.commit(job, children=[(0, 1, ""), *[(1, 0, f"j2:{n}") for n in range(150)]])
     bench.pause(job)
-    for member in bench.members("timers"):
-        bench.link.call("ZADD", bench.key("timers"), 1, member)
+    bench.make_due()
     while bench.store.release_due(100)[0]:
         pass
     assert bench.members("timers") == {}
     bench.store.resume(job)
+    while bench.store.release_due(100)[0]:
+        pass
+    assert len(bench.members("timers")) == 150
+    bench.continued_long_ago([job])
+    bench.make_due()
     while bench.store.release_due(100)[0]:
         pass
     assert len(joined(bench, job)) == 150
@@ -174,8 +223,7 @@ def test_a_late_join_that_has_fired_meanwhile_does_not_come_back(bench: Bench) -
     bench.commit(job, children=[(0, 1, ""), (1, 0, "j2:")])
     bench.start(job, "2.0.1", "t2")
     bench.pause(job)
-    (member,) = bench.members("timers")
-    bench.link.call("ZADD", bench.key("timers"), 1, member)
+    bench.make_due()
     bench.store.release_due(10)
     bench.commit(job, "2.0.1", "t2", children=[(1, 0, "j2:")])
     bench.store.resume(job)
@@ -215,17 +263,12 @@ def test_a_joining_entry_fires_at_once(bench: Bench) -> None:
 # --- joins of jobs that fail -----------------------------------------------------------------
 
 
-def make_due(bench: Bench) -> None:
-    for member in bench.members("timers"):
-        bench.link.call("ZADD", bench.key("timers"), 1, member)
-
-
 def test_nothing_of_a_job_with_a_late_join_stays_for_ever(bench: Bench) -> None:
     """What still ran when the job failed is parked for the retry, no longer than the job."""
     job = start(bench, f"1.0 count {LONG} fail 0\n")
     bench.commit(job, children=[(0, 1, ""), (1, 0, "j2:")])
     bench.start(job, "2.0.1")
-    make_due(bench)
+    bench.make_due()
     bench.store.release_due(10)
     assert bench.status(job) == "failed"
     assert bench.commit(job, "2.0.1") == "dropped"
@@ -234,16 +277,19 @@ def test_nothing_of_a_job_with_a_late_join_stays_for_ever(bench: Bench) -> None:
 
 
 def test_a_join_of_a_failed_job_may_still_be_late(bench: Bench) -> None:
-    """Its time runs on while the job waits for its retry, and counts after it."""
+    """It waits for the retry, and then has its time again."""
     job = start(bench, f"1.0 count {LONG} fire 0\n")
     bench.commit(job, children=[(0, 1, ""), (1, 0, "j2:")])
     bench.start(job, "2.0.1")
     bench.fail(job, "2.0.1")
-    make_due(bench)
+    bench.make_due()
     bench.store.release_due(10)
     assert joined(bench, job) == []
     bench.store.retry(job)
+    bench.make_due()
+    bench.store.release_due(10)
     assert joined(bench, job) == []
-    make_due(bench)
+    bench.continued_long_ago([job])
+    bench.make_due()
     bench.store.release_due(10)
     assert joined(bench, job) == ["3.1.0"]

@@ -7,6 +7,19 @@ local most = tonumber(ARGV[2])
 -- How much of the jobs' waiting work one call releases; what is due beyond it stays so.
 local ENOUGH = 256
 
+-- Milliseconds that a join still has because the job, or one above it, stood still since it opened: its
+-- whole time from when that went on. A clock that was set back adds none.
+local function time_left(job, field, now)
+  local timeout, left, at = rule_of(job, (split_field(field))).timeout, 0, job
+  for _ = 1, DEEPEST do
+    local continued = tonumber(call('HGET', k_job(at.id), 'continued') or 0)
+    if continued <= now then left = math.max(left, continued + timeout - now) end
+    at = at.parent and load_job(string.match(at.parent, '^[^/]+'))
+    if not at then break end
+  end
+  return left
+end
+
 -- about: 'number field' of a collection, which may have fired since.
 local function time_out(job, about, now)
   local number, field = string.match(about, '^(%d+) (.*)$')
@@ -19,14 +32,17 @@ local function time_out(job, about, now)
   end
   if not may then
     -- Until it goes on: timers that come back in vain would keep the upkeep from its other duties.
-    call('RPUSH', k_late(job.id), about)
-    stay_with(job, k_late(job.id))
+    keep_late(job, about)
+    return
+  end
+  local left = time_left(job, field, now)
+  if left > 0 then
+    call('ZADD', k_timers(), now + left, job.id .. '/join/' .. about)
     return
   end
   give_up(job, field, number, tonumber(count), 'late', now)
   if ENDED[job.status] then
-    local rule = rule_of(job, (split_field(field)))
-    call('ZADD', k_timers(), now + rule.timeout, job.id .. '/join/' .. about)
+    keep_late(job, about)
   else
     save_job(job, now)
   end

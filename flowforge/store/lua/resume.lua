@@ -24,7 +24,7 @@ end
 if job.status ~= 'paused' then return job.status end
 if call('HEXISTS', k_definition(job.def), 'json') == 0 then return 'undefined' end
 meet(id, request)
-set_live(job)
+set_live(job, now)
 call('HDEL', k_job(id), 'reason')
 remember(job, 'resumed', '', '')
 go_on(job, now)

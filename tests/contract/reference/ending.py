@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from tests.contract.bench import WAITING_SLOT
 from tests.contract.reference.flow import RULES
 from tests.contract.reference.jobs import ENDED, Item, Job, Plan
@@ -162,15 +164,18 @@ class Ending(Joining):
 
     def may_go_on(self, job: Job) -> str:
         """Empty, or why nothing of the job may start: ``held``, ``orphaned``, ``ended``."""
-        above = job
-        while True:
+        for above in self.with_ancestors(job):
             if above.status in ("paused", "failed"):
                 return "held"
             if above.status in ENDED:
                 return "ended" if above is job else "orphaned"
-            if above.parent is None:
-                return ""
-            above = self.jobs[above.parent[0]]
+        return ""
+
+    def with_ancestors(self, job: Job) -> Iterator[Job]:
+        yield job
+        while job.parent is not None:
+            job = self.jobs[job.parent[0]]
+            yield job
 
     # --- beginning -----------------------------------------------------------------------
 

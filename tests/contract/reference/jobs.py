@@ -83,6 +83,8 @@ class Job:
     #: Committed emissions that are not released yet, oldest first.
     staged: list[Item] = field(default_factory=list)
     staged_outputs: int = 0
+    #: It was paused or had failed, and has not gone on for the time of a join since.
+    went_on: bool = False
     #: Joins that were late while the job could not go on: number and r.s/key.
     late: list[str] = field(default_factory=list)
     #: Open joins by slot and key, and the items of those that are not handled, by number.

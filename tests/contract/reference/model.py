@@ -299,13 +299,16 @@ class Model(Ending):
     def _continue(self, job: Job, kind: str) -> None:
         # A job that no worker has claimed yet is still pending.
         job.status = "running" if job.started else "pending"
+        job.went_on = True
         job.history[kind] += 1
         self._go_on(job)
 
     def _go_on(self, job: Job) -> None:
         """What was late or parked is let go, here and below."""
         for about in job.late:
-            self.timers[job.id, "join", about] = True
+            number, _, field = about.partition(" ")
+            if field in job.open and job.open[field].number == int(number):
+                self.timers[job.id, "join", about] = False
         job.late.clear()
         self.fire_complete(job)
         self.look_at_children(job, due=True)
@@ -377,10 +380,22 @@ class Model(Ending):
         if why:
             job.late.append(timer[2])
             return
+        if any(above.went_on for above in self.with_ancestors(job)):
+            # Its whole time from then on.
+            self.timers[timer] = False
+            return
         self.give_up(job, about)
         if job.status in ENDED:
             # A retry gives it time once more.
-            self.timers[timer] = False
+            job.late.append(timer[2])
+
+    def pass_time(self, timer: tuple[str, ...]) -> list[Job]:
+        """The time of an open join passes; returns the jobs that have gone on for as long."""
+        self.timers[timer] = True
+        family = list(self.with_ancestors(self.jobs[timer[0]]))
+        for job in family:
+            job.went_on = False
+        return family
 
     def reclaim(self) -> tuple[int, int, int]:
         """Requeued, quarantined, dropped."""

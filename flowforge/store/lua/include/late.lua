@@ -1,12 +1,25 @@
 -- Going on after a pause, of the job or of one above it, or after a failure.
 --@include base, join, family, finish
 
--- Joins whose time was over while the job could not go on: their timers are due now. Many come back in
--- pieces, by the upkeep.
+-- A join whose time was over while the job could not go on, or whose time made it fail.
+-- about: 'number field' of the collection.
+local function keep_late(job, about)
+  call('RPUSH', k_late(job.id), about)
+  stay_with(job, k_late(job.id))
+end
+
+-- Late joins that are still open get their whole time anew: the deliveries that would fill them may be
+-- parked with the job. Many come back in pieces, by the upkeep.
 local function bring_back_late(job, now)
   local late = call('LPOP', k_late(job.id), 100)
   if not late then return end
-  for _, about in ipairs(late) do call('ZADD', k_timers(), now, job.id .. '/join/' .. about) end
+  for _, about in ipairs(late) do
+    local number, field = string.match(about, '^(%d+) (.*)$')
+    if field and string.match(call('HGET', k_joins(job.id), field) or '', '^%d+') == number then
+      local timeout = rule_of(job, (split_field(field))).timeout
+      call('ZADD', k_timers(), now + timeout, job.id .. '/join/' .. about)
+    end
+  end
   if #late == 100 then call('ZADD', k_timers(), now, job.id .. '/late') end
 end
 

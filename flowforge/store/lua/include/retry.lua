@@ -2,12 +2,13 @@
 --@include base, history, trash, family, finish, late
 
 -- Back to where a job stood before it was paused or failed: it may never have been started.
-local function set_live(job)
+local function set_live(job, now)
+  call('HSET', k_job(job.id), 'continued', now)
   set_status(job, call('HEXISTS', k_job(job.id), 'started') == 1 and 'running' or 'pending')
 end
 
 -- Makes a failed job live again.
-local function revive(job)
+local function revive(job, now)
   call('HINCRBY', k_definition(job.def), 'active', 1)
   call('PERSIST', k_definition(job.def))
   local hashes, lists = work_of(job.id)
@@ -19,7 +20,7 @@ local function revive(job)
   call('ZREM', k_expiry(), job.id)
   call('HDEL', k_job(job.id), 'ended', 'error', 'reason', 'retried')
   call('HINCRBY', k_job(job.id), 'retries', 1)
-  set_live(job)
+  set_live(job, now)
 end
 
 -- A child that is to go on after its end was told is waited for again. If the invocation that waited
@@ -52,7 +53,7 @@ end
 local function retry_job(job, now)
   if call('HEXISTS', k_definition(job.def), 'json') == 0 then return 'undefined' end
   if not rejoin_parent(job, now) then return 'orphaned' end
-  revive(job)
+  revive(job, now)
   remember(job, 'retry', '', '')
   go_on(job, now)
   notify(job)
