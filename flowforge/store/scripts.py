@@ -43,6 +43,17 @@ class Script:
     #: File and text of each part, in their order.
     parts: tuple[tuple[str, str], ...]
 
+    def changed(self, old: str, new: str) -> Script:
+        """The same script with other text in it, for those who try what it is good for."""
+        parts = tuple((file, text.replace(old, new)) for file, text in self.parts)
+        return Script.of(self.name, parts)
+
+    @classmethod
+    def of(cls, name: str, parts: tuple[tuple[str, str], ...]) -> Script:
+        """A script of these parts."""
+        source = "\n".join(text.rstrip("\n") for _, text in parts) + "\n"
+        return cls(name, source, hashlib.sha1(source.encode()).hexdigest(), parts)
+
     def lines(self) -> Iterator[tuple[str, int, str]]:
         """File, line in that file and text of each line of the source."""
         for file, text in self.parts:
@@ -96,8 +107,7 @@ def _render(name: str, text: str) -> Script:
             parts.append(_OPEN)
             depth += 1
     parts += [(f"{name}.lua", expand_keys(text)), *[_CLOSE] * depth]
-    source = "\n".join(part.rstrip("\n") for _, part in parts) + "\n"
-    return Script(name, source, hashlib.sha1(source.encode()).hexdigest(), tuple(parts))
+    return Script.of(name, tuple(parts))
 
 
 def _load_all() -> dict[str, Script]:

@@ -19,7 +19,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from celery.concurrency.solo import TaskPool as SoloPool
@@ -69,13 +69,24 @@ def _replace(name: str, wrap: _Wrap) -> None:
             signal.signal(number, wrap(handler))
 
 
+@contextlib.contextmanager
+def _signals_put_off() -> Iterator[None]:
+    """Keep the signals that end a worker until a handler is as it has to be."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _replace_cold(wrap: _Wrap) -> None:
     """Cold handlers alone, also that which the first Ctrl-C, a warm one, puts in its own place."""
 
     def then_replace(handler: _Handler) -> _Handler:
         def warm(number: int, frame: Any) -> None:
-            handler(number, frame)
-            _replace(_COLD, wrap)
+            with _signals_put_off():
+                handler(number, frame)
+                _replace(_COLD, wrap)
 
         return warm
 

@@ -6,12 +6,11 @@ popped next, so that they also come out of order.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from flowforge.store.scripts import SCRIPTS, Script
+from flowforge.store.scripts import SCRIPTS
 
 MODULE = __name__
 
@@ -39,7 +38,7 @@ def pushing(copies: int) -> Iterator[int]:
     before = dict(SCRIPTS)
     call = _COPYING % (COUNTER, copies, copies)
     changed = {
-        name: _script(name, script.source.replace(_CALL, call))
+        name: script.changed(_CALL, call)
         for name, script in before.items()
         if _CALL in script.source
     }
@@ -50,10 +49,6 @@ def pushing(copies: int) -> Iterator[int]:
         yield len(changed)
     finally:
         SCRIPTS.update(before)
-
-
-def _script(name: str, source: str) -> Script:
-    return Script(name, source, hashlib.sha1(source.encode()).hexdigest())
 
 
 #: Keeps what was entered for the life of the worker.

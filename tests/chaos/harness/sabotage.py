@@ -6,12 +6,11 @@ product's own scripts and duties are changed in that worker, so that the product
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from typing import Any
 
-from flowforge.store.scripts import SCRIPTS, Script
+from flowforge.store.scripts import SCRIPTS
 from flowforge.worker.duties.reclaimer import Reclaimer
 from flowforge.worker.duties.resender import Resender
 from flowforge.worker.heartbeat import LeaseKeeper
@@ -52,9 +51,7 @@ def _rewrite(old: str, new: str) -> None:
         # A test of the harness must not be passed because there was nothing to switch off.
         raise LookupError(f"no script holds {old!r} any more: bring sabotage.py up to date")
     for script in changed:
-        source = script.source.replace(old, new)
-        digest = hashlib.sha1(source.encode()).hexdigest()
-        SCRIPTS[script.name] = Script(script.name, source, digest)
+        SCRIPTS[script.name] = script.changed(old, new)
 
 
 def _find_nothing(duty: Any) -> int:

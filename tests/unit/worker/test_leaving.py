@@ -201,6 +201,25 @@ def test_the_second_interrupt_of_a_solo_worker_is_a_cold_one(
     assert (cold.calls, state.should_terminate) == ([], 1)
 
 
+def test_an_interrupt_during_the_first_one_is_put_off(
+    worker: Worker, install: Callable[..., Handler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between Celery's new handler and its replacement a signal would raise into the routine."""
+    monkeypatch.setattr(state, "should_terminate", None)
+    monkeypatch.setattr(state, "active_requests", {"a task"})
+    worker.pool = SoloPool.__new__(SoloPool)
+    warm, cold = install(signal.SIGINT), Handler("worker_Cold")
+
+    def press_again() -> None:
+        signal.signal(signal.SIGINT, cold)
+        signal.raise_signal(signal.SIGINT)
+
+    warm.then = press_again
+    signal.raise_signal(signal.SIGINT)
+    assert warm.calls == [signal.SIGINT]
+    assert (cold.calls, state.should_terminate) == ([], 1)
+
+
 def test_greenlets_are_not_taken_for_it(worker: Worker, install: Callable[..., Handler]) -> None:
     """A cold shutdown gets a greenlet of its own; a warm one only sets a flag."""
     spawned: list[tuple[Any, ...]] = []
