@@ -13,6 +13,7 @@ from flowforge.errors import (
     LeaseLostError,
     NewerRecordError,
     RecordError,
+    StoreUnavailableError,
     UnknownRoutineClassError,
 )
 from flowforge.execution.delivery import ChildJob, Delivery, NotStartedError
@@ -385,17 +386,22 @@ class Runtime:
 
     def stage(self, delivery: Delivery, children: Sequence[Child], already: int) -> None:
         """Keep part of a large emission in the store until the commit."""
-        answer = self.store.stage(delivery.job_id, delivery.tag, delivery.token, children, already)
-        self._expect_staged(delivery, answer)
+        self._stage(delivery, self.store.stage, children, already)
 
     def stage_outputs(self, delivery: Delivery, outputs: Sequence[bytes], already: int) -> None:
         """The same for outputs, which nothing has to wait for once they are committed."""
-        answer = self.store.stage_outputs(
-            delivery.job_id, delivery.tag, delivery.token, outputs, already
-        )
-        self._expect_staged(delivery, answer)
+        self._stage(delivery, self.store.stage_outputs, outputs, already)
 
-    def _expect_staged(self, delivery: Delivery, answer: str) -> None:
+    def _stage(
+        self, delivery: Delivery, keep: Callable[..., str], part: Sequence[Any], already: int
+    ) -> None:
+        try:
+            answer = keep(delivery.job_id, delivery.tag, delivery.token, part, already)
+        except StoreUnavailableError as error:
+            # That is no error of the handler, so it is not for its error handler to decide.
+            logger.warning("giving back %s/%s: %s", delivery.job_id, delivery.tag, error)
+            delivery.cancelled = True
+            raise
         if answer == "ok":
             return
         # The attempt is given back: whatever it emits further would be emitted without this part.

@@ -13,8 +13,13 @@ import redis
 
 from flowforge import ErrorHandler
 from flowforge.errors import CommandRefusedError, WritesRefusedError
+from flowforge.job_state import Producer
 from flowforge.server import LocalServer
-from tests.integration.flows import Flaky, Held, One, Slow, single
+from flowforge.store.link import ServerLink
+from flowforge.store.store import Store
+from flowforge.worker.isolation import Isolation
+from flowforge.worker.runtime import Runtime
+from tests.integration.flows import Fan, Flaky, Held, One, Slow, single
 from tests.integration.installation import (
     FAST,
     LIMIT,
@@ -174,6 +179,38 @@ def test_a_full_server_loses_no_handler_and_stops_no_upkeep(
         assert slow.wait(LIMIT).status == "completed"
     assert [job.status for job in waiting] == ["paused", "cancelled"]
     assert kinds(slow) == ["submitted", "completed"]
+
+
+@pytest.mark.parametrize("connected", [True, False])
+def test_a_handler_that_emits_much_waits_for_a_full_server(
+    here: Installation, connected: bool
+) -> None:
+    """However long it is full: the attempt is put back, and the error handler is not asked."""
+    flow = single(Fan)
+    if connected:
+        flow.add_routine(One, "next")
+        flow.connect("it", "output", "next", "input")
+    job = flow.execute("it", {"count": 500})
+    with impatient_runtime(here) as runtime:
+        with full(here.redis):
+            runtime.invoke(job.job_id, "1.0.0")
+        assert (job.status, kinds(job)) == ("running", ["submitted", "released"])
+        eventually(lambda: here.engine.store.release_due(10)[0])
+        runtime.invoke(job.job_id, "1.0.0")
+    assert kinds(job) == ["submitted", "released", "completed"]
+    job.cancel()
+
+
+@contextmanager
+def impatient_runtime(here: Installation) -> Iterator[Runtime]:
+    """What a worker runs invocations with, without its minute of patience."""
+    link = ServerLink(here.engine.client, patience=0.0)
+    store = Store(link, here.prefix)
+    yield Runtime(
+        store, here.engine.settings, "w1", Producer(here.engine), lambda queue: (),
+        Isolation(0.0), store,
+    )  # fmt: skip
+    link.close()
 
 
 def test_leases_that_nobody_could_renew_are_not_lost(here: Installation, tmp_path: Path) -> None:
