@@ -102,7 +102,7 @@ def test_nothing_is_left_of_a_forgotten_job(
     bench.forget_broker()
     eventually(lambda: is_gone(bench, job))
     eventually(
-        lambda: nothing_left(bench), 1.0, lambda: f"no key left, but {sorted(bench.every_key())}"
+        lambda: nothing_left(bench), message=lambda: f"no key, but {sorted(bench.every_key())}"
     )
 
 
@@ -113,7 +113,7 @@ def test_nothing_is_left_of_messages_that_nobody_claimed(bench: Bench) -> None:
     eventually(lambda: is_gone(bench, job))
     bench.forget_broker()
     eventually(
-        lambda: nothing_left(bench), 1.0, lambda: f"no key left, but {sorted(bench.every_key())}"
+        lambda: nothing_left(bench), message=lambda: f"no key, but {sorted(bench.every_key())}"
     )
 
 
