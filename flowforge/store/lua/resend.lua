@@ -37,6 +37,10 @@ local function resend(member)
     save_job(job, now)
   else
     dropped = dropped + 1
+    if job then
+      job.queued = job.queued - 1
+      save_job(job, now)
+    end
   end
 end
 
