@@ -95,6 +95,48 @@ def test_a_lease_that_a_failed_job_never_gave_is_dropped(bench: Bench) -> None:
     assert bench.counters(job) == (0, 0, 1, 0)
 
 
+def a_push_by_a_commit(bench: Bench) -> Callable[[], object]:
+    job = bench.submit()
+    bench.start(job)
+    return lambda: bench.commit(job, children=[(2, 0, "")]) == "ok"
+
+
+def a_push_by_a_timer(bench: Bench) -> Callable[[], object]:
+    job = bench.submit(routine=2)
+    bench.start(job, "1.2.0")
+    bench.retry_later(job, "1.2.0", delay=-1000)
+    return lambda: bench.store.release_due(10)[0] == 1
+
+
+def a_push_by_a_resume(bench: Bench) -> Callable[[], object]:
+    job = bench.submit(routine=2)
+    bench.pause(job)
+    assert bench.claim(job, "1.2.0") == "paused"
+    return lambda: bench.store.resume(job) == "ok"
+
+
+@pytest.mark.attack(what="A key of a wrong type in place of a queue's list")
+@pytest.mark.parametrize("prepare", [a_push_by_a_commit, a_push_by_a_timer, a_push_by_a_resume])
+def test_what_cannot_be_pushed_is_pushed_later(
+    server_bench: Bench, prepare: Callable[[Bench], Callable[[], object]]
+) -> None:
+    """The script goes on to its end; the message counts as one that was popped and lost."""
+    bench = server_bench
+    act = prepare(bench)
+    bench.link.call("DEL", bench.other_list)
+    bench.link.call("SET", bench.other_list, "x")
+    assert act()
+    ((member, number),) = bench.unclaimed(bench.other_list).items()
+    job, _, tag = member.partition("/")
+    assert bench.counters(job) == (1, 0, 0, 0)
+    bench.link.call("DEL", bench.other_list)
+    assert bench.store.resend(bench.other_list, [(member.encode(), number)]) == (1, 0, 0)
+    assert bench.sent(bench.other_list) == [(job, tag)]
+    bench.start(job, tag)
+    assert bench.commit(job, tag) == "ok"
+    assert bench.status(job) == "completed"
+
+
 def damage_row(bench: Bench, job: str) -> None:
     bench.link.call("HSET", bench.key("job", job), "queued", "junk", "running", "junk")
 

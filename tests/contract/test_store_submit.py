@@ -144,6 +144,21 @@ def test_an_entry_that_the_definition_lacks_is_refused(bench: Bench) -> None:
     assert bench.sent() == []
 
 
+def test_a_list_of_a_wrong_type_is_refused(server_bench: Bench) -> None:
+    """Nothing of the job is there, and the same call works when the key is gone."""
+    bench, job = server_bench, server_bench.submission(idempotency_key="flow/k")
+    bench.submit()
+    bench.link.call("DEL", bench.list)
+    bench.link.call("SET", bench.list, "x")
+    before = bench.snapshot()
+    with pytest.raises(CommandRefusedError, match="WRONGTYPE"):
+        bench.send(job, None)
+    assert bench.snapshot() == before
+    bench.link.call("DEL", bench.list)
+    assert bench.send(job, None) == job.job_id
+    assert bench.sent() == [(job.job_id, "1.0.0")]
+
+
 def test_a_priority_goes_to_its_own_list(bench: Bench) -> None:
     """The list's suffix and the message's priority follow the job, for its children as well."""
     suffix = "\x06\x163"

@@ -30,11 +30,12 @@ if created == 0 then return answer end
 
 if #ARGV >= fields then
   store_definition(def, fields, #ARGV)
-elseif call('HEXISTS', k_definition(def), 'json') == 0 then
+elseif not find_route(about, about.r, about.s) and call('HEXISTS', k_definition(def), 'json') == 0 then
   return { 'definition' }
 end
+-- An error when something else lies in place of the list, before there is anything of the jobs.
+call('LLEN', route(about, about.r, about.s).list .. about.suffix)
 complete_about(about)
-route({ def = def }, about.r, about.s)
 call('HINCRBY', k_definition(def), 'active', created)
 call('PERSIST', k_definition(def))
 hold_pushes()

@@ -15,8 +15,9 @@ local function let_pushes_go()
         scores[#scores + 1] = number + i
         scores[#scores + 1] = job.id .. '/' .. tag
       end
-      call('LPUSH', list, unpack(messages))
       call('ZADD', k_unclaimed(list), unpack(scores))
+      -- As in push.
+      redis.pcall('LPUSH', list, unpack(messages))
     end
   end
   held = nil

@@ -51,8 +51,10 @@ local function push(job, tag)
     return
   end
   local number = call('HINCRBY', k_sequences(), list, 1)
-  call('LPUSH', list, message_of(to.template, job, tag, number))
   call('ZADD', k_unclaimed(list), number, job.id .. '/' .. tag)
+  -- Where something else lies in place of the list, the message is lost, and the upkeep pushes it again
+  -- when it can. An error would stop the script between its writes.
+  redis.pcall('LPUSH', list, message_of(to.template, job, tag, number))
 end
 
 -- Keeps an invocation with the job until the window, a resume or a retry lets it go.
