@@ -15,7 +15,8 @@ PATTERNS: dict[str, str] = {
     "job": "j:{}",  # hash: status, counters, times, limits
     "invocations": "j:{}:i",  # hash: tag -> record of every uncommitted invocation
     "attempts": "j:{}:a",  # hash: tag -> claims, l<tag> -> lost claims, u<tag> -> unknown class
-    "backlog": "j:{}:b",  # list: tags that wait for the window, a resume or a retry
+    "backlog": "j:{}:b",  # list: tags that wait for the window, a resume or a retry; see lanes
+    "lanes": "j:{}:l",  # hash, in jobs on several queues: q<list> -> messages, w<list> -> waiting
     "merges": "j:{}:m",  # hash: r.s -> length, r.s.k -> record k, r.s.base -> consumed up to
     "routines": "j:{}:r",  # hash: r.<counter> -> number
     "stats": "j:{}:s",  # hash: r.name -> number or packed value

@@ -14,7 +14,7 @@ from tests.contract.reference.model import Model
 
 _HASHES = (
     "job", "invocations", "attempts", "merges", "routines", "joins", "collected", "outstanding",
-    "children", "told",
+    "children", "told", "lanes",
 )  # fmt: skip
 
 #: How attempts are closed that raised an error.
@@ -45,7 +45,8 @@ class Stored:
                 self._ask(name, job.id, "HGETALL", key(name, job.id))
             self._ask("opened", job.id, "ZRANGE", key("opened", job.id), 0, -1)
             self._ask("expiry", job.id, "ZSCORE", key("expiry"), job.id)
-            self._ask("backlog", job.id, "LRANGE", key("backlog", job.id), 0, -1)
+            for lane, name in _backlogs(lists, job).items():
+                self._ask("backlog", f"{job.id} {lane}", "LRANGE", key("backlog", name), 0, -1)
             self._ask("late", job.id, "LRANGE", key("late", job.id), 0, -1)
             self._ask("history", job.id, "XRANGE", key("history", job.id), "-", "+")
             self._ask("outputs", job.id, "LLEN", key("outputs", job.id))
@@ -75,6 +76,14 @@ class Stored:
         return {m.decode(): int(s) for m, s in zip(reply[::2], reply[1::2], strict=True)}
 
 
+def _backlogs(lists: list[str], job: Job) -> dict[int, str]:
+    """Lane -> its backlog."""
+    if not job.joins:
+        return {0: job.id}
+    lanes = (2 * job.plan.lane, 2 * job.plan.lane + 1)
+    return {lane: f"{job.id}/{lists[lane]}" for lane in lanes}
+
+
 def compare(bench: Bench, model: Model, lists: list[str]) -> None:
     """Everything."""
     stored = Stored(bench, model, lists)
@@ -82,8 +91,8 @@ def compare(bench: Bench, model: Model, lists: list[str]) -> None:
     for number, name in enumerate(lists):
         assert bench.sent(name) == model.lists[number]
     for job in model.jobs.values():
-        _recount(stored, lists, job.id)
-        _compare_job(stored, model, job)
+        _recount(stored, lists, job)
+        _compare_job(stored, model, job, lists)
 
 
 def _compare_places(stored: Stored, model: Model, lists: list[str]) -> None:
@@ -101,21 +110,26 @@ def _compare_places(stored: Stored, model: Model, lists: list[str]) -> None:
         assert stored.raw("part", "/".join(attempt)) == there
 
 
-def _recount(stored: Stored, lists: list[str], job_id: str) -> None:
-    """What the row counts is what the indexes hold, whatever the model says."""
-    row = stored.hash("job", job_id)
+def _recount(stored: Stored, lists: list[str], job: Job) -> None:
+    """What the row and the lanes count is what the indexes hold, whatever the model says."""
+    row = stored.hash("job", job.id)
     status = row["status"].decode()
     names = ("queued", "running", "waiting", "timers", "staged")
     counted = {name: int(row.get(name, 0)) for name in names}
     assert min(counted.values()) >= 0, counted
 
     def own(members: Iterable[str]) -> list[str]:
-        return [member for member in members if member.startswith(f"{job_id}/")]
+        return [member for member in members if member.startswith(f"{job.id}/")]
 
+    queued = {name: len(own(stored.scores("unclaimed", name))) for name in lists}
+    waiting = {
+        lists[lane]: len(stored.texts("backlog", f"{job.id} {lane}"))
+        for lane in _backlogs(lists, job)
+    }
     held = {
-        "queued": sum(len(own(stored.scores("unclaimed", name))) for name in lists),
+        "queued": sum(queued.values()),
         "running": len(own(stored.texts("leases"))),
-        "waiting": len(stored.texts("backlog", job_id)),
+        "waiting": sum(waiting.values()),
         "timers": sum(member.split("/")[1][0].isdigit() for member in own(stored.texts("timers"))),
     }
     ended = ("queued", "running")
@@ -123,15 +137,30 @@ def _recount(stored: Stored, lists: list[str], job_id: str) -> None:
         held if status not in ("completed", "cancelled") else {name: held[name] for name in ended}
     )
     assert {name: counted[name] for name in kept} == kept
+    _recount_lanes(stored, job, status, queued, waiting)
 
 
-def _compare_job(stored: Stored, model: Model, job: Job) -> None:
+def _recount_lanes(
+    stored: Stored, job: Job, status: str, queued: dict[str, int], waiting: dict[str, int]
+) -> None:
+    """A job on one queue, or one that has ended for good, has no lanes."""
+    counted = {field: int(n) for field, n in stored.hash("lanes", job.id).items() if n != b"0"}
+    if not job.joins or status in ("completed", "cancelled"):
+        assert not counted
+        return
+    held = {f"q{name}": count for name, count in queued.items()}
+    held |= {f"w{name}": count for name, count in waiting.items()}
+    assert counted == {field: count for field, count in held.items() if count}
+
+
+def _compare_job(stored: Stored, model: Model, job: Job, lists: list[str]) -> None:
     """Status, work, history and counters of one job."""
     row = stored.hash("job", job.id)
     assert row["status"].decode() == job.status
     assert int(row["last"]) == job.last
     assert stored.hash("invocations", job.id) == job.uncommitted
-    assert stored.texts("backlog", job.id) == job.backlog
+    for lane in _backlogs(lists, job):
+        assert stored.texts("backlog", f"{job.id} {lane}") == model.waiting_in(job, lane)
     assert stored.raw("outputs", job.id) == job.outputs
     assert [about.decode() for about in stored.raw("late", job.id)] == job.late
     assert stored.raw("listed", job.id) is not None
@@ -165,7 +194,9 @@ def _check_counters(row: dict[str, bytes], model: Model, job: Job) -> None:
     assert queued + running <= job.plan.window
     if job.live and job.parent is None:
         # Nothing waits for room that is there.
-        assert not (job.backlog or job.staged) or model.room(job) <= 0
+        for lane in {model.lane(job, tag) for tag in job.backlog}:
+            assert model.room_in(job, lane) <= 0
+        assert not job.staged or not model.takes_staged(job)
         assert not job.staged_outputs
 
 

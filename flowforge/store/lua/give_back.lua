@@ -8,9 +8,10 @@ local job = load_job(id)
 if not job then return 'gone' end
 if job.newer then return 'newer' end
 local to = find_route(job, routine_of(tag))
-if not to or call('ZREM', k_unclaimed(to.list .. job.suffix), id .. '/' .. tag) == 0 then return 'taken' end
+local list = to and to.list .. job.suffix
+if not to or call('ZREM', k_unclaimed(list), id .. '/' .. tag) == 0 then return 'taken' end
 local now = now_ms()
-job.queued = job.queued - 1
+leave_list(job, list)
 if job.status == 'paused' or job.status == 'failed' then
   park(job, tag)
   save_job(job, now)

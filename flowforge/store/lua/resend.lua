@@ -23,7 +23,7 @@ local function resend(member)
     dropped = dropped + 1
     tell_damaged('unclaimed', member, 'the job has no such invocation')
   elseif wanted then
-    job.queued = job.queued - 1
+    leave_list(job, list)
     if not find_route(job, routine_of(tag)) then
       if job.status ~= 'failed' then fail_undefined(job, tag, now) end
       parked = parked + 1

@@ -37,14 +37,17 @@ class Ending(Joining):
         """What waits goes first, then what is staged."""
         if not job.live:
             return
-        while job.backlog and self.room(job) > 0:
-            self.push(job, job.backlog.pop(0))
+        for lane in sorted({self.lane(job, tag) for tag in job.backlog}):
+            room = self.room_in(job, lane)
+            for tag in self.waiting_in(job, lane)[: max(0, room)]:
+                job.backlog.remove(tag)
+                self.push(job, tag)
         if not job.staged and not job.staged_outputs:
             return
         # Outputs need no room.
         self.put_out(job, job.staged_outputs)
         job.staged_outputs = 0
-        while job.staged and not job.backlog and self.room(job) > 0:
+        while job.staged and self.takes_staged(job):
             self.deliver(job, job.staged.pop(0))
         self.fire_complete(job)
 

@@ -66,8 +66,31 @@ class Places:
         found += ["child" for waiter in waiters if waiter == tag]
         return found + ["backlog" for waiting in job.backlog if waiting == tag]
 
+    def lane(self, job: Job, tag: str) -> int:
+        """Where a job on several queues keeps an invocation apart from those for other queues."""
+        return self.list_of(job, tag) if job.joins else 0
+
+    def waiting_in(self, job: Job, lane: int) -> list[str]:
+        return [tag for tag in job.backlog if self.lane(job, tag) == lane]
+
+    def queued_in(self, job: Job, lane: int) -> int:
+        return sum(member[0] == job.id for member in self.unclaimed[lane])
+
+    def room_in(self, job: Job, lane: int) -> int:
+        """The same for one lane: a share of the window, and a bounded number of messages."""
+        if not job.joins:
+            return self.room(job)
+        share = max(1, job.plan.window // 2)
+        ahead = min(share, max(QUEUED_AT_LEAST, 2 * self.running(job)))
+        return min(ahead - self.queued_in(job, lane), self.room(job))
+
+    def takes_staged(self, job: Job) -> bool:
+        """What is staged for a lane that is full waits there, and keeps nothing behind it."""
+        behind = {self.lane(job, tag) for tag in job.backlog}
+        return self.room(job) > 0 and len(behind) < (2 if job.joins else 1)
+
     def room(self, job: Job) -> int:
-        """How many messages of the job may be pushed now."""
+        """How many messages of the job may be pushed now, to whatever queue."""
         queued, running = self.queued(job), self.running(job)
         left = job.plan.window - queued - running
         return left if job.joins else min(left, max(QUEUED_AT_LEAST, 2 * running) - queued)
@@ -82,7 +105,8 @@ class Places:
 
     def enqueue(self, job: Job, tag: str) -> None:
         """To the broker, or behind what waits already."""
-        if job.live and not job.backlog and self.room(job) > 0:
+        lane = self.lane(job, tag)
+        if job.live and not self.waiting_in(job, lane) and self.room_in(job, lane) > 0:
             self.push(job, tag)
         else:
             job.backlog.append(tag)

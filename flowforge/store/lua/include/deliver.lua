@@ -1,7 +1,7 @@
 -- Creates one invocation: its record, its place in a merging slot's log, its message; or adds an
 -- item to a join. mode: '' plain, 'm' the slot merges, 'o' the slot's latest payload is
 -- remembered, 'j<need>:<key>' the slot joins. counted: it is in the outstanding counters already.
---@include base, damaged, push, join
+--@include base, damaged, lanes, push, join
 local function deliver(job, r, s, mode, record, counted)
   local kind = string.sub(mode, 1, 1)
   if kind == 'j' then
@@ -38,44 +38,19 @@ local function put_out(job, records)
   for i = 1, math.min(#records, room) do call('RPUSH', k_outputs(job.id), records[i]) end
 end
 
--- How much of a job's waiting work one script releases; the claims and commits that follow release
--- the rest. What is staged also counts by its bytes.
-local TOP_UP = 128
-local BYTES = 16384
+-- Lets waiting work go, work that exists before work that is still staged: what is under way is
+-- finished before more is begun. Mostly nothing waits, so what does it is made where something does.
+local function top_up(job, now)
+  if job.status == 'paused' or ENDED[job.status] or job.waiting + job.staged == 0 then return end
 
--- Turns staged emissions into invocations while there is room for them.
-local function release_staged(job, now)
-  local most = spent + TOP_UP
-  local segment = call('LINDEX', k_segments(job.id), 0)
-  while segment and spent < most and room_of(job) > 0 do
-    local item = call('LPOP', k_segment(segment))
-    if item then
-      local r, s, length, start = string.match(item, '^(%d+) (%d+) (%d+) ()')
-      local mode = string.sub(item, start, start + length - 1)
-      job.staged = job.staged - 1
-      spent = spent + #item / BYTES
-      deliver(job, r, s, mode, string.sub(item, start + length), true)
-    else
-      call('LPOP', k_segments(job.id))
-      segment = call('LINDEX', k_segments(job.id), 0)
-    end
-  end
-  -- It was enough, though there is room: items of joins take none, and start nothing that would
-  -- come back here.
-  if segment and room_of(job) > 0 then look_again(job, now) end
-end
+  -- How much of a job's waiting work one script releases; the claims and commits that follow release
+  -- the rest. What is staged also counts by its bytes.
+  local TOP_UP, BYTES = 128, 16384
 
--- Pushes parked invocations while there is room. An entry that names none must not keep those behind
--- it from going on: it is dropped.
-local function release_parked(job, now)
-  local left = TOP_UP
-  while job.waiting > 0 and left > 0 and room_of(job) > 0 do
-    local tags = call('LPOP', k_backlog(job.id), math.min(room_of(job), left))
-    if not tags then
-      job.waiting = 0
-      return
-    end
-    local pushed = 0
+  -- Pushes invocations from one backlog, at most `room`; how many it had, and how many of these were
+  -- pushed. An entry that names none must not keep those behind it from going on: it is dropped.
+  local function push_parked(backlog, room)
+    local tags, pushed = call('LPOP', backlog, room) or {}, 0
     for _, tag in ipairs(tags) do
       if is_tag(tag) and find_route(job, routine_of(tag)) then
         push(job, tag)
@@ -84,42 +59,98 @@ local function release_parked(job, now)
         tell_damaged('backlog', job.id .. '/' .. tag, 'no invocation')
       end
     end
-    if pushed == #tags then
-      job.waiting = job.waiting - pushed
-      return
-    end
-    left = left - #tags
     spent = spent + #tags - pushed
-    job.waiting = call('LLEN', k_backlog(job.id))
+    return #tags, pushed
   end
-  if job.waiting > 0 and room_of(job) > 0 then look_again(job, now) end
-end
 
--- Lets waiting work go, work that exists before work that is still staged: what is under way is
--- finished before more is begun.
-local function top_up(job, now)
-  if job.status == 'paused' or ENDED[job.status] then return end
-  if job.waiting > 0 and room_of(job) > 0 then release_parked(job, now) end
-  if job.staged == 0 then return end
+  -- Pushes what each lane of a job on several queues has room for.
+  local function release_lanes()
+    local lanes = lanes_of(job)
+    for _, lane in ipairs(lanes.all()) do
+      local waiting, room = lanes.waiting(lane), math.min(lanes.room(lane), room_of(job), TOP_UP)
+      if waiting > 0 and room > 0 then
+        local backlog = lanes.backlog(lane)
+        local taken, pushed = push_parked(backlog, room)
+        waiting = waiting - pushed
+        -- What is not there does not wait, and what was no invocation was not counted.
+        if taken == 0 or taken > pushed then waiting = call('LLEN', backlog) end
+        if taken > pushed and waiting > 0 then look_again(job, now) end
+        lanes.set_waiting(lane, waiting)
+      end
+    end
+  end
+
+  -- Pushes parked invocations while there is room.
+  local function release_parked()
+    if job.queues > 1 then return release_lanes() end
+    local left = TOP_UP
+    while job.waiting > 0 and left > 0 and room_of(job) > 0 do
+      local taken, pushed = push_parked(k_backlog(job.id), math.min(room_of(job), left))
+      if taken == pushed then
+        job.waiting = taken > 0 and job.waiting - pushed or 0
+        return
+      end
+      left = left - taken
+      job.waiting = call('LLEN', k_backlog(job.id))
+    end
+    if job.waiting > 0 and room_of(job) > 0 then look_again(job, now) end
+  end
+
+  -- Staged work comes behind what waits. In lanes it goes on while one of them has nothing that waits:
+  -- what goes to the others waits there, so that it keeps nothing behind it.
+  local function takes_staged()
+    if room_of(job) <= 0 then return false end
+    if job.queues > 1 then return not lanes_of(job).all_wait() end
+    return job.waiting == 0
+  end
+
+  -- Turns staged emissions into invocations while there is room for them.
+  local function release_staged()
+    local most = spent + TOP_UP
+    local segment = call('LINDEX', k_segments(job.id), 0)
+    while segment and spent < most and takes_staged() do
+      local item = call('LPOP', k_segment(segment))
+      if item then
+        local r, s, length, start = string.match(item, '^(%d+) (%d+) (%d+) ()')
+        local mode = string.sub(item, start, start + length - 1)
+        job.staged = job.staged - 1
+        spent = spent + #item / BYTES
+        deliver(job, r, s, mode, string.sub(item, start + length), true)
+        -- What waits in its lane was not pushed.
+        if job.queues > 1 then spent = spent + 0.3 end
+      else
+        call('LPOP', k_segments(job.id))
+        segment = call('LINDEX', k_segments(job.id), 0)
+      end
+    end
+    -- It was enough, though there is room: items of joins take none, and start nothing that would
+    -- come back here.
+    if segment and takes_staged() then look_again(job, now) end
+  end
 
   -- Staged outputs take no room, so they wait for none.
-  local most, outputs = spent + TOP_UP, {}
-  local segment = call('LINDEX', k_output_segments(job.id), 0)
-  while segment and spent + 0.3 * #outputs < most do
-    local record = call('LPOP', k_segment(segment))
-    if record then
-      outputs[#outputs + 1] = record
-      spent = spent + #record / BYTES
-    else
-      call('LPOP', k_output_segments(job.id))
-      segment = call('LINDEX', k_output_segments(job.id), 0)
+  local function release_outputs()
+    local most, outputs = spent + TOP_UP, {}
+    local segment = call('LINDEX', k_output_segments(job.id), 0)
+    while segment and spent + 0.3 * #outputs < most do
+      local record = call('LPOP', k_segment(segment))
+      if record then
+        outputs[#outputs + 1] = record
+        spent = spent + #record / BYTES
+      else
+        call('LPOP', k_output_segments(job.id))
+        segment = call('LINDEX', k_output_segments(job.id), 0)
+      end
     end
+    job.staged = job.staged - #outputs
+    put_out(job, outputs)
+    if segment then look_again(job, now) end
   end
-  job.staged = job.staged - #outputs
-  put_out(job, outputs)
-  if segment then look_again(job, now) end
 
-  if job.staged > 0 and job.waiting == 0 then release_staged(job, now) end
+  if job.waiting > 0 and room_of(job) > 0 then release_parked() end
+  if job.staged == 0 then return end
+  release_outputs()
+  if job.staged > 0 and takes_staged() then release_staged() end
   if job.staged == 0 then
     fire_complete(job, now)
   else

@@ -45,11 +45,12 @@ local function finish(job, status, now)
   for _, key in ipairs(kept_of(job.id)) do call('PEXPIRE', key, job.keep) end
   if status == 'completed' then
     -- Nothing is outstanding: this is all that can be left.
-    throw_away(job.joins and work_of(job.id) or { k_attempts(job.id), k_merges(job.id) })
+    local all = job.joins or job.queues > 1
+    throw_away(all and work_of(job.id, job) or { k_attempts(job.id), k_merges(job.id) })
     call('UNLINK', k_segments(job.id), k_output_segments(job.id), k_late(job.id))
   else
     -- Segments and the index of open collections of a failed job go when it is forgotten.
-    local hashes, lists = work_of(job.id)
+    local hashes, lists = work_of(job.id, job)
     if status == 'failed' then
       -- What has timers outlives the job as well: it says which are to be taken back.
       local timed = { [k_invocations(job.id)] = job.timers > 0, [k_joins(job.id)] = true }

@@ -26,13 +26,14 @@ local function grant(id, tag, token, lease, now)
     end
     return { 'dropped' }
   end
-  if call('ZREM', k_unclaimed(to.list .. job.suffix), member) == 0 then
+  local list = to.list .. job.suffix
+  if call('ZREM', k_unclaimed(list), member) == 0 then
     -- The same claim again, because its reply was lost, gets the same answer.
     if not call('ZSCORE', k_leases(), member .. '/' .. token) then return { 'taken' } end
     return ENDED[job.status] and { 'dropped' } or granted(job, tag)
   end
 
-  job.queued = job.queued - 1
+  leave_list(job, list)
   local may, why = may_go_on(job)
   if why == 'held' then
     park(job, tag)

@@ -1,5 +1,5 @@
 -- Putting an invocation's message on its broker list.
---@include base
+--@include base, lanes
 
 local routes = {}
 
@@ -44,6 +44,7 @@ local function push(job, tag)
   local to = route(job, routine_of(tag))
   local list = to.list .. job.suffix
   job.queued = job.queued + 1
+  if job.queues > 1 then lanes_of(job).count_messages(list, 1) end
   spent = spent + 1
   if held then
     held[list] = held[list] or {}
@@ -57,19 +58,28 @@ local function push(job, tag)
   redis.pcall('LPUSH', list, message_of(to.template, job, tag, number))
 end
 
--- Keeps an invocation with the job until the window, a resume or a retry lets it go.
-local function park(job, tag)
-  call('RPUSH', k_backlog(job.id), tag)
-  stay_with(job, k_backlog(job.id))
-  job.waiting = job.waiting + 1
+-- A message of the job is no longer on this list.
+local function leave_list(job, list)
+  job.queued = job.queued - 1
+  if job.queues > 1 then lanes_of(job).count_messages(list, -1) end
 end
 
--- Messages that a job may always have in the broker unclaimed. More only while as many handlers
--- run: a short list keeps other jobs' waits short, and twice what runs keeps every worker fed.
-local QUEUED_AT_LEAST = 32
+-- Keeps an invocation with the job until the window, a resume or a retry lets it go.
+local function park(job, tag)
+  local backlog = k_backlog(job.id)
+  if job.queues > 1 then
+    local lanes = lanes_of(job)
+    local lane = lanes.name(find_route(job, routine_of(tag)))
+    backlog = lanes.backlog(lane)
+    lanes.set_waiting(lane, lanes.waiting(lane) + 1)
+  else
+    job.waiting = job.waiting + 1
+  end
+  call('RPUSH', backlog, tag)
+  stay_with(job, backlog)
+end
 
--- How many messages of the job may be pushed now. A job on several queues has only its window: a
--- queue that is served slowly must not keep the others from their work.
+-- How many messages of the job may be pushed now; of a job on several queues to all of them together.
 local function room_of(job)
   local left = job.window - job.queued - job.running
   if job.queues > 1 then return left end
@@ -79,8 +89,9 @@ end
 
 -- At once when the job runs and has room, behind the backlog otherwise.
 local function enqueue(job, tag)
-  if job.status ~= 'paused' and not ENDED[job.status] and job.waiting == 0
-      and room_of(job) > 0 then
+  local is_next = job.waiting == 0
+  if job.queues > 1 then is_next = lanes_of(job).lets_by(find_route(job, routine_of(tag))) end
+  if job.status ~= 'paused' and not ENDED[job.status] and is_next and room_of(job) > 0 then
     push(job, tag)
   else
     park(job, tag)

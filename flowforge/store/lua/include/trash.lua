@@ -1,7 +1,7 @@
 -- Removing what may be large without holding the server up. UNLINK frees in another thread, but a
 -- busy server shares its cores with that. Large hashes wait in the trash, out of everybody's way,
 -- and the upkeep takes them away in pieces (dispose.lua).
---@include base
+--@include base, lanes
 
 -- Fields that a script removes itself.
 local FEW = 500
@@ -10,10 +10,16 @@ local FEW = 500
 -- the server frees them at once.
 local SPARE = 3600000
 
--- What only a job that can go on needs: hashes, the children's last, and lists.
-local function work_of(id)
+-- What only a job that can go on needs: hashes, the children's last, and lists. job: nil when its row is
+-- gone, and its lists with it.
+local function work_of(id, job)
+  local lists = { k_backlog(id), k_late(id) }
+  if job and job.queues > 1 then
+    local lanes = lanes_of(job)
+    for _, lane in ipairs(lanes.all()) do lists[#lists + 1] = lanes.backlog(lane) end
+  end
   return { k_invocations(id), k_attempts(id), k_merges(id), k_outstanding(id), k_joins(id),
-    k_collected(id), k_told(id), k_children(id) }, { k_backlog(id), k_late(id) }
+    k_collected(id), k_told(id), k_lanes(id), k_children(id) }, lists
 end
 
 -- Behind an attempt: the list of its staged outputs, which are apart from its staged children.

@@ -1,0 +1,83 @@
+-- A job on several queues has a lane for each broker list: a backlog and a share of the window, so that
+-- a queue which is served slowly, or not at all, does not keep the others from their work.
+--@include base
+
+-- Messages that a job may always have on a list unclaimed. More only while as many handlers run: a
+-- short list keeps other jobs' waits short, and twice what runs keeps every worker fed.
+local QUEUED_AT_LEAST = 32
+
+-- The lanes of a job on several queues, each called by its list; '' is that of invocations whose
+-- definition is gone. Their functions are made where they are needed: other jobs pay nothing for them.
+local function lanes_of(job)
+  if job.lanes then return job.lanes end
+  local lanes, key, messages, waiting = {}, k_lanes(job.id), {}, {}
+  job.lanes = lanes
+  local f = call('HGETALL', key)
+  for i = 1, #f, 2 do
+    local counts = string.sub(f[i], 1, 1) == 'q' and messages or waiting
+    counts[string.sub(f[i], 2)] = tonumber(f[i + 1]) or 0
+  end
+
+  local function set(kind, counts, lane, count)
+    counts[lane] = count
+    -- A row of a later release is left as it is; a job that has ended for good has no lanes any more.
+    if job.newer or job.status == 'completed' or job.status == 'cancelled' then return end
+    call('HSET', key, kind .. lane, count)
+    stay_with(job, key)
+  end
+
+  -- to: a route, or nil.
+  function lanes.name(to)
+    return to and to.list .. job.suffix or ''
+  end
+
+  -- Counts messages that came to the list or left it.
+  function lanes.count_messages(lane, by)
+    set('q', messages, lane, (messages[lane] or 0) + by)
+  end
+
+  -- How many invocations wait now; the job's own count of them follows.
+  function lanes.set_waiting(lane, count)
+    job.waiting = job.waiting + count - (waiting[lane] or 0)
+    set('w', waiting, lane, count)
+  end
+
+  function lanes.waiting(lane)
+    return waiting[lane] or 0
+  end
+
+  function lanes.backlog(lane)
+    return k_backlog(job.id .. '/' .. lane)
+  end
+
+  -- How many more messages of the job its list takes; the job must have room for them too.
+  function lanes.room(lane)
+    local share = math.max(1, math.floor(job.window / job.queues))
+    return math.min(share, math.max(QUEUED_AT_LEAST, 2 * job.running)) - (messages[lane] or 0)
+  end
+
+  -- Whether the list takes more, and nothing waits that would be overtaken. to: as above.
+  function lanes.lets_by(to)
+    local lane = lanes.name(to)
+    return lanes.waiting(lane) == 0 and lanes.room(lane) > 0
+  end
+
+  -- Every lane in which something waits or has waited, in an order that is always the same.
+  function lanes.all()
+    local all = {}
+    for lane in pairs(waiting) do all[#all + 1] = lane end
+    table.sort(all)
+    return all
+  end
+
+  -- Whether something waits in every lane.
+  function lanes.all_wait()
+    local behind = 0
+    for _, count in pairs(waiting) do
+      if count > 0 then behind = behind + 1 end
+    end
+    return behind >= job.queues
+  end
+
+  return lanes
+end
