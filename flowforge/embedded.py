@@ -18,12 +18,10 @@ from celery.worker import WorkController
 from flowforge.engine import Engine
 from flowforge.errors import ConfigurationError
 from flowforge.job_state import Producer
-from flowforge.model.definition import Definition
 from flowforge.model.flow import FlowGraph
 from flowforge.model.locate import MAINS
 from flowforge.server import LocalServer
 from flowforge.settings import Settings
-from flowforge.store.link import Argument
 from flowforge.worker.installation import Installation, fleet_app
 
 logger = logging.getLogger(__name__)
@@ -60,7 +58,7 @@ class EmbeddedEngine(Engine):
             raise
         atexit.register(self.close)
 
-    def _resolve(self, flow: FlowGraph) -> tuple[Definition, dict[str, Argument]]:
+    def look_at(self, flow: FlowGraph) -> None:
         # Workers of a fleet import modules, so what a script defines itself is no flow of theirs.
         modules = {type(routine).__module__ for routine in flow.routines.values()} - MAINS
         if modules and not self._told:
@@ -72,7 +70,6 @@ class EmbeddedEngine(Engine):
                 flow.flow_id,
                 TO_A_FLEET,
             )
-        return super()._resolve(flow)
 
     def close(self) -> None:
         """End the worker and the server; running handlers are left to the next claim.

@@ -13,13 +13,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from flowforge.engine import SUBMIT_CHUNK, Engine, Submitter
+from flowforge.engine import Engine, Submitter
 from flowforge.entry import Item
 from flowforge.errors import StoreUnavailableError, WritesRefusedError
 from flowforge.model.flow import FlowGraph
 from flowforge.store.link import ServerLink
 from flowforge.store.placement import PATIENCE, Placement
 from flowforge.store.store import Store
+from flowforge.submit import SUBMIT_CHUNK
 
 #: Seconds for which a server that did not answer, or refused, gets no new jobs.
 AWAY = 30.0

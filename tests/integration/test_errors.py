@@ -16,6 +16,7 @@ import redis
 
 from flowforge import ErrorHandler, Flow, JobState, Routine
 from flowforge import engine as engine_module
+from flowforge import wait as wait_module
 from flowforge.errors import (
     DefinitionError,
     InvalidValueError,
@@ -432,7 +433,7 @@ class TestMissing:
         self, prefork: Installation, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A waiter learns that the job is gone; it does not hang."""
-        monkeypatch.setattr(engine_module, "LOOK_AGAIN", 0.1)
+        monkeypatch.setattr(wait_module, "LOOK_AGAIN", 0.1)
         job = single(Held).execute("it")
         vanishing = threading.Timer(0.3, lambda: prefork.redis.delete(key))
         key = prefork.key("job", job.job_id)
@@ -482,7 +483,7 @@ class TestMissing:
     ) -> None:
         """One warning when the outage lasts, one when it is over; then the job's end is seen."""
         monkeypatch.setattr(engine_module, "PRODUCER_PATIENCE", 0.3)
-        monkeypatch.setattr(engine_module, "OUTAGE_TOLD", 0.5)
+        monkeypatch.setattr(wait_module, "OUTAGE_TOLD", 0.5)
         with (
             LocalServer.start(str(tmp_path / "data")) as server,
             installed(server, tmp_path) as own,

@@ -15,7 +15,6 @@ import redis
 from flowforge import JobState
 from flowforge.cli.main import cli
 from flowforge.current_engine import set_engine
-from flowforge.engine import SUBMIT_CHUNK
 from flowforge.engines import Engines
 from flowforge.errors import (
     ConfigurationError,
@@ -27,6 +26,7 @@ from flowforge.server import LocalServer
 from flowforge.set_up import _as_one, _engines
 from flowforge.settings import Settings, from_environment
 from flowforge.store.dead_letters import DeadLetters
+from flowforge.submit import SUBMIT_CHUNK
 from flowforge.worker.installation import fleet_app
 from tests.integration.flows import One, countdown, fan_of
 from tests.integration.installation import FAST, FLOWS, LIMIT, outputs

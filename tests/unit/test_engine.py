@@ -9,11 +9,12 @@ import pytest
 from celery import Celery
 
 from flowforge import Flow, routine
-from flowforge.engine import SUBMIT_BYTES, Engine
+from flowforge.engine import Engine
 from flowforge.engines import Engines
 from flowforge.entry import Item
 from flowforge.errors import InvalidValueError, WritesRefusedError
 from flowforge.settings import Settings
+from flowforge.submit import SUBMIT_BYTES
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import billiard.common
 import pytest
 
 from flowforge.codec import read_invocation, unpack_record
-from flowforge.engine import PAUSE_TAKES
+from flowforge.control import PAUSE_TAKES
 from flowforge.errors import PayloadError
 from flowforge.execution.current import current
 from flowforge.execution.delivery import ASKED_AT_MOST, SLOW_START, Delivery, NotStartedError
