@@ -17,11 +17,11 @@ from flowforge.store.outage import is_final
 from flowforge.store.server_check import check_server
 from flowforge.worker.address import broker_address, state_url
 from flowforge.worker.consumer import FleetConsumer, Pace
+from flowforge.worker.handler_context import Producer
 from flowforge.worker.isolation import Isolation
 from flowforge.worker.leaving import leave_in_order
 from flowforge.worker.observation import Observation
 from flowforge.worker.revoking import cancel_revoked
-from flowforge.worker.runtime import Producer
 from flowforge.worker.runtimes import Runtimes
 from flowforge.worker.server_side import WORKER_PATIENCE, ServerSide
 from flowforge.worker.several import serve_several

@@ -5,30 +5,27 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Any, Protocol, TypeAlias
+from typing import TypeAlias
 
-from flowforge.codec import pack_record, read_invocation, unpack_record
+from flowforge.codec import pack_record, read_invocation
 from flowforge.errors import (
     CorruptRecordError,
-    LeaseLostError,
     NewerRecordError,
     RecordError,
-    StoreUnavailableError,
     UnknownRoutineClassError,
 )
-from flowforge.execution.delivery import ChildJob, Delivery, NotStartedError
-from flowforge.execution.effects import Child
+from flowforge.execution.delivery import Delivery, NotStartedError
 from flowforge.execution.ending import ends_worker
 from flowforge.execution.failure import MESSAGE_LIMIT, message_of, type_of
 from flowforge.execution.run import Outcome, failed, run
 from flowforge.forks import Forks, end_stray
 from flowforge.model.definition import Definition
-from flowforge.model.plan import CHILD_ENDED, Plan, PlannedSlot
+from flowforge.model.plan import CHILD_ENDED, Plan
 from flowforge.model.slot import CHILD_SLOT_INDEX
 from flowforge.recent import Recent
 from flowforge.settings import Settings
-from flowforge.store.reader import Reader
 from flowforge.store.store import Claim, Granted, NextClaim, Store
+from flowforge.worker.handler_context import INCOMPLETE, HandlerContext, Producer
 from flowforge.worker.heartbeat import LeaseKeeper
 from flowforge.worker.isolation import Isolation
 from flowforge.worker.joining import Collections
@@ -44,9 +41,6 @@ _PLANS = 256
 #: Deliveries to a fleet's workers that do not know the class before the job fails.
 MAX_UNKNOWN = 3
 
-#: Why an attempt that emitted much does not count.
-INCOMPLETE = "the server no longer has all that this attempt had staged of its emissions"
-
 #: Seconds until another worker gets an invocation that this one cannot run.
 RELEASE_DELAY = 1.0
 
@@ -61,23 +55,6 @@ def _warn_of(delivery: Delivery, kind: str, error: BaseException) -> None:
 
 #: What an attempt leads to: what its commit claimed next, or how it failed.
 Ended: TypeAlias = Granted | Failed | Retried | None
-
-
-class Producer(Protocol):
-    """What handlers may ask of the engine, which lies above the workers."""
-
-    def job(self, job_id: str) -> Any: ...
-
-    def child_job(
-        self,
-        flow: Any,
-        entry_routine_id: str,
-        params: dict[str, Any] | None,
-        priority: int | None,
-        max_in_flight: int | None,
-    ) -> ChildJob: ...
-
-    def child_outputs(self, job_id: str) -> list[dict[str, Any]]: ...
 
 
 class Runtime:
@@ -101,15 +78,12 @@ class Runtime:
         self.probe = probe
         self.settings = settings
         self.worker = worker
-        self.job = producer.job
-        self.child_job = producer.child_job
-        self.child_outputs = producer.child_outputs
-        self.emissions_of = Reader(store).emissions_of
         #: The broker lists of a queue, most urgent first.
         self.lists = lists
         self.leases = LeaseKeeper(store, settings.lease, settings.heartbeat)
         self._isolation = isolation
         self.merged = MergedSlots(store)
+        self._context = HandlerContext(store, producer, self.merged)
         self.collections = Collections(store)
         self._lease_ms = int(settings.lease * 1000)
         #: Deliveries to workers that do not know the class before the job fails; 0: it never does.
@@ -241,7 +215,7 @@ class Runtime:
             _, params = read_invocation(claim.record, what)
         return Delivery(
             plan, routine, slot, job_id, tag, granted.token, claim.attempt, params, claim.record,
-            self.settings.max_payload, self, granted.asked,
+            self.settings.max_payload, self._context, granted.asked,
         )  # fmt: skip
 
     def _run(self, delivery: Delivery) -> Outcome:
@@ -371,51 +345,3 @@ class Runtime:
             return self.plan(definition_hash).place_of(tag)
         except RecordError:
             return tag
-
-    # --- what handlers ask for ---------------------------------------------------------------
-
-    def runs(self, job_id: str) -> bool:
-        """Whether handlers of the job may start now."""
-        return self.store.may_start(job_id)
-
-    def checkpoint(self, job_id: str) -> Any:
-        """The checkpoint of the latest pause that gave one, or None."""
-        key = self.store.keys.of("job", job_id)
-        raw = self.store.link.call("HGET", key, "checkpoint")
-        return None if raw is None else unpack_record(raw, f"checkpoint of job {job_id}", 1)[0]
-
-    def stage(self, delivery: Delivery, children: Sequence[Child], already: int) -> None:
-        """Keep part of a large emission in the store until the commit."""
-        self._stage(delivery, self.store.stage, children, already)
-
-    def stage_outputs(self, delivery: Delivery, outputs: Sequence[bytes], already: int) -> None:
-        """The same for outputs, which nothing has to wait for once they are committed."""
-        self._stage(delivery, self.store.stage_outputs, outputs, already)
-
-    def _stage(
-        self, delivery: Delivery, keep: Callable[..., str], part: Sequence[Any], already: int
-    ) -> None:
-        try:
-            answer = keep(delivery.job_id, delivery.tag, delivery.token, part, already)
-        except StoreUnavailableError as error:
-            # That is no error of the handler, so it is not for its error handler to decide.
-            logger.warning("giving back %s/%s: %s", delivery.job_id, delivery.tag, error)
-            delivery.cancelled = True
-            raise
-        if answer == "ok":
-            return
-        # The attempt is given back: whatever it emits further would be emitted without this part.
-        delivery.cancelled = True
-        where = f"{delivery.routine.id}.{delivery.slot.name}"
-        if answer == "incomplete":
-            raise LeaseLostError(f"{where}: {INCOMPLETE}, so the handler has to run again")
-        raise LeaseLostError(
-            f"{where}: the lease of this attempt was lost or its job has ended, so nothing that it "
-            "emits can count"
-        )
-
-    def slot_data(self, delivery: Delivery, slot: PlannedSlot) -> dict[str, Any]:
-        """What a slot holds now: merged, or the latest payload."""
-        if slot is delivery.slot and not slot.merges:
-            return dict(delivery.params)
-        return self.merged.now(delivery, slot)

@@ -25,10 +25,11 @@ from flowforge.worker.duties.retention import Retention
 from flowforge.worker.duties.timers import TimerService
 from flowforge.worker.envelope import Router
 from flowforge.worker.guard import Guard
+from flowforge.worker.handler_context import Producer
 from flowforge.worker.isolation import Isolation
 from flowforge.worker.limits import held_back
 from flowforge.worker.maintenance import Duty, Maintenance
-from flowforge.worker.runtime import Producer, Runtime
+from flowforge.worker.runtime import Runtime
 from flowforge.worker.task import InvocationTasks, TaskQueues
 from flowforge.worker.transport import forget_transport, guarded_transport
 
