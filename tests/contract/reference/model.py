@@ -13,9 +13,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from flowforge.store.store import OUTPUTS
-from tests.contract.reference.ending import Ending
+from tests.contract.reference.controlling import Controlling
 from tests.contract.reference.jobs import ENDED, Attempts, Item, Job, Lease, Member, Plan
-from tests.contract.reference.places import Attempt, merging
+from tests.contract.reference.places import Attempt
 
 #: A lost delivery too many (reclaim), or one worker too many without the class (give_back).
 MOST = 3
@@ -38,7 +38,7 @@ class Done:
     jobs: Sequence[tuple[Plan, bytes]] = field(default=())
 
 
-class Model(Ending):
+class Model(Controlling):
     """All transitions. Each returns what its script answers."""
 
     def submit(self, plan: Plan) -> None:
@@ -157,36 +157,6 @@ class Model(Ending):
         self.settle(job)
         return True
 
-    def view(self, job: Job, tag: str, token: str) -> tuple[int, list[bytes]]:
-        """What a delivery to a merging slot is shown before itself: always the same."""
-        lease = self.leases.get((job.id, tag))
-        if lease is None or lease.token != token:
-            return 0, []
-        _, slot, position = merging(tag)
-        base = min(job.base[slot], position - 1)
-        view = base + 1, job.log[slot][base : position - 1]
-        if base < job.base[slot]:
-            # Consumed: it is shown itself alone, whatever comes.
-            return job.shown.get(tag, view)
-        return job.shown.setdefault(tag, view)
-
-    def consume(self, job: Job, slot: str, position: int) -> None:
-        if position > job.base[slot]:
-            job.base[slot] = position
-            job.epochs[slot].append(position)
-            self._trim(job, slot)
-
-    def let_epoch_go(self, job: Job, tag: str) -> None:
-        if job.shown.pop(tag, None):
-            self._trim(job, merging(tag)[1])
-
-    def _trim(self, job: Job, slot: str) -> None:
-        """Forget what nobody can be shown any more."""
-        kept = {first - 1 for tag, (first, _) in job.shown.items() if merging(tag)[1] == slot}
-        epochs = job.epochs[slot]
-        while len(epochs) > 1 and epochs[0] not in kept:
-            epochs.pop(0)
-
     def follow(self, number: int, token: str, expired: bool) -> Member | None:
         """What a commit claims next from a list."""
         for _ in range(LOOKS):
@@ -269,57 +239,6 @@ class Model(Ending):
         self.settle(job)
         return "ok"
 
-    # --- control -------------------------------------------------------------------------
-
-    def pause(self, job: Job) -> str:
-        if job.status in ENDED:
-            return job.status
-        job.status = "paused"
-        job.history["paused"] += 1
-        return "ok"
-
-    def resume(self, job: Job) -> str:
-        if job.status != "paused":
-            return job.status
-        self._continue(job, "resumed")
-        return "ok"
-
-    def retry(self, job: Job) -> str:
-        if job.status != "failed":
-            done = job.retried and job.status != "cancelled"
-            job.retried = job.retried and not done
-            return "ok" if done else job.status
-        if not self.rejoin(job):
-            return "orphaned"
-        job.retries += 1
-        job.retried = False
-        self._continue(job, "retry")
-        return "ok"
-
-    def _continue(self, job: Job, kind: str) -> None:
-        # A job that no worker has claimed yet is still pending.
-        job.status = "running" if job.started else "pending"
-        job.went_on = True
-        job.history[kind] += 1
-        self._go_on(job)
-
-    def _go_on(self, job: Job) -> None:
-        """What was late or parked is let go, here and below."""
-        for about in job.late:
-            number, _, field = about.partition(" ")
-            if field in job.open and job.open[field].number == int(number):
-                self.timers[job.id, "join", about] = False
-        job.late.clear()
-        self.fire_complete(job)
-        self.look_at_children(job, due=True)
-        self.settle(job)
-
-    def cancel(self, job: Job) -> str:
-        if job.status in ENDED:
-            return job.status
-        self.cancel_for_good(job)
-        return "ok"
-
     # --- upkeep --------------------------------------------------------------------------
 
     def release_due(self) -> int:
@@ -348,7 +267,7 @@ class Model(Ending):
         if why == "orphaned":
             self.cancel_for_good(job)
         elif not why:
-            self._go_on(job)
+            self.go_on(job)
 
     def _retry_with_parent(self, job: Job, timer: tuple[str, ...]) -> None:
         parent, tag = self.jobs[timer[2]], timer[3]
