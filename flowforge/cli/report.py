@@ -74,7 +74,7 @@ def print_error(error: dict[str, Any] | None) -> None:
     place = [f"{name} {error[name]}" for name in ("invocation", "attempt") if name in error]
     where = f" in {error['routine_id']}" if "routine_id" in error else ""
     detail = f" ({', '.join(place)})" if place else ""
-    say(f"\nerror{one_line(where + detail)}:")
+    say(f"\n{one_line(f'error{where}{detail}')}:")
     text = error.get("traceback") or f"{error.get('type', 'error')}: {error.get('message', '')}"
     for line in str(text).rstrip().splitlines():
         say(f"  {line}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from billiard.exceptions import Terminated, WorkerLostError
-from celery.exceptions import Retry, TaskPredicate, TimeLimitExceeded
+from celery.exceptions import Ignore, Retry, TaskPredicate, TimeLimitExceeded
 
 from flowforge.errors import HandlerError
 from flowforge.execution.failure import message_of
@@ -34,8 +34,17 @@ class Retried:
     delay: float
 
 
-def raised(ended: Failed | Retried) -> Exception:
+@dataclass(frozen=True)
+class Uncounted:
+    """There was no attempt that counts: another process has the invocation, its job does not go on,
+    it was given back, or what was done was not accepted.
+    """
+
+
+def raised(ended: Failed | Retried | Uncounted) -> Exception:
     """What the task raises."""
+    if isinstance(ended, Uncounted):
+        return Ignore()
     error = _harmless(ended.error)
     return error if isinstance(ended, Failed) else retry_of(error, ended.delay)
 

@@ -15,7 +15,7 @@ from celery import exceptions, signals
 from celery.worker import state
 from celery.worker.request import Request
 
-from flowforge.worker.reports import Failed, Retried, retry_of
+from flowforge.worker.reports import Failed, Retried, Uncounted, raised, retry_of
 from flowforge.worker.runtime import Ended, Runtime
 from flowforge.worker.task import TOKEN
 from flowforge.worker.tokens import next_token
@@ -88,6 +88,8 @@ class InvocationRequest(Request):
             self._tell_of_retry(retry_of(error, ended.delay))
         elif isinstance(ended, Failed):
             super().on_failure(_seen(error))
+        elif isinstance(ended, Uncounted):
+            super().on_failure(_seen(raised(ended)))
         else:
             self.on_success((0, "None", limit))
 

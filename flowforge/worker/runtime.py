@@ -30,7 +30,7 @@ from flowforge.worker.heartbeat import LeaseKeeper
 from flowforge.worker.isolation import Isolation
 from flowforge.worker.joining import Collections
 from flowforge.worker.merging import MergedSlots
-from flowforge.worker.reports import Failed, Retried
+from flowforge.worker.reports import Failed, Retried, Uncounted
 from flowforge.worker.tokens import next_token
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def _warn_of(delivery: Delivery, kind: str, error: BaseException) -> None:
 
 
 #: What an attempt leads to: what its commit claimed next, or how it failed.
-Ended: TypeAlias = Granted | Failed | Retried | None
+Ended: TypeAlias = Granted | Failed | Retried | Uncounted | None
 
 
 class Runtime:
@@ -107,7 +107,7 @@ class Runtime:
         """
         granted = granted or self._claim(job_id, tag, token or next_token())
         if granted is None:
-            return None
+            return Uncounted()
         lease = f"{job_id}/{tag}/{granted.token}"
         # From the claim on: a process builds the routine for its first one, which may take long.
         self.leases.add(lease)
@@ -125,7 +125,7 @@ class Runtime:
         except (NewerRecordError, UnknownRoutineClassError) as error:
             # Another worker may know better; the attempt does not count.
             self._release(job_id, tag, token, claim, error)
-            return None
+            return Uncounted()
         except BaseException as error:
             end_stray(began, error)
             if ends_worker(error):
@@ -141,7 +141,7 @@ class Runtime:
             self._release(job_id, tag, token, claim, error)
         except NotStartedError:
             self._put_back(delivery, token)
-        return None
+        return Uncounted()
 
     def _last_delivery(self, claim: Claim) -> bool:
         """Whether the invocation is quarantined if this worker is lost as well."""
@@ -158,7 +158,7 @@ class Runtime:
         asked = perf_counter()
         claim = self.probe.claim(job_id, tag, token, self._lease_ms)
         if isinstance(claim, str):
-            return None
+            return Uncounted()
         # Not kept: children that begin later must not inherit routines that were built here.
         granted = Granted(job_id, tag, token, claim, asked)
         delivery = self._prepare(granted, self._read_plan(claim.definition))
@@ -181,7 +181,7 @@ class Runtime:
                 return self._complete(delivery, token, ())
         logger.info("%s/%s waits for a process of its own", delivery.job_id, delivery.tag)
         self._put_back(delivery, token, RELEASE_DELAY)
-        return None
+        return Uncounted()
 
     def _complete(self, delivery: Delivery, token: str, lists: Sequence[str]) -> Ended:
         outcome = self._run(delivery)
@@ -189,7 +189,7 @@ class Runtime:
             # It was told that nothing of it counts, and may have stopped half-way for that. The job
             # may have been retried since.
             self._put_back(delivery, token)
-            return None
+            return Uncounted()
         if delivery.joins:
             self.collections.release(delivery, outcome.effects)
         return self._record(delivery, token, outcome, lists)
@@ -261,7 +261,8 @@ class Runtime:
             self._run_again(delivery, token)
         elif answer != "ok":
             logger.info("%s of %s/%s not accepted: %s", outcome.kind, job_id, tag, answer)
-        return ended
+        # What was done before is done: it may be this one, whose reply was lost.
+        return ended if answer in ("ok", "done") else Uncounted()
 
     def _run_again(self, delivery: Delivery, token: str) -> None:
         """Give an attempt back whose staged emissions are lost; the job fails if that goes on."""

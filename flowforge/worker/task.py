@@ -17,7 +17,7 @@ from flowforge.worker.following import follow, following
 from flowforge.worker.guard import UNKNOWN_TASK
 from flowforge.worker.limits import TASK_LIMITS
 from flowforge.worker.observation import Observation
-from flowforge.worker.reports import Failed, Retried, raised
+from flowforge.worker.reports import Failed, Retried, Uncounted, raised
 from flowforge.worker.runtime import RELEASE_DELAY, Runtime
 from flowforge.worker.runtimes import Runtimes
 
@@ -50,7 +50,7 @@ class InvocationTask(Task):  # type: ignore[type-arg]
         granted, token = following.take()
         lists = following.open_lists()
         ended = self.runtimes.of(job_id).invoke(job_id, tag, granted, lists, token)
-        if isinstance(ended, (Failed, Retried)):
+        if isinstance(ended, (Failed, Retried, Uncounted)):
             raise raised(ended)
         following.granted = ended
 

@@ -102,7 +102,7 @@ class Controls(Choices):
                 answer = getattr(self.bench.store, verb)(job.id)
         assert answer == expected
         if (verb, answer) == ("retry", "ok"):
-            self.frozen.pop(job.id, None)
+            self.frozen.pop(f"{job.id}/{job.retries}", None)
 
     # --- upkeep --------------------------------------------------------------------------
 

@@ -348,4 +348,4 @@ class Transitions(Controls):
         for job in self.model.jobs.values():
             if job.status in ENDED:
                 state = end_of(self.bench, job)
-                assert self.frozen.setdefault(job.id, state) == state
+                assert self.frozen.setdefault(f"{job.id}/{job.retries}", state) == state

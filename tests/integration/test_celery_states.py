@@ -217,6 +217,35 @@ class TestTimeLimits:
         assert told.signals(0) == []
 
 
+class TestNothingDone:
+    """What counts for nothing is no success either."""
+
+    def test_a_step_that_is_not_started(self, told: Told) -> None:
+        """The message of a paused job is taken off its list, and told of when it has run."""
+        flow = Flow()
+        flow.add_routine(One, "it", queue="unserved")
+        job = flow.execute("it")
+        job.pause()
+        told.control("add_consumer", "unserved")
+        eventually(lambda: job.counts["waiting"] == 1)
+        job.resume()
+        assert ended(job) == "completed"
+        told.control("cancel_consumer", "unserved")
+        assert told.signals(1) == ["success"]
+
+    def test_a_step_whose_job_has_ended(self, told: Told, tmp_path: Path) -> None:
+        """The handler runs to its end; its commit is refused."""
+        log, gate = tmp_path / "log", tmp_path / "gate"
+        job = single(Waits).execute("it", {"log": str(log), "gate": str(gate)})
+        eventually(log.exists)
+        job.cancel("not needed")
+        gate.touch()
+        eventually(lambda: job.counts["running"] == 0)
+        assert ended(single(One).execute("it")) == "completed"
+        assert told.signals(1) == ["success"]
+        assert f"Waits[{job.job_id}-1] succeeded" not in told.worker.output()
+
+
 class TestRevoking:
     """What remote control revokes ends its job, whether it waits or runs."""
 

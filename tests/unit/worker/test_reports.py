@@ -6,7 +6,7 @@ import pytest
 from celery.exceptions import Ignore, Reject, Retry
 
 from flowforge.errors import HandlerError
-from flowforge.worker.reports import Failed, Retried, raised
+from flowforge.worker.reports import Failed, Retried, Uncounted, raised
 
 
 class UnprintableError(Exception):
@@ -20,6 +20,11 @@ def test_an_error_is_told_as_it_is() -> None:
     """The same object, so that its traceback is the handler's."""
     error = KeyError("x")
     assert raised(Failed(error)) is error
+
+
+def test_nothing_is_told_of_what_counts_for_nothing() -> None:
+    """Celery neither sends a signal nor logs a success."""
+    assert isinstance(raised(Uncounted()), Ignore)
 
 
 @pytest.mark.parametrize(
