@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from flowforge import ErrorHandler
 from flowforge.errors import CommandRefusedError, WritesRefusedError
@@ -30,6 +32,8 @@ from tests.integration.installation import (
 )
 from tests.integration.notes import notes
 from tests.support.eventually import eventually
+
+_ONCE = Retry(NoBackoff(), 0)
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +142,8 @@ def test_a_busy_server_is_waited_for(
     job = single(One).execute("it")
     with (
         settings(here.redis, busy_reply_threshold=10),
-        redis.Redis.from_url(here.server.url) as other,
+        # Sent again after a timeout, the script would go on when it has been killed.
+        redis.Redis.from_url(here.server.url, socket_timeout=None, retry=_ONCE) as other,
         ThreadPoolExecutor(2) as pool,
     ):
         endless = pool.submit(other.eval, "while true do end", 0)
