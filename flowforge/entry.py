@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from flowforge.codec import encode_payload, invocation_record
 from flowforge.errors import EmissionError, InvalidValueError, PayloadError
 from flowforge.model.definition import Definition
+from flowforge.shown import shown
 
 #: What follows the last of the params or of the keys.
 _END: Any = object()
@@ -53,7 +54,7 @@ def items(params: Iterable[dict[str, Any] | None], keys: Iterable[Any] | None) -
 def checked_key(name: str, key: object) -> str | None:
     """Return an idempotency key that is one; ``name``: what it was given as."""
     if key is not None and (not isinstance(key, str) or not key):
-        raise InvalidValueError(f"{name} must be text, not empty, or None; it is {key!r:.80}")
+        raise InvalidValueError(f"{name} must be text, not empty, or None; it is {shown(key)}")
     return None if key is None else checked_text(name, key)
 
 
@@ -65,12 +66,12 @@ def scoped_key(flow_id: str, key: str | None) -> str:
 def checked_text(name: str, value: object) -> str:
     """Return a text that can be stored; ``name``: what it was given as."""
     if not isinstance(value, str):
-        raise InvalidValueError(f"{name} must be text, not {value!r:.80}")
+        raise InvalidValueError(f"{name} must be text, not {shown(value)}")
     try:
         value.encode()
     except UnicodeEncodeError:
         raise InvalidValueError(
-            f"{name} {value!r:.80} holds half of a surrogate pair, which UTF-8 cannot encode"
+            f"{name} {shown(value)} holds half of a surrogate pair, which UTF-8 cannot encode"
         ) from None
     return value
 
@@ -101,7 +102,7 @@ def _check_iterable(name: str, values: object) -> None:
     # A text would be read as characters, a dict as its keys.
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
         raise InvalidValueError(
-            f"{name} must be a list or another iterable, with one for each job, not {values!r:.80}"
+            f"{name} must be a list or another iterable, with one for each job, not {shown(values)}"
         )
 
 
@@ -161,5 +162,5 @@ def _named(params: dict[Any, Any]) -> bool:
 def _checked(params: object, where: str) -> dict[str, Any]:
     """Subclasses are as good as what they are derived from."""
     if not isinstance(params, dict) or not all(isinstance(name, str) for name in params):
-        raise PayloadError(f"{where} must be a dict with text keys, not {params!r:.80}")
+        raise PayloadError(f"{where} must be a dict with text keys, not {shown(params)}")
     return params

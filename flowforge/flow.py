@@ -10,6 +10,7 @@ from flowforge.errors import InvalidValueError, JobStateError
 from flowforge.execution.current import current
 from flowforge.job_state import JobState
 from flowforge.model.flow import FlowGraph
+from flowforge.shown import shown
 
 
 class Flow(FlowGraph):
@@ -105,7 +106,7 @@ class Flow(FlowGraph):
     def _pick(self, job_state: JobState | None) -> JobState:
         if job_state is not None and not isinstance(job_state, JobState):
             raise InvalidValueError(
-                f"job_state must be a JobState, not {job_state!r:.80}: use JobState.get(job_id)"
+                f"job_state must be a JobState, not {shown(job_state)}: use JobState.get(job_id)"
             )
         delivery = current.get()
         if job_state is None and delivery is not None:

@@ -11,6 +11,7 @@ from celery import current_task
 
 from flowforge.errors import InvalidValueError, WouldBlockError
 from flowforge.execution.current import current
+from flowforge.shown import shown
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +28,17 @@ _GUARD = "put what submits jobs below `if __name__ == '__main__':`, or into a sc
 
 def check_timeout(timeout: object) -> None:
     """InvalidValueError for what is no number of seconds."""
-    if timeout is None:
-        return
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or math.isnan(timeout):
-        raise InvalidValueError(f"timeout must be a number of seconds, or None, not {timeout!r}")
+    if timeout is not None and not _is_seconds(timeout):
+        raise InvalidValueError(
+            f"timeout must be a number of seconds, or None, not {shown(timeout)}"
+        )
+
+
+def _is_seconds(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    # No NaN, and no int that cannot be added to the time of a clock, which is a float.
+    return abs(value) <= sys.float_info.max or abs(value) == math.inf
 
 
 def check_may_wait(job_id: str, timeout: float | None) -> None:

@@ -26,6 +26,7 @@ from flowforge.errors import (
 )
 from flowforge.failures import child_error, read_error, told_reason
 from flowforge.jsonable import from_jsonable, to_jsonable
+from flowforge.shown import shown
 from flowforge.store.reader import COUNTERS, STATUSES, HistoryEntry, OpenJoin, moment
 from flowforge.store.work_left import WORK, work_left
 
@@ -62,7 +63,7 @@ class JobState:
 
     def __init__(self, job_id: str, engine: Engine | None = None) -> None:
         if not isinstance(job_id, str):
-            raise InvalidValueError(f"a job's id is text, not {job_id!r:.80}")
+            raise InvalidValueError(f"a job's id is text, not {shown(job_id)}")
         self.job_id = checked_text("a job's id", job_id)
         if engine is not None:
             self._engine = engine
@@ -86,7 +87,9 @@ class JobState:
         ValueError for an unknown status, and a limit below 0.
         """
         if status is not None and status not in STATUSES:
-            raise InvalidValueError(f"unknown job status {status!r}; known: {', '.join(STATUSES)}")
+            raise InvalidValueError(
+                f"unknown job status {shown(status)}; known: {', '.join(STATUSES)}"
+            )
         _check_limit(limit)
         found = [
             (created, job_id, engine)
@@ -244,7 +247,7 @@ class JobState:
         status = data.get("status", "pending")
         if status not in ROUTINE_STATUSES:
             known = ", ".join(ROUTINE_STATUSES)
-            raise InvalidValueError(f"{where}: unknown status {status!r:.80}; known: {known}")
+            raise InvalidValueError(f"{where}: unknown status {shown(status)}; known: {known}")
         self._check_routine(routine_id)
         encode_payload(data, self._engine.settings.max_payload, where)
         named = {f"{routine_id}\x00{name}": packb(value) for name, value in data.items()}
@@ -366,12 +369,12 @@ class Producer:
 
 def _check_limit(limit: object) -> None:
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
-        raise InvalidValueError(f"limit must be a whole number, 0 or more, not {limit!r:.80}")
+        raise InvalidValueError(f"limit must be a whole number, 0 or more, not {shown(limit)}")
 
 
 def _check_data(where: str, data: object) -> None:
     if not isinstance(data, dict) or not all(isinstance(name, str) for name in data):
-        raise PayloadError(f"{where} must be a dict with text keys, not {data!r:.80}")
+        raise PayloadError(f"{where} must be a dict with text keys, not {shown(data)}")
 
 
 def _concerns(entry: HistoryEntry, routine_id: str) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from flowforge.errors import ConfigurationError
+from flowforge.shown import shown
 
 #: Bounds that nobody reaches on purpose and the server's numbers can hold: seconds, and counts.
 LONGEST = 1e10
@@ -156,7 +157,7 @@ def _check_type(name: str, value: object, default: object) -> None:
     """Raise ConfigurationError for a value that is not of the setting's kind."""
     fits, wanted = _KINDS[name] if name in _KINDS else _KINDS[type(default).__name__]
     if not fits(value):
-        given = f"of type {type(value).__name__}" if name in _PRIVATE else f"{value!r:.80}"
+        given = f"of type {type(value).__name__}" if name in _PRIVATE else shown(value)
         raise ConfigurationError(f"{name} must be {wanted}, not {given}")
 
 

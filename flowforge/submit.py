@@ -21,6 +21,7 @@ from flowforge.model.definition import Definition
 from flowforge.model.flow import FlowGraph
 from flowforge.recent import Recent
 from flowforge.settings import Settings
+from flowforge.shown import shown
 from flowforge.store.link import Argument
 from flowforge.store.store import NewJob, Store, Submission
 from flowforge.worker.envelope import Router
@@ -100,7 +101,7 @@ class JobCreator:
         none of its own.
         """
         if not isinstance(flow, FlowGraph):
-            raise InvalidValueError(f"start takes a Flow to make a job of, not {flow!r:.80}")
+            raise InvalidValueError(f"start takes a Flow to make a job of, not {shown(flow)}")
         common, definition, fields = self._prepare(flow, entry_routine_id, priority, max_in_flight)
         common = replace(
             common,

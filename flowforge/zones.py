@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from datetime import datetime, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
+from flowforge.shown import shown
+
 #: The part of a path that names a zone of the system's database.
 _IN_DATABASE = re.compile(r"(?:^|/)zoneinfo/(?:posix/|right/)?(.+)$")
 
@@ -33,7 +35,7 @@ def zone_of(moment: datetime) -> tuple[str | None, int]:
                 return name, fold
     if _is_fixed(zone):
         return None, moment.fold
-    raise UnnamedZoneError(f"a datetime of zone {zone!r:.80} at {offset}")
+    raise UnnamedZoneError(f"a datetime of zone {shown(zone)} at {offset}")
 
 
 def _is_fixed(zone: tzinfo) -> bool:

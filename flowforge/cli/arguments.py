@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
+from flowforge.shown import shown
 from flowforge.store.reader import job_not_found
 
 _JOB_ID = re.compile(r"[0-9A-Za-z_-]{1,80}")
@@ -32,7 +33,7 @@ def json_value(_: click.Context, __: click.Parameter, text: str | None) -> Any:
     try:
         return read_json(text)
     except ValueError as error:
-        raise click.BadParameter(f"{text!r:.80} is no JSON: {error}") from error
+        raise click.BadParameter(f"{shown(text)} is no JSON: {error}") from error
 
 
 def filled(_: click.Context, __: click.Parameter, text: str | None) -> str | None:

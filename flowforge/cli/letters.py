@@ -12,6 +12,7 @@ from flowforge.cli.render import json_option, one_line, print_json, say
 from flowforge.cli.session import Session, pass_session
 from flowforge.engine import Engine
 from flowforge.errors import RecordError
+from flowforge.shown import shown
 from flowforge.store.dead_letters import DeadLetter, DeadLetters
 from flowforge.worker.envelope import Router
 
@@ -23,7 +24,7 @@ def _number_or_all(_: click.Context, __: click.Parameter, text: str | None) -> i
     if text is None or text == _ALL:
         return text
     if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise click.BadParameter(f"{text!r:.80} is neither a letter's number nor {_ALL!r}")
+        raise click.BadParameter(f"{shown(text)} is neither a letter's number nor {_ALL!r}")
     return int(text)
 
 
@@ -82,7 +83,7 @@ def _chosen(engines: Sequence[Engine], server: str | None) -> Sequence[Engine]:
     chosen = [engine for engine in engines if engine.store.server_name == server]
     if not chosen:
         known = ", ".join(engine.store.server_name for engine in engines)
-        raise click.BadParameter(f"no server is named {server!r:.80}; there is {known}")
+        raise click.BadParameter(f"no server is named {shown(server)}; there is {known}")
     return chosen
 
 

@@ -6,7 +6,7 @@ and slot resets are gathered here and dropped with the attempt when it fails.
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterable
 from decimal import Context, Decimal
 from time import perf_counter
@@ -17,6 +17,7 @@ from flowforge.errors import DefinitionError, EmissionError
 from flowforge.execution.emitting import Emitting, Stage
 from flowforge.model.plan import Plan, PlannedRoutine, PlannedSlot
 from flowforge.model.signature import Origin
+from flowforge.shown import shown
 
 
 class NotStartedError(Exception):
@@ -228,9 +229,14 @@ class Delivery(Emitting):
 
     def _finite(self, name: str | None, value: Any) -> str:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise EmissionError(f"stat {name!r} of {self.routine.id!r}: {value!r} is not a number")
-        if not math.isfinite(value):
-            raise EmissionError(f"stat {name!r} of {self.routine.id!r}: {value!r} is not finite")
+            raise EmissionError(
+                f"stat {name!r} of {self.routine.id!r}: {shown(value)} is not a number"
+            )
+        # What a float holds: not NaN, no infinity, and no int beyond them.
+        if not abs(value) <= sys.float_info.max:
+            raise EmissionError(
+                f"stat {name!r} of {self.routine.id!r}: {shown(value)} is not finite"
+            )
         return repr(value)
 
     @property
@@ -317,5 +323,5 @@ class Delivery(Emitting):
         if not self.slot.secret:
             return self.raw
         parent, params = read_invocation(self.raw, f"invocation {self.tag}")
-        shown = {k: "***" if k in self.slot.secret else v for k, v in params.items()}
-        return invocation_record(parent, packb(shown))
+        visible = {k: "***" if k in self.slot.secret else v for k, v in params.items()}
+        return invocation_record(parent, packb(visible))

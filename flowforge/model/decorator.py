@@ -21,6 +21,7 @@ from flowforge.model.handlers import check_synchronous
 from flowforge.model.names import check_name, listing
 from flowforge.model.routine import Routine
 from flowforge.model.slot import MergeStrategy, Slot
+from flowforge.shown import shown
 
 Function: TypeAlias = Callable[..., Any]
 Events: TypeAlias = Iterable[str] | Mapping[str, Iterable[str] | None]
@@ -85,7 +86,7 @@ def _events(events: Events | None) -> tuple[Event, ...]:
     if isinstance(events, Mapping):
         return tuple(Event.of(name, params) for name, params in events.items())
     if not isinstance(events, Iterable):
-        raise DefinitionError(f"events must be a list of names, not {events!r:.80}")
+        raise DefinitionError(f"events must be a list of names, not {shown(events)}")
     declared = tuple(Event.of(name) for name in events)
     names = [event.name for event in declared]
     for name in names:
@@ -96,7 +97,7 @@ def _events(events: Events | None) -> tuple[Event, ...]:
 
 def _check_function(function: object) -> None:
     if not inspect.isfunction(function):
-        raise DefinitionError(f"@routine makes a routine of a function, not of {function!r:.80}")
+        raise DefinitionError(f"@routine makes a routine of a function, not of {shown(function)}")
     check_synchronous(function, f"@routine function {function.__qualname__!r}")
     module: object = function.__module__
     if module is None:
@@ -180,7 +181,7 @@ def _emit(routine: Routine, events: tuple[Event, ...], result: object) -> None:
     where = type(routine).__qualname__
     if not isinstance(result, dict) or not all(isinstance(key, str) for key in result):
         raise DefinitionError(
-            f"{where} returned {result!r:.80}: return a dict of params to emit, or None"
+            f"{where} returned {shown(result)}: return a dict of params to emit, or None"
         )
     if len(events) != 1:
         raise DefinitionError(

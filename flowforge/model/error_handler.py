@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, NamedTuple, TypeAlias, TypeGuard
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeGuard
 
 from flowforge.errors import (
     CorruptRecordError,
@@ -19,6 +20,7 @@ from flowforge.model import registry
 from flowforge.model.locate import address_of, find
 from flowforge.model.names import check_whole
 from flowforge.model.records import Record, read
+from flowforge.shown import shown
 
 #: Seconds. Exponential backoff overflows a float; no timer needs to be further away than this.
 LONGEST_DELAY = 10 * 365 * 86400.0
@@ -41,7 +43,9 @@ class ErrorStrategy(StrEnum):
             return cls(value.lower())
         except (ValueError, AttributeError):
             allowed = ", ".join(repr(strategy.value) for strategy in cls)
-            raise DefinitionError(f"unknown error strategy {value!r}; allowed: {allowed}") from None
+            raise DefinitionError(
+                f"unknown error strategy {shown(value)}; allowed: {allowed}"
+            ) from None
 
 
 Action: TypeAlias = Literal["stop", "continue", "skip", "retry"]
@@ -148,30 +152,32 @@ class ErrorHandler:
         values = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
         addresses = values.get("retryable_exceptions", ["builtins:Exception"])
         if not isinstance(addresses, list):
-            raise CorruptRecordError(f"retryable_exceptions must be a list, not {addresses!r:.100}")
+            raise CorruptRecordError(f"retryable_exceptions must be a list, not {shown(addresses)}")
         values["retryable_exceptions"] = [_exception(address) for address in addresses]
         return cls(**values)
 
 
-def _number(name: str, value: object, least: float, most: float = math.inf) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise DefinitionError(f"{name} must be a finite number, not {value!r}")
+def _number(name: str, value: Any, least: float, most: float = math.inf) -> float:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    # An int beyond what a float holds is as good as infinite.
+    if not number or not abs(value) <= sys.float_info.max:
+        raise DefinitionError(f"{name} must be a finite number, not {shown(value)}")
     if not least <= value <= most:
         bounds = f">= {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
-        raise DefinitionError(f"{name} must be {bounds}, not {value!r}")
+        raise DefinitionError(f"{name} must be {bounds}, not {shown(value)}")
     return float(value)
 
 
 def _flag(name: str, value: object) -> bool:
     if isinstance(value, bool):
         return value
-    raise DefinitionError(f"{name} must be True or False, not {value!r}")
+    raise DefinitionError(f"{name} must be True or False, not {shown(value)}")
 
 
 def _exceptions(classes: type[BaseException] | Iterable[type[BaseException]]) -> Exceptions:
     if not isinstance(classes, (type, Iterable)):
         raise DefinitionError(
-            f"retryable_exceptions must be an exception class or several, not {classes!r:.80}"
+            f"retryable_exceptions must be an exception class or several, not {shown(classes)}"
         )
     found = (classes,) if isinstance(classes, type) else tuple(classes)
     for cls in found:

@@ -19,6 +19,7 @@ from flowforge.model.routine import Routine, check_error_handler, fresh, overrid
 from flowforge.model.signature import Signature
 from flowforge.model.slot import CALL_SLOT
 from flowforge.model.subflow import SEPARATOR, SubFlow
+from flowforge.shown import shown
 
 #: The slot that starts a job when a routine has several.
 TRIGGER = "trigger"
@@ -78,7 +79,7 @@ class FlowGraph:
         instance: object = fresh(routine) if isinstance(routine, type) else routine
         if not isinstance(instance, Routine):
             hint = ": decorate it with @routine" if inspect.isfunction(instance) else ""
-            raise DefinitionError(f"a Routine is needed, not {routine!r:.80}{hint}")
+            raise DefinitionError(f"a Routine is needed, not {shown(routine)}{hint}")
         if routine_id is not None:
             self._check_new(check_name("routine_id", routine_id))
         if queue is not None:
@@ -119,7 +120,7 @@ class FlowGraph:
         ValueError when the flow would contain itself, the id is taken, or the entry is unclear.
         """
         if not isinstance(other, FlowGraph):
-            raise DefinitionError(f"add_flow needs a Flow, not {other!r:.80}")
+            raise DefinitionError(f"add_flow needs a Flow, not {shown(other)}")
         if other._contains(self):
             raise DefinitionError(f"flow {self.flow_id!r} cannot contain itself")
         self._check_new(check_name("flow_id", flow_id))

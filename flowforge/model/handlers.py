@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 
 from flowforge.errors import DefinitionError, NotRebuildableError
+from flowforge.shown import shown
 
 
 def handler_name(routine: object, slot: str, handler: object) -> str:
@@ -14,7 +15,7 @@ def handler_name(routine: object, slot: str, handler: object) -> str:
     function = getattr(handler, "__func__", None)
     if function is None or getattr(handler, "__self__", None) is not routine:
         raise NotRebuildableError(
-            f"{where} is {handler!r:.120}, which another process cannot find: make it a method of "
+            f"{where} is {shown(handler)}, which another process cannot find: make it a method of "
             "the class and pass it bound (handler=self.method)"
         )
     if not isinstance(name, str) or getattr(type(routine), name, None) is not function:

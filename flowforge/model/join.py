@@ -11,6 +11,7 @@ from flowforge.errors import DefinitionError, EmissionError
 from flowforge.model.error_handler import LONGEST_DELAY
 from flowforge.model.names import check_name
 from flowforge.model.records import Record, read, read_optional
+from flowforge.shown import shown
 
 #: What becomes of a join that is late, or can never be filled.
 OTHERWISE = ("fail", "fire")
@@ -40,13 +41,13 @@ class Join:
         if isinstance(needs, str):
             check_name("the count of a join", needs)
         elif needs is not None and (isinstance(needs, bool) or not _is_count(needs)):
-            raise DefinitionError(f"a join counts at least 1 item, not {needs!r}")
+            raise DefinitionError(f"a join counts at least 1 item, not {shown(needs)}")
         if self.key is not None:
             check_name("the key of a join", self.key)
         if self.timeout is not None and not _is_timeout(self.timeout):
             raise DefinitionError(
                 f"the timeout of a join is above 0 seconds and at most {LONGEST_DELAY:g}, not "
-                f"{self.timeout!r}"
+                f"{shown(self.timeout)}"
             )
         if self.otherwise not in OTHERWISE:
             raise DefinitionError(f"otherwise={self.otherwise!r} is unknown; known: fail, fire")
@@ -96,7 +97,7 @@ class Join:
                 raise EmissionError(f"{where}: the join needs the param {name!r} of every item")
         needs = params[self.needs] if isinstance(self.needs, str) else self.needs or 0
         if isinstance(self.needs, str) and (isinstance(needs, bool) or not _is_count(needs)):
-            given = type(needs).__name__ if self.needs in secret else repr(needs)
+            given = type(needs).__name__ if self.needs in secret else shown(needs)
             raise EmissionError(f"{where}: {self.needs!r} must be a count above 0, not {given}")
         key = "" if self.key is None else _key_text(params[self.key], where)
         if self.key in secret:

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from flowforge.errors import DefinitionError
+from flowforge.shown import shown
 
 #: Characters. Names become parts of Redis keys, Celery task names and log lines.
 MAX_NAME = 128
@@ -17,7 +18,7 @@ _UNFIT = {"Cc", "Cs"}  # control characters, and surrogates, which have no UTF-8
 def check_name(kind: str, name: object) -> str:
     """Return ``name`` when it is fit; DefinitionError says of which ``kind`` it is, and why not."""
     if not isinstance(name, str):
-        raise DefinitionError(f"{kind} must be a string, not {type(name).__name__} {name!r:.60}")
+        raise DefinitionError(f"{kind} must be a string, not {type(name).__name__} {shown(name)}")
     if not name:
         raise DefinitionError(f"{kind} must not be empty")
     if len(name) > MAX_NAME:
@@ -34,14 +35,14 @@ def check_names(kind: str, names: Iterable[str]) -> tuple[str, ...]:
     if isinstance(names, str):
         raise DefinitionError(f"{kind} must be a list of names: write [{names!r}], not {names!r}")
     if not isinstance(names, Iterable):
-        raise DefinitionError(f"{kind} must be a list of names, not {names!r:.80}")
+        raise DefinitionError(f"{kind} must be a list of names, not {shown(names)}")
     return tuple(check_name(f"a name in {kind}", name) for name in names)
 
 
 def check_whole(kind: str, value: object, least: int) -> int:
     """Return a whole number of at least ``least``; True and 3.0 are none."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise DefinitionError(f"{kind} must be a whole number >= {least}, not {value!r}")
+        raise DefinitionError(f"{kind} must be a whole number >= {least}, not {shown(value)}")
     return value
 
 

@@ -15,6 +15,7 @@ from flowforge.model.names import check_name
 from flowforge.model.offered import check_offered
 from flowforge.model.routine import Routine, fresh, overrides_call
 from flowforge.model.slot import Slot
+from flowforge.shown import shown
 
 _SCALARS = (type(None), bool, int, float, str, bytes)
 _MISSING = object()
@@ -87,9 +88,9 @@ def _check_attributes(routine: Routine, built: Routine) -> None:
 
 
 def _refuse_value(routine: Routine, name: str, value: object, other: object) -> NoReturn:
-    elsewhere = "does not have it" if other is _MISSING else f"has {other!r:.60}"
+    elsewhere = "does not have it" if other is _MISSING else f"has {shown(other)}"
     raise NotRebuildableError(
-        f"attribute {name!r} of {type(routine).__qualname__} is {value!r:.60}, but an instance "
+        f"attribute {name!r} of {type(routine).__qualname__} is {shown(value)}, but an instance "
         f"built in another process {elsewhere}: use set_config({name}=...) and "
         f"self.get_config({name!r})"
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, TypeAlias, TypeVar
 
 from flowforge.errors import CorruptRecordError, DefinitionError
+from flowforge.shown import shown
 
 #: A JSON object.
 Record: TypeAlias = dict[str, Any]
@@ -24,7 +25,7 @@ def read(record: object, key: str, kind: type[T], where: str) -> T:
     value: object = record.get(key)
     # bool is a subclass of int, yet True is no count.
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise CorruptRecordError(f"{where}: {key!r} must be {kind.__name__}, not {value!r:.100}")
+        raise CorruptRecordError(f"{where}: {key!r} must be {kind.__name__}, not {shown(value)}")
     return value
 
 
@@ -39,7 +40,7 @@ def read_list(record: object, key: str, kind: type[T], where: str) -> list[T]:
     for position, item in enumerate(items):
         if not isinstance(item, kind):
             raise CorruptRecordError(
-                f"{where}: {key}[{position}] must be {kind.__name__}, not {item!r:.100}"
+                f"{where}: {key}[{position}] must be {kind.__name__}, not {shown(item)}"
             )
     return items
 
@@ -67,7 +68,7 @@ def plain_copy(value: object, path: str, depth: int = 0) -> Any:
             for key, item in value.items()
         }
     raise DefinitionError(
-        f"{path} is {value!r:.60} ({type(value).__name__}), which JSON cannot carry: "
+        f"{path} is {shown(value)} ({type(value).__name__}), which JSON cannot carry: "
         "use None, bool, int, finite float, str, list or dict with string keys"
     )
 
@@ -81,7 +82,7 @@ def _plain_key(key: object, path: str) -> str:
     if isinstance(key, str):
         return str.__str__(key)
     raise DefinitionError(
-        f"{path} has the key {key!r:.60} ({type(key).__name__}); JSON keys are strings"
+        f"{path} has the key {shown(key)} ({type(key).__name__}); JSON keys are strings"
     )
 
 

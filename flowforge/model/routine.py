@@ -17,6 +17,7 @@ from flowforge.model.offered import check_offered
 from flowforge.model.records import Record, plain_copy, read, read_list, read_optional
 from flowforge.model.running import Running
 from flowforge.model.slot import MergeStrategy, Slot
+from flowforge.shown import shown
 
 _new = object.__new__
 
@@ -141,7 +142,7 @@ class Routine(Running):
         parsed = ErrorStrategy.parse(strategy)
         if parsed not in (ErrorStrategy.CONTINUE, ErrorStrategy.SKIP):
             raise DefinitionError(
-                f"an optional routine can 'continue' or 'skip', not {parsed.value!r}: "
+                f"an optional routine can 'continue' or 'skip', not {shown(parsed.value)}: "
                 "use set_error_handler or set_as_critical"
             )
         self.set_error_handler(ErrorHandler(parsed))
@@ -309,7 +310,7 @@ def check_error_handler(error_handler: ErrorHandler | None) -> ErrorHandler | No
     if error_handler is None:
         return None
     if not isinstance(error_handler, ErrorHandler):
-        raise DefinitionError(f"an ErrorHandler is needed, not {error_handler!r:.80}")
+        raise DefinitionError(f"an ErrorHandler is needed, not {shown(error_handler)}")
     error_handler.serialize()
     return error_handler
 

@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 from flowforge.errors import DefinitionError, EmissionError, OutsideInvocationError
 from flowforge.model.invocation import Invocation
+from flowforge.shown import shown
 
 
 class Running:
@@ -58,8 +59,8 @@ class Running:
             value = self._stats[name] = before + amount
         except TypeError:
             raise EmissionError(
-                f"stat {name!r} of {type(self).__qualname__} cannot grow from {before!r:.80} by "
-                f"{amount!r:.80}: both must be numbers"
+                f"stat {name!r} of {type(self).__qualname__} cannot grow from {shown(before)} by "
+                f"{shown(amount)}: both must be numbers"
             ) from None
         if self._invocation is not None:
             self._invocation.record_stat("add", name, amount)

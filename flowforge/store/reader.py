@@ -11,6 +11,7 @@ from flowforge.codec import read_invocation, unpack_record, unpackb
 from flowforge.errors import CommandRefusedError, CorruptRecordError, JobNotFoundError, RecordError
 from flowforge.model.definition import Definition
 from flowforge.model.slot import CHILD_SLOT, CHILD_SLOT_INDEX
+from flowforge.shown import shown
 from flowforge.store.reading import reading, typed
 from flowforge.store.store import Store
 
@@ -251,7 +252,7 @@ def status_of(raw: bytes, job_id: str) -> str:
     """A job's status as it is stored; CorruptRecordError when there is no such status."""
     status = raw.decode(errors="backslashreplace")
     if status not in STATUSES:
-        raise CorruptRecordError(f"job {job_id} has the unknown status {status!r:.60}")
+        raise CorruptRecordError(f"job {job_id} has the unknown status {shown(status)}")
     return status
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from flowforge.errors import CorruptRecordError, FlowForgeError
+from flowforge.shown import shown
 
 #: How reading something unexpected fails: no number, no UTF-8, no such index, a date out of range.
 _FAILURES = (
@@ -34,5 +35,5 @@ def typed(value: Any, *kinds: type) -> Any:
     """The value; TypeError when it is of none of the kinds, of which True is no int."""
     if type(value) not in kinds:
         names = " or ".join(kind.__name__ for kind in kinds)
-        raise TypeError(f"{value!r:.60} is no {names}")
+        raise TypeError(f"{shown(value)} is no {names}")
     return value
