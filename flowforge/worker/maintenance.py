@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from flowforge.errors import CommandRefusedError, LoginRefusedError, StoreUnavailableError
+from flowforge.store.outage import outage_of
 from flowforge.store.store import Store
 from flowforge.worker.tokens import next_token
 
@@ -54,8 +55,12 @@ class Maintenance:
         self._thread: threading.Thread | None = None
         self._lead_until = 0.0
         self._next_try = 0.0
-        #: What the server does not take now, and why.
-        self._waiting: dict[Callable[[], object], str] = {}
+        #: Why the server serves no writes now, as far as it is told.
+        self._outages: set[object] = set()
+        #: What the user may not do, and why.
+        self._forbidden: dict[Callable[[], object], str] = {}
+        #: Whether an outage was met in this tick.
+        self._met_outage = False
         #: Whether the server has refused the login in this turn.
         self._refused = False
 
@@ -87,18 +92,36 @@ class Maintenance:
         """The upkeep must outlive everything, outages above all; one of them is told once."""
         try:
             action()
-        except (StoreUnavailableError, CommandRefusedError) as error:
+        except StoreUnavailableError as error:
+            self._met_outage = True
             self._refused = self._refused or isinstance(error, LoginRefusedError)
-            if str(error) not in self._waiting.values():
+            # Its text tells which script was refused as well.
+            reason = outage_of(error.__cause__) or str(error)
+            if reason not in self._outages:
                 logger.warning("upkeep waits: %s", error)
-            self._waiting[action] = str(error)
+            self._outages.add(reason)
+        except CommandRefusedError as error:
+            if str(error) not in self._forbidden.values():
+                logger.warning("upkeep waits: %s", error)
+            self._forbidden[action] = str(error)
         except Exception:
             logger.exception("upkeep failed, trying again")
         else:
-            self._waiting.pop(action, None)
+            self._forbidden.pop(action, None)
 
     def tick(self) -> None:
         """Run every duty that is due."""
+        self._met_outage = False
+        self._run_due()
+        if self._outages and not self._met_outage:
+            self._safely(self._end_outages)
+
+    def _end_outages(self) -> None:
+        # A duty that had nothing to write says nothing of whether the server takes writes.
+        self._store.check_writes()
+        self._outages.clear()
+
+    def _run_due(self) -> None:
         for duty in self._duties:
             now = time.monotonic()
             if now < duty.next_run:

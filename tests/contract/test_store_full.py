@@ -10,6 +10,7 @@ from flowforge.errors import WritesRefusedError
 from flowforge.server import LocalServer
 from flowforge.store.link import ServerLink, make_client
 from flowforge.store.scripts import SCRIPTS
+from flowforge.worker.duties.reclaimer import Reclaimer
 from tests.contract.bench import LONG, Bench
 
 
@@ -203,6 +204,15 @@ def test_what_frees_or_keeps_goes_on(
     act = prepare(bench)
     fill(bench)
     assert act()
+
+
+def test_a_new_leader_takes_lost_leases_back(bench: Bench) -> None:
+    """A full server takes renewals, so the grace for them begins and ends as ever."""
+    bench.start(bench.submit(), lease=-1)
+    times = iter([0.0, 0.0, 5.1, 5.1, 5.1])
+    reclaimer = Reclaimer(bench.store, 9, interval=2.0, grace=5.0, clock=lambda: next(times))
+    fill(bench)
+    assert [reclaimer.run_once(), reclaimer.run_once()] == [0, 1]
 
 
 def test_new_work_is_refused_as_a_whole(bench: Bench) -> None:

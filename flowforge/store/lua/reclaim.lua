@@ -37,7 +37,6 @@ local function take_back(member)
     return drop(member)
   elseif job.newer then
     -- For a leader of its own release; put behind the others meanwhile.
-    write_though_full()
     call('ZADD', k_leases(), now + 1000, member)
     return
   elseif job.status ~= 'completed' and job.status ~= 'cancelled'
@@ -69,6 +68,8 @@ local function take_back(member)
   end
 end
 
+-- Also when none has expired: a server that refuses renewals must refuse the look at them.
+write_though_full()
 for _, member in ipairs(call('ZRANGEBYSCORE', k_leases(), '-inf', now, 'LIMIT', 0, most)) do
   handle_member('leases', k_leases(), member, now + PUT_OFF, take_back)
 end

@@ -26,7 +26,9 @@ class Reclaimer:
 
     A lease that ran out while nobody could renew it, since the server was away or refused writes,
     says nothing of its worker. So after a time without a look, or before the first one, everybody
-    has the ``grace`` to renew. ``lease``, ``interval`` of the looks, ``grace``: seconds.
+    has the ``grace`` to renew. A server that refuses renewals refuses the look as well, so that an
+    outage for writes alone is such a time. ``lease``, ``interval`` of the looks, ``grace`` (a
+    heartbeat): seconds.
 
     ``place_of``: definition hash and tag of an invocation -> its routine and slot, for the log.
     """
@@ -46,10 +48,11 @@ class Reclaimer:
         self._max_deliveries = max_deliveries
         self._place_of = place_of
         self._lease_ms = int(lease * 1000)
-        self._longest_gap = 2 * interval
+        #: Between looks that are further apart an outage could let a lease run out unseen.
+        self._longest_gap = min(2 * interval, lease - grace) if lease else 2 * interval
         self._grace = grace
         self._clock = clock
-        #: When the server was last found serving, and until when the grace lasts.
+        #: When the server last took renewals, and until when the grace lasts.
         self._looked = float("-inf")
         self._grace_until: float | None = None
 
@@ -75,8 +78,8 @@ class Reclaimer:
     def _in_grace(self) -> bool:
         now = self._clock()
         if self._grace_until is None and now - self._looked > self._longest_gap:
-            # Counted from when it takes writes again.
-            self._store.check_writes()
+            # Counted from when it takes renewals again, as a full server does.
+            self._store.heartbeat(self._lease_ms, [])
             self._grace_until = self._clock() + self._grace
         if self._grace_until is None:
             return False
