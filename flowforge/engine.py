@@ -10,10 +10,11 @@ from celery import Celery
 
 from flowforge.control import Control
 from flowforge.entry import Item, checked_key, items
-from flowforge.errors import ConfigurationError
+from flowforge.errors import CommandRefusedError, ConfigurationError, StoreUnavailableError
 from flowforge.model.flow import FlowGraph
 from flowforge.settings import Settings
 from flowforge.store.link import ServerLink, make_client
+from flowforge.store.outage import Outage, outage_of
 from flowforge.store.reader import Reader
 from flowforge.store.store import Store
 from flowforge.submit import JobCreator
@@ -129,6 +130,21 @@ class Engine(Submitter):
 
     def look_at(self, flow: FlowGraph) -> None:
         """Jobs of this flow are about to be created; a subclass may have something to say."""
+
+    def outage(self) -> Outage | None:
+        """Why the server takes no writes now, by one try; None when it does, or when this user
+        has no right to write.
+        """
+        link = ServerLink(self.client, patience=0.0)
+        try:
+            Store(link, self.settings.prefix).check_writes()
+        except StoreUnavailableError as error:
+            return outage_of(error.__cause__)
+        except CommandRefusedError:
+            return None
+        finally:
+            link.close()
+        return None
 
     def submit_items(
         self,

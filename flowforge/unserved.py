@@ -8,6 +8,7 @@ from celery import Celery
 
 from flowforge.codec import unpack_record
 from flowforge.errors import FlowForgeError
+from flowforge.store.outage import Outage
 from flowforge.store.reader import Reader
 from flowforge.store.store import Store
 from flowforge.worker.duties.presence import STALE
@@ -23,10 +24,17 @@ class Asked(Protocol):
     reader: Reader
     app: Celery
 
+    def outage(self) -> Outage | None: ...
+
 
 def overdue(engine: Asked, job_id: str) -> str:
     """What to say of a job that has not ended in time: how it stands, and who is missing."""
     return f"job {job_id} is still {engine.reader.status(job_id)}{_unserved(engine, job_id)}"
+
+
+def unreported(outage: Outage) -> str:
+    """Why silence of the workers says nothing of them."""
+    return f"workers cannot report while the server takes no writes: it {outage.state}"
 
 
 def _unserved(engine: Asked, job_id: str) -> str:
@@ -36,11 +44,14 @@ def _unserved(engine: Asked, job_id: str) -> str:
         (queued,) = engine.reader.fields(job_id, "queued")
         waiting = _queues(engine, job_id) if int(queued or 0) else set()
         missing = sorted(waiting - _served(store)) if waiting else []
+        outage = engine.outage() if missing else None
     except FlowForgeError:
         # The timeout itself is what has to be told.
         return ""
     if not missing:
         return ""
+    if outage is not None:
+        return f"; {unreported(outage)}; {outage.remedy}"
     names = ", ".join(repr(name) for name in missing)
     return (
         f"; no worker reports that it serves the queue {names}: start one, flowforge worker -Q "

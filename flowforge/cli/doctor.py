@@ -19,6 +19,7 @@ from flowforge.cli.doctor_workers import (
     examine_needs,
     examine_workers,
     read_workers,
+    silenced,
 )
 from flowforge.cli.findings import Finding, Worker
 from flowforge.cli.render import json_option, print_json, print_text
@@ -89,7 +90,13 @@ def _examine_jobs(engine: Engine) -> Iterator[Finding]:
         live = [worker for worker in workers if worker.age <= STALE]
         active = sum(counts[status] for status in ACTIVE)
         yield from unreadable
-        yield from examine_workers(engine, workers, active)
+        no_reports = silenced(engine, workers)
+        if no_reports is not None:
+            # Those who happen to have reported last are not all that are there.
+            live = []
+            yield no_reports
+        else:
+            yield from examine_workers(engine, workers, active)
         yield from examine_needs(engine, live)
         yield from examine_delays(engine)
     yield from examine_work(engine, live, counts)

@@ -185,9 +185,7 @@ def _message_list(label: str, length: int, popped: int, live: Sequence[Worker]) 
     text = f"{label}: {length} messages wait, {popped} popped and not claimed"
     held = sum(worker.concurrency for worker in live) * (DEFAULTS["worker_prefetch_multiplier"] + 1)
     if popped > held:
-        fix = "they are pushed again within seconds"
-        if not live:
-            fix = "start a worker: they are pushed again then"
+        fix = "a worker that does the upkeep pushes them again within seconds"
         return Finding("warn", "messages", text, fix)
     return Finding("ok", "messages", text)
 

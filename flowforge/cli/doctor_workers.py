@@ -11,6 +11,7 @@ from flowforge.engine import Engine
 from flowforge.errors import RecordError
 from flowforge.model import registry
 from flowforge.store.reading import reading, typed
+from flowforge.unserved import unreported
 from flowforge.worker.duties.presence import FORGOTTEN, STALE
 from flowforge.worker.maintenance import FOLLOW, LEAD
 
@@ -39,6 +40,14 @@ def read_workers(engine: Engine) -> tuple[list[Worker], list[Finding]]:
             fix = "run the same FlowForge here as in the workers"
             unreadable.append(Finding("warn", "worker", str(error), fix))
     return workers, unreadable
+
+
+def silenced(engine: Engine, workers: Sequence[Worker]) -> Finding | None:
+    """That some workers or all of them are silent because the server takes no reports."""
+    if workers and all(worker.age <= STALE for worker in workers):
+        return None
+    outage = engine.outage()
+    return outage and Finding("warn", "workers", unreported(outage), outage.remedy)
 
 
 def examine_workers(engine: Engine, workers: Sequence[Worker], active: int) -> Iterator[Finding]:

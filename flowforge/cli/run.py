@@ -19,6 +19,7 @@ from flowforge.cli.target import choose_entry, load_flow
 from flowforge.cli.waiting import explained, make_view, wait_for
 from flowforge.embedded import EmbeddedEngine
 from flowforge.engine import Engine
+from flowforge.unserved import unreported
 from flowforge.worker.duties.presence import STALE
 
 _watch = click.option("--watch", is_flag=True, help="Show a line of progress for each routine.")
@@ -123,6 +124,9 @@ def _remark(engine: Engine) -> str:
     workers, unreadable = read_workers(engine)
     if unreadable or any(worker.age <= STALE for worker in workers):
         return ""
+    outage = engine.outage()
+    if outage is not None:
+        return f": {unreported(outage)}; {outage.remedy}"
     return ": no worker is there, so it waits until one is started"
 
 

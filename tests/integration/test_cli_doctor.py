@@ -10,6 +10,7 @@ from pathlib import Path
 import click.testing
 import pytest
 
+from flowforge import JobState
 from flowforge.cli.main import cli
 from flowforge.server import LocalServer
 from tests.integration.cli_shell import FLOWS, Shell
@@ -79,6 +80,52 @@ def test_worker_that_fell_silent(idle: Shell) -> None:
     assert finding["level"] == "warn"
     assert "lost@host has been silent for 4" in finding["text"]
     assert "77" in finding["fix"]
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[LocalServer]:
+    """A server that these tests may bring into any state."""
+    with LocalServer.start() as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("setting", "state", "remedy"),
+    [("maxmemory", "is full", "raise its maxmemory"),
+     ("min-replicas-to-write", "has fewer replicas", "bring its replicas back")],
+)  # fmt: skip
+def test_workers_that_cannot_report(
+    own_server: LocalServer, tmp_path: Path, setting: str, state: str, remedy: str
+) -> None:
+    """Silent or forgotten, they are not called missing while the server takes no writes."""
+    with installed(own_server, tmp_path, (FLOWS,)) as installation:
+        shell, redis = Shell(installation), installation.redis
+        job_id = shell.submit("numbers", "--idempotency-key", "once")
+        job = JobState(job_id, installation.engine)
+        before = redis.config_get(setting)[setting]
+        for ages in ([40, 4], [40], []):
+            redis.delete(installation.key("workers"))
+            for age in ages:
+                shell.report_worker(f"w{age}@host", age=age, queues=["other"])
+            redis.config_set(setting, 1)
+            try:
+                found = shell.findings()
+                run = ("run", f"{FLOWS}:numbers", "--idempotency-key", "once", "--timeout", "0.05")
+                remark = shell.run(*run, code=1).stderr.splitlines()[0]
+                with pytest.raises(TimeoutError) as late:
+                    job.wait(0.05)
+            finally:
+                redis.config_set(setting, before)
+            assert not {"worker", "queue", "maintenance"} & set(found)
+            (finding,) = found["workers"]
+            assert (finding["level"], remedy in finding["fix"]) == ("warn", True)
+            told = f"workers cannot report while the server takes no writes: it {state}"
+            assert finding["text"].startswith(told)
+            assert "start" not in finding["text"] + finding["fix"] + str(late.value)
+            assert told in str(late.value)
+            assert remedy in str(late.value)
+            assert ("no worker is there" in remark, told in remark) == (False, 4 not in ages)
+        assert "no worker is there" in shell.findings(code=1)["workers"][0]["text"]
 
 
 def test_report_of_a_newer_worker(idle: Shell) -> None:
