@@ -7,10 +7,21 @@ from typing import Any
 from flowforge.codec import unpack_record
 from flowforge.errors import ChildJobError
 from flowforge.store.reader import Reader
-from flowforge.store.reading import reading, typed
+from flowforge.store.reading import reading, typed, whole
 
 #: Characters of a failure that travel up to the jobs which wait for the failed one.
 ROOT_LIMIT = 1_500
+
+#: What an error may tell beside its type and message. ``root``: see ``ChildJobError``.
+_PARTS: dict[str, tuple[type, ...]] = {
+    "traceback": (str,),
+    "at": (str, type(None)),
+    "routine_id": (str,),
+    "slot": (str,),
+    "invocation": (int, str),
+    "attempt": (int,),
+    "root": (list,),
+}
 
 
 def told_reason(reader: Reader, job_id: str) -> str:
@@ -57,16 +68,27 @@ def _read_error(reader: Reader, job_id: str, raw: bytes) -> dict[str, Any]:
     code, _, rest = raw.partition(b" ")
     if code in (b"quarantined", b"undefined"):
         count, tag = rest.decode().split(" ")
-        return _coded_error(reader, job_id, code.decode(), int(count), tag)
+        return _coded_error(reader, job_id, code.decode(), whole(count), tag)
     if code == b"missing":
-        return {"type": "CorruptRecordError", "message": _missing(int(rest))}
+        return {"type": "CorruptRecordError", "message": _missing(whole(rest))}
     if code in (b"unfilled", b"late"):
         count, _, field = rest.decode().partition(" ")
-        return _join_error(reader, job_id, code.decode(), int(count), field)
-    found: dict[str, Any] = typed(unpack_record(raw, f"the error of job {job_id}", 1)[0], dict)
-    for name in ("type", "message"):
-        typed(found[name], str)
-    return found
+        return _join_error(reader, job_id, code.decode(), whole(count), field)
+    (record,) = unpack_record(raw, f"the error of job {job_id}", 1)
+    return _checked(typed(record, dict))
+
+
+def _checked(error: dict[str, Any]) -> dict[str, Any]:
+    """The error, when all that its readers use of it is of its type."""
+    for name in ("type", "message", *(("routine_id",) if "slot" in error else ())):
+        typed(error[name], str)
+    for name, kinds in _PARTS.items():
+        if name in error:
+            typed(error[name], *kinds)
+    if "root" in error:
+        root_id, reason = error["root"]
+        error["root"] = [typed(root_id, str), typed(reason, str)]
+    return error
 
 
 def _missing(count: int) -> str:
@@ -93,7 +115,7 @@ def _coded_error(reader: Reader, job_id: str, code: str, count: int, tag: str) -
     if code == "undefined":
         message = f"the definition of the job is gone from the server, so {tag} cannot run"
         return {"type": "CorruptRecordError", "message": message, "invocation": tag}
-    number, index = (int(part) for part in tag.split(".")[:2])
+    number, index = (whole(part) for part in tag.split(".")[:2])
     routine_id = reader.definition(job_id).routines[index].id
     message = (
         f"routine {routine_id!r} was quarantined: {count} workers were lost while they ran "

@@ -27,7 +27,8 @@ from flowforge.errors import (
 from flowforge.failures import child_error, read_error, told_reason
 from flowforge.jsonable import from_jsonable, to_jsonable
 from flowforge.shown import shown
-from flowforge.store.reader import COUNTERS, STATUSES, HistoryEntry, OpenJoin, moment
+from flowforge.store.reader import ENGINE_KEPT, STATUSES, HistoryEntry, OpenJoin
+from flowforge.store.reading import moment, reading
 from flowforge.store.work_left import WORK, work_left
 
 #: How a routine can stand within a job.
@@ -35,14 +36,6 @@ ROUTINE_STATUSES = ("pending", "running", "completed", "failed", "error_continue
 
 #: Version of the serialized snapshot.
 SNAPSHOT_VERSION = 1
-
-#: Parts of a routine's state that the engine itself keeps.
-_ENGINE_KEYS = frozenset(
-    {
-        *COUNTERS, "running", "stats", "started_at", "ended_at", "total_seconds",
-        "latest_seconds", "last_error",
-    }
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -146,13 +139,11 @@ class JobState:
 
     @property
     def created_at(self) -> datetime:
-        (raw,) = self._engine.reader.fields(self.job_id, "created")
-        return moment(raw or 0)
+        return self._moment("created")
 
     @property
     def updated_at(self) -> datetime:
-        (raw,) = self._engine.reader.fields(self.job_id, "updated")
-        return moment(raw or 0)
+        return self._moment("updated")
 
     @property
     def counts(self) -> dict[str, int]:
@@ -163,7 +154,8 @@ class JobState:
         handlers that still run, whose commits are refused.
         """
         values = self._engine.reader.fields(self.job_id, "status", *WORK)
-        return work_left(dict(zip(("status", *WORK), values, strict=True)))
+        with reading(f"the row of job {self.job_id}"):
+            return work_left(dict(zip(("status", *WORK), values, strict=True)))
 
     @property
     def pause_points(self) -> list[dict[str, Any]]:
@@ -239,7 +231,7 @@ class JobState:
         """
         where = f"state of {routine_id!r}"
         _check_data(where, data)
-        refused = sorted(_ENGINE_KEYS & set(data))
+        refused = sorted(ENGINE_KEPT & set(data))
         if refused:
             raise InvalidValueError(
                 f"{where}: {', '.join(refused)} is kept by the engine itself; choose another name"
@@ -333,7 +325,13 @@ class JobState:
 
     def _text(self, field: str) -> str | None:
         (raw,) = self._engine.reader.fields(self.job_id, field)
-        return None if raw is None else raw.decode()
+        with reading(f"the row of job {self.job_id}"):
+            return None if raw is None else raw.decode()
+
+    def _moment(self, field: str) -> datetime:
+        (raw,) = self._engine.reader.fields(self.job_id, field)
+        with reading(f"the row of job {self.job_id}"):
+            return moment(raw or 0)
 
     def _check_routine(self, routine_id: str) -> None:
         self._engine.reader.definition(self.job_id).index(routine_id)

@@ -10,6 +10,7 @@ from flowforge.codec import unpack_record
 from flowforge.errors import FlowForgeError
 from flowforge.store.outage import Outage
 from flowforge.store.reader import Reader
+from flowforge.store.reading import reading, whole
 from flowforge.store.store import Store
 from flowforge.worker.duties.presence import STALE
 
@@ -42,8 +43,9 @@ def _unserved(engine: Asked, job_id: str) -> str:
     store = engine.store
     try:
         (queued,) = engine.reader.fields(job_id, "queued")
-        waiting = _queues(engine, job_id) if int(queued or 0) else set()
-        missing = sorted(waiting - _served(store)) if waiting else []
+        with reading(f"the work of job {job_id}"):
+            waiting = _queues(engine, job_id) if whole(queued or 0) else set()
+            missing = sorted(waiting - _served(store)) if waiting else []
         outage = engine.outage() if missing else None
     except FlowForgeError:
         # The timeout itself is what has to be told.
@@ -64,7 +66,7 @@ def _queues(engine: Asked, job_id: str) -> set[str]:
     key = engine.store.keys.of("invocations", job_id)
     _, pairs = engine.store.link.call("HSCAN", key, 0, "COUNT", _SAMPLE)
     routines = engine.reader.definition(job_id).routines
-    found = {int(tag.split(b".")[1]) for tag in pairs[::2]}
+    found = {whole(tag.split(b".")[1]) for tag in pairs[::2]}
     default = engine.app.conf.task_default_queue
     return {routines[index].queue or default for index in found}
 

@@ -12,7 +12,8 @@ from flowforge.errors import StoreUnavailableError
 from flowforge.held_up import check_may_wait, check_timeout
 from flowforge.store.link import explained, raise_explained
 from flowforge.store.outage import is_final, is_outage
-from flowforge.store.reader import ENDED
+from flowforge.store.reader import ENDED, status_of
+from flowforge.store.reading import reading, whole
 from flowforge.unserved import Asked, overdue
 
 logger = logging.getLogger("flowforge.engine")
@@ -70,8 +71,9 @@ def _wait_on_channel(server: Server, job_id: str, deadline: float | None, outage
 
 def _settled(server: Server, job_id: str) -> str | None:
     raw_status, running = server.reader.fields(job_id, "status", "running")
-    status = "" if raw_status is None else raw_status.decode()
-    at_rest = status == "paused" and int(running or 0) == 0
+    status = status_of(raw_status or b"", job_id)
+    with reading(f"the row of job {job_id}"):
+        at_rest = status == "paused" and whole(running or 0) == 0
     return status if status in ENDED or at_rest else None
 
 

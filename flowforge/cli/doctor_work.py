@@ -11,7 +11,7 @@ from flowforge.engine import Engine
 from flowforge.errors import CommandRefusedError, CorruptRecordError
 from flowforge.store.dead_letters import DeadLetters
 from flowforge.store.reader import Fields
-from flowforge.store.reading import reading
+from flowforge.store.reading import reading, whole
 from flowforge.worker.installation import DEFAULTS
 from flowforge.worker.maintenance import FOLLOW, LEAD
 
@@ -77,10 +77,10 @@ def _row(job_id: str, values: Fields) -> _Row:
         raise values
     status, updated, parent, *counters = values
     with reading(f"the row of job {job_id}"):
-        numbers = [int(number or 0) for number in counters]
+        numbers = [whole(number or 0) for number in counters]
         known = (status or b"").decode()
         named = dict(zip(_COUNTERS, numbers, strict=True))
-        return _Row(job_id, known.encode(), int(updated or 0), parent, named)
+        return _Row(job_id, known.encode(), whole(updated or 0), parent, named)
 
 
 def _miscounted_jobs(rows: Sequence[_Row]) -> Iterator[Finding]:

@@ -39,9 +39,9 @@ class Worker:
             return cls(
                 name,
                 age,
-                int(facts.get("pid", 0)),
-                str(facts.get("pool", "?")),
-                int(facts.get("concurrency") or 0),
+                typed(facts.get("pid", 0), int),
+                typed(facts.get("pool", "?"), str),
+                typed(facts.get("concurrency") or 0, int),
                 _names(facts, "queues"),
                 _names(facts, "routines"),
             )

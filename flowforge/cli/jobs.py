@@ -182,7 +182,7 @@ def _entry_line(entry: HistoryEntry) -> str:
 
 def _details(details: dict[str, Any]) -> Iterator[str]:
     details = dict(details)
-    if "attempt" in details:
+    if isinstance(details.get("emitted"), dict):  # of an attempt
         yield f"attempt {details.pop('attempt')}"
         yield duration(details.pop("seconds"))
         yield one_line(f"on {details.pop('worker')}")

@@ -11,8 +11,8 @@ from rich.text import Text
 from flowforge.cli.render import compact, duration, make_table, status_text
 from flowforge.engine import Engine
 from flowforge.job_state import JobState
-from flowforge.store.reader import COUNTERS, moment, status_of
-from flowforge.store.reading import reading
+from flowforge.store.reader import COUNTERS, status_of
+from flowforge.store.reading import moment, reading, whole
 from flowforge.store.work_left import WORK, work_left
 
 #: Counters of a routine's attempts that took time.
@@ -41,18 +41,18 @@ def _rest(job_id: str, row: dict[str, bytes]) -> dict[str, Any]:
     with reading(f"the row of job {job_id}"):
         return {
             "entry": row["entry"].decode(),
-            "priority": int(row["priority"]),
+            "priority": whole(row["priority"]),
             "started_at": _moment(row, "started"),
             "ended_at": _moment(row, "ended"),
             "limits": {
-                "max_in_flight": int(row["window"]),
-                "history_limit": int(row["history_limit"]),
-                "output_limit": int(row["output_limit"]),
-                "retention_seconds": int(row["keep"]) / 1000,
+                "max_in_flight": whole(row["window"]),
+                "history_limit": whole(row["history_limit"]),
+                "output_limit": whole(row["output_limit"]),
+                "retention_seconds": whole(row["keep"]) / 1000,
             },
             "definition": row["def"].decode(),
             "parent_job_id": row["parent"].decode().partition("/")[0] if "parent" in row else None,
-            "output_count": int(row.get("output_count", 0)),
+            "output_count": whole(row.get("output_count", 0)),
         }
 
 

@@ -9,8 +9,7 @@ from redis.exceptions import ConnectionError
 
 from flowforge.codec import pack_record, unpack_record
 from flowforge.errors import DeadLetterError, RecordError, StoreUnavailableError
-from flowforge.store.reader import moment
-from flowforge.store.reading import reading, typed
+from flowforge.store.reading import moment, reading, typed, whole
 from flowforge.store.store import Store
 
 #: Bytes of a message that are kept, and how many messages; the oldest are dropped first. A message
@@ -118,7 +117,7 @@ def _letter(raw: bytes, score: bytes | int) -> DeadLetter:
         first, at, record = raw.split(b" ", 2)
         queue, reason, item, size = unpack_record(record, what, 4)
         texts = typed(queue, str), typed(reason, str)
-        return DeadLetter(int(first), moment(at), *texts, typed(item, bytes), typed(size, int))
+        return DeadLetter(whole(first), moment(at), *texts, typed(item, bytes), typed(size, int))
 
 
 def _missing(number: int) -> DeadLetterError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from flowforge.codec import read_invocation, unpack_record, unpackb
@@ -12,7 +12,7 @@ from flowforge.errors import CommandRefusedError, CorruptRecordError, JobNotFoun
 from flowforge.model.definition import Definition
 from flowforge.model.slot import CHILD_SLOT, CHILD_SLOT_INDEX
 from flowforge.shown import shown
-from flowforge.store.reading import reading, typed
+from flowforge.store.reading import LAST_TIME, moment, reading, typed, whole
 from flowforge.store.store import Store
 
 #: Every job status, in the order of a job's life.
@@ -25,11 +25,16 @@ _CLOSED = (
 )  # fmt: skip
 COUNTERS = ("started", *_CLOSED)
 
+#: Parts of a routine's state that the engine itself keeps; beside them stands what users give.
+ENGINE_KEPT = frozenset(
+    {
+        *COUNTERS, "running", "stats", "started_at", "ended_at", "total_seconds",
+        "latest_seconds", "last_error",
+    }
+)  # fmt: skip
+
 #: Entries of the history among which an invocation is looked for.
 _LATEST = 1000
-
-#: Milliseconds of the end of the year 9998: a forged time beyond it must not spoil a whole list.
-_LAST_TIME = 253_370_764_799_999
 
 #: Definitions kept by one reader.
 _CACHED = 256
@@ -194,7 +199,7 @@ class Reader:
         reply = self._link.call("HGETALL", self._keys.of("joins", job_id))
         with reading(f"the open joins of job {job_id}"):
             return [
-                replace(self.join_of(job_id, field.decode()), items=int(state.split(b" ")[1]))
+                replace(self.join_of(job_id, field.decode()), items=whole(state.split(b" ")[1]))
                 for field, state in zip(reply[::2], reply[1::2], strict=True)
             ]
 
@@ -203,7 +208,7 @@ class Reader:
         place, _, key = field.partition("/")
         definition = self.definition(job_id)
         with reading(f"the join {place!r} of job {job_id}"):
-            routine, slot = (int(part) for part in place.split("."))
+            routine, slot = (whole(part) for part in place.split("."))
             name = definition.slot_names(routine)[slot]
             join = definition.join(routine, slot)
             if join is not None and join.key in definition.secret(routine, slot):
@@ -258,14 +263,7 @@ def status_of(raw: bytes, job_id: str) -> str:
 
 def _within_time(score: bytes) -> int:
     """The milliseconds of an index, at most those of the last year that a datetime has."""
-    return int(min(max(float(score), 0.0), _LAST_TIME))
-
-
-def moment(milliseconds: bytes | int) -> datetime:
-    """An aware datetime (UTC) of a time in the store; CorruptRecordError for none."""
-    if not 0 <= int(milliseconds) <= _LAST_TIME:
-        raise CorruptRecordError(f"{int(milliseconds)} is no time")
-    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+    return int(min(max(float(score), 0.0), LAST_TIME))
 
 
 def _states(
@@ -287,8 +285,8 @@ def _states(
         routine_id, _, name = key.decode().partition("\x00")
         found = unpackb(value)
         kept = states.setdefault(routine_id, {})
-        # What the engine counts is never given by a user; a status is.
-        if name not in kept or name == "status":
+        # What the engine keeps is never given by a user; a status is.
+        if name not in ENGINE_KEPT:
             kept[name] = typed(found, str) if name == "status" else found
     return states
 
@@ -299,15 +297,15 @@ def _counted(counters: dict[bytes, bytes], prefix: str) -> dict[str, Any]:
 
     if get("started") is None:
         return {}
-    state: dict[str, Any] = {name: int(get(name) or 0) for name in COUNTERS}
+    state: dict[str, Any] = {name: whole(get(name) or 0) for name in COUNTERS}
     running = state["started"] - sum(state[name] for name in _CLOSED)
     began, ended = get("began"), get("ended")
     state["running"] = running
     state["status"] = _routine_status(state, (get("status") or b"pending").decode())
     state["started_at"] = moment(began) if began else None
     state["ended_at"] = moment(ended) if ended else None
-    state["total_seconds"] = int(get("micros") or 0) / 1e6
-    state["latest_seconds"] = int(get("latest") or 0) / 1e6
+    state["total_seconds"] = whole(get("micros") or 0) / 1e6
+    state["latest_seconds"] = whole(get("latest") or 0) / 1e6
     return state
 
 
@@ -366,7 +364,7 @@ def _entry(raw: list[Any], definition: Definition, job_id: str) -> HistoryEntry:
 def _place(tag: str, definition: Definition) -> tuple[int | None, str | None, str | None]:
     if not tag:
         return None, None, None
-    number, routine, slot = (int(part) for part in tag.split(".")[:3])
+    number, routine, slot = (whole(part) for part in tag.split(".")[:3])
     name = CHILD_SLOT if slot == CHILD_SLOT_INDEX else definition.slot_names(routine)[slot]
     return number, definition.routines[routine].id, name
 
@@ -381,7 +379,8 @@ def _details(kind: str, packed: bytes, what: str) -> dict[str, Any]:
         return {"reason": typed(reason, str), "checkpoint": checkpoint}
     if kind in ("cancelled", "given_back"):
         (about,) = unpack_record(packed, what, 1)
-        return about if isinstance(about, dict) else {"reason": about}
+        told: dict[Any, Any] = about if isinstance(about, dict) else {"reason": about}
+        return {typed(name, str): typed(text, str) for name, text in told.items()}
     if kind == "recorded":
         routine_id, event, data = unpack_record(packed, what, 3)
         return {"routine_id": typed(routine_id, str), "event": event, "data": data}

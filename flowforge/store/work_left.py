@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from flowforge.store.reading import whole
+
 #: Counters of a job's row: where its invocations are.
 WORK = ("queued", "running", "waiting", "timers", "staged")
 
@@ -14,7 +16,7 @@ def work_left(row: Mapping[str, bytes | None]) -> dict[str, int]:
     Of a failed job all that is queued waits for its retry: it is parked when it is popped. Of a
     cancelled one only handlers that still run are left: messages are dropped when they are popped.
     """
-    counts = {name: int(row.get(name) or 0) for name in WORK}
+    counts = {name: whole(row.get(name) or 0) for name in WORK}
     if row["status"] == b"failed":
         counts["waiting"] += counts["queued"]
         counts["queued"] = 0

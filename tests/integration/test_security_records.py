@@ -17,7 +17,8 @@ from flowforge import JobState
 from flowforge.cli.main import cli
 from flowforge.codec import MAX_DEPTH, pack_record, packb
 from flowforge.current_engine import set_engine
-from flowforge.errors import CorruptRecordError
+from flowforge.errors import CorruptRecordError, JobFailedError
+from flowforge.failures import child_error
 from flowforge.server import LocalServer
 from flowforge.store.dead_letters import DeadLetters
 from tests.integration.flows import One, single
@@ -28,6 +29,10 @@ EVIL = "\x1b]0;PWNED\x07\x1b[2J\r\nerror: forged [red]x[/red] \u202e"
 
 #: Bytes of a later time than any datetime has.
 LATE = b"99999999999999999"
+
+#: More digits than Python prints; FlowForge's own codec packs it, so whoever may submit can.
+HUGE = 10**5000
+DIGITS = "9" * 4_200
 
 
 @dataclass
@@ -104,6 +109,14 @@ ROW: dict[str, Forgery] = {
     )
 }  # fmt: skip
 
+ROW |= {
+    f"the digits of {name} in a row": lambda t, name=name: t.row(**{name: DIGITS})  # type: ignore[misc]
+    for name in (
+        "created", "ended", "updated", "started", "queued", "running", "priority", "window", "keep",
+        "output_count", "history_limit",
+    )
+}  # fmt: skip
+
 HISTORY: dict[str, Forgery] = {
     "a kind": lambda t: t.history(k=EVIL),
     "a place": lambda t: t.history(t=EVIL),
@@ -111,6 +124,9 @@ HISTORY: dict[str, Forgery] = {
     "a worker": lambda t: t.history(p=record(EVIL, 1, 0, {}, None, None)),
     "a worker that is a number": lambda t: t.history(p=record(5, 1, 0, {}, None, None)),
     "an attempt": lambda t: t.history(p=record("w", EVIL, 0, {}, None, None)),
+    "a huge attempt": lambda t: t.history(p=record("w", HUGE, 0, {}, None, None)),
+    "a huge length": lambda t: t.history(p=record("w", 1, HUGE, {}, None, None)),
+    "a huge number of emissions": lambda t: t.history(p=record("w", 1, 0, {"e": HUGE}, None, None)),
     "a time": lambda t: t.history(p=record("w", 1, EVIL, {}, None, None)),
     "emissions": lambda t: t.history(p=record("w", 1, 0, EVIL, None, None)),
     "the name of an event": lambda t: t.history(p=record("w", 1, 0, {EVIL: 1}, None, None)),
@@ -119,6 +135,12 @@ HISTORY: dict[str, Forgery] = {
     "params": lambda t: t.history(p=record("w", 1, 0, {}, b"junk", None)),
     "a pause": lambda t: t.history(k="paused", p=record(EVIL, True, {EVIL: EVIL})),
     "a cancel": lambda t: t.history(k="cancelled", p=record({EVIL: EVIL, "error": EVIL})),
+    "a cancel with an attempt": lambda t: t.history(k="cancelled", p=record({"attempt": HUGE})),
+    "a return with emissions": lambda t: t.history(k="given_back", p=record({"emitted": "x"})),
+    "a huge reason": lambda t: t.history(k="cancelled", p=record(HUGE)),
+    "a huge int that was recorded": lambda t: t.history(
+        k="recorded", p=record("it", HUGE, {"n": HUGE})
+    ),
     "what was recorded": lambda t: t.history(k="recorded", p=record(EVIL, EVIL, EVIL)),
     "an entry without fields": lambda t: t.redis.xadd(t.key("history"), {"x": "y"}),
     "a record of another length": lambda t: t.history(p=record(1)),
@@ -134,8 +156,21 @@ HELD: dict[str, Forgery] = {
     "a status that was given": lambda t: t.hash("routine_data", "it\x00status", packb(EVIL)),
     "a status that is a list": lambda t: t.hash("routine_data", "it\x00status", packb([1])),
     "a counter that was given": lambda t: t.hash("routine_data", "it\x00completed", packb(EVIL)),
+    "a huge stat": lambda t: t.hash("stats", "v0.x", packb(HUGE)),
+    "digits of a stat": lambda t: t.hash("stats", "n0.x", DIGITS * 2),
+    "digits of a counter": lambda t: t.hash("routines", "0.completed", DIGITS),
+    "digits of a time": lambda t: t.hash("routines", "0.micros", DIGITS),
+    "huge data": lambda t: t.hash("routine_data", "it\x00x", packb(HUGE)),
+    "a huge counter that was given": lambda t: (
+        t.redis.delete(t.key("routines")),
+        t.hash("routine_data", "it\x00completed", packb(HUGE)),
+    ),
     "data of no routine": lambda t: t.hash("routine_data", EVIL + "\x00x", packb(1)),
     "an output": lambda t: t.push("outputs", record(1, EVIL, EVIL, {EVIL: EVIL})),
+    "an output of a huge int": lambda t: t.push("outputs", record(HUGE, "it", "e", {"n": HUGE})),
+    "huge params of an output": lambda t: t.push("outputs", record(1, "it", "e", {"n": HUGE})),
+    "a huge checkpoint": lambda t: t.push("pauses", b"5 " + record("", True, HUGE)),
+    "digits of an open join": lambda t: t.hash("joins", "0.0/x", f"5 {DIGITS}"),
     "an output of numbers": lambda t: t.push("outputs", record(1, 5, 5, 5)),
     "an output that is no record": lambda t: t.push("outputs", b"junk"),
     "a pause point": lambda t: t.push("pauses", b"5 " + record(EVIL, True, {EVIL: EVIL})),
@@ -154,6 +189,19 @@ ERRORS: dict[str, bytes] = {
     "no object": record(5),
     "types": record({"type": 5, "message": 5, "traceback": 5}),
     "nothing": record({"traceback": None}),
+    "a huge attempt": record({"type": "x", "message": "y", "attempt": HUGE}),
+    "a huge invocation": record({"type": "x", "message": "y", "invocation": HUGE}),
+    "a huge traceback": record({"type": "x", "message": "y", "traceback": HUGE}),
+    "a slot without its routine": record({"type": "x", "message": "y", "slot": "s"}),
+    "a routine that is a number": record(
+        {"type": "x", "message": "y", "slot": "s", "routine_id": HUGE}
+    ),
+    "a place": record({"type": "x", "message": "y", "at": [HUGE]}),
+    "a root that is a number": record({"type": "x", "message": "y", "root": 5}),
+    "a root that is text": record({"type": "x", "message": "y", "root": "x"}),
+    "half a root": record({"type": "x", "message": "y", "root": ["j"]}),
+    "a huge root": record({"type": "x", "message": "y", "root": [HUGE, "y"]}),
+    "a code with digits": b"missing " + DIGITS.encode(),
     "a code": b"quarantined x y",
     "half a code": b"quarantined",
     "a join": b"unfilled 5 x",
@@ -184,6 +232,8 @@ LISTS: dict[str, Forgery] = {
     "a letter's number": lambda t: t.letter(b"x 5 " + record("q", "r", b"i", 1)),
     "a letter's record": lambda t: t.letter(b"5 5 junk"),
     "a letter's types": lambda t: t.letter(b"5 5 " + record(5, 5, "text", "x")),
+    "a letter's huge size": lambda t: t.letter(b"5 5 " + record("q", "r", b"i", HUGE)),
+    "digits of a letter": lambda t: t.letter(DIGITS.encode() + b" 5 " + record("q", "r", b"i", 1)),
     "a letter's time": lambda t: t.letter(b"5 " + LATE + b" " + record("q", "r", b"i", 1)),
     "a worker's types": lambda t: t.worker(
         record(2**40, {"pid": EVIL, "pool": EVIL, "concurrency": EVIL, "queues": [EVIL]})
@@ -192,6 +242,10 @@ LISTS: dict[str, Forgery] = {
         record(2**40, {"pid": 1, "pool": EVIL, "queues": [EVIL], "routines": [EVIL]})
     ),
     "a worker's time": lambda t: t.worker(record(EVIL, {})),
+    "a worker's huge time": lambda t: t.worker(record(HUGE, {})),
+    "a worker's huge process": lambda t: t.worker(record(2**40, {"pid": HUGE})),
+    "a worker's huge pool": lambda t: t.worker(record(2**40, {"pid": 1, "pool": HUGE})),
+    "a worker's huge concurrency": lambda t: t.worker(record(2**40, {"concurrency": HUGE})),
     "a worker's facts": lambda t: t.worker(record(2**40, [1])),
     "a worker's queues": lambda t: t.worker(record(2**40, {"queues": 5})),
     "a worker's list of queues": lambda t: t.worker(record(2**40, {"queues": [[1]]})),
@@ -274,6 +328,52 @@ def test_details_of_a_damaged_job_are_an_error(target: Target) -> None:
             CorruptRecordError, match=f"{what} .*(cannot be read|not a readable record)"
         ):
             read()
+
+
+@pytest.mark.parametrize("name", ["created_at", "updated_at", "counts", "flow_id", "reason"])
+def test_a_damaged_row_is_an_error(target: Target, name: str) -> None:
+    """Whatever is asked of it."""
+    text = b"\xff"
+    target.row(created=EVIL, updated=DIGITS, queued="x", flow=text, reason=text)
+    with pytest.raises(CorruptRecordError, match=f"the row of job {target.job_id} cannot be read"):
+        getattr(JobState.get(target.job_id), name)
+
+
+@pytest.mark.attack(what="A job's error of other types than a worker writes")
+@pytest.mark.parametrize("name", ERRORS)
+def test_a_forged_error_is_told_or_corrupt(target: Target, name: str) -> None:
+    """Whoever waits for the job, and the job above it, get an exception of FlowForge's."""
+    target.row(status="failed", error=ERRORS[name])
+    reader = target.installation.engine.reader
+    with pytest.raises((JobFailedError, CorruptRecordError)):
+        JobState.get(target.job_id).result(LIMIT)
+    try:
+        told = child_error(reader, target.job_id, "failed")
+    except CorruptRecordError:
+        return
+    assert told.root is not None
+    assert [type(part) for part in told.root] == [str, str]
+
+
+@pytest.mark.attack(what="An unknown status of a job that somebody waits for")
+def test_who_waits_hears_of_a_status_that_is_none(target: Target) -> None:
+    """At once, with and without a timeout."""
+    job = JobState.get(target.job_id)
+    for fields in ({"status": "junk"}, {"status": b"\xff"}, {"status": "paused", "running": "x"}):
+        target.row(**fields)
+        for timeout in (None, LIMIT):
+            with pytest.raises(CorruptRecordError, match=target.job_id):
+                job.wait(timeout)
+
+
+@pytest.mark.attack(what="Forged reports of workers, for whoever waits for a job")
+def test_who_waits_is_told_of_the_timeout_whatever_the_workers_report(target: Target) -> None:
+    """Who serves the queues is only an addition."""
+    target.row(status="running", queued=1)
+    target.worker(record(2**40, [1]))
+    target.redis.hset(target.key("invocations"), "junk", 1)
+    with pytest.raises(TimeoutError, match="still running"):
+        JobState.get(target.job_id).wait(0.01)
 
 
 @pytest.mark.attack(what="Params nested as deep as they may be")
