@@ -30,8 +30,11 @@ _FITTED = 500
 #: Blanks between two columns.
 _GAP = "  "
 
-#: What a terminal might obey: C0 and C1 controls but tab and newline, and what turns text around.
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+#: What a terminal might obey: C0 and C1 controls but tab and newline, line separators, and the
+#: marks that turn text around, annotate it or are not seen.
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufeff\ufff9-\ufffb]"
+)
 
 #: What begins another line or column.
 _BREAKS = re.compile("[\t\n]+")

@@ -70,6 +70,21 @@ def test_control_characters_are_shown() -> None:
     assert clean("a\x1b[31mb\x9b\u202ec\td\n") == "a\\x1b[31mb\\x9b\\x202ec\td\n"
 
 
+@pytest.mark.parametrize(
+    "mark",
+    [
+        *"\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
+        *"\u2028\u2029\ufeff\ufff9\ufffa\ufffb",
+    ],
+    ids=ascii,
+)
+def test_no_mark_that_is_not_seen_changes_what_is_read(mark: str) -> None:
+    """Every one that Unicode calls bidirectional, and those that part or hide text."""
+    shown = clean(f"a{mark}b")
+    assert shown.isascii()
+    assert shown == f"a\\x{ord(mark):02x}b"
+
+
 ROWS = [["a", "1"], ["語", "23"], ["x\n\x1b[2Jy", "4"]]
 
 
