@@ -75,8 +75,8 @@ def _examine(session: Session) -> Iterator[Finding]:
             yield from examine_server(engine)
             yield from _examine_jobs(engine)
         except (FlowForgeError, redis.RedisError) as error:
-            fix = "start the server, or correct its URL, or the rights of its user"
-            yield Finding("fail", "server", str(error), fix)
+            # Its text says what to do.
+            yield Finding("fail", "server", str(error))
 
 
 def _examine_jobs(engine: Engine) -> Iterator[Finding]:

@@ -34,6 +34,9 @@ from flowforge.store.reader import STATUSES, HistoryEntry
 #: Jobs that cannot be read, as far as they are named.
 _TOLD = 10
 
+#: Columns of the longest kind of a history's entry, ``error_continued``.
+_KIND = 15
+
 #: Jobs that one look fetches when most of them may be filtered out.
 _PAGE = 200
 
@@ -167,16 +170,16 @@ def history(session: Session, job_id: str, routine: str | None, limit: int, as_j
     for entry in entries:
         if (today := local_time(entry.at, "%Y-%m-%d")) != day:
             say(day := today)
-        say(_entry_line(entry))
+        say(entry_line(entry))
 
 
-def _entry_line(entry: HistoryEntry) -> str:
+def entry_line(entry: HistoryEntry) -> str:
     """Time, kind, place and what else is known, in an order that lines up."""
     place = ""
     if entry.routine_id is not None:
         place = f"{entry.routine_id}.{entry.slot} #{entry.invocation}"
     at = local_time(entry.at, f"%H:%M:%S.{entry.at.microsecond // 1000:03d}")
-    words = [at, f"{one_line(entry.kind):<10}", f"{one_line(place):<24}"]
+    words = [at, f"{one_line(entry.kind):<{_KIND}}", f"{one_line(place):<24}"]
     return "  ".join([*words, *_details(entry.details)]).rstrip()
 
 

@@ -13,6 +13,22 @@ from flowforge.cli.session import Session, pass_session
 TARGET = "flowforge.app"
 
 
+_HELP = f"""\
+Usage: flowforge [--redis-url URL] [--prefix TEXT] worker [OPTIONS] [-- SETTING=VALUE...]
+
+  Start a worker for your flows. It is `celery -A {TARGET} worker` and takes the options of
+  Celery's worker, which follow below.
+
+  FLOWFORGE_REDIS_URL  address of the server; --redis-url before `worker` as well
+  FLOWFORGE_IMPORTS    modules that define your routines, with commas between them
+
+  What Celery has no option for is given behind `--`, without the worker_ of its name.
+
+  $ FLOWFORGE_IMPORTS=orders flowforge worker --concurrency 4 --queues celery,gpu
+  $ flowforge worker --concurrency 4 -- worker.soft_shutdown_timeout=20
+"""
+
+
 class _VerbatimCommand(click.Command):
     """Hands all that follows its name on as it is, ``--`` too."""
 
@@ -32,6 +48,8 @@ def worker(session: Session, /, options: tuple[str, ...]) -> None:
 
     It is `celery -A flowforge.app worker`, and takes the same options.
     """
+    if "--help" in options:
+        click.echo(_HELP)
     if session.app is not None:
         raise click.UsageError(
             "below celery -A the app's own worker runs flows: celery -A APP worker"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -265,6 +266,24 @@ def test_server_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     listed = runner.invoke(cli, ["--redis-url", url, "jobs"])
     assert listed.exit_code == 1
     assert listed.stderr.startswith("error: the Redis server at 127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        (("//:", "//:wrong"), "refused the login .*; check user and password"),
+        (("/0", "/99"), "has no database 99 .*; correct the URL, or raise `databases`"),
+    ],
+    ids=["login", "database"],
+)
+def test_server_that_refuses(server: LocalServer, wrong: tuple[str, str], text: str) -> None:
+    """The one remedy is that of the error itself."""
+    url = server.url.replace(*wrong)
+    result = click.testing.CliRunner().invoke(cli, ["--redis-url", url, "doctor", "--json"])
+    assert result.exit_code == 1
+    finding = json.loads(result.stdout)["findings"][-1]
+    assert (finding["level"], finding["check"], finding["fix"]) == ("fail", "server", "")
+    assert re.search(text, finding["text"])
 
 
 def test_no_server_named() -> None:

@@ -38,6 +38,21 @@ def idle(server: LocalServer, tmp_path: Path) -> Iterator[Shell]:
         yield Shell(installation)
 
 
+def test_help_of_the_worker() -> None:
+    """What FlowForge adds comes before Celery's own options; no server is needed."""
+    command = [sys.executable, "-m", "flowforge.cli", "worker", "--help"]
+    program = start(command, clean_environment())
+    text, errors = program.communicate(timeout=60)
+    assert program.returncode == 0, errors
+    added, _, celerys = text.partition("Usage: python -m celery worker [OPTIONS]")
+    assert "--concurrency" in celerys
+    for told in (
+        "`celery -A flowforge.app worker`", "FLOWFORGE_REDIS_URL", "FLOWFORGE_IMPORTS",
+        "-- worker.soft_shutdown_timeout=20",
+    ):  # fmt: skip
+        assert told in added
+
+
 def test_embedded_run(tmp_path: Path) -> None:
     """Without a server a flow in a file runs inside the command, whatever the flow prints."""
     (tmp_path / "plain.py").write_text(
