@@ -245,8 +245,8 @@ class Store:
     def view(self, job_id: str, tag: str, token: str, most: int) -> tuple[int, list[bytes | None]]:
         """What a delivery to a merging slot is shown before itself, the same in every attempt.
 
-        The position of the first record (0: the lease is lost), and at most ``most`` records from
-        there on.
+        The position of the first record (0: the lease is lost or the job has ended), and at most
+        ``most`` records from there on.
         """
         first, *records = self.run("view", job_id, tag, token, most) or [0]
         return first, records

@@ -112,3 +112,12 @@ def test_a_view_without_its_lease_keeps_nothing(bench: Bench) -> None:
     before = bench.hash("merges", job)
     assert bench.store.view(job, tag(2), "t", 1000) == (0, [])
     assert bench.hash("merges", job) == before
+
+
+def test_a_view_of_an_ended_job_keeps_nothing(bench: Bench) -> None:
+    """What a handler of a cancelled job asks for would stay when all else has gone."""
+    job = deliver(bench, 2)
+    bench.start(job, tag(2), "t")
+    bench.store.cancel(job, "")
+    assert look(bench, job, 2) == (0, 0)
+    assert bench.hash("merges", job) == {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.contract.reference.ending import Ending
-from tests.contract.reference.jobs import Job
+from tests.contract.reference.jobs import ENDED, Job
 from tests.contract.reference.places import merging
 
 
@@ -13,7 +13,7 @@ class Merging(Ending):
     def view(self, job: Job, tag: str, token: str) -> tuple[int, list[bytes]]:
         """What a delivery to a merging slot is shown before itself: always the same."""
         lease = self.leases.get((job.id, tag))
-        if lease is None or lease.token != token:
+        if lease is None or lease.token != token or job.status in ENDED:
             return 0, []
         _, slot, position = merging(tag)
         base = min(job.base[slot], position - 1)
