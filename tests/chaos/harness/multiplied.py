@@ -20,15 +20,21 @@ VARIABLE = "FLOWFORGE_CHAOS_COPIES"
 #: Below the prefix: counts the messages that were pushed, with copies.
 COUNTER = "chaos-copies"
 
-#: Through this every script speaks to the server, and ``LPUSH`` is how it sends messages.
+#: With this line every script begins; it sends messages by ``LPUSH``, called or called protected.
 _CALL = "local call = redis.call"
 _COPYING = """
-local function call(command, ...)
-  if command ~= 'LPUSH' then return redis.call(command, ...) end
-  redis.call('INCRBY', ARGV[1] .. '%s', %d * (select('#', ...) - 1))
-  for i = 2, %d do redis.call(i %% 2 == 0 and 'RPUSH' or 'LPUSH', ...) end
-  return redis.call(command, ...)
+local server = redis
+local function copying(ask)
+  return function(command, ...)
+    if command ~= 'LPUSH' then return ask(command, ...) end
+    server.call('INCRBY', ARGV[1] .. '%s', %d * (select('#', ...) - 1))
+    for i = 2, %d do server.call(i %% 2 == 0 and 'RPUSH' or 'LPUSH', ...) end
+    return ask(command, ...)
+  end
 end
+local redis = setmetatable(
+  { call = copying(server.call), pcall = copying(server.pcall) }, { __index = server })
+local call = redis.call
 """
 
 
