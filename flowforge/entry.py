@@ -82,7 +82,7 @@ def checked_window(asked: object, otherwise: int) -> int:
         return otherwise
     if isinstance(asked, bool) or not isinstance(asked, int) or asked < 1:
         raise InvalidValueError(
-            f"max_in_flight must be a whole number of at least 1, not {asked!r}"
+            f"max_in_flight must be a whole number of at least 1, not {shown(asked)}"
         )
     return asked
 
@@ -93,7 +93,7 @@ def checked_priority(priority: object) -> int:
         return 0
     if isinstance(priority, bool) or not isinstance(priority, int) or not 0 <= priority <= 9:
         raise InvalidValueError(
-            f"priority must be a whole number from 0 (first) to 9, not {priority!r}"
+            f"priority must be a whole number from 0 (first) to 9, not {shown(priority)}"
         )
     return priority
 

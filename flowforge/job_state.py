@@ -297,7 +297,7 @@ class JobState:
             raise RecordError("this is no snapshot of a job: it has no job_id")
         if data.get("version", 0) > SNAPSHOT_VERSION:
             raise RecordError(
-                f"the snapshot has version {data['version']}, this process reads up to "
+                f"the snapshot has version {shown(data['version'])}, this process reads up to "
                 f"{SNAPSHOT_VERSION}: upgrade FlowForge here"
             )
         job = cls(data["job_id"])

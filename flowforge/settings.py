@@ -74,7 +74,7 @@ class Settings:
             if not 0 < getattr(self, name) <= LONGEST:
                 raise ConfigurationError(
                     f"{name} must be above 0 seconds and at most {LONGEST:g}, not "
-                    f"{getattr(self, name)}"
+                    f"{shown(getattr(self, name))}"
                 )
         for name in (
             "concurrency",
@@ -85,12 +85,14 @@ class Settings:
         ):
             if not 1 <= getattr(self, name) <= MOST:
                 raise ConfigurationError(
-                    f"{name} must be at least 1 and at most {MOST:g}, not {getattr(self, name)}"
+                    f"{name} must be at least 1 and at most {MOST:g}, not "
+                    f"{shown(getattr(self, name))}"
                 )
         for name in ("history_limit", "output_limit", "follow_on"):
             if not 0 <= getattr(self, name) <= MOST:
                 raise ConfigurationError(
-                    f"{name} must not be below 0 nor above {MOST:g}, not {getattr(self, name)}"
+                    f"{name} must not be below 0 nor above {MOST:g}, not "
+                    f"{shown(getattr(self, name))}"
                 )
         if not self.prefix or any(c in self.prefix for c in " /{}\n"):
             raise ConfigurationError(

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from flowforge.errors import CorruptRecordError, DefinitionError
 from flowforge.model.records import Record, read
+from flowforge.shown import shown
 
 #: Source routine, its event, target routine, its slot.
 Ends: TypeAlias = tuple[str, str, str, str]
@@ -91,18 +92,20 @@ def _checked(mapping: object, where: str) -> dict[str, str]:
     """Return a copy, so that no later change of the caller's mapping reaches a connection."""
     if not isinstance(mapping, Mapping):
         raise DefinitionError(
-            f"param_mapping of {where} must be a dict of event param to slot param, not {mapping!r}"
+            f"param_mapping of {where} must be a dict of event param to slot param, not "
+            f"{shown(mapping)}"
         )
     origin: dict[str, str] = {}
     for source, target in mapping.items():
         if not (isinstance(source, str) and isinstance(target, str) and source and target):
             raise DefinitionError(
-                f"param_mapping of {where} holds {source!r}: {target!r}; both must be param names"
+                f"param_mapping of {where} holds {shown(source)}: {shown(target)}; both must be "
+                "param names"
             )
         if target in origin:
             raise DefinitionError(
-                f"param_mapping of {where} sends both {origin[target]!r} and {source!r} to "
-                f"{target!r}; only one value can arrive under a name"
+                f"param_mapping of {where} sends both {origin[target]!r} and {shown(source)} to "
+                f"{shown(target)}; only one value can arrive under a name"
             )
         origin[target] = source
     return dict(mapping)

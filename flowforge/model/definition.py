@@ -15,6 +15,7 @@ from flowforge.model.join import Join
 from flowforge.model.names import listing
 from flowforge.model.records import Record, check_unique, read, read_list, read_optional
 from flowforge.model.slot import CALL_SLOT
+from flowforge.shown import shown
 
 #: Version of the record. A worker refuses newer ones instead of misreading them.
 DEFINITION_VERSION = 1
@@ -202,7 +203,7 @@ class Definition:
         version = read(data, "version", int, where)
         if version > DEFINITION_VERSION:
             raise NewerRecordError(
-                f"the definition has version {version}, this process reads up to "
+                f"the definition has version {shown(version)}, this process reads up to "
                 f"{DEFINITION_VERSION}: upgrade FlowForge here"
             )
         flow_id = read(data, "flow_id", str, where)

@@ -182,7 +182,7 @@ def _exceptions(classes: type[BaseException] | Iterable[type[BaseException]]) ->
     found = (classes,) if isinstance(classes, type) else tuple(classes)
     for cls in found:
         if not _is_exception(cls):
-            raise DefinitionError(f"retryable_exceptions: {cls!r} is no exception class")
+            raise DefinitionError(f"retryable_exceptions: {shown(cls)} is no exception class")
     return found
 
 

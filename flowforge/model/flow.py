@@ -194,12 +194,12 @@ class FlowGraph:
         target = self._known(target_routine_id, "target_routine_id")
         if source_event not in source.events:
             raise DefinitionError(
-                f"routine {source_routine_id!r} has no event {source_event!r}; it has: "
+                f"routine {source_routine_id!r} has no event {shown(source_event)}; it has: "
                 f"{listing(source.events)}"
             )
         if target_slot not in target.slots:
             raise DefinitionError(
-                f"routine {target_routine_id!r} has no slot {target_slot!r}; it has: "
+                f"routine {target_routine_id!r} has no slot {shown(target_slot)}; it has: "
                 f"{listing(target.slots)}"
             )
         connection = Connection(
@@ -220,7 +220,7 @@ class FlowGraph:
         routine = self._routines.get(routine_id)
         if routine is None:
             raise DefinitionError(
-                f"{what}: flow {self.flow_id!r} has no routine {routine_id!r}; it has: "
+                f"{what}: flow {self.flow_id!r} has no routine {shown(routine_id)}; it has: "
                 f"{listing(self._routines)}"
             )
         return routine
@@ -263,7 +263,7 @@ class FlowGraph:
         if len(slots) == 1:
             return next(iter(slots))
         raise DefinitionError(
-            f"routine {routine_id!r} cannot start a job: it has the slots {listing(slots)}. "
+            f"routine {shown(routine_id)} cannot start a job: it has the slots {listing(slots)}. "
             f"Override __call__, name one slot {TRIGGER!r}, or have only one"
         )
 

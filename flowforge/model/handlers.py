@@ -10,7 +10,7 @@ from flowforge.shown import shown
 
 def handler_name(routine: object, slot: str, handler: object) -> str:
     """Return the name under which the class has this handler; ValueError if it has not."""
-    where = f"handler of slot {slot!r} of {type(routine).__qualname__}"
+    where = f"handler of slot {shown(slot)} of {type(routine).__qualname__}"
     name = getattr(handler, "__name__", None)
     function = getattr(handler, "__func__", None)
     if function is None or getattr(handler, "__self__", None) is not routine:
@@ -46,5 +46,5 @@ def check_handler_exists(cls: type, slot: str, name: str) -> None:
     if not callable(getattr(cls, name, None)):
         raise DefinitionError(
             f"{cls.__module__}.{cls.__qualname__} has no method {name!r}, which the definition "
-            f"names as handler of slot {slot!r}: it was stored by another version of the class"
+            f"names as handler of slot {shown(slot)}: it was stored by another version of the class"
         )

@@ -50,7 +50,9 @@ class Join:
                 f"{shown(self.timeout)}"
             )
         if self.otherwise not in OTHERWISE:
-            raise DefinitionError(f"otherwise={self.otherwise!r} is unknown; known: fail, fire")
+            raise DefinitionError(
+                f"otherwise={shown(self.otherwise)} is unknown; known: fail, fire"
+            )
 
     @classmethod
     def all(cls, *, timeout: float | None = None, otherwise: str = "fail") -> Join:

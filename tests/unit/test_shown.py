@@ -10,6 +10,7 @@ from celery import Celery
 
 from flowforge import ErrorHandler, Flow, FlowForgeError, Join, Routine
 from flowforge.engine import Engine
+from flowforge.entry import checked_priority
 from flowforge.held_up import check_timeout
 from flowforge.job_state import JobState
 from flowforge.model.names import check_whole
@@ -97,6 +98,15 @@ REFUSALS: dict[str, Callable[[], Any]] = {
     "a routine": lambda: Flow("f").add_routine(HUGE, "it"),
     "an error handler": lambda: Routine().set_error_handler(HUGE),
     "a setting": lambda: from_environment(prefix=HUGE),
+    "a setting's range": lambda: from_environment(lease=HUGE),
+    "a setting's least": lambda: from_environment(max_payload=-HUGE),
+    "a join's otherwise": lambda: Join(otherwise=HUGE),
+    "a routine's id": lambda: Flow("f").connect(HUGE, "out", "it", "input"),
+    "a slot's name": lambda: Routine().define_slot(HUGE, handler=print),
+    "an exception": lambda: ErrorHandler("retry", retryable_exceptions=(HUGE,)),
+    "a priority": lambda: checked_priority(HUGE),
+    "a snapshot": lambda: JobState.deserialize({"job_id": "j1", "version": HUGE}),
+    "a definition": lambda: Flow.deserialize({"version": HUGE}),
     "a record": lambda: read({"k": HUGE}, "k", str, "it"),
     "a stat": lambda: make_delivery().record_stat("add", "n", HUGE),
     "a stat's kind": lambda: make_delivery().record_stat("add", "n", [HUGE]),
