@@ -7,17 +7,19 @@ and slot resets are gathered here and dropped with the attempt when it fails.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Context, Decimal
 from time import perf_counter
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from flowforge.codec import encode_payload, invocation_record, packb, read_invocation
-from flowforge.errors import DefinitionError, EmissionError
+from flowforge.errors import DefinitionError, EmissionError, NewerRecordError
 from flowforge.execution.emitting import Emitting, Stage
 from flowforge.model.plan import Plan, PlannedRoutine, PlannedSlot
 from flowforge.model.signature import Origin
 from flowforge.shown import shown
+
+Read = TypeVar("Read")
 
 
 class NotStartedError(Exception):
@@ -81,6 +83,7 @@ class Delivery(Emitting):
         "_surroundings",
         "attempt",
         "cancelled",
+        "given_back",
         "job_id",
         "params",
         "plan",
@@ -123,6 +126,9 @@ class Delivery(Emitting):
         self.raw = raw
         #: Set by the heartbeat when the job has ended under the handler.
         self.cancelled = False
+        #: What FlowForge itself has raised since this worker is not to run the attempt. The same
+        #: classes raised by user code are errors of the handler.
+        self.given_back: BaseException | None = None
         self._asked = asked
         #: Definitions that the commit stores, for jobs to start.
         self._definitions: list[list[Any]] = []
@@ -131,6 +137,14 @@ class Delivery(Emitting):
         #: Secret params of other deliveries that this attempt was shown.
         self.revealed: tuple[dict[str, Any], ...] = ()
         self._surroundings = surroundings
+
+    def _reading(self, read: Callable[[], Read]) -> Read:
+        """What FlowForge reads for the handler, which another worker may be able to read."""
+        try:
+            return read()
+        except NewerRecordError as error:
+            self.given_back = error
+            raise
 
     def confirm(self, waited: bool = False) -> None:
         """Just before the handler: raises NotStartedError when it may not start any more.
@@ -144,7 +158,8 @@ class Delivery(Emitting):
                 return
             waited, self._asked = False, perf_counter()
             if not self._surroundings.runs(self.job_id):
-                raise NotStartedError
+                self.given_back = NotStartedError()
+                raise self.given_back
 
     # --- what Routine delegates to -----------------------------------------------------
 
@@ -193,7 +208,7 @@ class Delivery(Emitting):
         return child.job_id
 
     def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
-        return self._surroundings.child_outputs(job_id)
+        return self._reading(lambda: self._surroundings.child_outputs(job_id))
 
     def record_stat(self, op: str, name: str | None, value: Any) -> None:
         """Collect a change of a stat: ``set``, ``add`` or ``reset``."""
@@ -241,7 +256,7 @@ class Delivery(Emitting):
 
     @property
     def checkpoint(self) -> Any:
-        return self._surroundings.checkpoint(self.job_id)
+        return self._reading(lambda: self._surroundings.checkpoint(self.job_id))
 
     @property
     def job(self) -> Any:
@@ -301,7 +316,7 @@ class Delivery(Emitting):
         if len(sources) == 1 or self.slot.merges:
             return list(sources)
         emitter = read_invocation(self.raw, f"invocation {self.tag}")[0]
-        events = self._surroundings.emissions_of(self.job_id, emitter)
+        events = self._reading(lambda: self._surroundings.emissions_of(self.job_id, emitter))
         sent = [source for source in sources if source.partition(" -> ")[0] in events]
         return sent or list(sources)
 

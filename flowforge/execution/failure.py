@@ -16,6 +16,7 @@ from flowforge.execution.delivery import Delivery
 from flowforge.execution.ending import ends_worker
 from flowforge.execution.frames import own_frame
 from flowforge.execution.secret_texts import SecretTexts
+from flowforge.plain import module_of, name_of, qualname_of, traceback_of
 
 #: Characters of an error's type, message and traceback that are kept.
 TYPE_LIMIT = 300
@@ -52,7 +53,7 @@ class Problem:
         if self._open:
             return self._error
         shown = HandlerError(f"{self.type}: {self.message}")
-        return shown.with_traceback(self._error.__traceback__)
+        return shown.with_traceback(traceback_of(self._error))
 
     def record(self, delivery: Delivery) -> bytes:
         """What the job keeps as its error."""
@@ -75,7 +76,8 @@ def type_of(error: BaseException) -> str:
     """The class of an exception as ``module.Class``, without ``builtins``."""
 
     def name() -> str:
-        return f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+        cls = type(error)
+        return f"{module_of(cls)}.{qualname_of(cls)}".removeprefix("builtins.")
 
     return _text(name)[:TYPE_LIMIT]
 
@@ -92,7 +94,7 @@ def _traceback_of(error: BaseException) -> str:
 
 
 def _frames_of(error: BaseException) -> str:
-    return _text(lambda: "".join(traceback.format_tb(error.__traceback__)), "")
+    return _text(lambda: "".join(traceback.format_tb(traceback_of(error))), "")
 
 
 def _text(make: Callable[[], str], otherwise: str | None = None) -> str:
@@ -107,4 +109,4 @@ def _text(make: Callable[[], str], otherwise: str | None = None) -> str:
             raise
         if otherwise is not None:
             return otherwise
-        return f"<its text cannot be made: {type(broken).__name__}>"
+        return f"<its text cannot be made: {name_of(type(broken))}>"

@@ -6,6 +6,8 @@ import sysconfig
 import traceback
 from pathlib import Path
 
+from flowforge.plain import traceback_of
+
 #: Folders of code that is not the user's: Python's, and what is installed.
 _LIBRARIES = tuple(
     f"{folder}/" for name in ("stdlib", "platstdlib", "purelib", "platlib")
@@ -27,7 +29,7 @@ def own_place(error: BaseException) -> tuple[str, int, str] | None:
     """File, line and function of ``own_frame``; None when all of it is FlowForge's own."""
     frames = [
         (frame.f_code.co_filename, line, frame.f_code.co_name)
-        for frame, line in traceback.walk_tb(error.__traceback__)
+        for frame, line in traceback.walk_tb(traceback_of(error))
         if not frame.f_code.co_filename.startswith(_OWN)
     ]
     theirs = [found for found in frames if not _in_library(found[0])]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from flowforge.codec import pack_record
-from flowforge.errors import EmissionError, NewerRecordError
+from flowforge.errors import EmissionError
 from flowforge.execution.current import current
-from flowforge.execution.delivery import Delivery, NotStartedError
+from flowforge.execution.delivery import Delivery
 from flowforge.execution.effects import Effects
 from flowforge.execution.ending import ends_worker
 from flowforge.execution.failure import Problem
@@ -62,7 +62,7 @@ def run(delivery: Delivery, worker: str) -> Outcome:
     except BaseException as error:
         end_stray(delivery.began, error)
         # A record that only a later release can read is another worker's to handle.
-        if ends_worker(error) or issubclass(type(error), (NewerRecordError, NotStartedError)):
+        if error is delivery.given_back or ends_worker(error):
             raise
         return failed(delivery, worker, error, began, in_setup=not ready)
     finally:

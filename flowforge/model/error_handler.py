@@ -20,6 +20,7 @@ from flowforge.model import registry
 from flowforge.model.locate import address_of, find
 from flowforge.model.names import check_whole
 from flowforge.model.records import Record, read
+from flowforge.plain import bases_of, name_of
 from flowforge.shown import shown
 
 #: Seconds. Exponential backoff overflows a float; no timer needs to be further away than this.
@@ -124,14 +125,15 @@ class ErrorHandler:
 
         By its class and the bases of that, so that no code of the exception is asked.
         """
-        return any(base in self.retryable_exceptions for base in type(exc).__mro__)
+        bases = bases_of(type(exc))
+        return any(cls is base for base in bases for cls in self.retryable_exceptions)
 
     def decide(self, exc: BaseException, failures: int) -> Decision:
         """Say what to do after ``failures`` failed attempts, of which ``exc`` ended the latest."""
         if self.strategy is not ErrorStrategy.RETRY:
             return Decision(_ACTIONS[self.strategy], 0.0, f"strategy is {self.strategy.value}")
         if not self.is_retryable(exc):
-            return Decision("stop", 0.0, f"{type(exc).__name__} is not retryable")
+            return Decision("stop", 0.0, f"{name_of(type(exc))} is not retryable")
         if failures > self.max_retries:
             return Decision("stop", 0.0, f"failed {failures} times, max_retries={self.max_retries}")
         reason = f"retry {failures} of {self.max_retries}"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from flowforge.codec import read_invocation
-from flowforge.errors import CorruptRecordError
+from flowforge.errors import CorruptRecordError, NewerRecordError
 from flowforge.execution.delivery import Delivery, NotStartedError
 from flowforge.model.plan import PlannedSlot
 from flowforge.store.store import Store
@@ -33,7 +33,8 @@ class MergedSlots:
         store, job_id, position = self._store, delivery.job_id, delivery.position
         first, records = store.view(job_id, delivery.tag, delivery.token, _CHUNK)
         if not first:
-            raise NotStartedError
+            delivery.given_back = NotStartedError()
+            raise delivery.given_back
         field = f"{delivery.routine.index}.{delivery.slot.index}"
         key = store.keys.of("merges", job_id)
         records += self._read(key, field, first + len(records), position - 1)
@@ -52,7 +53,7 @@ class MergedSlots:
                 "HMGET", key, field, f"{field}.base", f"{field}.last"
             )
             if not slot.merges:
-                data = {} if latest is None else read_invocation(latest, f"slot {slot.name!r}")[1]
+                data = {} if latest is None else _payload(latest, delivery, f"slot {slot.name!r}")
                 delivery.reveal(slot, [data])
                 return data
             records = self._read(key, field, int(base or 0) + 1, int(length or 0))
@@ -69,6 +70,15 @@ class MergedSlots:
         return records
 
 
+def _payload(record: bytes, delivery: Delivery, what: str) -> dict[str, Any]:
+    try:
+        return read_invocation(record, what)[1]
+    except NewerRecordError as error:
+        # Here and not around all of it: the merge function is user code.
+        delivery.given_back = error
+        raise
+
+
 def _fold(records: list[bytes | None], delivery: Delivery, slot: PlannedSlot) -> dict[str, Any]:
     """CorruptRecordError when a record is missing: it must not be passed over in silence."""
     what = f"the log of slot {slot.name!r}"
@@ -76,7 +86,7 @@ def _fold(records: list[bytes | None], delivery: Delivery, slot: PlannedSlot) ->
     for record in records:
         if record is None:
             raise CorruptRecordError(f"{what} has lost {records.count(None)} of its records")
-        payloads.append(read_invocation(record, what)[1])
+        payloads.append(_payload(record, delivery, what))
     # Before the merge function, which may raise.
     delivery.reveal(slot, payloads)
     assert slot.slot is not None, "only a defined slot merges"

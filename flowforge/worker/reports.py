@@ -6,17 +6,31 @@ and what listens to them. It must neither run the task again nor end its process
 
 from __future__ import annotations
 
+import pickle
+import traceback
 from dataclasses import dataclass
+from typing import cast
 
+from billiard.einfo import ExceptionWithTraceback  # type: ignore[attr-defined]
 from billiard.exceptions import Terminated, WorkerLostError
 from celery.exceptions import Ignore, Retry, TaskPredicate, TimeLimitExceeded
+from celery.utils.serialization import (
+    get_pickleable_etype,
+    get_pickleable_exception,
+    get_pickled_exception,
+)
 
 from flowforge.errors import HandlerError
-from flowforge.execution.failure import message_of
+from flowforge.execution.ending import ends_worker
+from flowforge.execution.failure import MESSAGE_LIMIT, message_of, type_of
+from flowforge.plain import traceback_of
 
 #: Errors that Celery acts upon: it would reject the message, take the task for one whose process
 #: has been lost, or end the worker.
-_ACTED_UPON = (TaskPredicate, Terminated, WorkerLostError, TimeLimitExceeded, MemoryError)
+_ACTED_UPON = (
+    TaskPredicate, Terminated, WorkerLostError, TimeLimitExceeded, MemoryError, SystemExit,
+    KeyboardInterrupt,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,7 +59,7 @@ def raised(ended: Failed | Retried | Uncounted) -> Exception:
     """What the task raises."""
     if isinstance(ended, Uncounted):
         return Ignore()
-    error = _harmless(ended.error)
+    error = harmless(ended.error)
     return error if isinstance(ended, Failed) else retry_of(error, ended.delay)
 
 
@@ -56,17 +70,41 @@ def retry_of(error: Exception, delay: float) -> Retry:
     return again
 
 
-def _harmless(error: BaseException) -> Exception:
+def harmless(error: BaseException) -> Exception:
     """The error itself, if Celery can print and pass it on and does nothing else with it."""
-    if isinstance(error, Exception) and not isinstance(error, _ACTED_UPON) and _can_be_told(error):
-        return error
-    told = HandlerError(f"{type(error).__qualname__}: {message_of(error)}")
-    return told.with_traceback(error.__traceback__)
+    if issubclass(type(error), Exception):
+        found = cast(Exception, error)
+        if _can_be_told(found):
+            return found
+    told = HandlerError(f"{type_of(error)}: {message_of(error)[:MESSAGE_LIMIT]}")
+    return told.with_traceback(traceback_of(error))
 
 
 def _can_be_told(error: Exception) -> bool:
+    """Whether all works that Celery does with an exception, in this process and the main one.
+
+    It is done here first, with Celery's own functions: the exception's class and what it holds or
+    points to may be anybody's code, and in Celery's hands only an ``Exception`` does no harm.
+    """
     try:
-        str(error), repr(error)
-    except BaseException:  # noqa: BLE001 - an error's own methods may raise anything
+        if _means_more(error):
+            return False
+        bool(error)
+        sent = get_pickleable_exception(error)
+        lines = traceback.format_exception(
+            get_pickleable_etype(type(error)), sent, traceback_of(error)
+        )
+        pickled = pickle.dumps(ExceptionWithTraceback(sent, "".join(lines)))
+        arrived = pickle.loads(pickled)  # noqa: S301 - pickled in the line above
+        for one in (error, sent, sent.__traceback__, arrived, get_pickled_exception(arrived)):
+            str(one), repr(one)
+        return issubclass(type(arrived), Exception) and not _means_more(arrived)
+    except BaseException as broken:
+        if ends_worker(broken):
+            raise
         return False
-    return True
+
+
+def _means_more(error: object) -> bool:
+    # By its class, and by what it says of itself, which Celery asks.
+    return issubclass(type(error), _ACTED_UPON) or isinstance(error, _ACTED_UPON)

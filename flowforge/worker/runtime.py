@@ -15,13 +15,14 @@ from flowforge.errors import (
     UnknownRoutineClassError,
 )
 from flowforge.execution.delivery import Delivery, NotStartedError
-from flowforge.execution.ending import ends_worker
+from flowforge.execution.ending import ends_worker, passed
 from flowforge.execution.failure import MESSAGE_LIMIT, message_of, type_of
 from flowforge.execution.run import Outcome, failed, run
 from flowforge.forks import Forks, end_stray
 from flowforge.model.definition import Definition
 from flowforge.model.plan import CHILD_ENDED, Plan
 from flowforge.model.slot import CHILD_SLOT_INDEX
+from flowforge.plain import name_of
 from flowforge.recent import Recent
 from flowforge.settings import Settings
 from flowforge.store.store import Claim, Granted, NextClaim, Store
@@ -30,7 +31,7 @@ from flowforge.worker.heartbeat import LeaseKeeper
 from flowforge.worker.isolation import Isolation
 from flowforge.worker.joining import Collections
 from flowforge.worker.merging import MergedSlots
-from flowforge.worker.reports import Failed, Retried, Uncounted
+from flowforge.worker.reports import Failed, Retried, Uncounted, harmless
 from flowforge.worker.tokens import next_token
 
 logger = logging.getLogger(__name__)
@@ -49,8 +50,16 @@ def _warn_of(delivery: Delivery, kind: str, error: BaseException) -> None:
     logger.warning(
         "job %s goes on (%s) after an error of %s.%s, invocation %d, attempt %d",
         delivery.job_id, kind, delivery.routine.id, delivery.slot.name, delivery.number,
-        delivery.attempt, exc_info=error,
+        delivery.attempt, exc_info=harmless(error),
     )  # fmt: skip
+
+
+def _is_for_another(error: BaseException) -> bool:
+    """Whether another worker may know better than what preparing an attempt has raised."""
+    if issubclass(type(error), UnknownRoutineClassError):
+        return True
+    # Building a routine reads no records: there it can only come from the routine's own code.
+    return issubclass(type(error), NewerRecordError) and not passed(error, Plan.__module__)
 
 
 #: What an attempt leads to: what its commit claimed next, or how it failed.
@@ -122,14 +131,13 @@ class Runtime:
         token, claim, began = granted.token, granted.claim, Forks.count
         try:
             delivery = self._prepare(granted, self.plan(claim.definition))
-        except (NewerRecordError, UnknownRoutineClassError) as error:
-            # Another worker may know better; the attempt does not count.
-            self._release(job_id, tag, token, claim, error)
-            return Uncounted()
         except BaseException as error:
             end_stray(began, error)
             if ends_worker(error):
                 raise
+            if _is_for_another(error):
+                self._release(job_id, tag, token, claim, error)
+                return Uncounted()
             # Else the job would hang on a lease.
             return self._refuse(job_id, tag, token, claim, error)
         self.leases.add(lease, delivery)
@@ -226,8 +234,7 @@ class Runtime:
             except BaseException as error:
                 end_stray(delivery.began, error)
                 # A merge is user code too.
-                unread = (NewerRecordError, NotStartedError)
-                if ends_worker(error) or issubclass(type(error), unread):
+                if error is delivery.given_back or ends_worker(error):
                     raise
                 return failed(delivery, self.worker, error, began)
         return run(delivery, self.worker)
@@ -243,13 +250,13 @@ class Runtime:
             answer = store.retry_later(
                 job_id, tag, token, delay_ms, outcome.micros, outcome.details
             )
-            ended = Retried(error, outcome.delay) if answer == "ok" and error else None
+            ended = Retried(error, outcome.delay) if answer == "ok" and error is not None else None
         elif outcome.kind == "stop":
             answer = store.fail(
                 job_id, tag, token, outcome.micros, outcome.details, outcome.reason,
                 outcome.problem,
             )  # fmt: skip
-            ended = Failed(error) if answer == "ok" and error else None
+            ended = Failed(error) if answer == "ok" and error is not None else None
         else:
             answer, ended = store.commit(
                 job_id, tag, token, outcome.kind, outcome.micros, outcome.details,
@@ -288,13 +295,15 @@ class Runtime:
         if answer != "ok":
             logger.info("release of %s/%s not accepted: %s", job_id, tag, answer)
 
-    def _release(self, job_id: str, tag: str, token: str, claim: Claim, error: Exception) -> None:
+    def _release(
+        self, job_id: str, tag: str, token: str, claim: Claim, error: BaseException
+    ) -> None:
         message = message_of(error)
         logger.error("giving back %s/%s: %s", job_id, tag, message)
         details = self._error_details(claim, error)
         delay_ms = int(RELEASE_DELAY * 1000)
-        most = self.max_unknown if isinstance(error, UnknownRoutineClassError) else 0
-        problem = pack_record({"type": type(error).__name__, "message": message})
+        most = self.max_unknown if issubclass(type(error), UnknownRoutineClassError) else 0
+        problem = pack_record({"type": name_of(type(error)), "message": message})
         self.store.release(job_id, tag, token, delay_ms, details, most, message, problem)
 
     def _refuse(

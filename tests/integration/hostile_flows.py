@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from flowforge import Flow, Routine
+from flowforge import ErrorHandler, Flow, Routine
+from flowforge.errors import NewerRecordError
 from tests.unit.execution.test_failure import STRANGE
 
 
@@ -72,6 +73,21 @@ class Built(Routine):
         self.define_slot("input", handler=self.take)
         if in_worker:
             sys.exit(3)
+
+    def take(self, **params: Any) -> None: ...
+
+
+class Unbuilt(Routine):
+    """Claims when a worker builds it that a record cannot be read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.define_slot("input", handler=self.take)
+
+    def get_error_handler(self) -> ErrorHandler | None:
+        if in_worker:
+            raise NewerRecordError("not a record at all")
+        return super().get_error_handler()
 
     def take(self, **params: Any) -> None: ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,15 @@ from flowforge import ErrorHandler, Routine
 from flowforge.server import LocalServer
 from tests.integration import hostile_flows
 from tests.integration.flows import single
-from tests.integration.hostile_flows import Built, Merging, Raising, SetUp, sent_to
+from tests.integration.hostile_flows import (
+    Built,
+    Merging,
+    Raising,
+    Sending,
+    SetUp,
+    Unbuilt,
+    sent_to,
+)
 from tests.integration.installation import FAST, LIMIT, Installation, installed, kinds
 from tests.support.fleet import Worker
 from tests.unit.execution.test_failure import STRANGE, UNSEARCHABLE
@@ -23,6 +32,14 @@ def solo(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
     directory = tmp_path_factory.mktemp("hostile")
     with installed(server, directory, (hostile_flows.__name__,), **FAST) as installation:
         installation.fleet.start(pool="solo")
+        yield installation
+
+
+@pytest.fixture
+def threads(server: LocalServer, tmp_path: Path) -> Iterator[Installation]:
+    """One whose worker has two threads, and takes eight messages at once."""
+    with installed(server, tmp_path, (hostile_flows.__name__,), **FAST) as installation:
+        installation.fleet.start(pool="threads")
         yield installation
 
 
@@ -48,6 +65,30 @@ def test_what_a_handler_raises_is_its_failure(worker: Worker, name: str) -> None
     assert job.serialize()
 
 
+@pytest.mark.attack(
+    what="Exceptions of such classes under STOP and RETRY, so that Celery gets them too"
+)
+@pytest.mark.parametrize("strategy", ["stop", "retry"])
+def test_celery_gets_nothing_that_ends_its_process(worker: Worker, strategy: str) -> None:
+    """Each of them fails its job after as many attempts as it has, and the worker goes on."""
+    flow = single(Raising)
+    flow.set_error_handler(ErrorHandler(strategy, 1, 0.0, retryable_exceptions=BaseException))
+    jobs = flow.execute_many("it", [{"name": name} for name in STRANGE])
+    assert {job.wait(LIMIT).status for job in jobs} == {"failed"}
+    expected = ["submitted", "retried", "failed"]
+    expected = expected if strategy == "retry" else ["submitted", "failed"]
+    assert [kinds(job) for job in jobs] == [expected] * len(jobs)
+
+
+@pytest.mark.attack(what="More odd exceptions than a worker of threads takes messages at once")
+def test_a_worker_of_threads_keeps_its_places(threads: Installation) -> None:
+    """All fail their jobs, each place for a message is free again, and an ordinary job runs."""
+    jobs = single(Raising).execute_many("it", [{"name": name} for name in STRANGE])
+    assert {job.wait(LIMIT).status for job in jobs} == {"failed"}
+    assert [kinds(job) for job in jobs] == [["submitted", "failed"]] * len(jobs)
+    assert single(Sending).execute("it").wait(LIMIT).status == "completed"
+
+
 @pytest.mark.parametrize("name", UNSEARCHABLE)
 def test_no_secret_keeps_a_failure_from_being_recorded(worker: Worker, name: str) -> None:
     """A secret that has no text is not looked for, and nothing that may hold it is told."""
@@ -57,6 +98,16 @@ def test_no_secret_keeps_a_failure_from_being_recorded(worker: Worker, name: str
     assert kinds(job) == ["submitted", "failed"]
     assert job.error is not None
     assert "not told" in job.error["message"]
+
+
+@pytest.mark.attack(what="A routine whose construction claims that a record is too new")
+def test_what_a_routine_raises_as_it_is_built_ends_its_job(worker: Worker) -> None:
+    """It is not given back again and again for a worker that could read it."""
+    job = sent_to(Unbuilt()).execute("sender").wait(LIMIT)
+    assert job.status == "failed"
+    assert job.error is not None
+    assert job.error["type"] == "NewerRecordError"
+    assert "released" not in kinds(job)
 
 
 @pytest.mark.attack(what="`sys.exit` in a merge function, in `setup` and in a routine's `__init__`")

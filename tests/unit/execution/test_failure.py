@@ -8,8 +8,12 @@ from time import perf_counter
 from typing import Any
 
 import pytest
+from celery.exceptions import WorkerShutdown, WorkerTerminate
+from celery.worker import state
 
 from flowforge.codec import unpack_record
+from flowforge.errors import NewerRecordError
+from flowforge.execution.delivery import NotStartedError
 from flowforge.execution.run import Outcome, failed
 from flowforge.model.error_handler import ErrorHandler
 from tests.unit.execution.samples import make_delivery
@@ -70,9 +74,94 @@ class ShoutingError(Exception):
         return Shouting("loud")
 
 
+class ClosedError(Exception):
+    """An error of which no attribute can be read."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise SystemExit(4)
+
+
+class CausedError(Exception):
+    """An error whose cause interrupts the process that asks for it."""
+
+    @property
+    def __cause__(self) -> Any:  # type: ignore[override]
+        raise KeyboardInterrupt
+
+
+class Answering(type):
+    """A class of classes of which nothing can be asked."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        raise SystemExit(1)
+
+    def __getattribute__(cls, name: str) -> Any:
+        raise SystemExit(2)
+
+    def __eq__(cls, other: object) -> bool:
+        raise SystemExit(3)
+
+    __hash__ = type.__hash__
+
+
+def answering() -> Exception:
+    """An error whose class ends the process that asks it for its name, as pytest would here."""
+    return Answering("AnsweringError", (Exception,), {})("x")  # type: ignore[no-any-return]
+
+
+class ReducedError(Exception):
+    """An error that ends the process that pickles it."""
+
+    def __reduce__(self) -> Any:
+        raise SystemExit(3)
+
+
+class ReplacedError(Exception):
+    """An error that is another one when it arrives in another process."""
+
+    def __reduce__(self) -> Any:
+        return SystemExit, (3,)
+
+
+class EmptyGroup(ExceptionGroup[Exception]):
+    """A group that ends the process that looks for what is in it."""
+
+    @property
+    def exceptions(self) -> Any:  # type: ignore[override]
+        raise SystemExit(5)
+
+
+class FixedError(Exception):
+    """An error that ends the process that sets something of it."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise SystemExit(5)
+
+
+class HollowError(Exception):
+    """An error that has no truth."""
+
+    def __bool__(self) -> bool:
+        raise SystemExit(5)
+
+
+class DocoptExit(SystemExit):
+    """What a library of command lines ends a program by."""
+
+
+class GreenletExit(Exception):  # noqa: N818 - the library's name
+    """A class of a user's that bears the name of the greenlet library's."""
+
+
 def noted() -> Exception:
     error = ValueError("x")
     error.__notes__ = 5  # type: ignore[assignment]
+    return error
+
+
+def caused_by(cause: BaseException) -> Exception:
+    error = ValueError("x")
+    error.__cause__ = cause
     return error
 
 
@@ -96,6 +185,22 @@ STRANGE: dict[str, Callable[[], BaseException]] = {
     "the text exits": ExitingError,
     "nothing can be asked of it": PretendingError,
     "the text is a subclass of str": ShoutingError,
+    "nothing of it can be read": lambda: ClosedError("x"),
+    "its cause interrupts": lambda: CausedError("x"),
+    "its class answers nothing": answering,
+    "it exits when it is pickled": lambda: ReducedError("x"),
+    "it becomes an exit when it is unpickled": lambda: ReplacedError("x"),
+    "a group that exits": lambda: EmptyGroup("g", [ValueError("x")]),
+    "it exits when it is changed": lambda: FixedError("x"),
+    "it has no truth": lambda: HollowError("x"),
+    "an argument that exits": lambda: ValueError(ReducedError("x")),
+    "a cause that exits": lambda: caused_by(ClosedError()),
+    "a library's exit": lambda: DocoptExit("Usage: prog FILE"),
+    "a GreenletExit of one's own": lambda: GreenletExit("mine"),
+    "Celery's shutdown": lambda: WorkerShutdown(0),
+    "Celery's termination": lambda: WorkerTerminate(1),
+    "a newer record": lambda: NewerRecordError("upgrade the handler"),
+    "a handler that was not started": lambda: NotStartedError("x"),
     "a syntax error at no line": lambda: SyntaxError("m", ("f.py", 1, "x", "text")),
     "a syntax error of odd offsets": lambda: SyntaxError("m", ("f", -9, -9, "t", -5, 10**30)),
     "notes that are no list": noted,
@@ -166,18 +271,42 @@ def test_a_retry_is_decided_without_asking_the_exception() -> None:
     )
 
 
-class Stopping(SystemExit):
-    """Stands for Celery's own."""
-
-
 class StoppedError(Exception):
     """An error during whose printing the worker is told to stop."""
 
     def __str__(self) -> str:
-        raise Stopping
+        state.maybe_shutdown()
+        return "not stopped"
 
 
-def test_a_worker_that_is_told_to_stop_stops() -> None:
+def test_a_worker_that_is_told_to_stop_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     """A signal that strikes while a failure is written down is no part of the failure."""
-    with pytest.raises(Stopping):
+    monkeypatch.setattr(state, "should_stop", 0)
+    with pytest.raises(WorkerShutdown):
         raised(StoppedError())
+
+
+def test_a_retry_is_decided_whatever_the_class_answers() -> None:
+    """One that is not retryable fails its job, though its class tells no name."""
+    outcome = raised(answering(), strategy="retry")
+    assert outcome.kind == "retry"
+    delivery = make_delivery(
+        handler=ErrorHandler("retry", retryable_exceptions=(ValueError, KeyError))
+    )
+    assert failed(delivery, "w1", answering(), perf_counter()).kind == "stop"
+
+
+def test_the_place_of_an_error_that_hides_its_traceback_is_told() -> None:
+    """Also where secrets are looked for in its text, which it holds."""
+    for slot in ("input", "card"):
+        outcome = raised(SecretiveError("4111-2222"), slot, {"number": "4111-2222"})
+        assert "in raised" in problem(outcome)["traceback"]
+        assert outcome.error is not None
+
+
+class SecretiveError(Exception):
+    """An error that shows its message, and no traceback."""
+
+    @property
+    def __traceback__(self) -> Any:  # type: ignore[override]
+        raise RuntimeError("no traceback")

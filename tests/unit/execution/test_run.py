@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
 
 import billiard.common
 import pytest
+from celery.exceptions import WorkerShutdown, WorkerTerminate
+from celery.worker import state
 
 from flowforge.codec import read_invocation, unpack_record
 from flowforge.control import PAUSE_TAKES
-from flowforge.errors import PayloadError
+from flowforge.errors import NewerRecordError, PayloadError
 from flowforge.execution.current import current
 from flowforge.execution.delivery import ASKED_AT_MOST, SLOW_START, Delivery, NotStartedError
 from flowforge.execution.effects import Effects
@@ -292,30 +296,67 @@ def test_a_signal_to_a_child_of_the_pool_ends_it(act: Use) -> None:
         signal.signal(signal.SIGUSR2, before)
 
 
-class WorkerShutdown(SystemExit):
-    """Stands for Celery's own."""
+class DocoptExit(SystemExit):
+    """What a library of command lines ends a program by."""
 
 
 class GreenletExit(BaseException):
-    """Stands for that of the greenlet library."""
+    """Of the greenlet library where a test puts it there, else a user's own of that name."""
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt("stop"), GeneratorExit("closed")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        KeyboardInterrupt("stop"),
+        GeneratorExit("closed"),
+        DocoptExit("Usage: prog FILE"),
+        GreenletExit(),
+        WorkerShutdown(0),
+        WorkerTerminate(1),
+        NewerRecordError("upgrade the handler"),
+        NotStartedError(),
+    ],
+    ids=repr,
+)
 def test_what_a_handler_raises_itself_is_its_error(act: Use, error: BaseException) -> None:
     """Celery takes signals in handlers of its own: none of these comes from one."""
     act(raising(error))
     outcome = run(make_delivery(), "w1")
     assert outcome.kind == "stop"
-    assert problem(outcome)["type"] == type(error).__name__
+    assert problem(outcome)["type"].rpartition(".")[2] == type(error).__name__
 
 
-@pytest.mark.parametrize("error", [WorkerShutdown(), GreenletExit()])
-def test_what_ends_a_worker_passes_through(act: Use, error: BaseException) -> None:
+def test_what_ends_a_worker_passes_through(act: Use, monkeypatch: pytest.MonkeyPatch) -> None:
     """Celery's signals are not an outcome of the attempt; its lease expires instead."""
-    act(raising(error))
-    with pytest.raises(type(error)):
+    monkeypatch.setattr(state, "should_terminate", 1)
+    act(lambda routine, params: state.maybe_shutdown())
+    with pytest.raises(WorkerTerminate):
         run(make_delivery(), "w1")
     assert current.get() is None
+
+
+def test_so_does_what_ends_a_greenlet(act: Use, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the class that the library has, which is known where it is imported."""
+    library = ModuleType("greenlet")
+    monkeypatch.setattr(library, "GreenletExit", GreenletExit, raising=False)
+    monkeypatch.setitem(sys.modules, "greenlet", library)
+    act(raising(GreenletExit()))
+    with pytest.raises(GreenletExit):
+        run(make_delivery(), "w1")
+
+
+def test_a_record_that_a_handler_asks_for_may_be_for_another_worker(
+    act: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What FlowForge cannot read for it is no error of the handler, which lets it through."""
+
+    def unread(self: Surroundings, job_id: str) -> Any:
+        raise NewerRecordError("upgrade the worker")
+
+    monkeypatch.setattr(Surroundings, "checkpoint", unread)
+    act(lambda routine, params: routine.checkpoint)
+    with pytest.raises(NewerRecordError, match="upgrade the worker"):
+        run(make_delivery(), "w1")
 
 
 class SilentError(Exception):
