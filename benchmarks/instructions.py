@@ -18,10 +18,10 @@ import time
 from pathlib import Path
 
 from flowforge import Flow, Routine, configure, shutdown
-from flowforge.codec import invocation_record, pack_record, packb
-from flowforge.current_engine import current_engine
+from flowforge.codec.binary import invocation_record, pack_record, packb
+from flowforge.engine.current import current_engine
 from flowforge.execution.effects import Effects
-from flowforge.server_binary import find_binary
+from flowforge.local.binary import find_binary
 from flowforge.store.store import NextClaim
 
 #: Steps of the two chains whose difference counts: what starts and ends a server falls out of it.

@@ -26,7 +26,7 @@ from benchmarks.scaling.flows import single, wide
 from benchmarks.scaling.gauge import Gauge, Load
 from benchmarks.scaling.worker import Plan, Tally
 from flowforge import JobState
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 
 #: Seconds between two looks at a busy crowd.
 LOOK = 0.05

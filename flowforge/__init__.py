@@ -11,26 +11,42 @@ import importlib
 # What type checkers take for true, without the time that importing ``typing`` takes.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from flowforge.public import (
-        Connection,
-        ErrorHandler,
-        ErrorStrategy,
-        Event,
-        Flow,
-        FlowForgeError,
-        JobState,
-        Join,
-        Output,
-        Routine,
-        Slot,
-        configure,
-        install,
-        routine,
-        shutdown,
-    )
+    from flowforge.composition import configure, install, shutdown
+    from flowforge.engine.flow import Flow
+    from flowforge.engine.job_state import JobState, Output
+    from flowforge.errors import FlowForgeError
+    from flowforge.model.connection import Connection
+    from flowforge.model.decorator import routine
+    from flowforge.model.error_handler import ErrorHandler, ErrorStrategy
+    from flowforge.model.event import Event
+    from flowforge.model.join import Join
+    from flowforge.model.routine import Routine
+    from flowforge.model.slot import Slot
 
-# Sorted by what a reader does with them.
-__all__ = [  # noqa: RUF022
+#: Public name -> the module that defines it, in the order in which a reader meets them.
+_MODULES = {
+    # define
+    "Connection": "flowforge.model.connection",
+    "ErrorHandler": "flowforge.model.error_handler",
+    "ErrorStrategy": "flowforge.model.error_handler",
+    "Event": "flowforge.model.event",
+    "Flow": "flowforge.engine.flow",
+    "Join": "flowforge.model.join",
+    "Routine": "flowforge.model.routine",
+    "Slot": "flowforge.model.slot",
+    "routine": "flowforge.model.decorator",
+    # watch
+    "JobState": "flowforge.engine.job_state",
+    "Output": "flowforge.engine.job_state",
+    # set up
+    "configure": "flowforge.composition",
+    "install": "flowforge.composition",
+    "shutdown": "flowforge.composition",
+    # fail
+    "FlowForgeError": "flowforge.errors",
+}
+
+__all__ = [  # noqa: RUF022 - in the table's order
     # define
     "Connection",
     "ErrorHandler",
@@ -56,11 +72,13 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    if name not in __all__:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    public = importlib.import_module("flowforge.public")
-    globals().update({each: getattr(public, each) for each in __all__})
-    return globals()[name]
+    # It also says which engine a process gets that has configured none.
+    importlib.import_module("flowforge.composition")
+    found: object = getattr(importlib.import_module(_MODULES[name]), name)
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from flowforge.composition import worker_app
 from flowforge.errors import FlowForgeError
-from flowforge.set_up import worker_app
-from flowforge.worker.starting import cannot_start
+from flowforge.worker.lifecycle.startup import cannot_start
 
 try:
     app = worker_app()

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from flowforge.common.bounded_repr import shown
 from flowforge.errors import ConfigurationError
-from flowforge.shown import shown
 
 #: Bounds that nobody reaches on purpose and the server's numbers can hold: seconds, and counts.
 LONGEST = 1e10

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 
 
 @pytest.fixture(scope="session")

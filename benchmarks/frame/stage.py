@@ -17,8 +17,8 @@ from typing import Any, Self
 import redis
 
 from benchmarks.frame import clocks
-from flowforge.leash import LeashedProcess
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
+from flowforge.local.supervised_process import LeashedProcess
 
 ROOT = Path(__file__).parents[2]
 

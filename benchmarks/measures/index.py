@@ -16,7 +16,7 @@ from benchmarks.frame.stage import WORK_LIMIT, Stage
 from benchmarks.frame.trial import Figures, Trial
 from flowforge import JobState
 from flowforge.cli.snapshot import job_snapshot
-from flowforge.current_engine import current_engine, set_engine
+from flowforge.engine.current import current_engine, set_engine
 
 INDEX = "index"
 

@@ -15,8 +15,8 @@ from benchmarks.frame.scale import Scale
 from benchmarks.frame.stage import WORK_LIMIT, Stage
 from benchmarks.frame.trial import Figures, Trial
 from flowforge.cli.snapshot import job_snapshot
-from flowforge.codec import encode_payload
-from flowforge.current_engine import current_engine
+from flowforge.codec.binary import encode_payload
+from flowforge.engine.current import current_engine
 
 #: Who emitted what waits: one handler everything, or many handlers a hundred each.
 ONE, MANY = "waiting/one", "waiting/many"

@@ -6,7 +6,7 @@ import asyncio
 
 from benchmarks.frame import clocks
 from benchmarks.scaling.wire import Wire
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 
 #: Clients that wait, and lists that each of them waits for: the priorities of one queue.
 WAITING = (1, 125, 250, 500, 1000, 2000)

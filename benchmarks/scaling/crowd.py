@@ -11,14 +11,14 @@ from contextlib import asynccontextmanager, contextmanager
 from benchmarks.scaling.flows import ENTRY
 from benchmarks.scaling.worker import Plan, SimulatedWorker, Tally
 from flowforge import Flow, JobState
-from flowforge.current_engine import set_engine
-from flowforge.engine import Engine
-from flowforge.job_state import Producer
-from flowforge.server import LocalServer
+from flowforge.engine.current import set_engine
+from flowforge.engine.engine import Engine
+from flowforge.engine.job_state import Producer
+from flowforge.local.server import LocalServer
 from flowforge.settings import Settings
 from flowforge.store.scripts import SCRIPTS
-from flowforge.worker.duties.presence import Presence
-from flowforge.worker.installation import Installation, fleet_app
+from flowforge.worker.lifecycle.installation import Installation, fleet_app
+from flowforge.worker.upkeep.presence import Presence
 
 #: Workers that connect at the same time.
 CONNECTING = 50

@@ -9,7 +9,7 @@ from typing import Any
 import redis
 
 from benchmarks.frame import clocks
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from benchmarks.frame.stage import WORK_LIMIT
 from benchmarks.scaling.flows import ENTRY, params, single, wide
 from benchmarks.scaling.real import Bench
 from flowforge import Flow, JobState
-from flowforge.codec import encode_payload
+from flowforge.codec.binary import encode_payload
 
 #: Jobs of one step, and items of a wide one: fewer than the history keeps.
 JOBS, ITEMS = 10_000, 9_000

@@ -15,8 +15,8 @@ import flowforge
 from benchmarks.frame import clocks
 from benchmarks.frame.stage import READY_LIMIT, ROOT, WORK_LIMIT
 from benchmarks.scaling.flows import single
-from flowforge.leash import LeashedProcess
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
+from flowforge.local.supervised_process import LeashedProcess
 from flowforge.store.keys import Keys
 
 #: Pool and handlers at a time.

@@ -13,15 +13,15 @@ from typing import Any
 
 from benchmarks.scaling.flows import is_item
 from benchmarks.scaling.wire import Wire
-from flowforge.codec import pack_record
+from flowforge.codec.binary import pack_record
 from flowforge.execution.effects import Effects
 from flowforge.settings import Settings
 from flowforge.store.keys import Keys
+from flowforge.store.lease_tokens import next_token
 from flowforge.store.store import Store
-from flowforge.worker.duties.presence import FORGOTTEN
-from flowforge.worker.maintenance import FOLLOW, LEAD
-from flowforge.worker.server_side import PRESENCE_INTERVAL
-from flowforge.worker.tokens import next_token
+from flowforge.store.worker_reports import FORGOTTEN
+from flowforge.worker.shards.shard import PRESENCE_INTERVAL
+from flowforge.worker.upkeep.upkeep import FOLLOW, LEAD
 
 #: Seconds between two heartbeats that Celery publishes for each worker, and their size in bytes.
 CELERY_HEARTBEAT, CELERY_BYTES = 2.0, 500

@@ -20,8 +20,8 @@ from types import FrameType
 from typing import NoReturn
 
 from flowforge.errors import FlowForgeError
-from flowforge.leash import LeashedProcess
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
+from flowforge.local.supervised_process import LeashedProcess
 
 ROOT = Path(__file__).parents[2]
 

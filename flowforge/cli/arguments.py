@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 
 import click
 
-from flowforge.shown import shown
-from flowforge.store.reader import job_not_found
+from flowforge.common.bounded_repr import shown
+from flowforge.store.inspector import job_not_found
 
 _JOB_ID = re.compile(r"[0-9A-Za-z_-]{1,80}")
 

@@ -9,8 +9,8 @@ import click
 from flowforge.cli.arguments import job_argument, json_value
 from flowforge.cli.render import amounts, json_option, print_json, say
 from flowforge.cli.session import Session, pass_session
-from flowforge.engine import Engine
-from flowforge.job_state import JobState
+from flowforge.engine.engine import Engine
+from flowforge.engine.job_state import JobState
 
 _reason = click.option("--reason", default="", metavar="TEXT", help="Kept with the job.")
 

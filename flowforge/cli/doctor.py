@@ -24,9 +24,9 @@ from flowforge.cli.doctor_workers import (
 from flowforge.cli.findings import Finding, Worker
 from flowforge.cli.render import json_option, print_json, print_text
 from flowforge.cli.session import KeptEngine, Session, pass_session
-from flowforge.engine import Engine
+from flowforge.engine.engine import Engine
 from flowforge.errors import FlowForgeError
-from flowforge.worker.duties.presence import STALE
+from flowforge.store.worker_reports import STALE
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flowforge.cli.findings import Finding
-from flowforge.engine import Engine
+from flowforge.engine.engine import Engine
 from flowforge.errors import CommandRefusedError
 from flowforge.store.link import Link, describe
 from flowforge.store.server_check import OLDEST, ServerFacts, read_facts

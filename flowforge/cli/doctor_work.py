@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from flowforge.cli.findings import Finding, Worker
 from flowforge.cli.render import amounts
-from flowforge.engine import Engine
+from flowforge.engine.engine import Engine
 from flowforge.errors import CommandRefusedError, CorruptRecordError
 from flowforge.store.dead_letters import DeadLetters
-from flowforge.store.reader import Fields
+from flowforge.store.inspector import Fields
 from flowforge.store.reading import reading, whole
-from flowforge.worker.installation import DEFAULTS
-from flowforge.worker.maintenance import FOLLOW, LEAD
+from flowforge.worker.lifecycle.installation import DEFAULTS
+from flowforge.worker.upkeep.upkeep import FOLLOW, LEAD
 
 #: Seconds that upkeep may rest when its leader dies, with a margin: until then nothing is late.
 _REST = LEAD + 2 * FOLLOW

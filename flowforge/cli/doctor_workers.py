@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
 from flowforge.cli.findings import Finding, Worker
-from flowforge.codec import unpack_record
-from flowforge.engine import Engine
+from flowforge.codec.binary import unpack_record
+from flowforge.engine.engine import Engine
+from flowforge.engine.unserved_queues import unreported
 from flowforge.errors import RecordError
 from flowforge.model import registry
 from flowforge.store.reading import reading, typed
-from flowforge.unserved import unreported
-from flowforge.worker.duties.presence import FORGOTTEN, STALE
-from flowforge.worker.maintenance import FOLLOW, LEAD
+from flowforge.store.worker_reports import FORGOTTEN, STALE
+from flowforge.worker.upkeep.upkeep import FOLLOW, LEAD
 
 #: Active jobs of each status whose needs are examined, the newest first.
 SAMPLE = 1000

@@ -26,10 +26,10 @@ from flowforge.cli.render import (
 from flowforge.cli.report import print_job
 from flowforge.cli.session import Session, pass_session
 from flowforge.cli.snapshot import BRIEF_FIELDS, brief, job_snapshot
-from flowforge.engine import Engine
+from flowforge.engine.engine import Engine
+from flowforge.engine.job_state import JobState
 from flowforge.errors import RecordError, StoreUnavailableError
-from flowforge.job_state import JobState
-from flowforge.store.reader import STATUSES, HistoryEntry
+from flowforge.store.inspector import STATUSES, HistoryEntry
 
 #: Jobs that cannot be read, as far as they are named.
 _TOLD = 10

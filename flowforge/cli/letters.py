@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
+from flowforge.broker.routing import Router
 from flowforge.cli.render import json_option, one_line, print_json, say
 from flowforge.cli.session import Session, pass_session
-from flowforge.engine import Engine
+from flowforge.common.bounded_repr import shown
+from flowforge.engine.engine import Engine
 from flowforge.errors import RecordError
-from flowforge.shown import shown
 from flowforge.store.dead_letters import DeadLetter, DeadLetters
-from flowforge.worker.envelope import Router
 
 #: What ``--drop`` takes in place of a number.
 _ALL = "all"

@@ -1,7 +1,7 @@
 """Values as plain JSON, for programs that read the output of a command.
 
-Unlike ``flowforge.jsonable`` this cannot be turned back: a datetime becomes its ISO text and not a
-tagged object.
+Unlike ``flowforge.codec.jsonable`` this cannot be turned back: a datetime becomes its ISO text and
+not a tagged object.
 """
 
 from __future__ import annotations

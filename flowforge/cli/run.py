@@ -17,10 +17,10 @@ from flowforge.cli.session import KeptEngine, Session, ends_with_process, pass_s
 from flowforge.cli.snapshot import job_snapshot
 from flowforge.cli.target import choose_entry, load_flow
 from flowforge.cli.waiting import explained, make_view, wait_for
-from flowforge.embedded import EmbeddedEngine
-from flowforge.engine import Engine
-from flowforge.unserved import unreported
-from flowforge.worker.duties.presence import STALE
+from flowforge.engine.engine import Engine
+from flowforge.engine.unserved_queues import unreported
+from flowforge.local.engine import EmbeddedEngine
+from flowforge.store.worker_reports import STALE
 
 _watch = click.option("--watch", is_flag=True, help="Show a line of progress for each routine.")
 _timeout = click.option(

@@ -11,15 +11,15 @@ import click
 from celery import Celery
 from click.decorators import pass_meta_key
 
-from flowforge.current_engine import current_engine
-from flowforge.embedded import EmbeddedEngine
-from flowforge.engine import Engine, Submitter
+from flowforge.broker.guard import UNKNOWN_TASK
+from flowforge.composition import configure, forget
+from flowforge.engine.current import current_engine
+from flowforge.engine.engine import Engine, Submitter
 from flowforge.errors import ConfigurationError
-from flowforge.server import LocalServer
-from flowforge.set_up import configure, forget
+from flowforge.local.engine import EmbeddedEngine
+from flowforge.local.server import LocalServer
 from flowforge.settings import Settings, from_environment
-from flowforge.worker.guard import UNKNOWN_TASK
-from flowforge.worker.installation import fleet_app
+from flowforge.worker.lifecycle.installation import fleet_app
 
 #: Where the group leaves the session. Not ``ctx.obj``: below ``celery`` that is Celery's.
 META_KEY = "flowforge.session"

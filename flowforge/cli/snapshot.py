@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from flowforge.cli.render import compact, duration, make_table, status_text
-from flowforge.engine import Engine
-from flowforge.job_state import JobState
-from flowforge.store.reader import COUNTERS, status_of
+from flowforge.engine.engine import Engine
+from flowforge.engine.job_state import JobState
+from flowforge.store.inspector import COUNTERS, status_of
 from flowforge.store.reading import moment, reading, whole
 from flowforge.store.work_left import WORK, work_left
 

@@ -14,7 +14,7 @@ import click
 from flowforge.cli.group import CommandFailedError
 from flowforge.errors import DefinitionError
 from flowforge.model.flow import FlowGraph
-from flowforge.worker.starting import import_failure, is_missing
+from flowforge.worker.lifecycle.startup import import_failure, is_missing
 
 
 def load_flow(text: str) -> FlowGraph:

@@ -14,7 +14,7 @@ from flowforge.cli.group import INTERRUPTED, CommandFailedError
 from flowforge.cli.render import console, one_line, say
 from flowforge.cli.session import outlook
 from flowforge.cli.snapshot import routine_table, routines
-from flowforge.engine import Engine
+from flowforge.engine.engine import Engine
 from flowforge.errors import StoreUnavailableError
 
 #: Seconds between two looks at the routines.

@@ -12,12 +12,12 @@ from decimal import Context, Decimal
 from time import perf_counter
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from flowforge.codec import encode_payload, invocation_record, packb, read_invocation
+from flowforge.codec.binary import encode_payload, invocation_record, packb, read_invocation
+from flowforge.common.bounded_repr import shown
 from flowforge.errors import DefinitionError, EmissionError, NewerRecordError
 from flowforge.execution.emitting import Emitting, Stage
 from flowforge.model.plan import Plan, PlannedRoutine, PlannedSlot
 from flowforge.model.signature import Origin
-from flowforge.shown import shown
 
 Read = TypeVar("Read")
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import Any, Protocol, TypeVar
 
-from flowforge.codec import encode_payload, invocation_record, output_record
+from flowforge.codec.binary import encode_payload, invocation_record, output_record
+from flowforge.common.forks import Forks
 from flowforge.errors import OutsideInvocationError
 from flowforge.execution.effects import NOBODY, Child, Effects
-from flowforge.forks import Forks
 from flowforge.model.plan import PlannedRoutine, Target
 
 #: Children and outputs, and bytes of their records, that an attempt collects in memory. More are

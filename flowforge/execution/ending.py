@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from flowforge.plain import traceback_of
+from flowforge.common.true_attributes import traceback_of
 
 
 def ends_worker(error: BaseException) -> bool:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 
-from flowforge.codec import pack_record
+from flowforge.codec.binary import pack_record
+from flowforge.common.true_attributes import module_of, name_of, qualname_of, traceback_of
 from flowforge.errors import ChildJobError, HandlerError
 from flowforge.execution.delivery import Delivery
 from flowforge.execution.ending import ends_worker
 from flowforge.execution.frames import own_frame
 from flowforge.execution.secret_texts import SecretTexts
-from flowforge.plain import module_of, name_of, qualname_of, traceback_of
 
 #: Characters of an error's type, message and traceback that are kept.
 TYPE_LIMIT = 300

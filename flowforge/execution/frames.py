@@ -6,7 +6,7 @@ import sysconfig
 import traceback
 from pathlib import Path
 
-from flowforge.plain import traceback_of
+from flowforge.common.true_attributes import traceback_of
 
 #: Folders of code that is not the user's: Python's, and what is installed.
 _LIBRARIES = tuple(

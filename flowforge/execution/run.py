@@ -7,14 +7,14 @@ import logging
 from dataclasses import dataclass
 from time import perf_counter
 
-from flowforge.codec import pack_record
+from flowforge.codec.binary import pack_record
+from flowforge.common.forks import end_stray
 from flowforge.errors import EmissionError
 from flowforge.execution.current import current
 from flowforge.execution.delivery import Delivery
 from flowforge.execution.effects import Effects
 from flowforge.execution.ending import ends_worker
 from flowforge.execution.failure import Problem
-from flowforge.forks import end_stray
 
 #: Records of params up to this many bytes are kept in the history.
 HISTORY_PARAMS = 512

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
+from flowforge.common.bounded_repr import shown
 from flowforge.errors import CorruptRecordError, DefinitionError
 from flowforge.model.records import Record, read
-from flowforge.shown import shown
 
 #: Source routine, its event, target routine, its slot.
 Ends: TypeAlias = tuple[str, str, str, str]

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from inspect import Parameter
 from typing import Any, TypeAlias, overload
 
+from flowforge.common.bounded_repr import shown
 from flowforge.errors import DefinitionError
 from flowforge.model import registry
 from flowforge.model.event import Event
@@ -21,7 +22,6 @@ from flowforge.model.handlers import check_synchronous
 from flowforge.model.names import check_name, listing
 from flowforge.model.routine import Routine
 from flowforge.model.slot import MergeStrategy, Slot
-from flowforge.shown import shown
 
 Function: TypeAlias = Callable[..., Any]
 Events: TypeAlias = Iterable[str] | Mapping[str, Iterable[str] | None]

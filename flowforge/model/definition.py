@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
+from flowforge.common.bounded_repr import shown
 from flowforge.errors import CorruptRecordError, DefinitionError, NewerRecordError
 from flowforge.model.connection import Connection
 from flowforge.model.join import Join
 from flowforge.model.names import listing
 from flowforge.model.records import Record, check_unique, read, read_list, read_optional
 from flowforge.model.slot import CALL_SLOT
-from flowforge.shown import shown
 
 #: Version of the record. A worker refuses newer ones instead of misreading them.
 DEFINITION_VERSION = 1

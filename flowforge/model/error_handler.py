@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeGuard
 
+from flowforge.common.bounded_repr import shown
+from flowforge.common.true_attributes import bases_of, name_of
 from flowforge.errors import (
     CorruptRecordError,
     DefinitionError,
@@ -20,8 +22,6 @@ from flowforge.model import registry
 from flowforge.model.locate import address_of, find
 from flowforge.model.names import check_whole
 from flowforge.model.records import Record, read
-from flowforge.plain import bases_of, name_of
-from flowforge.shown import shown
 
 #: Seconds. Exponential backoff overflows a float; no timer needs to be further away than this.
 LONGEST_DELAY = 10 * 365 * 86400.0

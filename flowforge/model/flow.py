@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from itertools import count
 from typing import Any, Self
 
+from flowforge.common.bounded_repr import shown
 from flowforge.errors import DefinitionError
 from flowforge.model.connection import Connection, Ends
 from flowforge.model.definition import Definition, RoutineSpec
@@ -19,7 +20,6 @@ from flowforge.model.routine import Routine, check_error_handler, fresh, overrid
 from flowforge.model.signature import Signature
 from flowforge.model.slot import CALL_SLOT
 from flowforge.model.subflow import SEPARATOR, SubFlow
-from flowforge.shown import shown
 
 #: The slot that starts a job when a routine has several.
 TRIGGER = "trigger"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 
+from flowforge.common.bounded_repr import shown
 from flowforge.errors import DefinitionError, NotRebuildableError
-from flowforge.shown import shown
 
 
 def handler_name(routine: object, slot: str, handler: object) -> str:

@@ -7,11 +7,11 @@ from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
+from flowforge.common.bounded_repr import shown
 from flowforge.errors import DefinitionError, EmissionError
 from flowforge.model.error_handler import LONGEST_DELAY
 from flowforge.model.names import check_name
 from flowforge.model.records import Record, read, read_optional
-from flowforge.shown import shown
 
 #: What becomes of a join that is late, or can never be filled.
 OTHERWISE = ("fail", "fire")

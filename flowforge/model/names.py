@@ -6,8 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from flowforge.common.bounded_repr import shown
 from flowforge.errors import DefinitionError
-from flowforge.shown import shown
 
 #: Characters. Names become parts of Redis keys, Celery task names and log lines.
 MAX_NAME = 128

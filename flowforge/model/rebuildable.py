@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from flowforge.common.bounded_repr import shown
 from flowforge.errors import NotRebuildableError
 from flowforge.model import registry
 from flowforge.model.event import Event
@@ -15,7 +16,6 @@ from flowforge.model.names import check_name
 from flowforge.model.offered import check_offered
 from flowforge.model.routine import Routine, fresh, overrides_call
 from flowforge.model.slot import Slot
-from flowforge.shown import shown
 
 _SCALARS = (type(None), bool, int, float, str, bytes)
 _MISSING = object()

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import Any, TypeAlias, TypeVar
 
+from flowforge.common.bounded_repr import shown
 from flowforge.errors import CorruptRecordError, DefinitionError
-from flowforge.shown import shown
 
 #: A JSON object.
 Record: TypeAlias = dict[str, Any]

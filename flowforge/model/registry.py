@@ -8,18 +8,17 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Any, TypeAlias
 
 from flowforge.errors import UnknownRoutineClassError
 from flowforge.model.locate import real_module
 
-if TYPE_CHECKING:
-    from flowforge.model.routine import Routine
-
-    Listener: TypeAlias = Callable[[type[Routine]], None]
+#: A subclass of ``Routine``, which stands on this module.
+RoutineClass: TypeAlias = type[Any]
+Listener: TypeAlias = Callable[[RoutineClass], None]
 
 _lock = threading.Lock()
-_classes: dict[str, type[Routine]] = {}
+_classes: dict[str, RoutineClass] = {}
 _listeners: list[Listener] = []
 
 
@@ -28,7 +27,7 @@ def class_name(cls: type) -> str:
     return f"{real_module(cls.__module__)}.{cls.__qualname__}"
 
 
-def register(cls: type[Routine]) -> None:
+def register(cls: RoutineClass) -> None:
     """Make a class known. The latest of a name wins, so that a notebook cell can run again."""
     with _lock:
         _classes[class_name(cls)] = cls
@@ -53,7 +52,7 @@ def on_register(callback: Listener) -> Callable[[], None]:
     return unsubscribe
 
 
-def known() -> dict[str, type[Routine]]:
+def known() -> dict[str, RoutineClass]:
     """Return a copy of all registered classes by name."""
     with _lock:
         return dict(_classes)
@@ -64,7 +63,7 @@ def is_latest(name: str, cls: type) -> bool:
     return _classes.get(name) is cls
 
 
-def lookup(name: str) -> type[Routine]:
+def lookup(name: str) -> RoutineClass:
     """Return the class of this name; UnknownRoutineClassError says what to import."""
     cls = _classes.get(name)
     if cls is None:

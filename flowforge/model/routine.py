@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, Self, TypeVar
 
+from flowforge.common.bounded_repr import shown
 from flowforge.errors import DefinitionError, EmissionError, NotRebuildableError
 from flowforge.model import registry
 from flowforge.model.error_handler import ErrorHandler, ErrorStrategy
@@ -17,7 +18,6 @@ from flowforge.model.offered import check_offered
 from flowforge.model.records import Record, plain_copy, read, read_list, read_optional
 from flowforge.model.running import Running
 from flowforge.model.slot import MergeStrategy, Slot
-from flowforge.shown import shown
 
 _new = object.__new__
 

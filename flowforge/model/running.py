@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
+from flowforge.common.bounded_repr import shown
 from flowforge.errors import DefinitionError, EmissionError, OutsideInvocationError
 from flowforge.model.invocation import Invocation
-from flowforge.shown import shown
 
 
 class Running:

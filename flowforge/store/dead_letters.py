@@ -7,7 +7,7 @@ from datetime import datetime
 
 from redis.exceptions import ConnectionError
 
-from flowforge.codec import pack_record, unpack_record
+from flowforge.codec.binary import pack_record, unpack_record
 from flowforge.errors import DeadLetterError, RecordError, StoreUnavailableError
 from flowforge.store.reading import moment, reading, typed, whole
 from flowforge.store.store import Store

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from flowforge.common.bounded_repr import shown
 from flowforge.errors import CorruptRecordError, FlowForgeError
-from flowforge.shown import shown
 
 #: How reading something unexpected fails: no number, no UTF-8, no such index, a date out of range.
 _FAILURES = (

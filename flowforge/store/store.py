@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from redis.exceptions import NoScriptError
 
-from flowforge.codec import pack_record
+from flowforge.codec.binary import pack_record
 from flowforge.execution.effects import Child, Effects
 from flowforge.store.keys import Keys
 from flowforge.store.link import Argument, Link

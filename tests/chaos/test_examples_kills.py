@@ -21,7 +21,7 @@ from examples.flights.flow import flow as flights
 from examples.nested import check as nested_check
 from examples.nested.flow import flow as nested
 from flowforge import JobState
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from tests.integration.installation import FAST, Installation, installed
 
 #: Days of the year and carriers that the jobs take, and seconds that one may take with its kills.

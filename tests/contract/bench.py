@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from flowforge.codec import invocation_record, pack_record, packb
+from flowforge.broker.message import message_format
+from flowforge.codec.binary import invocation_record, pack_record, packb
 from flowforge.execution.effects import Effects
 from flowforge.store.link import Argument, Link
 from flowforge.store.store import Claim, Granted, NewJob, NextClaim, Store, Submission
-from flowforge.worker.envelope import message_format
 
 #: Milliseconds that no test lives.
 LONG = 600_000

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import fakeredis
 import pytest
 
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from flowforge.store.link import ClientLink, ServerLink, make_client
 from tests.contract.bench import Bench
 

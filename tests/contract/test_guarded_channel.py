@@ -11,14 +11,14 @@ from kombu import Connection, Consumer, Exchange, Queue
 from kombu.exceptions import OperationalError
 from kombu.message import Message
 
-from flowforge.server import LocalServer
+from flowforge.broker.guard import UNKNOWN_TASK, Guard
+from flowforge.broker.transport import BrokerConnection, guarded_transport
+from flowforge.local.server import LocalServer
 from flowforge.store.dead_letters import DeadLetters
-from flowforge.worker.guard import UNKNOWN_TASK, Guard
-from flowforge.worker.task import TaskQueues
-from flowforge.worker.transport import BrokerConnection, guarded_transport
+from flowforge.worker.run.task import TaskQueues
 from tests.contract.bench import Bench
 from tests.contract.receiving import receive
-from tests.unit.worker.hostile import HOSTILE
+from tests.unit.broker.hostile import HOSTILE
 
 
 @pytest.fixture

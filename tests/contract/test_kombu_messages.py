@@ -11,11 +11,12 @@ import pytest
 from celery import Celery
 from celery.worker.request import Request
 
-from flowforge.server import LocalServer
+from flowforge.broker.guard import Guard
+from flowforge.broker.message import MARK, message_format
+from flowforge.broker.routing import Router
+from flowforge.local.server import LocalServer
 from flowforge.settings import Settings
-from flowforge.worker.envelope import MARK, Router, message_format
-from flowforge.worker.guard import Guard
-from flowforge.worker.installation import fleet_app
+from flowforge.worker.lifecycle.installation import fleet_app
 from tests.contract.bench import Bench
 from tests.contract.receiving import receive
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flowforge.codec import pack_record
+from flowforge.codec.binary import pack_record
 from tests.contract.bench import DEFINITION, LONG, Bench
 
 

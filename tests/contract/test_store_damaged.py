@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from flowforge.worker.duties.damage import Damage
-from flowforge.worker.duties.resender import Resender
+from flowforge.worker.upkeep.damage import Damage
+from flowforge.worker.upkeep.resender import Resender
 from tests.contract.bench import Bench
 
 #: Members that were never written by a script; ``{}`` is the id of a job that goes on.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowforge.codec import pack_record
+from flowforge.codec.binary import pack_record
 from tests.contract.bench import DEFINITION, DETAILS, LONG, Bench
 
 # --- a retry later -------------------------------------------------------------------------

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from flowforge.errors import WritesRefusedError
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from flowforge.store.link import ServerLink, make_client
 from flowforge.store.scripts import SCRIPTS
-from flowforge.worker.duties.reclaimer import Reclaimer
+from flowforge.worker.upkeep.reclaimer import Reclaimer
 from tests.contract.bench import LONG, Bench
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from flowforge.worker.envelope import message_format
+from flowforge.broker.message import message_format
 from tests.contract.bench import Bench, Child, Fields, rules
 
 #: Routine -> what its invocation emits.

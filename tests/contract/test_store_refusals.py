@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from flowforge.errors import WritesRefusedError
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from flowforge.store.link import ServerLink, make_client
-from flowforge.worker.duties.presence import Presence
-from flowforge.worker.duties.reclaimer import Reclaimer
-from flowforge.worker.duties.timers import TimerService
-from flowforge.worker.maintenance import Duty, Maintenance, Service
+from flowforge.worker.upkeep.presence import Presence
+from flowforge.worker.upkeep.reclaimer import Reclaimer
+from flowforge.worker.upkeep.timers import TimerService
+from flowforge.worker.upkeep.upkeep import Duty, Maintenance, Service
 from tests.contract.bench import LONG, Bench
 from tests.support.eventually import eventually
 

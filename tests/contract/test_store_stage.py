@@ -9,7 +9,7 @@ import pytest
 
 from flowforge.execution.effects import NOBODY
 from flowforge.store.link import Argument, Link
-from flowforge.worker.duties.disposal import Disposal
+from flowforge.worker.upkeep.deletions import Disposal
 from tests.contract.bench import Bench, Child, record
 from tests.support.eventually import eventually
 

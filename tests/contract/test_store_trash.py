@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowforge.worker.duties.disposal import Disposal
+from flowforge.worker.upkeep.deletions import Disposal
 from tests.contract.bench import LONG, Bench
 from tests.support.eventually import eventually
 

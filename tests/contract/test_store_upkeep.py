@@ -6,8 +6,8 @@ import hashlib
 
 import pytest
 
-from flowforge.worker.duties.reclaimer import Reclaimer
-from flowforge.worker.tokens import _Process, name_worker, next_token
+from flowforge.store.lease_tokens import _Process, name_worker, next_token
+from flowforge.worker.upkeep.reclaimer import Reclaimer
 from tests.contract.bench import DEFINITION, LONG, Bench
 
 # --- heartbeat -----------------------------------------------------------------------------

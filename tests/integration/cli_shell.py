@@ -13,7 +13,7 @@ from typing import Any
 import click.testing
 
 from flowforge.cli.main import cli
-from flowforge.codec import pack_record
+from flowforge.codec.binary import pack_record
 from tests.integration.installation import Installation
 from tests.support.fleet import ROOT
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from tests.integration.installation import FAST, Installation, installed
 
 

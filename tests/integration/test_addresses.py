@@ -16,21 +16,21 @@ from celery import Celery
 from kombu import Connection
 
 import flowforge
+from flowforge.broker.address import broker_address, state_url
+from flowforge.broker.transport import GuardMixin
 from flowforge.cli.main import cli
-from flowforge.current_engine import set_engine
-from flowforge.engine import Engine
+from flowforge.engine.current import set_engine
+from flowforge.engine.engine import Engine
 from flowforge.errors import (
     ConfigurationError,
     LoginRefusedError,
     StoreUnavailableError,
     UnsupportedBrokerError,
 )
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from flowforge.settings import from_environment
 from flowforge.store.link import ServerLink, make_client
-from flowforge.worker.address import broker_address, state_url
-from flowforge.worker.installation import fleet_app
-from flowforge.worker.transport import GuardMixin
+from flowforge.worker.lifecycle.installation import fleet_app
 from tests.integration.flows import countdown
 from tests.integration.installation import FAST, FLOWS, outputs
 from tests.support.fleet import Fleet

@@ -16,8 +16,8 @@ import pytest
 import redis
 
 from flowforge import Flow, Routine
-from flowforge.current_engine import set_engine
-from flowforge.server import LocalServer
+from flowforge.engine.current import set_engine
+from flowforge.local.server import LocalServer
 from tests.integration.flows import One, Slow, single
 from tests.integration.installation import FAST, LIMIT, installed, outputs
 from tests.integration.notes import notes

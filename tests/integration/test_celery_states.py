@@ -14,8 +14,8 @@ import pytest
 from celery import Celery
 
 from flowforge import ErrorHandler, Flow, JobState
-from flowforge.current_engine import set_engine
-from flowforge.server import LocalServer
+from flowforge.engine.current import set_engine
+from flowforge.local.server import LocalServer
 from tests.integration.celery_states import NOTES, ODD, Limited, Raises, Sleeps, Waits, make_app
 from tests.integration.flows import Countdown, One, Secretive, fan_of, single
 from tests.integration.installation import LIMIT

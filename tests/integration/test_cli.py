@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from flowforge.store.dead_letters import DeadLetters
 from tests.integration.cli_shell import FLOWS, Shell
 from tests.integration.installation import installed

@@ -13,7 +13,7 @@ import pytest
 
 from flowforge import JobState
 from flowforge.cli.main import cli
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from tests.integration.cli_shell import FLOWS, Shell
 from tests.integration.installation import installed
 
@@ -256,7 +256,7 @@ def test_server_that_is_nearly_full() -> None:
 
 def test_server_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     """An unreachable server is a failed finding for the doctor and one line for the others."""
-    monkeypatch.setattr("flowforge.engine.PRODUCER_PATIENCE", 0.1)
+    monkeypatch.setattr("flowforge.engine.engine.PRODUCER_PATIENCE", 0.1)
     with LocalServer.start() as server:
         url = server.url
     runner = click.testing.CliRunner()

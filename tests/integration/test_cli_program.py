@@ -14,7 +14,7 @@ import click.testing
 import pytest
 
 from flowforge.cli.main import cli
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from tests.integration.cli_shell import FLOWS, Shell, clean_environment, start
 from tests.integration.installation import installed
 from tests.support.fleet import ROOT

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from flowforge import Flow, JobState
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from tests.integration.installation import FAST, LIMIT, installed
 from tests.integration.notes import notes
 from tests.support.eventually import eventually
@@ -210,7 +210,7 @@ class TestNoSetUp:
             ORDERS,
             """
 import threading
-from flowforge.set_up import current_engine
+from flowforge.composition import current_engine
 found = []
 def work(n):
     found.append((len(flow.execute("fetch", {"count": n}).result(30)), current_engine().server.pid))
@@ -296,7 +296,7 @@ class TestForks:
             ORDERS,
             """
 import os
-from flowforge.current_engine import current_engine
+from flowforge.engine.current import current_engine
 flow.execute("fetch", {"count": 1}).result(30)
 client = current_engine().client
 while not (client.get("ff:leader") and client.hlen("ff:workers")):

@@ -15,8 +15,8 @@ import pytest
 import redis
 
 from flowforge import ErrorHandler, Flow, JobState, Routine
-from flowforge import engine as engine_module
-from flowforge import wait as wait_module
+from flowforge.engine import engine as engine_module
+from flowforge.engine import wait as wait_module
 from flowforge.errors import (
     DefinitionError,
     InvalidValueError,
@@ -27,7 +27,7 @@ from flowforge.errors import (
     PayloadTooLargeError,
     StoreUnavailableError,
 )
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from tests.integration.flows import (
     Called,
     Careless,

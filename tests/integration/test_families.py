@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flowforge import Flow, JobState
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from tests.integration import family_flows
 from tests.integration.installation import FAST, LIMIT, Installation, installed
 from tests.support.eventually import eventually

@@ -20,16 +20,16 @@ from celery import Celery
 
 import flowforge
 from flowforge import JobState
-from flowforge.current_engine import set_engine
+from flowforge.engine.current import set_engine
 from flowforge.errors import ConfigurationError, UnsupportedBrokerError
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from tests.integration.flows import Collect, Submits, countdown, single, squares
 from tests.integration.installation import FLOWS, LIMIT, outputs
 from tests.integration.notes import notes
 from tests.integration.shop import make_app
 from tests.support.eventually import eventually
 from tests.support.fleet import ROOT, Fleet
-from tests.unit.worker.hostile import changed
+from tests.unit.broker.hostile import changed
 
 
 @dataclass

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flowforge import ErrorHandler, Flow
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from tests.integration.flows import (
     RICH,
     Collect,

@@ -13,7 +13,7 @@ import pytest
 
 from flowforge import ErrorHandler, JobState
 from flowforge.errors import JobFailedError
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from tests.chaos.harness import soft_shutdown
 from tests.integration.flows import (
     Busy,

@@ -14,13 +14,13 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from flowforge import ErrorHandler
+from flowforge.engine.job_state import Producer
 from flowforge.errors import CommandRefusedError, WritesRefusedError
-from flowforge.job_state import Producer
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from flowforge.store.link import ServerLink
 from flowforge.store.store import Store
-from flowforge.worker.isolation import Isolation
-from flowforge.worker.runtime import Runtime
+from flowforge.worker.run.readers_writer_lock import Isolation
+from flowforge.worker.run.runtime import Runtime
 from tests.integration.flows import Fan, Flaky, Held, One, Slow, single
 from tests.integration.installation import (
     FAST,
@@ -47,7 +47,7 @@ def own_server() -> Iterator[LocalServer]:
 def here(
     own_server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Installation]:
-    monkeypatch.setattr("flowforge.engine.PRODUCER_PATIENCE", 0.3)
+    monkeypatch.setattr("flowforge.engine.engine.PRODUCER_PATIENCE", 0.3)
     with installed(own_server, tmp_path, **FAST) as found:
         yield found
 
@@ -138,7 +138,7 @@ def test_a_busy_server_is_waited_for(
     here: Installation, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Who waits for a job is told what the server is at, and sees the job's end all the same."""
-    monkeypatch.setattr("flowforge.wait.OUTAGE_TOLD", 0.5)
+    monkeypatch.setattr("flowforge.engine.wait.OUTAGE_TOLD", 0.5)
     job = single(One).execute("it")
     with (
         settings(here.redis, busy_reply_threshold=10),

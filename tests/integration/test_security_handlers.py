@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flowforge import ErrorHandler, Routine
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from tests.integration import hostile_flows
 from tests.integration.flows import single
 from tests.integration.hostile_flows import (

@@ -15,11 +15,11 @@ import rich.console
 
 from flowforge import JobState
 from flowforge.cli.main import cli
-from flowforge.codec import MAX_DEPTH, pack_record, packb
-from flowforge.current_engine import set_engine
+from flowforge.codec.binary import MAX_DEPTH, pack_record, packb
+from flowforge.engine.current import set_engine
+from flowforge.engine.failures import child_error
 from flowforge.errors import CorruptRecordError, JobFailedError
-from flowforge.failures import child_error
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from flowforge.store.dead_letters import DeadLetters
 from tests.integration.flows import One, single
 from tests.integration.installation import LIMIT, Installation, installed

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from flowforge import ErrorStrategy, Flow, JobState
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from flowforge.store.dead_letters import DeadLetters
 from tests.integration import vault
 from tests.integration.installation import FAST, LIMIT, Installation, installed

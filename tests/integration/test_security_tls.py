@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from flowforge.current_engine import set_engine
-from flowforge.engine import Engine
+from flowforge.engine.current import set_engine
+from flowforge.engine.engine import Engine
 from flowforge.errors import StoreUnavailableError
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from flowforge.settings import Settings, from_environment
-from flowforge.worker.installation import fleet_app
+from flowforge.worker.lifecycle.installation import fleet_app
 from tests.integration.flows import countdown
 from tests.integration.installation import FAST, FLOWS, LIMIT
 from tests.support.fleet import Fleet

@@ -14,20 +14,20 @@ import redis
 
 from flowforge import JobState
 from flowforge.cli.main import cli
-from flowforge.current_engine import set_engine
-from flowforge.engines import Engines
+from flowforge.composition import _as_one, _engines
+from flowforge.engine.current import set_engine
+from flowforge.engine.sharded import Engines
+from flowforge.engine.submit import SUBMIT_CHUNK
 from flowforge.errors import (
     ConfigurationError,
     InvalidValueError,
     JobNotFoundError,
     StoreUnavailableError,
 )
-from flowforge.server import LocalServer
-from flowforge.set_up import _as_one, _engines
+from flowforge.local.server import LocalServer
 from flowforge.settings import Settings, from_environment
 from flowforge.store.dead_letters import DeadLetters
-from flowforge.submit import SUBMIT_CHUNK
-from flowforge.worker.installation import fleet_app
+from flowforge.worker.lifecycle.installation import fleet_app
 from tests.integration.flows import One, countdown, fan_of
 from tests.integration.installation import FAST, FLOWS, LIMIT, outputs
 from tests.support.eventually import eventually
@@ -67,7 +67,7 @@ class Pair:
 def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
     """Servers that keep their data, so that one can be killed and come back."""
     # Every question to a server that is away takes as long.
-    monkeypatch.setattr("flowforge.engine.PRODUCER_PATIENCE", 1.0)
+    monkeypatch.setattr("flowforge.engine.engine.PRODUCER_PATIENCE", 1.0)
     prefix = f"t{secrets.token_hex(6)}"
     with (
         LocalServer.start(str(tmp_path / "a"), config={"appendfsync": "always"}) as first,

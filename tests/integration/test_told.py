@@ -8,7 +8,7 @@ import pytest
 
 from flowforge import ErrorHandler, Flow, JobState
 from flowforge.errors import JobFailedError
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from tests.integration.installation import FAST, LIMIT, Installation, installed, outputs
 from tests.integration.told_flows import Nest, breaking, inner, misspelt, nest, unserved, waiting
 from tests.support.eventually import eventually

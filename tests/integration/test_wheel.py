@@ -13,7 +13,7 @@ import pytest
 
 import flowforge
 from flowforge import JobState
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from tests.integration.cli_shell import clean_environment
 from tests.integration.installation import LIMIT, installed
 from tests.support.eventually import eventually

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from flowforge import ErrorHandler, ErrorStrategy, Flow, JobState
+from flowforge.engine.submit import SUBMIT_CHUNK
 from flowforge.errors import JobFailedError, PayloadError
-from flowforge.server import LocalServer
-from flowforge.submit import SUBMIT_CHUNK
+from flowforge.local.server import LocalServer
 from tests.integration.flows import Fan, One, countdown, fan_of
 from tests.integration.installation import FAST, LIMIT, Installation, installed, outputs
 from tests.integration.notes import notes

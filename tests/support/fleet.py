@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from flowforge.leash import LeashedProcess
+from flowforge.local.supervised_process import LeashedProcess
 from tests.support.eventually import eventually
 
 ROOT = Path(__file__).parents[2]

@@ -97,7 +97,7 @@ def test_the_blocks_of_a_page_run_in_order_and_print_what_it_says(
 
 
 def test_the_readmes_file_runs_on_a_fleet_as_it_is(
-    server: flowforge.server.LocalServer,  # type: ignore[name-defined]
+    server: flowforge.local.server.LocalServer,  # type: ignore[name-defined]
     prefix: str,
     tmp_path: Path,
 ) -> None:

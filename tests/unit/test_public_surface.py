@@ -170,10 +170,10 @@ def test_the_strategies_are_these() -> None:
 
 def test_a_jobs_and_a_routines_statuses_are_these() -> None:
     """Producers compare with these words."""
-    assert flowforge.job_state.ROUTINE_STATUSES == (
+    assert flowforge.engine.job_state.ROUTINE_STATUSES == (
         "pending", "running", "completed", "failed", "error_continued", "skipped",
     )  # fmt: skip
-    assert set(flowforge.job_state.STATUSES) == {
+    assert set(flowforge.engine.job_state.STATUSES) == {
         "pending", "running", "paused", "completed", "failed", "cancelled",
     }  # fmt: skip
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar
 
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from tests.chaos.harness.site import Site
 
 T = TypeVar("T")

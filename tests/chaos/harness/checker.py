@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from flowforge.engine import Engine
-from flowforge.store.reader import STATUSES, HistoryEntry
+from flowforge.engine.engine import Engine
+from flowforge.store.inspector import STATUSES, HistoryEntry
 from tests.chaos.harness.flows import Shape
 from tests.chaos.harness.ledger import Line
 

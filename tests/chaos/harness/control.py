@@ -10,10 +10,10 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
-from flowforge.engine import Engine
+from flowforge.engine.engine import Engine
 from flowforge.errors import JobStateError
 from flowforge.settings import Settings
-from flowforge.worker.installation import fleet_app
+from flowforge.worker.lifecycle.installation import fleet_app
 
 Verb = Literal["pause", "resume", "cancel", "rest"]
 

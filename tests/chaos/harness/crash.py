@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from flowforge.store.store import Store
-from flowforge.worker import runtime
+from flowforge.worker.run import runtime
 
 MODULE = __name__
 

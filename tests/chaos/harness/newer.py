@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from flowforge import codec
+from flowforge.codec import binary as codec
 from flowforge.model import definition
 
 MODULE = __name__

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from flowforge.store.scripts import SCRIPTS
-from flowforge.worker.duties.reclaimer import Reclaimer
-from flowforge.worker.duties.resender import Resender
-from flowforge.worker.heartbeat import LeaseKeeper
+from flowforge.worker.run.leases import LeaseKeeper
+from flowforge.worker.upkeep.reclaimer import Reclaimer
+from flowforge.worker.upkeep.resender import Resender
 
 MODULE = __name__
 

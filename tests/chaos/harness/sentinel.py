@@ -12,9 +12,9 @@ from typing import Any, Self
 
 import redis
 
-from flowforge.leash import LeashedProcess
-from flowforge.server import LocalServer
-from flowforge.server_binary import find_binary
+from flowforge.local.binary import find_binary
+from flowforge.local.server import LocalServer
+from flowforge.local.supervised_process import LeashedProcess
 from tests.support.eventually import eventually
 
 #: The name that the URL asks the Sentinel for.

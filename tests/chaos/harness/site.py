@@ -9,9 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from flowforge.engine import Engine
+from flowforge.engine.engine import Engine
 from flowforge.settings import Settings
-from flowforge.worker.installation import fleet_app
+from flowforge.worker.lifecycle.installation import fleet_app
 from tests.chaos.harness import flows, ledger, tuning
 from tests.chaos.harness.checker import check_rest, check_tree
 from tests.chaos.harness.flows import Shape

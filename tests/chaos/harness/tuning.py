@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from flowforge.worker import maintenance
+from flowforge.worker.upkeep import upkeep as maintenance
 
 MODULE = __name__
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flowforge.worker.envelope import message_format
+from flowforge.broker.message import message_format
 from tests.contract.bench import LONG, WAITING_SLOT, Fields, rules
 
 ROUTINES = 6

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
-from flowforge.codec import encode_payload, invocation_record
+from flowforge.codec.binary import encode_payload, invocation_record
 from flowforge.errors import StoreUnavailableError
 from flowforge.execution.delivery import ChildJob, Delivery
 from flowforge.execution.effects import Child

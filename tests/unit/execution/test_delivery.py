@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flowforge.codec import packb, read_invocation, unpack_record
+from flowforge.codec.binary import packb, read_invocation, unpack_record
 from flowforge.errors import (
     DefinitionError,
     EmissionError,

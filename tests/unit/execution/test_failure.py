@@ -11,7 +11,7 @@ import pytest
 from celery.exceptions import WorkerShutdown, WorkerTerminate
 from celery.worker import state
 
-from flowforge.codec import unpack_record
+from flowforge.codec.binary import unpack_record
 from flowforge.errors import NewerRecordError
 from flowforge.execution.delivery import NotStartedError
 from flowforge.execution.run import Outcome, failed

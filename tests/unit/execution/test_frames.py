@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from flowforge.codec import packb
+from flowforge.codec.binary import packb
 from flowforge.execution.frames import own_frame
 
 

@@ -14,8 +14,8 @@ import pytest
 from celery.exceptions import WorkerShutdown, WorkerTerminate
 from celery.worker import state
 
-from flowforge.codec import read_invocation, unpack_record
-from flowforge.control import PAUSE_TAKES
+from flowforge.codec.binary import read_invocation, unpack_record
+from flowforge.engine.control import PAUSE_TAKES
 from flowforge.errors import NewerRecordError, PayloadError
 from flowforge.execution.current import current
 from flowforge.execution.delivery import ASKED_AT_MOST, SLOW_START, Delivery, NotStartedError

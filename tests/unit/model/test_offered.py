@@ -83,7 +83,7 @@ def test_a_forged_handler_is_not_called(name: str) -> None:
 FUNCTIONS = (
     "os:makedirs", "shutil:rmtree", "subprocess:call", "builtins:exec", "runpy:run_module",
     "importlib:import_module", "celery.platforms:set_process_title", "threading:settrace",
-    "flowforge.set_up:configure", "flowforge.model.registry:register",
+    "flowforge.composition:configure", "flowforge.model.registry:register",
     f"{__name__}:makedirs", f"{__name__}:_private_merge", f"{__name__}:Store",
     f"{__name__}:Store.put", f"{__name__}:Store.combine", f"{__name__}:os.system",
     "tests.unit.model.offered_merges:remove", "nope:x", ":", "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.flows import Tree
 from tests.chaos.harness.round import Round

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from tests.chaos.harness.aof import cut_tail
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.flows import Tree

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from flowforge.job_state import JobState
+from flowforge.engine.job_state import JobState
 from tests.chaos.harness import poison
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.flows import Tree

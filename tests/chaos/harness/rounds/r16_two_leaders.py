@@ -11,12 +11,12 @@ from typing import Any
 
 import redis
 
-from flowforge.codec import invocation_record, pack_record, packb
+from flowforge.codec.binary import invocation_record, pack_record, packb
 from flowforge.execution.effects import Child, Effects
+from flowforge.store.lease_tokens import next_token
 from flowforge.store.link import ServerLink, make_client
 from flowforge.store.store import Store
-from flowforge.worker.duties.reclaimer import Reclaimer
-from flowforge.worker.tokens import next_token
+from flowforge.worker.upkeep.reclaimer import Reclaimer
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.flows import TREE
 from tests.chaos.harness.probe import Probe, percentile

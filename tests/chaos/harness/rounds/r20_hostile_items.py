@@ -11,8 +11,8 @@ from typing import Any
 
 import redis
 
+from flowforge.broker.message import message_template
 from flowforge.store.dead_letters import DeadLetters
-from flowforge.worker.envelope import message_template
 from tests.chaos.harness import shared_task
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.flows import Tree
@@ -21,7 +21,7 @@ from tests.chaos.harness.site import Site
 from tests.support.eventually import eventually
 from tests.support.fleet import Fleet, Worker
 from tests.support.mutations import mutated
-from tests.unit.worker.hostile import HOSTILE, foreign_task
+from tests.unit.broker.hostile import HOSTILE, foreign_task
 
 _TREE = Tree(200, micros=200)
 

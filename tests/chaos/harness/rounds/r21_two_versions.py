@@ -6,8 +6,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from flowforge.engine import Engine
-from flowforge.worker.installation import fleet_app
+from flowforge.engine.engine import Engine
+from flowforge.worker.lifecycle.installation import fleet_app
 from tests.chaos.harness import newer
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.checker import COMMITS

@@ -12,7 +12,7 @@ from typing import Any
 import redis
 
 from flowforge.errors import JobStateError
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from flowforge.store.dead_letters import DeadLetters
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.checker import check_tree

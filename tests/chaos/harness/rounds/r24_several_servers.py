@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
-from flowforge.server import LocalServer
+from flowforge.local.server import LocalServer
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.faults import children, send
 from tests.chaos.harness.flows import Tree

@@ -1,0 +1,104 @@
+"""Controlling jobs: pause, resume, cancel and retry them, and write to what is kept of them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from flowforge.codec.binary import encode_payload
+from flowforge.engine.entry import checked_text
+from flowforge.errors import CorruptRecordError, JobStateError, NewerRecordError
+from flowforge.execution.delivery import SLOW_START
+from flowforge.settings import Settings
+from flowforge.store.inspector import job_not_found
+from flowforge.store.store import Store
+
+#: Seconds that a pause or cancel outlasts the claims made before it: handlers that have not started
+#: ``SLOW_START`` after they asked for theirs ask again. The rest is what a busy worker needs
+#: between its last look at the clock and the handler's first line.
+PAUSE_TAKES = 4 * SLOW_START
+
+
+class Control:
+    """Changes jobs of one server. Raises JobNotFoundError when there is no such job, JobStateError
+    when its status does not allow it.
+    """
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+
+    def pause(self, job_id: str, reason: str = "", checkpoint: Any = None) -> None:
+        """After this returns no handler of the job starts, nor of jobs it has started; running ones
+        finish. Takes ``PAUSE_TAKES`` longer while any of them runs.
+        """
+        reason = checked_text("reason", reason)
+        given = checkpoint is not None
+        if given:
+            where = f"checkpoint of job {job_id}"
+            encode_payload({"checkpoint": checkpoint}, self._settings.max_payload, where)
+        self._expect_ok(job_id, "pause", self._store.pause(job_id, reason, checkpoint, given))
+        self._outlast_starts(job_id)
+
+    def resume(self, job_id: str) -> None:
+        """Release what was parked. A job that is not paused and has not ended is left alone."""
+        answer = self._store.resume(job_id)
+        if answer not in ("pending", "running"):
+            self._expect_ok(job_id, "resume", answer)
+
+    def cancel(self, job_id: str, reason: str = "") -> None:
+        """End the job for good."""
+        answer = self._store.cancel(job_id, checked_text("reason", reason))
+        self._expect_ok(job_id, "cancel", answer)
+        self._outlast_starts(job_id)
+
+    def _outlast_starts(self, job_id: str) -> None:
+        """Wait until what was claimed before has started, or asks first."""
+        keys = self._store.keys
+        running, children = self._store.link.many(
+            [
+                ("HGET", keys.of("job", job_id), "running"),
+                ("EXISTS", keys.of("children", job_id)),
+            ]
+        )
+        if running not in (None, b"0") or children:
+            time.sleep(PAUSE_TAKES)
+
+    def retry(self, job_id: str) -> None:
+        """Continue a failed job: its failed invocations with fresh attempts, and what waited.
+
+        Jobs that it has started and that made it fail are retried with it.
+        """
+        answer = self._store.retry(job_id)
+        if answer == "orphaned":
+            raise JobStateError(
+                f"job {job_id} cannot be retried: the job that started it was cancelled, which "
+                "ended both for good; submit it as a job of its own"
+            )
+        if answer not in ("ok", "gone", "undefined", "newer"):
+            raise JobStateError(f"job {job_id} is {answer}; only a failed job can be retried")
+        self._expect_ok(job_id, "retry", answer)
+
+    def note(self, job_id: str, record: bytes) -> None:
+        """Add a packed note of the user's own to the job's history."""
+        self._expect_ok(job_id, "write to", self._store.note(job_id, record))
+
+    def annotate(self, job_id: str, data: dict[str, bytes]) -> None:
+        """Keep packed data of the user's own with the job."""
+        self._expect_ok(job_id, "write to", self._store.annotate(job_id, data))
+
+    def _expect_ok(self, job_id: str, verb: str, answer: str) -> None:
+        if answer == "gone":
+            raise job_not_found(job_id)
+        if answer == "newer":
+            raise NewerRecordError(
+                f"cannot {verb} job {job_id}: a newer FlowForge keeps it; upgrade this process"
+            )
+        if answer == "undefined":
+            raise CorruptRecordError(
+                f"cannot {verb} job {job_id}: its definition is gone from the server; cancel the "
+                "job and submit it again"
+            )
+        if answer != "ok":
+            hint = "; retry() continues a failed job" if answer == "failed" else ""
+            raise JobStateError(f"cannot {verb} job {job_id}: it is {answer}{hint}")

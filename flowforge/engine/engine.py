@@ -1,0 +1,166 @@
+"""What producers hold: submitting jobs, controlling them, waiting for them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from celery import Celery
+
+from flowforge.broker.routing import Router
+from flowforge.engine.control import Control
+from flowforge.engine.entry import Item, checked_key, items
+from flowforge.engine.submit import JobCreator
+from flowforge.engine.wait import wait_for
+from flowforge.errors import CommandRefusedError, ConfigurationError, StoreUnavailableError
+from flowforge.model.flow import FlowGraph
+from flowforge.settings import Settings
+from flowforge.store.inspector import Reader
+from flowforge.store.link import ServerLink, make_client
+from flowforge.store.outage import Outage, outage_of
+from flowforge.store.store import Store
+
+#: Seconds that a producer keeps trying before it reports the server as unreachable.
+PRODUCER_PATIENCE = 5.0
+
+
+class Submitter(ABC):
+    """What jobs are submitted to: the engine of one server, or the engines of several."""
+
+    app: Celery
+    settings: Settings
+
+    def submit(
+        self,
+        flow: FlowGraph,
+        entry_routine_id: str,
+        entry_params: dict[str, Any] | None = None,
+        *,
+        idempotency_key: str | None = None,
+        priority: int | None = None,
+        max_in_flight: int | None = None,
+    ) -> str:
+        """Create a job; returns its id, or that of the earlier job with the same key."""
+        item = Item(entry_params, checked_key("idempotency_key", idempotency_key))
+        ((job_id,),) = self.submit_items(
+            flow, entry_routine_id, iter([item]), priority, max_in_flight
+        )
+        return job_id
+
+    def submit_many(
+        self,
+        flow: FlowGraph,
+        entry_routine_id: str,
+        params: Iterable[dict[str, Any] | None],
+        *,
+        idempotency_keys: Iterable[str | None] | None = None,
+        priority: int | None = None,
+        max_in_flight: int | None = None,
+    ) -> Iterator[list[str]]:
+        """Create a job for each of the ``params``, chunk by chunk; yields the ids of each chunk.
+
+        A chunk is created as a whole or not at all. With an idempotency key the id is that of the
+        earlier job with the same key, if there is one.
+
+        A note on whatever is raised says how many jobs had been created before.
+        """
+        created = 0
+        jobs = items(params, idempotency_keys)
+        try:
+            for ids in self.submit_items(flow, entry_routine_id, jobs, priority, max_in_flight):
+                created += len(ids)
+                yield ids
+        except Exception as error:
+            error.add_note(f"{created} jobs had been submitted before")
+            raise
+
+    @abstractmethod
+    def submit_items(
+        self,
+        flow: FlowGraph,
+        entry_routine_id: str,
+        jobs: Iterator[Item],
+        priority: int | None,
+        max_in_flight: int | None,
+    ) -> Iterator[list[str]]:
+        """Create the ``jobs`` chunk by chunk, as ``submit_many`` says."""
+
+    @property
+    @abstractmethod
+    def each(self) -> Sequence[Engine]:
+        """The engine of every server."""
+
+    @abstractmethod
+    def of(self, job_id: str) -> Engine:
+        """The engine of the server on which a job lives; any of them when there is no such job."""
+
+    def close(self) -> None:
+        """Release the connections."""
+        for engine in self.each:
+            engine.link.close()
+            engine.client.close()
+
+
+class Engine(Submitter):
+    """Submits to and controls one installation."""
+
+    def __init__(self, settings: Settings, app: Celery) -> None:
+        if settings.redis_url is None:
+            raise ConfigurationError("an engine needs settings.redis_url")
+        self.settings = settings
+        self.app = app
+        self.client = make_client(settings.redis_url)
+        self.link = ServerLink(self.client, PRODUCER_PATIENCE)
+        self.store = Store(self.link, settings.prefix)
+        self.reader = Reader(self.store)
+        self._creator = JobCreator(self.store, settings, Router(app), self.look_at)
+        self.child_job = self._creator.child_job
+        self.knows_keys = self._creator.knows_keys
+        control = Control(self.store, settings)
+        self.pause, self.resume, self.cancel = control.pause, control.resume, control.cancel
+        self.retry, self.note, self.annotate = control.retry, control.note, control.annotate
+
+    @property
+    def each(self) -> Sequence[Engine]:
+        return (self,)
+
+    def of(self, job_id: str) -> Engine:
+        return self
+
+    def look_at(self, flow: FlowGraph) -> None:
+        """Jobs of this flow are about to be created; a subclass may have something to say."""
+
+    def outage(self) -> Outage | None:
+        """Why the server takes no writes now, by one try; None when it does, or when this user
+        has no right to write.
+        """
+        link = ServerLink(self.client, patience=0.0)
+        try:
+            Store(link, self.settings.prefix).check_writes()
+        except StoreUnavailableError as error:
+            return outage_of(error.__cause__)
+        except CommandRefusedError:
+            return None
+        finally:
+            link.close()
+        return None
+
+    def submit_items(
+        self,
+        flow: FlowGraph,
+        entry_routine_id: str,
+        jobs: Iterator[Item],
+        priority: int | None,
+        max_in_flight: int | None,
+    ) -> Iterator[list[str]]:
+        return self._creator.create(flow, entry_routine_id, jobs, priority, max_in_flight)
+
+    def wait(self, job_id: str, timeout: float | None = None) -> str:
+        """Block until the job has ended, or is paused with nothing running; returns the status.
+
+        Outlives outages of the server, with a warning in the log. Raises TimeoutError after
+        ``timeout`` seconds, JobNotFoundError when there is no such job, LoginRefusedError when the
+        server lets this process in no more.
+        """
+        return wait_for(self, job_id, timeout)

@@ -1,0 +1,126 @@
+"""A flow that can be run: the graph of the model with the engine behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from flowforge.common.bounded_repr import shown
+from flowforge.engine.current import current_engine
+from flowforge.engine.job_state import JobState
+from flowforge.errors import InvalidValueError, JobStateError
+from flowforge.execution.current import current
+from flowforge.model.flow import FlowGraph
+
+
+class Flow(FlowGraph):
+    """A graph of routines that can be executed, paused, resumed and cancelled.
+
+    ``flow_id``: a name for the flow; generated when left out. ``max_in_flight``: how many of a
+    job's invocations may be in the broker and in workers at the same time.
+    """
+
+    _newest: JobState | None = None
+
+    def execute(
+        self,
+        entry_routine_id: str,
+        entry_params: dict[str, Any] | None = None,
+        *,
+        idempotency_key: str | None = None,
+        priority: int | None = None,
+        max_in_flight: int | None = None,
+    ) -> JobState:
+        """Submit a job and return its handle at once.
+
+        ``idempotency_key``: a second call with the same key returns the first one's job.
+        ``priority``: 0 (served first, the default) to 9, in the steps of the broker.
+
+        Raises ValueError for an unknown entry and an option out of range, PayloadError for params
+        that cannot travel, StoreUnavailableError when the server cannot be reached.
+        """
+        engine = current_engine()
+        job_id = engine.submit(
+            self,
+            entry_routine_id,
+            entry_params,
+            idempotency_key=idempotency_key,
+            priority=priority,
+            max_in_flight=max_in_flight,
+        )
+        self._newest = JobState(job_id, engine.of(job_id))
+        return self._newest
+
+    def execute_many(
+        self,
+        entry_routine_id: str,
+        entry_params: Iterable[dict[str, Any] | None],
+        *,
+        idempotency_keys: Iterable[str | None] | None = None,
+        priority: int | None = None,
+        max_in_flight: int | None = None,
+    ) -> list[JobState]:
+        """Submit a job for each of the ``entry_params``, many in one round trip.
+
+        The params are taken from the iterable in chunks, of 200 or of as many as have 256 KiB
+        together; a chunk is submitted as a whole or not at all. ``idempotency_keys``: as many as
+        there are params. Raises as ``execute`` does, naming the item; the chunks before the one
+        that was refused have been submitted, and a note on the error says how many jobs these are.
+        """
+        engine = current_engine()
+        chunks = engine.submit_many(
+            self,
+            entry_routine_id,
+            entry_params,
+            idempotency_keys=idempotency_keys,
+            priority=priority,
+            max_in_flight=max_in_flight,
+        )
+        jobs = [JobState(job_id, engine.of(job_id)) for chunk in chunks for job_id in chunk]
+        self._newest = jobs[-1] if jobs else self._newest
+        return jobs
+
+    def pause(
+        self, reason: str = "", checkpoint: Any = None, job_state: JobState | None = None
+    ) -> None:
+        """Pause a job: the given one, inside a handler the running one, else this flow's newest.
+
+        Raises ValueError when there is none, it belongs to another flow, or it has ended.
+        """
+        self._pick(job_state).pause(reason, checkpoint)
+
+    def resume(self, job_state: JobState | None = None) -> JobState:
+        """Resume a paused job; picks and refuses as ``pause`` does. Returns its handle."""
+        job = self._pick(job_state)
+        job.resume()
+        return job
+
+    def cancel(self, reason: str = "", job_state: JobState | None = None) -> None:
+        """Cancel a job for good; picks and refuses as ``pause`` does."""
+        self._pick(job_state).cancel(reason)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy has no jobs of its own yet.
+        return {**super().__getstate__(), "_newest": None}
+
+    def _pick(self, job_state: JobState | None) -> JobState:
+        if job_state is not None and not isinstance(job_state, JobState):
+            raise InvalidValueError(
+                f"job_state must be a JobState, not {shown(job_state)}: use JobState.get(job_id)"
+            )
+        delivery = current.get()
+        if job_state is None and delivery is not None:
+            job_state = delivery.job
+        if job_state is None:
+            job_state = self._newest
+        if job_state is None:
+            raise JobStateError(
+                f"flow {self.flow_id!r} has no job in this process: pass the job, or use "
+                "JobState.get(job_id)"
+            )
+        if job_state.flow_id != self.flow_id:
+            raise JobStateError(
+                f"job {job_state.job_id} belongs to flow {job_state.flow_id!r}, not to "
+                f"{self.flow_id!r}"
+            )
+        return job_state

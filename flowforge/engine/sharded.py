@@ -1,0 +1,168 @@
+"""Several servers used as one: jobs are spread over them, and each lives on one.
+
+The servers know nothing of each other. Which one a job is on is told by its id, which begins with
+the server's own name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from flowforge.engine.engine import Engine, Submitter
+from flowforge.engine.entry import Item
+from flowforge.engine.submit import SUBMIT_CHUNK
+from flowforge.errors import StoreUnavailableError, WritesRefusedError
+from flowforge.model.flow import FlowGraph
+from flowforge.store.link import ServerLink
+from flowforge.store.placement import PATIENCE, Placement
+from flowforge.store.store import Store
+
+#: Seconds for which a server that did not answer, or refused, gets no new jobs.
+AWAY = 30.0
+
+
+class Engines(Submitter):
+    """The engines of several servers.
+
+    New jobs go to the servers in turn, past those that do not answer or take no writes. With an
+    idempotency key the key decides, so that the same key finds the same server.
+    """
+
+    def __init__(self, engines: Sequence[Engine]) -> None:
+        self._engines = tuple(engines)
+        self._probes = {
+            engine: Store(ServerLink(engine.client, PATIENCE), engine.settings.prefix)
+            for engine in engines
+        }
+        self._placement = Placement([(probe, engine) for engine, probe in self._probes.items()])
+        self.app, self.settings = engines[0].app, engines[0].settings
+        # Producers that start together must not all begin with the same server.
+        self._turn = random.randrange(len(engines))
+        #: Engine -> monotonic time until which its server gets no new jobs.
+        self._away: dict[Engine, float] = {}
+
+    @property
+    def each(self) -> Sequence[Engine]:
+        return self._engines
+
+    def submit_items(
+        self,
+        flow: FlowGraph,
+        entry_routine_id: str,
+        jobs: Iterator[Item],
+        priority: int | None,
+        max_in_flight: int | None,
+    ) -> Iterator[list[str]]:
+        """As on one server, but for keys: the jobs of a chunk that belong to one server are created
+        as a whole or not at all, as far as one call takes them.
+
+        A server that refuses jobs without keys, since it is full for example, is passed over.
+        Raises StoreUnavailableError when a server stops answering while it is given jobs, which may
+        have been created then; and with keys when any does not answer, which may know them.
+        """
+        while chunk := list(islice(jobs, SUBMIT_CHUNK)):
+            ids = [""] * len(chunk)
+            places = self._share_out(flow.flow_id, [item.key for item in chunk])
+            for engine, own in places.items():
+                mine = [chunk[place] for place in own]
+                submitted = self._submit(
+                    engine, mine, flow, entry_routine_id, priority, max_in_flight
+                )
+                try:
+                    for place, job_id in zip(own, submitted, strict=True):
+                        ids[place] = job_id
+                except Exception as error:
+                    if done := sum(map(bool, ids)):
+                        error.add_note(f"{done} jobs of its chunk were submitted as well")
+                    raise
+            yield ids
+
+    def _submit(
+        self,
+        engine: Engine,
+        jobs: Sequence[Item],
+        flow: FlowGraph,
+        entry_routine_id: str,
+        *limits: int | None,
+    ) -> Iterator[str]:
+        """Submit to this server; to another one if it refuses, and no key belongs to it."""
+        bound = any(item.key is not None for item in jobs)
+        tried = set()
+        created = 0
+        while True:
+            left = iter(jobs[created:])
+            try:
+                for ids in engine.submit_items(flow, entry_routine_id, left, *limits):
+                    created += len(ids)
+                    yield from ids
+                return
+            except StoreUnavailableError as error:
+                self._away[engine] = time.monotonic() + AWAY
+                tried.add(engine)
+                # One that only stopped answering may have created the jobs.
+                if bound or not isinstance(error, WritesRefusedError):
+                    raise
+                refusal = error
+            engine = self._next()
+            if engine in tried:
+                raise refusal
+
+    # --- which server ------------------------------------------------------------------
+
+    def of(self, job_id: str) -> Engine:
+        return self._placement.of(job_id)
+
+    def _share_out(
+        self, flow_id: str, idempotency_keys: Sequence[str | None]
+    ) -> dict[Engine, list[int]]:
+        """Engine -> the places of the jobs that it gets."""
+        keyed = sorted({key for key in idempotency_keys if key is not None})
+        home = self._homes(flow_id, keyed) if keyed else {}
+        places: dict[Engine, list[int]] = defaultdict(list)
+        others = self._next() if None in idempotency_keys else None
+        for place, key in enumerate(idempotency_keys):
+            engine = others if key is None else home[key]
+            assert engine is not None, "a job without a key goes to whose turn it is"
+            places[engine].append(place)
+        return places
+
+    def _homes(self, flow_id: str, keys: Sequence[str]) -> dict[str, Engine]:
+        """Where a job with the key is already, else where the key's hash says (the highest of the
+        servers' own, "rendezvous hashing": a server more or less moves few keys).
+        """
+        home: dict[str, Engine] = {}
+        for engine in self._engines:
+            found = zip(keys, engine.knows_keys(flow_id, keys), strict=True)
+            home.update({key: engine for key, known in found if known})
+        for key in keys:
+            home.setdefault(key, max(self._engines, key=lambda engine: _weight(engine, key)))
+        return home
+
+    def _next(self) -> Engine:
+        """Whose turn it is of those that take writes."""
+        self._turn = (self._turn + 1) % len(self._engines)
+        turns = [*self._engines[self._turn :], *self._engines[: self._turn]]
+        now = time.monotonic()
+        problem: StoreUnavailableError | None = None
+        for engine in sorted(turns, key=lambda engine: self._away.get(engine, 0.0) > now):
+            try:
+                # Asked before a job is sent, so that it can go elsewhere without being there twice.
+                if engine in self._away or not engine.store.named:
+                    self._probes[engine].check_writes()
+            except StoreUnavailableError as error:
+                self._away[engine] = now + AWAY
+                problem = error
+            else:
+                self._away.pop(engine, None)
+                return engine
+        assert problem is not None, "there is at least one server"
+        raise problem
+
+
+def _weight(engine: Engine, key: str) -> bytes:
+    return hashlib.sha256(f"{engine.store.server_name}/{key}".encode()).digest()

@@ -1,0 +1,82 @@
+"""Which queues a job waits for in vain, so that a timeout can say so."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from celery import Celery
+
+from flowforge.codec.binary import unpack_record
+from flowforge.errors import FlowForgeError
+from flowforge.store.inspector import Reader
+from flowforge.store.outage import Outage
+from flowforge.store.reading import reading, whole
+from flowforge.store.store import Store
+from flowforge.store.worker_reports import STALE
+
+#: Outstanding invocations that are looked at.
+_SAMPLE = 200
+
+
+class Asked(Protocol):
+    """What is asked for a job: the engine of its server."""
+
+    store: Store
+    reader: Reader
+    app: Celery
+
+    def outage(self) -> Outage | None: ...
+
+
+def overdue(engine: Asked, job_id: str) -> str:
+    """What to say of a job that has not ended in time: how it stands, and who is missing."""
+    return f"job {job_id} is still {engine.reader.status(job_id)}{_unserved(engine, job_id)}"
+
+
+def unreported(outage: Outage) -> str:
+    """Why silence of the workers says nothing of them."""
+    return f"workers cannot report while the server takes no writes: it {outage.state}"
+
+
+def _unserved(engine: Asked, job_id: str) -> str:
+    """That work of the job waits on queues which no worker serves; empty when none does."""
+    store = engine.store
+    try:
+        (queued,) = engine.reader.fields(job_id, "queued")
+        with reading(f"the work of job {job_id}"):
+            waiting = _queues(engine, job_id) if whole(queued or 0) else set()
+            missing = sorted(waiting - _served(store)) if waiting else []
+        outage = engine.outage() if missing else None
+    except FlowForgeError:
+        # The timeout itself is what has to be told.
+        return ""
+    if not missing:
+        return ""
+    if outage is not None:
+        return f"; {unreported(outage)}; {outage.remedy}"
+    names = ", ".join(repr(name) for name in missing)
+    return (
+        f"; no worker reports that it serves the queue {names}: start one, flowforge worker -Q "
+        f"{','.join(missing)}"
+    )
+
+
+def _queues(engine: Asked, job_id: str) -> set[str]:
+    """The queues of some of the outstanding invocations."""
+    key = engine.store.keys.of("invocations", job_id)
+    _, pairs = engine.store.link.call("HSCAN", key, 0, "COUNT", _SAMPLE)
+    routines = engine.reader.definition(job_id).routines
+    found = {whole(tag.split(b".")[1]) for tag in pairs[::2]}
+    default = engine.app.conf.task_default_queue
+    return {routines[index].queue or default for index in found}
+
+
+def _served(store: Store) -> set[str]:
+    """The queues of workers that have reported lately."""
+    now = int(store.link.call("TIME")[0])
+    served: set[str] = set()
+    for record in store.link.call("HGETALL", store.keys.of("workers"))[1::2]:
+        seconds, facts = unpack_record(record, "a worker's report", 2)
+        if now - seconds <= STALE:
+            served.update(facts.get("queues", ()))
+    return served

@@ -1,0 +1,77 @@
+"""What of Celery has to see every invocation, and so forbids going from one straight to the next.
+
+Limits, events and revocations are kept by Celery in the worker's main process, where only what
+comes through the consumer is seen. They can be set while the worker runs, by remote control. So
+the question is asked for each task that is handed to the pool; its answer goes along with it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from celery.worker import state
+
+from flowforge.worker.consuming.limits import any_limit, warn_of_limits
+
+#: What the Celery task of an invocation has for an id: the job's, and the invocation's number.
+_INVOCATION_ID = re.compile(r"[0-9a-z]+-[0-9a-f]{20}-[0-9]+")
+
+
+class Observation:
+    """Whether a worker's main process has to see every invocation."""
+
+    def __init__(self) -> None:
+        self._worker: Any = None
+        self._limited = False
+        #: How many revoked ids were looked at, and whether an invocation's was among them.
+        self._looked_at, self._revoked = 0, False
+
+    def begin(self, worker: Any) -> None:
+        """Take what holds for all tasks of ``worker``, and what holds for each by now."""
+        self._worker = worker
+        self._look_at_limits()
+        warn_of_limits(worker, _invocation_tasks(worker))
+
+    def limit_changed(self, task: Any) -> None:
+        """Look at the limits of all tasks again; also Celery's consumer, for those of this one."""
+        if self._worker is None:
+            return
+        self._look_at_limits()
+        consumer = self._worker.consumer
+        if consumer is not None and task.name in consumer.strategies:
+            # The time limits of a task are part of what the consumer does with its messages.
+            consumer.strategies[task.name] = task.start_strategy(consumer.app, consumer)
+        warn_of_limits(self._worker, [task])
+
+    def needed(self, eventer: Any) -> bool:
+        """Whether the invocation that is about to be run must return to Celery when it has ended.
+
+        ``eventer``: what sends the worker's events, if anything does.
+        """
+        return (
+            self._limited
+            or (eventer is not None and _tells_of_tasks(eventer))
+            or (len(state.revoked) != 0 and self._invocation_revoked())
+        )
+
+    def _look_at_limits(self) -> None:
+        self._limited = any_limit(self._worker, _invocation_tasks(self._worker))
+
+    def _invocation_revoked(self) -> bool:
+        number = len(state.revoked)
+        if number != self._looked_at:
+            # One of a full set's ids can have changed without a change of their number.
+            full = number >= state.revoked.maxlen
+            ids = map(_INVOCATION_ID.fullmatch, map(str, state.revoked))
+            self._looked_at, self._revoked = (0 if full else number), full or any(ids)
+        return self._revoked
+
+
+def _tells_of_tasks(eventer: Any) -> bool:
+    """Heartbeats alone, which Celery sends by default, need no task to be seen."""
+    return bool(eventer.enabled and (not eventer.groups or "task" in eventer.groups))
+
+
+def _invocation_tasks(worker: Any) -> list[Any]:
+    return [task for task in worker.app.tasks.values() if hasattr(task, "observation")]

@@ -1,0 +1,188 @@
+"""Joining a Celery app: its broker connection, its tasks, its upkeep."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from celery import Celery, bootsteps, signals
+from celery.apps.worker import Worker as WorkerProgram
+from celery.worker import state
+
+from flowforge.broker.address import broker_address, state_url
+from flowforge.broker.transport import BrokerConnection
+from flowforge.errors import FlowForgeError, StoreUnavailableError
+from flowforge.model import registry
+from flowforge.settings import Settings
+from flowforge.store.lease_tokens import name_worker
+from flowforge.store.outage import is_final
+from flowforge.store.server_check import check_server
+from flowforge.worker.consuming.consumer import FleetConsumer, Pace
+from flowforge.worker.consuming.observation import Observation
+from flowforge.worker.lifecycle.shutdown import leave_in_order
+from flowforge.worker.lifecycle.startup import cannot_start, warn_without_routines
+from flowforge.worker.run.handler_context import Producer
+from flowforge.worker.run.readers_writer_lock import Isolation
+from flowforge.worker.run.revoking import cancel_revoked
+from flowforge.worker.run.runtimes import Runtimes
+from flowforge.worker.run.task import add_tasks
+from flowforge.worker.shards.consumer import serve_several
+from flowforge.worker.shards.shard import WORKER_PATIENCE, ServerSide
+
+logger = logging.getLogger(__name__)
+
+#: Celery settings that suit invocations; what the app sets itself wins.
+DEFAULTS: dict[str, Any] = {
+    "worker_prefetch_multiplier": 4,
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
+    # An error that the server answers with is none of the worker's: it goes on with a new consumer.
+    "broker_channel_error_retry": True,
+    "worker_cancel_long_running_tasks_on_connection_loss": False,
+}
+
+
+class Installation:
+    """FlowForge on one Celery app.
+
+    ``servers``: settings for each server, and what handlers may ask of its engine. The app's broker
+    is the first. ``exclusive``: the app runs nothing else.
+    """
+
+    def __init__(
+        self,
+        app: Celery,
+        servers: Sequence[tuple[Settings, Producer]],
+        *,
+        exclusive: bool,
+    ) -> None:
+        isolation = Isolation(servers[0][0].lease)
+        self.sides = [
+            ServerSide(app, settings, producer, isolation, exclusive=exclusive)
+            for settings, producer in servers
+        ]
+        app.add_defaults(lambda: DEFAULTS)
+        app.conf.broker_transport = self.sides[0].transport
+        app.amqp.Connection = BrokerConnection
+        self._runtimes = Runtimes([(side.probe, side.runtime) for side in self.sides], isolation)
+        self._observation = Observation()
+        self._forget_tasks = add_tasks(app, self._runtimes, self._observation)
+        app.steps["worker"].add(self._step())
+        app.steps["consumer"].add(Pace)
+        if exclusive:
+            app.conf.worker_consumer = FleetConsumer
+        signals.worker_process_init.connect(self._name_worker, weak=False)
+        signals.task_revoked.connect(self._revoked, weak=False)
+        if len(self.sides) > 1:
+            serve_several(app, self.sides)
+
+    def _name_worker(self, sender: str | None, **_: Any) -> None:
+        # A child that was spawned begins without what its parent has learned.
+        if sender:
+            name_worker(sender)
+        for side in self.sides:
+            side.runtime.worker = sender or side.runtime.worker
+
+    def _revoked(self, sender: Any, request: Any, terminated: bool, **_: Any) -> None:
+        # Celery ends a worker's tasks in the same way.
+        told = request.id in state.revoked
+        if told and getattr(sender, "runtimes", None) is self._runtimes:
+            cancel_revoked(self._runtimes, sender.name, request, terminated=terminated)
+
+    def close(self) -> None:
+        """Give back what the process has for the app, after its worker has ended."""
+        self._forget_tasks()
+        signals.worker_process_init.disconnect(self._name_worker)
+        signals.task_revoked.disconnect(self._revoked)
+        for side in self.sides:
+            side.close()
+
+    def _step(self) -> type[bootsteps.StartStopStep]:
+        sides, observation = self.sides, self._observation
+
+        class FlowForgeStep(bootsteps.StartStopStep):
+            """Checks the servers before the pool starts, then keeps their jobs up."""
+
+            requires = ("celery.worker.components:Pool",)
+
+            def __init__(self, worker: Any, **options: Any) -> None:
+                super().__init__(worker, **options)
+                self.started = False
+                name_worker(worker.hostname)
+                for side in sides:
+                    _check_at_start(worker, side, alone=len(sides) == 1)
+                    side.runtime.worker = worker.hostname
+
+            def start(self, worker: Any) -> None:
+                self.started = True
+                leave_in_order(worker)
+                observation.begin(worker)
+                if isinstance(worker, WorkerProgram):
+                    warn_without_routines()
+                for side in sides:
+                    side.start(worker)
+                # Celery's consumer knows the tasks of its start only; classes may come later.
+                self.forget = registry.on_register(lambda cls: _refresh(worker))
+
+            def stop(self, worker: Any) -> None:
+                if self.started:
+                    self.started = False
+                    self.forget()
+                    for side in sides:
+                        side.stop()
+
+            def terminate(self, parent: Any) -> None:
+                self.stop(parent)
+
+        return FlowForgeStep
+
+
+def _check_at_start(worker: Any, side: ServerSide, *, alone: bool) -> None:
+    try:
+        _check(side, alone=alone)
+    except FlowForgeError as error:
+        if isinstance(worker, WorkerProgram):
+            raise cannot_start(error) from None
+        raise
+
+
+def _check(side: ServerSide, *, alone: bool) -> None:
+    """Refuse an unfit server; one of several that is away is served when it comes back."""
+    try:
+        check_server(side.probe.link)
+    except StoreUnavailableError as error:
+        if not alone:
+            logger.warning("%s; going on without it until it does", error)
+            return
+        if is_final(error.__cause__):
+            raise
+        logger.warning("%s; still trying for %d s", error, WORKER_PATIENCE)
+        check_server(side.store.link)
+
+
+def _refresh(worker: Any) -> None:
+    if worker.consumer is not None:
+        worker.consumer.update_strategies()
+
+
+def fleet_app(settings: Settings) -> Celery:
+    """A Celery app for workers that run nothing but FlowForge, or for producers.
+
+    Its broker is the first server of the settings.
+    """
+    assert settings.servers, "fleet_app is for settings with a URL"
+    broker, options = broker_address(state_url(str(settings.servers[0].redis_url)))
+    app = Celery("flowforge", broker=broker, set_as_current=False)
+    app.conf.update(
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        task_ignore_result=True,
+        accept_content=["json"],
+    )
+    if settings.prefix != Settings.prefix:
+        # Installations that share a server must not pop each other's messages.
+        options["global_keyprefix"] = f"{settings.prefix}:"
+    app.conf.broker_transport_options = options
+    app.conf.update(dict(settings.celery))
+    return app

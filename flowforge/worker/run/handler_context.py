@@ -1,0 +1,96 @@
+"""What a handler may ask while it runs: of its job, of the store, and of the engine."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from flowforge.codec.binary import unpack_record
+from flowforge.errors import LeaseLostError, StoreUnavailableError
+from flowforge.execution.delivery import ChildJob, Delivery
+from flowforge.execution.effects import Child
+from flowforge.model.plan import PlannedSlot
+from flowforge.store.inspector import Reader
+from flowforge.store.store import Store
+from flowforge.worker.run.merging import MergedSlots
+
+logger = logging.getLogger(__name__)
+
+#: Why an attempt that emitted much does not count.
+INCOMPLETE = "the server no longer has all that this attempt had staged of its emissions"
+
+
+class Producer(Protocol):
+    """What handlers may ask of the engine, which lies above the workers."""
+
+    def job(self, job_id: str) -> Any: ...
+
+    def child_job(
+        self,
+        flow: Any,
+        entry_routine_id: str,
+        params: dict[str, Any] | None,
+        priority: int | None,
+        max_in_flight: int | None,
+    ) -> ChildJob: ...
+
+    def child_outputs(self, job_id: str) -> list[dict[str, Any]]: ...
+
+
+class HandlerContext:
+    """Answers the handlers of one store. ``producer`` is what they get of the engine."""
+
+    def __init__(self, store: Store, producer: Producer, merged: MergedSlots) -> None:
+        self._store = store
+        self._merged = merged
+        self.job = producer.job
+        self.child_job = producer.child_job
+        self.child_outputs = producer.child_outputs
+        self.emissions_of = Reader(store).emissions_of
+
+    def runs(self, job_id: str) -> bool:
+        """Whether handlers of the job may start now."""
+        return self._store.may_start(job_id)
+
+    def checkpoint(self, job_id: str) -> Any:
+        """The checkpoint of the latest pause that gave one, or None."""
+        key = self._store.keys.of("job", job_id)
+        raw = self._store.link.call("HGET", key, "checkpoint")
+        return None if raw is None else unpack_record(raw, f"checkpoint of job {job_id}", 1)[0]
+
+    def stage(self, delivery: Delivery, children: Sequence[Child], already: int) -> None:
+        """Keep part of a large emission in the store until the commit."""
+        self._stage(delivery, self._store.stage, children, already)
+
+    def stage_outputs(self, delivery: Delivery, outputs: Sequence[bytes], already: int) -> None:
+        """The same for outputs, which nothing has to wait for once they are committed."""
+        self._stage(delivery, self._store.stage_outputs, outputs, already)
+
+    def _stage(
+        self, delivery: Delivery, keep: Callable[..., str], part: Sequence[Any], already: int
+    ) -> None:
+        try:
+            answer = keep(delivery.job_id, delivery.tag, delivery.token, part, already)
+        except StoreUnavailableError as error:
+            # That is no error of the handler, so it is not for its error handler to decide.
+            logger.warning("giving back %s/%s: %s", delivery.job_id, delivery.tag, error)
+            delivery.cancelled = True
+            raise
+        if answer == "ok":
+            return
+        # The attempt is given back: whatever it emits further would be emitted without this part.
+        delivery.cancelled = True
+        where = f"{delivery.routine.id}.{delivery.slot.name}"
+        if answer == "incomplete":
+            raise LeaseLostError(f"{where}: {INCOMPLETE}, so the handler has to run again")
+        raise LeaseLostError(
+            f"{where}: the lease of this attempt was lost or its job has ended, so nothing that it "
+            "emits can count"
+        )
+
+    def slot_data(self, delivery: Delivery, slot: PlannedSlot) -> dict[str, Any]:
+        """What a slot holds now: merged, or the latest payload."""
+        if slot is delivery.slot and not slot.merges:
+            return dict(delivery.params)
+        return self._merged.now(delivery, slot)

@@ -1,0 +1,54 @@
+"""Reading what a join has collected."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowforge.codec.binary import read_invocation
+from flowforge.errors import CorruptRecordError
+from flowforge.execution.delivery import Delivery
+from flowforge.execution.effects import Effects
+from flowforge.execution.joined import JoinedItems
+from flowforge.model.plan import PlannedSlot
+from flowforge.store.store import Store
+
+
+class Collections:
+    """The items of joins, as params for their handlers."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def params(self, job_id: str, tag: str, slot: PlannedSlot, record: bytes) -> dict[str, Any]:
+        """``items``, under the name of the handler's only parameter if it has just one.
+
+        With a key also the key's value, as the items have it. ``record`` is what the script that
+        fired the join wrote: ``J<count> <key>``.
+        """
+        count = record[1:].partition(b" ")[0]
+        if record[:1] != b"J" or not count.isdigit():
+            raise CorruptRecordError(f"invocation {tag} of job {job_id} is no record of a join")
+        items = self._items(job_id, tag, int(count))
+        params: dict[str, Any] = {slot.signature.sole or "items": items}
+        key = None if slot.slot is None or slot.slot.join is None else slot.slot.join.key
+        if key is not None and slot.signature.sole is None:
+            params[key] = items[0][key]
+        return params
+
+    def release(self, delivery: Delivery, effects: Effects) -> None:
+        """Let the commit of a join's handler drop the items that it got."""
+        effects.resets.append(("", int(delivery.raw[1:].partition(b" ")[0])))
+
+    def _items(self, job_id: str, tag: str, count: int) -> JoinedItems:
+        key = self._store.keys.of("collected", job_id)
+        number = tag.partition(".")[0]
+        what = f"an item of join {tag} of job {job_id}"
+
+        def read(first: int, last: int) -> list[dict[str, Any]]:
+            fields = [f"{number}.{place}" for place in range(first, last + 1)]
+            records = self._store.link.call("HMGET", key, *fields)
+            if None in records:
+                raise CorruptRecordError(f"{what} is missing")
+            return [read_invocation(record, what)[1] for record in records]
+
+        return JoinedItems(count, read)

@@ -1,0 +1,121 @@
+"""An invocation in a worker's main process: what Celery decides there reaches the job.
+
+Celery hands tasks to the pool, and revokes, terminates and times them out, by their requests, which
+know nothing of jobs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from billiard.einfo import ExceptionInfo, ExceptionWithTraceback  # type: ignore[attr-defined]
+from celery import exceptions, signals
+from celery.worker import state
+from celery.worker.request import Request
+
+from flowforge.store.lease_tokens import next_token
+from flowforge.worker.run.reports import Failed, Retried, Uncounted, raised, retry_of
+from flowforge.worker.run.runtime import Ended, Runtime
+from flowforge.worker.run.task import TOKEN
+
+logger = logging.getLogger(__name__)
+
+
+class TimeLimitExceeded(exceptions.TimeLimitExceeded):
+    """Celery's, with a text that says what happened. ``args``: the limit in seconds."""
+
+    def __str__(self) -> str:
+        return f"the hard time limit of {self.args[0]:g} s was over, and the process was ended"
+
+
+# What error handlers and a job's error know it as.
+TimeLimitExceeded.__module__ = exceptions.__name__
+
+
+class InvocationRequest(Request):
+    """The request of an invocation task."""
+
+    # Celery's own, which its type stubs do not have.
+    task: Any
+    _announce_revoked: Callable[..., None]
+    _context: Any
+    _eventer: Any
+    _request_dict: dict[str, Any]
+
+    _timed_out = False
+
+    @property
+    def request_dict(self) -> dict[str, Any]:
+        """What the pool is given of the message."""
+        headers = self._request_dict
+        if self.task.observation.needed(self._eventer):
+            headers.setdefault(TOKEN, next_token())
+        return headers
+
+    def terminate(self, pool: Any, signal: Any = None) -> None:
+        try:
+            super().terminate(pool, signal)
+        except NotImplementedError:
+            # The handler goes on until it asks whether its job was cancelled.
+            self._announce_revoked("terminated", True, signal, False)
+
+    def on_failure(
+        self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False
+    ) -> None:
+        error: Any = exc_info.exception
+        if isinstance(error, ExceptionWithTraceback):
+            error = error.exc
+        timed_out = isinstance(error, exceptions.TimeLimitExceeded) and not return_ok
+        if timed_out and not state.should_terminate:
+            self._time_out(error.args[0])
+        else:
+            super().on_failure(exc_info, send_failed_event, return_ok)
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:
+        # A process that runs out of time fails first, and is told of as that.
+        if soft or not self._timed_out:
+            super().on_timeout(soft, timeout)
+
+    def _time_out(self, limit: float) -> None:
+        """Record the end of the attempt in the place of its process, which is ended next."""
+        self._timed_out = True
+        logger.error("hard time limit (%g s) exceeded for %s[%s]", limit, self.name, self.id)
+        error = TimeLimitExceeded(limit)
+        ended = self._end_attempt(error)
+        if isinstance(ended, Retried):
+            self._tell_of_retry(retry_of(error, ended.delay))
+        elif isinstance(ended, Failed):
+            super().on_failure(_seen(error))
+        elif isinstance(ended, Uncounted):
+            super().on_failure(_seen(raised(ended)))
+        else:
+            self.on_success((0, "None", limit))
+
+    def _end_attempt(self, error: TimeLimitExceeded) -> Ended:
+        job_id, tag = self.args
+        runtime: Runtime = self.task.runtimes.of(job_id)
+        try:
+            token = self._request_dict[TOKEN]
+            return runtime.time_out(job_id, tag, token, error, error.args[0])
+        except Exception:
+            # Its lease expires, as that of any process that is gone.
+            logger.exception("could not record that %s[%s] has ended", self.name, self.id)
+            return Failed(error)
+
+    def _tell_of_retry(self, again: exceptions.Retry) -> None:
+        seen = _seen(again)
+        signals.task_retry.send(sender=self.task, request=self._context, reason=again, einfo=seen)
+        logger.info("Task %s[%s] retry: %s", self.name, self.id, again)
+        super().on_failure(seen)
+
+
+def _seen(error: Exception) -> ExceptionInfo:
+    """An exception as Celery passes it on."""
+    try:
+        raise error
+    except Exception:  # noqa: BLE001 - it was raised for that
+        seen = ExceptionInfo()
+    seen.exception = error
+    return seen

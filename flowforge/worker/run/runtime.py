@@ -1,0 +1,357 @@
+"""What one worker process holds to run invocations: the store, its plans and its leases."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import TypeAlias
+
+from flowforge.codec.binary import pack_record, read_invocation
+from flowforge.common.forks import Forks, end_stray
+from flowforge.common.lru_cache import Recent
+from flowforge.common.true_attributes import name_of
+from flowforge.errors import (
+    CorruptRecordError,
+    NewerRecordError,
+    RecordError,
+    UnknownRoutineClassError,
+)
+from flowforge.execution.delivery import Delivery, NotStartedError
+from flowforge.execution.ending import ends_worker, passed
+from flowforge.execution.failure import MESSAGE_LIMIT, message_of, type_of
+from flowforge.execution.run import Outcome, failed, run
+from flowforge.model.definition import Definition
+from flowforge.model.plan import CHILD_ENDED, Plan
+from flowforge.model.slot import CHILD_SLOT_INDEX
+from flowforge.settings import Settings
+from flowforge.store.lease_tokens import next_token
+from flowforge.store.store import Claim, Granted, NextClaim, Store
+from flowforge.worker.run.handler_context import INCOMPLETE, HandlerContext, Producer
+from flowforge.worker.run.joining import Collections
+from flowforge.worker.run.leases import LeaseKeeper
+from flowforge.worker.run.merging import MergedSlots
+from flowforge.worker.run.readers_writer_lock import Isolation
+from flowforge.worker.run.reports import Failed, Retried, Uncounted, harmless
+
+logger = logging.getLogger(__name__)
+
+#: Definitions kept by a process, the most recently used ones.
+_PLANS = 256
+
+#: Deliveries to a fleet's workers that do not know the class before the job fails.
+MAX_UNKNOWN = 3
+
+#: Seconds until another worker gets an invocation that this one cannot run.
+RELEASE_DELAY = 1.0
+
+
+def _warn_of(delivery: Delivery, kind: str, error: BaseException) -> None:
+    logger.warning(
+        "job %s goes on (%s) after an error of %s.%s, invocation %d, attempt %d",
+        delivery.job_id, kind, delivery.routine.id, delivery.slot.name, delivery.number,
+        delivery.attempt, exc_info=harmless(error),
+    )  # fmt: skip
+
+
+def _is_for_another(error: BaseException) -> bool:
+    """Whether another worker may know better than what preparing an attempt has raised."""
+    if issubclass(type(error), UnknownRoutineClassError):
+        return True
+    # Building a routine reads no records: there it can only come from the routine's own code.
+    return issubclass(type(error), NewerRecordError) and not passed(error, Plan.__module__)
+
+
+#: What an attempt leads to: what its commit claimed next, or how it failed.
+Ended: TypeAlias = Granted | Failed | Retried | Uncounted | None
+
+
+class Runtime:
+    """Runs invocations for one store. ``worker`` is the name that the history shows.
+
+    ``producer`` is what handlers get of the engine.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        worker: str,
+        producer: Producer,
+        lists: Callable[[str], Sequence[str]],
+        isolation: Isolation,
+        probe: Store,
+    ) -> None:
+        self.store = store
+        #: For what must not wait long for a server that is away.
+        self.probe = probe
+        self.settings = settings
+        self.worker = worker
+        #: The broker lists of a queue, most urgent first.
+        self.lists = lists
+        self.leases = LeaseKeeper(store, settings.lease, settings.heartbeat)
+        self._isolation = isolation
+        self.merged = MergedSlots(store)
+        self._context = HandlerContext(store, producer, self.merged)
+        self.collections = Collections(store)
+        self._lease_ms = int(settings.lease * 1000)
+        #: Deliveries to workers that do not know the class before the job fails; 0: it never does.
+        self.max_unknown = MAX_UNKNOWN
+        self._plans: Recent[str, Plan] = Recent(_PLANS)
+
+    # --- running one invocation ----------------------------------------------------------
+
+    def invoke(
+        self,
+        job_id: str,
+        tag: str,
+        granted: Granted | None = None,
+        lists: Sequence[str] = (),
+        token: str | None = None,
+    ) -> Ended:
+        """Run and commit one invocation; unless it is ``granted``, claim it first, by ``token``.
+
+        Returns what the commit claimed next from the broker ``lists``, if anything, or how the
+        attempt failed. The caller is inside the ``isolation``.
+        """
+        granted = granted or self._claim(job_id, tag, token or next_token())
+        if granted is None:
+            return Uncounted()
+        lease = f"{job_id}/{tag}/{granted.token}"
+        # From the claim on: a process builds the routine for its first one, which may take long.
+        self.leases.add(lease)
+        try:
+            return self._run_claimed(lease, job_id, tag, granted, lists)
+        finally:
+            self.leases.remove(lease)
+
+    def _run_claimed(
+        self, lease: str, job_id: str, tag: str, granted: Granted, lists: Sequence[str]
+    ) -> Ended:
+        token, claim, began = granted.token, granted.claim, Forks.count
+        try:
+            delivery = self._prepare(granted, self.plan(claim.definition))
+        except BaseException as error:
+            end_stray(began, error)
+            if ends_worker(error):
+                raise
+            if _is_for_another(error):
+                self._release(job_id, tag, token, claim, error)
+                return Uncounted()
+            # Else the job would hang on a lease.
+            return self._refuse(job_id, tag, token, claim, error)
+        self.leases.add(lease, delivery)
+        try:
+            if not self._last_delivery(claim):
+                return self._complete(delivery, token, lists)
+            return self._complete_alone(delivery, token)
+        except NewerRecordError as error:
+            self._release(job_id, tag, token, claim, error)
+        except NotStartedError:
+            self._put_back(delivery, token)
+        return Uncounted()
+
+    def _last_delivery(self, claim: Claim) -> bool:
+        """Whether the invocation is quarantined if this worker is lost as well."""
+        return claim.lost > 0 and claim.lost + 1 >= self.settings.max_deliveries
+
+    def time_out(
+        self, job_id: str, tag: str, token: str, error: BaseException, limit: float
+    ) -> Ended:
+        """End an attempt of another process, which is ended after ``limit`` seconds.
+
+        The error handler that applies is asked, as if the handler had raised ``error``.
+        """
+        # The token that claimed it gets the same answer again.
+        asked = perf_counter()
+        claim = self.probe.claim(job_id, tag, token, self._lease_ms)
+        if isinstance(claim, str):
+            return Uncounted()
+        # Not kept: children that begin later must not inherit routines that were built here.
+        granted = Granted(job_id, tag, token, claim, asked)
+        delivery = self._prepare(granted, self._read_plan(claim.definition))
+        outcome = failed(delivery, self.worker, error, perf_counter() - limit)
+        return self._record(delivery, token, outcome, ())
+
+    def revoke(self, job_id: str, tag: str, reason: str, *, running: bool) -> str:
+        """Cancel the job of an invocation: ``ok``, or why not, as ``Store.cancel`` has it.
+
+        ``done`` when the invocation is neither ``running`` nor to be run any more.
+        """
+        key = self.probe.keys.of("invocations", job_id)
+        if not running and not self.probe.link.call("HEXISTS", key, tag):
+            return "done"
+        return self.probe.cancel(job_id, reason)
+
+    def _complete_alone(self, delivery: Delivery, token: str) -> Ended:
+        with self._isolation.alone() as alone:
+            if alone:
+                return self._complete(delivery, token, ())
+        logger.info("%s/%s waits for a process of its own", delivery.job_id, delivery.tag)
+        self._put_back(delivery, token, RELEASE_DELAY)
+        return Uncounted()
+
+    def _complete(self, delivery: Delivery, token: str, lists: Sequence[str]) -> Ended:
+        outcome = self._run(delivery)
+        if delivery.cancelled:
+            # It was told that nothing of it counts, and may have stopped half-way for that. The job
+            # may have been retried since.
+            self._put_back(delivery, token)
+            return Uncounted()
+        if delivery.joins:
+            self.collections.release(delivery, outcome.effects)
+        return self._record(delivery, token, outcome, lists)
+
+    def _claim(self, job_id: str, tag: str, token: str) -> Granted | None:
+        asked = perf_counter()
+        claim = self.store.claim(job_id, tag, token, self._lease_ms)
+        if isinstance(claim, str):
+            logger.debug("%s/%s not claimed: %s", job_id, tag, claim)
+            return None
+        return Granted(job_id, tag, token, claim, asked)
+
+    def _prepare(self, granted: Granted, plan: Plan) -> Delivery:
+        job_id, tag, claim = granted.job_id, granted.tag, granted.claim
+        _, routine_index, slot_index, *_ = tag.split(".")
+        routine = plan.routine(int(routine_index))
+        waits = int(slot_index) == CHILD_SLOT_INDEX
+        slot = CHILD_ENDED if waits else routine.slots[int(slot_index)]
+        if slot.slot is not None and slot.slot.join is not None:
+            params = self.collections.params(job_id, tag, slot, claim.record)
+        else:
+            what = f"invocation {tag} of job {job_id}"
+            _, params = read_invocation(claim.record, what)
+        return Delivery(
+            plan, routine, slot, job_id, tag, granted.token, claim.attempt, params, claim.record,
+            self.settings.max_payload, self._context, granted.asked,
+        )  # fmt: skip
+
+    def _run(self, delivery: Delivery) -> Outcome:
+        if delivery.slot.merges:
+            began = perf_counter()
+            try:
+                delivery.params = self.merged.up_to(delivery)
+            except BaseException as error:
+                end_stray(delivery.began, error)
+                # A merge is user code too.
+                if error is delivery.given_back or ends_worker(error):
+                    raise
+                return failed(delivery, self.worker, error, began)
+        return run(delivery, self.worker)
+
+    def _record(
+        self, delivery: Delivery, token: str, outcome: Outcome, lists: Sequence[str]
+    ) -> Ended:
+        job_id, tag, store = delivery.job_id, delivery.tag, self.store
+        ended: Ended = None
+        error = outcome.error
+        if outcome.kind == "retry":
+            delay_ms = int(outcome.delay * 1000)
+            answer = store.retry_later(
+                job_id, tag, token, delay_ms, outcome.micros, outcome.details
+            )
+            ended = Retried(error, outcome.delay) if answer == "ok" and error is not None else None
+        elif outcome.kind == "stop":
+            answer = store.fail(
+                job_id, tag, token, outcome.micros, outcome.details, outcome.reason,
+                outcome.problem,
+            )  # fmt: skip
+            ended = Failed(error) if answer == "ok" and error is not None else None
+        else:
+            answer, ended = store.commit(
+                job_id, tag, token, outcome.kind, outcome.micros, outcome.details,
+                outcome.effects, self._next_claim(lists),
+            )  # fmt: skip
+            if error is not None and answer == "ok":
+                _warn_of(delivery, outcome.kind, error)
+        if answer == "incomplete":
+            self._run_again(delivery, token)
+        elif answer != "ok":
+            logger.info("%s of %s/%s not accepted: %s", outcome.kind, job_id, tag, answer)
+        # What was done before is done: it may be this one, whose reply was lost.
+        return ended if answer in ("ok", "done") else Uncounted()
+
+    def _run_again(self, delivery: Delivery, token: str) -> None:
+        """Give an attempt back whose staged emissions are lost; the job fails if that goes on."""
+        logger.error("%s/%s has to run again: %s", delivery.job_id, delivery.tag, INCOMPLETE)
+        error = ["IncompleteEmission", INCOMPLETE, ""]
+        details = pack_record(self.worker, delivery.attempt, 0, {}, None, error)
+        problem = pack_record({"type": error[0], "message": INCOMPLETE})
+        self.store.release(
+            delivery.job_id, delivery.tag, token, int(RELEASE_DELAY * 1000), details, MAX_UNKNOWN,
+            INCOMPLETE, problem,
+        )  # fmt: skip
+
+    def _next_claim(self, lists: Sequence[str]) -> NextClaim | None:
+        if not lists or self._isolation.closed:
+            return None
+        return NextClaim(next_token(), self._lease_ms, lists, perf_counter())
+
+    def _put_back(self, delivery: Delivery, token: str, delay: float = 0.0) -> None:
+        """Let it be claimed again; no attempt is counted. ``delay``: seconds."""
+        details = pack_record(self.worker, delivery.attempt, 0, {}, None, None)
+        job_id, tag = delivery.job_id, delivery.tag
+        answer = self.store.release(job_id, tag, token, int(delay * 1000), details)
+        if answer != "ok":
+            logger.info("release of %s/%s not accepted: %s", job_id, tag, answer)
+
+    def _release(
+        self, job_id: str, tag: str, token: str, claim: Claim, error: BaseException
+    ) -> None:
+        message = message_of(error)
+        logger.error("giving back %s/%s: %s", job_id, tag, message)
+        details = self._error_details(claim, error)
+        delay_ms = int(RELEASE_DELAY * 1000)
+        most = self.max_unknown if issubclass(type(error), UnknownRoutineClassError) else 0
+        problem = pack_record({"type": name_of(type(error)), "message": message})
+        self.store.release(job_id, tag, token, delay_ms, details, most, message, problem)
+
+    def _refuse(
+        self, job_id: str, tag: str, token: str, claim: Claim, error: BaseException
+    ) -> Failed | None:
+        kind, message = type_of(error).rpartition(".")[2], message_of(error)[:MESSAGE_LIMIT]
+        problem = pack_record({"type": kind, "message": message, "invocation": tag})
+        details = self._error_details(claim, error)
+        reason = f"{kind}: {message}"[:500]
+        answer = self.store.fail(job_id, tag, token, 0, details, reason, problem)
+        return Failed(error) if answer == "ok" else None
+
+    def _error_details(self, claim: Claim, error: BaseException) -> bytes:
+        shown = [type_of(error).rpartition(".")[2], message_of(error)[:MESSAGE_LIMIT], ""]
+        return pack_record(self.worker, claim.attempt, 0, {}, None, shown)
+
+    # --- definitions -----------------------------------------------------------------------
+
+    def plan(self, definition_hash: str) -> Plan:
+        """The plan of a stored definition; CorruptRecordError when it is missing or unreadable."""
+        found = self._plans.get(definition_hash)
+        if found is not None:
+            return found
+        return self._plans.add(definition_hash, self._read_plan(definition_hash))
+
+    def _read_plan(self, definition_hash: str) -> Plan:
+        key = self.store.keys.of("definition", definition_hash)
+        raw = self.store.link.call("HGET", key, "json")
+        if raw is None:
+            raise CorruptRecordError(f"definition {definition_hash} is not stored any more")
+        return Plan(Definition.stored(definition_hash, raw))
+
+    def class_of(self, job_id: str, tag: str) -> str:
+        """``class_name`` by the definition that a job is pinned to."""
+        raw = self.store.link.call("HGET", self.store.keys.of("job", job_id), "def")
+        return "" if raw is None else self.class_name(raw.decode(), tag)
+
+    def class_name(self, definition_hash: str, tag: str) -> str:
+        """The routine class, and task, of an invocation; empty when that cannot be told."""
+        try:
+            spec = self.plan(definition_hash).definition.routines[int(tag.split(".")[1])]
+        except (RecordError, IndexError):
+            return ""
+        return spec.class_name
+
+    def place_of(self, definition_hash: str, tag: str) -> str:
+        """``routine.slot`` of an invocation; its tag when that cannot be told."""
+        try:
+            return self.plan(definition_hash).place_of(tag)
+        except RecordError:
+            return tag

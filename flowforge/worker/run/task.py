@@ -1,0 +1,185 @@
+"""The Celery tasks: one for each routine class, all doing the same."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from celery import Celery, Task
+
+from flowforge.broker.guard import UNKNOWN_TASK
+from flowforge.codec.binary import pack_record
+from flowforge.errors import UnknownRoutineClassError
+from flowforge.model import registry
+from flowforge.model.routine import Routine
+from flowforge.store.store import Granted
+from flowforge.worker.consuming.limits import TASK_LIMITS
+from flowforge.worker.consuming.observation import Observation
+from flowforge.worker.run.next_invocation import follow, following
+from flowforge.worker.run.reports import Failed, Retried, Uncounted, raised
+from flowforge.worker.run.runtime import RELEASE_DELAY, Runtime
+from flowforge.worker.run.runtimes import Runtimes
+
+logger = logging.getLogger(__name__)
+
+#: What is told with a task that has to return to Celery when it has ended: the token to claim its
+#: invocation with, which so the worker's main process knows as well.
+TOKEN = "flowforge_token"
+
+
+class InvocationTask(Task):  # type: ignore[type-arg]
+    """Runs one invocation. The arguments are ids; everything else is in the store."""
+
+    abstract = True
+    Request = "flowforge.worker.run.requests:InvocationRequest"
+    acks_late = True
+    # What has failed is recorded, and is not run again for that the message comes back.
+    acks_on_failure = True
+    acks_on_timeout = True
+    reject_on_worker_lost = False
+    retry_on_worker_lost = False
+    ignore_result = True
+    typing = False
+    serializer = "json"
+    runtimes: Runtimes
+    observation: Observation
+    _tracer: Callable[..., Any] | None = None
+
+    def run(self, job_id: str, tag: str) -> None:
+        granted, token = following.take()
+        lists = following.open_lists()
+        ended = self.runtimes.of(job_id).invoke(job_id, tag, granted, lists, token)
+        if isinstance(ended, (Failed, Retried, Uncounted)):
+            raise raised(ended)
+        following.granted = ended
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name in TASK_LIMITS:
+            # Remote control sets them while the worker runs.
+            self.observation.limit_changed(self)
+
+    # Celery builds a tracer for each task of a worker and keeps it in this attribute. Its own work
+    # is left as it is; what the commit claimed next is traced after it.
+    @property
+    def __trace__(self) -> Callable[..., Any] | None:
+        return None if self._tracer is None else self._trace
+
+    @__trace__.setter
+    def __trace__(self, tracer: Callable[..., Any] | None) -> None:
+        self._tracer = tracer
+
+    def _trace(self, uuid: str, args: Any, kwargs: Any, request: Any = None) -> Any:
+        assert self._tracer is not None, "Celery traces only with a tracer that it has set"
+        tracer, runtime = self._tracer, self.runtimes.of(args[0])
+        request = request or {}
+        token = request.get(TOKEN)
+        with self.runtimes.isolation.inside():
+            if token is not None or not runtime.settings.follow_on:
+                following.token = token
+                return tracer(uuid, args, kwargs, request)
+            info = request.get("delivery_info") or {}
+            lists = runtime.lists(info.get("routing_key", ""))
+            return follow(
+                lambda: tracer(uuid, args, kwargs, request),
+                lambda granted: self._trace_next(runtime, granted, info),
+                lists,
+                runtime.settings.follow_on,
+            )
+
+    def _trace_next(self, runtime: Runtime, granted: Granted, delivery_info: Any) -> Any:
+        name = runtime.class_name(granted.claim.definition, granted.tag)
+        task = self.app.tasks.get(name)
+        tracer = task._tracer if isinstance(task, InvocationTask) else None
+        if tracer is None:
+            # Not known here: running it under this task gives it back with the reason.
+            task, tracer = self, self._tracer
+        assert tracer is not None
+        number = granted.tag.partition(".")[0]
+        uuid = f"{granted.job_id}-{number}"
+        request = {
+            "id": uuid,
+            "task": name,
+            "root_id": granted.job_id,
+            "correlation_id": uuid,
+            "delivery_info": delivery_info,
+            "hostname": runtime.worker,
+            "retries": 0,
+            "ignore_result": True,
+        }
+        return tracer(uuid, [granted.job_id, granted.tag], {}, request)
+
+
+class UnknownClassTask(Task):  # type: ignore[type-arg]
+    """Gives back an invocation whose routine class this worker has not imported."""
+
+    name = UNKNOWN_TASK
+    acks_late = True
+    ignore_result = True
+    runtimes: Runtimes
+
+    def run(self, job_id: str, tag: str, class_name: str) -> None:
+        runtime = self.runtimes.of(job_id)
+        class_name = runtime.class_of(job_id, tag) or class_name
+        if class_name in registry.known():
+            # The message named another class than the job's definition, which alone counts.
+            with self.runtimes.isolation.inside():
+                ended = runtime.invoke(job_id, tag)
+            if isinstance(ended, (Failed, Retried)):
+                raise raised(ended)
+            return
+        queue = (self.request.delivery_info or {}).get("routing_key", "?")
+        fix = registry.remedy(class_name, f"the workers that consume {queue!r}")
+        reason = (
+            f"no worker on queue {queue!r} knows routine class {class_name}: {fix} (last tried: "
+            f"{runtime.worker})"
+        )
+        details = pack_record({"type": "UnknownRoutineClassError", "message": reason})
+        answer = runtime.store.give_back(
+            job_id, tag, int(RELEASE_DELAY * 1000), runtime.max_unknown, details, reason
+        )
+        if answer == "failed":
+            raise UnknownRoutineClassError(reason)
+        level = logging.ERROR if answer == "ok" else logging.DEBUG
+        logger.log(level, "%s/%s given back (%s): %s", job_id, tag, answer, reason)
+
+
+class InvocationTasks:
+    """The names of an app's invocation tasks, with those that come later."""
+
+    def __init__(self, app: Celery) -> None:
+        self._tasks = app.tasks
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(self._tasks.get(str(name)), InvocationTask)
+
+
+class TaskQueues:
+    """The names of an app's queues of tasks, with those that are consumed from later.
+
+    An app without remote control reads no other lists, so every list counts there.
+    """
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    def __contains__(self, name: object) -> bool:
+        # Asked anew each time: the app may be configured further after flows have joined it.
+        return name in self._app.amqp.queues or not self._app.conf.worker_enable_remote_control
+
+
+def add_tasks(app: Celery, runtimes: Runtimes, observation: Observation) -> Callable[[], None]:
+    """Give ``app`` a task for every registered routine class, until the result is called."""
+
+    def add(cls: type[Routine]) -> None:
+        name = registry.class_name(cls)
+        attributes: dict[str, Any] = {"name": name, "__doc__": cls.__doc__}
+        attributes |= {"runtimes": runtimes, "observation": observation}
+        # A class that is defined again, as in a notebook, replaces the task of its name.
+        app.tasks.pop(name, None)
+        app.register_task(type(cls.__name__, (InvocationTask,), attributes)())
+
+    unknown = type("Unknown", (UnknownClassTask,), {"runtimes": runtimes})
+    app.register_task(unknown())
+    return registry.on_register(add)

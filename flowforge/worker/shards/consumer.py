@@ -1,0 +1,211 @@
+"""One worker for several servers: their messages go to the same pool.
+
+Celery's consumer has one connection, to the first server that answers. A bootstep consumes from
+the others beside it, with Celery's own consumers and handler, and keeps trying those that are away.
+When a connection breaks, Celery starts its consumer anew, with whoever answers then; tasks that run
+are not touched by that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from celery import Celery, bootsteps
+from celery.worker.state import maybe_shutdown
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from flowforge.errors import FlowForgeError
+from flowforge.store.server_check import check_server
+from flowforge.worker.consuming.consumer import FleetConsumer
+from flowforge.worker.shards.shard import ServerSide
+
+logger = logging.getLogger(__name__)
+
+#: Seconds until a server that was away is tried again.
+RETRY = 3.0
+
+#: Seconds that a pool without an event loop waits for messages at a time.
+_DRAIN = 1.0
+
+
+@dataclass(eq=False)
+class _Link:
+    """Messages of one server on their way to the pool."""
+
+    side: ServerSide
+    connection: Any
+    consumer: Any
+
+
+def serve_several(app: Celery, sides: Sequence[ServerSide]) -> None:
+    """Let the workers of an app consume from all the servers. The app runs invocations only."""
+
+    class SeveralConsumer(FleetConsumer):
+        """Connects to the first server that answers; another first one in each worker."""
+
+        def connection_for_read(self, heartbeat: float | None = None) -> Any:
+            start = zlib.crc32(self.hostname.encode()) % len(sides)
+            while True:
+                for side in (*sides[start:], *sides[:start]):
+                    with contextlib.suppress(_UnreachableError):
+                        self.flowforge_side = side
+                        self.first_connection_attempt = False
+                        return _connect(side)
+                maybe_shutdown()
+                logger.error("none of the servers answers, trying again in %s s", RETRY)
+                time.sleep(RETRY)
+
+        def connection_for_write(self, url: Any = None, heartbeat: float | None = None) -> Any:
+            # For Celery's own events: they go where this consumer is connected to.
+            connection = self.flowforge_side.connection()
+            connection.connect()
+            return connection
+
+    class OtherServers(_OtherServers):
+        servers = sides
+
+    app.conf.worker_consumer = SeveralConsumer
+    app.steps["consumer"].add(OtherServers)
+
+
+class _UnreachableError(Exception):
+    """The server is away, or unfit."""
+
+
+def _connect(side: ServerSide) -> Any:
+    connection = side.connection()
+    try:
+        check_server(side.probe.link)
+        connection.connect()
+    except (FlowForgeError, OperationalError, RedisError, *connection.connection_errors) as error:
+        connection.close()
+        raise _UnreachableError(str(error)) from error
+    return connection
+
+
+class _OtherServers(bootsteps.StartStopStep):
+    """Consumes from the servers that Celery's own connection is not to."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+    servers: Sequence[ServerSide] = ()
+
+    def __init__(self, consumer: Any, **options: Any) -> None:
+        super().__init__(consumer, **options)
+        consumer.flowforge_others = self
+        self._links: list[_Link] = []
+        #: Servers that did not answer, and those of them that have answered since.
+        self._away: set[ServerSide] = set()
+        self._back: set[ServerSide] = set()
+        #: Counts starts: what was planned before the latest is void.
+        self._start = 0
+
+    def start(self, consumer: Any) -> None:
+        self._start += 1
+        for side in self.servers:
+            if side is not consumer.flowforge_side:
+                self._attach(consumer, side, self._start)
+
+    def stop(self, consumer: Any) -> None:
+        self._start += 1
+        links, self._links = self._links, []
+        for link in links:
+            _close(link)
+
+    shutdown = stop
+
+    def cancel(self) -> None:
+        """Take no more messages: what a kombu consumer calls so."""
+        self._start += 1
+        for link in self._links:
+            with contextlib.suppress(*_lost(link)):
+                link.consumer.cancel()
+
+    def _attach(self, consumer: Any, side: ServerSide, start: int) -> None:
+        if start != self._start:
+            return
+        if side in self._away - self._back:
+            # The event loop must not wait for an address that swallows connections.
+            threading.Thread(target=self._ask, args=(side,), daemon=True).start()
+            self._try_later(consumer, side)
+            return
+        try:
+            link = self._open(consumer, side)
+        # A server that refuses for now, full or short of replicas, is as good as away.
+        except (_UnreachableError, OperationalError, RedisError) as error:
+            logger.warning("going on without a server, tried every %s s: %s", RETRY, error)
+            self._away.add(side)
+            self._back.discard(side)
+            self._try_later(consumer, side)
+            return
+        self._away.discard(side)
+        self._back.discard(side)
+        self._links.append(link)
+        logger.info("also serving %s", link.connection.as_uri())
+        if consumer.hub is None:
+            drain = threading.Thread(target=self._drain, args=(consumer, link, start), daemon=True)
+            drain.start()
+
+    def _try_later(self, consumer: Any, side: ServerSide) -> None:
+        consumer.timer.call_after(RETRY, self._attach, (consumer, side, self._start))
+
+    def _ask(self, side: ServerSide) -> None:
+        with contextlib.suppress(FlowForgeError):
+            check_server(side.probe.link)
+            self._back.add(side)
+
+    def _open(self, consumer: Any, side: ServerSide) -> _Link:
+        connection = _connect(side)
+        try:
+            return _Link(side, connection, self._consume(consumer, connection))
+        except (OperationalError, RedisError):
+            connection.close()
+            raise
+
+    def _consume(self, consumer: Any, connection: Any) -> Any:
+        if consumer.hub is not None:
+            connection.transport.register_with_event_loop(connection.connection, consumer.hub)
+        tasks = consumer.app.amqp.TaskConsumer(connection, on_decode_error=consumer.on_decode_error)
+        tasks.on_message = consumer.create_task_handler()
+        tasks.qos(prefetch_count=consumer.initial_prefetch_count)
+        tasks.consume()
+        return tasks
+
+    def _drain(self, consumer: Any, link: _Link, start: int) -> None:
+        """Wait for messages in a thread: what the event loop does for the other pools."""
+        try:
+            while start == self._start:
+                with contextlib.suppress(TimeoutError):
+                    link.connection.drain_events(timeout=_DRAIN)
+        except Exception as error:  # noqa: BLE001 - else the server would not be served any more
+            # Closing a connection that is waited on breaks the waiting, in one way or another.
+            if start == self._start:
+                logger.warning("the connection to a server was lost, trying again: %r", error)
+                self._links.remove(link)
+                _close(link)
+                self._try_later(consumer, link.side)
+
+
+def _lost(link: _Link) -> tuple[type[Exception], ...]:
+    """What a server that is away, or refuses, makes of a command that may fail."""
+    errors: tuple[type[Exception], ...] = link.connection.connection_errors
+    return (*errors, OperationalError, RedisError)
+
+
+def _close(link: _Link) -> None:
+    """Give back what was fetched and not begun, if the server is there, and end the connection."""
+    cycle = link.connection.transport.cycle
+    for action in (link.consumer.cancel, link.connection.close):
+        with contextlib.suppress(*_lost(link)):
+            action()
+    # kombu's timers for this connection; they would go on for ever.
+    for name, timer in vars(cycle).items():
+        if name.endswith("_tref") and timer is not None:
+            timer.cancel()

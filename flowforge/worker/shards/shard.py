@@ -1,0 +1,170 @@
+"""One server as the workers of an app see it: its store, its messages, its upkeep."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+from urllib.parse import urlsplit
+
+from celery import Celery
+
+from flowforge.broker.address import broker_address
+from flowforge.broker.guard import Guard
+from flowforge.broker.routing import Router
+from flowforge.broker.transport import forget_transport, guarded_transport
+from flowforge.errors import ConfigurationError, StoreUnavailableError
+from flowforge.model import registry
+from flowforge.settings import Settings
+from flowforge.store.link import ServerLink, make_client
+from flowforge.store.placement import PATIENCE
+from flowforge.store.store import Store
+from flowforge.store.worker_reports import FORGOTTEN
+from flowforge.worker.consuming.limits import held_back
+from flowforge.worker.run.handler_context import Producer
+from flowforge.worker.run.readers_writer_lock import Isolation
+from flowforge.worker.run.runtime import Runtime
+from flowforge.worker.run.task import InvocationTasks, TaskQueues
+from flowforge.worker.upkeep.damage import Damage
+from flowforge.worker.upkeep.deletions import Disposal
+from flowforge.worker.upkeep.presence import Absence, Holding, Presence
+from flowforge.worker.upkeep.reclaimer import Reclaimer
+from flowforge.worker.upkeep.resender import Resender
+from flowforge.worker.upkeep.retention import Retention
+from flowforge.worker.upkeep.timers import TimerService
+from flowforge.worker.upkeep.upkeep import Duty, Maintenance
+
+#: Seconds that a worker keeps trying over an outage of the server.
+WORKER_PATIENCE = 60.0
+
+#: Seconds between two looks for due timers: how late a retry may be.
+TIMER_INTERVAL = 0.25
+
+#: Seconds between two rounds of emptying the trash.
+DISPOSAL_INTERVAL = 1.0
+
+#: Seconds between two reports of a worker's presence.
+PRESENCE_INTERVAL = 5.0
+
+
+class ServerSide:
+    """What an app has of one server. ``settings`` name this server alone."""
+
+    def __init__(
+        self,
+        app: Celery,
+        settings: Settings,
+        producer: Producer,
+        isolation: Isolation,
+        *,
+        exclusive: bool,
+    ) -> None:
+        if settings.redis_url is None:
+            raise ConfigurationError("an installation needs settings.redis_url")
+        self._app = app
+        self.settings = settings
+        self.client = make_client(settings.redis_url)
+        self._link = ServerLink(self.client, WORKER_PATIENCE)
+        self._probe_link = ServerLink(self.client, PATIENCE)
+        self.store = Store(self._link, settings.prefix)
+        #: For questions that must not wait for a server that is away.
+        self.probe = Store(self._probe_link, settings.prefix)
+        self.runtime = Runtime(
+            self.store, settings, os.uname().nodename, producer, Router(app).lists, isolation,
+            self.probe,
+        )  # fmt: skip
+        # The event loop of the worker cannot wait for a server that takes no letters.
+        letters = Store(ServerLink(self.client, 0), settings.prefix)
+        guard = Guard(
+            letters,
+            InvocationTasks(app),
+            exclusive=exclusive,
+            queues=TaskQueues(app),
+            most=settings.max_message,
+            # Asked anew each time: the app may be configured further after flows have joined it.
+            compression=lambda: app.conf.task_compression,
+        )
+        sentinel = urlsplit(settings.redis_url).scheme == "sentinel"
+        #: The name of the kombu transport for this server.
+        self.transport = guarded_transport(guard, sentinel=sentinel)
+
+    def connection(self) -> Any:
+        """A kombu connection to this server, not yet made."""
+        assert self.settings.redis_url is not None
+        broker, options = broker_address(self.settings.redis_url)
+        return self._app.connection_for_read(
+            broker, transport=self.transport, transport_options=options
+        )
+
+    def start(self, worker: Any) -> None:
+        """Keep the server's jobs up, from a thread of this worker."""
+        self._presence = self._make_presence(worker)
+        self._upkeep = self.maintenance(self._presence)
+        self._upkeep.start()
+
+    def stop(self) -> None:
+        """End the upkeep, and tell others if the server is there and takes it."""
+        try:
+            self.probe.check_writes()
+        except StoreUnavailableError:
+            # The lead and the report of this worker expire by themselves.
+            self._upkeep.stop(resign=False)
+        else:
+            self._upkeep.stop()
+            self._presence.withdraw()
+
+    def close(self) -> None:
+        """Give back what an app has of this server, after its worker has ended."""
+        self.runtime.leases.close()
+        forget_transport(self.transport)
+        self._link.close()
+        self._probe_link.close()
+        self.client.close()
+
+    def maintenance(self, presence: Presence) -> Maintenance:
+        """The upkeep thread of one worker.
+
+        What the server does not take is asked again with the next round. So no duty waits over an
+        outage, at the end of which it would not know how long that was.
+        """
+        store, settings = self.probe, self.settings
+        return Maintenance(
+            store,
+            [
+                Duty(presence, PRESENCE_INTERVAL, leader_only=False),
+                # Before what was popped just after a look is found lost.
+                Duty(Holding(presence), settings.unclaimed_grace / 3, leader_only=False),
+                Duty(TimerService(store), TIMER_INTERVAL),
+                Duty(self._reclaimer(store), settings.sweep),
+                # One look sees what was popped, a later one finds it lost: both within a sweep.
+                Duty(Resender(store, settings.unclaimed_grace), settings.sweep / 3),
+                Duty(Retention(store), settings.sweep),
+                Duty(Disposal(store), DISPOSAL_INTERVAL),
+                Duty(Absence(store), FORGOTTEN),
+                Duty(Damage(store), settings.sweep),
+            ],
+        )
+
+    def _reclaimer(self, store: Store) -> Reclaimer:
+        settings = self.settings
+        return Reclaimer(
+            store,
+            settings.max_deliveries,
+            self.runtime.place_of,
+            lease=settings.lease,
+            interval=settings.sweep,
+            grace=settings.heartbeat,
+        )
+
+    def _make_presence(self, worker: Any) -> Presence:
+        def facts() -> dict[str, Any]:
+            return {
+                "pid": os.getpid(),
+                "pool": type(worker.pool).__module__.rpartition(".")[2] if worker.pool else "",
+                "concurrency": worker.concurrency,
+                "queues": sorted(self._app.amqp.queues.consume_from),
+                "routines": sorted(registry.known()),
+                "threads": threading.active_count(),
+            }
+
+        return Presence(self.probe, worker.hostname, facts, lambda: held_back(worker))

@@ -1,0 +1,131 @@
+"""Finding messages that were popped from the broker but never claimed.
+
+kombu pops a message before anything else knows of it, so a worker that dies in between takes it
+along. Every push has a number of its list, ascending; the lists are served in order, so whatever is
+unclaimed and older than a list's tail has been popped. What stays so for the grace period is pushed
+again: the worker that popped it is dead, or busy with something long. What a worker holds back for
+a rate limit is neither.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections import deque
+from collections.abc import Callable
+
+from flowforge.errors import CommandRefusedError
+from flowforge.store.store import Store
+from flowforge.worker.upkeep.presence import held_messages
+
+logger = logging.getLogger(__name__)
+
+#: Members pushed again by one call of the script, about 1 ms of the server's time.
+_BATCH = 100
+
+#: Items of a shared list that are searched, from its tail, for a message of FlowForge.
+_SEARCH = 2000
+
+_PUSH_NUMBER = re.compile(rb'"delivery_tag": "[0-9A-Za-z_-]+-[0-9]+-([0-9]+)"\}\}$')
+
+
+class Resender:
+    """Pushes lost messages again. Keeps what it saw in memory: a new leader starts a new grace."""
+
+    def __init__(
+        self, store: Store, grace: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store = store
+        self._grace = grace
+        self._clock = clock
+        #: Per list: (when, everything below this number had been popped by then).
+        self._seen: dict[str, deque[tuple[float, int]]] = {}
+
+    def run_once(self) -> int:
+        """How many messages were found lost."""
+        link, keys = self._store.link, self._store.keys
+        # The counter is read before the list: a push in between must not look popped.
+        replies = link.call("HGETALL", keys.of("sequences"))
+        found = 0
+        for name, latest in zip(replies[::2], replies[1::2], strict=True):
+            try:
+                found += self._look_at(name.decode(), int(latest))
+            except ValueError as error:
+                self._mend(name)
+                self._store.tell_damaged("seq", name, str(error))
+            except CommandRefusedError as error:
+                # Not the kind of key that a list is; the others have their turn all the same.
+                self._store.tell_damaged("seq", name, str(error))
+        return found
+
+    def _look_at(self, name: str, latest: int) -> int:
+        popped = self._popped_below(name, latest)
+        if popped is None:
+            return 0
+        return self._resend(name, min(self._remember(name, popped), latest + 1))
+
+    def _mend(self, raw_name: bytes) -> None:
+        """A name or a number that cannot be read: the list's numbers go on behind the highest."""
+        link, keys = self._store.link, self._store.keys
+        try:
+            unclaimed = keys.of("unclaimed", raw_name.decode())
+            highest = link.call("ZRANGE", unclaimed, -1, -1, "WITHSCORES")
+        except UnicodeDecodeError:
+            link.call("HDEL", keys.of("sequences"), raw_name)
+        else:
+            latest = int(float(highest[1])) if highest else 0
+            link.call("HSET", keys.of("sequences"), raw_name, latest)
+
+    def _popped_below(self, name: str, latest: int) -> int | None:
+        """Every number below the result has left the list; None when that cannot be told."""
+        link = self._store.link
+        for start in range(0, _SEARCH, 100):
+            tail = link.call("LRANGE", name, -(start + 100), -(start + 1))
+            if not tail:
+                return latest + 1  # none of ours is left on the list
+            for item in reversed(tail):
+                match = _PUSH_NUMBER.search(item)
+                if match:
+                    return int(match[1])
+        return None
+
+    def _remember(self, name: str, popped: int) -> int:
+        """The newest mark that is older than the grace period (0: none yet)."""
+        now = self._clock()
+        marks = self._seen.setdefault(name, deque([(now, 0)]))
+        if popped < marks[-1][1]:
+            # An older message came back to the tail, or the numbers began anew: start over.
+            marks.clear()
+        marks.append((now, popped))
+        while len(marks) > 1 and marks[1][0] <= now - self._grace:
+            marks.popleft()
+        return marks[0][1] if marks[0][0] <= now - self._grace else 0
+
+    def _resend(self, name: str, below: int) -> int:
+        if not below:
+            return 0
+        total = skipped = 0
+        held: set[bytes] | None = None
+        while True:
+            unclaimed = self._store.link.call(
+                "ZRANGEBYSCORE", self._store.keys.of("unclaimed", name), "-inf", f"({below}",
+                "WITHSCORES", "LIMIT", skipped, _BATCH,
+            )  # fmt: skip
+            if not unclaimed:
+                return total
+            if held is None:
+                held = held_messages(self._store)
+            members = [
+                (member, number)
+                for member, number in zip(unclaimed[::2], unclaimed[1::2], strict=True)
+                if member not in held
+            ]
+            skipped += len(unclaimed) // 2 - len(members)
+            pushed, parked, dropped = self._store.resend(name, members) if members else (0, 0, 0)
+            total += pushed + parked + dropped
+            if pushed:
+                logger.warning("pushed %d unclaimed messages of %s again", pushed, name)
+            stuck = bool(members) and not pushed + parked + dropped
+            if len(unclaimed) // 2 < _BATCH or stuck:
+                return total

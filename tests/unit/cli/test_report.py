@@ -1,0 +1,47 @@
+"""What the command line says of a job's end."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from flowforge.cli.jobs import entry_line
+from flowforge.cli.report import print_result
+from flowforge.store.inspector import HistoryEntry
+
+
+def job(reason: str | None, error: dict[str, Any] | None) -> dict[str, Any]:
+    return {
+        "job_id": "j1",
+        "status": "failed",
+        "ended_at": None,
+        "reason": reason,
+        "error": error,
+        "outputs": [],
+        "output_count": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("reason", "error", "expected"),
+    [
+        ("join not filled", {"type": "JoinNotFilled", "message": "the join a.b had 3"}, "the join"),
+        ("a.input: boom", {"message": "boom", "traceback": "Traceback: boom"}, "a.input: boom"),
+    ],
+)
+def test_the_reason_says_where_and_what_to_do(
+    reason: str, error: dict[str, Any], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a failure by the engine itself it is the message, else what the handler raised."""
+    print_result(job(reason, error))
+    assert capsys.readouterr().out.startswith(f"job j1 failed: {expected}")
+
+
+def test_the_columns_of_a_history_line_up() -> None:
+    """Whatever happened: the longest kind fits, too."""
+    kinds = ("completed", "error_continued", "given_back", "failed")
+    at = datetime(2013, 1, 1, tzinfo=UTC)
+    lines = [entry_line(HistoryEntry("1-0", at, kind, 7, "it", "input", {})) for kind in kinds]
+    assert len({line.index("it.input #7") for line in lines}) == 1
