@@ -89,16 +89,16 @@ def _run_chain(url: str, steps: int) -> None:
     store = current_engine().each[0].store
     job_id = _chain().execute("step", {"n": steps}).job_id
     details = pack_record("worker", 1, 5, {}, None, None)
-    tag, token = "1.0.0", "t-0"
-    store.claim(job_id, tag, token, _LEASE_MS)
+    invocation, token = "1.0.0", "t-0"
+    store.claim(job_id, invocation, token, _LEASE_MS)
     for number in range(1, steps):
         child = (0, 0, "", invocation_record(number, packb({"n": number})))
         then = NextClaim(f"t-{number}", _LEASE_MS, ["celery"], 0.0)
         effects = Effects(children=[child])
-        _, granted = store.commit(job_id, tag, token, "completed", 5, details, effects, then)
+        _, granted = store.commit(job_id, invocation, token, "completed", 5, details, effects, then)
         assert granted is not None, "the commit claims its own child"
-        tag, token = granted.tag, granted.token
-    answer, _ = store.commit(job_id, tag, token, "completed", 5, details, Effects())
+        invocation, token = granted.invocation, granted.token
+    answer, _ = store.commit(job_id, invocation, token, "completed", 5, details, Effects())
     assert answer == "ok", answer
     shutdown()
 

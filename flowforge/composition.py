@@ -12,7 +12,7 @@ from flowforge.broker.address import state_url
 from flowforge.engine.current import current_engine, set_engine, set_engine_factory
 from flowforge.engine.engine import Engine, Submitter
 from flowforge.engine.job_state import Producer
-from flowforge.engine.sharded import Engines
+from flowforge.engine.sharded import ShardedEngine
 from flowforge.errors import ConfigurationError, UnsupportedBrokerError
 from flowforge.local.engine import TO_A_FLEET, EmbeddedEngine
 from flowforge.model import registry
@@ -84,7 +84,7 @@ def _engines(settings: Settings, app: Celery) -> list[Engine]:
 
 
 def _as_one(engines: list[Engine]) -> Submitter:
-    return engines[0] if len(engines) == 1 else Engines(engines)
+    return engines[0] if len(engines) == 1 else ShardedEngine(engines)
 
 
 def shutdown() -> None:

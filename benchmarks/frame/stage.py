@@ -18,7 +18,7 @@ import redis
 
 from benchmarks.frame import clocks
 from flowforge.local.server import LocalServer
-from flowforge.local.supervised_process import LeashedProcess
+from flowforge.local.supervised_process import SupervisedProcess
 
 ROOT = Path(__file__).parents[2]
 
@@ -70,7 +70,7 @@ class Stage:
         self._pinned = pinned
         self._durable = durable
         self._config = dict(config or {})
-        self._workers: list[LeashedProcess] = []
+        self._workers: list[SupervisedProcess] = []
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -112,7 +112,7 @@ class Stage:
         """Start a worker, ``python -m <command>``, and return when it is ready."""
         log = self._directory / f"worker{len(self._workers)}.log"
         with log.open("wb") as output:
-            process = LeashedProcess(
+            process = SupervisedProcess(
                 [sys.executable, "-m", *command],
                 output,
                 cwd=ROOT,

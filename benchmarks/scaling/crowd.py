@@ -33,7 +33,7 @@ class Site:
         engine = Engine(self.settings, app)
         set_engine(engine)
         installation = Installation(app, [(self.settings, Producer(engine))], exclusive=True)
-        (self._side,) = installation.sides
+        (self._side,) = installation.shards
         self._runtime = self._side.runtime
         self.client = self._side.client
         self.url = server.url
@@ -58,8 +58,8 @@ class Site:
         job = flow.execute("spread", {"items": items})
         popped = self.client.brpop([ENTRY], timeout=5)
         assert popped is not None, "the message of the entry is not there"
-        job_id, tag = json.loads(json.loads(popped[1])["body"])[0]
-        self._runtime.invoke(job_id, tag)
+        job_id, invocation = json.loads(json.loads(popped[1])["body"])[0]
+        self._runtime.invoke(job_id, invocation)
         return job
 
     def queued(self) -> int:

@@ -51,6 +51,6 @@ def single() -> Flow:
     return flow
 
 
-def is_item(tag: str) -> bool:
+def is_item(invocation: str) -> bool:
     """Whether an invocation is one of the wide job's items: they run the flow's second routine."""
-    return tag.split(".")[1] == "1"
+    return invocation.split(".")[1] == "1"

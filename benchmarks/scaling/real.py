@@ -16,7 +16,7 @@ from benchmarks.frame import clocks
 from benchmarks.frame.stage import READY_LIMIT, ROOT, WORK_LIMIT
 from benchmarks.scaling.flows import single
 from flowforge.local.server import LocalServer
-from flowforge.local.supervised_process import LeashedProcess
+from flowforge.local.supervised_process import SupervisedProcess
 from flowforge.store.keys import Keys
 
 #: Pool and handlers at a time.
@@ -65,7 +65,7 @@ class Bench:
     def __enter__(self) -> Bench:
         self._server = LocalServer.start()
         self._client = redis.Redis.from_url(self._server.url)
-        self._workers: list[LeashedProcess] = []
+        self._workers: list[SupervisedProcess] = []
         flowforge.configure(redis_url=self._server.url)
         return self
 
@@ -85,7 +85,7 @@ class Bench:
             "FLOWFORGE_IMPORTS": "benchmarks.scaling.flows",
         }
         with open(os.devnull, "wb") as log:
-            worker = LeashedProcess(command, log, cwd=ROOT, env={**os.environ, **own})
+            worker = SupervisedProcess(command, log, cwd=ROOT, env={**os.environ, **own})
         self._workers.append(worker)
         deadline = time.monotonic() + READY_LIMIT
         while self._client.hlen(Keys("ff").of("workers")) < len(self._workers):

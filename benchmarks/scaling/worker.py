@@ -142,29 +142,29 @@ class SimulatedWorker:
     async def _handle(self, wire: Wire) -> None:
         while True:
             message = await self._popped.get()
-            job_id, tag = json.loads(json.loads(message)["body"])[0]
+            job_id, invocation = json.loads(json.loads(message)["body"])[0]
             token = next_token()
-            self._store.claim(job_id, tag, token, self._lease_ms)
+            self._store.claim(job_id, invocation, token, self._lease_ms)
             reply, taken = await self._timed(wire)
             if reply[0] == b"granted":
                 self._tally.claim_times.append(taken)
-                await self._run(wire, job_id, tag, token)
+                await self._run(wire, job_id, invocation, token)
             else:
                 self._tally.refused += 1
             self._room.release()
 
-    async def _run(self, wire: Wire, job_id: str, tag: str, token: str) -> None:
-        tally, lease = self._tally, f"{job_id}/{tag}/{token}"
+    async def _run(self, wire: Wire, job_id: str, invocation: str, token: str) -> None:
+        tally, lease = self._tally, f"{job_id}/{invocation}/{token}"
         tally.first_claim = tally.first_claim or time.monotonic()
         tally.running += 1
         self._leases.add(lease)
-        seconds = self._plan.seconds if is_item(tag) else 0.0
+        seconds = self._plan.seconds if is_item(invocation) else 0.0
         if seconds:
             await asyncio.sleep(seconds * self._random.uniform(0.8, 1.2))
         self._leases.discard(lease)
         details = pack_record(self._name, 1, int(seconds * 1e6), {}, {"n": 1}, None)
         micros = int(seconds * 1e6)
-        self._store.commit(job_id, tag, token, "completed", micros, details, Effects())
+        self._store.commit(job_id, invocation, token, "completed", micros, details, Effects())
         reply, taken = await self._timed(wire)
         assert reply[0] == b"ok", f"a commit was answered {reply}"
         tally.running -= 1

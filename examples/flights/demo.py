@@ -21,7 +21,7 @@ from typing import NoReturn
 
 from flowforge.errors import FlowForgeError
 from flowforge.local.server import LocalServer
-from flowforge.local.supervised_process import LeashedProcess
+from flowforge.local.supervised_process import SupervisedProcess
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,7 +65,7 @@ def run(build: Path, count: int) -> int:
             "FLOWFORGE_REDIS_URL": server.url,
             "FLOWFORGE_IMPORTS": "examples.flights.flow",
         }
-        workers: list[LeashedProcess] = []
+        workers: list[SupervisedProcess] = []
         stack.callback(end, workers)
         for number in range(1, count + 1):
             log = build / f"worker-{number}.log"
@@ -80,14 +80,14 @@ def run(build: Path, count: int) -> int:
     return status
 
 
-def start_worker(path: Path, number: int, environment: dict[str, str]) -> LeashedProcess:
+def start_worker(path: Path, number: int, environment: dict[str, str]) -> SupervisedProcess:
     command = [sys.executable, "-m", "celery", "-A", "flowforge.app", "worker", "-l", "INFO"]
     command += ["-P", "prefork", "-c", "1", "-n", f"demo-{number}@%h"]
     with path.open("wb") as log:
-        return LeashedProcess(command, log, cwd=ROOT, env=environment, kill_after=WARM_SHUTDOWN)
+        return SupervisedProcess(command, log, cwd=ROOT, env=environment, kill_after=WARM_SHUTDOWN)
 
 
-def end(workers: Sequence[LeashedProcess]) -> None:
+def end(workers: Sequence[SupervisedProcess]) -> None:
     """End all at the same time, and return when all have ended."""
     for worker in workers:
         worker.release()
@@ -101,7 +101,7 @@ def start_step(name: str, build: Path, environment: dict[str, str]) -> subproces
     return subprocess.Popen(command, cwd=ROOT, env=environment)
 
 
-def follow(step: subprocess.Popen[bytes], workers: Sequence[LeashedProcess], build: Path) -> int:
+def follow(step: subprocess.Popen[bytes], workers: Sequence[SupervisedProcess], build: Path) -> int:
     """Wait for `step` and return its exit status; 1 as soon as a worker is gone before it."""
     with step:
         try:

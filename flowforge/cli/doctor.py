@@ -80,7 +80,7 @@ def _examine(session: Session) -> Iterator[Finding]:
 
 
 def _examine_jobs(engine: Engine) -> Iterator[Finding]:
-    counts = engine.reader.counts()
+    counts = engine.inspector.counts()
     live: list[Worker] = []
     if isinstance(engine, KeptEngine):
         where = engine.settings.data_dir

@@ -57,10 +57,10 @@ _COUNTERS = ("queued", "running", "timers", "waiting", "staged")
 def _live_rows(engine: Engine, corrupt: list[Finding]) -> list[_Row]:
     """Of jobs that have not ended; ``corrupt`` gets a finding for each that cannot be read."""
     live = ("pending", "running", "paused")
-    ids = [job_id for one in live for job_id, _ in engine.reader.job_ids(one, _SAMPLE)]
+    ids = [job_id for one in live for job_id, _ in engine.inspector.job_ids(one, _SAMPLE)]
     fields = ("status", "updated", "parent", *_COUNTERS)
     found = []
-    for job_id, values in engine.reader.rows(ids, *fields):
+    for job_id, values in engine.inspector.rows(ids, *fields):
         try:
             row = _row(job_id, values)
         except CorruptRecordError as error:

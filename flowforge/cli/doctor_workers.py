@@ -99,7 +99,7 @@ def examine_needs(engine: Engine, live: Sequence[Worker]) -> Iterator[Finding]:
     default = engine.app.conf.task_default_queue
     needed: dict[str, set[str]] = defaultdict(set)
     for job_id in definitions:
-        for spec in engine.reader.definition(job_id).routines:
+        for spec in engine.inspector.definition(job_id).routines:
             needed[spec.queue or default].add(spec.class_name)
     problems = [
         finding for queue in sorted(needed) for finding in _queue(queue, needed[queue], live)
@@ -143,14 +143,14 @@ def _unknown(queue: str, name: str, ignorant: list[str], fix: str, *, everyone: 
 
 def _active_definitions(engine: Engine) -> tuple[list[str], list[tuple[str, RecordError]]]:
     """One job for each definition in use, and jobs whose definition cannot be read."""
-    ids = [job_id for status in ACTIVE for job_id, _ in engine.reader.job_ids(status, SAMPLE)]
-    rows = engine.reader.rows(ids, "def")
+    ids = [job_id for status in ACTIVE for job_id, _ in engine.inspector.job_ids(status, SAMPLE)]
+    rows = engine.inspector.rows(ids, "def")
     # Rows that cannot be read are told where the work is examined.
     representatives = {row[0]: job_id for job_id, row in rows if isinstance(row, list) and row[0]}
     readable, lost = [], []
     for job_id in representatives.values():
         try:
-            engine.reader.definition(job_id)
+            engine.inspector.definition(job_id)
         except RecordError as error:
             lost.append((job_id, error))
         else:

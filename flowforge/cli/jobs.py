@@ -111,7 +111,7 @@ def _jobs(
     seen: set[str] = set()
     most = limit if flow is None else max(limit, _PAGE)
     while True:
-        ids = [job_id for job_id, _ in engine.reader.job_ids(status, most)]
+        ids = [job_id for job_id, _ in engine.inspector.job_ids(status, most)]
         fresh = [job_id for job_id in ids if job_id not in seen]
         for job in _briefs(engine, fresh, corrupt):
             if flow is None or job["flow_id"] == flow:
@@ -126,7 +126,7 @@ def _briefs(
     engine: Engine, job_ids: list[str], corrupt: list[RecordError]
 ) -> Iterator[dict[str, Any]]:
     """What the rows tell; of one that cannot be read, the error, so that the others are shown."""
-    for job_id, values in engine.reader.rows(job_ids, *BRIEF_FIELDS):
+    for job_id, values in engine.inspector.rows(job_ids, *BRIEF_FIELDS):
         try:
             if isinstance(values, RecordError):
                 raise values

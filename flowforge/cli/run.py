@@ -103,7 +103,7 @@ def watch(session: Session, job_id: str, timeout: float | None, as_json: bool) -
     The exit status is 0 only if the job completed.
     """
     engine = session.engine(job_id)
-    engine.reader.status(job_id)
+    engine.inspector.status(job_id)
     if not isinstance(engine, KeptEngine):
         with explained(engine, job_id):
             wait_for(engine, job_id, timeout, _view(job_id, True, as_json))

@@ -21,7 +21,7 @@ _TIMED = ("completed", "failed", "retried", "error_continued", "skipped")
 
 def job_snapshot(engine: Engine, job_id: str) -> dict[str, Any]:
     """Everything that ``show`` and ``run`` tell of a job, outputs included."""
-    row = engine.reader.row(job_id)
+    row = engine.inspector.row(job_id)
     job = JobState(job_id, engine)
     return {
         **brief(job_id, row),
@@ -87,7 +87,7 @@ def _moment(row: dict[str, bytes], field: str) -> datetime | None:
 
 def routines(engine: Engine, job_id: str) -> dict[str, dict[str, Any]]:
     """Every routine of the job's flow in the flow's order; those that did not run are pending."""
-    states = engine.reader.routine_states(job_id)
+    states = engine.inspector.routine_states(job_id)
     return {
         spec.id: {
             "class": spec.class_name,
@@ -97,7 +97,7 @@ def routines(engine: Engine, job_id: str) -> dict[str, dict[str, Any]]:
             **dict.fromkeys(COUNTERS, 0),
             **states.get(spec.id, {}),
         }
-        for spec in engine.reader.definition(job_id).routines
+        for spec in engine.inspector.definition(job_id).routines
     }
 
 

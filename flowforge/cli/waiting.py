@@ -74,7 +74,7 @@ def wait_for(engine: Engine, job_id: str, timeout: float | None, view: View | No
     with view:
         while True:
             states = routines(engine, job_id)
-            view.show(engine.reader.status(job_id), states)
+            view.show(engine.inspector.status(job_id), states)
             left = TICK if deadline is None else min(TICK, deadline - time.monotonic())
             try:
                 status = engine.wait(job_id, left)

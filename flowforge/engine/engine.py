@@ -16,7 +16,7 @@ from flowforge.engine.wait import wait_for
 from flowforge.errors import CommandRefusedError, ConfigurationError, StoreUnavailableError
 from flowforge.model.flow import FlowGraph
 from flowforge.settings import Settings
-from flowforge.store.inspector import Reader
+from flowforge.store.inspector import Inspector
 from flowforge.store.link import ServerLink, make_client
 from flowforge.store.outage import Outage, outage_of
 from flowforge.store.store import Store
@@ -113,7 +113,7 @@ class Engine(Submitter):
         self.client = make_client(settings.redis_url)
         self.link = ServerLink(self.client, PRODUCER_PATIENCE)
         self.store = Store(self.link, settings.prefix)
-        self.reader = Reader(self.store)
+        self.inspector = Inspector(self.store)
         self._creator = JobCreator(self.store, settings, Router(app), self.look_at)
         self.child_job = self._creator.child_job
         self.knows_keys = self._creator.knows_keys

@@ -6,7 +6,7 @@ from typing import Any
 
 from flowforge.codec.binary import unpack_record
 from flowforge.errors import ChildJobError
-from flowforge.store.inspector import Reader
+from flowforge.store.inspector import Inspector
 from flowforge.store.reading import reading, typed, whole
 
 #: Characters of a failure that travel up to the jobs which wait for the failed one.
@@ -24,56 +24,56 @@ _PARTS: dict[str, tuple[type, ...]] = {
 }
 
 
-def told_reason(reader: Reader, job_id: str) -> str:
+def told_reason(inspector: Inspector, job_id: str) -> str:
     """The reason of a pause or an end; of a failure what happened where, and what to do."""
-    reason, raw = reader.fields(job_id, "reason", "error")
+    reason, raw = inspector.fields(job_id, "reason", "error")
     if raw is None:
         return reason.decode() if reason else "no reason was given"
-    error = read_error(reader, job_id, raw)
+    error = read_error(inspector, job_id, raw)
     if "slot" not in error:
         return str(error["message"])
     at = f" ({error['at']})" if error.get("at") else ""
     return f"{error['routine_id']}.{error['slot']}: {error['type']}: {error['message']}{at}"
 
 
-def child_error(reader: Reader, job_id: str, status: str) -> ChildJobError:
+def child_error(inspector: Inspector, job_id: str, status: str) -> ChildJobError:
     """What a routine hears of a job that it has started and that has not completed."""
     begins = f"job {job_id}, which this routine has started, is {status}"
     if status != "failed":
-        return ChildJobError(f"{begins}: {told_reason(reader, job_id)}")
-    root_id, reason = _root(reader, job_id)
+        return ChildJobError(f"{begins}: {told_reason(inspector, job_id)}")
+    root_id, reason = _root(inspector, job_id)
     because = "" if root_id == job_id else f" because of job {root_id}"
     error = ChildJobError(f"{begins}{because}: {reason}; a retry of this job retries that one too")
     error.root = (root_id, reason)
     return error
 
 
-def _root(reader: Reader, job_id: str) -> tuple[str, str]:
+def _root(inspector: Inspector, job_id: str) -> tuple[str, str]:
     """The job at whose failure this one's began, however many jobs below, and what that says."""
-    (raw,) = reader.fields(job_id, "error")
-    found = None if raw is None else read_error(reader, job_id, raw).get("root")
-    return (found[0], found[1]) if found else (job_id, told_reason(reader, job_id)[:ROOT_LIMIT])
+    (raw,) = inspector.fields(job_id, "error")
+    found = None if raw is None else read_error(inspector, job_id, raw).get("root")
+    return (found[0], found[1]) if found else (job_id, told_reason(inspector, job_id)[:ROOT_LIMIT])
 
 
-def read_error(reader: Reader, job_id: str, raw: bytes) -> dict[str, Any]:
+def read_error(inspector: Inspector, job_id: str, raw: bytes) -> dict[str, Any]:
     """What a job keeps as its error: a record, or the code that a script has left.
 
     CorruptRecordError for anything else.
     """
     with reading(f"the error of job {job_id}"):
-        return _read_error(reader, job_id, raw)
+        return _read_error(inspector, job_id, raw)
 
 
-def _read_error(reader: Reader, job_id: str, raw: bytes) -> dict[str, Any]:
+def _read_error(inspector: Inspector, job_id: str, raw: bytes) -> dict[str, Any]:
     code, _, rest = raw.partition(b" ")
     if code in (b"quarantined", b"undefined"):
-        count, tag = rest.decode().split(" ")
-        return _coded_error(reader, job_id, code.decode(), whole(count), tag)
+        count, invocation = rest.decode().split(" ")
+        return _coded_error(inspector, job_id, code.decode(), whole(count), invocation)
     if code == b"missing":
         return {"type": "CorruptRecordError", "message": _missing(whole(rest))}
     if code in (b"unfilled", b"late"):
         count, _, field = rest.decode().partition(" ")
-        return _join_error(reader, job_id, code.decode(), whole(count), field)
+        return _join_error(inspector, job_id, code.decode(), whole(count), field)
     (record,) = unpack_record(raw, f"the error of job {job_id}", 1)
     return _checked(typed(record, dict))
 
@@ -98,8 +98,10 @@ def _missing(count: int) -> str:
     )
 
 
-def _join_error(reader: Reader, job_id: str, code: str, count: int, field: str) -> dict[str, Any]:
-    joins = reader.join_of(job_id, field)
+def _join_error(
+    inspector: Inspector, job_id: str, code: str, count: int, field: str
+) -> dict[str, Any]:
+    joins = inspector.join_of(job_id, field)
     why = {
         "unfilled": "and nothing is left that could deliver more",
         "late": "when its timeout had passed",
@@ -111,12 +113,14 @@ def _join_error(reader: Reader, job_id: str, code: str, count: int, field: str) 
     return {"type": "JoinNotFilled", "message": message, "routine_id": joins.routine_id}
 
 
-def _coded_error(reader: Reader, job_id: str, code: str, count: int, tag: str) -> dict[str, Any]:
+def _coded_error(
+    inspector: Inspector, job_id: str, code: str, count: int, invocation: str
+) -> dict[str, Any]:
     if code == "undefined":
-        message = f"the definition of the job is gone from the server, so {tag} cannot run"
-        return {"type": "CorruptRecordError", "message": message, "invocation": tag}
-    number, index = (whole(part) for part in tag.split(".")[:2])
-    routine_id = reader.definition(job_id).routines[index].id
+        message = f"the definition of the job is gone from the server, so {invocation} cannot run"
+        return {"type": "CorruptRecordError", "message": message, "invocation": invocation}
+    number, index = (whole(part) for part in invocation.split(".")[:2])
+    routine_id = inspector.definition(job_id).routines[index].id
     message = (
         f"routine {routine_id!r} was quarantined: {count} workers were lost while they ran "
         f"invocation {number}. Look for a crash or an out-of-memory kill, mend it, then retry()"

@@ -70,7 +70,7 @@ class JobState:
     def get(cls, job_id: str) -> Self:
         """The handle of an existing job; JobNotFoundError when there is none."""
         job = cls(job_id)
-        job._engine.reader.status(job_id)
+        job._engine.inspector.status(job_id)
         return job
 
     @classmethod
@@ -87,7 +87,7 @@ class JobState:
         found = [
             (created, job_id, engine)
             for engine in current_engine().each
-            for job_id, created in engine.reader.job_ids(status, limit)
+            for job_id, created in engine.inspector.job_ids(status, limit)
         ]
         found.sort(key=lambda one: one[:2], reverse=True)
         return [cls(job_id, engine) for _, job_id, engine in found[:limit]]
@@ -124,7 +124,7 @@ class JobState:
     @property
     def status(self) -> str:
         """``pending``, ``running``, ``paused``, ``completed``, ``failed`` or ``cancelled``."""
-        return self._engine.reader.status(self.job_id)
+        return self._engine.inspector.status(self.job_id)
 
     @property
     def reason(self) -> str | None:
@@ -134,8 +134,8 @@ class JobState:
     @property
     def error(self) -> dict[str, Any] | None:
         """What failed the job: type, message, traceback, routine_id, invocation; None otherwise."""
-        (raw,) = self._engine.reader.fields(self.job_id, "error")
-        return None if raw is None else read_error(self._engine.reader, self.job_id, raw)
+        (raw,) = self._engine.inspector.fields(self.job_id, "error")
+        return None if raw is None else read_error(self._engine.inspector, self.job_id, raw)
 
     @property
     def created_at(self) -> datetime:
@@ -153,19 +153,19 @@ class JobState:
         failed job all that was queued waits for its retry; of a cancelled one nothing is left but
         handlers that still run, whose commits are refused.
         """
-        values = self._engine.reader.fields(self.job_id, "status", *WORK)
+        values = self._engine.inspector.fields(self.job_id, "status", *WORK)
         with reading(f"the row of job {self.job_id}"):
             return work_left(dict(zip(("status", *WORK), values, strict=True)))
 
     @property
     def pause_points(self) -> list[dict[str, Any]]:
         """Every pause: ``at``, ``reason``, ``checkpoint``."""
-        return self._engine.reader.pauses(self.job_id)
+        return self._engine.inspector.pauses(self.job_id)
 
     @property
     def outputs(self) -> list[Output]:
         """What reached no slot, in store order; capped by ``output_limit``."""
-        return [Output(*parts) for parts in self._engine.reader.outputs(self.job_id)]
+        return [Output(*parts) for parts in self._engine.inspector.outputs(self.job_id)]
 
     def result(self, timeout: float | None = None) -> list[Output]:
         """Wait for the end and return the outputs.
@@ -176,7 +176,7 @@ class JobState:
         status = self._engine.wait(self.job_id, timeout)
         if status == "completed":
             return self.outputs
-        why = told_reason(self._engine.reader, self.job_id)
+        why = told_reason(self._engine.inspector, self.job_id)
         if status == "failed":
             raise JobFailedError(f"job {self.job_id} failed: {why}")
         if status == "cancelled":
@@ -216,7 +216,7 @@ class JobState:
     @property
     def routine_states(self) -> dict[str, dict[str, Any]]:
         """State of every routine that ran: status, counters, stats, times, and data given to it."""
-        return self._engine.reader.routine_states(self.job_id)
+        return self._engine.inspector.routine_states(self.job_id)
 
     def get_routine_state(self, routine_id: str) -> dict[str, Any] | None:
         """State of one routine; None when it has not run. ValueError for an unknown id."""
@@ -249,7 +249,7 @@ class JobState:
         """What happened, in the store's order; of one routine or of all."""
         if routine_id is not None:
             self._check_routine(routine_id)
-        entries: Iterable[HistoryEntry] = self._engine.reader.history(self.job_id)
+        entries: Iterable[HistoryEntry] = self._engine.inspector.history(self.job_id)
         return [e for e in entries if routine_id is None or _concerns(e, routine_id)]
 
     def record_execution(
@@ -267,7 +267,7 @@ class JobState:
     @property
     def open_joins(self) -> list[OpenJoin]:
         """Joins that have items and have not fired."""
-        return self._engine.reader.open_joins(self.job_id)
+        return self._engine.inspector.open_joins(self.job_id)
 
     # --- snapshots ---------------------------------------------------------------------
 
@@ -324,17 +324,17 @@ class JobState:
     # --- inside ------------------------------------------------------------------------
 
     def _text(self, field: str) -> str | None:
-        (raw,) = self._engine.reader.fields(self.job_id, field)
+        (raw,) = self._engine.inspector.fields(self.job_id, field)
         with reading(f"the row of job {self.job_id}"):
             return None if raw is None else raw.decode()
 
     def _moment(self, field: str) -> datetime:
-        (raw,) = self._engine.reader.fields(self.job_id, field)
+        (raw,) = self._engine.inspector.fields(self.job_id, field)
         with reading(f"the row of job {self.job_id}"):
             return moment(raw or 0)
 
     def _check_routine(self, routine_id: str) -> None:
-        self._engine.reader.definition(self.job_id).index(routine_id)
+        self._engine.inspector.definition(self.job_id).index(routine_id)
 
 
 def _unpickled(cls: type[JobState], job_id: str, snapshot: dict[str, Any] | None) -> JobState:
@@ -355,7 +355,7 @@ class Producer:
         job = self.job(job_id)
         status = job.status
         if status != "completed":
-            raise child_error(job._engine.reader, job_id, status)
+            raise child_error(job._engine.inspector, job_id, status)
         return [
             {"routine_id": one.routine_id, "event": one.event, "params": one.params}
             for one in job.outputs

@@ -26,7 +26,7 @@ from flowforge.store.store import Store
 AWAY = 30.0
 
 
-class Engines(Submitter):
+class ShardedEngine(Submitter):
     """The engines of several servers.
 
     New jobs go to the servers in turn, past those that do not answer or take no writes. With an

@@ -8,7 +8,7 @@ from celery import Celery
 
 from flowforge.codec.binary import unpack_record
 from flowforge.errors import FlowForgeError
-from flowforge.store.inspector import Reader
+from flowforge.store.inspector import Inspector
 from flowforge.store.outage import Outage
 from flowforge.store.reading import reading, whole
 from flowforge.store.store import Store
@@ -22,7 +22,7 @@ class Asked(Protocol):
     """What is asked for a job: the engine of its server."""
 
     store: Store
-    reader: Reader
+    inspector: Inspector
     app: Celery
 
     def outage(self) -> Outage | None: ...
@@ -30,7 +30,7 @@ class Asked(Protocol):
 
 def overdue(engine: Asked, job_id: str) -> str:
     """What to say of a job that has not ended in time: how it stands, and who is missing."""
-    return f"job {job_id} is still {engine.reader.status(job_id)}{_unserved(engine, job_id)}"
+    return f"job {job_id} is still {engine.inspector.status(job_id)}{_unserved(engine, job_id)}"
 
 
 def unreported(outage: Outage) -> str:
@@ -42,7 +42,7 @@ def _unserved(engine: Asked, job_id: str) -> str:
     """That work of the job waits on queues which no worker serves; empty when none does."""
     store = engine.store
     try:
-        (queued,) = engine.reader.fields(job_id, "queued")
+        (queued,) = engine.inspector.fields(job_id, "queued")
         with reading(f"the work of job {job_id}"):
             waiting = _queues(engine, job_id) if whole(queued or 0) else set()
             missing = sorted(waiting - _served(store)) if waiting else []
@@ -65,8 +65,8 @@ def _queues(engine: Asked, job_id: str) -> set[str]:
     """The queues of some of the outstanding invocations."""
     key = engine.store.keys.of("invocations", job_id)
     _, pairs = engine.store.link.call("HSCAN", key, 0, "COUNT", _SAMPLE)
-    routines = engine.reader.definition(job_id).routines
-    found = {whole(tag.split(b".")[1]) for tag in pairs[::2]}
+    routines = engine.inspector.definition(job_id).routines
+    found = {whole(invocation.split(b".")[1]) for invocation in pairs[::2]}
     default = engine.app.conf.task_default_queue
     return {routines[index].queue or default for index in found}
 

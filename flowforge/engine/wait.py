@@ -70,7 +70,7 @@ def _wait_on_channel(server: Server, job_id: str, deadline: float | None, outage
 
 
 def _settled(server: Server, job_id: str) -> str | None:
-    raw_status, running = server.reader.fields(job_id, "status", "running")
+    raw_status, running = server.inspector.fields(job_id, "status", "running")
     status = status_of(raw_status or b"", job_id)
     with reading(f"the row of job {job_id}"):
         at_rest = status == "paused" and whole(running or 0) == 0

@@ -84,6 +84,7 @@ class Delivery(Emitting):
         "attempt",
         "cancelled",
         "given_back",
+        "invocation",
         "job_id",
         "params",
         "plan",
@@ -91,7 +92,6 @@ class Delivery(Emitting):
         "raw",
         "revealed",
         "slot",
-        "tag",
         "token",
     )
 
@@ -101,7 +101,7 @@ class Delivery(Emitting):
         routine: PlannedRoutine,
         slot: PlannedSlot,
         job_id: str,
-        tag: str,
+        invocation: str,
         token: str,
         attempt: int,
         params: dict[str, Any],
@@ -111,12 +111,12 @@ class Delivery(Emitting):
         asked: float,
     ) -> None:
         #: ``asked``: when the claim was asked for, by ``perf_counter``.
-        parts = tag.split(".")
+        parts = invocation.split(".")
         super().__init__(routine, int(parts[0]), limit, surroundings)
         self.plan = plan
         self.slot = slot
         self.job_id = job_id
-        self.tag = tag
+        self.invocation = invocation
         self.token = token
         #: Place of this delivery in its merging slot, from 1; 0 for other slots.
         self.position = int(parts[3]) if len(parts) > 3 else 0
@@ -315,18 +315,18 @@ class Delivery(Emitting):
         sources = self.slot.sources
         if len(sources) == 1 or self.slot.merges:
             return list(sources)
-        emitter = read_invocation(self.raw, f"invocation {self.tag}")[0]
+        emitter = read_invocation(self.raw, f"invocation {self.invocation}")[0]
         events = self._reading(lambda: self._surroundings.emissions_of(self.job_id, emitter))
         sent = [source for source in sources if source.partition(" -> ")[0] in events]
         return sent or list(sources)
 
     def _entered(self) -> bool:
         """Whether the params came with the job and not from an emission."""
-        return not self.joins and read_invocation(self.raw, f"invocation {self.tag}")[0] == 0
+        return not self.joins and read_invocation(self.raw, f"invocation {self.invocation}")[0] == 0
 
     def delivered(self) -> dict[str, Any]:
         """The params as they were delivered, whatever the handler has done to its copy."""
-        return {} if self.joins else read_invocation(self.raw, f"invocation {self.tag}")[1]
+        return {} if self.joins else read_invocation(self.raw, f"invocation {self.invocation}")[1]
 
     def visible_record(self) -> bytes | None:
         """The stored params for the history, without those that the slot marks as secret.
@@ -337,6 +337,6 @@ class Delivery(Emitting):
             return None
         if not self.slot.secret:
             return self.raw
-        parent, params = read_invocation(self.raw, f"invocation {self.tag}")
+        parent, params = read_invocation(self.raw, f"invocation {self.invocation}")
         visible = {k: "***" if k in self.slot.secret else v for k, v in params.items()}
         return invocation_record(parent, packb(visible))

@@ -90,9 +90,9 @@ class EmbeddedWorker:
 
     def __init__(self, app: Celery, settings: Settings, engine: Engine) -> None:
         self._installation = Installation(app, [(settings, Producer(engine))], exclusive=True)
-        (side,) = self._installation.sides
+        (shard,) = self._installation.shards
         # A data directory may hold jobs of other scripts, which know their own classes.
-        side.runtime.max_unknown = 0
+        shard.runtime.max_unknown = 0
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._controller = WorkController(

@@ -17,7 +17,7 @@ from typing import BinaryIO, Self
 
 from flowforge.errors import ConfigurationError, StoreUnavailableError
 from flowforge.local.binary import find_binary
-from flowforge.local.supervised_process import LeashedProcess, close_owned, own
+from flowforge.local.supervised_process import SupervisedProcess, close_owned, own
 
 if sys.platform != "win32":
     import fcntl
@@ -61,7 +61,7 @@ class LocalServer:
         self._config = dict(config)
         self._password = secrets.token_hex(32)
         self._owner = os.getpid()
-        self._process: LeashedProcess | None = None
+        self._process: SupervisedProcess | None = None
 
     @classmethod
     def start(
@@ -166,14 +166,14 @@ class LocalServer:
         path.touch(mode=0o600)
         path.write_text("".join(f"{name} {value}\n" for name, value in directives.items()))
 
-    def _spawn(self, log: BinaryIO) -> LeashedProcess:
+    def _spawn(self, log: BinaryIO) -> SupervisedProcess:
         """Start the server in its data directory.
 
         It inherits the directory's lock, which is free again exactly when the server has ended.
         """
         lock = None if self.data_dir is None else _lock(self.data_dir)
         try:
-            return LeashedProcess(
+            return SupervisedProcess(
                 [self._binary, str(self.directory / "server.conf")],
                 log,
                 cwd=self.data_dir or self.directory,
@@ -185,7 +185,7 @@ class LocalServer:
             if lock is not None:
                 close_owned(lock)
 
-    def _wait_until_ready(self, process: LeashedProcess, log: BinaryIO) -> None:
+    def _wait_until_ready(self, process: SupervisedProcess, log: BinaryIO) -> None:
         started = time.monotonic()
         limit = START_LIMIT
         while process.alive and time.monotonic() - started < limit:

@@ -1,10 +1,9 @@
 """Child processes that never outlive the process that started them.
 
-The owner holds the write end of a pipe, the *leash*; a small ``sh`` watchdog in a session of its
-own reads the other end. However the owner ends, the kernel closes the leash, the watchdog reads
-end-of-file and ends the child and all of the child's process group. An ``atexit`` handler would not
-survive SIGKILL, and ``PR_SET_PDEATHSIG`` is unknown to macOS and fires when the starting *thread*
-ends.
+The owner holds the write end of a pipe; a small ``sh`` watchdog in a session of its own reads the
+other end. However the owner ends, the kernel closes the pipe, the watchdog reads end-of-file and
+ends the child and all of the child's process group. An ``atexit`` handler would not survive
+SIGKILL, and ``PR_SET_PDEATHSIG`` is unknown to macOS and fires when the starting *thread* ends.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from typing import BinaryIO
 #: $1 directory to remove or "", $2 seconds before SIGKILL, the rest: the command. Prints its pid.
 #: The reader in the background ends the command. The shell waits for the command to end for
 #: whatever reason, removes the directory and takes along what is left of the process group (the
-#: reader, its sleep, the command's own children). The owner alone holds the leash.
+#: reader, its sleep, the command's own children). The owner alone holds the supervision.
 _WATCHDOG = """
 directory=$1 grace=$2
 shift 2
@@ -44,14 +43,14 @@ while kill -0 $child; do wait $child; done
 kill -KILL 0
 """
 
-#: Leashes and locks of this process. A forked child closes them: otherwise the watchdog would wait
-#: for the end of that child as well.
+#: Pipes and locks of this process. A forked child closes them: else the watchdog would wait for the
+#: end of that child as well.
 _owner_only: set[int] = set()
-#: Processes still on the leash, oldest first.
-_live: dict[LeashedProcess, None] = {}
+#: Processes still on the supervision, oldest first.
+_live: dict[SupervisedProcess, None] = {}
 
 
-class LeashedProcess:
+class SupervisedProcess:
     """A command that gets SIGTERM, and SIGKILL after `kill_after` seconds, when its owner is gone.
 
     It runs in a session of its own, so Ctrl-C in the owner's terminal does not reach it. `pid` is

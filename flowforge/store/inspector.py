@@ -71,7 +71,7 @@ class OpenJoin:
         return f" for {self.key!r}" if self.key else ""
 
 
-class Reader:
+class Inspector:
     """Reads the rows of one installation."""
 
     def __init__(self, store: Store) -> None:
@@ -353,18 +353,18 @@ def _entry(raw: list[Any], definition: Definition, job_id: str) -> HistoryEntry:
     what = f"history entry {entry_id} of job {job_id}"
     with reading(what):
         pairs = dict(zip(raw[1][::2], raw[1][1::2], strict=True))
-        kind, tag, packed = pairs[b"k"].decode(), pairs[b"t"].decode(), pairs[b"p"]
-        number, routine_id, slot = _place(tag, definition)
+        kind, invocation, packed = pairs[b"k"].decode(), pairs[b"t"].decode(), pairs[b"p"]
+        number, routine_id, slot = _place(invocation, definition)
         return HistoryEntry(
             entry_id, moment(entry_id.partition("-")[0].encode()), kind, number, routine_id, slot,
             _details(kind, packed, what),
         )  # fmt: skip
 
 
-def _place(tag: str, definition: Definition) -> tuple[int | None, str | None, str | None]:
-    if not tag:
+def _place(invocation: str, definition: Definition) -> tuple[int | None, str | None, str | None]:
+    if not invocation:
         return None, None, None
-    number, routine, slot = (whole(part) for part in tag.split(".")[:3])
+    number, routine, slot = (whole(part) for part in invocation.split(".")[:3])
     name = CHILD_SLOT if slot == CHILD_SLOT_INDEX else definition.slot_names(routine)[slot]
     return number, definition.routines[routine].id, name
 

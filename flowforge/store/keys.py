@@ -13,15 +13,15 @@ import re
 PATTERNS: dict[str, str] = {
     # one job
     "job": "j:{}",  # hash: status, counters, times, limits
-    "invocations": "j:{}:i",  # hash: tag -> record of every uncommitted invocation
-    "attempts": "j:{}:a",  # hash: tag -> claims, l<tag> -> lost claims, u<tag> -> unknown class
-    "backlog": "j:{}:b",  # list: tags that wait for the window, a resume or a retry; see lanes
+    "invocations": "j:{}:i",  # hash: invocation -> record of every uncommitted invocation
+    "attempts": "j:{}:a",  # hash: invocation -> claims, with l before it lost ones, u unknown class
+    "parked": "j:{}:b",  # list: invocations that wait for room, a resume or a retry; see lanes
     "lanes": "j:{}:l",  # hash, in jobs on several queues: q<list> -> messages, w<list> -> waiting
     "merges": "j:{}:m",  # hash: r.s -> length, r.s.k -> record k, r.s.base -> consumed up to
     "routines": "j:{}:r",  # hash: r.<counter> -> number
     "stats": "j:{}:s",  # hash: r.name -> number or packed value
     "routine_data": "j:{}:u",  # hash: routine id/key -> packed value
-    "segments": "j:{}:g",  # list: id/tag/token of every staged emission that is not yet released
+    "segments": "j:{}:g",  # list: job/invocation/token of each staged emission not yet released
     "segment": "g:{}",  # list per attempt: staged children; with /o behind it staged outputs
     "output_segments": "j:{}:v",  # list: the same for outputs: which of them are not yet released
     "outstanding": "j:{}:n",  # hash: routine -> uncommitted invocations; joins that wait for it
@@ -29,23 +29,23 @@ PATTERNS: dict[str, str] = {
     "opened": "j:{}:q",  # zset: r.s/number/key of a collection that is open
     "collected": "j:{}:c",  # hash: number.i -> record i of a collection
     "late": "j:{}:t",  # list: number and r.s/key of joins that were late in a halted job
-    "told": "j:{}:f",  # hash: tag that was told its child job failed -> that job, retries so far
-    "children": "j:{}:d",  # hash: id of a child job -> tag of the invocation that waits for it
+    "told": "j:{}:f",  # hash: invocation -> child job whose failure it was told, retries so far
+    "children": "j:{}:d",  # hash: id of a child job -> the invocation that waits for it
     "history": "j:{}:h",  # stream
     "outputs": "j:{}:o",  # list of records
     "pauses": "j:{}:p",  # list of records
     "channel": "n:{}",  # pub/sub: what waiters listen to
     # all jobs
     "definition": "d:{}",  # hash: json, active, q<r> -> list, m<r>.<s> -> message template
-    "unclaimed": "u:{}",  # zset per broker list: id/tag by push number
+    "unclaimed": "u:{}",  # zset per broker list: id/invocation by push number
     "status": "jobs:{}",  # zset per status: job id by creation time
     "idempotency": "idem:{}",  # string: job id
-    "leases": "leases",  # zset: id/tag/token by expiry
-    "timers": "timers",  # zset: id/tag by due time
+    "leases": "leases",  # zset: id/invocation/token by expiry
+    "timers": "timers",  # zset: id/invocation by due time
     "sequences": "seq",  # hash: broker list -> number of its latest push
     "expiry": "expiry",  # zset: ended job ids by the time their keys go
-    "trash": "trash",  # list: what is to be removed in pieces: a name, or items of a collection
-    "thrown_away": "x:{}",  # hash: what was too large to be removed at once, by its name before
+    "deletions": "trash",  # list: what is to be removed in pieces: a name, or items of a collection
+    "deleted": "x:{}",  # hash: what was too large to be removed at once, by its name before
     "server": "server",  # string: the server's own name
     "leader": "leader",  # string: who does the maintenance
     "workers": "workers",  # hash: worker name -> record

@@ -76,7 +76,7 @@ class Granted:
     """A claim together with what was claimed. ``asked``: when, by the asker's ``perf_counter``."""
 
     job_id: str
-    tag: str
+    invocation: str
     token: str
     claim: Claim
     asked: float
@@ -86,7 +86,7 @@ class Lost(NamedTuple):
     """An invocation of which a lease was taken back. ``worker``: empty when it is not known."""
 
     job_id: str
-    tag: str
+    invocation: str
     definition: str
     worker: str
     #: How often it was lost by now.
@@ -184,15 +184,15 @@ class Store:
 
     # --- one invocation ----------------------------------------------------------------
 
-    def claim(self, job_id: str, tag: str, token: str, lease_ms: int) -> Claim | str:
+    def claim(self, job_id: str, invocation: str, token: str, lease_ms: int) -> Claim | str:
         """A Claim, or why there is none: ``gone, taken, paused, dropped``."""
-        reply = self.run("claim", job_id, tag, token, lease_ms)
+        reply = self.run("claim", job_id, invocation, token, lease_ms)
         if len(reply) == 1:
             return str(reply[0].decode())
         return Claim(reply[1], reply[4].decode(), reply[2], reply[3])
 
     def commit(
-        self, job_id: str, tag: str, token: str, outcome: str, micros: int, details: bytes,
+        self, job_id: str, invocation: str, token: str, outcome: str, micros: int, details: bytes,
         effects: Effects, then: NextClaim | None = None,
     ) -> tuple[str, Granted | None]:  # fmt: skip
         """``ok``, or why nothing was accepted: ``done, stale, gone, dropped``, or ``incomplete``
@@ -201,7 +201,7 @@ class Store:
         With ``then`` also what was claimed next; None when the lists are empty, or hold something
         that is no invocation.
         """
-        arguments: list[Argument] = [job_id, tag, token, outcome, micros, details]
+        arguments: list[Argument] = [job_id, invocation, token, outcome, micros, details]
         arguments.append(len(effects.children))
         for child in effects.children:
             arguments += child
@@ -225,8 +225,8 @@ class Store:
             lost = then is not None and answer == "done"
             return answer, self._find_granted(then) if lost and then is not None else None
         claim = Claim(reply[3], reply[6].decode(), reply[4], reply[5])
-        job, tag = reply[1].decode(), reply[2].decode()
-        return answer, Granted(job, tag, then.token, claim, then.asked)
+        job, invocation = reply[1].decode(), reply[2].decode()
+        return answer, Granted(job, invocation, then.token, claim, then.asked)
 
     def _find_granted(self, then: NextClaim) -> Granted | None:
         """What a commit claimed whose reply was lost: it is known by its token alone."""
@@ -234,25 +234,27 @@ class Store:
         while True:
             cursor, page = self.link.call("ZSCAN", key, cursor, "MATCH", f"*/{then.token}")
             if page:
-                job_id, tag, token = page[0].decode().split("/")
-                claim = self.claim(job_id, tag, token, then.lease_ms)
+                job_id, invocation, token = page[0].decode().split("/")
+                claim = self.claim(job_id, invocation, token, then.lease_ms)
                 if isinstance(claim, str):
                     return None
-                return Granted(job_id, tag, token, claim, then.asked)
+                return Granted(job_id, invocation, token, claim, then.asked)
             if cursor == b"0":
                 return None
 
-    def view(self, job_id: str, tag: str, token: str, most: int) -> tuple[int, list[bytes | None]]:
+    def view(
+        self, job_id: str, invocation: str, token: str, most: int
+    ) -> tuple[int, list[bytes | None]]:
         """What a delivery to a merging slot is shown before itself, the same in every attempt.
 
         The position of the first record (0: the lease is lost or the job has ended), and at most
         ``most`` records from there on.
         """
-        first, *records = self.run("view", job_id, tag, token, most) or [0]
+        first, *records = self.run("view", job_id, invocation, token, most) or [0]
         return first, records
 
     def stage(
-        self, job_id: str, tag: str, token: str, children: Sequence[Child], already: int
+        self, job_id: str, invocation: str, token: str, children: Sequence[Child], already: int
     ) -> str:
         """Keep children for the commit of this attempt: ``ok``, or ``stale`` when it cannot be, or
         ``incomplete`` when the store does not have what the attempt had staged before.
@@ -265,54 +267,72 @@ class Store:
             for routine, slot, mode, record in children
             for packed in (mode.encode(),)
         ]
-        return str(self.run("stage", job_id, tag, token, "", already, *items).decode())
+        return str(self.run("stage", job_id, invocation, token, "", already, *items).decode())
 
     def stage_outputs(
-        self, job_id: str, tag: str, token: str, outputs: Sequence[bytes], already: int
+        self, job_id: str, invocation: str, token: str, outputs: Sequence[bytes], already: int
     ) -> str:
         """The same for outputs, which are counted on their own."""
-        return str(self.run("stage", job_id, tag, token, OUTPUTS, already, *outputs).decode())
+        return str(
+            self.run("stage", job_id, invocation, token, OUTPUTS, already, *outputs).decode()
+        )
 
     def may_start(self, job_id: str) -> bool:
         """Whether a handler of the job that was claimed a while ago may start now."""
         return bool(self.run("may_start", job_id))
 
     def retry_later(
-        self, job_id: str, tag: str, token: str, delay_ms: int, micros: int, details: bytes
+        self, job_id: str, invocation: str, token: str, delay_ms: int, micros: int, details: bytes
     ) -> str:
         """Record a failed attempt and set the timer of the next one. Replies as commit."""
-        reply = self.run("fail", job_id, tag, token, "retry", delay_ms, micros, details, "", "")
+        reply = self.run(
+            "fail", job_id, invocation, token, "retry", delay_ms, micros, details, "", ""
+        )
         return str(reply.decode())
 
     def release(
-        self, job_id: str, tag: str, token: str, delay_ms: int, details: bytes, most: int = 0,
-        reason: str = "", problem: bytes = b"",
+        self, job_id: str, invocation: str, token: str, delay_ms: int, details: bytes,
+        most: int = 0, reason: str = "", problem: bytes = b"",
     ) -> str:  # fmt: skip
         """Return a claimed invocation that this worker cannot run; no attempt is counted.
 
         The ``most``th time (0: never) fails the job with ``reason`` and ``problem``.
         """
         reply = self.run(
-            "fail", job_id, tag, token, "release", delay_ms, 0, details, reason, problem, most
+            "fail",
+            job_id,
+            invocation,
+            token,
+            "release",
+            delay_ms,
+            0,
+            details,
+            reason,
+            problem,
+            most,
         )
         return str(reply.decode())
 
     def fail(
-        self, job_id: str, tag: str, token: str, micros: int, details: bytes, reason: str,
+        self, job_id: str, invocation: str, token: str, micros: int, details: bytes, reason: str,
         problem: bytes,
     ) -> str:  # fmt: skip
         """Record a failed attempt that ends the job. Replies as commit."""
-        reply = self.run("fail", job_id, tag, token, "stop", 0, micros, details, reason, problem)
+        reply = self.run(
+            "fail", job_id, invocation, token, "stop", 0, micros, details, reason, problem
+        )
         return str(reply.decode())
 
     def give_back(
-        self, job_id: str, tag: str, delay_ms: int, most: int, details: bytes, reason: str
+        self, job_id: str, invocation: str, delay_ms: int, most: int, details: bytes, reason: str
     ) -> str:
         """Return an invocation of an unknown class; ``failed`` at the ``most``th time."""
-        return str(self.run("give_back", job_id, tag, delay_ms, most, details, reason).decode())
+        return str(
+            self.run("give_back", job_id, invocation, delay_ms, most, details, reason).decode()
+        )
 
     def heartbeat(self, lease_ms: int, leases: Sequence[str]) -> list[str]:
-        """Renew leases (job/tag/token); per lease ``ok``, ``lost`` or the job's terminal status."""
+        """Renew leases (job/invocation/token): for each ``ok``, ``lost`` or the job's status."""
         return [reply.decode() for reply in self.run("heartbeat", lease_ms, *leases)]
 
     # --- control -----------------------------------------------------------------------
@@ -367,8 +387,8 @@ class Store:
         )
         lost = []
         for at in range(0, len(told), 5):
-            job_id, tag, definition, worker = (part.decode() for part in told[at : at + 4])
-            lost.append(Lost(job_id, tag, definition, worker, told[at + 4]))
+            job_id, invocation, definition, worker = (part.decode() for part in told[at : at + 4])
+            lost.append(Lost(job_id, invocation, definition, worker, told[at + 4]))
         return Reclaimed((requeued, quarantined, dropped), lost)
 
     def tell_damaged(self, index: str, member: bytes | str, why: str) -> None:

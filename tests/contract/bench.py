@@ -27,7 +27,7 @@ DEFINITION = "def1"
 ROUTINES = 3
 SLOTS = 2
 
-#: The slot, in tags, of an invocation that waits for a job which its routine has started.
+#: The slot, in invocations, of an invocation that waits for a job which its routine has started.
 WAITING_SLOT = 99_999
 
 #: The record of such an invocation.
@@ -127,19 +127,23 @@ class Bench:
         request = self.submission(job_id=job_id, definition=f"def-{job_id}", **changes)
         return started(request, self.fields(joins), WAITER)
 
-    def claim(self, job_id: str, tag: str, token: str = "t", lease: int = LONG) -> Claim | str:
-        return self.store.claim(job_id, tag, token, lease)
+    def claim(
+        self, job_id: str, invocation: str, token: str = "t", lease: int = LONG
+    ) -> Claim | str:
+        return self.store.claim(job_id, invocation, token, lease)
 
-    def start(self, job_id: str, tag: str = "1.0.0", token: str = "t", lease: int = LONG) -> Claim:
+    def start(
+        self, job_id: str, invocation: str = "1.0.0", token: str = "t", lease: int = LONG
+    ) -> Claim:
         """Claim what must be there to claim."""
-        claim = self.claim(job_id, tag, token, lease)
+        claim = self.claim(job_id, invocation, token, lease)
         assert isinstance(claim, Claim), claim
         return claim
 
     def commit(
         self,
         job_id: str,
-        tag: str = "1.0.0",
+        invocation: str = "1.0.0",
         token: str = "t",
         *,
         children: Iterable[Child] = (),
@@ -151,7 +155,7 @@ class Bench:
         jobs: Sequence[list[Argument]] = (),
     ) -> str:
         answer, granted = self.commit_then(
-            None, job_id, tag, token, children, outcome, outputs, stats, resets, staged, jobs
+            None, job_id, invocation, token, children, outcome, outputs, stats, resets, staged, jobs
         )
         assert granted is None
         return answer
@@ -160,7 +164,7 @@ class Bench:
         self,
         then: NextClaim | None,
         job_id: str,
-        tag: str = "1.0.0",
+        invocation: str = "1.0.0",
         token: str = "t",
         children: Iterable[Child] = (),
         outcome: str = "completed",
@@ -171,39 +175,56 @@ class Bench:
         jobs: Sequence[list[Argument]] = (),
     ) -> tuple[str, Granted | None]:
         """Commit, and go on with the next message of some lists."""
-        made = self._children(tag, children)
+        made = self._children(invocation, children)
         effects = Effects(made, list(outputs), list(stats), list(resets), list(jobs), dict(staged))
-        return self.store.commit(job_id, tag, token, outcome, 5, DETAILS, effects, then)
+        return self.store.commit(job_id, invocation, token, outcome, 5, DETAILS, effects, then)
 
     def stage(
         self,
         job_id: str,
         children: Iterable[Child],
-        tag: str = "1.0.0",
+        invocation: str = "1.0.0",
         token: str = "t",
         *,
         already: int = 0,
     ) -> str:
         """``already``: how many the attempt has staged before."""
-        return self.store.stage(job_id, tag, token, self._children(tag, children), already)
+        return self.store.stage(
+            job_id, invocation, token, self._children(invocation, children), already
+        )
 
-    def _children(self, tag: str, children: Iterable[Child]) -> list[tuple[int, int, str, bytes]]:
-        parent = int(tag.split(".", maxsplit=1)[0])
+    def _children(
+        self, invocation: str, children: Iterable[Child]
+    ) -> list[tuple[int, int, str, bytes]]:
+        parent = int(invocation.split(".", maxsplit=1)[0])
         return [(r, s, mode, record(parent, r=r, s=s)) for r, s, mode in children]
 
-    def fail(self, job_id: str, tag: str = "1.0.0", token: str = "t") -> str:
-        return self.store.fail(job_id, tag, token, 5, DETAILS, "it broke", pack_record({}))
+    def fail(self, job_id: str, invocation: str = "1.0.0", token: str = "t") -> str:
+        return self.store.fail(job_id, invocation, token, 5, DETAILS, "it broke", pack_record({}))
 
-    def retry_later(self, job_id: str, tag: str = "1.0.0", token: str = "t", delay: int = 0) -> str:
-        return self.store.retry_later(job_id, tag, token, delay, 5, DETAILS)
+    def retry_later(
+        self, job_id: str, invocation: str = "1.0.0", token: str = "t", delay: int = 0
+    ) -> str:
+        return self.store.retry_later(job_id, invocation, token, delay, 5, DETAILS)
 
     def release(
-        self, job_id: str, tag: str = "1.0.0", token: str = "t", delay: int = 0, most: int = 0
+        self,
+        job_id: str,
+        invocation: str = "1.0.0",
+        token: str = "t",
+        delay: int = 0,
+        most: int = 0,
     ) -> str:
-        return self.store.release(job_id, tag, token, delay, DETAILS, most, "unknown class", b"p")
+        return self.store.release(
+            job_id, invocation, token, delay, DETAILS, most, "unknown class", b"p"
+        )
 
-    def give_back(self, job_id: str, tag: str = "1.0.0", most: int = 3, delay: int = 0) -> str:
-        return self.store.give_back(job_id, tag, delay, most, pack_record({}), "unknown class")
+    def give_back(
+        self, job_id: str, invocation: str = "1.0.0", most: int = 3, delay: int = 0
+    ) -> str:
+        return self.store.give_back(
+            job_id, invocation, delay, most, pack_record({}), "unknown class"
+        )
 
     def pause(self, job_id: str, reason: str = "look", checkpoint: Any = None) -> str:
         return self.store.pause(job_id, reason, checkpoint, checkpoint is not None)
@@ -266,16 +287,16 @@ class Bench:
         return [json.loads(item) for item in reversed(raw)]
 
     def sent(self, name: str | None = None) -> list[tuple[str, str]]:
-        """(job id, tag) of every message on a broker list, in the order of popping."""
+        """(job id, invocation) of every message on a broker list, in the order of popping."""
         bodies = [json.loads(message["body"]) for message in self.messages(name)]
         return [(body[0][0], body[0][1]) for body in bodies]
 
-    def tags(self, job_id: str) -> set[str]:
+    def invocations(self, job_id: str) -> set[str]:
         """Invocations of the job that are not committed."""
         return set(self.hash("invocations", job_id))
 
     def backlog(self, job_id: str) -> list[str]:
-        return [t.decode() for t in self.link.call("LRANGE", self.key("backlog", job_id), 0, -1)]
+        return [t.decode() for t in self.link.call("LRANGE", self.key("parked", job_id), 0, -1)]
 
     def members(self, name: str, argument: str = "") -> dict[str, int]:
         """Members of a sorted set with their scores."""
@@ -286,7 +307,7 @@ class Bench:
         return self.members("unclaimed", name or self.list)
 
     def history(self, job_id: str) -> list[tuple[str, str]]:
-        """(kind, tag) of every entry."""
+        """(kind, invocation) of every entry."""
         found = []
         for _, fields in self.link.call("XRANGE", self.key("history", job_id), "-", "+"):
             pairs = dict(zip(fields[::2], fields[1::2], strict=True))

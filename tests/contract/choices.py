@@ -119,24 +119,24 @@ class Choices(RuleBasedStateMachine):
         return [member for places in self.model.unclaimed for member in sorted(places)]
 
     def unclaimed(self, data: st.DataObject) -> tuple[Job, str]:
-        job_id, tag = data.draw(st.sampled_from(self.all_unclaimed()), "unclaimed")
-        return self.model.jobs[job_id], tag
+        job_id, invocation = data.draw(st.sampled_from(self.all_unclaimed()), "unclaimed")
+        return self.model.jobs[job_id], invocation
 
     def leased(self, data: st.DataObject) -> tuple[Job, str, str]:
-        job_id, tag = data.draw(st.sampled_from(sorted(self.model.leases)), "lease")
-        return self.model.jobs[job_id], tag, self.model.leases[job_id, tag].token
+        job_id, invocation = data.draw(st.sampled_from(sorted(self.model.leases)), "lease")
+        return self.model.jobs[job_id], invocation, self.model.leases[job_id, invocation].token
 
     def anything(self, data: st.DataObject) -> tuple[Job, str, str]:
         """Any invocation there ever was, with any token there ever was."""
         job = self.some_job(data)
-        tag = data.draw(st.sampled_from(job.tags or ["1.0.0"]), "tag")
-        return job, tag, f"t{data.draw(st.integers(0, self.tokens), 'token')}"
+        invocation = data.draw(st.sampled_from(job.invocations or ["1.0.0"]), "invocation")
+        return job, invocation, f"t{data.draw(st.integers(0, self.tokens), 'token')}"
 
     def emission(
-        self, data: st.DataObject, job: Job, tag: str, least: int = 0, most: int = 3
+        self, data: st.DataObject, job: Job, invocation: str, least: int = 0, most: int = 3
     ) -> list[Item]:
         """What an invocation may emit."""
-        allowed = children_of(job.plan.flow, tag)
+        allowed = children_of(job.plan.flow, invocation)
         if not allowed:
             return []
         drawn = data.draw(st.lists(st.sampled_from(allowed), min_size=least, max_size=most), "emit")
@@ -158,13 +158,13 @@ class Choices(RuleBasedStateMachine):
     def fields(self, plan: Plan) -> Fields:
         return fields(plan.flow, (self.bench.list, self.bench.other_list))
 
-    def effects(self, job: Job, tag: str, token: str, done: Done) -> Effects:
+    def effects(self, job: Job, invocation: str, token: str, done: Done) -> Effects:
         """What a worker collects of a handler."""
         # An attempt that has failed commits nothing of what it emitted.
-        parts = self.model.parts_of(job, tag, token) if done.outcome == "completed" else []
+        parts = self.model.parts_of(job, invocation, token) if done.outcome == "completed" else []
         staged = Counter(item.routine for part in parts for item in part)
         resets = list(done.resets)
-        about = job.uncommitted.get(tag, b"")
+        about = job.uncommitted.get(invocation, b"")
         if about.startswith(b"J"):
             resets.append(("", int(about[1:].split(b" ")[0])))
         return Effects(
@@ -178,13 +178,21 @@ class Choices(RuleBasedStateMachine):
         )
 
     def send_commit(
-        self, job: Job, tag: str, token: str, done: Done, effects: Effects, then: NextClaim | None
+        self,
+        job: Job,
+        invocation: str,
+        token: str,
+        done: Done,
+        effects: Effects,
+        then: NextClaim | None,
     ) -> Any:
-        return self.bench.store.commit(job.id, tag, token, done.outcome, 5, DETAILS, effects, then)
+        return self.bench.store.commit(
+            job.id, invocation, token, done.outcome, 5, DETAILS, effects, then
+        )
 
-    def compare_claim(self, job: Job, tag: str, claim: Any) -> None:
+    def compare_claim(self, job: Job, invocation: str, claim: Any) -> None:
         assert isinstance(claim, Claim), claim
-        attempts = job.attempts[tag]
+        attempts = job.attempts[invocation]
         assert (claim.claims, claim.lost) == (attempts.claims, attempts.lost)
-        assert claim.record == job.uncommitted[tag]
+        assert claim.record == job.uncommitted[invocation]
         assert claim.definition == job.plan.flow

@@ -21,7 +21,7 @@ _HASHES = (
 FAILURES = ("retried", "failed", "error_continued", "skipped")
 
 #: Keys of a job that go by themselves some time after its end.
-_KEYS = (*_HASHES, "backlog", "stats", "late", "history", "outputs", "pauses")
+_KEYS = (*_HASHES, "parked", "stats", "late", "history", "outputs", "pauses")
 
 
 class Stored:
@@ -46,7 +46,7 @@ class Stored:
             self._ask("opened", job.id, "ZRANGE", key("opened", job.id), 0, -1)
             self._ask("expiry", job.id, "ZSCORE", key("expiry"), job.id)
             for lane, name in _backlogs(lists, job).items():
-                self._ask("backlog", f"{job.id} {lane}", "LRANGE", key("backlog", name), 0, -1)
+                self._ask("parked", f"{job.id} {lane}", "LRANGE", key("parked", name), 0, -1)
             self._ask("late", job.id, "LRANGE", key("late", job.id), 0, -1)
             self._ask("history", job.id, "XRANGE", key("history", job.id), "-", "+")
             self._ask("outputs", job.id, "LLEN", key("outputs", job.id))
@@ -97,7 +97,9 @@ def compare(bench: Bench, model: Model, lists: list[str]) -> None:
 
 def _compare_places(stored: Stored, model: Model, lists: list[str]) -> None:
     """Every lease, timer and unclaimed invocation is where the model has it."""
-    leases = {f"{job}/{tag}/{lease.token}" for (job, tag), lease in model.leases.items()}
+    leases = {
+        f"{job}/{invocation}/{lease.token}" for (job, invocation), lease in model.leases.items()
+    }
     assert set(stored.texts("leases")) == leases
     assert set(stored.texts("timers")) == {"/".join(timer) for timer in model.timers}
     for number, name in enumerate(lists):
@@ -123,7 +125,7 @@ def _recount(stored: Stored, lists: list[str], job: Job) -> None:
 
     queued = {name: len(own(stored.scores("unclaimed", name))) for name in lists}
     waiting = {
-        lists[lane]: len(stored.texts("backlog", f"{job.id} {lane}"))
+        lists[lane]: len(stored.texts("parked", f"{job.id} {lane}"))
         for lane in _backlogs(lists, job)
     }
     held = {
@@ -160,7 +162,7 @@ def _compare_job(stored: Stored, model: Model, job: Job, lists: list[str]) -> No
     assert int(row["last"]) == job.last
     assert stored.hash("invocations", job.id) == job.uncommitted
     for lane in _backlogs(lists, job):
-        assert stored.texts("backlog", f"{job.id} {lane}") == model.waiting_in(job, lane)
+        assert stored.texts("parked", f"{job.id} {lane}") == model.waiting_in(job, lane)
     assert stored.raw("outputs", job.id) == job.outputs
     assert [about.decode() for about in stored.raw("late", job.id)] == job.late
     assert stored.raw("listed", job.id) is not None
@@ -181,8 +183,8 @@ def _compare_job(stored: Stored, model: Model, job: Job, lists: list[str]) -> No
 
 def _check_counters(row: dict[str, bytes], model: Model, job: Job) -> None:
     """Each invocation is in one place; the counters count the places; the window holds."""
-    for tag in job.uncommitted:
-        assert len(model.places(job, tag)) == 1, (tag, model.places(job, tag))
+    for invocation in job.uncommitted:
+        assert len(model.places(job, invocation)) == 1, (invocation, model.places(job, invocation))
     names = ("queued", "running", "waiting", "timers", "staged")
     queued, running, waiting, timers, staged = (int(row.get(name, 0)) for name in names)
     assert queued == model.queued(job)
@@ -194,7 +196,7 @@ def _check_counters(row: dict[str, bytes], model: Model, job: Job) -> None:
     assert queued + running <= job.plan.window
     if job.live and job.parent is None:
         # Nothing waits for room that is there.
-        for lane in {model.lane(job, tag) for tag in job.backlog}:
+        for lane in {model.lane(job, invocation) for invocation in job.backlog}:
             assert model.room_in(job, lane) <= 0
         assert not job.staged or not model.takes_staged(job)
         assert not job.staged_outputs
@@ -245,10 +247,16 @@ def _check_joins(stored: Stored, model: Model, job: Job) -> None:
         for place, item in enumerate(collected, start=1)
     }
     assert stored.hash("collected", job.id) == items
-    waiters = {child: tag.decode() for child, tag in stored.hash("children", job.id).items()}
+    waiters = {
+        child: invocation.decode() for child, invocation in stored.hash("children", job.id).items()
+    }
     assert waiters == job.children
-    told = {tag: f"{child} {retries}" for tag, (child, retries) in job.failures.items()}
-    assert {tag: found.decode() for tag, found in stored.hash("told", job.id).items()} == told
+    told = {
+        invocation: f"{child} {retries}" for invocation, (child, retries) in job.failures.items()
+    }
+    assert {
+        invocation: found.decode() for invocation, found in stored.hash("told", job.id).items()
+    } == told
     if job.joins:
         _check_outstanding(stored, model, job)
 
@@ -279,8 +287,12 @@ def _check_attempts(stored: Stored, job: Job) -> None:
     """Counts of claims, lost claims and unknown classes are kept while they are needed."""
     found = {field: int(n) for field, n in stored.hash("attempts", job.id).items() if n != b"0"}
     expected = {}
-    for tag, attempts in job.attempts.items():
-        counts = {tag: attempts.claims, f"l{tag}": attempts.lost, f"u{tag}": attempts.unknown}
+    for invocation, attempts in job.attempts.items():
+        counts = {
+            invocation: attempts.claims,
+            f"l{invocation}": attempts.lost,
+            f"u{invocation}": attempts.unknown,
+        }
         expected.update({field: count for field, count in counts.items() if count})
     assert found == expected
 

@@ -36,8 +36,8 @@ class Finale(Transitions):
 
     def _run_out(self) -> None:
         for _ in range(ROUNDS):
-            for (job_id, tag), lease in list(self.model.leases.items()):
-                self._end_attempt(self.model.jobs[job_id], tag, lease.token)
+            for (job_id, invocation), lease in list(self.model.leases.items()):
+                self._end_attempt(self.model.jobs[job_id], invocation, lease.token)
             self._come_due()
             if any(self.model.timers.values()):
                 self.release_due()
@@ -46,12 +46,12 @@ class Finale(Transitions):
                 return
         raise AssertionError("there is always something left to do")
 
-    def _end_attempt(self, job: Job, tag: str, token: str) -> None:
+    def _end_attempt(self, job: Job, invocation: str, token: str) -> None:
         """Commit, or fail where the server has lost what was staged."""
-        if any(attempt[:2] == (job.id, tag) for attempt in self.model.damaged):
-            self._fail(job, tag, token, "stop", True)
+        if any(attempt[:2] == (job.id, invocation) for attempt in self.model.damaged):
+            self._fail(job, invocation, token, "stop", True)
         else:
-            self._commit(job, tag, token, Done())
+            self._commit(job, invocation, token, Done())
 
     def _something_to_do(self) -> bool:
         work = self.model.leases or any(self.model.unclaimed)

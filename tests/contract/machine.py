@@ -58,13 +58,13 @@ class Transitions(Controls):
             self._claim(*self.unclaimed(data), self.new_token(), lost)
             times -= 1
 
-    def _claim(self, job: Job, tag: str, token: str, lost: bool) -> bool:
+    def _claim(self, job: Job, invocation: str, token: str, lost: bool) -> bool:
         with self.sending() as frames:
             for _ in range(frames):
-                expected = self.model.claim(job, tag, token, lost)
-            answer = self.bench.claim(job.id, tag, token, self.moment(lost))
+                expected = self.model.claim(job, invocation, token, lost)
+            answer = self.bench.claim(job.id, invocation, token, self.moment(lost))
         if expected == "granted":
-            self.compare_claim(job, tag, answer)
+            self.compare_claim(job, invocation, answer)
         else:
             assert answer == expected
         return expected == "granted"
@@ -72,20 +72,24 @@ class Transitions(Controls):
     @precondition(some_leased)
     @rule(data=st.data(), outcome=OUTCOMES, outputs=st.integers(0, 3))
     def commit(self, data: st.DataObject, outcome: str, outputs: int) -> None:
-        job, tag, token = self.leased(data)
-        emission = self.emission(data, job, tag)
+        job, invocation, token = self.leased(data)
+        emission = self.emission(data, job, invocation)
         # In its own slot a handler consumes the deliveries up to its own.
-        resets = [merging(tag)[1:]] if tag.count(".") == 3 and data.draw(st.booleans()) else []
-        self._commit(job, tag, token, Done(outcome, emission, outputs, resets=resets))
+        resets = (
+            [merging(invocation)[1:]]
+            if invocation.count(".") == 3 and data.draw(st.booleans())
+            else []
+        )
+        self._commit(job, invocation, token, Done(outcome, emission, outputs, resets=resets))
 
     @precondition(lambda self: some_unclaimed(self) and len(self.model.jobs) < ALL_JOBS)
     @rule(data=st.data(), drawn=PLANS)
     def start_a_job(self, data: st.DataObject, drawn: Any) -> None:
         """A handler starts another job, which may end at once."""
-        (job, tag), token = self.unclaimed(data), self.new_token()
-        if self._claim(job, tag, token, False):
-            children = self.emission(data, job, tag, most=1)
-            self._commit(job, tag, token, Done(children=children, jobs=self.to_start(drawn)))
+        (job, invocation), token = self.unclaimed(data), self.new_token()
+        if self._claim(job, invocation, token, False):
+            children = self.emission(data, job, invocation, most=1)
+            self._commit(job, invocation, token, Done(children=children, jobs=self.to_start(drawn)))
 
     def to_start(self, drawn: Any) -> list[tuple[Plan, bytes]]:
         """Jobs for a commit to start, as far as there is room for more."""
@@ -96,23 +100,25 @@ class Transitions(Controls):
     @rule(data=st.data(), drawn=PLANS, lost=st.booleans())
     def start_a_job_and_run_it(self, data: st.DataObject, drawn: Any, lost: bool) -> None:
         """On an idle installation the commit that creates a job also claims its entry."""
-        (job, tag), token, then = self.unclaimed(data), self.new_token(), self.new_token()
-        if not self._claim(job, tag, token, False):
+        (job, invocation), token, then = self.unclaimed(data), self.new_token(), self.new_token()
+        if not self._claim(job, invocation, token, False):
             return
         done = Done(jobs=self.to_start(drawn))
         lane = 2 * done.jobs[0][0].lane
         self.pop_all(lane)
-        self._commit_and_follow(job, tag, token, done, lane, then, lost)
+        self._commit_and_follow(job, invocation, token, done, lane, then, lost)
 
     @precondition(some_unclaimed)
     @rule(data=st.data(), times=TIMES)
     def run(self, data: st.DataObject, times: int) -> None:
         """What a worker does when nothing goes wrong."""
         while times and some_unclaimed(self):
-            job, tag = self.unclaimed(data)
+            job, invocation = self.unclaimed(data)
             token = self.new_token()
-            if self._claim(job, tag, token, False):
-                self._commit(job, tag, token, Done(children=self.emission(data, job, tag)))
+            if self._claim(job, invocation, token, False):
+                self._commit(
+                    job, invocation, token, Done(children=self.emission(data, job, invocation))
+                )
             times -= 1
 
     @precondition(some_unclaimed)
@@ -123,46 +129,52 @@ class Transitions(Controls):
 
     def work_off_all(self, most: int) -> None:
         while most and some_unclaimed(self):
-            job_id, tag = self.all_unclaimed()[0]
+            job_id, invocation = self.all_unclaimed()[0]
             job, token = self.model.jobs[job_id], self.new_token()
-            if self._claim(job, tag, token, False):
-                self._commit(job, tag, token, Done())
+            if self._claim(job, invocation, token, False):
+                self._commit(job, invocation, token, Done())
             most -= 1
 
     @precondition(lambda self: self.merging_leases())
     @rule(data=st.data())
     def view(self, data: st.DataObject) -> None:
         """An attempt at a delivery to a merging slot looks at the log."""
-        job_id, tag = data.draw(st.sampled_from(self.merging_leases()), "lease")
-        job, token = self.model.jobs[job_id], self.model.leases[job_id, tag].token
-        assert self.bench.store.view(job_id, tag, token, 1000) == self.model.view(job, tag, token)
+        job_id, invocation = data.draw(st.sampled_from(self.merging_leases()), "lease")
+        job, token = self.model.jobs[job_id], self.model.leases[job_id, invocation].token
+        assert self.bench.store.view(job_id, invocation, token, 1000) == self.model.view(
+            job, invocation, token
+        )
 
     def merging_leases(self) -> list[tuple[str, str]]:
         return [member for member in sorted(self.model.leases) if member[1].count(".") == 3]
 
-    def _commit(self, job: Job, tag: str, token: str, done: Done) -> None:
-        effects = self.effects(job, tag, token, done)
+    def _commit(self, job: Job, invocation: str, token: str, done: Done) -> None:
+        effects = self.effects(job, invocation, token, done)
         with self.sending() as frames:
             for _ in range(frames):
-                expected = self.model.commit(job, tag, token, done)
-            answer = self.send_commit(job, tag, token, done, effects, None)
+                expected = self.model.commit(job, invocation, token, done)
+            answer = self.send_commit(job, invocation, token, done, effects, None)
         assert answer == (expected, None)
 
     @precondition(some_leased)
     @rule(data=st.data(), fold=st.sampled_from([1, 1, 20]), commits=st.booleans())
     def stage(self, data: st.DataObject, fold: int, commits: bool) -> None:
         """A large emission: part of it waits in the store, once however often it is sent."""
-        job, tag, token = self.leased(data)
-        part = self.emission(data, job, tag, least=1)
+        job, invocation, token = self.leased(data)
+        part = self.emission(data, job, invocation, least=1)
         part += self.items([(i.routine, i.slot, i.mode) for i in part] * (fold - 1))
         outputs = self.outputs(data.draw(st.integers(0, 3), "outputs"))
         for kind, items in (("", part), (OUTPUTS, outputs)):
-            already = len(self.model.parts.get((job.id, tag, token + kind), []))
-            expected = self.model.stage(job, tag, token, items, already, kind) if items else "ok"
+            already = len(self.model.parts.get((job.id, invocation, token + kind), []))
+            expected = (
+                self.model.stage(job, invocation, token, items, already, kind) if items else "ok"
+            )
             for _ in range(2 if items else 0):
-                assert self._send_part(job, tag, token, items, already, kind) == expected
+                assert self._send_part(job, invocation, token, items, already, kind) == expected
         if commits:
-            self._commit(job, tag, token, Done(children=self.emission(data, job, tag, most=1)))
+            self._commit(
+                job, invocation, token, Done(children=self.emission(data, job, invocation, most=1))
+            )
 
     @precondition(some_leased)
     @rule(data=st.data(), longer_first=st.booleans())
@@ -172,13 +184,13 @@ class Transitions(Controls):
         The server takes one after the other, so that an order stands for every race. The second
         thread hears that what it goes on from is not there.
         """
-        job, tag, token = self.leased(data)
-        short = self.emission(data, job, tag, least=1)
+        job, invocation, token = self.leased(data)
+        short = self.emission(data, job, invocation, least=1)
         long = [*short, *self.items([(i.routine, i.slot, i.mode) for i in short])]
-        already = len(self.model.parts.get((job.id, tag, token), []))
+        already = len(self.model.parts.get((job.id, invocation, token), []))
         for part in (long, short) if longer_first else (short, long):
-            expected = self.model.stage(job, tag, token, part, already)
-            assert self._send_part(job, tag, token, part, already) == expected
+            expected = self.model.stage(job, invocation, token, part, already)
+            assert self._send_part(job, invocation, token, part, already) == expected
 
     @precondition(lambda self: self.model.parts)
     @rule(data=st.data(), kept=st.booleans())
@@ -192,13 +204,13 @@ class Transitions(Controls):
         self.model.damage(attempt, kept)
 
     def _send_part(
-        self, job: Job, tag: str, token: str, part: Any, already: int, kind: str = ""
+        self, job: Job, invocation: str, token: str, part: Any, already: int, kind: str = ""
     ) -> str:
         if kind == OUTPUTS:
             outputs = [item.record for item in part]
-            return self.bench.store.stage_outputs(job.id, tag, token, outputs, already)
+            return self.bench.store.stage_outputs(job.id, invocation, token, outputs, already)
         children = [(item.routine, item.slot, item.mode, item.record) for item in part]
-        return self.bench.store.stage(job.id, tag, token, children, already)
+        return self.bench.store.stage(job.id, invocation, token, children, already)
 
     @precondition(some_unclaimed)
     @rule(data=st.data())
@@ -218,28 +230,28 @@ class Transitions(Controls):
         """Going on with the next invocation; ``again``: the reply was lost; ``idle``: nothing
         waits but what the commit creates.
         """
-        job, tag, token = self.leased(data)
+        job, invocation, token = self.leased(data)
         jobs = self.to_start(drawn)
         if idle:
             self.pop_all(number)
-        done = Done(children=self.emission(data, job, tag), resets=[("1.0", -1)], jobs=jobs)
-        self._commit_and_follow(job, tag, token, done, number, self.new_token(), lost, again)
+        done = Done(children=self.emission(data, job, invocation), resets=[("1.0", -1)], jobs=jobs)
+        self._commit_and_follow(job, invocation, token, done, number, self.new_token(), lost, again)
 
     def _commit_and_follow(
-        self, job: Job, tag: str, token: str, done: Done, number: int, then_token: str,
+        self, job: Job, invocation: str, token: str, done: Done, number: int, then_token: str,
         lost: bool, again: bool = False,
     ) -> None:  # fmt: skip
-        effects = self.effects(job, tag, token, done)
-        expected = self.model.commit(job, tag, token, done)
-        member = self.model.follow(number, then_token, lost) if expected == "ok" else None
+        effects = self.effects(job, invocation, token, done)
+        expected = self.model.commit(job, invocation, token, done)
+        member = self.model.run_on(number, then_token, lost) if expected == "ok" else None
         then = NextClaim(then_token, self.moment(lost), [self.lists[number]], 0.0)
-        answer, granted = self.send_commit(job, tag, token, done, effects, then)
+        answer, granted = self.send_commit(job, invocation, token, done, effects, then)
         assert answer == expected
-        assert (granted and (granted.job_id, granted.tag)) == member
+        assert (granted and (granted.job_id, granted.invocation)) == member
         if member is not None and granted is not None:
             self.compare_claim(self.model.jobs[member[0]], member[1], granted.claim)
         if again and expected == "ok" and job.status not in ENDED:
-            repeated = self.send_commit(job, tag, token, done, effects, then)
+            repeated = self.send_commit(job, invocation, token, done, effects, then)
             assert repeated == ("done", granted)
 
     @precondition(some_leased)
@@ -254,10 +266,10 @@ class Transitions(Controls):
     def fail_beside_others(self, data: st.DataObject, due: bool) -> None:
         """One handler fails its job while another one of it still runs, and then reports."""
         job = self.model.jobs[data.draw(st.sampled_from(self.busy()), "job")]
-        (tag, lease), (other, its) = [
+        (invocation, lease), (other, its) = [
             (member[1], lease) for member, lease in self.model.leases.items() if member[0] == job.id
         ][:2]
-        self._fail(job, tag, lease.token, "stop", due)
+        self._fail(job, invocation, lease.token, "stop", due)
         how = data.draw(st.sampled_from(["commit", "retry", "stop"]), "how")
         if how == "commit":
             self._commit(job, other, its.token, Done(children=self.emission(data, job, other)))
@@ -268,58 +280,58 @@ class Transitions(Controls):
         running = Counter(member[0] for member in self.model.leases)
         return [job_id for job_id, count in sorted(running.items()) if count > 1]
 
-    def _fail(self, job: Job, tag: str, token: str, how: str, due: bool) -> None:
+    def _fail(self, job: Job, invocation: str, token: str, how: str, due: bool) -> None:
         moment = self.moment(due)
         with self.sending() as frames:
             for _ in range(frames):
-                expected = self._model_fail(job, tag, token, how, due)
+                expected = self._model_fail(job, invocation, token, how, due)
             if how == "retry":
-                answer = self.bench.retry_later(job.id, tag, token, moment)
+                answer = self.bench.retry_later(job.id, invocation, token, moment)
             elif how == "release":
-                answer = self.bench.release(job.id, tag, token, moment, MOST)
+                answer = self.bench.release(job.id, invocation, token, moment, MOST)
             else:
-                answer = self.bench.fail(job.id, tag, token)
+                answer = self.bench.fail(job.id, invocation, token)
         assert answer == expected
 
-    def _model_fail(self, job: Job, tag: str, token: str, how: str, due: bool) -> str:
+    def _model_fail(self, job: Job, invocation: str, token: str, how: str, due: bool) -> str:
         if how == "stop":
-            return self.model.stop(job, tag, token)
+            return self.model.stop(job, invocation, token)
         do = self.model.retry_later if how == "retry" else self.model.release
-        return do(job, tag, token, due)
+        return do(job, invocation, token, due)
 
     @precondition(some_unclaimed)
     @rule(data=st.data())
     def give_back(self, data: st.DataObject) -> None:
         self._give_back(*self.unclaimed(data))
 
-    def _give_back(self, job: Job, tag: str) -> None:
+    def _give_back(self, job: Job, invocation: str) -> None:
         with self.sending() as frames:
             for _ in range(frames):
-                expected = self.model.give_back(job, tag, True)
-            answer = self.bench.give_back(job.id, tag, MOST, self.moment(True))
+                expected = self.model.give_back(job, invocation, True)
+            answer = self.bench.give_back(job.id, invocation, MOST, self.moment(True))
         assert answer == expected
 
     @rule(data=st.data(), what=st.sampled_from(REPEATED))
     def repeat(self, data: st.DataObject, what: str) -> None:
         """Something that was said before, or never: duplicates and stale tokens."""
-        job, tag, token = self.anything(data)
+        job, invocation, token = self.anything(data)
         if what in CONTROL:
             self._control(what, job)
         elif what == "submit":
             assert self.bench.send(self.submission, None) == self.submission.job_id
         elif what == "commit":
-            self._commit(job, tag, token, Done(children=self.items([(0, 0, "")]), outputs=1))
+            self._commit(job, invocation, token, Done(children=self.items([(0, 0, "")]), outputs=1))
         elif what == "stage":
             part = self.items([(0, 0, "")])
-            expected = self.model.stage(job, tag, token, part, 0)
-            assert self._send_part(job, tag, token, part, 0) == expected
+            expected = self.model.stage(job, invocation, token, part, 0)
+            assert self._send_part(job, invocation, token, part, 0) == expected
         elif what == "fail":
             how = data.draw(st.sampled_from(["retry", "release", "stop"]))
-            self._fail(job, tag, token, how, True)
+            self._fail(job, invocation, token, how, True)
         elif what == "give_back":
-            self._give_back(job, tag)
+            self._give_back(job, invocation)
         else:
-            self._claim(job, tag, token, False)
+            self._claim(job, invocation, token, False)
 
     def teardown(self) -> None:
         """When all has ended and its time has passed, the server is as it was at first."""

@@ -93,14 +93,14 @@ def test_the_body_is_celerys(app: Celery, server_bench: Bench) -> None:
 
 
 def test_ids_belong_together(server_bench: Bench) -> None:
-    """The task id is the correlation id, the job is the root, the tag is unique to the push."""
+    """Task id and correlation id are one, the job is the root, each push has its delivery tag."""
     message = ours(server_bench)
-    job, tag = json.loads(message["body"])[0]
+    job, invocation = json.loads(message["body"])[0]
     headers, properties = message["headers"], message["properties"]
     assert headers["id"] == properties["correlation_id"] == f"{job}-1"
     assert headers["root_id"] == job
     assert properties["delivery_tag"] == f"{job}-1-1"
-    assert tag == "1.0.0"
+    assert invocation == "1.0.0"
 
 
 def test_kombu_decodes_the_message(app: Celery, server_bench: Bench) -> None:

@@ -88,17 +88,19 @@ def test_a_child_may_end_when_it_is_created(bench: Bench) -> None:
     assert bench.status("child") == "failed"
     assert queued(bench, parent) == {"2.0.1", "3.0.99999"}
     assert bench.counters(parent) == (2, 0, 0, 0)
-    for tag in ("2.0.1", "3.0.99999"):
-        bench.start(parent, tag, tag)
-        bench.commit(parent, tag, tag)
+    for invocation in ("2.0.1", "3.0.99999"):
+        bench.start(parent, invocation, invocation)
+        bench.commit(parent, invocation, invocation)
     assert bench.status(parent) == "completed"
     assert bench.counters(parent) == (0, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
-    ("mode", "tag"), [("", "1.0.0"), ("m", "1.0.0.1"), ("j0:", "1.0.0"), ("j1:", "1.0.0")]
+    ("mode", "invocation"), [("", "1.0.0"), ("m", "1.0.0.1"), ("j0:", "1.0.0"), ("j1:", "1.0.0")]
 )
-def test_a_commit_may_go_on_with_the_job_that_it_starts(bench: Bench, mode: str, tag: str) -> None:
+def test_a_commit_may_go_on_with_the_job_that_it_starts(
+    bench: Bench, mode: str, invocation: str
+) -> None:
     """Whatever its entry is: what the commit counts of the new job is counted once."""
     parent = bench.submit()
     bench.start(parent)
@@ -110,10 +112,10 @@ def test_a_commit_may_go_on_with_the_job_that_it_starts(bench: Bench, mode: str,
     )
     assert answer == "ok"
     assert granted is not None
-    assert (granted.job_id, granted.tag) == ("child", tag)
+    assert (granted.job_id, granted.invocation) == ("child", invocation)
     assert bench.counters("child") == (0, 1, 0, 0)
     assert bench.status("child") == "running"
-    assert bench.commit("child", tag, "n") == "ok"
+    assert bench.commit("child", invocation, "n") == "ok"
     assert bench.status("child") == "completed"
     assert queued(bench, parent) == {WAITS}
 
@@ -126,10 +128,12 @@ def test_a_join_waits_for_jobs_that_were_started_above(bench: Bench) -> None:
     waits = bench.hash("children", parent)["child"].decode()
     complete(bench, "child")
     bench.start(parent, waits, "w")
-    assert not [tag for tag in bench.tags(parent) if tag.endswith(".1.0")]
+    assert not [
+        invocation for invocation in bench.invocations(parent) if invocation.endswith(".1.0")
+    ]
     bench.commit(parent, waits, "w", children=[(1, 0, "j0:")])
-    (tag,) = bench.tags(parent)
-    assert bench.hash("invocations", parent)[tag] == b"J2 "
+    (invocation,) = bench.invocations(parent)
+    assert bench.hash("invocations", parent)[invocation] == b"J2 "
 
 
 # --- what happens to the parent --------------------------------------------------------------
@@ -204,11 +208,11 @@ def test_a_childs_joins_are_not_late_while_its_parent_stands_still(
         upkeep(bench)
     getattr(bench.store, go_on)(parent)
     upkeep(bench)
-    assert (bench.status("child"), bench.tags("child")) == ("running", {"3.0.0"})
+    assert (bench.status("child"), bench.invocations("child")) == ("running", {"3.0.0"})
     bench.continued_long_ago([parent, "child"])
     pass_time(bench)
     assert bench.status("child") == ("failed" if otherwise == "fail" else "running")
-    assert bench.tags("child") == ({"3.0.0"} if otherwise == "fail" else {"2.1.0", "3.0.0"})
+    assert bench.invocations("child") == ({"3.0.0"} if otherwise == "fail" else {"2.1.0", "3.0.0"})
 
 
 def pass_time(bench: Bench) -> None:

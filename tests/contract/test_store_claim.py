@@ -66,21 +66,21 @@ def test_a_claim_of_an_unknown_job_is_gone(bench: Bench) -> None:
     assert bench.every_key() == set()
 
 
-@pytest.mark.parametrize("tag", ["2.0.0", "1.0.1", "1.1.0", "999.0.0", "1.0.0.1"])
-def test_a_claim_of_an_invocation_that_is_not_there_is_taken(bench: Bench, tag: str) -> None:
+@pytest.mark.parametrize("invocation", ["2.0.0", "1.0.1", "1.1.0", "999.0.0", "1.0.0.1"])
+def test_a_claim_of_an_invocation_that_is_not_there_is_taken(bench: Bench, invocation: str) -> None:
     """Ids that nobody pushed give nothing away and change nothing."""
     job = bench.submit()
     before = bench.snapshot()
-    assert bench.claim(job, tag) == "taken"
+    assert bench.claim(job, invocation) == "taken"
     assert bench.snapshot() == before
 
 
-@pytest.mark.parametrize("tag", ["1.9.0", "1.0.9", "", "x", "1", "1.0", "1..0", "-1.0.0"])
-def test_a_claim_of_a_slot_that_is_not_there_is_dropped(bench: Bench, tag: str) -> None:
-    """A tag that the definition has no slot for changes nothing."""
+@pytest.mark.parametrize("invocation", ["1.9.0", "1.0.9", "", "x", "1", "1.0", "1..0", "-1.0.0"])
+def test_a_claim_of_a_slot_that_is_not_there_is_dropped(bench: Bench, invocation: str) -> None:
+    """A invocation that the definition has no slot for changes nothing."""
     job = bench.submit()
     before = bench.snapshot()
-    assert bench.claim(job, tag) == "dropped"
+    assert bench.claim(job, invocation) == "dropped"
     assert bench.snapshot() == before
 
 
@@ -101,7 +101,7 @@ def test_a_cancelled_job_drops_what_is_claimed(bench: Bench) -> None:
     bench.store.cancel(job, "")
     assert bench.claim(job, "1.0.0") == "dropped"
     assert bench.unclaimed() == {}
-    assert bench.tags(job) == set()
+    assert bench.invocations(job) == set()
     assert bench.status(job) == "cancelled"
 
 

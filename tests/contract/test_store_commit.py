@@ -20,7 +20,7 @@ def test_the_last_commit_completes_the_job(bench: Bench) -> None:
     assert bench.counters(job) == (0, 0, 0, 0)
     assert list(bench.members("status", "completed")) == [job]
     assert bench.members("status", "running") == {}
-    for name in ("invocations", "attempts", "backlog", "merges"):
+    for name in ("invocations", "attempts", "parked", "merges"):
         assert bench.hash(name, job) == {}
     assert bench.members("leases") == {}
     assert bench.history(job)[-1] == ("completed", "1.0.0")
@@ -87,7 +87,7 @@ def test_a_commit_after_the_failure_waits_for_the_retry(bench: Bench) -> None:
     bench.start(job, "3.1.1", "t3")
     bench.fail(job, "2.1.0", "t2")
     assert bench.commit(job, "3.1.1", "t3", children=[(1, 0, "")]) == "dropped"
-    assert bench.tags(job) == {"2.1.0", "3.1.1"}
+    assert bench.invocations(job) == {"2.1.0", "3.1.1"}
     assert bench.backlog(job) == ["2.1.0", "3.1.1"]
     assert bench.members("leases") == {}
 
@@ -110,7 +110,7 @@ def test_children_are_numbered_and_pushed(bench: Bench) -> None:
     job = bench.submit()
     bench.start(job)
     bench.commit(job, children=[(1, 0, ""), (2, 1, ""), (1, 0, "")])
-    assert bench.tags(job) == {"2.1.0", "3.2.1", "4.1.0"}
+    assert bench.invocations(job) == {"2.1.0", "3.2.1", "4.1.0"}
     assert bench.hash("invocations", job)["3.2.1"] == record(1, r=2, s=1)
     assert bench.sent() == [(job, "1.0.0"), (job, "2.1.0"), (job, "4.1.0")]
     assert bench.sent(bench.other_list) == [(job, "3.2.1")]
@@ -155,11 +155,11 @@ def test_the_window_is_respected_and_the_backlog_is_fifo(bench: Bench) -> None:
     for number in range(2, 7):
         queued, running, _, _ = bench.counters(job)
         assert queued + running <= 2
-        tag = f"{number}.1.0"
-        order.append(tag)
-        bench.start(job, tag, tag)
-        assert bench.commit(job, tag, tag) == "ok"
-    assert [tag for _, tag in bench.sent()] == ["1.0.0", *order]
+        invocation = f"{number}.1.0"
+        order.append(invocation)
+        bench.start(job, invocation, invocation)
+        assert bench.commit(job, invocation, invocation) == "ok"
+    assert [invocation for _, invocation in bench.sent()] == ["1.0.0", *order]
     assert bench.status(job) == "completed"
 
 
@@ -170,7 +170,7 @@ def test_a_child_waits_behind_the_backlog(bench: Bench) -> None:
     bench.commit(job, children=[(1, 0, "")] * 3)
     bench.start(job, "2.1.0", "t2")
     bench.commit(job, "2.1.0", "t2", children=[(2, 0, "")])
-    assert [tag for _, tag in bench.sent()] == ["1.0.0", "2.1.0", "3.1.0", "4.1.0"]
+    assert [invocation for _, invocation in bench.sent()] == ["1.0.0", "2.1.0", "3.1.0", "4.1.0"]
     assert bench.backlog(job) == ["5.2.0"]
 
 
@@ -236,7 +236,7 @@ def test_merging_slots_keep_a_log(bench: Bench) -> None:
     job = bench.submit()
     bench.start(job)
     bench.commit(job, children=[(1, 0, "m"), (1, 1, "m"), (1, 0, "m"), (2, 0, "o")])
-    assert bench.tags(job) == {"2.1.0.1", "3.1.1.1", "4.1.0.2", "5.2.0"}
+    assert bench.invocations(job) == {"2.1.0.1", "3.1.1.1", "4.1.0.2", "5.2.0"}
     assert bench.hash("merges", job) == {
         "1.0": b"2", "1.0.1": record(1, r=1, s=0), "1.0.2": record(1, r=1, s=0),
         "1.1": b"1", "1.1.1": record(1, r=1, s=1), "2.0.last": record(1, r=2, s=0),
@@ -288,5 +288,5 @@ def test_a_large_fan_out_is_one_commit(bench: Bench) -> None:
     bench.start(job)
     assert bench.commit(job, children=[(1, 0, "")] * 5000) == "ok"
     queued, _, waiting, _ = bench.counters(job)
-    assert queued + waiting == 5000 == len(bench.tags(job))
+    assert queued + waiting == 5000 == len(bench.invocations(job))
     assert len(bench.backlog(job)) == waiting

@@ -183,7 +183,7 @@ def test_cancel_is_final_and_drops_the_work(bench: Bench) -> None:
     assert bench.store.cancel(job, "enough") == "ok"
     row = bench.row(job)
     assert (row["status"], row["reason"], row["waiting"]) == ("cancelled", "enough", "0")
-    assert bench.tags(job) == set()
+    assert bench.invocations(job) == set()
     assert bench.backlog(job) == []
     assert bench.hash("merges", job) == {}
     assert bench.history(job)[-1] == ("cancelled", "")
@@ -278,7 +278,7 @@ def test_a_parked_entry_that_names_no_invocation_is_dropped(
     bench.start(job)
     bench.pause(job)
     bench.commit(job, children=[(1, 0, "")] * 3)
-    bench.link.call(place, bench.key("backlog", job), *[entry] * 300)
+    bench.link.call(place, bench.key("parked", job), *[entry] * 300)
     assert bench.store.resume(job) == "ok"
     for _ in range(5):
         bench.store.release_due(10)
@@ -295,7 +295,7 @@ def test_a_dropped_entry_is_told(bench: Bench) -> None:
     bench.start(job)
     bench.pause(job)
     bench.commit(job, children=[(1, 0, "")])
-    bench.link.call("LPUSH", bench.key("backlog", job), "x")
+    bench.link.call("LPUSH", bench.key("parked", job), "x")
     bench.store.resume(job)
     assert bench.link.call("HGETALL", bench.key("damaged")) == [
         f"backlog {job}/x: no invocation".encode(),

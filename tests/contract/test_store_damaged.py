@@ -127,13 +127,13 @@ def test_what_cannot_be_pushed_is_pushed_later(
     bench.link.call("SET", bench.other_list, "x")
     assert act()
     ((member, number),) = bench.unclaimed(bench.other_list).items()
-    job, _, tag = member.partition("/")
+    job, _, invocation = member.partition("/")
     assert bench.counters(job) == (1, 0, 0, 0)
     bench.link.call("DEL", bench.other_list)
     assert bench.store.resend(bench.other_list, [(member.encode(), number)]) == (1, 0, 0)
-    assert bench.sent(bench.other_list) == [(job, tag)]
-    bench.start(job, tag)
-    assert bench.commit(job, tag) == "ok"
+    assert bench.sent(bench.other_list) == [(job, invocation)]
+    bench.start(job, invocation)
+    assert bench.commit(job, invocation) == "ok"
     assert bench.status(job) == "completed"
 
 
@@ -225,9 +225,9 @@ def test_a_damaged_job_does_not_keep_others_from_being_forgotten(bench: Bench) -
 @pytest.mark.attack(what="Trash that names nothing, or a key of a wrong type")
 def test_damaged_trash_is_thrown_away(bench: Bench) -> None:
     """A name without a key, or of a key of a wrong type, must not stop the disposal."""
-    bench.link.call("SET", bench.key("thrown_away", "j:x:i"), "no hash")
-    bench.link.call("HSET", bench.key("thrown_away", "j:y:i"), "a", "1")
-    bench.link.call("RPUSH", bench.key("trash"), "garbage", "j:x:i", "j:y:i")
+    bench.link.call("SET", bench.key("deleted", "j:x:i"), "no hash")
+    bench.link.call("HSET", bench.key("deleted", "j:y:i"), "a", "1")
+    bench.link.call("RPUSH", bench.key("deletions"), "garbage", "j:x:i", "j:y:i")
     while bench.store.run("dispose", 10):
         pass
     assert bench.every_key() == {bench.key("damaged")}

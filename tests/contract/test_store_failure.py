@@ -205,7 +205,7 @@ def test_a_failure_ends_the_job_and_keeps_its_work(bench: Bench) -> None:
     row = bench.row(job)
     assert (row["status"], row["reason"]) == ("failed", "it broke")
     assert bench.hash("job", job)["error"] == pack_record({})
-    assert bench.tags(job) == {"1.0.0"}
+    assert bench.invocations(job) == {"1.0.0"}
     assert bench.backlog(job) == ["1.0.0"]
     assert bench.counters(job) == (0, 0, 1, 0)
     assert bench.history(job)[-1] == ("failed", "1.0.0")
@@ -238,7 +238,7 @@ def test_a_retried_job_continues_from_its_failure(bench: Bench) -> None:
     assert bench.start(job, "2.1.0", "t2").attempt == 1
     assert bench.commit(job, "2.1.0", "t2") == "ok"
     assert bench.status(job) == "completed"
-    assert [tag for _, tag in bench.sent()] == ["1.0.0", "2.1.0", "2.1.0"]
+    assert [invocation for _, invocation in bench.sent()] == ["1.0.0", "2.1.0", "2.1.0"]
 
 
 def test_a_handler_that_outlives_failure_and_retry_may_commit(bench: Bench) -> None:

@@ -68,13 +68,13 @@ def run_all(bench: Bench) -> None:
         if not (waiting := bench.unclaimed()):
             return
         for member in sorted(waiting):
-            job, tag = member.split("/")
-            if isinstance(bench.claim(job, tag, "run"), Claim):
-                child = STARTS.get(job) if tag == WAITS else None
+            job, invocation = member.split("/")
+            if isinstance(bench.claim(job, invocation, "run"), Claim):
+                child = STARTS.get(job) if invocation == WAITS else None
                 if child is None or bench.status(child) == "completed":
-                    assert bench.commit(job, tag, "run") == "ok"
+                    assert bench.commit(job, invocation, "run") == "ok"
                 else:
-                    assert bench.fail(job, tag, "run") == "ok"
+                    assert bench.fail(job, invocation, "run") == "ok"
 
 
 #: Who has started whom.
@@ -171,7 +171,7 @@ def test_what_was_found_before_the_child_was_retried_does_not_count(
     else:
         assert bench.commit(parent, WAITS, "w", outcome=way, children=[(1, 0, "")]) == "ok"
     assert bench.status(parent) == "running"
-    assert bench.tags(parent) == {WAITS}
+    assert bench.invocations(parent) == {WAITS}
     if not ended:
         assert bench.counters(parent) == (0, 0, 0, 0)
         complete(bench, "child")

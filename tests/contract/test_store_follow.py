@@ -20,7 +20,7 @@ def test_a_commit_claims_the_oldest_message(bench: Bench) -> None:
     answer, granted = bench.commit_then(then(bench), job, children=[(1, 0, "")])
     assert answer == "ok"
     assert granted is not None
-    assert (granted.job_id, granted.tag, granted.token) == (other, "1.0.0", "n")
+    assert (granted.job_id, granted.invocation, granted.token) == (other, "1.0.0", "n")
     assert granted.claim == Claim(record(a=1), DEFINITION, 1, 0)
     assert bench.sent() == [(job, "2.1.0")]
     assert list(bench.members("leases")) == [f"{other}/1.0.0/n"]
@@ -35,7 +35,7 @@ def test_a_commit_may_claim_its_own_child(bench: Bench) -> None:
     bench.link.call("RPOP", bench.list)
     _, granted = bench.commit_then(then(bench), job, children=[(1, 0, "")])
     assert granted is not None
-    assert granted.tag == "2.1.0"
+    assert granted.invocation == "2.1.0"
     assert bench.counters(job) == (0, 1, 0, 0)
     assert bench.commit_then(then(bench), job, "2.1.0", "n") == ("ok", None)
     assert bench.status(job) == "completed"

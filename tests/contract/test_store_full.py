@@ -138,7 +138,7 @@ def a_prune(bench: Bench) -> Callable[[], object]:
 
 
 def a_disposal(bench: Bench) -> Callable[[], object]:
-    bench.link.call("RPUSH", bench.key("trash"), "j 1 1 5000")
+    bench.link.call("RPUSH", bench.key("deletions"), "j 1 1 5000")
     return lambda: bench.store.run("dispose", 10) == 1
 
 

@@ -20,14 +20,16 @@ def start(bench: Bench, joins: str) -> str:
     return job
 
 
-def run(bench: Bench, job: str, tag: str) -> str:
-    bench.start(job, tag)
-    return bench.commit(job, tag)
+def run(bench: Bench, job: str, invocation: str) -> str:
+    bench.start(job, invocation)
+    return bench.commit(job, invocation)
 
 
 def joined(bench: Bench, job: str) -> list[str]:
     """Invocations of the joining slot."""
-    return sorted(tag for tag in bench.tags(job) if tag.endswith(".1.0"))
+    return sorted(
+        invocation for invocation in bench.invocations(job) if invocation.endswith(".1.0")
+    )
 
 
 def test_a_count_fires_when_it_is_full(bench: Bench) -> None:
@@ -47,7 +49,9 @@ def test_keys_are_collected_apart(bench: Bench) -> None:
     job = start(bench, COUNT)
     keys = ["a", "b", "a", "c/d e\n:", "b"]
     bench.commit(job, children=[(1, 0, f"j2:{key}") for key in keys])
-    found = {tag: bench.hash("invocations", job)[tag] for tag in joined(bench, job)}
+    found = {
+        invocation: bench.hash("invocations", job)[invocation] for invocation in joined(bench, job)
+    }
     assert found == {"2.1.0": b"J2 a", "3.1.0": b"J2 b"}
     assert bench.hash("joins", job) == {"1.0/c/d e\n:": b"4 1"}
 
@@ -86,8 +90,8 @@ def test_staged_items_belong_to_the_join(bench: Bench) -> None:
     bench.stage(job, [(0, 1, ""), (1, 0, "j0:"), (1, 0, "j0:")])
     bench.commit(job, children=[(1, 0, "j0:")], staged={0: 1, 1: 2})
     assert joined(bench, job) == []
-    (tag,) = bench.tags(job)
-    run(bench, job, tag)
+    (invocation,) = bench.invocations(job)
+    run(bench, job, invocation)
     assert bench.hash("invocations", job)["2.1.0"] == b"J3 "
 
 
@@ -255,7 +259,7 @@ def test_a_commit_drops_the_items_that_it_handled(bench: Bench) -> None:
 def test_a_joining_entry_fires_at_once(bench: Bench) -> None:
     """A job that is entered at a join has all that it will ever get."""
     job = bench.submit(ALL, routine=1, mode="j0:")
-    assert bench.tags(job) == {"1.1.0"}
+    assert bench.invocations(job) == {"1.1.0"}
     assert run(bench, job, "1.1.0") == "ok"
     assert bench.status(job) == "completed"
 
@@ -273,7 +277,7 @@ def test_nothing_of_a_job_with_a_late_join_stays_for_ever(bench: Bench) -> None:
     assert bench.status(job) == "failed"
     assert bench.commit(job, "2.0.1") == "dropped"
     assert bench.backlog(job) == ["2.0.1"]
-    assert 0 < bench.link.call("PTTL", bench.key("backlog", job)) <= LONG
+    assert 0 < bench.link.call("PTTL", bench.key("parked", job)) <= LONG
 
 
 def test_a_join_of_a_failed_job_may_still_be_late(bench: Bench) -> None:

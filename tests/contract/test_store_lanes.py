@@ -33,9 +33,9 @@ def run_fast(bench: Bench, job: str) -> int:
     """Run what is on the list that is served; how many that were."""
     ran = 0
     while unclaimed := bench.unclaimed():
-        tag = min(unclaimed, key=unclaimed.__getitem__).partition("/")[2]
-        bench.start(job, tag, "r")
-        bench.commit(job, tag, "r")
+        invocation = min(unclaimed, key=unclaimed.__getitem__).partition("/")[2]
+        bench.start(job, invocation, "r")
+        bench.commit(job, invocation, "r")
         ran += 1
     return ran
 
@@ -87,13 +87,13 @@ def test_each_backlog_keeps_its_order(bench: Bench) -> None:
     """As that of a job on one queue does."""
     job = start(bench, window=2)
     bench.commit(job, children=[FAST, SLOW] * 4)
-    tags = []
+    invocations = []
     while unclaimed := bench.unclaimed():
-        (tag,) = (member.partition("/")[2] for member in unclaimed)
-        bench.start(job, tag, "r")
-        bench.commit(job, tag, "r")
-        tags.append(tag)
-    assert tags == ["2.1.0", "4.1.0", "6.1.0", "8.1.0"]
+        (invocation,) = (member.partition("/")[2] for member in unclaimed)
+        bench.start(job, invocation, "r")
+        bench.commit(job, invocation, "r")
+        invocations.append(invocation)
+    assert invocations == ["2.1.0", "4.1.0", "6.1.0", "8.1.0"]
 
 
 @pytest.mark.parametrize("end", ["complete", "cancel", "fail"])
@@ -110,9 +110,9 @@ def test_lanes_end_with_their_job(bench: Bench, end: str) -> None:
         bench.fail(job, "5.1.0")
     else:
         run_fast(bench, job)
-        for tag in ("2.2.0", "3.2.0", "4.2.0"):
-            bench.start(job, tag)
-            bench.commit(job, tag)
+        for invocation in ("2.2.0", "3.2.0", "4.2.0"):
+            bench.start(job, invocation)
+            bench.commit(job, invocation)
         assert bench.status(job) == "completed"
     lanes = [key for key in bench.every_key() if f":{job}" in key and key[-2:] in (":b", ":l")]
     ttls: list[Argument] = [bench.link.call("PTTL", key) for key in lanes]

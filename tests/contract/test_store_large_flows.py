@@ -69,9 +69,9 @@ def run_through(bench: Bench, routines: int, joins: str, emit: Emit) -> float:
     bench.send(request, stored(bench, routines, joins))
     job, before, steps = request.job_id, commands(bench), 0
     while sent := bench.link.call("RPOP", bench.list):
-        tag = re.findall(rb'"(\d+\.\d+\.\d+)', sent.replace(b"\\", b""))[0].decode()
-        bench.start(job, tag)
-        assert bench.commit(job, tag, children=emit(int(tag.split(".")[1]))) == "ok"
+        invocation = re.findall(rb'"(\d+\.\d+\.\d+)', sent.replace(b"\\", b""))[0].decode()
+        bench.start(job, invocation)
+        assert bench.commit(job, invocation, children=emit(int(invocation.split(".")[1]))) == "ok"
         steps += 1
     assert steps == routines
     assert bench.status(job) == "completed"
@@ -111,12 +111,12 @@ def test_a_collection_is_found_whatever_else_is_open(server_bench: Bench) -> Non
     job = bench.submit("1.0 count 0 fail 0\n2.0 all 0 fail 0\n")
     bench.start(job)
     bench.commit(job, children=[*[(1, 0, f"j9:{n}") for n in range(3_000)], (0, 1, "")])
-    last = next(tag for tag in bench.tags(job) if tag.endswith(".0.1"))
+    last = next(invocation for invocation in bench.invocations(job) if invocation.endswith(".0.1"))
     bench.start(job, last)
     before = commands(bench)
     assert bench.commit(job, last, children=[(2, 0, "j0:")]) == "ok"
     assert commands(bench) - before < 45
-    assert [tag.partition(".")[2] for tag in bench.tags(job)] == ["2.0"]
+    assert [invocation.partition(".")[2] for invocation in bench.invocations(job)] == ["2.0"]
 
 
 @pytest.mark.parametrize("end", ["cancel", "fail"])

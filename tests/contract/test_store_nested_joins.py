@@ -12,7 +12,7 @@ NESTED = "1.0 all 0 fail 0\n2.0 all 0 fail 0,1\n"
 def last(bench: Bench, job: str) -> list[bytes]:
     """What routine 2 is handed."""
     found = bench.hash("invocations", job)
-    return [record for tag, record in found.items() if tag.endswith(".2.0")]
+    return [record for invocation, record in found.items() if invocation.endswith(".2.0")]
 
 
 def test_a_join_below_another_waits_for_it(bench: Bench) -> None:
@@ -36,9 +36,9 @@ def test_a_join_waits_for_all_keys_of_the_join_above(bench: Bench) -> None:
     while not last(bench, job):
         waiting = {member.partition("/")[2] for member in bench.unclaimed()}
         assert waiting or bench.members("timers"), "nothing goes on"
-        for tag in waiting:
-            bench.start(job, tag)
-            bench.commit(job, tag, children=[(2, 0, "j0:")])
+        for invocation in waiting:
+            bench.start(job, invocation)
+            bench.commit(job, invocation, children=[(2, 0, "j0:")])
         handled |= waiting
         # The upkeep comes by only now and then.
         if not waiting:

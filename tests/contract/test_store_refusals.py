@@ -11,8 +11,8 @@ from flowforge.local.server import LocalServer
 from flowforge.store.link import ServerLink, make_client
 from flowforge.worker.upkeep.presence import Presence
 from flowforge.worker.upkeep.reclaimer import Reclaimer
-from flowforge.worker.upkeep.timers import TimerService
-from flowforge.worker.upkeep.upkeep import Duty, Maintenance, Service
+from flowforge.worker.upkeep.timers import Timers
+from flowforge.worker.upkeep.upkeep import Duty, Upkeep, Work
 from tests.contract.bench import LONG, Bench
 from tests.support.eventually import eventually
 
@@ -97,7 +97,7 @@ def test_a_lease_never_runs_out_between_looks_in_a_row(bench: Bench) -> None:
 class Seldom:
     """Does as another service, each second time."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Work) -> None:
         self._service = service
         self._runs = 0
 
@@ -110,11 +110,11 @@ class Seldom:
 def test_an_outage_for_writes_is_told_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     """Whoever meets it, and however much that only reads succeeds meanwhile; the next one again."""
     services = [
-        TimerService(bench.store),
+        Timers(bench.store),
         Seldom(Reclaimer(bench.store, 9)),
         Seldom(Presence(bench.store, "w1", dict)),
     ]
-    upkeep = Maintenance(bench.store, [Duty(one, 0.0, leader_only=False) for one in services])
+    upkeep = Upkeep(bench.store, [Duty(one, 0.0, leader_only=False) for one in services])
     bench.store.check_writes()
     for lines in (1, 2):
         replicas(bench, True)

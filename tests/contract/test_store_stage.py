@@ -9,7 +9,7 @@ import pytest
 
 from flowforge.execution.effects import NOBODY
 from flowforge.store.link import Argument, Link
-from flowforge.worker.upkeep.deletions import Disposal
+from flowforge.worker.upkeep.deletions import Deletions
 from tests.contract.bench import Bench, Child, record
 from tests.support.eventually import eventually
 
@@ -22,13 +22,13 @@ def segments(bench: Bench) -> list[str]:
 
 
 def run_all(bench: Bench, job: str) -> list[str]:
-    """Run whatever is queued until nothing is; the tags in the order of running."""
+    """Run whatever is queued until nothing is; the invocations in the order of running."""
     ran = []
     while unclaimed := [m for m in bench.unclaimed() if m.startswith(job)]:
-        tag = min(unclaimed, key=bench.unclaimed().__getitem__).partition("/")[2]
-        bench.start(job, tag, "r")
-        bench.commit(job, tag, "r")
-        ran.append(tag)
+        invocation = min(unclaimed, key=bench.unclaimed().__getitem__).partition("/")[2]
+        bench.start(job, invocation, "r")
+        bench.commit(job, invocation, "r")
+        ran.append(invocation)
     return ran
 
 
@@ -38,9 +38,9 @@ def test_staged_children_follow_the_commit(bench: Bench) -> None:
     bench.start(job)
     assert bench.stage(job, [(1, 0, ""), (1, 1, "m")]) == "ok"
     assert bench.stage(job, [(2, 0, "o")], already=2) == "ok"
-    assert bench.tags(job) == {"1.0.0"}
+    assert bench.invocations(job) == {"1.0.0"}
     assert bench.commit(job, children=[(0, 1, "")], staged={1: 2, 2: 1}) == "ok"
-    assert bench.tags(job) == {"2.0.1", "3.1.0", "4.1.1.1", "5.2.0"}
+    assert bench.invocations(job) == {"2.0.1", "3.1.0", "4.1.1.1", "5.2.0"}
     assert bench.hash("invocations", job)["4.1.1.1"] == record(1, r=1, s=1)
     assert bench.row(job)["staged"] == "0"
     assert segments(bench) == []
@@ -65,7 +65,7 @@ def test_staged_outputs_hold_up_no_join(bench: Bench) -> None:
     bench.start(job)
     bench.store.stage_outputs(job, "1.0.0", "t", [b"x"] * 3, 0)
     bench.commit(job, children=[(1, 0, "j0:")], staged={NOBODY: 3})
-    assert bench.tags(job) == {"2.1.0"}
+    assert bench.invocations(job) == {"2.1.0"}
     assert "0" not in bench.hash("outstanding", job)
     assert len(bench.outputs(job)) == 3
 
@@ -173,7 +173,12 @@ def test_existing_work_goes_before_staged_work(bench: Bench) -> None:
     bench.start(job)
     bench.stage(job, FIVE[:2])
     bench.commit(job, children=[(0, 1, ""), (0, 1, "")], staged={1: 2})
-    assert [tag.split(".", 1)[1] for tag in run_all(bench, job)] == ["0.1", "0.1", "1.0", "1.0"]
+    assert [invocation.split(".", 1)[1] for invocation in run_all(bench, job)] == [
+        "0.1",
+        "0.1",
+        "1.0",
+        "1.0",
+    ]
 
 
 def test_a_paused_job_releases_nothing(bench: Bench) -> None:
@@ -213,7 +218,7 @@ def test_a_cancel_drops_what_is_staged(bench: Bench) -> None:
     bench.store.cancel(job, "")
     assert bench.commit(job, "2.1.0", staged={1: 5}) == "dropped"
     assert not bench.link.call("EXISTS", bench.key("segments", job))
-    Disposal(bench.store).run_once()
+    Deletions(bench.store).run_once()
     assert segments(bench) == []
 
 
@@ -240,7 +245,7 @@ def test_what_a_failed_job_staged_goes_with_the_job(bench: Bench) -> None:
     bench.start(job, "2.1.0")
     bench.fail(job, "2.1.0")
     assert eventually(lambda: bench.store.run("prune", 10)) == 1
-    Disposal(bench.store).run_once()
+    Deletions(bench.store).run_once()
     assert not [key for key in bench.every_key() if job in key]
 
 
@@ -310,8 +315,8 @@ def straight(bench: Bench, twice: bool) -> dict[str, Any]:
     lose(lambda: bench.store.resume(job.job_id))
     row = bench.row(job.job_id)
     return {
-        "tags": sorted(bench.tags(job.job_id)),
-        "sent": sorted(tag for _, tag in bench.sent() + bench.sent(bench.other_list)),
+        "invocations": sorted(bench.invocations(job.job_id)),
+        "sent": sorted(invocation for _, invocation in bench.sent() + bench.sent(bench.other_list)),
         "history": bench.history(job.job_id),
         "outputs": bench.outputs(job.job_id),
         "stats": bench.hash("stats", job.job_id),

@@ -178,7 +178,7 @@ def test_a_remembering_entry_keeps_its_payload(bench: Bench) -> None:
     assert bench.hash("merges", plain) == {}
     assert bench.hash("merges", remembers) == {"0.0.last": record(a=1)}
     assert bench.hash("merges", merges) == {"0.0": b"1", "0.0.1": record(a=2)}
-    assert bench.tags(merges) == {"1.0.0.1"}
+    assert bench.invocations(merges) == {"1.0.0.1"}
 
 
 def test_nothing_of_a_live_job_expires(bench: Bench) -> None:

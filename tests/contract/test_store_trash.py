@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowforge.worker.upkeep.deletions import Disposal
+from flowforge.worker.upkeep.deletions import Deletions
 from tests.contract.bench import LONG, Bench
 from tests.support.eventually import eventually
 
@@ -23,13 +23,13 @@ def start(bench: Bench, items: int, others: int = 0, **changes: object) -> str:
 
 
 def trash(bench: Bench) -> list[bytes]:
-    found: list[bytes] = bench.link.call("LRANGE", bench.key("trash"), 0, -1)
+    found: list[bytes] = bench.link.call("LRANGE", bench.key("deletions"), 0, -1)
     return found
 
 
 def thrown_away(bench: Bench) -> int:
     """Fields of keys that lie in the trash."""
-    keys = [bench.key("thrown_away", entry.decode()) for entry in trash(bench)]
+    keys = [bench.key("deleted", entry.decode()) for entry in trash(bench)]
     return sum(bench.link.call("HLEN", key) for key in keys)
 
 
@@ -51,7 +51,7 @@ def test_a_large_hash_of_a_job_that_ends_is_taken_away_in_pieces(bench: Bench) -
     bench.store.run("dispose", 500)
     assert thrown_away(bench) == MANY + 2 - 500
     assert dispose(bench, 500) == 2
-    assert not [key for key in bench.every_key() if ":x:" in key or key.endswith("trash")]
+    assert not [key for key in bench.every_key() if ":x:" in key or key.endswith("deletions")]
 
 
 def test_timers_go_with_what_they_are_for(bench: Bench) -> None:
@@ -92,7 +92,7 @@ def test_waiting_work_of_a_cancelled_job_may_be_large(bench: Bench) -> None:
     bench.start(job)
     bench.commit(job, children=[(0, 0, "")] * MANY)
     bench.store.cancel(job, "")
-    assert bench.tags(job) == set()
+    assert bench.invocations(job) == set()
     assert thrown_away(bench) == MANY
     dispose(bench, 1000)
     assert trash(bench) == []
@@ -149,9 +149,9 @@ def test_the_upkeep_empties_the_trash(bench: Bench) -> None:
     """In one round, unless there is very much."""
     job = start(bench, 2, others=MANY)
     bench.store.cancel(job, "")
-    assert Disposal(bench.store).run_once() == 3
+    assert Deletions(bench.store).run_once() == 3
     assert trash(bench) == []
-    assert Disposal(bench.store).run_once() == 0
+    assert Deletions(bench.store).run_once() == 0
 
 
 def test_a_row_that_still_lives_keeps_its_work(bench: Bench) -> None:

@@ -95,7 +95,9 @@ def test_the_log_tells_whose_work_was_taken_back(
         monkeypatch.setattr(_Process, name, getattr(_Process, name))
     name_worker("celery@here")
     bench.link.call("HSET", bench.key("workers"), "celery@here", "report")
-    reclaimer = Reclaimer(bench.store, 2, lambda definition, tag: f"{definition}:{tag}")
+    reclaimer = Reclaimer(
+        bench.store, 2, lambda definition, invocation: f"{definition}:{invocation}"
+    )
     job = bench.submit()
     told = f"reclaimed def1:1.0.0 (invocation 1) of job {job} from worker celery@here"
     for outcome in ("queued again, loss 1 of 2", "quarantined after 2 losses"):
@@ -304,4 +306,4 @@ def test_large_staged_items_count_by_their_bytes(bench: Bench) -> None:
     while bench.store.release_due(100)[0]:
         pass
     assert bench.row(job)["staged"] == "0"
-    assert bench.tags(job) == {"2.1.0"}
+    assert bench.invocations(job) == {"2.1.0"}

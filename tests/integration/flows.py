@@ -30,7 +30,7 @@ RICH = {
     "price": Decimal("12.50"),
     "key": UUID(int=7),
     "raw": b"\x00\xff",
-    "tags": {"a", "b"},
+    "invocations": {"a", "b"},
     "pair": (1, "two"),
     "nothing": None,
     "huge": 2**70,

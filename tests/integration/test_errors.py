@@ -360,11 +360,11 @@ class TestBrokenRecords:
         """The reason names the invocation that cannot be read."""
         job = self.parked_job(tmp_path)
         key = prefork.key("invocations", job.job_id)
-        (tag,) = prefork.redis.hkeys(key)
-        prefork.redis.hset(key, tag, b"\xc1 no record")
+        (invocation,) = prefork.redis.hkeys(key)
+        prefork.redis.hset(key, invocation, b"\xc1 no record")
         job.resume()
         assert failed(job)["type"] == "CorruptRecordError"
-        assert tag.decode() in str(job.reason)
+        assert invocation.decode() in str(job.reason)
 
     def test_a_record_of_a_newer_version_waits_for_a_newer_worker(
         self, prefork: Installation, tmp_path: Path
@@ -372,15 +372,15 @@ class TestBrokenRecords:
         """It is given back with the reason as often as it takes; the attempt does not count."""
         job = self.parked_job(tmp_path)
         key = prefork.key("invocations", job.job_id)
-        ((tag, record),) = prefork.redis.hgetall(key).items()
-        prefork.redis.hset(key, tag, record[:1] + b"\x63" + record[2:])
+        ((invocation, record),) = prefork.redis.hgetall(key).items()
+        prefork.redis.hset(key, invocation, record[:1] + b"\x63" + record[2:])
         job.resume()
         eventually(lambda: kinds(job).count("released") >= 1)
         entry = next(e for e in job.get_execution_history() if e.kind == "released")
         assert entry.details["error"]["type"] == "NewerRecordError"
         assert "upgrade" in entry.details["error"]["message"]
         assert job.status == "running"
-        prefork.redis.hset(key, tag, record)
+        prefork.redis.hset(key, invocation, record)
         assert outputs(job) == [{"number": 0, "attempt": 1}]
 
     @pytest.mark.parametrize(

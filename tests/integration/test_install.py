@@ -277,8 +277,8 @@ class TestRefusals:
     def test_a_worker_whose_server_does_not_come_ends_with_one_line(self, tmp_path: Path) -> None:
         """The traceback of a lost connection tells nobody anything."""
         (tmp_path / "impatient.py").write_text(
-            "from flowforge.worker import server_side\n"
-            "server_side.WORKER_PATIENCE = 0.1\n"
+            "from flowforge.worker.shards import shard\n"
+            "shard.WORKER_PATIENCE = 0.1\n"
             "from flowforge.app import app\n"
         )
         said = refused(

@@ -19,7 +19,7 @@ from flowforge.errors import CommandRefusedError, WritesRefusedError
 from flowforge.local.server import LocalServer
 from flowforge.store.link import ServerLink
 from flowforge.store.store import Store
-from flowforge.worker.run.readers_writer_lock import Isolation
+from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
 from flowforge.worker.run.runtime import Runtime
 from tests.integration.flows import Fan, Flaky, Held, One, Slow, single
 from tests.integration.installation import (
@@ -128,9 +128,9 @@ def test_a_producer_is_told_the_state_of_a_server_that_refuses(
         with pytest.raises(WritesRefusedError, match=rf"127.0.0.1:\d+ {state}.*; ") as caught:
             single(One).execute("it")
         assert "check that it runs" not in str(caught.value)
-    assert here.engine.reader.counts()["pending"] == 1
+    assert here.engine.inspector.counts()["pending"] == 1
     single(One).execute("it")
-    assert here.engine.reader.counts()["pending"] == 2
+    assert here.engine.inspector.counts()["pending"] == 2
     job.cancel()
 
 
@@ -213,7 +213,7 @@ def impatient_runtime(here: Installation) -> Iterator[Runtime]:
     store = Store(link, here.prefix)
     yield Runtime(
         store, here.engine.settings, "w1", Producer(here.engine), lambda queue: (),
-        Isolation(0.0), store,
+        ReadersWriterLock(0.0), store,
     )  # fmt: skip
     link.close()
 

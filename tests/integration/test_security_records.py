@@ -206,7 +206,7 @@ ERRORS: dict[str, bytes] = {
     "half a code": b"quarantined",
     "a join": b"unfilled 5 x",
     "a join that is not there": b"late 5 7.7/x",
-    "a tag": b"undefined 0 " + EVIL.encode(),
+    "a invocation": b"undefined 0 " + EVIL.encode(),
 }
 
 LISTS: dict[str, Forgery] = {
@@ -344,11 +344,11 @@ def test_a_damaged_row_is_an_error(target: Target, name: str) -> None:
 def test_a_forged_error_is_told_or_corrupt(target: Target, name: str) -> None:
     """Whoever waits for the job, and the job above it, get an exception of FlowForge's."""
     target.row(status="failed", error=ERRORS[name])
-    reader = target.installation.engine.reader
+    inspector = target.installation.engine.inspector
     with pytest.raises((JobFailedError, CorruptRecordError)):
         JobState.get(target.job_id).result(LIMIT)
     try:
-        told = child_error(reader, target.job_id, "failed")
+        told = child_error(inspector, target.job_id, "failed")
     except CorruptRecordError:
         return
     assert told.root is not None

@@ -16,7 +16,7 @@ from flowforge import JobState
 from flowforge.cli.main import cli
 from flowforge.composition import _as_one, _engines
 from flowforge.engine.current import set_engine
-from flowforge.engine.sharded import Engines
+from flowforge.engine.sharded import ShardedEngine
 from flowforge.engine.submit import SUBMIT_CHUNK
 from flowforge.errors import (
     ConfigurationError,
@@ -41,7 +41,7 @@ class Pair:
     """Two servers, the engines of both, and workers."""
 
     servers: tuple[LocalServer, LocalServer]
-    engines: Engines
+    engines: ShardedEngine
     fleet: Fleet
     url: str
     prefix: str
@@ -76,7 +76,7 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
         url = f"{first.url}, {second.url}"
         settings = from_environment({}, redis_url=url, prefix=prefix, **FAST)
         engines = _as_one(_engines(settings, fleet_app(settings)))
-        assert isinstance(engines, Engines)
+        assert isinstance(engines, ShardedEngine)
         former = set_engine(engines)
         try:
             with Fleet(url, prefix, tmp_path, (FLOWS,), **FAST) as fleet:
@@ -141,7 +141,7 @@ def test_a_key_finds_its_job_wherever_it_is(pair: Pair) -> None:
     with pytest.raises(InvalidValueError, match="39 idempotency_keys for 40 entry_params"):
         COUNTDOWN.execute_many("it", [{"n": 0}] * 40, idempotency_keys=keys[1:])
     # With a server less or in another order the job is still found where it is.
-    turned = Engines(tuple(reversed(pair.engines.each)))
+    turned = ShardedEngine(tuple(reversed(pair.engines.each)))
     assert turned.submit(COUNTDOWN, "it", {"n": 0}, idempotency_key="order-9") == (first[9].job_id)
 
 
@@ -227,7 +227,7 @@ def test_a_server_with_a_copy_of_anothers_data(pair: Pair) -> None:
     """When two servers have one name, a job is still found on the right one."""
     one, other = pair.engines.each
     other.client.set(other.store.keys.of("server"), one.store.server_name)
-    engines = Engines([type(one)(engine.settings, engine.app) for engine in (one, other)])
+    engines = ShardedEngine([type(one)(engine.settings, engine.app) for engine in (one, other)])
     jobs = [engine.submit(COUNTDOWN, "it", {"n": 0}) for engine in engines.each]
     for job_id, engine in zip(jobs, engines.each, strict=True):
         assert engines.of(job_id) is engine

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from flowforge.local.supervised_process import LeashedProcess
+from flowforge.local.supervised_process import SupervisedProcess
 from tests.support.eventually import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,7 @@ class Worker:
     """One worker: a Celery main process with its pool, in a process group of its own."""
 
     name: str
-    process: LeashedProcess
+    process: SupervisedProcess
     log: Path
 
     @property
@@ -96,7 +96,7 @@ class Fleet:
         command += ["--", *configuration] if configuration else []
         path = self._directory / f"{name}.log"
         with path.open("wb") as log:
-            process = LeashedProcess(
+            process = SupervisedProcess(
                 command,
                 log,
                 cwd=ROOT,

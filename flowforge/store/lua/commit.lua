@@ -1,5 +1,5 @@
 -- Accepts what an invocation did: its end, its emissions, its outputs, its stats; exactly once.
--- In:  id, tag, token, outcome (completed, error_continued, skipped), micros, packed details,
+-- In:  id, invocation, token, outcome (completed, error_continued, skipped), micros, packed details,
 --      number of children, then r, s, mode, record each;
 --      number of routines with staged children, then routine (-1: outputs), how many each;
 --      number of outputs, then a record each;
@@ -12,9 +12,9 @@
 -- Out: {'ok' | 'done' (was committed before) | 'stale' (another claim is valid) | 'gone'
 --      | 'dropped' (the job has ended) | 'newer' (a later release's job)
 --      | 'incomplete' (what was staged is not all there: nothing is committed)}, and behind 'ok' what was
---      claimed next, if anything: id, tag, record, claims, lost, definition hash
+--      claimed next, if anything: id, invocation, record, claims, lost, definition hash
 --@include base, push, join, deliver, family, history, finish, create, lease, staged, next, merge, pieces
-local id, tag, token, outcome = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local id, invocation, token, outcome = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local micros, details = tonumber(ARGV[6]), ARGV[7]
 local at = 8
 local function take()
@@ -35,30 +35,30 @@ end
 -- {routine, how many} each.
 local staged = {}
 for i = 1, tonumber(take()) do staged[i] = { take(), tonumber(take()) } end
-local lists = staged[1] and lists_of(id, tag, token, staged)
+local lists = staged[1] and lists_of(id, invocation, token, staged)
 if lists and not lists.are_complete() then return { 'incomplete' } end
-if not take_lease(id, tag, token) then return { why_no_lease(id, tag) } end
+if not take_lease(id, invocation, token) then return { why_no_lease(id, invocation) } end
 
-hold_saves()
+batch_saves()
 job.running = job.running - 1
 if ENDED[job.status] then
-  drop_staged(id, tag, token)
-  discard(job, tag, now)
-  let_saves_go()
+  drop_staged(id, invocation, token)
+  discard(job, invocation, now)
+  flush_saves()
   return { 'dropped' }
 end
 -- One that completes has seen its child complete, which is final.
-if outcome ~= 'completed' and withdraw(job, tag, micros, details, now) then
-  drop_staged(id, tag, token)
-  let_saves_go()
+if outcome ~= 'completed' and withdraw(job, invocation, micros, details, now) then
+  drop_staged(id, invocation, token)
+  flush_saves()
   return { 'ok' }
 end
-call('HDEL', k_invocations(id), tag)
-call('HDEL', k_attempts(id), tag, 'l' .. tag, 'u' .. tag)
-if waits_for_child(tag) then call('HDEL', k_told(id), tag) end
-count_attempt(job, tag, outcome, outcome, micros, now)
-if outcome ~= 'completed' then keep_error(job, tag, details, now) end
-remember(job, outcome, tag, details)
+call('HDEL', k_invocations(id), invocation)
+call('HDEL', k_attempts(id), invocation, 'l' .. invocation, 'u' .. invocation)
+if waits_for_child(invocation) then call('HDEL', k_told(id), invocation) end
+count_attempt(job, invocation, outcome, outcome, micros, now)
+if outcome ~= 'completed' then keep_error(job, invocation, details, now) end
+remember(job, outcome, invocation, details)
 for i = first_child, first_child + (children - 1) * 4, 4 do
   deliver(job, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
 end
@@ -89,18 +89,18 @@ end
 for _ = 1, tonumber(take()) do
   local slot, k = take(), tonumber(take())
   if slot == '' then
-    remove_items(k_collected(id), id, string.match(tag, '^%d+'), 1, k)
+    remove_items(k_collected(id), id, string.match(invocation, '^%d+'), 1, k)
   else
     log_of(id, slot).consume(k)
   end
 end
-local merging, position = string.match(tag, '^%d+%.(%d+%.%d+)%.(%d+)$')
+local merging, position = string.match(invocation, '^%d+%.(%d+%.%d+)%.(%d+)$')
 if merging then log_of(id, merging).let_epoch_go(position) end
 
 if lists then
   lists.adopt(job)
 elseif outcome ~= 'completed' then
-  drop_staged(id, tag, token)
+  drop_staged(id, invocation, token)
 end
 
 local started = {}
@@ -113,10 +113,10 @@ for _ = 1, tonumber(take()) do
   at = at + fields
   complete_about(about)
   if about.priority == '' then about.priority, about.suffix = job.priority, job.suffix end
-  if about.window == '' then about.window = job.window end
+  if about.max_in_flight == '' then about.max_in_flight = job.max_in_flight end
   call('HINCRBY', k_definition(about.def), 'active', 1)
   call('PERSIST', k_definition(about.def))
-  local r = routine_of(tag)
+  local r = routine_of(invocation)
   job.last = job.last + 1
   local waits = string.format('%d.%s%s', job.last, r, WAITING_SLOT)
   call('HSET', k_invocations(id), waits, waiter)
@@ -125,18 +125,18 @@ for _ = 1, tonumber(take()) do
   started[#started + 1] = { about, child, mode, record, '', id .. '/' .. waits, now }
 end
 
-if job.joins and call('HINCRBY', k_outstanding(id), routine_of(tag), -1) <= 0 then
-  fire_complete(job, now, (routine_of(tag)))
+if job.joins and call('HINCRBY', k_outstanding(id), routine_of(invocation), -1) <= 0 then
+  fire_complete(job, now, (routine_of(invocation)))
 end
 settle(job, now)
 -- Behind the last change of this job: one that ends at once changes it again.
 for _, arguments in ipairs(started) do create_job(unpack(arguments)) end
 if at > #ARGV then
-  let_saves_go()
+  flush_saves()
   return { 'ok' }
 end
 local next_token, lease = take(), tonumber(take())
 -- The commit has been made: whatever another job's messages hold must not undo its answer.
 local _, found = pcall(claim_next, next_token, lease, at, now)
-let_saves_go()
+flush_saves()
 return { 'ok', unpack(type(found) == 'table' and found or {}) }

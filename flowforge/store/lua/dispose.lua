@@ -7,14 +7,14 @@ local most = tonumber(ARGV[2])
 -- Segments removed at once; each is a list of up to 200 records.
 local SEGMENTS = 50
 
-local entry = call('LINDEX', k_trash(), 0)
+local entry = call('LINDEX', k_deletions(), 0)
 if not entry then return 0 end
 
 local function take_away()
   -- Items of a collection (by its number) or of a slot's log (by r.s), or else a key: a hash, a list
   -- of segments, a sorted set.
   local id, name, first, last = string.match(entry, '^(%S+) ([%d.]+) (%d+) (%d+)$')
-  local key, fields, more = k_thrown_away(entry), {}, true
+  local key, fields, more = k_deleted(entry), {}, true
   if id then
     key = string.find(name, '.', 1, true) and k_merges(id) or k_collected(id)
     first, last = tonumber(first), tonumber(last)
@@ -35,16 +35,16 @@ local function take_away()
   end
   if fields[1] then call('HDEL', key, unpack(fields)) end
   if not more or call('EXISTS', key) == 0 then
-    call('LPOP', k_trash())
+    call('LPOP', k_deletions())
   elseif id then
-    call('LSET', k_trash(), 0, string.format('%s %s %d %d', id, name, first + most, last))
+    call('LSET', k_deletions(), 0, string.format('%s %s %d %d', id, name, first + most, last))
   end
 end
 
 local done, why = pcall(take_away)
 if not done then
   tell_damaged('trash', entry, type(why) == 'table' and why.err or tostring(why))
-  call('LPOP', k_trash())
-  call('UNLINK', k_thrown_away(entry))
+  call('LPOP', k_deletions())
+  call('UNLINK', k_deleted(entry))
 end
 return 1

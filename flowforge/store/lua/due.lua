@@ -55,16 +55,16 @@ local function look_at_some_children(id, cursor, ended, now)
   if page[1] ~= '0' then
     call('ZADD', k_timers(), now, id .. '/children/' .. page[1])
   elseif ended then
-    throw_away({ k_children(id) })
+    delete_hashes({ k_children(id) })
   end
 end
 
 -- What stands behind the job's id in a timer's member.
-local function is_timer(tag, about)
-  if tag == 'join' then return string.match(about, '^%d+ %d+%.%d+/') ~= nil end
-  if tag == 'children' then return string.match(about, '^%d+$') ~= nil end
-  if tag == 'retry' then return string.match(about, '^[^/]+/%d+%.%d+%.%d+$') ~= nil end
-  return tag == 'look' or tag == 'more' or tag == 'late' or is_tag(tag)
+local function is_timer(invocation, about)
+  if invocation == 'join' then return string.match(about, '^%d+ %d+%.%d+/') ~= nil end
+  if invocation == 'children' then return string.match(about, '^%d+$') ~= nil end
+  if invocation == 'retry' then return string.match(about, '^[^/]+/%d+%.%d+%.%d+$') ~= nil end
+  return invocation == 'look' or invocation == 'more' or invocation == 'late' or is_tag(invocation)
 end
 
 -- The job has, or one above it, what may let it go on.
@@ -79,10 +79,10 @@ end
 
 -- A job that failed is retried because the one that waits for it was. about: the invocation that waits.
 local function retry_with_parent(id, job, about, now)
-  local parent_id, tag = parts_of(about)
+  local parent_id, invocation = parts_of(about)
   local parent = load_job(parent_id)
   if not parent or parent.newer or parent.status == 'completed' or parent.status == 'cancelled'
-      or call('HGET', k_children(parent_id), id) ~= tag then
+      or call('HGET', k_children(parent_id), id) ~= invocation then
     return
   end
   if job and job.status ~= 'failed' then return end
@@ -91,21 +91,21 @@ local function retry_with_parent(id, job, about, now)
   else
     -- It cannot go on: the invocation finds out why.
     call('HDEL', k_children(parent_id), id)
-    enqueue(parent, tag)
+    enqueue(parent, invocation)
     save_job(parent, now)
   end
 end
 
 -- An invocation's time has come.
-local function let_go(job, tag, now)
+local function let_go(job, invocation, now)
   job.timers = job.timers - 1
   local may, why = may_go_on(job)
-  if not find_route(job, routine_of(tag)) then
-    fail_undefined(job, tag, now)
+  if not find_route(job, routine_of(invocation)) then
+    fail_undefined(job, invocation, now)
   elseif why == 'orphaned' then
     cancel_orphan(job, now)
   else
-    if may then enqueue(job, tag) else park(job, tag) end
+    if may then enqueue(job, invocation) else park(job, invocation) end
     save_job(job, now)
   end
 end
@@ -113,8 +113,8 @@ end
 local now = now_ms()
 
 local function release(member)
-  local id, tag, about = parts_of(member)
-  if not is_timer(tag, about) then
+  local id, invocation, about = parts_of(member)
+  if not is_timer(invocation, about) then
     call('ZREM', k_timers(), member)
     return tell_damaged('timers', member, 'no timer')
   end
@@ -122,25 +122,25 @@ local function release(member)
   call('ZREM', k_timers(), member)
   if job and job.newer then
     call('ZADD', k_timers(), now + 1000, member)
-  elseif tag == 'children' then
+  elseif invocation == 'children' then
     local ended = not job or job.status == 'cancelled'
     look_at_some_children(id, about, ended, now)
     spent = spent + 30
-  elseif tag == 'retry' then
+  elseif invocation == 'retry' then
     retry_with_parent(id, job, about, now)
     spent = spent + 5
-  elseif job and (tag == 'look' or tag == 'more') then
+  elseif job and (invocation == 'look' or invocation == 'more') then
     look(job, now)
     spent = spent + 2
-  elseif job and tag == 'join' then
+  elseif job and invocation == 'join' then
     time_out(job, about, now)
-  elseif job and tag == 'late' then
+  elseif job and invocation == 'late' then
     bring_back_late(job, now)
   elseif job and job.status ~= 'completed' and job.status ~= 'cancelled' then
-    if call('HEXISTS', k_invocations(id), tag) == 0 then
+    if call('HEXISTS', k_invocations(id), invocation) == 0 then
       return tell_damaged('timers', member, 'the job has no such invocation')
     end
-    let_go(job, tag, now)
+    let_go(job, invocation, now)
   end
 end
 

@@ -1,10 +1,10 @@
 -- Records an attempt that is not committed: a retry later, a return to other workers without
 -- counting the attempt, or the end of the job.
--- In:  id, tag, token, action (retry, release, stop), delay ms, micros, packed details, reason, packed error,
+-- In:  id, invocation, token, action (retry, release, stop), delay ms, micros, packed details, reason, packed error,
 --      releases that fail the job (0: none does)
 -- Out: 'ok' | 'done' | 'stale' | 'gone' | 'dropped'
 --@include base, history, finish, lease
-local id, tag, token, action = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local id, invocation, token, action = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local delay, micros, details = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 local reason, problem = ARGV[9], ARGV[10]
 
@@ -12,31 +12,31 @@ local job = load_job(id)
 if not job then return 'gone' end
 if job.newer then return 'newer' end
 local now = now_ms()
-if not take_lease(id, tag, token) then return why_no_lease(id, tag) end
+if not take_lease(id, invocation, token) then return why_no_lease(id, invocation) end
 
-drop_staged(id, tag, token)
+drop_staged(id, invocation, token)
 job.running = job.running - 1
 if ENDED[job.status] then
-  discard(job, tag, now)
+  discard(job, invocation, now)
   return 'dropped'
 end
-if withdraw(job, tag, micros, details, now) then return 'ok' end
+if withdraw(job, invocation, micros, details, now) then return 'ok' end
 local most = tonumber(ARGV[11] or 0)
-if action == 'release' and most > 0 and call('HINCRBY', k_attempts(id), 'u' .. tag, 1) >= most then
+if action == 'release' and most > 0 and call('HINCRBY', k_attempts(id), 'u' .. invocation, 1) >= most then
   action = 'stop'
 end
-if action ~= 'release' then keep_error(job, tag, details, now) end
+if action ~= 'release' then keep_error(job, invocation, details, now) end
 if action == 'retry' or action == 'release' then
   local how = action == 'retry' and 'retried' or 'released'
-  if action == 'release' then call('HINCRBY', k_attempts(id), tag, -1) end
-  count_attempt(job, tag, how, 'pending', micros, now)
-  remember(job, how, tag, details)
-  call('ZADD', k_timers(), now + delay, id .. '/' .. tag)
+  if action == 'release' then call('HINCRBY', k_attempts(id), invocation, -1) end
+  count_attempt(job, invocation, how, 'pending', micros, now)
+  remember(job, how, invocation, details)
+  call('ZADD', k_timers(), now + delay, id .. '/' .. invocation)
   job.timers = job.timers + 1
   settle(job, now)
 else
-  count_attempt(job, tag, 'failed', 'failed', micros, now)
-  remember(job, 'failed', tag, details)
-  fail_job(job, tag, reason, problem, now)
+  count_attempt(job, invocation, 'failed', 'failed', micros, now)
+  remember(job, 'failed', invocation, details)
+  fail_job(job, invocation, reason, problem, now)
 end
 return 'ok'

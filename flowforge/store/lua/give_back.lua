@@ -1,31 +1,31 @@
 -- A worker that does not know the routine's class returns the invocation for another to take.
--- In:  id, tag, delay ms, most (0: without limit), packed details, reason
+-- In:  id, invocation, delay ms, most (0: without limit), packed details, reason
 -- Out: 'ok' | 'taken' | 'gone' | 'paused' | 'dropped' | 'failed' (given back too often: the job failed)
 --@include base, push, history, finish
-local id, tag, delay, most = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local id, invocation, delay, most = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local details, reason = ARGV[6], ARGV[7]
 local job = load_job(id)
 if not job then return 'gone' end
 if job.newer then return 'newer' end
-local to = find_route(job, routine_of(tag))
+local to = find_route(job, routine_of(invocation))
 local list = to and to.list .. job.suffix
-if not to or call('ZREM', k_unclaimed(list), id .. '/' .. tag) == 0 then return 'taken' end
+if not to or call('ZREM', k_unclaimed(list), id .. '/' .. invocation) == 0 then return 'taken' end
 local now = now_ms()
 leave_list(job, list)
 if job.status == 'paused' or job.status == 'failed' then
-  park(job, tag)
+  park(job, invocation)
   save_job(job, now)
   return 'paused'
 elseif ENDED[job.status] then
   save_job(job, now)
   return 'dropped'
 end
-remember(job, 'given_back', tag, details)
-if call('HINCRBY', k_attempts(id), 'u' .. tag, 1) >= most and most > 0 then
-  fail_job(job, tag, reason, details, now)
+remember(job, 'given_back', invocation, details)
+if call('HINCRBY', k_attempts(id), 'u' .. invocation, 1) >= most and most > 0 then
+  fail_job(job, invocation, reason, details, now)
   return 'failed'
 end
-call('ZADD', k_timers(), now + delay, id .. '/' .. tag)
+call('ZADD', k_timers(), now + delay, id .. '/' .. invocation)
 job.timers = job.timers + 1
 settle(job, now)
 return 'ok'

@@ -1,5 +1,5 @@
 -- Renews the leases of one process. An expired lease that nobody reclaimed yet is still its own.
--- In:  lease ms, then id/tag/token each
+-- In:  lease ms, then id/invocation/token each
 -- Out: per lease 'ok' | 'lost' (another may run it, or the job is gone) | the status of a job that has ended
 --@include base, full
 local lease = tonumber(ARGV[2])

@@ -11,8 +11,8 @@ local function forget(id)
   call('ZREM', k_expiry(), id)
   -- Of a failed job that nobody retried.
   local hashes = work_of(id)
-  if call('EXISTS', unpack(hashes)) > 0 then throw_away(hashes, true) end
-  throw_away_indexes(id)
+  if call('EXISTS', unpack(hashes)) > 0 then delete_hashes(hashes, true) end
+  delete_away_indexes(id)
   for _, status in ipairs(STATUSES) do call('ZREM', k_status(status), id) end
 end
 

@@ -1,7 +1,7 @@
 -- Takes back leases that expired: their process is dead, stuck or cut off. The invocation runs
 -- again elsewhere, or is quarantined when it has taken too many workers with it.
 -- In:  most deliveries, most, ms of the longest lease (0: any)
--- Out: {requeued, quarantined, dropped, then of each that was requeued or quarantined: id, tag, definition
+-- Out: {requeued, quarantined, dropped, then of each that was requeued or quarantined: id, invocation, definition
 --      hash, worker ('': not known), how often it was lost}
 --@include base, full, damaged, push, history, finish, lease
 local most_deliveries, most = tonumber(ARGV[2]), ARGV[3]
@@ -29,40 +29,40 @@ local function drop(member, why)
 end
 
 local function take_back(member)
-  local id, tag, token = parts_of(member)
-  if not is_tag(tag) then return drop(member, 'no lease') end
+  local id, invocation, token = parts_of(member)
+  if not is_tag(invocation) then return drop(member, 'no lease') end
   local job = load_job(id)
   if not job then
-    drop_staged(id, tag, token)
+    drop_staged(id, invocation, token)
     return drop(member)
   elseif job.newer then
     -- For a leader of its own release; put behind the others meanwhile.
     call('ZADD', k_leases(), now + 1000, member)
     return
   elseif job.status ~= 'completed' and job.status ~= 'cancelled'
-      and call('HEXISTS', k_invocations(id), tag) == 0 then
+      and call('HEXISTS', k_invocations(id), invocation) == 0 then
     return drop(member, 'the job has no such invocation')
   end
-  take_lease(id, tag, token)
-  drop_staged(id, tag, token)
+  take_lease(id, invocation, token)
+  drop_staged(id, invocation, token)
   job.running = job.running - 1
   if ENDED[job.status] then
-    discard(job, tag, now)
+    discard(job, invocation, now)
     dropped = dropped + 1
     return
   end
-  local lost = call('HINCRBY', k_attempts(id), 'l' .. tag, 1)
-  count_attempt(job, tag, 'lost', 'pending', 0, now)
+  local lost = call('HINCRBY', k_attempts(id), 'l' .. invocation, 1)
+  count_attempt(job, invocation, 'lost', 'pending', 0, now)
   local worker = worker_of(token)
-  for _, part in ipairs({ id, tag, job.def, worker, lost }) do told[#told + 1] = part end
-  remember(job, 'lost', tag, worker)
-  if not find_route(job, routine_of(tag)) then
-    fail_undefined(job, tag, now)
+  for _, part in ipairs({ id, invocation, job.def, worker, lost }) do told[#told + 1] = part end
+  remember(job, 'lost', invocation, worker)
+  if not find_route(job, routine_of(invocation)) then
+    fail_undefined(job, invocation, now)
   elseif lost >= most_deliveries then
-    fail_job(job, tag, 'quarantined', 'quarantined ' .. lost .. ' ' .. tag, now)
+    fail_job(job, invocation, 'quarantined', 'quarantined ' .. lost .. ' ' .. invocation, now)
     quarantined = quarantined + 1
   else
-    enqueue(job, tag)
+    enqueue(job, invocation)
     settle(job, now)
     requeued = requeued + 1
   end

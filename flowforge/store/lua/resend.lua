@@ -1,5 +1,5 @@
 -- Pushes again what was popped but never claimed.
--- In:  broker list, then push number, id/tag each
+-- In:  broker list, then push number, id/invocation each
 -- Out: {pushed again, parked, dropped}
 --@include base, damaged, push, finish
 local list = ARGV[2]
@@ -7,9 +7,9 @@ local now = now_ms()
 local pushed, parked, dropped = 0, 0, 0
 
 local function resend(member)
-  local id, tag = parts_of(member)
+  local id, invocation = parts_of(member)
   call('ZREM', k_unclaimed(list), member)
-  if not is_tag(tag) then
+  if not is_tag(invocation) then
     dropped = dropped + 1
     return tell_damaged('unclaimed', member, 'no invocation')
   end
@@ -17,21 +17,21 @@ local function resend(member)
   local wanted = job and job.status ~= 'completed' and job.status ~= 'cancelled'
   if job and job.newer then
     -- The message alone, so that it finds a worker of the release that wrote the job.
-    if find_route(job, routine_of(tag)) then push(job, tag) end
+    if find_route(job, routine_of(invocation)) then push(job, invocation) end
     pushed = pushed + 1
-  elseif wanted and call('HEXISTS', k_invocations(id), tag) == 0 then
+  elseif wanted and call('HEXISTS', k_invocations(id), invocation) == 0 then
     dropped = dropped + 1
     tell_damaged('unclaimed', member, 'the job has no such invocation')
   elseif wanted then
     leave_list(job, list)
-    if not find_route(job, routine_of(tag)) then
-      if job.status ~= 'failed' then fail_undefined(job, tag, now) end
+    if not find_route(job, routine_of(invocation)) then
+      if job.status ~= 'failed' then fail_undefined(job, invocation, now) end
       parked = parked + 1
     elseif job.status == 'paused' or job.status == 'failed' then
-      park(job, tag)
+      park(job, invocation)
       parked = parked + 1
     else
-      push(job, tag)
+      push(job, invocation)
       pushed = pushed + 1
     end
     save_job(job, now)

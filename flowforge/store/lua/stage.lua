@@ -1,13 +1,13 @@
 -- Keeps part of a large emission outside the worker's memory. Nothing of it is visible before the
 -- commit of the attempt; it is dropped when the attempt ends otherwise.
--- In:  id, tag, token, '' for children or '/o' for outputs, how many of them are staged already, then the
+-- In:  id, invocation, token, '' for children or '/o' for outputs, how many of them are staged already, then the
 --      children: 'r s length mode record' each, with the mode's length, and no blank between mode and
 --      record; or the records of the outputs
 -- Out: 'ok' | 'stale' (the lease is lost or the job has ended)
 --      | 'incomplete' (what was staged before is not all there)
 --@include base
-local id, tag, token, kind, already = ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
-local attempt = id .. '/' .. tag .. '/' .. token
+local id, invocation, token, kind, already = ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
+local attempt = id .. '/' .. invocation .. '/' .. token
 if not call('ZSCORE', k_leases(), attempt) then return 'stale' end
 local status = call('HGET', k_job(id), 'status')
 if not status or ENDED[status] then return 'stale' end

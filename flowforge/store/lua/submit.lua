@@ -38,7 +38,7 @@ call('LLEN', route(about, about.r, about.s).list .. about.suffix)
 complete_about(about)
 call('HINCRBY', k_definition(def), 'active', created)
 call('PERSIST', k_definition(def))
-hold_pushes()
+batch_pushes()
 local pending = {}
 for i = first, fields - 1, 4 do
   if not known[i] then
@@ -48,5 +48,5 @@ end
 for i = 1, #pending, 1000 do
   call('ZADD', k_status('pending'), unpack(pending, i, math.min(i + 999, #pending)))
 end
-let_pushes_go()
+flush_pushes()
 return answer

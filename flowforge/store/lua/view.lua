@@ -1,15 +1,15 @@
 -- What a delivery to a merging slot is shown: the log from the last reset before its first attempt up to
 -- itself. Every attempt is shown the same.
--- In:  id, tag, token, most records
+-- In:  id, invocation, token, most records
 -- Out: {position of the first record, records from there on} | {} (the lease is lost or the job has
 --      ended)
 --@include base, merge, full
-local id, tag, token, most = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
-if not call('ZSCORE', k_leases(), id .. '/' .. tag .. '/' .. token) then return {} end
+local id, invocation, token, most = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+if not call('ZSCORE', k_leases(), id .. '/' .. invocation .. '/' .. token) then return {} end
 -- Of a job that has ended nothing more is kept: what is written now nobody would remove.
 local status = call('HGET', k_job(id), 'status')
 if not status or ENDED[status] then return {} end
-local slot, k = string.match(tag, '^%d+%.(%d+%.%d+)%.(%d+)$')
+local slot, k = string.match(invocation, '^%d+%.(%d+%.%d+)%.(%d+)$')
 k = tonumber(k)
 write_though_full()
 local first = log_of(id, slot).keep_epoch(k) + 1

@@ -23,12 +23,12 @@ from flowforge.worker.consuming.observation import Observation
 from flowforge.worker.lifecycle.shutdown import leave_in_order
 from flowforge.worker.lifecycle.startup import cannot_start, warn_without_routines
 from flowforge.worker.run.handler_context import Producer
-from flowforge.worker.run.readers_writer_lock import Isolation
+from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
 from flowforge.worker.run.revoking import cancel_revoked
 from flowforge.worker.run.runtimes import Runtimes
 from flowforge.worker.run.task import add_tasks
 from flowforge.worker.shards.consumer import serve_several
-from flowforge.worker.shards.shard import WORKER_PATIENCE, ServerSide
+from flowforge.worker.shards.shard import WORKER_PATIENCE, Shard
 
 logger = logging.getLogger(__name__)
 
@@ -57,15 +57,17 @@ class Installation:
         *,
         exclusive: bool,
     ) -> None:
-        isolation = Isolation(servers[0][0].lease)
-        self.sides = [
-            ServerSide(app, settings, producer, isolation, exclusive=exclusive)
+        process_lock = ReadersWriterLock(servers[0][0].lease)
+        self.shards = [
+            Shard(app, settings, producer, process_lock, exclusive=exclusive)
             for settings, producer in servers
         ]
         app.add_defaults(lambda: DEFAULTS)
-        app.conf.broker_transport = self.sides[0].transport
+        app.conf.broker_transport = self.shards[0].transport
         app.amqp.Connection = BrokerConnection
-        self._runtimes = Runtimes([(side.probe, side.runtime) for side in self.sides], isolation)
+        self._runtimes = Runtimes(
+            [(shard.probe, shard.runtime) for shard in self.shards], process_lock
+        )
         self._observation = Observation()
         self._forget_tasks = add_tasks(app, self._runtimes, self._observation)
         app.steps["worker"].add(self._step())
@@ -74,15 +76,15 @@ class Installation:
             app.conf.worker_consumer = FleetConsumer
         signals.worker_process_init.connect(self._name_worker, weak=False)
         signals.task_revoked.connect(self._revoked, weak=False)
-        if len(self.sides) > 1:
-            serve_several(app, self.sides)
+        if len(self.shards) > 1:
+            serve_several(app, self.shards)
 
     def _name_worker(self, sender: str | None, **_: Any) -> None:
         # A child that was spawned begins without what its parent has learned.
         if sender:
             name_worker(sender)
-        for side in self.sides:
-            side.runtime.worker = sender or side.runtime.worker
+        for shard in self.shards:
+            shard.runtime.worker = sender or shard.runtime.worker
 
     def _revoked(self, sender: Any, request: Any, terminated: bool, **_: Any) -> None:
         # Celery ends a worker's tasks in the same way.
@@ -95,11 +97,11 @@ class Installation:
         self._forget_tasks()
         signals.worker_process_init.disconnect(self._name_worker)
         signals.task_revoked.disconnect(self._revoked)
-        for side in self.sides:
-            side.close()
+        for shard in self.shards:
+            shard.close()
 
     def _step(self) -> type[bootsteps.StartStopStep]:
-        sides, observation = self.sides, self._observation
+        shards, observation = self.shards, self._observation
 
         class FlowForgeStep(bootsteps.StartStopStep):
             """Checks the servers before the pool starts, then keeps their jobs up."""
@@ -110,9 +112,9 @@ class Installation:
                 super().__init__(worker, **options)
                 self.started = False
                 name_worker(worker.hostname)
-                for side in sides:
-                    _check_at_start(worker, side, alone=len(sides) == 1)
-                    side.runtime.worker = worker.hostname
+                for shard in shards:
+                    _check_at_start(worker, shard, alone=len(shards) == 1)
+                    shard.runtime.worker = worker.hostname
 
             def start(self, worker: Any) -> None:
                 self.started = True
@@ -120,8 +122,8 @@ class Installation:
                 observation.begin(worker)
                 if isinstance(worker, WorkerProgram):
                     warn_without_routines()
-                for side in sides:
-                    side.start(worker)
+                for shard in shards:
+                    shard.start(worker)
                 # Celery's consumer knows the tasks of its start only; classes may come later.
                 self.forget = registry.on_register(lambda cls: _refresh(worker))
 
@@ -129,8 +131,8 @@ class Installation:
                 if self.started:
                     self.started = False
                     self.forget()
-                    for side in sides:
-                        side.stop()
+                    for shard in shards:
+                        shard.stop()
 
             def terminate(self, parent: Any) -> None:
                 self.stop(parent)
@@ -138,19 +140,19 @@ class Installation:
         return FlowForgeStep
 
 
-def _check_at_start(worker: Any, side: ServerSide, *, alone: bool) -> None:
+def _check_at_start(worker: Any, shard: Shard, *, alone: bool) -> None:
     try:
-        _check(side, alone=alone)
+        _check(shard, alone=alone)
     except FlowForgeError as error:
         if isinstance(worker, WorkerProgram):
             raise cannot_start(error) from None
         raise
 
 
-def _check(side: ServerSide, *, alone: bool) -> None:
+def _check(shard: Shard, *, alone: bool) -> None:
     """Refuse an unfit server; one of several that is away is served when it comes back."""
     try:
-        check_server(side.probe.link)
+        check_server(shard.probe.link)
     except StoreUnavailableError as error:
         if not alone:
             logger.warning("%s; going on without it until it does", error)
@@ -158,7 +160,7 @@ def _check(side: ServerSide, *, alone: bool) -> None:
         if is_final(error.__cause__):
             raise
         logger.warning("%s; still trying for %d s", error, WORKER_PATIENCE)
-        check_server(side.store.link)
+        check_server(shard.store.link)
 
 
 def _refresh(worker: Any) -> None:

@@ -11,7 +11,7 @@ from flowforge.errors import LeaseLostError, StoreUnavailableError
 from flowforge.execution.delivery import ChildJob, Delivery
 from flowforge.execution.effects import Child
 from flowforge.model.plan import PlannedSlot
-from flowforge.store.inspector import Reader
+from flowforge.store.inspector import Inspector
 from flowforge.store.store import Store
 from flowforge.worker.run.merging import MergedSlots
 
@@ -47,7 +47,7 @@ class HandlerContext:
         self.job = producer.job
         self.child_job = producer.child_job
         self.child_outputs = producer.child_outputs
-        self.emissions_of = Reader(store).emissions_of
+        self.emissions_of = Inspector(store).emissions_of
 
     def runs(self, job_id: str) -> bool:
         """Whether handlers of the job may start now."""
@@ -71,10 +71,10 @@ class HandlerContext:
         self, delivery: Delivery, keep: Callable[..., str], part: Sequence[Any], already: int
     ) -> None:
         try:
-            answer = keep(delivery.job_id, delivery.tag, delivery.token, part, already)
+            answer = keep(delivery.job_id, delivery.invocation, delivery.token, part, already)
         except StoreUnavailableError as error:
             # That is no error of the handler, so it is not for its error handler to decide.
-            logger.warning("giving back %s/%s: %s", delivery.job_id, delivery.tag, error)
+            logger.warning("giving back %s/%s: %s", delivery.job_id, delivery.invocation, error)
             delivery.cancelled = True
             raise
         if answer == "ok":

@@ -19,7 +19,9 @@ class Collections:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def params(self, job_id: str, tag: str, slot: PlannedSlot, record: bytes) -> dict[str, Any]:
+    def params(
+        self, job_id: str, invocation: str, slot: PlannedSlot, record: bytes
+    ) -> dict[str, Any]:
         """``items``, under the name of the handler's only parameter if it has just one.
 
         With a key also the key's value, as the items have it. ``record`` is what the script that
@@ -27,8 +29,10 @@ class Collections:
         """
         count = record[1:].partition(b" ")[0]
         if record[:1] != b"J" or not count.isdigit():
-            raise CorruptRecordError(f"invocation {tag} of job {job_id} is no record of a join")
-        items = self._items(job_id, tag, int(count))
+            raise CorruptRecordError(
+                f"invocation {invocation} of job {job_id} is no record of a join"
+            )
+        items = self._items(job_id, invocation, int(count))
         params: dict[str, Any] = {slot.signature.sole or "items": items}
         key = None if slot.slot is None or slot.slot.join is None else slot.slot.join.key
         if key is not None and slot.signature.sole is None:
@@ -39,10 +43,10 @@ class Collections:
         """Let the commit of a join's handler drop the items that it got."""
         effects.resets.append(("", int(delivery.raw[1:].partition(b" ")[0])))
 
-    def _items(self, job_id: str, tag: str, count: int) -> JoinedItems:
+    def _items(self, job_id: str, invocation: str, count: int) -> JoinedItems:
         key = self._store.keys.of("collected", job_id)
-        number = tag.partition(".")[0]
-        what = f"an item of join {tag} of job {job_id}"
+        number = invocation.partition(".")[0]
+        what = f"an item of join {invocation} of job {job_id}"
 
         def read(first: int, last: int) -> list[dict[str, Any]]:
             fields = [f"{number}.{place}" for place in range(first, last + 1)]

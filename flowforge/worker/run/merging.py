@@ -31,7 +31,7 @@ class MergedSlots:
         and with itself. NotStartedError when its lease is lost.
         """
         store, job_id, position = self._store, delivery.job_id, delivery.position
-        first, records = store.view(job_id, delivery.tag, delivery.token, _CHUNK)
+        first, records = store.view(job_id, delivery.invocation, delivery.token, _CHUNK)
         if not first:
             delivery.given_back = NotStartedError()
             raise delivery.given_back

@@ -16,7 +16,7 @@ from typing import Any
 from flowforge.store.store import Granted
 
 
-class Following(threading.local):
+class NextInvocation(threading.local):
     """What the task that runs in this thread may do when it commits."""
 
     #: Broker lists to take the next message from; empty: do not go on.
@@ -41,23 +41,23 @@ class Following(threading.local):
 
 
 #: The state of each thread (with gevent: of each greenlet).
-following = Following()
+next_invocation = NextInvocation()
 
 
-def follow(
+def run_on(
     trace: Callable[[], Any], run_next: Callable[[Granted], Any], lists: Sequence[str], limit: float
 ) -> Any:
     """Trace a task, then run what its commit claimed, and so on for ``limit`` seconds.
 
     Returns what the first trace returned: that is what Celery asked for.
     """
-    following.lists, following.until = lists, time.monotonic() + limit
+    next_invocation.lists, next_invocation.until = lists, time.monotonic() + limit
     try:
         result = trace()
-        while (granted := following.granted) is not None:
+        while (granted := next_invocation.granted) is not None:
             run_next(granted)
-            if following.granted is granted:
+            if next_invocation.granted is granted:
                 break  # the task did not get as far as running; its lease will expire
         return result
     finally:
-        following.lists, following.granted = (), None
+        next_invocation.lists, next_invocation.granted = (), None

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Isolation:
+class ReadersWriterLock:
     """Who runs in this process. ``patience``: seconds that one waits for the others.
 
     After these it goes on all the same: a handler that waits for another one's job must not be

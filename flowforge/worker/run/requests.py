@@ -94,11 +94,11 @@ class InvocationRequest(Request):
             self.on_success((0, "None", limit))
 
     def _end_attempt(self, error: TimeLimitExceeded) -> Ended:
-        job_id, tag = self.args
+        job_id, invocation = self.args
         runtime: Runtime = self.task.runtimes.of(job_id)
         try:
             token = self._request_dict[TOKEN]
-            return runtime.time_out(job_id, tag, token, error, error.args[0])
+            return runtime.time_out(job_id, invocation, token, error, error.args[0])
         except Exception:
             # Its lease expires, as that of any process that is gone.
             logger.exception("could not record that %s[%s] has ended", self.name, self.id)

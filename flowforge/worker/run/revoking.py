@@ -20,12 +20,12 @@ def cancel_revoked(runtimes: Runtimes, name: str, request: Any, *, terminated: b
 
     ``name``: of its task. A server that is away is asked again: the message comes back.
     """
-    job_id, tag, *_ = request.args
-    number = tag.partition(".")[0]
+    job_id, invocation, *_ = request.args
+    number = invocation.partition(".")[0]
     how = "revoked with terminate" if terminated else "revoked"
     reason = f"{how} by Celery's remote control: invocation {number}, {name}"
     try:
-        answer = runtimes.of(job_id).revoke(job_id, tag, reason, running=terminated)
+        answer = runtimes.of(job_id).revoke(job_id, invocation, reason, running=terminated)
     except StoreUnavailableError as error:
         logger.error("could not cancel job %s, %s: %s", job_id, reason, error)
         return

@@ -31,7 +31,7 @@ from flowforge.worker.run.handler_context import INCOMPLETE, HandlerContext, Pro
 from flowforge.worker.run.joining import Collections
 from flowforge.worker.run.leases import LeaseKeeper
 from flowforge.worker.run.merging import MergedSlots
-from flowforge.worker.run.readers_writer_lock import Isolation
+from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
 from flowforge.worker.run.reports import Failed, Retried, Uncounted, harmless
 
 logger = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class Runtime:
         worker: str,
         producer: Producer,
         lists: Callable[[str], Sequence[str]],
-        isolation: Isolation,
+        process_lock: ReadersWriterLock,
         probe: Store,
     ) -> None:
         self.store = store
@@ -90,7 +90,7 @@ class Runtime:
         #: The broker lists of a queue, most urgent first.
         self.lists = lists
         self.leases = LeaseKeeper(store, settings.lease, settings.heartbeat)
-        self._isolation = isolation
+        self._process_lock = process_lock
         self.merged = MergedSlots(store)
         self._context = HandlerContext(store, producer, self.merged)
         self.collections = Collections(store)
@@ -104,7 +104,7 @@ class Runtime:
     def invoke(
         self,
         job_id: str,
-        tag: str,
+        invocation: str,
         granted: Granted | None = None,
         lists: Sequence[str] = (),
         token: str | None = None,
@@ -112,21 +112,21 @@ class Runtime:
         """Run and commit one invocation; unless it is ``granted``, claim it first, by ``token``.
 
         Returns what the commit claimed next from the broker ``lists``, if anything, or how the
-        attempt failed. The caller is inside the ``isolation``.
+        attempt failed. The caller is inside the ``process_lock``.
         """
-        granted = granted or self._claim(job_id, tag, token or next_token())
+        granted = granted or self._claim(job_id, invocation, token or next_token())
         if granted is None:
             return Uncounted()
-        lease = f"{job_id}/{tag}/{granted.token}"
+        lease = f"{job_id}/{invocation}/{granted.token}"
         # From the claim on: a process builds the routine for its first one, which may take long.
         self.leases.add(lease)
         try:
-            return self._run_claimed(lease, job_id, tag, granted, lists)
+            return self._run_claimed(lease, job_id, invocation, granted, lists)
         finally:
             self.leases.remove(lease)
 
     def _run_claimed(
-        self, lease: str, job_id: str, tag: str, granted: Granted, lists: Sequence[str]
+        self, lease: str, job_id: str, invocation: str, granted: Granted, lists: Sequence[str]
     ) -> Ended:
         token, claim, began = granted.token, granted.claim, Forks.count
         try:
@@ -136,17 +136,17 @@ class Runtime:
             if ends_worker(error):
                 raise
             if _is_for_another(error):
-                self._release(job_id, tag, token, claim, error)
+                self._release(job_id, invocation, token, claim, error)
                 return Uncounted()
             # Else the job would hang on a lease.
-            return self._refuse(job_id, tag, token, claim, error)
+            return self._refuse(job_id, invocation, token, claim, error)
         self.leases.add(lease, delivery)
         try:
             if not self._last_delivery(claim):
                 return self._complete(delivery, token, lists)
             return self._complete_alone(delivery, token)
         except NewerRecordError as error:
-            self._release(job_id, tag, token, claim, error)
+            self._release(job_id, invocation, token, claim, error)
         except NotStartedError:
             self._put_back(delivery, token)
         return Uncounted()
@@ -156,7 +156,7 @@ class Runtime:
         return claim.lost > 0 and claim.lost + 1 >= self.settings.max_deliveries
 
     def time_out(
-        self, job_id: str, tag: str, token: str, error: BaseException, limit: float
+        self, job_id: str, invocation: str, token: str, error: BaseException, limit: float
     ) -> Ended:
         """End an attempt of another process, which is ended after ``limit`` seconds.
 
@@ -164,30 +164,30 @@ class Runtime:
         """
         # The token that claimed it gets the same answer again.
         asked = perf_counter()
-        claim = self.probe.claim(job_id, tag, token, self._lease_ms)
+        claim = self.probe.claim(job_id, invocation, token, self._lease_ms)
         if isinstance(claim, str):
             return Uncounted()
         # Not kept: children that begin later must not inherit routines that were built here.
-        granted = Granted(job_id, tag, token, claim, asked)
+        granted = Granted(job_id, invocation, token, claim, asked)
         delivery = self._prepare(granted, self._read_plan(claim.definition))
         outcome = failed(delivery, self.worker, error, perf_counter() - limit)
         return self._record(delivery, token, outcome, ())
 
-    def revoke(self, job_id: str, tag: str, reason: str, *, running: bool) -> str:
+    def revoke(self, job_id: str, invocation: str, reason: str, *, running: bool) -> str:
         """Cancel the job of an invocation: ``ok``, or why not, as ``Store.cancel`` has it.
 
         ``done`` when the invocation is neither ``running`` nor to be run any more.
         """
         key = self.probe.keys.of("invocations", job_id)
-        if not running and not self.probe.link.call("HEXISTS", key, tag):
+        if not running and not self.probe.link.call("HEXISTS", key, invocation):
             return "done"
         return self.probe.cancel(job_id, reason)
 
     def _complete_alone(self, delivery: Delivery, token: str) -> Ended:
-        with self._isolation.alone() as alone:
+        with self._process_lock.alone() as alone:
             if alone:
                 return self._complete(delivery, token, ())
-        logger.info("%s/%s waits for a process of its own", delivery.job_id, delivery.tag)
+        logger.info("%s/%s waits for a process of its own", delivery.job_id, delivery.invocation)
         self._put_back(delivery, token, RELEASE_DELAY)
         return Uncounted()
 
@@ -202,28 +202,28 @@ class Runtime:
             self.collections.release(delivery, outcome.effects)
         return self._record(delivery, token, outcome, lists)
 
-    def _claim(self, job_id: str, tag: str, token: str) -> Granted | None:
+    def _claim(self, job_id: str, invocation: str, token: str) -> Granted | None:
         asked = perf_counter()
-        claim = self.store.claim(job_id, tag, token, self._lease_ms)
+        claim = self.store.claim(job_id, invocation, token, self._lease_ms)
         if isinstance(claim, str):
-            logger.debug("%s/%s not claimed: %s", job_id, tag, claim)
+            logger.debug("%s/%s not claimed: %s", job_id, invocation, claim)
             return None
-        return Granted(job_id, tag, token, claim, asked)
+        return Granted(job_id, invocation, token, claim, asked)
 
     def _prepare(self, granted: Granted, plan: Plan) -> Delivery:
-        job_id, tag, claim = granted.job_id, granted.tag, granted.claim
-        _, routine_index, slot_index, *_ = tag.split(".")
+        job_id, invocation, claim = granted.job_id, granted.invocation, granted.claim
+        _, routine_index, slot_index, *_ = invocation.split(".")
         routine = plan.routine(int(routine_index))
         waits = int(slot_index) == CHILD_SLOT_INDEX
         slot = CHILD_ENDED if waits else routine.slots[int(slot_index)]
         if slot.slot is not None and slot.slot.join is not None:
-            params = self.collections.params(job_id, tag, slot, claim.record)
+            params = self.collections.params(job_id, invocation, slot, claim.record)
         else:
-            what = f"invocation {tag} of job {job_id}"
+            what = f"invocation {invocation} of job {job_id}"
             _, params = read_invocation(claim.record, what)
         return Delivery(
-            plan, routine, slot, job_id, tag, granted.token, claim.attempt, params, claim.record,
-            self.settings.max_payload, self._context, granted.asked,
+            plan, routine, slot, job_id, invocation, granted.token, claim.attempt, params,
+            claim.record, self.settings.max_payload, self._context, granted.asked,
         )  # fmt: skip
 
     def _run(self, delivery: Delivery) -> Outcome:
@@ -242,24 +242,24 @@ class Runtime:
     def _record(
         self, delivery: Delivery, token: str, outcome: Outcome, lists: Sequence[str]
     ) -> Ended:
-        job_id, tag, store = delivery.job_id, delivery.tag, self.store
+        job_id, invocation, store = delivery.job_id, delivery.invocation, self.store
         ended: Ended = None
         error = outcome.error
         if outcome.kind == "retry":
             delay_ms = int(outcome.delay * 1000)
             answer = store.retry_later(
-                job_id, tag, token, delay_ms, outcome.micros, outcome.details
+                job_id, invocation, token, delay_ms, outcome.micros, outcome.details
             )
             ended = Retried(error, outcome.delay) if answer == "ok" and error is not None else None
         elif outcome.kind == "stop":
             answer = store.fail(
-                job_id, tag, token, outcome.micros, outcome.details, outcome.reason,
+                job_id, invocation, token, outcome.micros, outcome.details, outcome.reason,
                 outcome.problem,
             )  # fmt: skip
             ended = Failed(error) if answer == "ok" and error is not None else None
         else:
             answer, ended = store.commit(
-                job_id, tag, token, outcome.kind, outcome.micros, outcome.details,
+                job_id, invocation, token, outcome.kind, outcome.micros, outcome.details,
                 outcome.effects, self._next_claim(lists),
             )  # fmt: skip
             if error is not None and answer == "ok":
@@ -267,53 +267,53 @@ class Runtime:
         if answer == "incomplete":
             self._run_again(delivery, token)
         elif answer != "ok":
-            logger.info("%s of %s/%s not accepted: %s", outcome.kind, job_id, tag, answer)
+            logger.info("%s of %s/%s not accepted: %s", outcome.kind, job_id, invocation, answer)
         # What was done before is done: it may be this one, whose reply was lost.
         return ended if answer in ("ok", "done") else Uncounted()
 
     def _run_again(self, delivery: Delivery, token: str) -> None:
         """Give an attempt back whose staged emissions are lost; the job fails if that goes on."""
-        logger.error("%s/%s has to run again: %s", delivery.job_id, delivery.tag, INCOMPLETE)
+        logger.error("%s/%s has to run again: %s", delivery.job_id, delivery.invocation, INCOMPLETE)
         error = ["IncompleteEmission", INCOMPLETE, ""]
         details = pack_record(self.worker, delivery.attempt, 0, {}, None, error)
         problem = pack_record({"type": error[0], "message": INCOMPLETE})
         self.store.release(
-            delivery.job_id, delivery.tag, token, int(RELEASE_DELAY * 1000), details, MAX_UNKNOWN,
-            INCOMPLETE, problem,
+            delivery.job_id, delivery.invocation, token, int(RELEASE_DELAY * 1000), details,
+            MAX_UNKNOWN, INCOMPLETE, problem,
         )  # fmt: skip
 
     def _next_claim(self, lists: Sequence[str]) -> NextClaim | None:
-        if not lists or self._isolation.closed:
+        if not lists or self._process_lock.closed:
             return None
         return NextClaim(next_token(), self._lease_ms, lists, perf_counter())
 
     def _put_back(self, delivery: Delivery, token: str, delay: float = 0.0) -> None:
         """Let it be claimed again; no attempt is counted. ``delay``: seconds."""
         details = pack_record(self.worker, delivery.attempt, 0, {}, None, None)
-        job_id, tag = delivery.job_id, delivery.tag
-        answer = self.store.release(job_id, tag, token, int(delay * 1000), details)
+        job_id, invocation = delivery.job_id, delivery.invocation
+        answer = self.store.release(job_id, invocation, token, int(delay * 1000), details)
         if answer != "ok":
-            logger.info("release of %s/%s not accepted: %s", job_id, tag, answer)
+            logger.info("release of %s/%s not accepted: %s", job_id, invocation, answer)
 
     def _release(
-        self, job_id: str, tag: str, token: str, claim: Claim, error: BaseException
+        self, job_id: str, invocation: str, token: str, claim: Claim, error: BaseException
     ) -> None:
         message = message_of(error)
-        logger.error("giving back %s/%s: %s", job_id, tag, message)
+        logger.error("giving back %s/%s: %s", job_id, invocation, message)
         details = self._error_details(claim, error)
         delay_ms = int(RELEASE_DELAY * 1000)
         most = self.max_unknown if issubclass(type(error), UnknownRoutineClassError) else 0
         problem = pack_record({"type": name_of(type(error)), "message": message})
-        self.store.release(job_id, tag, token, delay_ms, details, most, message, problem)
+        self.store.release(job_id, invocation, token, delay_ms, details, most, message, problem)
 
     def _refuse(
-        self, job_id: str, tag: str, token: str, claim: Claim, error: BaseException
+        self, job_id: str, invocation: str, token: str, claim: Claim, error: BaseException
     ) -> Failed | None:
         kind, message = type_of(error).rpartition(".")[2], message_of(error)[:MESSAGE_LIMIT]
-        problem = pack_record({"type": kind, "message": message, "invocation": tag})
+        problem = pack_record({"type": kind, "message": message, "invocation": invocation})
         details = self._error_details(claim, error)
         reason = f"{kind}: {message}"[:500]
-        answer = self.store.fail(job_id, tag, token, 0, details, reason, problem)
+        answer = self.store.fail(job_id, invocation, token, 0, details, reason, problem)
         return Failed(error) if answer == "ok" else None
 
     def _error_details(self, claim: Claim, error: BaseException) -> bytes:
@@ -336,22 +336,22 @@ class Runtime:
             raise CorruptRecordError(f"definition {definition_hash} is not stored any more")
         return Plan(Definition.stored(definition_hash, raw))
 
-    def class_of(self, job_id: str, tag: str) -> str:
+    def class_of(self, job_id: str, invocation: str) -> str:
         """``class_name`` by the definition that a job is pinned to."""
         raw = self.store.link.call("HGET", self.store.keys.of("job", job_id), "def")
-        return "" if raw is None else self.class_name(raw.decode(), tag)
+        return "" if raw is None else self.class_name(raw.decode(), invocation)
 
-    def class_name(self, definition_hash: str, tag: str) -> str:
+    def class_name(self, definition_hash: str, invocation: str) -> str:
         """The routine class, and task, of an invocation; empty when that cannot be told."""
         try:
-            spec = self.plan(definition_hash).definition.routines[int(tag.split(".")[1])]
+            spec = self.plan(definition_hash).definition.routines[int(invocation.split(".")[1])]
         except (RecordError, IndexError):
             return ""
         return spec.class_name
 
-    def place_of(self, definition_hash: str, tag: str) -> str:
-        """``routine.slot`` of an invocation; its tag when that cannot be told."""
+    def place_of(self, definition_hash: str, invocation: str) -> str:
+        """``routine.slot`` of an invocation; its invocation when that cannot be told."""
         try:
-            return self.plan(definition_hash).place_of(tag)
+            return self.plan(definition_hash).place_of(invocation)
         except RecordError:
-            return tag
+            return invocation

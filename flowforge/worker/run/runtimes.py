@@ -6,15 +6,17 @@ from collections.abc import Sequence
 
 from flowforge.store.placement import Placement
 from flowforge.store.store import Store
-from flowforge.worker.run.readers_writer_lock import Isolation
+from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
 from flowforge.worker.run.runtime import Runtime
 
 
 class Runtimes:
-    """Finds the runtime of an invocation. ``isolation``: that of the process, which all share."""
+    """Finds the runtime of an invocation. ``process_lock``: the process has one for all."""
 
-    def __init__(self, runtimes: Sequence[tuple[Store, Runtime]], isolation: Isolation) -> None:
-        self.isolation = isolation
+    def __init__(
+        self, runtimes: Sequence[tuple[Store, Runtime]], process_lock: ReadersWriterLock
+    ) -> None:
+        self.process_lock = process_lock
         self._placement = Placement(runtimes)
 
     def of(self, job_id: str) -> Runtime:

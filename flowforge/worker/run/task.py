@@ -16,7 +16,7 @@ from flowforge.model.routine import Routine
 from flowforge.store.store import Granted
 from flowforge.worker.consuming.limits import TASK_LIMITS
 from flowforge.worker.consuming.observation import Observation
-from flowforge.worker.run.next_invocation import follow, following
+from flowforge.worker.run.next_invocation import next_invocation, run_on
 from flowforge.worker.run.reports import Failed, Retried, Uncounted, raised
 from flowforge.worker.run.runtime import RELEASE_DELAY, Runtime
 from flowforge.worker.run.runtimes import Runtimes
@@ -46,13 +46,13 @@ class InvocationTask(Task):  # type: ignore[type-arg]
     observation: Observation
     _tracer: Callable[..., Any] | None = None
 
-    def run(self, job_id: str, tag: str) -> None:
-        granted, token = following.take()
-        lists = following.open_lists()
-        ended = self.runtimes.of(job_id).invoke(job_id, tag, granted, lists, token)
+    def run(self, job_id: str, invocation: str) -> None:
+        granted, token = next_invocation.take()
+        lists = next_invocation.open_lists()
+        ended = self.runtimes.of(job_id).invoke(job_id, invocation, granted, lists, token)
         if isinstance(ended, (Failed, Retried, Uncounted)):
             raise raised(ended)
-        following.granted = ended
+        next_invocation.granted = ended
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
@@ -75,13 +75,13 @@ class InvocationTask(Task):  # type: ignore[type-arg]
         tracer, runtime = self._tracer, self.runtimes.of(args[0])
         request = request or {}
         token = request.get(TOKEN)
-        with self.runtimes.isolation.inside():
+        with self.runtimes.process_lock.inside():
             if token is not None or not runtime.settings.follow_on:
-                following.token = token
+                next_invocation.token = token
                 return tracer(uuid, args, kwargs, request)
             info = request.get("delivery_info") or {}
             lists = runtime.lists(info.get("routing_key", ""))
-            return follow(
+            return run_on(
                 lambda: tracer(uuid, args, kwargs, request),
                 lambda granted: self._trace_next(runtime, granted, info),
                 lists,
@@ -89,14 +89,14 @@ class InvocationTask(Task):  # type: ignore[type-arg]
             )
 
     def _trace_next(self, runtime: Runtime, granted: Granted, delivery_info: Any) -> Any:
-        name = runtime.class_name(granted.claim.definition, granted.tag)
+        name = runtime.class_name(granted.claim.definition, granted.invocation)
         task = self.app.tasks.get(name)
         tracer = task._tracer if isinstance(task, InvocationTask) else None
         if tracer is None:
             # Not known here: running it under this task gives it back with the reason.
             task, tracer = self, self._tracer
         assert tracer is not None
-        number = granted.tag.partition(".")[0]
+        number = granted.invocation.partition(".")[0]
         uuid = f"{granted.job_id}-{number}"
         request = {
             "id": uuid,
@@ -108,7 +108,7 @@ class InvocationTask(Task):  # type: ignore[type-arg]
             "retries": 0,
             "ignore_result": True,
         }
-        return tracer(uuid, [granted.job_id, granted.tag], {}, request)
+        return tracer(uuid, [granted.job_id, granted.invocation], {}, request)
 
 
 class UnknownClassTask(Task):  # type: ignore[type-arg]
@@ -119,13 +119,13 @@ class UnknownClassTask(Task):  # type: ignore[type-arg]
     ignore_result = True
     runtimes: Runtimes
 
-    def run(self, job_id: str, tag: str, class_name: str) -> None:
+    def run(self, job_id: str, invocation: str, class_name: str) -> None:
         runtime = self.runtimes.of(job_id)
-        class_name = runtime.class_of(job_id, tag) or class_name
+        class_name = runtime.class_of(job_id, invocation) or class_name
         if class_name in registry.known():
             # The message named another class than the job's definition, which alone counts.
-            with self.runtimes.isolation.inside():
-                ended = runtime.invoke(job_id, tag)
+            with self.runtimes.process_lock.inside():
+                ended = runtime.invoke(job_id, invocation)
             if isinstance(ended, (Failed, Retried)):
                 raise raised(ended)
             return
@@ -137,12 +137,12 @@ class UnknownClassTask(Task):  # type: ignore[type-arg]
         )
         details = pack_record({"type": "UnknownRoutineClassError", "message": reason})
         answer = runtime.store.give_back(
-            job_id, tag, int(RELEASE_DELAY * 1000), runtime.max_unknown, details, reason
+            job_id, invocation, int(RELEASE_DELAY * 1000), runtime.max_unknown, details, reason
         )
         if answer == "failed":
             raise UnknownRoutineClassError(reason)
         level = logging.ERROR if answer == "ok" else logging.DEBUG
-        logger.log(level, "%s/%s given back (%s): %s", job_id, tag, answer, reason)
+        logger.log(level, "%s/%s given back (%s): %s", job_id, invocation, answer, reason)
 
 
 class InvocationTasks:

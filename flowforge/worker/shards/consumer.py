@@ -25,7 +25,7 @@ from redis.exceptions import RedisError
 from flowforge.errors import FlowForgeError
 from flowforge.store.server_check import check_server
 from flowforge.worker.consuming.consumer import FleetConsumer
-from flowforge.worker.shards.shard import ServerSide
+from flowforge.worker.shards.shard import Shard
 
 logger = logging.getLogger(__name__)
 
@@ -40,37 +40,37 @@ _DRAIN = 1.0
 class _Link:
     """Messages of one server on their way to the pool."""
 
-    side: ServerSide
+    shard: Shard
     connection: Any
     consumer: Any
 
 
-def serve_several(app: Celery, sides: Sequence[ServerSide]) -> None:
+def serve_several(app: Celery, shards: Sequence[Shard]) -> None:
     """Let the workers of an app consume from all the servers. The app runs invocations only."""
 
     class SeveralConsumer(FleetConsumer):
         """Connects to the first server that answers; another first one in each worker."""
 
         def connection_for_read(self, heartbeat: float | None = None) -> Any:
-            start = zlib.crc32(self.hostname.encode()) % len(sides)
+            start = zlib.crc32(self.hostname.encode()) % len(shards)
             while True:
-                for side in (*sides[start:], *sides[:start]):
+                for shard in (*shards[start:], *shards[:start]):
                     with contextlib.suppress(_UnreachableError):
-                        self.flowforge_side = side
+                        self.flowforge_shard = shard
                         self.first_connection_attempt = False
-                        return _connect(side)
+                        return _connect(shard)
                 maybe_shutdown()
                 logger.error("none of the servers answers, trying again in %s s", RETRY)
                 time.sleep(RETRY)
 
         def connection_for_write(self, url: Any = None, heartbeat: float | None = None) -> Any:
             # For Celery's own events: they go where this consumer is connected to.
-            connection = self.flowforge_side.connection()
+            connection = self.flowforge_shard.connection()
             connection.connect()
             return connection
 
     class OtherServers(_OtherServers):
-        servers = sides
+        servers = shards
 
     app.conf.worker_consumer = SeveralConsumer
     app.steps["consumer"].add(OtherServers)
@@ -80,10 +80,10 @@ class _UnreachableError(Exception):
     """The server is away, or unfit."""
 
 
-def _connect(side: ServerSide) -> Any:
-    connection = side.connection()
+def _connect(shard: Shard) -> Any:
+    connection = shard.connection()
     try:
-        check_server(side.probe.link)
+        check_server(shard.probe.link)
         connection.connect()
     except (FlowForgeError, OperationalError, RedisError, *connection.connection_errors) as error:
         connection.close()
@@ -95,23 +95,23 @@ class _OtherServers(bootsteps.StartStopStep):
     """Consumes from the servers that Celery's own connection is not to."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
-    servers: Sequence[ServerSide] = ()
+    servers: Sequence[Shard] = ()
 
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
         consumer.flowforge_others = self
         self._links: list[_Link] = []
         #: Servers that did not answer, and those of them that have answered since.
-        self._away: set[ServerSide] = set()
-        self._back: set[ServerSide] = set()
+        self._away: set[Shard] = set()
+        self._back: set[Shard] = set()
         #: Counts starts: what was planned before the latest is void.
         self._start = 0
 
     def start(self, consumer: Any) -> None:
         self._start += 1
-        for side in self.servers:
-            if side is not consumer.flowforge_side:
-                self._attach(consumer, side, self._start)
+        for shard in self.servers:
+            if shard is not consumer.flowforge_shard:
+                self._attach(consumer, shard, self._start)
 
     def stop(self, consumer: Any) -> None:
         self._start += 1
@@ -128,43 +128,43 @@ class _OtherServers(bootsteps.StartStopStep):
             with contextlib.suppress(*_lost(link)):
                 link.consumer.cancel()
 
-    def _attach(self, consumer: Any, side: ServerSide, start: int) -> None:
+    def _attach(self, consumer: Any, shard: Shard, start: int) -> None:
         if start != self._start:
             return
-        if side in self._away - self._back:
+        if shard in self._away - self._back:
             # The event loop must not wait for an address that swallows connections.
-            threading.Thread(target=self._ask, args=(side,), daemon=True).start()
-            self._try_later(consumer, side)
+            threading.Thread(target=self._ask, args=(shard,), daemon=True).start()
+            self._try_later(consumer, shard)
             return
         try:
-            link = self._open(consumer, side)
+            link = self._open(consumer, shard)
         # A server that refuses for now, full or short of replicas, is as good as away.
         except (_UnreachableError, OperationalError, RedisError) as error:
             logger.warning("going on without a server, tried every %s s: %s", RETRY, error)
-            self._away.add(side)
-            self._back.discard(side)
-            self._try_later(consumer, side)
+            self._away.add(shard)
+            self._back.discard(shard)
+            self._try_later(consumer, shard)
             return
-        self._away.discard(side)
-        self._back.discard(side)
+        self._away.discard(shard)
+        self._back.discard(shard)
         self._links.append(link)
         logger.info("also serving %s", link.connection.as_uri())
         if consumer.hub is None:
             drain = threading.Thread(target=self._drain, args=(consumer, link, start), daemon=True)
             drain.start()
 
-    def _try_later(self, consumer: Any, side: ServerSide) -> None:
-        consumer.timer.call_after(RETRY, self._attach, (consumer, side, self._start))
+    def _try_later(self, consumer: Any, shard: Shard) -> None:
+        consumer.timer.call_after(RETRY, self._attach, (consumer, shard, self._start))
 
-    def _ask(self, side: ServerSide) -> None:
+    def _ask(self, shard: Shard) -> None:
         with contextlib.suppress(FlowForgeError):
-            check_server(side.probe.link)
-            self._back.add(side)
+            check_server(shard.probe.link)
+            self._back.add(shard)
 
-    def _open(self, consumer: Any, side: ServerSide) -> _Link:
-        connection = _connect(side)
+    def _open(self, consumer: Any, shard: Shard) -> _Link:
+        connection = _connect(shard)
         try:
-            return _Link(side, connection, self._consume(consumer, connection))
+            return _Link(shard, connection, self._consume(consumer, connection))
         except (OperationalError, RedisError):
             connection.close()
             raise
@@ -190,7 +190,7 @@ class _OtherServers(bootsteps.StartStopStep):
                 logger.warning("the connection to a server was lost, trying again: %r", error)
                 self._links.remove(link)
                 _close(link)
-                self._try_later(consumer, link.side)
+                self._try_later(consumer, link.shard)
 
 
 def _lost(link: _Link) -> tuple[type[Exception], ...]:

@@ -22,17 +22,17 @@ from flowforge.store.store import Store
 from flowforge.store.worker_reports import FORGOTTEN
 from flowforge.worker.consuming.limits import held_back
 from flowforge.worker.run.handler_context import Producer
-from flowforge.worker.run.readers_writer_lock import Isolation
+from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
 from flowforge.worker.run.runtime import Runtime
 from flowforge.worker.run.task import InvocationTasks, TaskQueues
 from flowforge.worker.upkeep.damage import Damage
-from flowforge.worker.upkeep.deletions import Disposal
+from flowforge.worker.upkeep.deletions import Deletions
 from flowforge.worker.upkeep.presence import Absence, Holding, Presence
 from flowforge.worker.upkeep.reclaimer import Reclaimer
 from flowforge.worker.upkeep.resender import Resender
 from flowforge.worker.upkeep.retention import Retention
-from flowforge.worker.upkeep.timers import TimerService
-from flowforge.worker.upkeep.upkeep import Duty, Maintenance
+from flowforge.worker.upkeep.timers import Timers
+from flowforge.worker.upkeep.upkeep import Duty, Upkeep
 
 #: Seconds that a worker keeps trying over an outage of the server.
 WORKER_PATIENCE = 60.0
@@ -41,13 +41,13 @@ WORKER_PATIENCE = 60.0
 TIMER_INTERVAL = 0.25
 
 #: Seconds between two rounds of emptying the trash.
-DISPOSAL_INTERVAL = 1.0
+DELETION_INTERVAL = 1.0
 
 #: Seconds between two reports of a worker's presence.
 PRESENCE_INTERVAL = 5.0
 
 
-class ServerSide:
+class Shard:
     """What an app has of one server. ``settings`` name this server alone."""
 
     def __init__(
@@ -55,7 +55,7 @@ class ServerSide:
         app: Celery,
         settings: Settings,
         producer: Producer,
-        isolation: Isolation,
+        process_lock: ReadersWriterLock,
         *,
         exclusive: bool,
     ) -> None:
@@ -70,7 +70,7 @@ class ServerSide:
         #: For questions that must not wait for a server that is away.
         self.probe = Store(self._probe_link, settings.prefix)
         self.runtime = Runtime(
-            self.store, settings, os.uname().nodename, producer, Router(app).lists, isolation,
+            self.store, settings, os.uname().nodename, producer, Router(app).lists, process_lock,
             self.probe,
         )  # fmt: skip
         # The event loop of the worker cannot wait for a server that takes no letters.
@@ -121,25 +121,25 @@ class ServerSide:
         self._probe_link.close()
         self.client.close()
 
-    def maintenance(self, presence: Presence) -> Maintenance:
+    def maintenance(self, presence: Presence) -> Upkeep:
         """The upkeep thread of one worker.
 
         What the server does not take is asked again with the next round. So no duty waits over an
         outage, at the end of which it would not know how long that was.
         """
         store, settings = self.probe, self.settings
-        return Maintenance(
+        return Upkeep(
             store,
             [
                 Duty(presence, PRESENCE_INTERVAL, leader_only=False),
                 # Before what was popped just after a look is found lost.
                 Duty(Holding(presence), settings.unclaimed_grace / 3, leader_only=False),
-                Duty(TimerService(store), TIMER_INTERVAL),
+                Duty(Timers(store), TIMER_INTERVAL),
                 Duty(self._reclaimer(store), settings.sweep),
                 # One look sees what was popped, a later one finds it lost: both within a sweep.
                 Duty(Resender(store, settings.unclaimed_grace), settings.sweep / 3),
                 Duty(Retention(store), settings.sweep),
-                Duty(Disposal(store), DISPOSAL_INTERVAL),
+                Duty(Deletions(store), DELETION_INTERVAL),
                 Duty(Absence(store), FORGOTTEN),
                 Duty(Damage(store), settings.sweep),
             ],

@@ -11,7 +11,7 @@ _BATCH = 500
 _CALLS = 100
 
 
-class Disposal:
+class Deletions:
     """Empties the trash, piece by piece."""
 
     def __init__(self, store: Store) -> None:

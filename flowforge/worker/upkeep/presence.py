@@ -53,7 +53,7 @@ class Absence:
 class Presence:
     """Writes one record per worker: seconds (server time) and facts.
 
-    ``held``: the invocations, as ``job/tag``, that the worker holds back for a rate limit.
+    ``held``: the invocations, as ``job/invocation``, that the worker holds back for a rate limit.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class Holding:
 
 
 def held_messages(store: Store) -> set[bytes]:
-    """The invocations, as ``job/tag``, that live workers hold back for a rate limit."""
+    """The invocations, as ``job/invocation``, that live workers hold back for a rate limit."""
     now = int(store.link.call("TIME")[0])
     held: set[bytes] = set()
     for record in store.link.call("HVALS", store.keys.of("workers")):

@@ -17,8 +17,8 @@ _BATCH = 100
 _TOLD = 20
 
 
-def _tag_alone(definition: str, tag: str) -> str:
-    return tag
+def _tag_alone(definition: str, invocation: str) -> str:
+    return invocation
 
 
 class Reclaimer:
@@ -30,7 +30,7 @@ class Reclaimer:
     outage for writes alone is such a time. ``lease``, ``interval`` of the looks, ``grace`` (a
     heartbeat): seconds.
 
-    ``place_of``: definition hash and tag of an invocation -> its routine and slot, for the log.
+    ``place_of``: definition hash and invocation -> its routine and slot, for the log.
     """
 
     def __init__(
@@ -93,8 +93,8 @@ class Reclaimer:
         again = one.times < self._max_deliveries
         logger.warning(
             "reclaimed %s (invocation %s) of job %s from %s, which was lost or cut off: %s",
-            self._place_of(one.definition, one.tag),
-            one.tag.partition(".")[0],
+            self._place_of(one.definition, one.invocation),
+            one.invocation.partition(".")[0],
             one.job_id,
             f"worker {one.worker}" if one.worker else "a worker that reports no more",
             f"queued again, loss {one.times} of {self._max_deliveries}"

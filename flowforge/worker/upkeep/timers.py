@@ -11,7 +11,7 @@ _BATCH = 100
 _CALLS = 100
 
 
-class TimerService:
+class Timers:
     """Queues every invocation whose timer is due."""
 
     def __init__(self, store: Store) -> None:

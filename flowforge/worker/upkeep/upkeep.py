@@ -27,7 +27,7 @@ FOLLOW = 2.0
 LONGEST_REST = 8.0
 
 
-class Service(Protocol):
+class Work(Protocol):
     """One duty of the upkeep."""
 
     def run_once(self) -> object: ...
@@ -35,16 +35,16 @@ class Service(Protocol):
 
 @dataclass
 class Duty:
-    """A service and when it is due. ``interval``: seconds."""
+    """Some work and when it is due. ``interval``: seconds."""
 
-    service: Service
+    work: Work
     interval: float
     #: False: every worker does it, not only the leader.
     leader_only: bool = True
     next_run: float = 0.0
 
 
-class Maintenance:
+class Upkeep:
     """A thread that runs duties; those of the leader only while this process leads."""
 
     def __init__(self, store: Store, duties: Sequence[Duty]) -> None:
@@ -131,7 +131,7 @@ class Maintenance:
                 continue
             duty.next_run = now + duty.interval
             # One that fails must not keep the others from their turn.
-            self._safely(duty.service.run_once)
+            self._safely(duty.work.run_once)
             if self._refused:
                 return
 

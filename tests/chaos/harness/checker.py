@@ -53,14 +53,14 @@ def check_tree(
 
     ``rolled_back``: the server lost its latest writes, so the ledger may hold more than the rest.
     """
-    story = Story(engine.reader.history(job_id))
+    story = Story(engine.inspector.history(job_id))
     wrong = _twice(engine, job_id, tree, story)
-    status = engine.reader.status(job_id)
+    status = engine.inspector.status(job_id)
     if status == "completed":
         wrong += _missing(engine, job_id, tree, story) + _counters(engine, job_id, tree, story)
         wrong += _ledger(story, list(lines), rolled_back=rolled_back)
     else:
-        (reason,) = engine.reader.fields(job_id, "reason")
+        (reason,) = engine.inspector.fields(job_id, "reason")
         wrong.append(f"I1 the job is {status}: {(reason or b'').decode()}")
     return [f"{what} (job {job_id})" for what in wrong]
 
@@ -85,14 +85,14 @@ def _missing(engine: Engine, job_id: str, tree: Shape, story: Story) -> list[str
 
 def _outputs(engine: Engine, job_id: str) -> Counter[tuple[str, int]]:
     found: Counter[tuple[str, int]] = Counter()
-    for _, routine, _, params in engine.reader.outputs(job_id):
+    for _, routine, _, params in engine.inspector.outputs(job_id):
         (value,) = params.values()
         found[routine, value] += 1
     return found
 
 
 def _counters(engine: Engine, job_id: str, tree: Shape, story: Story) -> list[str]:
-    row = engine.reader.row(job_id)
+    row = engine.inspector.row(job_id)
     wrong = [
         f"I3 counter {name} of a completed job is {row[name].decode()}"
         for name in _AT_REST
@@ -100,7 +100,7 @@ def _counters(engine: Engine, job_id: str, tree: Shape, story: Story) -> list[st
     ]
     if int(row["last"]) != tree.invocations:
         wrong.append(f"I2 {int(row['last'])} invocations were created, not {tree.invocations}")
-    states = engine.reader.routine_states(job_id)
+    states = engine.inspector.routine_states(job_id)
     for routine, kinds in story.by_routine.items():
         wrong += _routine(routine, states.get(routine, {}), kinds)
     for (routine, name), expected in tree.stats().items():
@@ -152,7 +152,7 @@ def check_rest(engine: Engine) -> list[str]:
         for name in ("leases", "timers")
         if (members := link.call("ZRANGE", keys.of(name), 0, -1))
     ]
-    if trash := link.call("LRANGE", keys.of("trash"), 0, -1):
+    if trash := link.call("LRANGE", keys.of("deletions"), 0, -1):
         wrong.append(f"I3 the trash still holds {trash[:_SHOWN]}")
     for raw in link.call("HKEYS", keys.of("sequences")):
         name = raw.decode()
@@ -167,7 +167,7 @@ def _indexes(engine: Engine) -> list[str]:
     live: Counter[str] = Counter()
     for status in STATUSES:
         for raw in link.call("ZRANGE", keys.of("status", status), 0, -1):
-            row = engine.reader.row(raw.decode())
+            row = engine.inspector.row(raw.decode())
             if row["status"].decode() != status:
                 wrong.append(f"I3 job {raw.decode()} is in {status}, but {row['status'].decode()}")
             live[row["def"].decode()] += status in ("pending", "running", "paused")

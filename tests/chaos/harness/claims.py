@@ -25,7 +25,7 @@ class Asked:
     """A granted claim. ``at``, ``answered``: wall times in nanoseconds around the call."""
 
     job_id: str
-    tag: str
+    invocation: str
     at: int
     answered: int
 
@@ -38,29 +38,32 @@ def environment(path: Path) -> Mapping[str, str]:
 def read(path: Path) -> list[Asked]:
     """Every granted claim."""
     lines = (line.split(" ") for line in path.read_text().splitlines())
-    return [Asked(job_id, tag, int(at), int(answered)) for job_id, tag, at, answered in lines]
+    return [
+        Asked(job_id, invocation, int(at), int(answered))
+        for job_id, invocation, at, answered in lines
+    ]
 
 
-def _note(descriptor: int, job_id: str, tag: str, at: int) -> None:
-    os.write(descriptor, f"{job_id} {tag} {at} {time.time_ns()}\n".encode())
+def _note(descriptor: int, job_id: str, invocation: str, at: int) -> None:
+    os.write(descriptor, f"{job_id} {invocation} {at} {time.time_ns()}\n".encode())
 
 
 def _watch(path: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     claim, commit = Store.claim, Store.commit
 
-    def noting_claim(store: Store, job_id: str, tag: str, *rest: Any) -> Any:
+    def noting_claim(store: Store, job_id: str, invocation: str, *rest: Any) -> Any:
         at = time.time_ns()
-        answer = claim(store, job_id, tag, *rest)
+        answer = claim(store, job_id, invocation, *rest)
         if not isinstance(answer, str):
-            _note(descriptor, job_id, tag, at)
+            _note(descriptor, job_id, invocation, at)
         return answer
 
     def noting_commit(store: Store, *arguments: Any) -> Any:
         at = time.time_ns()
         answer, granted = commit(store, *arguments)
         if granted is not None:
-            _note(descriptor, granted.job_id, granted.tag, at)
+            _note(descriptor, granted.job_id, granted.invocation, at)
         return answer, granted
 
     Store.claim, Store.commit = noting_claim, noting_commit  # type: ignore[method-assign,assignment]

@@ -74,7 +74,7 @@ def toggle(url: str, prefix: str, jobs: Sequence[str], toggles: int, seed: int) 
             time.sleep(rng.uniform(0, _PAUSE))
             done += controller.do("resume", job)
             time.sleep(rng.uniform(0, _PAUSE))
-            if all(engine.reader.status(one) in ("completed", "cancelled") for one in jobs):
+            if all(engine.inspector.status(one) in ("completed", "cancelled") for one in jobs):
                 break
     finally:
         engine.close()

@@ -19,9 +19,11 @@ MODULE = __name__
 
 _VARIABLE = "FLOWFORGE_CHAOS_SABOTAGE"
 
-_REFUSAL = "if not take_lease(id, tag, token) then return { why_no_lease(id, tag) } end"
+_REFUSAL = (
+    "if not take_lease(id, invocation, token) then return { why_no_lease(id, invocation) } end"
+)
 _ACCEPTED = (
-    "local refused = not take_lease(id, tag, token) and why_no_lease(id, tag)\n"
+    "local refused = not take_lease(id, invocation, token) and why_no_lease(id, invocation)\n"
     "if refused and refused ~= '{}' then return {{ refused }} end"
 )
 _CLAIMED = "member) == 0 then"

@@ -14,7 +14,7 @@ import redis
 
 from flowforge.local.binary import find_binary
 from flowforge.local.server import LocalServer
-from flowforge.local.supervised_process import LeashedProcess
+from flowforge.local.supervised_process import SupervisedProcess
 from tests.support.eventually import eventually
 
 #: The name that the URL asks the Sentinel for.
@@ -52,7 +52,7 @@ class _Member(LocalServer):
         # Else a primary waits five seconds for more replicas before it sends its data.
         self._config["repl-diskless-sync-delay"] = "0"
 
-    def follow(self, port: int) -> None:
+    def run_on(self, port: int) -> None:
         """Come up as the replica of another from the next start on."""
         self._config["replicaof"] = f"127.0.0.1 {port}"
 
@@ -84,7 +84,7 @@ class Cluster:
         self.primary.kill()
         eventually(lambda: self._address() == self.replica.port, _LIMIT, "the Sentinel to promote")
         self.primary, self.replica = self.replica, self.primary
-        self.replica.follow(self.primary.port)
+        self.replica.run_on(self.primary.port)
         self.replica.restart()
         return killed
 
@@ -107,7 +107,7 @@ class Cluster:
     ) -> None:
         self.close()
 
-    def _start_sentinel(self) -> LeashedProcess:
+    def _start_sentinel(self) -> SupervisedProcess:
         path = self._directory / "sentinel.conf"
         path.touch(mode=0o600)
         values = {"name": MASTER, "password": _Member.shared, "directory": self._directory}
@@ -116,7 +116,7 @@ class Cluster:
         values |= {"down": _DOWN_AFTER, "timeout": _FAILOVER_TIMEOUT}
         path.write_text(_CONFIG.format(**values))
         with (self._directory / "sentinel.log").open("wb") as log:
-            return LeashedProcess([find_binary(), str(path), "--sentinel"], log)
+            return SupervisedProcess([find_binary(), str(path), "--sentinel"], log)
 
     def _address(self) -> int:
         try:

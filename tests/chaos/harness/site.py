@@ -161,7 +161,7 @@ class Site:
 
     def ended(self, job_id: str) -> bool:
         """Whether a job is terminal now."""
-        return self.engine.reader.status(job_id) in ("completed", "failed", "cancelled")
+        return self.engine.inspector.status(job_id) in ("completed", "failed", "cancelled")
 
     def wait(self, limit: float | None = None) -> float:
         """Wait until every job has ended: I4. Returns the seconds since the last fault.
@@ -173,7 +173,7 @@ class Site:
             try:
                 self.engine.wait(job_id, max(0.1, limit - self.since_fault()))
             except TimeoutError:
-                row = self.engine.reader.row(job_id)
+                row = self.engine.inspector.row(job_id)
                 told = {k: v.decode() for k, v in row.items() if len(v) < 40}
                 self.violations.append(f"I4 job {job_id} has not ended {limit} s after: {told}")
         return self.since_fault()
@@ -191,8 +191,8 @@ class Site:
 
     def count(self, kind: str) -> int:
         """Entries of one kind in the histories of all jobs, for example ``lost``."""
-        reader = self.engine.reader
-        return sum(entry.kind == kind for job in self.jobs for entry in reader.history(job))
+        inspector = self.engine.inspector
+        return sum(entry.kind == kind for job in self.jobs for entry in inspector.history(job))
 
     def _rest(self) -> list[str]:
         if not all(self.ended(job_id) for job_id in self.jobs):

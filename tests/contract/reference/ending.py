@@ -24,24 +24,24 @@ class Ending(Joining):
             return
         job.last += 1
         slot = f"{item.routine}.{item.slot}"
-        tag = f"{job.last}.{slot}"
+        invocation = f"{job.last}.{slot}"
         if item.mode == "m":
             job.merged[slot] += 1
             job.log[slot].append(item.record)
-            tag += f".{job.merged[slot]}"
-        job.tags.append(tag)
-        job.uncommitted[tag] = item.record
-        self.enqueue(job, tag)
+            invocation += f".{job.merged[slot]}"
+        job.invocations.append(invocation)
+        job.uncommitted[invocation] = item.record
+        self.enqueue(job, invocation)
 
     def top_up(self, job: Job) -> None:
         """What waits goes first, then what is staged."""
         if not job.live:
             return
-        for lane in sorted({self.lane(job, tag) for tag in job.backlog}):
+        for lane in sorted({self.lane(job, invocation) for invocation in job.backlog}):
             room = self.room_in(job, lane)
-            for tag in self.waiting_in(job, lane)[: max(0, room)]:
-                job.backlog.remove(tag)
-                self.push(job, tag)
+            for invocation in self.waiting_in(job, lane)[: max(0, room)]:
+                job.backlog.remove(invocation)
+                self.push(job, invocation)
         if not job.staged and not job.staged_outputs:
             return
         # Outputs need no room.
@@ -83,10 +83,10 @@ class Ending(Joining):
 
     # --- ending --------------------------------------------------------------------------
 
-    def fail_for(self, job: Job, tag: str) -> None:
+    def fail_for(self, job: Job, invocation: str) -> None:
         """Fail the job because of one invocation, which stays with it for a retry."""
-        job.attempts.pop(tag, None)
-        job.backlog.append(tag)
+        job.attempts.pop(invocation, None)
+        job.backlog.append(invocation)
         self.end(job, "failed")
 
     def cancel_for_good(self, job: Job) -> None:
@@ -118,45 +118,45 @@ class Ending(Joining):
         if job.parent is None:
             return
         parent = self.jobs[job.parent[0]]
-        tag = parent.children.pop(job.id, None)
-        if tag is None:
+        invocation = parent.children.pop(job.id, None)
+        if invocation is None:
             return
-        on_its_way = tag in parent.failures
+        on_its_way = invocation in parent.failures
         if job.status == "failed":
-            parent.failures[tag] = (job.id, parent.retries)
+            parent.failures[invocation] = (job.id, parent.retries)
         if not on_its_way:
-            self.enqueue(parent, tag)
+            self.enqueue(parent, invocation)
 
-    def await_again(self, job: Job, tag: str) -> str:
+    def await_again(self, job: Job, invocation: str) -> str:
         """``waits``: for a child that was retried, or is to be; ``ended``: the child has since;
         empty: what the invocation was told of its child holds.
         """
-        if tag not in job.failures:
+        if invocation not in job.failures:
             return ""
-        child_id, retries = job.failures[tag]
+        child_id, retries = job.failures[invocation]
         child = self.jobs[child_id]
         if child.status == "failed":
             if retries == job.retries:
                 return ""
-            self.timers[child_id, "retry", job.id, tag] = True
-        del job.failures[tag]
-        job.attempts.pop(tag, None)
+            self.timers[child_id, "retry", job.id, invocation] = True
+        del job.failures[invocation]
+        job.attempts.pop(invocation, None)
         if child.status in ("completed", "cancelled"):
             return "ended"
-        job.children[child_id] = tag
+        job.children[child_id] = invocation
         return "waits"
 
     def rejoin(self, job: Job) -> bool:
         """A job that is retried is waited for again, or runs alone; False: it cannot."""
         if job.parent is None:
             return True
-        parent, tag = self.jobs[job.parent[0]], job.parent[1]
+        parent, invocation = self.jobs[job.parent[0]], job.parent[1]
         if parent.status == "cancelled":
             return False
-        if tag not in parent.uncommitted:
+        if invocation not in parent.uncommitted:
             job.parent = None
             return True
-        parent.children[job.id] = tag
+        parent.children[job.id] = invocation
         if parent.status == "failed":
             self.look_at(job.id, due=False)
         return True
@@ -188,11 +188,11 @@ class Ending(Joining):
         if not job.uncommitted:
             self.resolve_open(job)
 
-    def wait_for(self, job: Job, tag: str, child: str, record: bytes) -> tuple[str, str]:
+    def wait_for(self, job: Job, invocation: str, child: str, record: bytes) -> tuple[str, str]:
         """The invocation of the job that waits for a child job."""
         job.last += 1
-        waiter = f"{job.last}.{tag.split('.')[1]}.{WAITING_SLOT}"
-        job.tags.append(waiter)
+        waiter = f"{job.last}.{invocation.split('.')[1]}.{WAITING_SLOT}"
+        job.invocations.append(waiter)
         job.uncommitted[waiter] = record
         job.children[child] = waiter
         return job.id, waiter

@@ -36,15 +36,15 @@ _EMITS: dict[int, list[Child]] = {
 }
 
 
-def children_of(flow: str, tag: str) -> list[Child]:
+def children_of(flow: str, invocation: str) -> list[Child]:
     """What an invocation may emit."""
-    routine = int(tag.split(".")[1])
+    routine = int(invocation.split(".")[1])
     return _EMITS[routine] if flow == JOINING else _WORK
 
 
-def list_number(tag: str) -> int:
+def list_number(invocation: str) -> int:
     """1 for routine 2, which has a queue of its own, else 0."""
-    return 1 if tag.split(".")[1] == "2" else 0
+    return 1 if invocation.split(".")[1] == "2" else 0
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from tests.contract.reference.flow import JOINING
 
 ENDED = {"completed", "failed", "cancelled"}
 
-#: (job id, tag)
+#: (job id, invocation)
 Member = tuple[str, str]
 
 
@@ -90,15 +90,15 @@ class Job:
     #: Open joins by slot and key, and the items of those that are not handled, by number.
     open: dict[str, Collection] = field(default_factory=dict)
     collected: dict[int, list[bytes]] = field(default_factory=dict)
-    #: Child job -> tag of the invocation that waits for it.
+    #: Child job -> the invocation that waits for it.
     children: dict[str, str] = field(default_factory=dict)
     #: What was told that its child failed -> that child, and the retries of this job by then.
     failures: dict[str, tuple[str, int]] = field(default_factory=dict)
     retries: int = 0
     #: Its parent's retry was its own, and it has not been told so.
     retried: bool = False
-    #: Every tag that ever was, for duplicates of what is done.
-    tags: list[str] = field(default_factory=list)
+    #: Every invocation that ever was, for duplicates of what is done.
+    invocations: list[str] = field(default_factory=list)
     #: Items delivered to joins and handed over.
     items: Counter[str] = field(default_factory=Counter)
 
@@ -113,7 +113,9 @@ class Job:
     @property
     def awaited(self) -> list[str]:
         """Invocations that are nowhere: they wait for a child."""
-        return [tag for tag in self.children.values() if tag not in self.failures]
+        return [
+            invocation for invocation in self.children.values() if invocation not in self.failures
+        ]
 
     @property
     def live(self) -> bool:

@@ -12,8 +12,8 @@ class Joining(Places):
 
     def outstanding(self, job: Job, routine: int) -> int:
         """What may still start or be a handler of the routine, open joins included."""
-        tags = [*job.uncommitted, *(f"0.{field}" for field in job.open)]
-        started = sum(int(tag.split(".")[1]) == routine for tag in tags)
+        invocations = [*job.uncommitted, *(f"0.{field}" for field in job.open)]
+        started = sum(int(invocation.split(".")[1]) == routine for invocation in invocations)
         return started + sum(item.routine == routine for item in job.staged)
 
     def is_below(self, job: Job, rule: Rule) -> bool:
@@ -41,12 +41,12 @@ class Joining(Places):
         slot, _, key = field.partition("/")
         collection = job.open.pop(field)
         self.timers.pop((job.id, "join", f"{collection.number} {field}"), None)
-        tag = f"{collection.number}.{slot}"
-        assert tag not in job.tags, "a collection fired twice"
-        job.tags.append(tag)
-        job.uncommitted[tag] = f"J{len(collection.items)} {key}".encode()
+        invocation = f"{collection.number}.{slot}"
+        assert invocation not in job.invocations, "a collection fired twice"
+        job.invocations.append(invocation)
+        job.uncommitted[invocation] = f"J{len(collection.items)} {key}".encode()
         job.items["handed over"] += len(collection.items)
-        self.enqueue(job, tag)
+        self.enqueue(job, invocation)
 
     def open_in_order(self, job: Job) -> list[tuple[str, Rule]]:
         """Open joins in the order of their first items."""

@@ -44,84 +44,88 @@ class Model(Controlling):
     def submit(self, plan: Plan) -> None:
         self.create(plan)
 
-    def claim(self, job: Job, tag: str, token: str, expired: bool) -> str:
-        member = (job.id, tag)
-        if self.unclaimed[self.list_of(job, tag)].pop(member, None) is None:
+    def claim(self, job: Job, invocation: str, token: str, expired: bool) -> str:
+        member = (job.id, invocation)
+        if self.unclaimed[self.list_of(job, invocation)].pop(member, None) is None:
             lease = self.leases.get(member)
             if lease is None or lease.token != token:
                 return "taken"
             return "dropped" if job.status in ENDED else "granted"
-        refused = self._refuse_claim(job, tag)
+        refused = self._refuse_claim(job, invocation)
         if refused:
             return refused
         job.status = "running"
         job.started += 1
-        job.attempts.setdefault(tag, Attempts()).claims += 1
+        job.attempts.setdefault(invocation, Attempts()).claims += 1
         self.leases[member] = Lease(token, expired)
         self.top_up(job)
         return "granted"
 
-    def _refuse_claim(self, job: Job, tag: str) -> str:
+    def _refuse_claim(self, job: Job, invocation: str) -> str:
         """Empty, or why the job's work does not start now."""
         why = self.may_go_on(job)
         if why == "held":
-            job.backlog.append(tag)
+            job.backlog.append(invocation)
             return "dropped" if job.status == "failed" else "paused"
         if why == "orphaned":
             self.cancel_for_good(job)
-        elif not why and self.await_again(job, tag) == "waits":
+        elif not why and self.await_again(job, invocation) == "waits":
             self.settle(job)
             return "paused"
         return "dropped" if why else ""
 
-    def _take_lease(self, job: Job, tag: str, token: str) -> str:
+    def _take_lease(self, job: Job, invocation: str, token: str) -> str:
         """Empty, or why the lease is not the caller's. What is staged goes with it."""
-        lease = self.leases.get((job.id, tag))
+        lease = self.leases.get((job.id, invocation))
         if lease is None or lease.token != token:
-            return "stale" if tag in job.uncommitted else "done"
-        del self.leases[job.id, tag]
+            return "stale" if invocation in job.uncommitted else "done"
+        del self.leases[job.id, invocation]
         if job.status in ENDED:
-            self._discard(job, tag, token)
+            self._discard(job, invocation, token)
             return "dropped"
         return ""
 
-    def _discard(self, job: Job, tag: str, token: str) -> None:
-        self.drop_parts(job, tag, token)
+    def _discard(self, job: Job, invocation: str, token: str) -> None:
+        self.drop_parts(job, invocation, token)
         job.closed["dropped"] += 1
         if job.status == "failed":
-            unknown = job.attempts.get(tag, Attempts()).unknown
-            job.attempts[tag] = Attempts(unknown=unknown)
-            job.backlog.append(tag)
+            unknown = job.attempts.get(invocation, Attempts()).unknown
+            job.attempts[invocation] = Attempts(unknown=unknown)
+            job.backlog.append(invocation)
 
-    def parts_of(self, job: Job, tag: str, token: str) -> list[list[Item]]:
+    def parts_of(self, job: Job, invocation: str, token: str) -> list[list[Item]]:
         """What an attempt has staged: children, outputs."""
-        return [self.parts.get((job.id, tag, token + kind), []) for kind in ("", OUTPUTS)]
+        return [self.parts.get((job.id, invocation, token + kind), []) for kind in ("", OUTPUTS)]
 
-    def drop_parts(self, job: Job, tag: str, token: str) -> None:
+    def drop_parts(self, job: Job, invocation: str, token: str) -> None:
         for kind in ("", OUTPUTS):
-            self.parts.pop((job.id, tag, token + kind), None)
-            self.damaged.pop((job.id, tag, token + kind), None)
+            self.parts.pop((job.id, invocation, token + kind), None)
+            self.damaged.pop((job.id, invocation, token + kind), None)
 
     def damage(self, attempt: Attempt, more: bool) -> None:
         """One item too many or too few."""
         self.damaged[attempt] = self.damaged.get(attempt, 0) + (1 if more else -1)
 
-    def _is_damaged(self, job: Job, tag: str, token: str) -> bool:
-        return any(self.damaged.get((job.id, tag, token + kind)) for kind in ("", OUTPUTS))
+    def _is_damaged(self, job: Job, invocation: str, token: str) -> bool:
+        return any(self.damaged.get((job.id, invocation, token + kind)) for kind in ("", OUTPUTS))
 
-    def commit(self, job: Job, tag: str, token: str, done: Done) -> str:
-        lease = self.leases.get((job.id, tag))
+    def commit(self, job: Job, invocation: str, token: str, done: Done) -> str:
+        lease = self.leases.get((job.id, invocation))
         held = lease is not None and lease.token == token and done.outcome == "completed"
-        if held and any(self.parts_of(job, tag, token)) and self._is_damaged(job, tag, token):
+        if (
+            held
+            and any(self.parts_of(job, invocation, token))
+            and self._is_damaged(job, invocation, token)
+        ):
             return "incomplete"
-        refused = self._take_lease(job, tag, token)
+        refused = self._take_lease(job, invocation, token)
         if refused:
             return refused
-        if done.outcome != "completed" and self._withdraw(job, tag, token):
+        if done.outcome != "completed" and self._withdraw(job, invocation, token):
             return "ok"
-        del job.uncommitted[tag]
-        job.attempts.pop(tag, None)
-        job.failures.pop(tag, None)
+        del job.uncommitted[invocation]
+        job.attempts.pop(invocation, None)
+        job.failures.pop(invocation, None)
         job.closed[done.outcome] += 1
         job.history[done.outcome] += 1
         for item in done.children:
@@ -129,51 +133,57 @@ class Model(Controlling):
         self.put_out(job, done.outputs)
         for slot, position in done.resets:
             self.consume(job, slot, job.merged[slot] if position < 0 else position)
-        self.let_epoch_go(job, tag)
+        self.let_epoch_go(job, invocation)
         # The items of a join go with the commit of its handler.
-        job.collected.pop(int(tag.partition(".")[0]), None)
-        children, outputs = self.parts_of(job, tag, token)
-        self.drop_parts(job, tag, token)
+        job.collected.pop(int(invocation.partition(".")[0]), None)
+        children, outputs = self.parts_of(job, invocation, token)
+        self.drop_parts(job, invocation, token)
         if done.outcome == "completed":
             job.staged += children
             job.staged_outputs += len(outputs)
-        waiters = [self.wait_for(job, tag, plan.id, record) for plan, record in done.jobs]
+        waiters = [self.wait_for(job, invocation, plan.id, record) for plan, record in done.jobs]
         self.fire_complete(job)
         self.settle(job)
         for (plan, _), waiter in zip(done.jobs, waiters, strict=True):
             self.create(plan, waiter)
         return "ok"
 
-    def _withdraw(self, job: Job, tag: str, token: str) -> bool:
+    def _withdraw(self, job: Job, invocation: str, token: str) -> bool:
         """Whether an attempt does not count: its child was retried since it began."""
-        how = self.await_again(job, tag)
+        how = self.await_again(job, invocation)
         if not how:
             return False
-        self.drop_parts(job, tag, token)
+        self.drop_parts(job, invocation, token)
         job.closed["released"] += 1
         job.history["released"] += 1
         if how == "ended":
-            self.enqueue(job, tag)
+            self.enqueue(job, invocation)
         self.settle(job)
         return True
 
-    def follow(self, number: int, token: str, expired: bool) -> Member | None:
+    def run_on(self, number: int, token: str, expired: bool) -> Member | None:
         """What a commit claims next from a list."""
         for _ in range(LOOKS):
             if not self.lists[number]:
                 return None
-            job_id, tag = self.lists[number].pop(0)
-            if self.claim(self.jobs[job_id], tag, token, expired) == "granted":
-                return job_id, tag
+            job_id, invocation = self.lists[number].pop(0)
+            if self.claim(self.jobs[job_id], invocation, token, expired) == "granted":
+                return job_id, invocation
         return None
 
     def stage(
-        self, job: Job, tag: str, token: str, items: Sequence[Item], already: int, kind: str = ""
+        self,
+        job: Job,
+        invocation: str,
+        token: str,
+        items: Sequence[Item],
+        already: int,
+        kind: str = "",
     ) -> str:
-        lease = self.leases.get((job.id, tag))
+        lease = self.leases.get((job.id, invocation))
         if lease is None or lease.token != token or job.status in ENDED:
             return "stale"
-        attempt = (job.id, tag, token + kind)
+        attempt = (job.id, invocation, token + kind)
         part = self.parts.get(attempt, [])
         there = len(part) + self.damaged.get(attempt, 0)
         if there == already:
@@ -183,59 +193,59 @@ class Model(Controlling):
             return "incomplete"
         return "ok"
 
-    def retry_later(self, job: Job, tag: str, token: str, due: bool) -> str:
-        return self._postpone(job, tag, token, due, "retried")
+    def retry_later(self, job: Job, invocation: str, token: str, due: bool) -> str:
+        return self._postpone(job, invocation, token, due, "retried")
 
-    def release(self, job: Job, tag: str, token: str, due: bool) -> str:
-        lease = self.leases.get((job.id, tag))
+    def release(self, job: Job, invocation: str, token: str, due: bool) -> str:
+        lease = self.leases.get((job.id, invocation))
         held = lease is not None and lease.token == token and job.status not in ENDED
         if held:
-            job.attempts[tag].unknown += 1
-            if job.attempts[tag].unknown >= MOST:
-                return self.stop(job, tag, token)
-            job.attempts[tag].claims -= 1
-        return self._postpone(job, tag, token, due, "released")
+            job.attempts[invocation].unknown += 1
+            if job.attempts[invocation].unknown >= MOST:
+                return self.stop(job, invocation, token)
+            job.attempts[invocation].claims -= 1
+        return self._postpone(job, invocation, token, due, "released")
 
-    def _postpone(self, job: Job, tag: str, token: str, due: bool, how: str) -> str:
-        refused = self._take_lease(job, tag, token)
+    def _postpone(self, job: Job, invocation: str, token: str, due: bool, how: str) -> str:
+        refused = self._take_lease(job, invocation, token)
         if refused:
             return refused
-        if self._withdraw(job, tag, token):
+        if self._withdraw(job, invocation, token):
             return "ok"
-        self.drop_parts(job, tag, token)
+        self.drop_parts(job, invocation, token)
         job.closed[how] += 1
         job.history[how] += 1
-        self.timers[job.id, tag] = due
+        self.timers[job.id, invocation] = due
         self.settle(job)
         return "ok"
 
-    def stop(self, job: Job, tag: str, token: str) -> str:
-        refused = self._take_lease(job, tag, token)
+    def stop(self, job: Job, invocation: str, token: str) -> str:
+        refused = self._take_lease(job, invocation, token)
         if refused:
             return refused
-        if self._withdraw(job, tag, token):
+        if self._withdraw(job, invocation, token):
             return "ok"
-        self.drop_parts(job, tag, token)
+        self.drop_parts(job, invocation, token)
         job.closed["failed"] += 1
         job.history["failed"] += 1
-        self.fail_for(job, tag)
+        self.fail_for(job, invocation)
         return "ok"
 
-    def give_back(self, job: Job, tag: str, due: bool) -> str:
-        if self.unclaimed[self.list_of(job, tag)].pop((job.id, tag), None) is None:
+    def give_back(self, job: Job, invocation: str, due: bool) -> str:
+        if self.unclaimed[self.list_of(job, invocation)].pop((job.id, invocation), None) is None:
             return "taken"
         if job.status in ("paused", "failed"):
-            job.backlog.append(tag)
+            job.backlog.append(invocation)
             return "paused"
         if job.status in ENDED:
             return "dropped"
         job.history["given_back"] += 1
-        attempts = job.attempts.setdefault(tag, Attempts())
+        attempts = job.attempts.setdefault(invocation, Attempts())
         attempts.unknown += 1
         if attempts.unknown >= MOST:
-            self.fail_for(job, tag)
+            self.fail_for(job, invocation)
             return "failed"
-        self.timers[job.id, tag] = due
+        self.timers[job.id, invocation] = due
         self.settle(job)
         return "ok"
 
@@ -270,8 +280,8 @@ class Model(Controlling):
             self.go_on(job)
 
     def _retry_with_parent(self, job: Job, timer: tuple[str, ...]) -> None:
-        parent, tag = self.jobs[timer[2]], timer[3]
-        waits = parent.children.get(job.id) == tag and parent.status not in (
+        parent, invocation = self.jobs[timer[2]], timer[3]
+        waits = parent.children.get(job.id) == invocation and parent.status not in (
             "completed",
             "cancelled",
         )
@@ -279,14 +289,14 @@ class Model(Controlling):
             assert self.retry(job) == "ok"
             job.retried = True
 
-    def _let_go(self, job: Job, tag: str) -> None:
+    def _let_go(self, job: Job, invocation: str) -> None:
         why = self.may_go_on(job)
         if why == "orphaned":
             self.cancel_for_good(job)
         elif why:
-            job.backlog.append(tag)
+            job.backlog.append(invocation)
         else:
-            self.enqueue(job, tag)
+            self.enqueue(job, invocation)
 
     def _time_out(self, job: Job, timer: tuple[str, ...]) -> None:
         number, _, about = timer[2].partition(" ")
@@ -321,22 +331,22 @@ class Model(Controlling):
         counts: Counter[str] = Counter()
         for member, lease in [pair for pair in self.leases.items() if pair[1].expired]:
             del self.leases[member]
-            job, tag = self.jobs[member[0]], member[1]
-            self.drop_parts(job, tag, lease.token)
-            counts[self._lose(job, tag, lease.token)] += 1
+            job, invocation = self.jobs[member[0]], member[1]
+            self.drop_parts(job, invocation, lease.token)
+            counts[self._lose(job, invocation, lease.token)] += 1
         return counts["requeued"], counts["quarantined"], counts["dropped"]
 
-    def _lose(self, job: Job, tag: str, token: str) -> str:
+    def _lose(self, job: Job, invocation: str, token: str) -> str:
         if job.status in ENDED:
-            self._discard(job, tag, token)
+            self._discard(job, invocation, token)
             return "dropped"
         job.closed["lost"] += 1
         job.history["lost"] += 1
-        job.attempts[tag].lost += 1
-        if job.attempts[tag].lost >= MOST:
-            self.fail_for(job, tag)
+        job.attempts[invocation].lost += 1
+        if job.attempts[invocation].lost >= MOST:
+            self.fail_for(job, invocation)
             return "quarantined"
-        self.enqueue(job, tag)
+        self.enqueue(job, invocation)
         self.settle(job)
         return "requeued"
 
@@ -347,14 +357,14 @@ class Model(Controlling):
             if self.unclaimed[number].get(member) != push:
                 continue
             del self.unclaimed[number][member]
-            job, tag = self.jobs[member[0]], member[1]
+            job, invocation = self.jobs[member[0]], member[1]
             if job.status in ("completed", "cancelled"):
                 counts["dropped"] += 1
             elif job.status in ("paused", "failed"):
-                job.backlog.append(tag)
+                job.backlog.append(invocation)
                 counts["parked"] += 1
             else:
-                self.push(job, tag)
+                self.push(job, invocation)
                 counts["pushed"] += 1
         return counts["pushed"], counts["parked"], counts["dropped"]
 

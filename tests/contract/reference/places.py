@@ -10,13 +10,13 @@ QUEUED_AT_LEAST = 32
 
 LISTS = 4
 
-#: Job id, tag and token.
+#: Job id, invocation and token.
 Attempt = tuple[str, str, str]
 
 
-def merging(tag: str) -> tuple[str, str, int]:
+def merging(invocation: str) -> tuple[str, str, int]:
     """Number, slot and position of a delivery to a merging slot."""
-    number, routine, slot, position = tag.split(".")
+    number, routine, slot, position = invocation.split(".")
     return number, f"{routine}.{slot}", int(position)
 
 
@@ -31,8 +31,8 @@ class Places:
         self.unclaimed: tuple[dict[Member, int], ...] = tuple({} for _ in range(LISTS))
         self.pushes = [0] * LISTS
         self.leases: dict[Member, Lease] = {}
-        #: Timers in order: True for those that are due. (job, tag), (job, "look"),
-        #: (job, "join", "number slot/key") or (job, "retry", parent, tag).
+        #: Timers in order: True for those that are due. (job, invocation), (job, "look"),
+        #: (job, "join", "number slot/key") or (job, "retry", parent, invocation).
         self.timers: dict[tuple[str, ...], bool] = {}
         #: What running attempts have staged, and every attempt that ever did.
         self.parts: dict[Attempt, list[Item]] = {}
@@ -40,8 +40,8 @@ class Places:
         self.damaged: dict[Attempt, int] = {}
         self.stagers: set[Attempt] = set()
 
-    def list_of(self, job: Job, tag: str) -> int:
-        return list_number(tag) + 2 * job.plan.lane
+    def list_of(self, job: Job, invocation: str) -> int:
+        return list_number(invocation) + 2 * job.plan.lane
 
     # --- what follows from the places ----------------------------------------------------
 
@@ -55,23 +55,23 @@ class Places:
         """Invocations that wait for a timer; those of joins and looks are none."""
         return sum(timer[0] == job.id and "." in timer[1] for timer in self.timers)
 
-    def places(self, job: Job, tag: str) -> list[str]:
+    def places(self, job: Job, invocation: str) -> list[str]:
         """Where an invocation is; exactly one place while its job lives."""
-        member = (job.id, tag)
+        member = (job.id, invocation)
         found = ["unclaimed" for places in self.unclaimed if member in places]
         found += ["leases"] if member in self.leases else []
         found += ["timers"] if member in self.timers else []
         # One that was told of a failure is on its way already.
-        waiters = job.children.values() if tag not in job.failures else ()
-        found += ["child" for waiter in waiters if waiter == tag]
-        return found + ["backlog" for waiting in job.backlog if waiting == tag]
+        waiters = job.children.values() if invocation not in job.failures else ()
+        found += ["child" for waiter in waiters if waiter == invocation]
+        return found + ["parked" for waiting in job.backlog if waiting == invocation]
 
-    def lane(self, job: Job, tag: str) -> int:
+    def lane(self, job: Job, invocation: str) -> int:
         """Where a job on several queues keeps an invocation apart from those for other queues."""
-        return self.list_of(job, tag) if job.joins else 0
+        return self.list_of(job, invocation) if job.joins else 0
 
     def waiting_in(self, job: Job, lane: int) -> list[str]:
-        return [tag for tag in job.backlog if self.lane(job, tag) == lane]
+        return [invocation for invocation in job.backlog if self.lane(job, invocation) == lane]
 
     def queued_in(self, job: Job, lane: int) -> int:
         return sum(member[0] == job.id for member in self.unclaimed[lane])
@@ -86,7 +86,7 @@ class Places:
 
     def takes_staged(self, job: Job) -> bool:
         """What is staged for a lane that is full waits there, and keeps nothing behind it."""
-        behind = {self.lane(job, tag) for tag in job.backlog}
+        behind = {self.lane(job, invocation) for invocation in job.backlog}
         return self.room(job) > 0 and len(behind) < (2 if job.joins else 1)
 
     def room(self, job: Job) -> int:
@@ -97,19 +97,19 @@ class Places:
 
     # --- moving --------------------------------------------------------------------------
 
-    def push(self, job: Job, tag: str) -> None:
-        number = self.list_of(job, tag)
+    def push(self, job: Job, invocation: str) -> None:
+        number = self.list_of(job, invocation)
         self.pushes[number] += 1
-        self.lists[number].append((job.id, tag))
-        self.unclaimed[number][job.id, tag] = self.pushes[number]
+        self.lists[number].append((job.id, invocation))
+        self.unclaimed[number][job.id, invocation] = self.pushes[number]
 
-    def enqueue(self, job: Job, tag: str) -> None:
+    def enqueue(self, job: Job, invocation: str) -> None:
         """To the broker, or behind what waits already."""
-        lane = self.lane(job, tag)
+        lane = self.lane(job, invocation)
         if job.live and not self.waiting_in(job, lane) and self.room_in(job, lane) > 0:
-            self.push(job, tag)
+            self.push(job, invocation)
         else:
-            job.backlog.append(tag)
+            job.backlog.append(invocation)
 
     def look_at(self, job_id: str, due: bool) -> None:
         """The upkeep is to look at a job."""

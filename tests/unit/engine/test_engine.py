@@ -11,7 +11,7 @@ from celery import Celery
 from flowforge import Flow, routine
 from flowforge.engine.engine import Engine
 from flowforge.engine.entry import Item
-from flowforge.engine.sharded import Engines
+from flowforge.engine.sharded import ShardedEngine
 from flowforge.engine.submit import SUBMIT_BYTES
 from flowforge.errors import InvalidValueError, WritesRefusedError
 from flowforge.settings import Settings
@@ -92,7 +92,7 @@ def test_what_was_submitted_before_a_refusal_is_not_submitted_twice(
     monkeypatch.setattr(other, "submit_items", takes)
     for engine in (full, other):
         monkeypatch.setattr(engine.store, "_server_name", "srv1")
-    both = Engines([full, other])
+    both = ShardedEngine([full, other])
     both._turn = 1
     params = [{"pad": "x"}, {"pad": "y"}, {"pad": "z"}]
     assert list(both.submit_many(padded_flow(), "it", params)) == [["a", "b", "c"]]

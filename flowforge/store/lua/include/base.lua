@@ -34,8 +34,8 @@ local function load_job(id)
   if not f[1] then return nil end
   return only_table({
     id = id, status = f[1], def = f[2], suffix = f[3], priority = f[4],
-    queued = tonumber(f[5] or 0), running = tonumber(f[6] or 0), waiting = tonumber(f[7] or 0),
-    last = tonumber(f[8]), window = tonumber(f[9]), keep = tonumber(f[10]),
+    queued = tonumber(f[5] or 0), running = tonumber(f[6] or 0), parked = tonumber(f[7] or 0),
+    last = tonumber(f[8]), max_in_flight = tonumber(f[9]), retention = tonumber(f[10]),
     history_limit = f[11], output_limit = tonumber(f[12]), created = f[13],
     timers = tonumber(f[14] or 0), staged = tonumber(f[15] or 0), joins = f[16] == '1',
     parent = f[17] or nil, newer = tonumber(f[18] or 1) > LAYOUT,
@@ -57,16 +57,16 @@ local function save_job(job, now)
     return
   end
   call('HSET', k_job(job.id), 'status', job.status, 'queued', job.queued, 'running', job.running,
-    'waiting', job.waiting, 'last', job.last, 'timers', job.timers, 'staged', job.staged,
+    'waiting', job.parked, 'last', job.last, 'timers', job.timers, 'staged', job.staged,
     'updated', now)
 end
 
 -- Between these two a job is written once, however often it changes.
-local function hold_saves()
+local function batch_saves()
   unsaved = {}
 end
 
-local function let_saves_go()
+local function flush_saves()
   local held = unsaved
   unsaved = nil
   for job, now in pairs(held) do save_job(job, now) end
@@ -78,18 +78,18 @@ local function stay_with(job, key)
 end
 
 -- 'n.r.s' or 'n.r.s.k' -> routine index and slot index, as strings.
-local function routine_of(tag)
-  local r, s = string.match(tag, '^%d+%.(%d+)%.(%d+)')
+local function routine_of(invocation)
+  local r, s = string.match(invocation, '^%d+%.(%d+)%.(%d+)')
   return r, s
 end
 
--- Whether it has the form of a tag.
+-- Whether it has the form of a invocation.
 local function is_tag(text)
   return text ~= nil and string.match(text, '^%d+%.%d+%.%d+%.?%d*$') ~= nil
 end
 
--- 'id/tag' or 'id/tag/token' -> its parts.
+-- 'id/invocation' or 'id/invocation/token' -> its parts.
 local function parts_of(member)
-  local id, tag, token = string.match(member, '^([^/]+)/([^/]+)/?(.*)$')
-  return id, tag, token
+  local id, invocation, token = string.match(member, '^([^/]+)/([^/]+)/?(.*)$')
+  return id, invocation, token
 end

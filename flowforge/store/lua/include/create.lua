@@ -1,24 +1,24 @@
 -- Creating a job with its first invocation.
--- about: what jobs that are submitted together have in common; parent: 'id/tag' of the invocation
+-- about: what jobs that are submitted together have in common; parent: 'id/invocation' of the invocation
 -- that waits for a child job, or nil; pending: where its entry in the index of pending jobs goes, as
 -- score and member, or nil: it is made at once.
 --@include base, deliver, finish
 local function create_job(about, id, mode, record, idempotency, parent, now, pending)
   local job = only_table({
     id = id, status = 'pending', def = about.def, suffix = about.suffix,
-    priority = about.priority, queued = 0, running = 0, waiting = 0, last = 0, timers = 0,
-    staged = 0, joins = about.joins, window = tonumber(about.window), keep = tonumber(about.keep),
+    priority = about.priority, queued = 0, running = 0, parked = 0, last = 0, timers = 0,
+    staged = 0, joins = about.joins, max_in_flight = tonumber(about.max_in_flight), retention = tonumber(about.retention),
     history_limit = about.history_limit, output_limit = tonumber(about.output_limit),
     created = now, parent = parent, queues = about.queues,
   })
   deliver(job, about.r, about.s, mode, record)
   -- A counter that is not there is zero.
   call('HSET', k_job(id), 'v', 1, 'flow', about.flow, 'def', about.def, 'suffix', about.suffix,
-    'priority', about.priority, 'window', about.window, 'keep', about.keep,
+    'priority', about.priority, 'window', about.max_in_flight, 'keep', about.retention,
     'history_limit', about.history_limit, 'output_limit', about.output_limit, 'created', now,
     'entry', about.entry, 'queues', about.queues, 'status', 'pending', 'queued', job.queued,
     'last', job.last, 'updated', now)
-  if job.waiting > 0 then call('HSET', k_job(id), 'waiting', job.waiting) end
+  if job.parked > 0 then call('HSET', k_job(id), 'waiting', job.parked) end
   if about.joins then call('HSET', k_job(id), 'joins', 1) end
   if parent then call('HSET', k_job(id), 'parent', parent) end
   -- A job that joins may end below.
@@ -39,7 +39,7 @@ local function create_job(about, id, mode, record, idempotency, parent, now, pen
   end
 end
 
-local ABOUT = { 'def', 'flow', 'r', 's', 'priority', 'suffix', 'window', 'keep', 'history_limit',
+local ABOUT = { 'def', 'flow', 'r', 's', 'priority', 'suffix', 'max_in_flight', 'retention', 'history_limit',
   'output_limit', 'entry' }
 
 -- Reads what jobs have in common from ARGV[first] on, a started job's priority and window as '' when it

@@ -12,18 +12,18 @@ local function deliver(job, r, s, mode, record, counted)
     return
   end
   job.last = job.last + 1
-  local tag = string.format('%d.%s.%s', job.last, r, s)
+  local invocation = string.format('%d.%s.%s', job.last, r, s)
   if kind == 'm' then
     local slot = r .. '.' .. s
     local k = call('HINCRBY', k_merges(job.id), slot, 1)
     call('HSET', k_merges(job.id), slot .. '.' .. k, record)
-    tag = tag .. '.' .. k
+    invocation = invocation .. '.' .. k
   elseif kind == 'o' then
     call('HSET', k_merges(job.id), r .. '.' .. s .. '.last', record)
   end
-  call('HSET', k_invocations(job.id), tag, record)
+  call('HSET', k_invocations(job.id), invocation, record)
   if job.joins and not counted then call('HINCRBY', k_outstanding(job.id), r, 1) end
-  enqueue(job, tag)
+  enqueue(job, invocation)
 end
 
 -- The routine of staged emissions that go to nobody: outputs of the job.
@@ -41,7 +41,7 @@ end
 -- Lets waiting work go, work that exists before work that is still staged: what is under way is
 -- finished before more is begun. Mostly nothing waits, so what does it is made where something does.
 local function top_up(job, now)
-  if job.status == 'paused' or ENDED[job.status] or job.waiting + job.staged == 0 then return end
+  if job.status == 'paused' or ENDED[job.status] or job.parked + job.staged == 0 then return end
 
   -- How much of a job's waiting work one script releases; the claims and commits that follow release
   -- the rest. What is staged also counts by its bytes.
@@ -50,24 +50,24 @@ local function top_up(job, now)
   -- Pushes invocations from one backlog, at most `room`; how many it had, and how many of these were
   -- pushed. An entry that names none must not keep those behind it from going on: it is dropped.
   local function push_parked(backlog, room)
-    local tags, pushed = call('LPOP', backlog, room) or {}, 0
-    for _, tag in ipairs(tags) do
-      if is_tag(tag) and find_route(job, routine_of(tag)) then
-        push(job, tag)
+    local invocations, pushed = call('LPOP', backlog, room) or {}, 0
+    for _, invocation in ipairs(invocations) do
+      if is_tag(invocation) and find_route(job, routine_of(invocation)) then
+        push(job, invocation)
         pushed = pushed + 1
       else
-        tell_damaged('backlog', job.id .. '/' .. tag, 'no invocation')
+        tell_damaged('backlog', job.id .. '/' .. invocation, 'no invocation')
       end
     end
-    spent = spent + #tags - pushed
-    return #tags, pushed
+    spent = spent + #invocations - pushed
+    return #invocations, pushed
   end
 
   -- Pushes what each lane of a job on several queues has room for.
   local function release_lanes()
     local lanes = lanes_of(job)
     for _, lane in ipairs(lanes.all()) do
-      local waiting, room = lanes.waiting(lane), math.min(lanes.room(lane), room_of(job), TOP_UP)
+      local waiting, room = lanes.parked(lane), math.min(lanes.room(lane), room_of(job), TOP_UP)
       if waiting > 0 and room > 0 then
         local backlog = lanes.backlog(lane)
         local taken, pushed = push_parked(backlog, room)
@@ -84,16 +84,16 @@ local function top_up(job, now)
   local function release_parked()
     if job.queues > 1 then return release_lanes() end
     local left = TOP_UP
-    while job.waiting > 0 and left > 0 and room_of(job) > 0 do
-      local taken, pushed = push_parked(k_backlog(job.id), math.min(room_of(job), left))
+    while job.parked > 0 and left > 0 and room_of(job) > 0 do
+      local taken, pushed = push_parked(k_parked(job.id), math.min(room_of(job), left))
       if taken == pushed then
-        job.waiting = taken > 0 and job.waiting - pushed or 0
+        job.parked = taken > 0 and job.parked - pushed or 0
         return
       end
       left = left - taken
-      job.waiting = call('LLEN', k_backlog(job.id))
+      job.parked = call('LLEN', k_parked(job.id))
     end
-    if job.waiting > 0 and room_of(job) > 0 then look_again(job, now) end
+    if job.parked > 0 and room_of(job) > 0 then look_again(job, now) end
   end
 
   -- Staged work comes behind what waits. In lanes it goes on while one of them has nothing that waits:
@@ -101,7 +101,7 @@ local function top_up(job, now)
   local function takes_staged()
     if room_of(job) <= 0 then return false end
     if job.queues > 1 then return not lanes_of(job).all_wait() end
-    return job.waiting == 0
+    return job.parked == 0
   end
 
   -- Turns staged emissions into invocations while there is room for them.
@@ -147,7 +147,7 @@ local function top_up(job, now)
     if segment then look_again(job, now) end
   end
 
-  if job.waiting > 0 and room_of(job) > 0 then release_parked() end
+  if job.parked > 0 and room_of(job) > 0 then release_parked() end
   if job.staged == 0 then return end
   release_outputs()
   if job.staged > 0 and takes_staged() then release_staged() end

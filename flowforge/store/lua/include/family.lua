@@ -1,12 +1,12 @@
 -- Jobs that handlers start: what a parent and its children owe each other.
--- A child is known to its parent as child id -> tag of the invocation that waits for it. Pause,
+-- A child is known to its parent as child id -> the invocation that waits for it. Pause,
 -- cancel and failure reach a child through the look at its ancestors before each claim.
 --@include base, push, trash
 
 -- Ancestors looked at: more than anybody has; a loop in damaged data must not hang the server.
 local DEEPEST = 10000
 
--- How the tags of invocations that wait for a child job end.
+-- How the invocations of invocations that wait for a child job end.
 local WAITING_SLOT = '.99999'
 
 -- Whether work of the job may start now. If not, why: 'held' (it or an ancestor is paused, or has
@@ -44,43 +44,43 @@ end
 -- was told: a retry, of the child or of the parent, takes it back.
 local function report_to_parent(job, now)
   if not job.parent then return end
-  local id, tag = parts_of(job.parent)
+  local id, invocation = parts_of(job.parent)
   local parent = load_job(id)
   if not parent or parent.newer or call('HDEL', k_children(id), job.id) == 0
       or parent.status == 'completed' or parent.status == 'cancelled' then
     return
   end
-  local on_its_way = call('HEXISTS', k_told(id), tag) == 1
+  local on_its_way = call('HEXISTS', k_told(id), invocation) == 1
   if job.status == 'failed' then
-    call('HSET', k_told(id), tag, job.id .. ' ' .. retries_of(id))
+    call('HSET', k_told(id), invocation, job.id .. ' ' .. retries_of(id))
     stay_with(parent, k_told(id))
   end
   if on_its_way then return end
-  enqueue(parent, tag)
+  enqueue(parent, invocation)
   save_job(parent, now)
 end
 
-local function waits_for_child(tag)
-  return string.find(tag, WAITING_SLOT, 1, true)
+local function waits_for_child(invocation)
+  return string.find(invocation, WAITING_SLOT, 1, true)
 end
 
 -- What an invocation was told of its child's failure holds until one of the two is retried; a retry of
 -- the parent is one of the child. 'waits': it waits for the child again, and is nowhere else;
 -- 'ended': the child has ended anew; nil: what it was told holds.
-local function await_again(job, tag, now)
-  local told = waits_for_child(tag) and call('HGET', k_told(job.id), tag)
+local function await_again(job, invocation, now)
+  local told = waits_for_child(invocation) and call('HGET', k_told(job.id), invocation)
   if not told then return nil end
   local id, retries = string.match(told, '^(%S+) (%d+)$')
   local child = load_job(id)
   local lives = child and not ENDED[child.status]
   if child and child.status == 'failed' then
     if retries == retries_of(job.id) then return nil end
-    call('ZADD', k_timers(), now, id .. '/retry/' .. job.id .. '/' .. tag)
+    call('ZADD', k_timers(), now, id .. '/retry/' .. job.id .. '/' .. invocation)
     lives = true
   end
-  call('HDEL', k_told(job.id), tag)
-  call('HDEL', k_attempts(job.id), tag, 'l' .. tag, 'u' .. tag)
+  call('HDEL', k_told(job.id), invocation)
+  call('HDEL', k_attempts(job.id), invocation, 'l' .. invocation, 'u' .. invocation)
   if not lives then return 'ended' end
-  call('HSET', k_children(job.id), id, tag)
+  call('HSET', k_children(job.id), id, invocation)
   return 'waits'
 end

@@ -36,17 +36,17 @@ local function finish(job, status, now)
   if status == 'cancelled' then
     look_at_children(job, now)
   elseif status == 'failed' then
-    look_at_children(job, now + job.keep + 1000)
+    look_at_children(job, now + job.retention + 1000)
   end
   set_status(job, status)
   job.ended = now
   call('HSET', k_job(job.id), 'ended', now)
   save_job(job, now)
-  for _, key in ipairs(kept_of(job.id)) do call('PEXPIRE', key, job.keep) end
+  for _, key in ipairs(kept_of(job.id)) do call('PEXPIRE', key, job.retention) end
   if status == 'completed' then
     -- Nothing is outstanding: this is all that can be left.
     local all = job.joins or job.queues > 1
-    throw_away(all and work_of(job.id, job) or { k_attempts(job.id), k_merges(job.id) })
+    delete_hashes(all and work_of(job.id, job) or { k_attempts(job.id), k_merges(job.id) })
     call('UNLINK', k_segments(job.id), k_output_segments(job.id), k_late(job.id))
   else
     -- Segments and the index of open collections of a failed job go when it is forgotten.
@@ -55,31 +55,31 @@ local function finish(job, status, now)
       -- What has timers outlives the job as well: it says which are to be taken back.
       local timed = { [k_invocations(job.id)] = job.timers > 0, [k_joins(job.id)] = true }
       for _, key in ipairs(hashes) do
-        call('PEXPIRE', key, job.keep + ((call('HLEN', key) > FEW or timed[key]) and SPARE or 0))
+        call('PEXPIRE', key, job.retention + ((call('HLEN', key) > FEW or timed[key]) and SPARE or 0))
       end
-      for _, key in ipairs(lists) do call('PEXPIRE', key, job.keep) end
+      for _, key in ipairs(lists) do call('PEXPIRE', key, job.retention) end
     else
-      call('PEXPIRE', k_children(job.id), job.keep + SPARE)
-      throw_away(hashes, true)
-      throw_away_indexes(job.id)
+      call('PEXPIRE', k_children(job.id), job.retention + SPARE)
+      delete_hashes(hashes, true)
+      delete_away_indexes(job.id)
       for _, key in ipairs(lists) do call('UNLINK', key) end
     end
   end
   local idempotency = call('HGET', k_job(job.id), 'idempotency')
-  if idempotency then call('PEXPIRE', k_idempotency(idempotency), job.keep) end
-  call('ZADD', k_expiry(), now + job.keep, job.id)
-  leave_definition(job.def, now, job.keep)
+  if idempotency then call('PEXPIRE', k_idempotency(idempotency), job.retention) end
+  call('ZADD', k_expiry(), now + job.retention, job.id)
+  leave_definition(job.def, now, job.retention)
   notify(job)
   report_to_parent(job, now)
 end
 
--- Fails a job because of one invocation, which stays with it for a retry; tag is nil when it is
+-- Fails a job because of one invocation, which stays with it for a retry; invocation is nil when it is
 -- no invocation's fault.
 -- reason: one line; problem: packed error record or a code that readers translate.
-local function fail_job(job, tag, reason, problem, now)
-  if tag then
-    call('HDEL', k_attempts(job.id), tag, 'l' .. tag, 'u' .. tag)
-    park(job, tag)
+local function fail_job(job, invocation, reason, problem, now)
+  if invocation then
+    call('HDEL', k_attempts(job.id), invocation, 'l' .. invocation, 'u' .. invocation)
+    park(job, invocation)
   end
   call('HSET', k_job(job.id), 'reason', reason, 'error', problem)
   finish(job, 'failed', now)
@@ -132,7 +132,7 @@ local function settle(job, now)
       return
     end
     -- Beside these counters only what waits for a started job keeps an invocation.
-    local left = job.queued + job.running + job.waiting + job.timers + job.staged
+    local left = job.queued + job.running + job.parked + job.timers + job.staged
     if left == 0 and call('HLEN', k_invocations(job.id)) == 0
         and not (job.joins and resolve_open(job, now)) then
       finish(job, 'completed', now)
@@ -143,15 +143,15 @@ local function settle(job, now)
 end
 
 -- A job whose definition is gone can never run on; waiters must not hang on it.
-local function fail_undefined(job, tag, now)
-  fail_job(job, tag, 'definition missing', 'undefined 0 ' .. tag, now)
+local function fail_undefined(job, invocation, now)
+  fail_job(job, invocation, 'definition missing', 'undefined 0 ' .. invocation, now)
 end
 
 -- Ends a job for good; what waits is dropped, what runs will not be able to commit.
 local function cancel_job(job, reason, details, now)
   call('HSET', k_job(job.id), 'reason', reason)
   remember(job, 'cancelled', '', details)
-  job.waiting = 0
+  job.parked = 0
   job.staged = 0
   job.timers = 0
   finish(job, 'cancelled', now)

@@ -2,27 +2,27 @@
 --@include base, push, deliver, family, finish
 
 -- claims: how often it was claimed by now, where that is known.
-local function granted(job, tag, claims)
+local function granted(job, invocation, claims)
   local lost = 0
   -- What is claimed for the first time cannot have lost anybody.
   if claims ~= 1 then
-    local counts = call('HMGET', k_attempts(job.id), tag, 'l' .. tag)
+    local counts = call('HMGET', k_attempts(job.id), invocation, 'l' .. invocation)
     claims, lost = tonumber(counts[1] or 1), tonumber(counts[2] or 0)
   end
-  return { 'granted', call('HGET', k_invocations(job.id), tag), claims, lost, job.def }
+  return { 'granted', call('HGET', k_invocations(job.id), invocation), claims, lost, job.def }
 end
 
 -- {'granted', record, claims, lost, definition hash} or why not: gone, taken, paused, dropped, newer.
-local function grant(id, tag, token, lease, now)
+local function grant(id, invocation, token, lease, now)
   local job = load_job(id)
   if not job then return { 'gone' } end
   if job.newer then return { 'newer' } end
-  local member = id .. '/' .. tag
-  local r, s = routine_of(tag)
+  local member = id .. '/' .. invocation
+  local r, s = routine_of(invocation)
   local to = find_route(job, r, s)
   if not to then
-    if not ENDED[job.status] and call('HEXISTS', k_invocations(id), tag) == 1 then
-      fail_undefined(job, tag, now)
+    if not ENDED[job.status] and call('HEXISTS', k_invocations(id), invocation) == 1 then
+      fail_undefined(job, invocation, now)
     end
     return { 'dropped' }
   end
@@ -30,13 +30,13 @@ local function grant(id, tag, token, lease, now)
   if call('ZREM', k_unclaimed(list), member) == 0 then
     -- The same claim again, because its reply was lost, gets the same answer.
     if not call('ZSCORE', k_leases(), member .. '/' .. token) then return { 'taken' } end
-    return ENDED[job.status] and { 'dropped' } or granted(job, tag)
+    return ENDED[job.status] and { 'dropped' } or granted(job, invocation)
   end
 
   leave_list(job, list)
   local may, why = may_go_on(job)
   if why == 'held' then
-    park(job, tag)
+    park(job, invocation)
     save_job(job, now)
     return { job.status == 'failed' and 'dropped' or 'paused' }
   elseif why == 'orphaned' then
@@ -45,12 +45,12 @@ local function grant(id, tag, token, lease, now)
   elseif not may then
     save_job(job, now)
     return { 'dropped' }
-  elseif await_again(job, tag, now) == 'waits' then
+  elseif await_again(job, invocation, now) == 'waits' then
     settle(job, now)
     return { 'paused' }
   end
 
-  local claims = call('HINCRBY', k_attempts(id), tag, 1)
+  local claims = call('HINCRBY', k_attempts(id), invocation, 1)
   call('ZADD', k_leases(), now + lease, member .. '/' .. token)
   if call('HINCRBY', k_routines(id), r .. '.started', 1) == 1 then
     call('HSET', k_routines(id), r .. '.began', now)
@@ -63,5 +63,5 @@ local function grant(id, tag, token, lease, now)
   -- Not only commits make room: long handlers must not keep idle workers from the backlog.
   top_up(job, now)
   save_job(job, now)
-  return granted(job, tag, claims)
+  return granted(job, invocation, claims)
 end

@@ -1,13 +1,13 @@
 -- Appends one record to the job's history, in the order the store decides.
--- kind: what happened; tag: the invocation or ''; record: packed details or ''.
+-- kind: what happened; invocation: the invocation or ''; record: packed details or ''.
 -- request: tells an entry that may be sent again, else nil.
 --@include base
-local function remember(job, kind, tag, record, request)
+local function remember(job, kind, invocation, record, request)
   if request then
     call('XADD', k_history(job.id), 'MAXLEN', '~', job.history_limit, '*',
-      'k', kind, 't', tag, 'p', record, 'q', request)
+      'k', kind, 't', invocation, 'p', record, 'q', request)
   else
     call('XADD', k_history(job.id), 'MAXLEN', '~', job.history_limit, '*',
-      'k', kind, 't', tag, 'p', record)
+      'k', kind, 't', invocation, 'p', record)
   end
 end

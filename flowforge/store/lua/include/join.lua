@@ -64,12 +64,12 @@ local function fire(job, field, number, count)
   local slot, key = split_field(field)
   call('HDEL', k_joins(job.id), field)
   call('ZREM', k_opened(job.id), place_of(field, number))
-  local tag = number .. '.' .. slot
-  call('HSET', k_invocations(job.id), tag, 'J' .. count .. ' ' .. key)
+  local invocation = number .. '.' .. slot
+  call('HSET', k_invocations(job.id), invocation, 'J' .. count .. ' ' .. key)
   if rule_of(job, slot).timeout > 0 then
     call('ZREM', k_timers(), job.id .. '/join/' .. number .. ' ' .. field)
   end
-  enqueue(job, tag)
+  enqueue(job, invocation)
 end
 
 -- Adds one item. need: how many complete the collection, 0 when its rule is another.

@@ -38,28 +38,28 @@ local function lanes_of(job)
 
   -- How many invocations wait now; the job's own count of them follows.
   function lanes.set_waiting(lane, count)
-    job.waiting = job.waiting + count - (waiting[lane] or 0)
+    job.parked = job.parked + count - (waiting[lane] or 0)
     set('w', waiting, lane, count)
   end
 
-  function lanes.waiting(lane)
+  function lanes.parked(lane)
     return waiting[lane] or 0
   end
 
   function lanes.backlog(lane)
-    return k_backlog(job.id .. '/' .. lane)
+    return k_parked(job.id .. '/' .. lane)
   end
 
   -- How many more messages of the job its list takes; the job must have room for them too.
   function lanes.room(lane)
-    local share = math.max(1, math.floor(job.window / job.queues))
+    local share = math.max(1, math.floor(job.max_in_flight / job.queues))
     return math.min(share, math.max(QUEUED_AT_LEAST, 2 * job.running)) - (messages[lane] or 0)
   end
 
   -- Whether the list takes more, and nothing waits that would be overtaken. to: as above.
   function lanes.lets_by(to)
     local lane = lanes.name(to)
-    return lanes.waiting(lane) == 0 and lanes.room(lane) > 0
+    return lanes.parked(lane) == 0 and lanes.room(lane) > 0
   end
 
   -- Every lane in which something waits or has waited, in an order that is always the same.

@@ -10,29 +10,29 @@ local LOOKS = 8
 local function take_message(list)
   local item = call('LINDEX', list, -1)
   if not item then return nil end
-  local id, tag = string.match(item, '^{"body": "%[%[\\"([%w_-]+)\\", \\"(%d+%.%d+%.%d+%.?%d*)\\"%]')
+  local id, invocation = string.match(item, '^{"body": "%[%[\\"([%w_-]+)\\", \\"(%d+%.%d+%.%d+%.?%d*)\\"%]')
   local number = string.match(string.sub(item, -24), '%-(%d+)"}}$')
   local job = id and number and load_job(id)
-  local to = job and not job.newer and find_route(job, routine_of(tag))
-  if not to or message_of(to.template, job, tag, number) ~= item then return nil end
+  local to = job and not job.newer and find_route(job, routine_of(invocation))
+  if not to or message_of(to.template, job, invocation, number) ~= item then return nil end
   call('RPOP', list)
-  return id, tag
+  return id, invocation
 end
 
--- Claims the first claimable message of the lists ARGV[first], ...: {id, tag, record, claims,
+-- Claims the first claimable message of the lists ARGV[first], ...: {id, invocation, record, claims,
 -- lost, definition hash} or {}.
 local function claim_next(token, lease, first, now)
   local looks = 0
   for i = first, #ARGV do
-    local id, tag = take_message(ARGV[i])
+    local id, invocation = take_message(ARGV[i])
     while id do
-      local answer = grant(id, tag, token, lease, now)
+      local answer = grant(id, invocation, token, lease, now)
       if answer[1] == 'granted' then
-        return { id, tag, answer[2], answer[3], answer[4], answer[5] }
+        return { id, invocation, answer[2], answer[3], answer[4], answer[5] }
       end
       looks = looks + 1
       if looks >= LOOKS then return {} end
-      id, tag = take_message(ARGV[i])
+      id, invocation = take_message(ARGV[i])
     end
   end
   return {}

@@ -4,7 +4,7 @@
 -- Removes the fields name.first to name.last of a hash; many of them in pieces, by the upkeep.
 local function remove_items(key, id, name, first, last)
   if last - first >= FEW then
-    call('RPUSH', k_trash(), string.format('%s %s %d %d', id, name, first, last))
+    call('RPUSH', k_deletions(), string.format('%s %s %d %d', id, name, first, last))
     return
   end
   local fields = {}

@@ -29,33 +29,33 @@ end
 -- Every push gets the next number of its list: what is unclaimed and older than the list's tail
 -- has been popped.
 -- The template's holes come in this order; the last one is the push number.
-local function message_of(template, job, tag, number)
-  local id, own = job.id, string.match(tag, '^%d+')
-  return string.format(template, id, tag, id, own, id, id, id, own, job.priority, id, own, number)
+local function message_of(template, job, invocation, number)
+  local id, own = job.id, string.match(invocation, '^%d+')
+  return string.format(template, id, invocation, id, own, id, id, id, own, job.priority, id, own, number)
 end
 
 -- What this script has done so far, in messages of about 10 us of the server's time each.
 local spent = 0
 
--- list -> {template, job, tag} each, while pushes are held; nil: they are made at once.
+-- list -> {template, job, invocation} each, while pushes are held; nil: they are made at once.
 local held
 
-local function push(job, tag)
-  local to = route(job, routine_of(tag))
+local function push(job, invocation)
+  local to = route(job, routine_of(invocation))
   local list = to.list .. job.suffix
   job.queued = job.queued + 1
   if job.queues > 1 then lanes_of(job).count_messages(list, 1) end
   spent = spent + 1
   if held then
     held[list] = held[list] or {}
-    table.insert(held[list], { to.template, job, tag })
+    table.insert(held[list], { to.template, job, invocation })
     return
   end
   local number = call('HINCRBY', k_sequences(), list, 1)
-  call('ZADD', k_unclaimed(list), number, job.id .. '/' .. tag)
+  call('ZADD', k_unclaimed(list), number, job.id .. '/' .. invocation)
   -- Where something else lies in place of the list, the message is lost, and the upkeep pushes it again
   -- when it can. An error would stop the script between its writes.
-  redis.pcall('LPUSH', list, message_of(to.template, job, tag, number))
+  redis.pcall('LPUSH', list, message_of(to.template, job, invocation, number))
 end
 
 -- A message of the job is no longer on this list.
@@ -65,35 +65,35 @@ local function leave_list(job, list)
 end
 
 -- Keeps an invocation with the job until the window, a resume or a retry lets it go.
-local function park(job, tag)
-  local backlog = k_backlog(job.id)
+local function park(job, invocation)
+  local backlog = k_parked(job.id)
   if job.queues > 1 then
     local lanes = lanes_of(job)
-    local lane = lanes.name(find_route(job, routine_of(tag)))
+    local lane = lanes.name(find_route(job, routine_of(invocation)))
     backlog = lanes.backlog(lane)
-    lanes.set_waiting(lane, lanes.waiting(lane) + 1)
+    lanes.set_waiting(lane, lanes.parked(lane) + 1)
   else
-    job.waiting = job.waiting + 1
+    job.parked = job.parked + 1
   end
-  call('RPUSH', backlog, tag)
+  call('RPUSH', backlog, invocation)
   stay_with(job, backlog)
 end
 
 -- How many messages of the job may be pushed now; of a job on several queues to all of them together.
 local function room_of(job)
-  local left = job.window - job.queued - job.running
+  local left = job.max_in_flight - job.queued - job.running
   if job.queues > 1 then return left end
   local ahead = math.max(QUEUED_AT_LEAST, 2 * job.running) - job.queued
   return math.min(ahead, left)
 end
 
 -- At once when the job runs and has room, behind the backlog otherwise.
-local function enqueue(job, tag)
-  local is_next = job.waiting == 0
-  if job.queues > 1 then is_next = lanes_of(job).lets_by(find_route(job, routine_of(tag))) end
+local function enqueue(job, invocation)
+  local is_next = job.parked == 0
+  if job.queues > 1 then is_next = lanes_of(job).lets_by(find_route(job, routine_of(invocation))) end
   if job.status ~= 'paused' and not ENDED[job.status] and is_next and room_of(job) > 0 then
-    push(job, tag)
+    push(job, invocation)
   else
-    park(job, tag)
+    park(job, invocation)
   end
 end

@@ -27,18 +27,18 @@ end
 -- has gone on without it, the child goes on alone. False when it cannot: cancelled jobs take theirs along.
 local function rejoin_parent(job, now)
   if not job.parent then return true end
-  local id, tag = parts_of(job.parent)
+  local id, invocation = parts_of(job.parent)
   local parent = load_job(id)
   if parent and parent.newer then return true end
   if parent and parent.status == 'cancelled' then return false end
-  if not parent or call('HEXISTS', k_invocations(id), tag) == 0 then
+  if not parent or call('HEXISTS', k_invocations(id), invocation) == 0 then
     call('HDEL', k_job(job.id), 'parent')
     job.parent = nil
     return true
   end
   -- The invocation itself is on its way; whatever comes upon it next lets it wait (await_again).
-  if call('HSET', k_children(id), job.id, tag) == 1 then
-    call('HSETNX', k_told(id), tag, job.id .. ' ' .. retries_of(id))
+  if call('HSET', k_children(id), job.id, invocation) == 1 then
+    call('HSETNX', k_told(id), invocation, job.id .. ' ' .. retries_of(id))
     stay_with(parent, k_told(id))
   end
   stay_with(parent, k_children(id))

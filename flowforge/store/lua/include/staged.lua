@@ -2,8 +2,8 @@
 --@include base, deliver, trash
 
 -- staged: {routine, how many} each. Made when it is asked for: most commits have nothing staged.
-local function lists_of(id, tag, token, staged)
-  local attempt, lists, children, outputs = id .. '/' .. tag .. '/' .. token, {}, 0, 0
+local function lists_of(id, invocation, token, staged)
+  local attempt, lists, children, outputs = id .. '/' .. invocation .. '/' .. token, {}, 0, 0
   for _, pair in ipairs(staged) do
     if pair[1] == NOBODY then outputs = pair[2] else children = children + pair[2] end
   end

@@ -6,14 +6,14 @@
 -- Fields that a script removes itself.
 local FEW = 500
 
--- Milliseconds that large hashes outlive their job, if nobody throws them away as they should: then
+-- Milliseconds that large hashes outlive their job, if nobody deletes them away as they should: then
 -- the server frees them at once.
 local SPARE = 3600000
 
 -- What only a job that can go on needs: hashes, the children's last, and lists. job: nil when its row is
 -- gone, and its lists with it.
 local function work_of(id, job)
-  local lists = { k_backlog(id), k_late(id) }
+  local lists = { k_parked(id), k_late(id) }
   if job and job.queues > 1 then
     local lanes = lanes_of(job)
     for _, lane in ipairs(lanes.all()) do lists[#lists + 1] = lanes.backlog(lane) end
@@ -32,7 +32,7 @@ local function take_back_timers(name, key, fields)
   if not id or not fields[1] then return end
   local members = {}
   if kind == 'i' then
-    for i, tag in ipairs(fields) do members[i] = id .. '/' .. tag end
+    for i, invocation in ipairs(fields) do members[i] = id .. '/' .. invocation end
   else
     for i, state in ipairs(call('HMGET', key, unpack(fields))) do
       members[i] = id .. '/join/' .. (string.match(state, '^%d+') or '') .. ' ' .. fields[i]
@@ -42,20 +42,20 @@ local function take_back_timers(name, key, fields)
 end
 
 -- Puts a key into the trash, called what it was called without its root.
-local function throw_whole(key)
+local function delete_whole(key)
   local name = string.sub(key, #P + 1)
-  call('RENAME', key, k_thrown_away(name))
-  call('RPUSH', k_trash(), name)
+  call('RENAME', key, k_deleted(name))
+  call('RPUSH', k_deletions(), name)
 end
 
 -- Removes hashes; large ones wait in the trash. With `told` the last hash is that of children, and
 -- stays if they are many: they are to be told of the end first.
-local function throw_away(keys, told)
+local function delete_hashes(keys, told)
   if told and call('HLEN', keys[#keys]) > FEW then table.remove(keys) end
   local small = {}
   for _, key in ipairs(keys) do
     if call('HLEN', key) > FEW then
-      throw_whole(key)
+      delete_whole(key)
     else
       local name = string.sub(key, #P + 1)
       if string.match(name, ':[ik]$') then take_back_timers(name, key, call('HKEYS', key)) end
@@ -66,12 +66,12 @@ local function throw_away(keys, told)
 end
 
 -- Removes what is no hash: the index of open collections, and segments, each a key of its own.
-local function throw_away_indexes(id)
+local function delete_away_indexes(id)
   for _, key in ipairs({ k_segments(id), k_output_segments(id) }) do
-    if call('EXISTS', key) == 1 then throw_whole(key) end
+    if call('EXISTS', key) == 1 then delete_whole(key) end
   end
   if call('ZCARD', k_opened(id)) > FEW then
-    throw_whole(k_opened(id))
+    delete_whole(k_opened(id))
   else
     call('UNLINK', k_opened(id))
   end

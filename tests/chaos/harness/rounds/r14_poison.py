@@ -56,14 +56,14 @@ def _replace_dead(site: Site, workers: dict[str, Worker]) -> int:
 
 
 def _check_quarantine(arena: Arena, site: Site, jobs: list[str]) -> None:
-    reader = site.engine.reader
+    inspector = site.engine.inspector
     most = site.settings.max_deliveries
     starts = Counter(line.job_id for line in site.lines() if line.kind == "start")
     for job in jobs:
-        told = [(raw or b"").decode() for raw in reader.fields(job, "reason")]
+        told = [(raw or b"").decode() for raw in inspector.fields(job, "reason")]
         arena.expect(
-            reader.status(job) == "failed" and told == ["quarantined"],
-            f"poisonous job {job} is {reader.status(job)} {told}",
+            inspector.status(job) == "failed" and told == ["quarantined"],
+            f"poisonous job {job} is {inspector.status(job)} {told}",
         )
         state = JobState(job, site.engine)
         lost = state.routine_states["poison"]["lost"]
@@ -73,7 +73,7 @@ def _check_quarantine(arena: Arena, site: Site, jobs: list[str]) -> None:
             1 <= starts[job] <= most, f"a poisonous handler started {starts[job]} times of {most}"
         )
         arena.expect(state.error, f"poisonous job {job} tells no error")
-    arena.figures["quarantined"] = sum(reader.status(job) == "failed" for job in jobs)
+    arena.figures["quarantined"] = sum(inspector.status(job) == "failed" for job in jobs)
 
 
 ROUND = Round(

@@ -107,14 +107,14 @@ def _lead(url: str, prefix: str, max_deliveries: int, there: Connection) -> None
     store.link.call("PING")
     there.send("ready")
     there.recv()
-    there.send(Reclaimer(store, max_deliveries, lambda _, tag: tag).run_once())
+    there.send(Reclaimer(store, max_deliveries, lambda _, invocation: invocation).run_once())
 
 
 def _pushed(client: redis.Redis, list_name: str) -> Counter[tuple[str, str]]:
     """How often every invocation is on the list."""
     raw: list[bytes] = client.lrange(list_name, 0, -1)  # type: ignore[assignment]
     bodies = (json.loads(json.loads(item)["body"])[0] for item in raw)
-    return Counter((job, tag) for job, tag in bodies)
+    return Counter((job, invocation) for job, invocation in bodies)
 
 
 def _check_pushed_once(
@@ -125,8 +125,8 @@ def _check_pushed_once(
     link, keys = site.engine.store.link, site.engine.store.keys
     expected = {f"{number}.0.0" for number in range(2, _SIZE + 2)}
     for job in jobs:
-        parked = [raw.decode() for raw in link.call("LRANGE", keys.of("backlog", job), 0, -1)]
-        there = sorted(parked + [tag for which, tag in pushed if which == job])
+        parked = [raw.decode() for raw in link.call("LRANGE", keys.of("parked", job), 0, -1)]
+        there = sorted(parked + [invocation for which, invocation in pushed if which == job])
         arena.expect(there == sorted(expected), f"job {job} has {len(there)} of {_SIZE}, or others")
 
 
@@ -139,7 +139,7 @@ def _finish(arena: Arena, site: Site, jobs: list[str]) -> None:
         status = site.engine.wait(job, 30 + len(jobs) * _SIZE * _PATIENCE)
         ends = Counter(
             (entry.kind, entry.invocation)
-            for entry in site.engine.reader.history(job)
+            for entry in site.engine.inspector.history(job)
             if entry.routine_id == "node"
         )
         once = all(ends["lost", n] == 1 and ends["completed", n] == 1 for n in range(2, _SIZE + 2))

@@ -75,7 +75,7 @@ def _cancel_trees(arena: Arena, site: Site, own: Controller, count: int) -> None
             cancelled.append(job)
     arena.figures["jobs cancelled while they grew"] = len(cancelled)
     for job in cancelled:
-        status = site.engine.reader.status(job)
+        status = site.engine.inspector.status(job)
         arena.expect(status == "cancelled", f"a cancelled job is {status}")
     site.forget(*cancelled)
 

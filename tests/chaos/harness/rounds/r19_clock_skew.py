@@ -50,7 +50,7 @@ def run(arena: Arena) -> None:
 def _gaps(site: Site, job: str) -> list[float]:
     """Seconds by the server's clock from each failure to the start of the next attempt."""
     site.engine.wait(job, 60)
-    ends = [e for e in site.engine.reader.history(job) if e.kind in ("retried", "completed")]
+    ends = [e for e in site.engine.inspector.history(job) if e.kind in ("retried", "completed")]
     starts = [e.at.timestamp() - e.details["seconds"] for e in ends]
     return [start - e.at.timestamp() for e, start in zip(ends, starts[1:], strict=False)]
 

@@ -134,15 +134,20 @@ def _is_invocation(item: bytes) -> bool:
     try:
         message = json.loads(item.decode())
         headers, properties = message["headers"], message["properties"]
-        ((job, tag), _, _) = json.loads(message["body"])
+        ((job, invocation), _, _) = json.loads(message["body"])
         queue = properties["delivery_info"]["routing_key"]
         slot = headers["argsrepr"].removeprefix(f"({job}, ").removesuffix(")")
         push = properties["delivery_tag"].rpartition("-")[2]
         text = message_template(headers["task"], queue, slot)
-        holes = {"\x01": job, "\x02": tag, "\x03": tag.partition(".")[0], "\x04": push}
+        holes = {
+            "\x01": job,
+            "\x02": invocation,
+            "\x03": invocation.partition(".")[0],
+            "\x04": push,
+        }
         for hole, value in {**holes, "\x05": str(properties["priority"])}.items():
             text = text.replace(hole, value)
-        ids = re.fullmatch(r"[\w-]{1,80} \d+\.\d+\.\d+(\.\d+)? \d+", f"{job} {tag} {push}")
+        ids = re.fullmatch(r"[\w-]{1,80} \d+\.\d+\.\d+(\.\d+)? \d+", f"{job} {invocation} {push}")
         names = all(0 < len(name) <= 512 for name in (headers["task"], queue, slot))
         whole = bool(re.fullmatch("[0-9]", str(properties["priority"])))
         encodable = bool((headers["task"] + queue + slot).encode())

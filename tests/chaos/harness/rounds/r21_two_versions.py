@@ -49,7 +49,7 @@ def _waiting(arena: Arena, url: str, each: int) -> None:
     for kind, ids in jobs.items():
         for job in ids:
             eventually(lambda job=job: len(_refusals(site, job)) >= _REFUSALS, _LIMIT, "refusals")  # type: ignore[misc]
-            status, errors = site.engine.reader.status(job), set(_refusals(site, job))
+            status, errors = site.engine.inspector.status(job), set(_refusals(site, job))
             arena.expect(status == "running", f"the job with a newer {kind} is {status}")
             arena.expect(errors == {"NewerRecordError"}, f"a newer {kind} is told as {errors}")
     arena.expect(site.ended(ordinary), "jobs of the present release do not run meanwhile")
@@ -65,7 +65,7 @@ def _waiting(arena: Arena, url: str, each: int) -> None:
         attempts = {
             entry.details["attempt"]
             for job in site.jobs
-            for entry in site.engine.reader.history(job)
+            for entry in site.engine.inspector.history(job)
             if entry.kind in COMMITS
         }
     arena.expect(attempts == {1}, f"refusals were counted as attempts: {attempts}")
@@ -120,7 +120,7 @@ def _submit(site: Site, kind: str) -> str:
 def _refusals(site: Site, job: str) -> list[str]:
     """Types of the errors with which a job was given back."""
     with newer.definitions():
-        entries = list(site.engine.reader.history(job))
+        entries = list(site.engine.inspector.history(job))
     return [entry.details["error"]["type"] for entry in entries if entry.kind == "released"]
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from flowforge.worker.run.readers_writer_lock import Isolation
+from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
 
 #: Seconds until something that must happen counts as hanging.
 LIMIT = 30.0
@@ -22,12 +22,12 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 
 @contextmanager
-def neighbour(isolation: Isolation, threads: ThreadPoolExecutor) -> Iterator[None]:
+def neighbour(process_lock: ReadersWriterLock, threads: ThreadPoolExecutor) -> Iterator[None]:
     """Another thread that is inside meanwhile."""
     came, go = threading.Event(), threading.Event()
 
     def stay() -> None:
-        with isolation.inside():
+        with process_lock.inside():
             came.set()
             assert go.wait(LIMIT)
 
@@ -40,8 +40,8 @@ def neighbour(isolation: Isolation, threads: ThreadPoolExecutor) -> Iterator[Non
         staying.result(LIMIT)
 
 
-def be_alone(isolation: Isolation, began: threading.Event, end: threading.Event) -> bool:
-    with isolation.inside(), isolation.alone() as alone:
+def be_alone(process_lock: ReadersWriterLock, began: threading.Event, end: threading.Event) -> bool:
+    with process_lock.inside(), process_lock.alone() as alone:
         began.set()
         assert end.wait(LIMIT)
         return alone
@@ -49,20 +49,20 @@ def be_alone(isolation: Isolation, began: threading.Event, end: threading.Event)
 
 def test_one_that_has_no_neighbours_is_alone_at_once() -> None:
     """Processes that run one handler at a time never wait."""
-    isolation = Isolation(patience=LIMIT)
-    with isolation.inside(), isolation.alone() as alone:
+    process_lock = ReadersWriterLock(patience=LIMIT)
+    with process_lock.inside(), process_lock.alone() as alone:
         assert alone
-        assert isolation.closed
-    assert not isolation.closed
+        assert process_lock.closed
+    assert not process_lock.closed
 
 
 def test_it_waits_until_its_neighbours_have_left(threads: ThreadPoolExecutor) -> None:
     """Nothing runs beside it, and from its wish on nothing new is claimed."""
-    isolation = Isolation(patience=LIMIT)
+    process_lock = ReadersWriterLock(patience=LIMIT)
     began, end = threading.Event(), threading.Event()
-    with neighbour(isolation, threads):
-        waiting: Future[bool] = threads.submit(be_alone, isolation, began, end)
-        while not isolation.closed:
+    with neighbour(process_lock, threads):
+        waiting: Future[bool] = threads.submit(be_alone, process_lock, began, end)
+        while not process_lock.closed:
             assert not waiting.done()
         assert not began.is_set()
     assert began.wait(LIMIT)
@@ -72,13 +72,13 @@ def test_it_waits_until_its_neighbours_have_left(threads: ThreadPoolExecutor) ->
 
 def test_nobody_comes_in_while_one_is_alone(threads: ThreadPoolExecutor) -> None:
     """Newcomers claim only when it has ended."""
-    isolation = Isolation(patience=LIMIT)
+    process_lock = ReadersWriterLock(patience=LIMIT)
     began, end = threading.Event(), threading.Event()
-    first = threads.submit(be_alone, isolation, began, end)
+    first = threads.submit(be_alone, process_lock, began, end)
     assert began.wait(LIMIT)
 
     def come_in() -> bool:
-        with isolation.inside():
+        with process_lock.inside():
             return end.is_set()
 
     newcomer = threads.submit(come_in)
@@ -89,22 +89,22 @@ def test_nobody_comes_in_while_one_is_alone(threads: ThreadPoolExecutor) -> None
 
 def test_two_cannot_be_alone(threads: ThreadPoolExecutor) -> None:
     """The second hears so at once, so that its invocation can go elsewhere; neither hangs."""
-    isolation = Isolation(patience=LIMIT)
-    with isolation.inside():
+    process_lock = ReadersWriterLock(patience=LIMIT)
+    with process_lock.inside():
         both = [threading.Event(), threading.Event()]
         end = threading.Event()
         end.set()
-        first = threads.submit(be_alone, isolation, both[0], end)
-        while not isolation.closed:
+        first = threads.submit(be_alone, process_lock, both[0], end)
+        while not process_lock.closed:
             assert not first.done()
-        with isolation.alone() as alone:
+        with process_lock.alone() as alone:
             assert not alone
     assert first.result(LIMIT)
-    assert not isolation.closed
+    assert not process_lock.closed
 
 
 def test_patience_ends(threads: ThreadPoolExecutor) -> None:
     """A neighbour that does not end cannot keep the invocation from running for ever."""
-    isolation = Isolation(patience=0.01)
-    with neighbour(isolation, threads), isolation.inside(), isolation.alone() as alone:
+    process_lock = ReadersWriterLock(patience=0.01)
+    with neighbour(process_lock, threads), process_lock.inside(), process_lock.alone() as alone:
         assert alone
