@@ -3,8 +3,10 @@
 #   make demo    run the flights job on two worker processes and check its figures
 #   make test    the whole test suite
 #   make bench   everything side by side, half an hour; `make bench-quick` in two minutes
-#   make chaos   every fault at full scale, about 15 minutes; writes docs/reliability.md
+#   make chaos   every fault at full scale, about 15 minutes; writes
+#                docs/explanation/reliability.md
 #   make check   lint, format, types, layers
+#   make docs    the pages as HTML in build/docs; a warning is an error
 #   make clean   remove what was built; `make distclean` removes .venv too
 
 PYTHONS = $(PYTHON) python3.11 python3 python3.12 python3.13 python3.14
@@ -12,10 +14,11 @@ VENV = .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 BENCH_STAMP = $(VENV)/.installed-bench
+DOCS_STAMP = $(VENV)/.installed-docs
 # Most of the suite's time is waiting for processes, so there may be more of it than cores.
 PYTEST_ARGS ?= -n 3 --dist loadscope
 
-.PHONY: demo test bench bench-quick chaos check format install clean distclean
+.PHONY: demo test bench bench-quick chaos check docs format install clean distclean
 .DEFAULT_GOAL := test
 
 demo: $(STAMP)
@@ -40,6 +43,10 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Every page is read again each time: Sphinx warns only of pages that it reads.
+docs: $(DOCS_STAMP)
+	$(BIN)/python -m sphinx -qEW --keep-going -d build/doctrees docs build/docs
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
@@ -74,6 +81,10 @@ $(STAMP): pyproject.toml
 # The queues that `make bench` compares with.
 $(BENCH_STAMP): $(STAMP)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[bench]"
+	@touch $@
+
+$(DOCS_STAMP): $(STAMP)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[docs]"
 	@touch $@
 
 clean:

@@ -1,7 +1,7 @@
 """``python -m benchmarks.page``: put the figures of ``build/bench.json`` into the documentation.
 
-What stands between the two markers of docs/performance.md is replaced; the rest of the page is
-written by hand. ``--check`` changes nothing and fails when the page does not show the report.
+What stands between the two markers of docs/explanation/performance.md is replaced; the rest of the
+page is written by hand. ``--check`` changes nothing and fails where page and report differ.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from benchmarks.frame.rows import Verdict, show
 from benchmarks.frame.stage import ROOT
 from benchmarks.frame.table import summary
 
-PAGE = ROOT / "docs" / "performance.md"
+PAGE = ROOT / "docs/explanation/performance.md"
 REPORT = ROOT / "build" / "bench.json"
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"

@@ -22,7 +22,7 @@ from flowforge.store.keys import Keys
 #: Pool and handlers at a time.
 POOLS = (("solo", 1), ("prefork", 4), ("threads", 4), ("gevent", 10))
 
-#: What large fleets leave out: see docs/scaling.md.
+#: What large fleets leave out: see docs/explanation/scaling.md.
 WAYS = {
     "as Celery starts them": (),
     "lean": ("--without-gossip", "--without-mingle", "--without-heartbeat"),

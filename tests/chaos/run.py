@@ -13,7 +13,7 @@ from tests.chaos.harness.rounds import discover, pick
 from tests.chaos.harness.runner import run_all
 
 ROOT = Path(__file__).parents[2]
-DOCUMENT = ROOT / "docs" / "reliability.md"
+DOCUMENT = ROOT / "docs/explanation/reliability.md"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,7 +1,8 @@
 """The table of what was tried, from the tests that try it.
 
-``python -m tests.security.table`` prints it; with ``--write`` it goes to docs/security.md. A test
-belongs to it by its mark: ``@pytest.mark.attack(what="...")``. Its docstring says what happens.
+``python -m tests.security.table`` prints it; with ``--write`` it goes to
+docs/explanation/security.md. A test belongs to it by its mark: ``@pytest.mark.attack(what="...")``.
+Its docstring says what happens.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "security.md"
+PAGE = ROOT / "docs/explanation/security.md"
 
 _BEGIN = "<!-- attacks: begin -->\n"
 _END = "<!-- attacks: end -->"
@@ -70,7 +71,7 @@ def with_table(page: str, rows: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="put it into docs/security.md")
+    parser.add_argument("--write", action="store_true", help="put it into the page")
     rows = table(attacks())
     if parser.parse_args().write:
         PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8"), rows), encoding="utf-8")

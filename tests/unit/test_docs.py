@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 
-#: Pages of this suite's own; docs/cli.md is tested with the command line.
+#: Pages of this suite's own; docs/reference/cli.md is tested with the command line.
 PAGES = [README, *sorted(DOCS.rglob("*.md"))]
 
 #: Seconds that all blocks of one page may take.
@@ -135,8 +135,8 @@ def test_links_within_the_repository_lead_somewhere(page: Path) -> None:
 
 def test_every_decision_is_listed() -> None:
     """The index of the decisions names each record."""
-    index = (DOCS / "decisions" / "README.md").read_text()
-    records = {path.name for path in (DOCS / "decisions").glob("[0-9]*.md")}
+    index = (DOCS / "explanation/decisions/index.md").read_text()
+    records = {path.name for path in (DOCS / "explanation/decisions").glob("[0-9]*.md")}
     assert records <= set(re.findall(r"\(([^)]+)\)", index))
 
 
@@ -170,7 +170,7 @@ def test_the_reference_has_every_public_method(cls: type) -> None:
     """What users may call on the main classes is in the reference."""
     own = [base for base in cls.__mro__ if base.__module__.startswith("flowforge.")]
     members = {name for base in own for name in public_members(base)}
-    assert members - words("reference.md") - INTERNAL == set()
+    assert members - words("reference/api.md") - INTERNAL == set()
 
 
 #: Public for other parts of the library, not for users.
@@ -182,12 +182,12 @@ def test_the_reference_has_every_public_name_setting_and_error() -> None:
     settings = {field.name for field in dataclasses.fields(Settings)}
     exceptions = {name for name, found in vars(errors).items() if inspect.isclass(found)}
     wanted = {*flowforge.__all__, *settings, *exceptions}
-    assert wanted - words("reference.md") == set()
+    assert wanted - words("reference/api.md") == set()
 
 
 def test_the_reference_states_the_defaults_of_the_settings() -> None:
     """The table of the settings has the defaults that the code has."""
-    text = (DOCS / "reference.md").read_text()
+    text = (DOCS / "reference/api.md").read_text()
     for field in dataclasses.fields(Settings):
         if isinstance(field.default, (int, float)):
             row = re.search(rf"^\| `{field.name}` \| ([\d.]+) \|", text, re.MULTILINE)
@@ -197,8 +197,8 @@ def test_the_reference_states_the_defaults_of_the_settings() -> None:
 
 def test_the_internals_have_every_key_and_script() -> None:
     """The page on internals lists each key pattern and each script."""
-    assert set(PATTERNS.values()) - spans("internals.md") == set()
-    assert set(SCRIPTS) - spans("internals.md") == set()
+    assert set(PATTERNS.values()) - spans("explanation/internals.md") == set()
+    assert set(SCRIPTS) - spans("explanation/internals.md") == set()
 
 
 def test_names_in_the_documentation_that_look_like_modules_exist() -> None:
