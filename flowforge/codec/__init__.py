@@ -1,0 +1,1 @@
+"""Values as bytes, for the store, and as JSON, for people."""

@@ -1,0 +1,1 @@
+"""Knows nothing of FlowForge: a cache, a bounded ``repr``, forks, what no class can disguise."""

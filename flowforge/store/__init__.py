@@ -1,0 +1,1 @@
+"""Redis: the keys, the scripts that are the transitions, their answers, and every read."""

@@ -1,0 +1,1 @@
+"""Inside a Celery worker. Knows no engine."""

@@ -1,0 +1,1 @@
+"""Celery's consumer: what it leaves out, its limits, and whether it must see each invocation."""

@@ -1,0 +1,1 @@
+"""Joining a Celery app, start, and shutdown at a safe moment."""

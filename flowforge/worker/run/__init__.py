@@ -1,0 +1,1 @@
+"""An invocation as a Celery task: claim, handler, commit, the next invocation."""

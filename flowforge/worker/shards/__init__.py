@@ -1,0 +1,1 @@
+"""The servers of a worker: one of them, and consuming from several."""

@@ -1,0 +1,1 @@
+"""The upkeep of an installation: the loop that does it, and a file for each duty."""
