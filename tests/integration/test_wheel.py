@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from email import message_from_bytes
 from pathlib import Path
@@ -32,14 +33,18 @@ flow.add_routine(shout, routine_id="shout")
 """
 
 
+def build(target: str, source: Path, directory: Path) -> Path:
+    """The ``wheel`` or ``sdist`` of a source tree."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(directory)]
+    subprocess.run(command, cwd=source, check=True, capture_output=True)
+    (built,) = directory.iterdir()
+    return built
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of this working tree."""
-    directory = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    (built,) = directory.glob("*.whl")
-    return built
+    return build("wheel", ROOT, tmp_path_factory.mktemp("wheel"))
 
 
 def test_it_holds_the_library_alone(wheel: Path) -> None:
@@ -64,6 +69,21 @@ def test_its_version_is_the_packages(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (metadata,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
         assert message_from_bytes(archive.read(metadata))["Version"] == flowforge.__version__
+
+
+def test_the_source_distribution_makes_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    """Who packages from source gets every file of the library, with the same contents."""
+    archive = build("sdist", ROOT, tmp_path / "sdist")
+    with tarfile.open(archive) as sources:
+        sources.extractall(tmp_path / "source", filter="data")
+    (source,) = (tmp_path / "source").iterdir()
+    assert (source / "tests").is_dir()
+    assert contents(build("wheel", source, tmp_path / "wheel")) == contents(wheel)
+
+
+def contents(wheel: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
 
 
 @pytest.fixture
