@@ -43,17 +43,17 @@ def _is_seconds(value: object) -> bool:
 
 def check_may_wait(job_id: str, timeout: float | None) -> None:
     """Raise WouldBlockError where the wait for a job could never end, and say what to do."""
-    delivery = current.get()
-    if delivery is not None and (timeout is None or delivery.job_id == job_id):
-        place = f"{delivery.routine.id}.{delivery.slot.name}"
-        which = "its own job" if delivery.job_id == job_id else f"job {job_id}"
+    attempt = current.get()
+    if attempt is not None and (timeout is None or attempt.job_id == job_id):
+        place = f"{attempt.routine.id}.{attempt.slot.name}"
+        which = "its own job" if attempt.job_id == job_id else f"job {job_id}"
         raise WouldBlockError(
             f"{place} waits for {which}, and holds a worker meanwhile: when all of them do that, "
             "none is left to run it. Start the job with self.start(flow, entry_routine_id, params, "
             "event=...), which emits its outputs when it has completed, or give the wait a timeout"
         )
     task = getattr(current_task, "name", None)
-    if timeout is None and delivery is None and task and not current_task.request.is_eager:
+    if timeout is None and attempt is None and task and not current_task.request.is_eager:
         raise WouldBlockError(
             f"the Celery task {task} waits for job {job_id}, and holds a worker "
             "meanwhile: when all of them do that, none is left to run it. Submit the job and "

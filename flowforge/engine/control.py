@@ -8,7 +8,7 @@ from typing import Any
 from flowforge.codec.binary import encode_payload
 from flowforge.engine.entry import checked_text
 from flowforge.errors import CorruptRecordError, JobStateError, NewerRecordError
-from flowforge.execution.delivery import SLOW_START
+from flowforge.execution.attempt import SLOW_START
 from flowforge.settings import Settings
 from flowforge.store.inspector import job_not_found
 from flowforge.store.store import Store

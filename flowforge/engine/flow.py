@@ -108,9 +108,9 @@ class Flow(FlowGraph):
             raise InvalidValueError(
                 f"job_state must be a JobState, not {shown(job_state)}: use JobState.get(job_id)"
             )
-        delivery = current.get()
-        if job_state is None and delivery is not None:
-            job_state = delivery.job
+        attempt = current.get()
+        if job_state is None and attempt is not None:
+            job_state = attempt.job
         if job_state is None:
             job_state = self._newest
         if job_state is None:

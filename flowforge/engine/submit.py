@@ -19,7 +19,7 @@ from flowforge.engine.entry import (
     scoped_key,
 )
 from flowforge.errors import DefinitionError, InvalidValueError
-from flowforge.execution.delivery import ChildJob
+from flowforge.execution.attempt import ChildJob
 from flowforge.model.definition import Definition
 from flowforge.model.flow import FlowGraph
 from flowforge.settings import Settings

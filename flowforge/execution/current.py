@@ -1,9 +1,9 @@
-"""The delivery that is running here, for objects that are not bound to it (``flow.pause()``)."""
+"""The attempt that is running here, for objects that are not bound to it (``flow.pause()``)."""
 
 from __future__ import annotations
 
 from contextvars import ContextVar
 
-from flowforge.execution.delivery import Delivery
+from flowforge.execution.attempt import Attempt
 
-current: ContextVar[Delivery | None] = ContextVar("flowforge_current_delivery", default=None)
+current: ContextVar[Attempt | None] = ContextVar("flowforge_current_attempt", default=None)

@@ -23,13 +23,13 @@ _Record = TypeVar("_Record", Child, bytes)
 class Stage(Protocol):
     """Where large emissions wait for the commit."""
 
-    def stage(self, delivery: Any, children: Sequence[Child], already: int) -> None: ...
+    def stage(self, attempt: Any, children: Sequence[Child], already: int) -> None: ...
 
-    def stage_outputs(self, delivery: Any, outputs: Sequence[bytes], already: int) -> None: ...
+    def stage_outputs(self, attempt: Any, outputs: Sequence[bytes], already: int) -> None: ...
 
 
 class Emitting:
-    """The part of a delivery that collects emissions.
+    """The part of an attempt that collects emissions.
 
     An emission is collected as a whole or, when ``emit`` raises, not at all. What is collected
     leaves the memory only after the store has accepted it.

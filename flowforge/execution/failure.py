@@ -13,7 +13,7 @@ from collections.abc import Callable
 from flowforge.codec.binary import pack_record
 from flowforge.common.true_attributes import module_of, name_of, qualname_of, traceback_of
 from flowforge.errors import ChildJobError, HandlerError
-from flowforge.execution.delivery import Delivery
+from flowforge.execution.attempt import Attempt
 from flowforge.execution.ending import ends_worker
 from flowforge.execution.frames import own_frame
 from flowforge.execution.secret_texts import SecretTexts
@@ -30,12 +30,12 @@ _UNTOLD = "(not told: the slot has secret params)"
 class Problem:
     """An exception as text, with the values of secret params blanked out."""
 
-    def __init__(self, error: BaseException, delivery: Delivery) -> None:
+    def __init__(self, error: BaseException, attempt: Attempt) -> None:
         #: File, line and function of the user's own code.
         self.at = _text(lambda: own_frame(error), "")
         # Not isinstance, which asks the exception what it is.
         self.root = error.root if type(error) is ChildJobError else None
-        secrets = SecretTexts(delivery)
+        secrets = SecretTexts(attempt)
         self.type = type_of(error)
         message = secrets.hide(message_of(error))
         self.message = _UNTOLD if message is None else message[:MESSAGE_LIMIT]
@@ -55,7 +55,7 @@ class Problem:
         shown = HandlerError(f"{self.type}: {self.message}")
         return shown.with_traceback(traceback_of(self._error))
 
-    def record(self, delivery: Delivery) -> bytes:
+    def record(self, attempt: Attempt) -> bytes:
         """What the job keeps as its error."""
         return pack_record(
             {
@@ -63,10 +63,10 @@ class Problem:
                 "message": self.message,
                 "traceback": self.traceback,
                 "at": self.at,
-                "routine_id": delivery.routine.id,
-                "slot": delivery.slot.name,
-                "invocation": delivery.number,
-                "attempt": delivery.attempt,
+                "routine_id": attempt.routine.id,
+                "slot": attempt.slot.name,
+                "invocation": attempt.number,
+                "attempt": attempt.attempt_number,
                 **({} if self.root is None else {"root": list(self.root)}),
             }
         )

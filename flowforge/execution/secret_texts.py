@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from flowforge.execution.delivery import Delivery
+from flowforge.execution.attempt import Attempt
 
 #: Shorter secrets are not searched for in texts: they would blank out half of every message.
 _SHORTEST = 4
@@ -24,15 +24,15 @@ HIDDEN = "***"
 
 
 class SecretTexts:
-    """The texts of what a delivery must not tell."""
+    """The texts that an attempt must not tell."""
 
-    def __init__(self, delivery: Delivery) -> None:
+    def __init__(self, attempt: Attempt) -> None:
         self._texts: list[str] = []
-        self._complete = not (delivery.joins and delivery.slot.secret)
-        if not self._complete or not (delivery.slot.secret or delivery.revealed):
+        self._complete = not (attempt.joins and attempt.slot.secret)
+        if not self._complete or not (attempt.slot.secret or attempt.revealed):
             return  # nothing to hide, or a join's items, which are not at hand
         try:
-            self._texts = _texts_in(delivery)
+            self._texts = _texts_in(attempt)
         except Exception:  # noqa: BLE001 - digits beyond Python's limit, nesting beyond its stack
             self._complete = False
 
@@ -45,11 +45,11 @@ class SecretTexts:
         return text
 
 
-def _texts_in(delivery: Delivery) -> list[str]:
+def _texts_in(attempt: Attempt) -> list[str]:
     """The texts, the longest first; raises when there are too many or one cannot be made."""
     texts: set[str] = set()
     size = 0
-    for value in _secrets_of(delivery):
+    for value in _secrets_of(attempt):
         for text in _texts_of(value):
             if text not in texts:
                 texts.add(text)
@@ -59,12 +59,12 @@ def _texts_in(delivery: Delivery) -> list[str]:
     return sorted(texts, key=len, reverse=True)
 
 
-def _secrets_of(delivery: Delivery) -> Iterator[Any]:
+def _secrets_of(attempt: Attempt) -> Iterator[Any]:
     """Secret values of its own params, and of what it was shown of other deliveries."""
-    if delivery.slot.secret:
-        for params in (delivery.params, delivery.delivered()):
-            yield from (params[name] for name in delivery.slot.secret & params.keys())
-    for params in delivery.revealed:
+    if attempt.slot.secret:
+        for params in (attempt.params, attempt.delivered()):
+            yield from (params[name] for name in attempt.slot.secret & params.keys())
+    for params in attempt.revealed:
         yield from params.values()
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 
 
 class Invocation(Protocol):
-    """One attempt at one delivery. The model delegates to it and knows nothing behind it."""
+    """One attempt at one invocation. The model delegates to it and knows nothing behind it."""
 
     @property
     def job(self) -> Any:
@@ -16,8 +16,8 @@ class Invocation(Protocol):
     def job_id(self) -> str: ...
 
     @property
-    def attempt(self) -> int:
-        """1 for the first attempt at this delivery."""
+    def attempt_number(self) -> int:
+        """1 for the first attempt at this invocation."""
 
     @property
     def checkpoint(self) -> Any:

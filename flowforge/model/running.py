@@ -26,8 +26,8 @@ class Running:
 
     @property
     def attempt(self) -> int:
-        """1 for the first attempt at this delivery."""
-        return self._running("attempt").attempt
+        """1 for the first attempt at this invocation."""
+        return self._running("attempt").attempt_number
 
     @property
     def checkpoint(self) -> Any:

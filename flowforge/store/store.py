@@ -59,7 +59,7 @@ class Submission:
 
 @dataclass(frozen=True)
 class Claim:
-    """What a granted claim hands to the worker. ``attempt`` counts from 1 without lost ones."""
+    """What a granted claim hands to the worker. ``attempt_number`` leaves out lost ones."""
 
     record: bytes
     definition: str
@@ -67,7 +67,7 @@ class Claim:
     lost: int
 
     @property
-    def attempt(self) -> int:
+    def attempt_number(self) -> int:
         return self.claims - self.lost
 
 

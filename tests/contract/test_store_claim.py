@@ -13,7 +13,7 @@ def test_a_claim_hands_out_the_record(bench: Bench) -> None:
     job = bench.submit(record=record(day="monday"))
     claim = bench.start(job)
     assert claim == Claim(record(day="monday"), DEFINITION, 1, 0)
-    assert claim.attempt == 1
+    assert claim.attempt_number == 1
     assert bench.counters(job) == (0, 1, 0, 0)
     assert bench.unclaimed() == {}
     assert list(bench.members("leases")) == [f"{job}/1.0.0/t"]
@@ -165,4 +165,4 @@ def test_attempts_of_lost_workers_do_not_count(bench: Bench) -> None:
     bench.start(job, token="t1", lease=-1)
     assert bench.reclaim(9, 10) == (1, 0, 0)
     claim = bench.start(job, token="t2", lease=LONG)
-    assert (claim.claims, claim.lost, claim.attempt) == (2, 1, 1)
+    assert (claim.claims, claim.lost, claim.attempt_number) == (2, 1, 1)

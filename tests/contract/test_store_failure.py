@@ -31,7 +31,7 @@ def test_a_due_timer_is_released(bench: Bench) -> None:
     released, until = bench.store.release_due(10)
     assert (released, until) == (1, -1)
     assert bench.counters(job) == (1, 0, 0, 0)
-    assert bench.start(job, token="t2").attempt == 2
+    assert bench.start(job, token="t2").attempt_number == 2
     assert bench.commit(job, token="t2") == "ok"
     assert bench.status(job) == "completed"
 
@@ -136,7 +136,7 @@ def test_a_release_counts_no_attempt(bench: Bench) -> None:
     assert bench.release(job, token="t1", delay=-1) == "ok"
     assert bench.counters(job) == (0, 0, 0, 1)
     bench.store.release_due(10)
-    assert bench.start(job, token="t2").attempt == 1
+    assert bench.start(job, token="t2").attempt_number == 1
     assert bench.history(job)[-1] == ("released", "1.0.0")
 
 
@@ -148,7 +148,7 @@ def test_an_unknown_class_is_given_back(bench: Bench) -> None:
     assert bench.counters(job) == (0, 0, 0, 1)
     assert bench.history(job)[-1] == ("given_back", "1.0.0")
     bench.store.release_due(10)
-    assert bench.start(job).attempt == 1
+    assert bench.start(job).attempt_number == 1
 
 
 def test_a_duplicate_cannot_be_given_back_twice(bench: Bench) -> None:
@@ -235,7 +235,7 @@ def test_a_retried_job_continues_from_its_failure(bench: Bench) -> None:
     assert {"reason", "ended"}.isdisjoint(row)
     assert "error" not in bench.hash("job", job)
     assert bench.history(job)[-1] == ("retry", "")
-    assert bench.start(job, "2.1.0", "t2").attempt == 1
+    assert bench.start(job, "2.1.0", "t2").attempt_number == 1
     assert bench.commit(job, "2.1.0", "t2") == "ok"
     assert bench.status(job) == "completed"
     assert [invocation for _, invocation in bench.sent()] == ["1.0.0", "2.1.0", "2.1.0"]

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from flowforge.codec.binary import unpack_record
 from flowforge.errors import LeaseLostError, StoreUnavailableError
-from flowforge.execution.delivery import ChildJob, Delivery
+from flowforge.execution.attempt import Attempt, ChildJob
 from flowforge.execution.effects import Child
 from flowforge.model.plan import PlannedSlot
 from flowforge.store.inspector import Inspector
@@ -59,29 +59,29 @@ class HandlerContext:
         raw = self._store.link.call("HGET", key, "checkpoint")
         return None if raw is None else unpack_record(raw, f"checkpoint of job {job_id}", 1)[0]
 
-    def stage(self, delivery: Delivery, children: Sequence[Child], already: int) -> None:
+    def stage(self, attempt: Attempt, children: Sequence[Child], already: int) -> None:
         """Keep part of a large emission in the store until the commit."""
-        self._stage(delivery, self._store.stage, children, already)
+        self._stage(attempt, self._store.stage, children, already)
 
-    def stage_outputs(self, delivery: Delivery, outputs: Sequence[bytes], already: int) -> None:
+    def stage_outputs(self, attempt: Attempt, outputs: Sequence[bytes], already: int) -> None:
         """The same for outputs, which nothing has to wait for once they are committed."""
-        self._stage(delivery, self._store.stage_outputs, outputs, already)
+        self._stage(attempt, self._store.stage_outputs, outputs, already)
 
     def _stage(
-        self, delivery: Delivery, keep: Callable[..., str], part: Sequence[Any], already: int
+        self, attempt: Attempt, keep: Callable[..., str], part: Sequence[Any], already: int
     ) -> None:
         try:
-            answer = keep(delivery.job_id, delivery.invocation, delivery.token, part, already)
+            answer = keep(attempt.job_id, attempt.invocation, attempt.token, part, already)
         except StoreUnavailableError as error:
             # That is no error of the handler, so it is not for its error handler to decide.
-            logger.warning("giving back %s/%s: %s", delivery.job_id, delivery.invocation, error)
-            delivery.cancelled = True
+            logger.warning("giving back %s/%s: %s", attempt.job_id, attempt.invocation, error)
+            attempt.cancelled = True
             raise
         if answer == "ok":
             return
         # The attempt is given back: whatever it emits further would be emitted without this part.
-        delivery.cancelled = True
-        where = f"{delivery.routine.id}.{delivery.slot.name}"
+        attempt.cancelled = True
+        where = f"{attempt.routine.id}.{attempt.slot.name}"
         if answer == "incomplete":
             raise LeaseLostError(f"{where}: {INCOMPLETE}, so the handler has to run again")
         raise LeaseLostError(
@@ -89,8 +89,8 @@ class HandlerContext:
             "emits can count"
         )
 
-    def slot_data(self, delivery: Delivery, slot: PlannedSlot) -> dict[str, Any]:
+    def slot_data(self, attempt: Attempt, slot: PlannedSlot) -> dict[str, Any]:
         """What a slot holds now: merged, or the latest payload."""
-        if slot is delivery.slot and not slot.merges:
-            return dict(delivery.params)
-        return self._merged.now(delivery, slot)
+        if slot is attempt.slot and not slot.merges:
+            return dict(attempt.params)
+        return self._merged.now(attempt, slot)

@@ -6,7 +6,7 @@ from typing import Any
 
 from flowforge.codec.binary import read_invocation
 from flowforge.errors import CorruptRecordError
-from flowforge.execution.delivery import Delivery
+from flowforge.execution.attempt import Attempt
 from flowforge.execution.effects import Effects
 from flowforge.execution.joined import JoinedItems
 from flowforge.model.plan import PlannedSlot
@@ -39,9 +39,9 @@ class Collections:
             params[key] = items[0][key]
         return params
 
-    def release(self, delivery: Delivery, effects: Effects) -> None:
+    def release(self, attempt: Attempt, effects: Effects) -> None:
         """Let the commit of a join's handler drop the items that it got."""
-        effects.resets.append(("", int(delivery.raw[1:].partition(b" ")[0])))
+        effects.resets.append(("", int(attempt.raw[1:].partition(b" ")[0])))
 
     def _items(self, job_id: str, invocation: str, count: int) -> JoinedItems:
         key = self._store.keys.of("collected", job_id)

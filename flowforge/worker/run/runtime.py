@@ -17,7 +17,7 @@ from flowforge.errors import (
     RecordError,
     UnknownRoutineClassError,
 )
-from flowforge.execution.delivery import Delivery, NotStartedError
+from flowforge.execution.attempt import Attempt, NotStartedError
 from flowforge.execution.ending import ends_worker, passed
 from flowforge.execution.failure import MESSAGE_LIMIT, message_of, type_of
 from flowforge.execution.run import Outcome, failed, run
@@ -46,11 +46,11 @@ MAX_UNKNOWN = 3
 RELEASE_DELAY = 1.0
 
 
-def _warn_of(delivery: Delivery, kind: str, error: BaseException) -> None:
+def _warn_of(attempt: Attempt, kind: str, error: BaseException) -> None:
     logger.warning(
         "job %s goes on (%s) after an error of %s.%s, invocation %d, attempt %d",
-        delivery.job_id, kind, delivery.routine.id, delivery.slot.name, delivery.number,
-        delivery.attempt, exc_info=harmless(error),
+        attempt.job_id, kind, attempt.routine.id, attempt.slot.name, attempt.number,
+        attempt.attempt_number, exc_info=harmless(error),
     )  # fmt: skip
 
 
@@ -130,7 +130,7 @@ class Runtime:
     ) -> Ended:
         token, claim, began = granted.token, granted.claim, Forks.count
         try:
-            delivery = self._prepare(granted, self.plan(claim.definition))
+            attempt = self._prepare(granted, self.plan(claim.definition))
         except BaseException as error:
             end_stray(began, error)
             if ends_worker(error):
@@ -140,15 +140,15 @@ class Runtime:
                 return Uncounted()
             # Else the job would hang on a lease.
             return self._refuse(job_id, invocation, token, claim, error)
-        self.leases.add(lease, delivery)
+        self.leases.add(lease, attempt)
         try:
             if not self._last_delivery(claim):
-                return self._complete(delivery, token, lists)
-            return self._complete_alone(delivery, token)
+                return self._complete(attempt, token, lists)
+            return self._complete_alone(attempt, token)
         except NewerRecordError as error:
             self._release(job_id, invocation, token, claim, error)
         except NotStartedError:
-            self._put_back(delivery, token)
+            self._put_back(attempt, token)
         return Uncounted()
 
     def _last_delivery(self, claim: Claim) -> bool:
@@ -169,9 +169,9 @@ class Runtime:
             return Uncounted()
         # Not kept: children that begin later must not inherit routines that were built here.
         granted = Granted(job_id, invocation, token, claim, asked)
-        delivery = self._prepare(granted, self._read_plan(claim.definition))
-        outcome = failed(delivery, self.worker, error, perf_counter() - limit)
-        return self._record(delivery, token, outcome, ())
+        attempt = self._prepare(granted, self._read_plan(claim.definition))
+        outcome = failed(attempt, self.worker, error, perf_counter() - limit)
+        return self._record(attempt, token, outcome, ())
 
     def revoke(self, job_id: str, invocation: str, reason: str, *, running: bool) -> str:
         """Cancel the job of an invocation: ``ok``, or why not, as ``Store.cancel`` has it.
@@ -183,24 +183,24 @@ class Runtime:
             return "done"
         return self.probe.cancel(job_id, reason)
 
-    def _complete_alone(self, delivery: Delivery, token: str) -> Ended:
+    def _complete_alone(self, attempt: Attempt, token: str) -> Ended:
         with self._process_lock.alone() as alone:
             if alone:
-                return self._complete(delivery, token, ())
-        logger.info("%s/%s waits for a process of its own", delivery.job_id, delivery.invocation)
-        self._put_back(delivery, token, RELEASE_DELAY)
+                return self._complete(attempt, token, ())
+        logger.info("%s/%s waits for a process of its own", attempt.job_id, attempt.invocation)
+        self._put_back(attempt, token, RELEASE_DELAY)
         return Uncounted()
 
-    def _complete(self, delivery: Delivery, token: str, lists: Sequence[str]) -> Ended:
-        outcome = self._run(delivery)
-        if delivery.cancelled:
+    def _complete(self, attempt: Attempt, token: str, lists: Sequence[str]) -> Ended:
+        outcome = self._run(attempt)
+        if attempt.cancelled:
             # It was told that nothing of it counts, and may have stopped half-way for that. The job
             # may have been retried since.
-            self._put_back(delivery, token)
+            self._put_back(attempt, token)
             return Uncounted()
-        if delivery.joins:
-            self.collections.release(delivery, outcome.effects)
-        return self._record(delivery, token, outcome, lists)
+        if attempt.joins:
+            self.collections.release(attempt, outcome.effects)
+        return self._record(attempt, token, outcome, lists)
 
     def _claim(self, job_id: str, invocation: str, token: str) -> Granted | None:
         asked = perf_counter()
@@ -210,7 +210,7 @@ class Runtime:
             return None
         return Granted(job_id, invocation, token, claim, asked)
 
-    def _prepare(self, granted: Granted, plan: Plan) -> Delivery:
+    def _prepare(self, granted: Granted, plan: Plan) -> Attempt:
         job_id, invocation, claim = granted.job_id, granted.invocation, granted.claim
         _, routine_index, slot_index, *_ = invocation.split(".")
         routine = plan.routine(int(routine_index))
@@ -221,28 +221,28 @@ class Runtime:
         else:
             what = f"invocation {invocation} of job {job_id}"
             _, params = read_invocation(claim.record, what)
-        return Delivery(
-            plan, routine, slot, job_id, invocation, granted.token, claim.attempt, params,
+        return Attempt(
+            plan, routine, slot, job_id, invocation, granted.token, claim.attempt_number, params,
             claim.record, self.settings.max_payload, self._context, granted.asked,
         )  # fmt: skip
 
-    def _run(self, delivery: Delivery) -> Outcome:
-        if delivery.slot.merges:
+    def _run(self, attempt: Attempt) -> Outcome:
+        if attempt.slot.merges:
             began = perf_counter()
             try:
-                delivery.params = self.merged.up_to(delivery)
+                attempt.params = self.merged.up_to(attempt)
             except BaseException as error:
-                end_stray(delivery.began, error)
+                end_stray(attempt.began, error)
                 # A merge is user code too.
-                if error is delivery.given_back or ends_worker(error):
+                if error is attempt.given_back or ends_worker(error):
                     raise
-                return failed(delivery, self.worker, error, began)
-        return run(delivery, self.worker)
+                return failed(attempt, self.worker, error, began)
+        return run(attempt, self.worker)
 
     def _record(
-        self, delivery: Delivery, token: str, outcome: Outcome, lists: Sequence[str]
+        self, attempt: Attempt, token: str, outcome: Outcome, lists: Sequence[str]
     ) -> Ended:
-        job_id, invocation, store = delivery.job_id, delivery.invocation, self.store
+        job_id, invocation, store = attempt.job_id, attempt.invocation, self.store
         ended: Ended = None
         error = outcome.error
         if outcome.kind == "retry":
@@ -263,22 +263,22 @@ class Runtime:
                 outcome.effects, self._next_claim(lists),
             )  # fmt: skip
             if error is not None and answer == "ok":
-                _warn_of(delivery, outcome.kind, error)
+                _warn_of(attempt, outcome.kind, error)
         if answer == "incomplete":
-            self._run_again(delivery, token)
+            self._run_again(attempt, token)
         elif answer != "ok":
             logger.info("%s of %s/%s not accepted: %s", outcome.kind, job_id, invocation, answer)
         # What was done before is done: it may be this one, whose reply was lost.
         return ended if answer in ("ok", "done") else Uncounted()
 
-    def _run_again(self, delivery: Delivery, token: str) -> None:
+    def _run_again(self, attempt: Attempt, token: str) -> None:
         """Give an attempt back whose staged emissions are lost; the job fails if that goes on."""
-        logger.error("%s/%s has to run again: %s", delivery.job_id, delivery.invocation, INCOMPLETE)
+        logger.error("%s/%s has to run again: %s", attempt.job_id, attempt.invocation, INCOMPLETE)
         error = ["IncompleteEmission", INCOMPLETE, ""]
-        details = pack_record(self.worker, delivery.attempt, 0, {}, None, error)
+        details = pack_record(self.worker, attempt.attempt_number, 0, {}, None, error)
         problem = pack_record({"type": error[0], "message": INCOMPLETE})
         self.store.release(
-            delivery.job_id, delivery.invocation, token, int(RELEASE_DELAY * 1000), details,
+            attempt.job_id, attempt.invocation, token, int(RELEASE_DELAY * 1000), details,
             MAX_UNKNOWN, INCOMPLETE, problem,
         )  # fmt: skip
 
@@ -287,10 +287,10 @@ class Runtime:
             return None
         return NextClaim(next_token(), self._lease_ms, lists, perf_counter())
 
-    def _put_back(self, delivery: Delivery, token: str, delay: float = 0.0) -> None:
+    def _put_back(self, attempt: Attempt, token: str, delay: float = 0.0) -> None:
         """Let it be claimed again; no attempt is counted. ``delay``: seconds."""
-        details = pack_record(self.worker, delivery.attempt, 0, {}, None, None)
-        job_id, invocation = delivery.job_id, delivery.invocation
+        details = pack_record(self.worker, attempt.attempt_number, 0, {}, None, None)
+        job_id, invocation = attempt.job_id, attempt.invocation
         answer = self.store.release(job_id, invocation, token, int(delay * 1000), details)
         if answer != "ok":
             logger.info("release of %s/%s not accepted: %s", job_id, invocation, answer)
@@ -318,7 +318,7 @@ class Runtime:
 
     def _error_details(self, claim: Claim, error: BaseException) -> bytes:
         shown = [type_of(error).rpartition(".")[2], message_of(error)[:MESSAGE_LIMIT], ""]
-        return pack_record(self.worker, claim.attempt, 0, {}, None, shown)
+        return pack_record(self.worker, claim.attempt_number, 0, {}, None, shown)
 
     # --- definitions -----------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ class Noting(Routine):
 
     def _note(self, kind: Any) -> None:
         running = self._invocation
-        note(kind, running.job_id, running.number, running.attempt, running.routine.id)
+        note(kind, running.job_id, running.number, running.attempt_number, running.routine.id)
 
 
 class Node(Noting):

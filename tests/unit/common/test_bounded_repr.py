@@ -17,7 +17,7 @@ from flowforge.engine.job_state import JobState
 from flowforge.model.names import check_whole
 from flowforge.model.records import read
 from flowforge.settings import Settings, from_environment
-from tests.unit.execution.samples import make_delivery
+from tests.unit.execution.samples import make_attempt
 
 #: Python refuses to print its digits.
 HUGE: Any = 10**5000
@@ -108,8 +108,8 @@ REFUSALS: dict[str, Callable[[], Any]] = {
     "a snapshot": lambda: JobState.deserialize({"job_id": "j1", "version": HUGE}),
     "a definition": lambda: Flow.deserialize({"version": HUGE}),
     "a record": lambda: read({"k": HUGE}, "k", str, "it"),
-    "a stat": lambda: make_delivery().record_stat("add", "n", HUGE),
-    "a stat's kind": lambda: make_delivery().record_stat("add", "n", [HUGE]),
+    "a stat": lambda: make_attempt().record_stat("add", "n", HUGE),
+    "a stat's kind": lambda: make_attempt().record_stat("add", "n", [HUGE]),
 }
 
 

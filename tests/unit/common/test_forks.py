@@ -10,7 +10,7 @@ import pytest
 from flowforge.common.forks import Forks, end_stray
 from flowforge.errors import OutsideInvocationError
 from flowforge.execution.run import run
-from tests.unit.execution.samples import Worker, make_delivery
+from tests.unit.execution.samples import Worker, make_attempt
 
 #: The status of a child that went on where only the parent may.
 WENT_ON = 99
@@ -74,20 +74,20 @@ def test_a_child_of_a_handler_does_not_come_back(end: str, forking: list[int]) -
         routine.emit("result", parent=True)
 
     Worker.action = staticmethod(action)
-    outcome = run(make_delivery(), "w1")
+    outcome = run(make_attempt(), "w1")
     assert forking == [status]
     assert (outcome.kind, len(outcome.effects.outputs)) == ("completed", 1)
 
 
 def test_a_child_emits_nothing() -> None:
     """Its emissions would be lost with its memory, or be taken for the parent's."""
-    delivery = make_delivery()
+    attempt = make_attempt()
 
     def emit() -> None:
         with pytest.raises(OutsideInvocationError, match=r"forked child .* emit them there"):
-            delivery.emit("result", {"child": True})
+            attempt.emit("result", {"child": True})
         os._exit(7)
 
     assert status_of(emit) == 7
-    delivery.emit("result", {"parent": True})
-    assert len(delivery.effects.outputs) == 1
+    attempt.emit("result", {"parent": True})
+    assert len(attempt.effects.outputs) == 1

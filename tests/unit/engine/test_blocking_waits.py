@@ -11,13 +11,13 @@ from celery._state import _task_stack
 from flowforge.engine.blocking_waits import check_may_wait
 from flowforge.errors import WouldBlockError
 from flowforge.execution.current import current
-from tests.unit.execution.samples import make_delivery
+from tests.unit.execution.samples import make_attempt
 
 
 @pytest.fixture
 def handler() -> Iterator[None]:
     """A handler of job ``j1`` runs."""
-    token = current.set(make_delivery())
+    token = current.set(make_attempt())
     yield
     current.reset(token)
 

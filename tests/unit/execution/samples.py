@@ -1,4 +1,4 @@
-"""A flow for tests of single deliveries, and surroundings that stand for the worker."""
+"""A flow for tests of single attempts, and surroundings that stand for the worker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from flowforge.codec.binary import encode_payload, invocation_record
 from flowforge.errors import StoreUnavailableError
-from flowforge.execution.delivery import ChildJob, Delivery
+from flowforge.execution.attempt import Attempt, ChildJob
 from flowforge.execution.effects import Child
 from flowforge.model.error_handler import ErrorHandler
 from flowforge.model.flow import FlowGraph
@@ -40,16 +40,16 @@ class Surroundings:
     def checkpoint(self, job_id: str) -> Any:
         return {"checkpoint of": job_id}
 
-    def slot_data(self, delivery: Delivery, slot: PlannedSlot) -> dict[str, Any]:
+    def slot_data(self, attempt: Attempt, slot: PlannedSlot) -> dict[str, Any]:
         return {"slot": slot.name}
 
     def job(self, job_id: str) -> Any:
         return f"handle of {job_id}"
 
-    def stage(self, delivery: Delivery, children: Sequence[Child], already: int) -> None:
+    def stage(self, attempt: Attempt, children: Sequence[Child], already: int) -> None:
         self._keep(self.staged, children, already)
 
-    def stage_outputs(self, delivery: Delivery, outputs: Sequence[bytes], already: int) -> None:
+    def stage_outputs(self, attempt: Attempt, outputs: Sequence[bytes], already: int) -> None:
         self._keep(self.outputs, outputs, already)
 
     def _keep(self, there: list[Any], part: Sequence[Any], already: int) -> None:
@@ -131,25 +131,26 @@ def make_plan(handler: ErrorHandler | None = None) -> Plan:
     return Plan(flow.definition())
 
 
-def make_delivery(
+def make_attempt(
     slot: str = "input",
     params: dict[str, Any] | None = None,
     handler: ErrorHandler | None = None,
     *,
-    attempt: int = 1,
+    attempt_number: int = 1,
     parent: int = 2,
     plan: Plan | None = None,
     surroundings: Surroundings | None = None,
     asked: float | None = None,
-) -> Delivery:
-    """A delivery to one slot of the worker, as number 7 of job ``j1``; ``asked``: None for now."""
+) -> Attempt:
+    """An attempt at one slot of the worker, as number 7 of job ``j1``; ``asked``: None for now."""
     plan = plan or make_plan(handler)
     routine = plan.routine(0)
     planned = next(s for s in routine.slots if s.name == slot)
     position = ".3" if planned.merges else ""
     params = {} if params is None else params
     raw = invocation_record(parent, encode_payload(params, 10**9, "test"))
-    return Delivery(
-        plan, routine, planned, "j1", f"7.0.{planned.index}{position}", "t1", attempt, params, raw,
-        LIMIT, surroundings or Surroundings(), perf_counter() if asked is None else asked,
+    return Attempt(
+        plan, routine, planned, "j1", f"7.0.{planned.index}{position}", "t1", attempt_number,
+        params, raw, LIMIT, surroundings or Surroundings(),
+        perf_counter() if asked is None else asked,
     )  # fmt: skip

@@ -13,21 +13,21 @@ from celery.worker import state
 
 from flowforge.codec.binary import unpack_record
 from flowforge.errors import NewerRecordError
-from flowforge.execution.delivery import NotStartedError
+from flowforge.execution.attempt import NotStartedError
 from flowforge.execution.run import Outcome, failed
 from flowforge.model.error_handler import ErrorHandler
-from tests.unit.execution.samples import make_delivery
+from tests.unit.execution.samples import make_attempt
 
 
 def raised(
     error: BaseException, slot: str = "input", params: Any = None, strategy: str = "continue"
 ) -> Outcome:
     """The outcome of an attempt that raised ``error``, which has a traceback then."""
-    delivery = make_delivery(slot, params, ErrorHandler(strategy))
+    attempt = make_attempt(slot, params, ErrorHandler(strategy))
     try:
         raise error
     except BaseException as caught:  # noqa: BLE001 - any is to be recorded
-        return failed(delivery, "w1", caught, perf_counter())
+        return failed(attempt, "w1", caught, perf_counter())
 
 
 def problem(outcome: Outcome) -> dict[str, Any]:
@@ -290,10 +290,10 @@ def test_a_retry_is_decided_whatever_the_class_answers() -> None:
     """One that is not retryable fails its job, though its class tells no name."""
     outcome = raised(answering(), strategy="retry")
     assert outcome.kind == "retry"
-    delivery = make_delivery(
+    attempt = make_attempt(
         handler=ErrorHandler("retry", retryable_exceptions=(ValueError, KeyError))
     )
-    assert failed(delivery, "w1", answering(), perf_counter()).kind == "stop"
+    assert failed(attempt, "w1", answering(), perf_counter()).kind == "stop"
 
 
 def test_the_place_of_an_error_that_hides_its_traceback_is_told() -> None:

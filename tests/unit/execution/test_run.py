@@ -1,4 +1,4 @@
-"""Running one delivery: outcomes, errors by strategy, what is recorded and what is not."""
+"""Running one attempt: outcomes, errors by strategy, what is recorded and what is not."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from celery.worker import state
 from flowforge.codec.binary import read_invocation, unpack_record
 from flowforge.engine.control import PAUSE_TAKES
 from flowforge.errors import NewerRecordError, PayloadError
+from flowforge.execution.attempt import ASKED_AT_MOST, SLOW_START, Attempt, NotStartedError
 from flowforge.execution.current import current
-from flowforge.execution.delivery import ASKED_AT_MOST, SLOW_START, Delivery, NotStartedError
 from flowforge.execution.effects import Effects
 from flowforge.execution.run import HISTORY_PARAMS, Outcome, run
 from flowforge.model.error_handler import ErrorHandler
-from tests.unit.execution.samples import Surroundings, Worker, make_delivery, make_plan
+from tests.unit.execution.samples import Surroundings, Worker, make_attempt, make_plan
 
 Action = Callable[[Worker, dict[str, Any]], object]
 
@@ -70,10 +70,10 @@ def problem(outcome: Outcome) -> dict[str, Any]:
 def test_a_handler_that_returns_is_completed(act: Use) -> None:
     """Its effects are to be committed, and what it did is recorded."""
     act(lambda routine, params: routine.emit("done", **params))
-    delivery = make_delivery(params={"id": 1}, attempt=2)
-    outcome = run(delivery, "w1")
+    attempt = make_attempt(params={"id": 1}, attempt_number=2)
+    outcome = run(attempt, "w1")
     assert outcome.kind == "completed"
-    assert outcome.effects is delivery.effects
+    assert outcome.effects is attempt.effects
     assert len(outcome.effects.children) == 1
     assert outcome.micros >= 0
     found = details(outcome)
@@ -100,7 +100,7 @@ def test_what_a_handler_returns_is_warned_of_once(
     monkeypatch.setattr("flowforge.execution.run._told", set())
     act(returning)
     for _ in range(3):
-        assert run(make_delivery(params={"id": 1}), "w1").kind == "completed"
+        assert run(make_attempt(params={"id": 1}), "w1").kind == "completed"
     assert caplog.text.count("worker.input returned dict: a handler's result is what it") == 1
 
 
@@ -109,13 +109,13 @@ def test_what_a_handler_returns_is_warned_of_once(
 def test_a_handler_that_has_not_run_is_an_error(act: Use, action: Action, kind: str) -> None:
     """Nobody would go through a generator or await a coroutine."""
     act(action)
-    outcome = run(make_delivery(params={"id": 1}), "w1")
+    outcome = run(make_attempt(params={"id": 1}), "w1")
     assert outcome.kind == "stop"
     assert f"worker.input returned {kind}: a handler's result is what it emits" in str(outcome)
 
 
 def test_a_handler_gets_its_own_bound_routine(act: Use) -> None:
-    """What it sets on itself is gone afterwards; the running delivery is known meanwhile."""
+    """What it sets on itself is gone afterwards; the running attempt is known meanwhile."""
     seen: list[Any] = []
 
     def action(routine: Worker, params: dict[str, Any]) -> None:
@@ -124,9 +124,9 @@ def test_a_handler_gets_its_own_bound_routine(act: Use) -> None:
 
     act(action)
     plan = make_plan()
-    delivery = make_delivery(plan=plan, attempt=3)
-    run(delivery, "w1")
-    assert seen == ["j1", 3, delivery, {"checkpoint of": "j1"}]
+    attempt = make_attempt(plan=plan, attempt_number=3)
+    run(attempt, "w1")
+    assert seen == ["j1", 3, attempt, {"checkpoint of": "j1"}]
     assert current.get() is None
     assert not hasattr(plan.routine(0).prototype, "leftover")
 
@@ -137,12 +137,12 @@ def test_cancelled_is_seen_by_the_handler(act: Use) -> None:
 
     def action(routine: Worker, params: dict[str, Any]) -> None:
         seen.append(routine.cancelled)
-        delivery.cancelled = True
+        attempt.cancelled = True
         seen.append(routine.cancelled)
 
     act(action)
-    delivery = make_delivery()
-    run(delivery, "w1")
+    attempt = make_attempt()
+    run(attempt, "w1")
     assert seen == [False, True]
 
 
@@ -172,7 +172,7 @@ def test_an_error_is_handled_by_its_strategy(
         raise ValueError("no such order")
 
     act(action)
-    outcome = run(make_delivery(handler=handler), "w1")
+    outcome = run(make_attempt(handler=handler), "w1")
     assert outcome.kind == kind
     assert outcome.effects == Effects()
     assert outcome.reason == "worker.input: ValueError: no such order"
@@ -191,7 +191,7 @@ def test_retries_are_counted_per_invocation(act: Use) -> None:
     """The attempt number comes from the store; delays grow; then the job stops."""
     act(raising(ValueError("no")))
     handler = ErrorHandler("retry", max_retries=2, retry_delay=3, retry_backoff=2)
-    outcomes = [run(make_delivery(handler=handler, attempt=n), "w1") for n in (1, 2, 3)]
+    outcomes = [run(make_attempt(handler=handler, attempt_number=n), "w1") for n in (1, 2, 3)]
     assert [(o.kind, o.delay) for o in outcomes[:2]] == [("retry", 3.0), ("retry", 6.0)]
     assert outcomes[2].kind == "stop"
 
@@ -203,9 +203,9 @@ def test_the_routines_own_handler_wins(act: Use) -> None:
     prototype = plan.routine(0).prototype
     prototype.set_as_optional()
     own = prototype.get_error_handler()
-    delivery = make_delivery(plan=plan)
-    object.__setattr__(delivery.routine, "error_handler", own)
-    assert run(delivery, "w1").kind == "error_continued"
+    attempt = make_attempt(plan=plan)
+    object.__setattr__(attempt.routine, "error_handler", own)
+    assert run(attempt, "w1").kind == "error_continued"
 
 
 # --- what handlers raise -------------------------------------------------------------------------
@@ -215,18 +215,18 @@ def test_the_routines_own_handler_wins(act: Use) -> None:
 def test_sys_exit_in_a_handler_is_an_error(act: Use, code: str | int) -> None:
     """User code that calls ``sys.exit`` fails its attempt and does not end the worker."""
     act(raising(SystemExit(code)))
-    outcome = run(make_delivery(), "w1")
+    outcome = run(make_attempt(), "w1")
     assert outcome.kind == "stop"
     assert problem(outcome)["type"] == "SystemExit"
 
 
 def test_a_handler_that_may_not_start_any_more_does_not(act: Use) -> None:
-    """The first delivery of a process may have waited long for a ``setup()``; then it asks."""
+    """The first attempt of a process may have waited long for a ``setup()``; then it asks."""
     act(raising(AssertionError("the handler was called")))
     surroundings = Surroundings()
     surroundings.running = False
     with pytest.raises(NotStartedError):
-        run(make_delivery(surroundings=surroundings), "w1")
+        run(make_attempt(surroundings=surroundings), "w1")
     assert current.get() is None
 
 
@@ -234,11 +234,11 @@ def test_a_claim_of_this_moment_is_not_asked_about(act: Use) -> None:
     """Only what took its time costs a question."""
     act(lambda routine, params: None)
     surroundings = Surroundings()
-    delivery = make_delivery(surroundings=surroundings)
-    assert run(delivery, "w1").kind == "completed"
+    attempt = make_attempt(surroundings=surroundings)
+    assert run(attempt, "w1").kind == "completed"
     surroundings.running = False
-    delivery.confirm()
-    assert surroundings.asked == 1, "of the first delivery, which waited for setup()"
+    attempt.confirm()
+    assert surroundings.asked == 1, "of the first attempt, which waited for setup()"
 
 
 class Clock:
@@ -247,7 +247,7 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, question: float) -> None:
         self.now = 100.0
         self.surroundings = Surroundings()
-        monkeypatch.setattr("flowforge.execution.delivery.perf_counter", lambda: self.now)
+        monkeypatch.setattr("flowforge.execution.attempt.perf_counter", lambda: self.now)
         answer = self.surroundings.runs
 
         def runs(job_id: str) -> bool:
@@ -271,7 +271,7 @@ def test_a_start_that_is_late_asks_again(
 ) -> None:
     """Counted from when the claim was asked for; again when the answer is late, to an end."""
     clock = Clock(monkeypatch, question)
-    make_delivery(surroundings=clock.surroundings, asked=clock.now - since).confirm()
+    make_attempt(surroundings=clock.surroundings, asked=clock.now - since).confirm()
     assert clock.surroundings.asked == asked
 
 
@@ -279,9 +279,9 @@ def test_a_late_start_of_a_job_that_was_paused_is_none(monkeypatch: pytest.Monke
     """It was claimed before the pause, which has returned by now."""
     clock = Clock(monkeypatch, 0.0)
     clock.surroundings.running = False
-    delivery = make_delivery(surroundings=clock.surroundings, asked=clock.now - PAUSE_TAKES)
+    attempt = make_attempt(surroundings=clock.surroundings, asked=clock.now - PAUSE_TAKES)
     with pytest.raises(NotStartedError):
-        delivery.confirm()
+        attempt.confirm()
 
 
 def test_a_signal_to_a_child_of_the_pool_ends_it(act: Use) -> None:
@@ -290,7 +290,7 @@ def test_a_signal_to_a_child_of_the_pool_ends_it(act: Use) -> None:
     before = signal.getsignal(signal.SIGUSR2)
     try:
         with pytest.raises(SystemExit):
-            run(make_delivery(), "w1")
+            run(make_attempt(), "w1")
     finally:
         billiard.common.clear_terminate_handler_fired()
         signal.signal(signal.SIGUSR2, before)
@@ -321,7 +321,7 @@ class GreenletExit(BaseException):
 def test_what_a_handler_raises_itself_is_its_error(act: Use, error: BaseException) -> None:
     """Celery takes signals in handlers of its own: none of these comes from one."""
     act(raising(error))
-    outcome = run(make_delivery(), "w1")
+    outcome = run(make_attempt(), "w1")
     assert outcome.kind == "stop"
     assert problem(outcome)["type"].rpartition(".")[2] == type(error).__name__
 
@@ -331,7 +331,7 @@ def test_what_ends_a_worker_passes_through(act: Use, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(state, "should_terminate", 1)
     act(lambda routine, params: state.maybe_shutdown())
     with pytest.raises(WorkerTerminate):
-        run(make_delivery(), "w1")
+        run(make_attempt(), "w1")
     assert current.get() is None
 
 
@@ -342,7 +342,7 @@ def test_so_does_what_ends_a_greenlet(act: Use, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "greenlet", library)
     act(raising(GreenletExit()))
     with pytest.raises(GreenletExit):
-        run(make_delivery(), "w1")
+        run(make_attempt(), "w1")
 
 
 def test_a_record_that_a_handler_asks_for_may_be_for_another_worker(
@@ -356,7 +356,7 @@ def test_a_record_that_a_handler_asks_for_may_be_for_another_worker(
     monkeypatch.setattr(Surroundings, "checkpoint", unread)
     act(lambda routine, params: routine.checkpoint)
     with pytest.raises(NewerRecordError, match="upgrade the worker"):
-        run(make_delivery(), "w1")
+        run(make_attempt(), "w1")
 
 
 class SilentError(Exception):
@@ -369,7 +369,7 @@ class SilentError(Exception):
 def test_an_error_that_cannot_be_printed_is_an_outcome(act: Use) -> None:
     """A broken ``__str__`` does not keep the failure from being recorded."""
     act(raising(SilentError()))
-    outcome = run(make_delivery(handler=ErrorHandler("continue")), "w1")
+    outcome = run(make_attempt(handler=ErrorHandler("continue")), "w1")
     assert outcome.kind == "error_continued"
     assert problem(outcome)["type"].endswith("SilentError")
 
@@ -380,7 +380,7 @@ def test_an_error_with_half_a_character_is_an_outcome(act: Use) -> None:
     # Suppressed, since half a character in a report would end a parallel run of the tests.
     outcome = None
     with contextlib.suppress(UnicodeEncodeError):
-        outcome = run(make_delivery(), "w1")
+        outcome = run(make_attempt(), "w1")
     assert outcome is not None, "the failure was not recorded"
     assert outcome.kind == "stop"
     assert "no such file" in problem(outcome)["message"]
@@ -390,7 +390,7 @@ def test_an_error_with_half_a_character_is_an_outcome(act: Use) -> None:
 def test_a_long_message_is_cut(act: Use) -> None:
     """A record stays small whatever is raised."""
     act(raising(ValueError("x" * 100_000)))
-    outcome = run(make_delivery(), "w1")
+    outcome = run(make_attempt(), "w1")
     assert len(outcome.problem) < 20_000
     assert len(outcome.reason) <= 500
 
@@ -398,7 +398,7 @@ def test_a_long_message_is_cut(act: Use) -> None:
 def test_an_argument_error_names_what_should_have_sent_it(act: Use) -> None:
     """A missing argument is an error of that invocation and leads to the connection."""
     act(lambda routine, params: None)
-    outcome = run(make_delivery("strict", {"order_id": "1", "extra": 2}), "w1")
+    outcome = run(make_attempt("strict", {"order_id": "1", "extra": 2}), "w1")
     assert outcome.kind == "stop"
     message = problem(outcome)["message"]
     assert message.startswith(
@@ -410,7 +410,7 @@ def test_an_argument_error_names_what_should_have_sent_it(act: Use) -> None:
 def test_an_undeclared_event_is_an_error_of_the_handler(act: Use) -> None:
     """Emitting what was not declared fails the attempt."""
     act(lambda routine, params: routine.emit("nothing"))
-    outcome = run(make_delivery(), "w1")
+    outcome = run(make_attempt(), "w1")
     assert problem(outcome)["type"].endswith("EmissionError")
 
 
@@ -424,7 +424,7 @@ def test_an_emission_error_can_be_caught(act: Use) -> None:
         routine.emit("done", id=2)
 
     act(action)
-    outcome = run(make_delivery(), "w1")
+    outcome = run(make_attempt(), "w1")
     assert outcome.kind == "completed"
     assert len(outcome.effects.children) == 2
 
@@ -437,12 +437,12 @@ def test_secrets_reach_neither_history_nor_errors(act: Use) -> None:
     secret = "4111 1111\n1111"
     params = {"number": secret, "pin": 123456, "name": "Ann"}
     act(lambda routine, params: (_ for _ in ()).throw(KeyError(params["number"])))
-    outcome = run(make_delivery("card", params), "w1")
+    outcome = run(make_attempt("card", params), "w1")
     everything = outcome.details + outcome.problem + outcome.reason.encode()
     assert b"4111" not in everything
     assert details(outcome)["params"] == {"number": "***", "pin": "***", "name": "Ann"}
     act(lambda routine, params: (_ for _ in ()).throw(ValueError(f"pin {params['pin']}")))
-    outcome = run(make_delivery("card", params), "w1")
+    outcome = run(make_attempt("card", params), "w1")
     assert b"123456" not in outcome.details + outcome.problem + outcome.reason.encode()
 
 
@@ -456,14 +456,14 @@ def test_secrets_of_a_cause_are_hidden(act: Use) -> None:
             raise RuntimeError("refused") from error
 
     act(action)
-    outcome = run(make_delivery("card", {"number": "4111-2222"}), "w1")
+    outcome = run(make_attempt("card", {"number": "4111-2222"}), "w1")
     assert b"4111-2222" not in outcome.details + outcome.problem
 
 
 def test_large_params_are_not_recorded(act: Use) -> None:
     """The history keeps what is small."""
     act(lambda routine, params: None)
-    outcome = run(make_delivery(params={"a": b"x" * HISTORY_PARAMS}), "w1")
+    outcome = run(make_attempt(params={"a": b"x" * HISTORY_PARAMS}), "w1")
     assert details(outcome)["params"] is None
 
 
@@ -475,7 +475,7 @@ def test_the_history_shows_what_was_delivered(act: Use) -> None:
         params["more"] = "x" * 100_000
 
     act(action)
-    outcome = run(make_delivery("whole", {"id": 1}), "w1")
+    outcome = run(make_attempt("whole", {"id": 1}), "w1")
     assert details(outcome)["params"] == {"id": 1}
 
 
@@ -489,16 +489,16 @@ def test_params_that_a_handler_filled_do_not_break_the_record(act: Use, fails: b
             raise ValueError("no")
 
     act(action)
-    outcome = run(make_delivery("whole", {"id": 1}), "w1")
+    outcome = run(make_attempt("whole", {"id": 1}), "w1")
     assert outcome.kind == ("stop" if fails else "completed")
 
 
 def test_a_merged_delivery_records_its_own_part(act: Use) -> None:
     """The history of N deliveries to a merging slot does not grow with the square of N."""
     act(lambda routine, params: None)
-    delivery: Delivery = make_delivery("merged", {"row": 1})
-    delivery.params = {"row": list(range(10_000))}
-    outcome = run(delivery, "w1")
+    attempt: Attempt = make_attempt("merged", {"row": 1})
+    attempt.params = {"row": list(range(10_000))}
+    outcome = run(attempt, "w1")
     assert details(outcome)["params"] in ({"row": 1}, None)
 
 
@@ -506,9 +506,9 @@ def test_what_a_merge_made_does_not_break_the_record(act: Use) -> None:
     """A merge function may return values that cannot travel; the handler gets them."""
     seen: list[Any] = []
     act(lambda routine, params: seen.append(params["rows"]))
-    delivery = make_delivery("merged", {"row": 1})
-    delivery.params = {"rows": frozenset({1})}
-    assert run(delivery, "w1").kind == "completed"
+    attempt = make_attempt("merged", {"row": 1})
+    attempt.params = {"rows": frozenset({1})}
+    assert run(attempt, "w1").kind == "completed"
     assert seen == [frozenset({1})]
 
 
@@ -537,6 +537,6 @@ def test_a_setup_that_fails_is_retried_and_never_passed_over(
 
     monkeypatch.setattr(Worker, "setup", setup)
     handler = ErrorHandler(strategy, max_retries=1)
-    outcome = run(make_delivery(handler=handler, attempt=attempt), "w1")
+    outcome = run(make_attempt(handler=handler, attempt_number=attempt), "w1")
     assert (outcome.kind, ran) == (kind, [])
     assert outcome.reason == "worker.setup(): ConnectionError: the database is away"

@@ -16,7 +16,7 @@ class Recorder:
 
     job = "the job"
     job_id = "j1"
-    attempt = 2
+    attempt_number = 2
     checkpoint: Any = None
     cancelled = False
 

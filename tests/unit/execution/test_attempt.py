@@ -1,4 +1,4 @@
-"""What a delivery collects, and what it answers."""
+"""What an attempt collects, and what it answers."""
 
 from __future__ import annotations
 
@@ -19,103 +19,103 @@ from flowforge.errors import (
     PayloadTooLargeError,
     StoreUnavailableError,
 )
-from flowforge.execution.delivery import MOST_STARTED, Delivery
+from flowforge.execution.attempt import MOST_STARTED, Attempt
 from flowforge.execution.effects import NOBODY, Effects
 from flowforge.execution.emitting import STAGED_BYTES, STAGED_EMISSIONS
 from flowforge.model.flow import FlowGraph
 from flowforge.model.plan import Plan
-from tests.unit.execution.samples import LIMIT, Surroundings, Worker, make_delivery
+from tests.unit.execution.samples import LIMIT, Surroundings, Worker, make_attempt
 
 
-def sent(delivery: Delivery) -> list[tuple[int, int, str, int, dict[str, Any]]]:
+def sent(attempt: Attempt) -> list[tuple[int, int, str, int, dict[str, Any]]]:
     """(routine, slot, mode, parent, params) of every child."""
     return [
         (routine, slot, mode, *read_invocation(record, "child"))
-        for routine, slot, mode, record in delivery.effects.children
+        for routine, slot, mode, record in attempt.effects.children
     ]
 
 
 def test_an_emission_becomes_a_child() -> None:
     """A child names its target by index and carries its parent's number and the params."""
-    delivery = make_delivery()
-    delivery.emit("done", {"id": 1})
-    assert sent(delivery) == [(1, 0, "o", 7, {"id": 1})]
-    assert delivery.emitted == {"done": 1}
-    assert delivery.effects.outputs == []
+    attempt = make_attempt()
+    attempt.emit("done", {"id": 1})
+    assert sent(attempt) == [(1, 0, "o", 7, {"id": 1})]
+    assert attempt.emitted == {"done": 1}
+    assert attempt.effects.outputs == []
 
 
 def test_a_fan_out_reaches_every_connection_in_order() -> None:
     """Each connection gets its own child; its mapping and its slot's mode apply to it alone."""
-    delivery = make_delivery()
-    delivery.emit("split", {"id": 1, "x": 2})
-    assert sent(delivery) == [
+    attempt = make_attempt()
+    attempt.emit("split", {"id": 1, "x": 2})
+    assert sent(attempt) == [
         (1, 0, "o", 7, {"id": 1, "x": 2}),
         (1, 1, "m", 7, {"x": 2, "order_id": 1}),
         (0, 3, "o", 7, {"id": 1, "x": 2}),
     ]
-    assert delivery.emitted == {"split": 1}
+    assert attempt.emitted == {"split": 1}
 
 
 def test_every_delivery_gets_its_own_copy() -> None:
     """What a handler changes after an emission does not reach the receivers."""
-    delivery = make_delivery()
+    attempt = make_attempt()
     rows = [1]
-    delivery.emit("split", {"rows": rows})
+    attempt.emit("split", {"rows": rows})
     rows.append(2)
-    delivery.emit("done", {"rows": rows})
-    payloads = [params for *_, params in sent(delivery)]
+    attempt.emit("done", {"rows": rows})
+    payloads = [params for *_, params in sent(attempt)]
     assert payloads == [{"rows": [1]}] * 3 + [{"rows": [1, 2]}]
 
 
 def test_an_event_that_nobody_is_connected_to_is_an_output() -> None:
     """Outputs name their invocation, routine and event."""
-    delivery = make_delivery()
-    delivery.emit("result", {"total": 3})
-    delivery.emit("result", {"total": 4})
-    outputs = [unpack_record(raw, "output", 4) for raw in delivery.effects.outputs]
+    attempt = make_attempt()
+    attempt.emit("result", {"total": 3})
+    attempt.emit("result", {"total": 4})
+    outputs = [unpack_record(raw, "output", 4) for raw in attempt.effects.outputs]
     assert outputs == [[7, "worker", "result", {"total": n}] for n in (3, 4)]
-    assert delivery.emitted == {"result": 2}
-    assert delivery.effects.children == []
+    assert attempt.emitted == {"result": 2}
+    assert attempt.effects.children == []
 
 
 @pytest.mark.parametrize("event", ["done", "split", "result"])
 def test_a_value_that_cannot_travel_is_named(event: str) -> None:
     """The error says which emission and which value; nothing of it is collected."""
-    delivery = make_delivery()
+    attempt = make_attempt()
     with pytest.raises(PayloadError, match=rf"worker.emit\('{event}'\): params\['a'\]\[0\] is a"):
-        delivery.emit(event, {"a": [object()]})
-    assert delivery.effects.children == delivery.effects.outputs == []
-    assert delivery.emitted == {}
+        attempt.emit(event, {"a": [object()]})
+    assert attempt.effects.children == attempt.effects.outputs == []
+    assert attempt.emitted == {}
 
 
 @pytest.mark.parametrize("event", ["done", "split", "result"])
 def test_a_payload_that_is_too_large_is_refused(event: str) -> None:
     """The limit holds for each delivery."""
-    delivery = make_delivery()
+    attempt = make_attempt()
     with pytest.raises(PayloadTooLargeError, match=r"worker\.emit"):
-        delivery.emit(event, {"a": b"x" * (LIMIT + 1)})
-    assert delivery.emitted == {}
+        attempt.emit(event, {"a": b"x" * (LIMIT + 1)})
+    assert attempt.emitted == {}
 
 
 def test_a_fan_out_is_all_or_nothing() -> None:
     """A handler that catches the error of one connection has sent nothing to the others."""
-    delivery = make_delivery()
+    attempt = make_attempt()
     # With the mapping the params grow beyond the limit: "id" becomes "order_id".
     params = {"id": b"x" * (LIMIT - 8)}
     with pytest.raises(PayloadTooLargeError):
-        delivery.emit("split", params)
-    assert delivery.effects.children == []
+        attempt.emit("split", params)
+    assert attempt.effects.children == []
 
 
 def test_a_large_emission_is_staged() -> None:
     """Memory holds a bounded number of children; the rest waits in the store, counted."""
     surroundings = Surroundings()
-    delivery = make_delivery(surroundings=surroundings)
+    attempt = make_attempt(surroundings=surroundings)
     for number in range(STAGED_EMISSIONS * 2 + 5):
-        delivery.emit("done", {"id": number})
+        attempt.emit("done", {"id": number})
     assert len(surroundings.staged) == STAGED_EMISSIONS * 2
-    assert len(delivery.effects.children) == 5
-    assert delivery.effects.staged == {1: STAGED_EMISSIONS * 2}
+    assert len(attempt.effects.children) == 5
+    assert attempt.effects.staged == {1: STAGED_EMISSIONS * 2}
     numbers = [read_invocation(record, "child")[1]["id"] for *_, record in surroundings.staged]
     assert numbers == list(range(STAGED_EMISSIONS * 2))
 
@@ -123,115 +123,115 @@ def test_a_large_emission_is_staged() -> None:
 def test_many_outputs_are_staged() -> None:
     """What goes to nobody is bounded as well, and stays in its order."""
     surroundings = Surroundings()
-    delivery = make_delivery(surroundings=surroundings)
+    attempt = make_attempt(surroundings=surroundings)
     for number in range(STAGED_EMISSIONS + 5):
-        delivery.emit("result", {"id": number})
-    assert len(delivery.effects.outputs) == 5
-    delivery.finish()
-    assert delivery.effects.outputs == []
-    assert delivery.effects.staged == {NOBODY: STAGED_EMISSIONS + 5}
+        attempt.emit("result", {"id": number})
+    assert len(attempt.effects.outputs) == 5
+    attempt.finish()
+    assert attempt.effects.outputs == []
+    assert attempt.effects.staged == {NOBODY: STAGED_EMISSIONS + 5}
     found = [unpack_record(record, "output", 4)[-1]["id"] for record in surroundings.outputs]
     assert found == list(range(STAGED_EMISSIONS + 5))
 
 
 def test_few_outputs_are_not_staged() -> None:
     """They become visible with the commit itself."""
-    delivery = make_delivery()
-    delivery.emit("result", {"id": 1})
-    delivery.finish()
-    assert len(delivery.effects.outputs) == 1
-    assert delivery.effects.staged == {}
+    attempt = make_attempt()
+    attempt.emit("result", {"id": 1})
+    attempt.finish()
+    assert len(attempt.effects.outputs) == 1
+    assert attempt.effects.staged == {}
 
 
 def test_large_records_are_staged_early() -> None:
     """Bytes count as well as children."""
     surroundings = Surroundings()
-    delivery = make_delivery(surroundings=surroundings)
-    delivery.limit = STAGED_BYTES * 2
-    delivery.emit("done", {"id": b"x" * STAGED_BYTES})
-    delivery.emit("done", {"id": 2})
+    attempt = make_attempt(surroundings=surroundings)
+    attempt.limit = STAGED_BYTES * 2
+    attempt.emit("done", {"id": b"x" * STAGED_BYTES})
+    attempt.emit("done", {"id": 2})
     assert len(surroundings.staged) == 1
-    assert len(delivery.effects.children) == 1
+    assert len(attempt.effects.children) == 1
 
 
 def test_an_emission_that_raises_is_not_collected() -> None:
     """A handler that goes on after an outage, or emits again, has sent what ``emit`` accepted."""
     surroundings = Surroundings()
-    delivery = make_delivery(surroundings=surroundings)
+    attempt = make_attempt(surroundings=surroundings)
     accepted = []
     for number in range(STAGED_EMISSIONS * 3):
         surroundings.replies_lost = int(number in (STAGED_EMISSIONS, STAGED_EMISSIONS * 2 + 1))
         with contextlib.suppress(StoreUnavailableError):
-            delivery.emit("done", {"id": number})
+            attempt.emit("done", {"id": number})
             accepted.append(number)
-    delivery.finish()
-    records = [record for *_, record in [*surroundings.staged, *delivery.effects.children]]
+    attempt.finish()
+    records = [record for *_, record in [*surroundings.staged, *attempt.effects.children]]
     assert len(accepted) == STAGED_EMISSIONS * 3 - 2
     assert [read_invocation(record, "child")[1]["id"] for record in records] == accepted
-    assert delivery.effects.staged == {1: len(surroundings.staged)}
-    assert delivery.emitted == {"done": len(accepted)}
+    assert attempt.effects.staged == {1: len(surroundings.staged)}
+    assert attempt.emitted == {"done": len(accepted)}
 
 
 def test_threads_of_a_handler_lose_nothing() -> None:
     """Every emission and every increment of every thread is there, once."""
     surroundings = Surroundings()
-    delivery = make_delivery(surroundings=surroundings)
+    attempt = make_attempt(surroundings=surroundings)
     # Another thread gets its turn within a call, not only now and then.
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda n: emit_some(delivery, n), range(2000)))
+            list(pool.map(lambda n: emit_some(attempt, n), range(2000)))
     finally:
         sys.setswitchinterval(interval)
-    delivery.finish()
-    children = [*surroundings.staged, *delivery.effects.children]
+    attempt.finish()
+    children = [*surroundings.staged, *attempt.effects.children]
     numbers = [read_invocation(record, "child")[1]["id"] for *_, record in children]
     assert sorted(numbers) == list(range(2000))
-    outputs = [*surroundings.outputs, *delivery.effects.outputs]
+    outputs = [*surroundings.outputs, *attempt.effects.outputs]
     assert len(outputs) == len(set(outputs)) == 2000
-    assert delivery.emitted == {"done": 2000, "result": 2000}
-    assert delivery.effects.stats == [("add", "0.n", "2000")]
+    assert attempt.emitted == {"done": 2000, "result": 2000}
+    assert attempt.effects.stats == [("add", "0.n", "2000")]
 
 
-def emit_some(delivery: Delivery, number: int) -> None:
-    delivery.emit("done", {"id": number})
-    delivery.emit("result", {"id": number})
-    delivery.record_stat("add", "n", 1)
+def emit_some(attempt: Attempt, number: int) -> None:
+    attempt.emit("done", {"id": number})
+    attempt.emit("result", {"id": number})
+    attempt.record_stat("add", "n", 1)
 
 
-LATE: dict[str, Callable[[Delivery], object]] = {
-    "emit": lambda delivery: delivery.emit("done", {}),
-    "start": lambda delivery: delivery.start("flow", "it", {}, "grown", None, None),
-    "stats": lambda delivery: delivery.record_stat("add", "n", 1),
-    "reset_slot": lambda delivery: delivery.reset_slot("merged"),
+LATE: dict[str, Callable[[Attempt], object]] = {
+    "emit": lambda attempt: attempt.emit("done", {}),
+    "start": lambda attempt: attempt.start("flow", "it", {}, "grown", None, None),
+    "stats": lambda attempt: attempt.record_stat("add", "n", 1),
+    "reset_slot": lambda attempt: attempt.reset_slot("merged"),
 }
 
 
 @pytest.mark.parametrize("call", LATE)
 def test_a_handler_that_has_returned_emits_nothing(call: str) -> None:
     """A thread that outlives its handler is told so: no commit is left to carry what it does."""
-    delivery = make_delivery()
-    delivery.finish()
+    attempt = make_attempt()
+    attempt.finish()
     with pytest.raises(OutsideInvocationError, match=rf"worker\.{call}\(.*wait for your threads"):
-        LATE[call](delivery)
-    assert delivery.effects == Effects()
-    assert delivery.emitted == {}
+        LATE[call](attempt)
+    assert attempt.effects == Effects()
+    assert attempt.emitted == {}
 
 
 def test_the_tag_gives_number_and_position() -> None:
-    """A delivery knows its number in the job and its place in a merging slot."""
-    assert (make_delivery().number, make_delivery().position) == (7, 0)
-    assert (make_delivery("merged").number, make_delivery("merged").position) == (7, 3)
+    """An attempt knows its number in the job and its place in a merging slot."""
+    assert (make_attempt().number, make_attempt().position) == (7, 0)
+    assert (make_attempt("merged").number, make_attempt("merged").position) == (7, 3)
 
 
 def stats(*changes: tuple[str, str | None, Any]) -> list[tuple[str, str, Any]]:
     """What the commit is told of these changes."""
-    delivery = make_delivery()
+    attempt = make_attempt()
     for change in changes:
-        delivery.record_stat(*change)
-    delivery.finish()
-    return delivery.effects.stats
+        attempt.record_stat(*change)
+    attempt.finish()
+    return attempt.effects.stats
 
 
 def test_stats_travel_under_the_routines_index() -> None:
@@ -264,54 +264,54 @@ def test_a_reset_takes_what_came_before_with_it() -> None:
 def test_only_finite_numbers_can_be_added(value: Any) -> None:
     """A sum that the store could not hold is refused where it is made."""
     with pytest.raises(EmissionError, match="stat 'n' of 'worker'"):
-        make_delivery().record_stat("add", "n", value)
+        make_attempt().record_stat("add", "n", value)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("-inf")])
 def test_a_stat_that_is_no_finite_number_is_refused(value: float) -> None:
     """Setting follows adding."""
     with pytest.raises(EmissionError, match="not finite"):
-        make_delivery().record_stat("set", "n", value)
+        make_attempt().record_stat("set", "n", value)
 
 
 def test_a_stat_that_cannot_be_stored_is_refused() -> None:
     """The error names the call and the value."""
     with pytest.raises(PayloadError, match=r"worker.set_stat\('n'\): params\['value'\] is a"):
-        make_delivery().record_stat("set", "n", object())
+        make_attempt().record_stat("set", "n", object())
 
 
 def test_a_handler_asks_its_surroundings() -> None:
     """Checkpoint, job handle and slot data come from the worker, when they are asked for."""
-    delivery = make_delivery()
-    assert delivery.checkpoint == {"checkpoint of": "j1"}
-    assert delivery.job == "handle of j1"
-    assert delivery.slot_data("merged") == {"slot": "merged"}
+    attempt = make_attempt()
+    assert attempt.checkpoint == {"checkpoint of": "j1"}
+    assert attempt.job == "handle of j1"
+    assert attempt.slot_data("merged") == {"slot": "merged"}
 
 
 def test_a_reset_of_the_own_slot_reaches_up_to_this_delivery() -> None:
     """Later deliveries are not lost; of other slots everything so far is consumed."""
-    delivery = make_delivery("merged")
-    delivery.reset_slot("merged")
-    delivery.reset_slot("input")
-    assert delivery.effects.resets == [("0.2", 3), ("0.0", -1)]
+    attempt = make_attempt("merged")
+    attempt.reset_slot("merged")
+    attempt.reset_slot("input")
+    assert attempt.effects.resets == [("0.2", 3), ("0.0", -1)]
 
 
 def test_an_unknown_slot_is_named() -> None:
     """The error lists the slots that there are."""
     with pytest.raises(DefinitionError, match="no slot 'x'; it has input, card, merged"):
-        make_delivery().slot_data("x")
+        make_attempt().slot_data("x")
 
 
 def test_the_origin_is_what_feeds_the_slot() -> None:
     """An argument error leads to the connection that should have sent the argument."""
-    origin = make_delivery("strict").origin()
+    origin = make_attempt("strict").origin()
     assert origin[:2] == ("worker.strict", "worker.split -> worker.strict sent")
     assert "param_mapping" in origin.remedy
 
 
 def test_the_origin_tells_an_entry_from_a_delivery() -> None:
     """A slot that is fed by connections may be an entry as well: what emitted the params counts."""
-    origin = make_delivery("strict", parent=0).origin()
+    origin = make_attempt("strict", parent=0).origin()
     assert origin[:2] == ("worker.strict", "the entry params of the job hold")
     assert "param_mapping" not in origin.remedy
 
@@ -324,39 +324,39 @@ def test_the_origin_is_the_one_connection_of_many_that_has_sent_the_params() -> 
         flow.connect("worker", event, "worker", "strict")
     surroundings = Surroundings()
     plan = Plan(flow.definition())
-    delivery = make_delivery("strict", plan=plan, surroundings=surroundings)
+    attempt = make_attempt("strict", plan=plan, surroundings=surroundings)
     both = "worker.done -> worker.strict or worker.result -> worker.strict sent"
-    assert delivery.origin().sender == both
+    assert attempt.origin().sender == both
     surroundings.emitted = {2: ["worker.result", "worker.split"]}
-    assert delivery.origin().sender == "worker.result -> worker.strict sent"
+    assert attempt.origin().sender == "worker.result -> worker.strict sent"
 
 
 def test_secret_params_are_masked() -> None:
     """Only the slot's secrets are, and the handler's own params stay."""
     params = {"number": "4111", "pin": 1, "name": "Ann"}
-    delivery = make_delivery("card", params)
-    shown = delivery.visible_record()
+    attempt = make_attempt("card", params)
+    shown = attempt.visible_record()
     assert shown is not None
     parent, visible = read_invocation(shown, "shown")
     assert (parent, visible) == (2, {"number": "***", "pin": "***", "name": "Ann"})
-    assert delivery.params is params
+    assert attempt.params is params
 
 
 def test_a_handler_starts_a_bounded_number_of_jobs() -> None:
     """The commit creates them all. The definition comes along with the first of each flow."""
-    delivery = make_delivery()
+    attempt = make_attempt()
     for _ in range(MOST_STARTED):
-        delivery.start("flow", "it", {}, "grown", None, None)
-    definitions = [job[-3:] for job in delivery.effects.jobs]
+        attempt.start("flow", "it", {}, "grown", None, None)
+    definitions = [job[-3:] for job in attempt.effects.jobs]
     assert definitions[0] == [2, "json", "{}"]
-    assert all(job[-1] == 0 for job in delivery.effects.jobs[1:])
+    assert all(job[-1] == 0 for job in attempt.effects.jobs[1:])
     with pytest.raises(EmissionError, match="emit to a routine that starts one"):
-        delivery.start("flow", "it", {}, "grown", None, None)
+        attempt.start("flow", "it", {}, "grown", None, None)
 
 
 def test_the_name_of_a_stat_can_be_stored() -> None:
     """Half of a surrogate pair would break the commit."""
-    delivery = make_delivery()
-    delivery.record_stat("add", "größe", 1)
+    attempt = make_attempt()
+    attempt.record_stat("add", "größe", 1)
     with pytest.raises(PayloadError, match=r"the name of a stat.* half of a surrogate pair"):
-        delivery.record_stat("set", "half \ud800", 1)
+        attempt.record_stat("set", "half \ud800", 1)

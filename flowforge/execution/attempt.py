@@ -1,4 +1,4 @@
-"""One delivery of params to a slot: what its handler sees and what it collects.
+"""One attempt at an invocation: what its handler sees and what it collects.
 
 Nothing that a handler does to the job takes effect before the commit: emissions, outputs, stats
 and slot resets are gathered here and dropped with the attempt when it fails.
@@ -41,7 +41,7 @@ class Surroundings(Stage, Protocol):
 
     def checkpoint(self, job_id: str) -> Any: ...
 
-    def slot_data(self, delivery: Delivery, slot: PlannedSlot) -> dict[str, Any]: ...
+    def slot_data(self, attempt: Attempt, slot: PlannedSlot) -> dict[str, Any]: ...
 
     def job(self, job_id: str) -> Any: ...
 
@@ -73,7 +73,7 @@ ASKED_AT_MOST = 3
 _EXACT = Context(prec=40)
 
 
-class Delivery(Emitting):
+class Attempt(Emitting):
     """The ``Invocation`` that a routine is bound to while its handler runs."""
 
     __slots__ = (
@@ -81,7 +81,7 @@ class Delivery(Emitting):
         "_definitions",
         "_stats",
         "_surroundings",
-        "attempt",
+        "attempt_number",
         "cancelled",
         "given_back",
         "invocation",
@@ -103,7 +103,7 @@ class Delivery(Emitting):
         job_id: str,
         invocation: str,
         token: str,
-        attempt: int,
+        attempt_number: int,
         params: dict[str, Any],
         raw: bytes,
         limit: int,
@@ -118,9 +118,9 @@ class Delivery(Emitting):
         self.job_id = job_id
         self.invocation = invocation
         self.token = token
-        #: Place of this delivery in its merging slot, from 1; 0 for other slots.
+        #: Place of the params in their merging slot, from 1; 0 for other slots.
         self.position = int(parts[3]) if len(parts) > 3 else 0
-        self.attempt = attempt
+        self.attempt_number = attempt_number
         self.params = params
         #: The params' record as it is stored, for the history.
         self.raw = raw
@@ -150,7 +150,7 @@ class Delivery(Emitting):
         """Just before the handler: raises NotStartedError when it may not start any more.
 
         A claim that was asked for a moment ago is as good as an answer. Its reply, a ``setup()``
-        (then it has ``waited``), a merge or the neighbours of a last delivery may have taken longer
+        (then it has ``waited``), a merge or the neighbours of a last attempt may have taken longer
         than that, and so may the answer to this.
         """
         for _ in range(ASKED_AT_MOST):
