@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import logging
-from dataclasses import dataclass
 from time import perf_counter
+from typing import NamedTuple
 
 from flowforge.codec.binary import pack_record
 from flowforge.common.forks import end_stray
@@ -26,8 +26,7 @@ logger = logging.getLogger(__name__)
 _told: set[tuple[str, str]] = set()
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How an attempt ended and what has to be recorded."""
 
     #: completed, error_continued, skipped (to commit); retry, stop (to fail).

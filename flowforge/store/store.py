@@ -57,8 +57,7 @@ class Submission:
         )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """What a granted claim hands to the worker. ``attempt_number`` leaves out lost ones."""
 
     record: bytes
@@ -71,8 +70,7 @@ class Claim:
         return self.claims - self.lost
 
 
-@dataclass(frozen=True)
-class Granted:
+class Granted(NamedTuple):
     """A claim together with what was claimed. ``asked``: when, by the asker's ``perf_counter``."""
 
     job_id: str
@@ -100,8 +98,7 @@ class Reclaimed(NamedTuple):
     lost: list[Lost]
 
 
-@dataclass(frozen=True)
-class NextClaim:
+class NextClaim(NamedTuple):
     """The wish to go on with the oldest message of the first broker list that has one."""
 
     token: str

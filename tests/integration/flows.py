@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from celery import current_task
+
 from flowforge import ErrorHandler, Flow, Routine, routine
 from tests.integration.notes import note
 
@@ -75,6 +77,16 @@ class Countdown(One):
             self.emit("next", n=n - 1)
         else:
             self.emit("output", n=n)
+
+
+class Seen(Countdown):
+    """Tells of each call what Celery has of its task: where it comes from, and its headers."""
+
+    def go(self, n: int) -> None:
+        request = current_task.request
+        self.emit("output", origin=request.origin, headers=request.headers)
+        if n > 0:
+            self.emit("next", n=n - 1)
 
 
 class Fan(One):

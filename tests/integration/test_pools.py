@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from flowforge import ErrorHandler, Flow
+from flowforge.broker.message import MARK
 from flowforge.local.server import LocalServer
 from tests.integration.flows import (
     RICH,
@@ -20,6 +21,7 @@ from tests.integration.flows import (
     One,
     Router,
     Secretive,
+    Seen,
     Slow,
     Tally,
     Triggered,
@@ -71,6 +73,14 @@ class TestShapes:
         assert outputs(job) == [{"n": 0}]
         assert job.status == "completed"
         assert kinds(job).count("completed") == 51
+
+    def test_a_task_that_has_no_message_has_the_headers_of_one(self) -> None:
+        """What a process goes on to looks to Celery's signals as what a message brings."""
+        flow = single(Seen)
+        flow.connect("it", "next", "it", "input")
+        seen = outputs(flow.execute("it", {"n": 50}))
+        assert {one["origin"] for one in seen} == {MARK, None}
+        assert [one["headers"] for one in seen] == [{MARK: 1}] * 51
 
     def test_appended_deliveries_see_every_length_once(self) -> None:
         """Of N deliveries to an append slot each sees another length, and one sees them all."""

@@ -9,6 +9,7 @@ from typing import Any
 from celery import Celery, Task
 
 from flowforge.broker.guard import UNKNOWN_TASK
+from flowforge.broker.message import MARK
 from flowforge.codec.binary import pack_record
 from flowforge.errors import UnknownRoutineClassError
 from flowforge.model import registry
@@ -107,6 +108,8 @@ class InvocationTask(Task):  # type: ignore[type-arg]
             "hostname": runtime.worker,
             "retries": 0,
             "ignore_result": True,
+            # What Celery finds of its own in a message's headers, and would look for here.
+            "headers": {MARK: 1},
         }
         return tracer(uuid, [granted.job_id, granted.invocation], {}, request)
 
