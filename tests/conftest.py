@@ -13,6 +13,7 @@ import pytest
 import redis
 
 from flowforge.local.server import LocalServer
+from tests.support.environment import settings_in_force
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +34,10 @@ def redis_client(server: LocalServer) -> Iterator[redis.Redis]:
 def prefix() -> str:
     """The first part of every key of this test."""
     return f"t{secrets.token_hex(6)}"
+
+
+@pytest.fixture
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of whoever runs the tests stay out of this process."""
+    for name in settings_in_force():
+        monkeypatch.delenv(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.contract.bench import Bench
-from tests.contract.test_store_joins import joined, run, start
+from tests.contract.joins import joined, run, start
 
 #: Routine 2 joins below the join of routine 1; routine 0 delivers to both.
 NESTED = "1.0 all 0 fail 0\n2.0 all 0 fail 0,1\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ import click.testing
 from flowforge.cli.main import cli
 from flowforge.codec.binary import pack_record
 from tests.integration.installation import Installation
+from tests.support.environment import without_settings
 from tests.support.fleet import ROOT
 
 FLOWS = "tests.integration.cli_flows"
@@ -73,8 +73,7 @@ class Shell:
 
 
 def clean_environment() -> dict[str, str]:
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("FLOWFORGE_")}
-    return {**inherited, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    return without_settings(PYTHONPATH=str(ROOT), PYTHONUNBUFFERED="1")
 
 
 def start(

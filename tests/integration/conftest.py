@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from flowforge.local.server import LocalServer
+from tests.integration.cli_shell import FLOWS, Shell
 from tests.integration.installation import FAST, Installation, installed
 
 
@@ -33,3 +34,18 @@ def own_slow(server: LocalServer, tmp_path: Path) -> Iterator[Installation]:
     """For one test: recovery so slow that nothing can be put down to it."""
     with installed(server, tmp_path, lease=300, heartbeat=60, unclaimed_grace=300) as installation:
         yield installation
+
+
+@pytest.fixture(scope="module")
+def fleet(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """A shell for the command line, with a worker. Shared by a module."""
+    with installed(server, tmp_path_factory.mktemp("cli"), (FLOWS,)) as shared:
+        shared.fleet.start(pool="threads")
+        yield Shell(shared)
+
+
+@pytest.fixture
+def idle(server: LocalServer, tmp_path: Path) -> Iterator[Shell]:
+    """A shell for one test, without a worker, so that what is submitted stays."""
+    with installed(server, tmp_path, (FLOWS,)) as installation:
+        yield Shell(installation)

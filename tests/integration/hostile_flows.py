@@ -7,7 +7,7 @@ from typing import Any
 
 from flowforge import ErrorHandler, Flow, Routine
 from flowforge.errors import NewerRecordError
-from tests.unit.execution.test_failure import STRANGE
+from tests.unit.execution.strange_errors import STRANGE
 
 
 class Raising(Routine):

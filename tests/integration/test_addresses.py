@@ -181,11 +181,9 @@ def test_a_url_that_cannot_work_is_refused_with_the_reason(url: str, said: str) 
     ],
 )
 def test_a_command_says_in_one_line_what_is_wrong(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+    no_settings: None, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
 ) -> None:
     """Also while it cleans up, for which the environment is as bad as before."""
-    for other in ("REDIS_URL", "LEASE", "DATA_DIR"):
-        monkeypatch.delenv(f"FLOWFORGE_{other}", raising=False)
     monkeypatch.setenv(f"FLOWFORGE_{name}", value)
     shell = click.testing.CliRunner()
     assert said in shell.invoke(cli, ["doctor"]).stdout

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,30 +17,7 @@ from tests.integration.cli_shell import FLOWS, Shell
 from tests.integration.installation import installed
 
 #: A job that hangs must not hold up the suite for long.
-pytestmark = pytest.mark.timeout(60)
-
-
-@pytest.fixture(autouse=True)
-def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings of whoever runs the tests stay out."""
-    for name in list(os.environ):
-        if name.startswith("FLOWFORGE_"):
-            monkeypatch.delenv(name)
-
-
-@pytest.fixture(scope="module")
-def fleet(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    """Shared by the module: one worker that knows the flows."""
-    with installed(server, tmp_path_factory.mktemp("cli"), (FLOWS,)) as shared:
-        shared.fleet.start(pool="threads")
-        yield Shell(shared)
-
-
-@pytest.fixture
-def idle(server: LocalServer, tmp_path: Path) -> Iterator[Shell]:
-    """For one test: no worker, so that what is submitted stays."""
-    with installed(server, tmp_path, (FLOWS,)) as installation:
-        yield Shell(installation)
+pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("no_settings")]
 
 
 def test_healthy_installation(fleet: Shell) -> None:

@@ -7,35 +7,17 @@ import json
 import os
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import click.testing
 import pytest
 
 from flowforge.cli.main import cli
-from flowforge.local.server import LocalServer
 from tests.integration.cli_shell import FLOWS, Shell, clean_environment, start
-from tests.integration.installation import installed
 from tests.support.fleet import ROOT
 
 #: A job that hangs must not hold up the suite for long.
-pytestmark = pytest.mark.timeout(60)
-
-
-@pytest.fixture(autouse=True)
-def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings of whoever runs the tests stay out."""
-    for name in list(os.environ):
-        if name.startswith("FLOWFORGE_"):
-            monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def idle(server: LocalServer, tmp_path: Path) -> Iterator[Shell]:
-    """For one test: no worker, so that what is submitted stays."""
-    with installed(server, tmp_path, (FLOWS,)) as installation:
-        yield Shell(installation)
+pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("no_settings")]
 
 
 def test_help_of_the_worker() -> None:

@@ -18,6 +18,7 @@ from flowforge import Flow, JobState
 from flowforge.local.server import LocalServer
 from tests.integration.installation import FAST, LIMIT, installed
 from tests.integration.notes import notes
+from tests.support.environment import without_settings
 from tests.support.eventually import eventually
 from tests.support.fleet import ROOT
 
@@ -107,11 +108,11 @@ class Scripts:
     def start(
         self, *arguments: str | Path, env: Mapping[str, str] | None = None
     ) -> subprocess.Popen[str]:
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("FLOWFORGE_")}
+        own = {"PYTHONPATH": str(ROOT), "MARK_OF_TEST": self.mark, **(env or {})}
         return subprocess.Popen(
             [sys.executable, *map(str, arguments)],
             cwd=self.directory,
-            env={**inherited, "PYTHONPATH": str(ROOT), "MARK_OF_TEST": self.mark, **(env or {})},
+            env=without_settings(**own),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import bz2
 import json
-import os
 import secrets
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from tests.integration.flows import Collect, Submits, countdown, single, squares
 from tests.integration.installation import FLOWS, LIMIT, outputs
 from tests.integration.notes import notes
 from tests.integration.shop import make_app
+from tests.support.environment import without_settings
 from tests.support.eventually import eventually
 from tests.support.fleet import ROOT, Fleet
 from tests.unit.broker.hostile import changed
@@ -171,11 +171,10 @@ def test_remote_control_and_mingle_work(server: LocalServer, tmp_path: Path) -> 
 
 def refused(target: str, **environment: str) -> str:
     """What a worker says that must refuse to start."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("FLOWFORGE_")}
     ended = subprocess.run(
         [sys.executable, "-m", "celery", "-A", target, "worker", "-P", "solo"],
         cwd=ROOT,
-        env={**inherited, **environment},
+        env=without_settings(**environment),
         capture_output=True,
         text=True,
         timeout=60,

@@ -23,7 +23,7 @@ from tests.integration.hostile_flows import (
 )
 from tests.integration.installation import FAST, LIMIT, Installation, installed, kinds
 from tests.support.fleet import Worker
-from tests.unit.execution.test_failure import STRANGE, UNSEARCHABLE
+from tests.unit.execution.strange_errors import STRANGE, UNSEARCHABLE
 
 
 @pytest.fixture(scope="module")

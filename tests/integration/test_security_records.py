@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -80,10 +79,7 @@ def installation(
 
 
 @pytest.fixture
-def target(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
-    for name in list(os.environ):
-        if name.startswith("FLOWFORGE_"):
-            monkeypatch.delenv(name)
+def target(installation: Installation, no_settings: None) -> Iterator[Target]:
     job = single(One).execute("it", {"n": 1}).wait(LIMIT)
     forged = Target(installation, job.job_id)
     yield forged

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from flowforge.local.supervised_process import SupervisedProcess
+from tests.support.environment import without_settings
 from tests.support.eventually import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -153,6 +154,5 @@ class Fleet:
         self.stop()
 
     def _environment(self) -> dict[str, str]:
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("FLOWFORGE_")}
         own = {f"FLOWFORGE_{k.upper()}": str(v) for k, v in self._settings.items() if v is not None}
-        return {**inherited, **own, "PYTHONUNBUFFERED": "1"}
+        return without_settings(**own, PYTHONUNBUFFERED="1")

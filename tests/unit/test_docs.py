@@ -19,6 +19,7 @@ from flowforge import errors
 from flowforge.settings import Settings
 from flowforge.store.keys import PATTERNS
 from flowforge.store.scripts import SCRIPTS
+from tests.support.environment import without_settings
 from tests.support.fleet import Fleet
 
 ROOT = Path(__file__).parents[2]
@@ -63,8 +64,7 @@ def expected_output(page: Path) -> list[str]:
 
 def environment() -> dict[str, str]:
     """Nothing configured, and the library importable from any directory."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("FLOWFORGE_")}
-    return {**kept, "PYTHONPATH": str(ROOT)}
+    return without_settings(PYTHONPATH=str(ROOT))
 
 
 def run(script: Path, env: dict[str, str]) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from flowforge.codec.jsonable import from_jsonable, to_jsonable
-from tests.unit.codec.test_binary import same, values
+from tests.unit.codec.payloads import same, values
 
 
 @given(values)

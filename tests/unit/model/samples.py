@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
+from flowforge.model.error_handler import ErrorHandler
+from flowforge.model.flow import FlowGraph
 from flowforge.model.routine import Routine
 
 
@@ -91,3 +94,36 @@ class Called(Routine):
 
     def receive(self, **params: Any) -> None:
         """Take anything."""
+
+
+class NeedsArgument(Routine):
+    """Cannot be built as a worker builds."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.url = url
+
+
+class Attributes(Routine):
+    """Attributes of every kind, the same in each instance."""
+
+    def __init__(self, extra: bool = False) -> None:
+        super().__init__()
+        self.rate = 0.2
+        self.strict = True
+        self.tags = ["a"]
+        self.client: Any = None
+        self.lock = threading.Lock()
+        self._private = 1
+        if extra:
+            self.bonus = 1
+
+
+def orders() -> FlowGraph:
+    flow = FlowGraph("orders", max_in_flight=50)
+    flow.add_routine(Fetch(), "fetch")
+    flow.add_routine(Charge(), "charge", queue="billing")
+    flow.connect("fetch", "output", "charge", "input", {"id": "order_id"})
+    flow.connect("charge", "charged", "charge", "all")
+    flow.set_error_handler(ErrorHandler("retry"))
+    return flow

@@ -17,13 +17,12 @@ from hypothesis import strategies as st
 from flowforge.errors import CorruptRecordError, DefinitionError, NewerRecordError
 from flowforge.model.definition import DEFINITION_VERSION, Definition
 from flowforge.model.flow import FlowGraph
-from tests.unit.model.samples import Called, Charge, Fetch
-from tests.unit.model.test_flow import orders
+from tests.unit.model.samples import Called, Charge, Fetch, orders
 
 ROOT = Path(__file__).parents[3]
 
 PROGRAM = """
-from tests.unit.model.test_flow import orders
+from tests.unit.model.samples import orders
 print(orders().definition().hash)
 """
 

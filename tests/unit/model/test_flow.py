@@ -15,11 +15,9 @@ from hypothesis import strategies as st
 
 from flowforge.errors import CorruptRecordError, DefinitionError, NotRebuildableError
 from flowforge.model.connection import Connection
-from flowforge.model.error_handler import ErrorHandler
 from flowforge.model.flow import FlowGraph
 from flowforge.model.routine import Routine
-from tests.unit.model.samples import Called, Charge, Fetch
-from tests.unit.model.test_rebuildable import Attributes
+from tests.unit.model.samples import Attributes, Called, Charge, Fetch, orders
 
 
 class Triggered(Routine):
@@ -36,16 +34,6 @@ class Triggered(Routine):
 
 class Source(Routine):
     """No slot at all."""
-
-
-def orders() -> FlowGraph:
-    flow = FlowGraph("orders", max_in_flight=50)
-    flow.add_routine(Fetch(), "fetch")
-    flow.add_routine(Charge(), "charge", queue="billing")
-    flow.connect("fetch", "output", "charge", "input", {"id": "order_id"})
-    flow.connect("charge", "charged", "charge", "all")
-    flow.set_error_handler(ErrorHandler("retry"))
-    return flow
 
 
 def test_ids_are_generated_when_left_out() -> None:

@@ -16,8 +16,7 @@ from flowforge.model.error_handler import ErrorHandler
 from flowforge.model.flow import FlowGraph
 from flowforge.model.plan import Entry, Plan
 from flowforge.model.routine import Routine
-from tests.unit.model.samples import Called, Charge, Fetch, ServiceDownError
-from tests.unit.model.test_flow import orders
+from tests.unit.model.samples import Called, Charge, Fetch, ServiceDownError, orders
 
 
 class Opens(Routine):

@@ -11,23 +11,7 @@ import pytest
 from flowforge.errors import DefinitionError, NotRebuildableError
 from flowforge.model.rebuildable import check_rebuildable
 from flowforge.model.routine import Routine
-from tests.unit.model.samples import Charge
-from tests.unit.model.test_routine import NeedsArgument
-
-
-class Attributes(Routine):
-    """Attributes of every kind, the same in each instance."""
-
-    def __init__(self, extra: bool = False) -> None:
-        super().__init__()
-        self.rate = 0.2
-        self.strict = True
-        self.tags = ["a"]
-        self.client: Any = None
-        self.lock = threading.Lock()
-        self._private = 1
-        if extra:
-            self.bonus = 1
+from tests.unit.model.samples import Attributes, Charge, NeedsArgument
 
 
 def test_a_routine_like_its_class_is_accepted() -> None:

@@ -8,17 +8,10 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from flowforge.errors import CorruptRecordError, DefinitionError
 from flowforge.model.records import plain_copy, read, read_list, read_optional
-
-plain = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=20,
-)  # fmt: skip
+from tests.unit.model.plain_values import plain
 
 
 class Colour(StrEnum):

@@ -23,8 +23,8 @@ from flowforge.errors import (
 from flowforge.model.error_handler import ErrorHandler, ErrorStrategy
 from flowforge.model.routine import Routine, fresh, overrides_call
 from tests.unit.model import samples
-from tests.unit.model.samples import Charge, Fetch, Recorder, add_totals
-from tests.unit.model.test_records import plain
+from tests.unit.model.plain_values import plain
+from tests.unit.model.samples import Charge, Fetch, NeedsArgument, Recorder, add_totals
 
 
 class Plain(Routine):
@@ -63,14 +63,6 @@ class Child(Plain):
 
     def parent(self) -> Callable[..., None]:
         return super().handle
-
-
-class NeedsArgument(Routine):
-    """Cannot be built as a worker builds."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__()
-        self.url = url
 
 
 class ForgetsSuper(Routine):

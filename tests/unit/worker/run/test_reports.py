@@ -19,7 +19,7 @@ from celery.utils.serialization import (
 from flowforge.common.true_attributes import traceback_of
 from flowforge.errors import HandlerError
 from flowforge.worker.run.reports import Failed, Retried, Uncounted, raised
-from tests.unit.execution.test_failure import STRANGE
+from tests.unit.execution.strange_errors import STRANGE
 
 
 class UnprintableError(Exception):
