@@ -16,7 +16,7 @@ PATTERNS: dict[str, str] = {
     "invocations": "j:{}:i",  # hash: invocation -> record of every uncommitted invocation
     "attempts": "j:{}:a",  # hash: invocation -> claims, with l before it lost ones, u unknown class
     "parked": "j:{}:b",  # list: invocations that wait for room, a resume or a retry; see lanes
-    "lanes": "j:{}:l",  # hash, in jobs on several queues: q<list> -> messages, w<list> -> waiting
+    "lanes": "j:{}:l",  # hash, in jobs on several queues: q<list> -> messages, w<list> -> parked
     "merges": "j:{}:m",  # hash: r.s -> length, r.s.k -> record k, r.s.base -> consumed up to
     "routines": "j:{}:r",  # hash: r.<counter> -> number
     "stats": "j:{}:s",  # hash: r.name -> number or packed value
@@ -29,7 +29,7 @@ PATTERNS: dict[str, str] = {
     "opened": "j:{}:q",  # zset: r.s/number/key of a collection that is open
     "collected": "j:{}:c",  # hash: number.i -> record i of a collection
     "late": "j:{}:t",  # list: number and r.s/key of joins that were late in a halted job
-    "told": "j:{}:f",  # hash: invocation -> child job whose failure it was told, retries so far
+    "child_failures": "j:{}:f",  # hash: invocation -> child job that failed, retries so far
     "children": "j:{}:d",  # hash: id of a child job -> the invocation that waits for it
     "history": "j:{}:h",  # stream
     "outputs": "j:{}:o",  # list of records
@@ -44,10 +44,10 @@ PATTERNS: dict[str, str] = {
     "timers": "timers",  # zset: id/invocation by due time
     "sequences": "seq",  # hash: broker list -> number of its latest push
     "expiry": "expiry",  # zset: ended job ids by the time their keys go
-    "deletions": "trash",  # list: what is to be removed in pieces: a name, or items of a collection
+    "deletions": "trash",  # list: what is to be deleted in pieces: a name, or items of a collection
     "deleted": "x:{}",  # hash: what was too large to be removed at once, by its name before
     "server": "server",  # string: the server's own name
-    "leader": "leader",  # string: who does the maintenance
+    "leader": "leader",  # string: who does the upkeep
     "workers": "workers",  # hash: worker name -> record
     "damaged": "damaged",  # hash: members of indexes that made no sense, and how often each was met
     "dead_letters": "dead",  # zset: number, ms and record of a refused message, by number
@@ -73,7 +73,7 @@ _PARENTHESIS = re.compile("[()]")
 def expand_keys(source: str) -> str:
     """Lua source with every ``k_<name>(argument)`` as the text that makes the key.
 
-    A function for each would be made anew in every call of a script. The root is the local ``P``.
+    A function for each would be made again in every call of a script. The root is the local ``P``.
     KeyError for an unknown pattern.
     """
     made, at = [], 0

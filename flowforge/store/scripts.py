@@ -24,7 +24,7 @@ _INCLUDE = re.compile(r"^--@include (.+)$", re.MULTILINE)
 _LUA = resources.files("flowforge.store") / "lua"
 
 #: Includes behind which what follows is a function of its own, called at once. Lua makes a script's
-#: functions anew each time, and looks up each local that they use among all that are in use; locals
+#: functions in each run, and looks up each local that they use among all that are in use; locals
 #: of a function further out it finds at once. Few scripts lack these three.
 _ENCLOSING = {"include/base.lua", "include/push.lua", "include/join.lua"}
 

@@ -14,7 +14,7 @@ from tests.contract.reference.model import Model
 
 _HASHES = (
     "job", "invocations", "attempts", "merges", "routines", "joins", "collected", "outstanding",
-    "children", "told", "lanes",
+    "children", "child_failures", "lanes",
 )  # fmt: skip
 
 #: How attempts are closed that raised an error.
@@ -255,7 +255,8 @@ def _check_joins(stored: Stored, model: Model, job: Job) -> None:
         invocation: f"{child} {retries}" for invocation, (child, retries) in job.failures.items()
     }
     assert {
-        invocation: found.decode() for invocation, found in stored.hash("told", job.id).items()
+        invocation: found.decode()
+        for invocation, found in stored.hash("child_failures", job.id).items()
     } == told
     if job.joins:
         _check_outstanding(stored, model, job)

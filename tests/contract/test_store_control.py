@@ -298,7 +298,7 @@ def test_a_dropped_entry_is_told(bench: Bench) -> None:
     bench.link.call("LPUSH", bench.key("parked", job), "x")
     bench.store.resume(job)
     assert bench.link.call("HGETALL", bench.key("damaged")) == [
-        f"backlog {job}/x: no invocation".encode(),
+        f"parked {job}/x: no invocation".encode(),
         b"1",
     ]
 

@@ -228,7 +228,7 @@ def test_damaged_trash_is_thrown_away(bench: Bench) -> None:
     bench.link.call("SET", bench.key("deleted", "j:x:i"), "no hash")
     bench.link.call("HSET", bench.key("deleted", "j:y:i"), "a", "1")
     bench.link.call("RPUSH", bench.key("deletions"), "garbage", "j:x:i", "j:y:i")
-    while bench.store.run("dispose", 10):
+    while bench.store.run("delete", 10):
         pass
     assert bench.every_key() == {bench.key("damaged")}
 

@@ -137,9 +137,9 @@ def a_prune(bench: Bench) -> Callable[[], object]:
     return lambda: bench.store.run("prune", 10) == 1
 
 
-def a_disposal(bench: Bench) -> Callable[[], object]:
+def a_deletion(bench: Bench) -> Callable[[], object]:
     bench.link.call("RPUSH", bench.key("deletions"), "j 1 1 5000")
-    return lambda: bench.store.run("dispose", 10) == 1
+    return lambda: bench.store.run("delete", 10) == 1
 
 
 def a_first_lead(bench: Bench) -> Callable[[], object]:
@@ -183,7 +183,7 @@ GOES_ON = {
     a_lease_of_a_newer_release: "reclaim",
     a_lost_message: "resend",
     a_prune: "prune",
-    a_disposal: "dispose",
+    a_deletion: "delete",
     a_first_lead: "lead",
     a_longer_lead: "lead",
     a_requeue: "requeue",

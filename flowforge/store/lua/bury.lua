@@ -1,4 +1,4 @@
--- Keeps a message that a worker refused. Sent twice, it is kept twice, which harms nobody.
+-- Keeps a message that a worker refused. Sent twice, it is kept twice, which does no harm.
 -- In:  packed record, most
 -- Out: its number
 --@include base

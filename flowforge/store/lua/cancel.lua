@@ -1,4 +1,4 @@
--- Ends a job for good; what waits is dropped, what runs will not be able to commit.
+-- Ends a job for good; parked work is dropped, what runs will not be able to commit.
 -- In:  id, reason, packed details, request
 -- Out: 'ok' | 'gone' | the status of a job that has ended
 --@include base, full, finish, request

@@ -13,7 +13,7 @@
 --      | 'dropped' (the job has ended) | 'newer' (a later release's job)
 --      | 'incomplete' (what was staged is not all there: nothing is committed)}, and behind 'ok' what was
 --      claimed next, if anything: id, invocation, record, claims, lost, definition hash
---@include base, push, join, deliver, family, history, finish, create, lease, staged, next, merge, pieces
+--@include base, push, join, deliver, child_jobs, history, finish, create, lease, staged, next_message, merging_log, deletions
 local id, invocation, token, outcome = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local micros, details = tonumber(ARGV[6]), ARGV[7]
 local at = 8
@@ -55,7 +55,7 @@ if outcome ~= 'completed' and withdraw(job, invocation, micros, details, now) th
 end
 call('HDEL', k_invocations(id), invocation)
 call('HDEL', k_attempts(id), invocation, 'l' .. invocation, 'u' .. invocation)
-if waits_for_child(invocation) then call('HDEL', k_told(id), invocation) end
+if waits_for_child(invocation) then call('HDEL', k_child_failures(id), invocation) end
 count_attempt(job, invocation, outcome, outcome, micros, now)
 if outcome ~= 'completed' then keep_error(job, invocation, details, now) end
 remember(job, outcome, invocation, details)
@@ -65,7 +65,7 @@ end
 
 local outputs = {}
 for i = 1, tonumber(take()) do outputs[i] = take() end
-put_out(job, outputs)
+add_outputs(job, outputs)
 
 for _ = 1, tonumber(take()) do
   local op, field, value = take(), take(), take()
@@ -89,13 +89,13 @@ end
 for _ = 1, tonumber(take()) do
   local slot, k = take(), tonumber(take())
   if slot == '' then
-    remove_items(k_collected(id), id, string.match(invocation, '^%d+'), 1, k)
+    delete_items(k_collected(id), id, string.match(invocation, '^%d+'), 1, k)
   else
     log_of(id, slot).consume(k)
   end
 end
 local merging, position = string.match(invocation, '^%d+%.(%d+%.%d+)%.(%d+)$')
-if merging then log_of(id, merging).let_epoch_go(position) end
+if merging then log_of(id, merging).release_epoch(position) end
 
 if lists then
   lists.adopt(job)
@@ -136,7 +136,7 @@ if at > #ARGV then
   return { 'ok' }
 end
 local next_token, lease = take(), tonumber(take())
--- The commit has been made: whatever another job's messages hold must not undo its answer.
+-- The commit has been made: an error over another job's message must not undo its answer.
 local _, found = pcall(claim_next, next_token, lease, at, now)
 flush_saves()
 return { 'ok', unpack(type(found) == 'table' and found or {}) }

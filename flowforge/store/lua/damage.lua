@@ -2,5 +2,5 @@
 -- In:  index, member, what is wrong with it
 -- Out: 1
 --@include damaged
-tell_damaged(ARGV[2], ARGV[3], ARGV[4])
+record_damaged(ARGV[2], ARGV[3], ARGV[4])
 return 1

@@ -1,10 +1,10 @@
 -- Releases timers that are due.
 -- In:  most
 -- Out: {released, ms until the next timer or -1}
---@include base, damaged, push, join, trash, family, finish, late, retry
+--@include base, damaged, push, join, deletions, child_jobs, finish, late_joins, retry
 local most = tonumber(ARGV[2])
 
--- How much of the jobs' waiting work one call releases; what is due beyond it stays so.
+-- How much of the jobs' work one call releases; what is due beyond it stays so.
 local ENOUGH = 256
 
 -- Milliseconds that a join still has because the job, or one above it, stood still since it opened: its
@@ -64,7 +64,7 @@ local function is_timer(invocation, about)
   if invocation == 'join' then return string.match(about, '^%d+ %d+%.%d+/') ~= nil end
   if invocation == 'children' then return string.match(about, '^%d+$') ~= nil end
   if invocation == 'retry' then return string.match(about, '^[^/]+/%d+%.%d+%.%d+$') ~= nil end
-  return invocation == 'look' or invocation == 'more' or invocation == 'late' or is_tag(invocation)
+  return invocation == 'look' or invocation == 'more' or invocation == 'late' or is_invocation(invocation)
 end
 
 -- The job has, or one above it, what may let it go on.
@@ -116,7 +116,7 @@ local function release(member)
   local id, invocation, about = parts_of(member)
   if not is_timer(invocation, about) then
     call('ZREM', k_timers(), member)
-    return tell_damaged('timers', member, 'no timer')
+    return record_damaged('timers', member, 'no timer')
   end
   local job = load_job(id)
   call('ZREM', k_timers(), member)
@@ -138,7 +138,7 @@ local function release(member)
     bring_back_late(job, now)
   elseif job and job.status ~= 'completed' and job.status ~= 'cancelled' then
     if call('HEXISTS', k_invocations(id), invocation) == 0 then
-      return tell_damaged('timers', member, 'the job has no such invocation')
+      return record_damaged('timers', member, 'the job has no such invocation')
     end
     let_go(job, invocation, now)
   end

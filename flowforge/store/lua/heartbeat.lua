@@ -1,4 +1,4 @@
--- Renews the leases of one process. An expired lease that nobody reclaimed yet is still its own.
+-- Renews the leases of one process. An expired lease that was not reclaimed yet is still its own.
 -- In:  lease ms, then id/invocation/token each
 -- Out: per lease 'ok' | 'lost' (another may run it, or the job is gone) | the status of a job that has ended
 --@include base, full

@@ -1,7 +1,7 @@
 -- Forgets ended jobs whose keys have expired, in the indexes over all jobs.
 -- In:  most
 -- Out: forgotten
---@include base, damaged, trash
+--@include base, damaged, deletions
 local most = ARGV[2]
 local now = now_ms()
 
@@ -9,10 +9,10 @@ local STATUSES = { 'pending', 'running', 'paused', 'completed', 'failed', 'cance
 
 local function forget(id)
   call('ZREM', k_expiry(), id)
-  -- Of a failed job that nobody retried.
+  -- Of a failed job that was not retried.
   local hashes = work_of(id)
   if call('EXISTS', unpack(hashes)) > 0 then delete_hashes(hashes, true) end
-  delete_away_indexes(id)
+  delete_indexes(id)
   for _, status in ipairs(STATUSES) do call('ZREM', k_status(status), id) end
 end
 

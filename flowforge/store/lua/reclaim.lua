@@ -7,7 +7,7 @@
 local most_deliveries, most = tonumber(ARGV[2]), ARGV[3]
 local now = now_ms()
 local requeued, quarantined, dropped = 0, 0, 0
-local told = {}
+local lost_parts = {}
 
 -- Mark of a token -> the worker that makes such tokens, of those that have reported lately.
 local names
@@ -24,13 +24,13 @@ end
 
 local function drop(member, why)
   call('ZREM', k_leases(), member)
-  if why then tell_damaged('leases', member, why) end
+  if why then record_damaged('leases', member, why) end
   dropped = dropped + 1
 end
 
 local function take_back(member)
   local id, invocation, token = parts_of(member)
-  if not is_tag(invocation) then return drop(member, 'no lease') end
+  if not is_invocation(invocation) then return drop(member, 'no lease') end
   local job = load_job(id)
   if not job then
     drop_staged(id, invocation, token)
@@ -54,7 +54,7 @@ local function take_back(member)
   local lost = call('HINCRBY', k_attempts(id), 'l' .. invocation, 1)
   count_attempt(job, invocation, 'lost', 'pending', 0, now)
   local worker = worker_of(token)
-  for _, part in ipairs({ id, invocation, job.def, worker, lost }) do told[#told + 1] = part end
+  for _, part in ipairs({ id, invocation, job.def, worker, lost }) do lost_parts[#lost_parts + 1] = part end
   remember(job, 'lost', invocation, worker)
   if not find_route(job, routine_of(invocation)) then
     fail_undefined(job, invocation, now)
@@ -74,10 +74,10 @@ for _, member in ipairs(call('ZRANGEBYSCORE', k_leases(), '-inf', now, 'LIMIT', 
   handle_member('leases', k_leases(), member, now + PUT_OFF, take_back)
 end
 
--- The clock has been set back since these were given: whoever died would be waited for as long.
+-- The clock has been set back since these were given: a dead worker would be waited for as long.
 local longest = tonumber(ARGV[4])
 if longest > 0 then
   local beyond = call('ZRANGEBYSCORE', k_leases(), '(' .. now + longest, '+inf', 'LIMIT', 0, most)
   for _, member in ipairs(beyond) do call('ZADD', k_leases(), now + longest, member) end
 end
-return { requeued, quarantined, dropped, unpack(told) }
+return { requeued, quarantined, dropped, unpack(lost_parts) }

@@ -9,9 +9,9 @@ local pushed, parked, dropped = 0, 0, 0
 local function resend(member)
   local id, invocation = parts_of(member)
   call('ZREM', k_unclaimed(list), member)
-  if not is_tag(invocation) then
+  if not is_invocation(invocation) then
     dropped = dropped + 1
-    return tell_damaged('unclaimed', member, 'no invocation')
+    return record_damaged('unclaimed', member, 'no invocation')
   end
   local job = load_job(id)
   local wanted = job and job.status ~= 'completed' and job.status ~= 'cancelled'
@@ -21,7 +21,7 @@ local function resend(member)
     pushed = pushed + 1
   elseif wanted and call('HEXISTS', k_invocations(id), invocation) == 0 then
     dropped = dropped + 1
-    tell_damaged('unclaimed', member, 'the job has no such invocation')
+    record_damaged('unclaimed', member, 'the job has no such invocation')
   elseif wanted then
     leave_list(job, list)
     if not find_route(job, routine_of(invocation)) then

@@ -4,7 +4,7 @@
 --      idempotency key (or '') each, then the definition as field, value, ... or nothing when the
 --      store is believed to have it
 -- Out: {'ok', id of each job or of the earlier one with its key} | {'definition'} (send it along)
---@include base, push, create, hold
+--@include base, push, create, push_batch
 local about, at = read_about(2)
 local def, jobs, first = about.def, tonumber(ARGV[at]), at + 1
 local fields = first + 4 * jobs
@@ -12,7 +12,7 @@ local now = now_ms()
 
 -- known: place in ARGV -> id of the job that is there already: the one with the key, stored or
 -- earlier in this call, or the job itself, when a reply was lost and the same jobs are sent again.
--- They were created as a whole, so the first one without a key tells for all without.
+-- They were created as a whole, so the first one without a key stands for all without.
 local answer, known, keys, again, created = { 'ok' }, {}, {}, nil, 0
 for i = first, fields - 1, 4 do
   local id, idempotency = ARGV[i], ARGV[i + 3]

@@ -40,7 +40,7 @@ WORKER_PATIENCE = 60.0
 #: Seconds between two looks for due timers: how late a retry may be.
 TIMER_INTERVAL = 0.25
 
-#: Seconds between two rounds of emptying the trash.
+#: Seconds between two rounds of deletions.
 DELETION_INTERVAL = 1.0
 
 #: Seconds between two reports of a worker's presence.

@@ -12,7 +12,7 @@ _CALLS = 100
 
 
 class Deletions:
-    """Empties the trash, piece by piece."""
+    """Deletes what is too large for one script, piece by piece."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -20,6 +20,6 @@ class Deletions:
     def run_once(self) -> int:
         """How many pieces were removed."""
         pieces = 0
-        while pieces < _CALLS and self._store.run("dispose", _BATCH):
+        while pieces < _CALLS and self._store.run("delete", _BATCH):
             pieces += 1
         return pieces

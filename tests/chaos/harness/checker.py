@@ -152,8 +152,8 @@ def check_rest(engine: Engine) -> list[str]:
         for name in ("leases", "timers")
         if (members := link.call("ZRANGE", keys.of(name), 0, -1))
     ]
-    if trash := link.call("LRANGE", keys.of("deletions"), 0, -1):
-        wrong.append(f"I3 the trash still holds {trash[:_SHOWN]}")
+    if deletions := link.call("LRANGE", keys.of("deletions"), 0, -1):
+        wrong.append(f"I3 there are still deletions {deletions[:_SHOWN]}")
     for raw in link.call("HKEYS", keys.of("sequences")):
         name = raw.decode()
         if left := link.call("ZRANGE", keys.of("unclaimed", name), 0, -1):

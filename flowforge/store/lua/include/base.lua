@@ -47,7 +47,7 @@ local function forget_loaded()
   jobs = {}
 end
 
--- job -> when it was saved, while saves are held; nil: they are made at once.
+-- job -> when it was saved, while saves are batched; nil: they are made at once.
 local unsaved
 
 -- Writes the counters back; the caller changed them in the table.
@@ -67,9 +67,9 @@ local function batch_saves()
 end
 
 local function flush_saves()
-  local held = unsaved
+  local batch = unsaved
   unsaved = nil
-  for job, now in pairs(held) do save_job(job, now) end
+  for job, now in pairs(batch) do save_job(job, now) end
 end
 
 -- A key that was written after the job's end goes when the job does.
@@ -83,8 +83,8 @@ local function routine_of(invocation)
   return r, s
 end
 
--- Whether it has the form of a invocation.
-local function is_tag(text)
+-- Whether it has the form of an invocation.
+local function is_invocation(text)
   return text ~= nil and string.match(text, '^%d+%.%d+%.%d+%.?%d*$') ~= nil
 end
 

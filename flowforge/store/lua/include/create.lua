@@ -42,7 +42,7 @@ end
 local ABOUT = { 'def', 'flow', 'r', 's', 'priority', 'suffix', 'max_in_flight', 'retention', 'history_limit',
   'output_limit', 'entry' }
 
--- Reads what jobs have in common from ARGV[first] on, a started job's priority and window as '' when it
+-- Reads what jobs have in common from ARGV[first] on, a child job's priority and max_in_flight as '' when it
 -- is to have those of the job that starts it; returns it and the place behind it.
 local function read_about(first)
   local about = {}

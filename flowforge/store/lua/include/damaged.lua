@@ -1,5 +1,5 @@
 -- Members of an index that make no sense, or whose job is damaged: another program's data, a server
--- that was repaired by hand. One must not keep those behind it from their turn.
+-- that was repaired by hand. None must keep those behind it from their turn.
 --@include base, full
 
 -- Milliseconds until what failed is tried again, and for which it is remembered that there was any.
@@ -9,7 +9,7 @@ local REMEMBERED = 7 * 86400000
 -- Kinds of damage remembered, so that a flood does not fill the server.
 local MOST_DAMAGED = 1000
 
-local function tell_damaged(index, member, why)
+local function record_damaged(index, member, why)
   write_though_full()
   local text = string.format('%s %s: %s', index, string.sub(member, 1, 200), why)
   if call('HLEN', k_damaged()) >= MOST_DAMAGED then text = 'others' end
@@ -23,6 +23,6 @@ local function handle_member(index, key, member, later, handle)
   if done then return end
   -- Half a transition must not be taken for a whole one by those that follow.
   forget_loaded()
-  tell_damaged(index, member, type(why) == 'table' and why.err or tostring(why))
+  record_damaged(index, member, type(why) == 'table' and why.err or tostring(why))
   call('ZADD', key, later, member)
 end

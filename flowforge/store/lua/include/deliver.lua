@@ -26,11 +26,11 @@ local function deliver(job, r, s, mode, record, counted)
   enqueue(job, invocation)
 end
 
--- The routine of staged emissions that go to nobody: outputs of the job.
-local NOBODY = '-1'
+-- In place of a routine: staged emissions that are outputs of the job.
+local AS_OUTPUTS = '-1'
 
 -- Adds outputs as far as the job's limit allows; all are counted.
-local function put_out(job, records)
+local function add_outputs(job, records)
   if #records == 0 then return end
   local count = call('HINCRBY', k_job(job.id), 'output_count', #records)
   local room = job.output_limit - (count - #records)
@@ -38,25 +38,25 @@ local function put_out(job, records)
   for i = 1, math.min(#records, room) do call('RPUSH', k_outputs(job.id), records[i]) end
 end
 
--- Lets waiting work go, work that exists before work that is still staged: what is under way is
--- finished before more is begun. Mostly nothing waits, so what does it is made where something does.
+-- Pushes what there is room for, parked work before work that is still staged: what is under way is
+-- finished before more is begun. Mostly there is neither, so what does it is made where there is.
 local function top_up(job, now)
   if job.status == 'paused' or ENDED[job.status] or job.parked + job.staged == 0 then return end
 
-  -- How much of a job's waiting work one script releases; the claims and commits that follow release
+  -- How much of a job's parked and staged work one script releases; the claims and commits that follow release
   -- the rest. What is staged also counts by its bytes.
   local TOP_UP, BYTES = 128, 16384
 
-  -- Pushes invocations from one backlog, at most `room`; how many it had, and how many of these were
+  -- Pushes invocations from one list of parked ones, at most `room`; how many it had, and how many of these were
   -- pushed. An entry that names none must not keep those behind it from going on: it is dropped.
-  local function push_parked(backlog, room)
-    local invocations, pushed = call('LPOP', backlog, room) or {}, 0
+  local function push_parked(list, room)
+    local invocations, pushed = call('LPOP', list, room) or {}, 0
     for _, invocation in ipairs(invocations) do
-      if is_tag(invocation) and find_route(job, routine_of(invocation)) then
+      if is_invocation(invocation) and find_route(job, routine_of(invocation)) then
         push(job, invocation)
         pushed = pushed + 1
       else
-        tell_damaged('backlog', job.id .. '/' .. invocation, 'no invocation')
+        record_damaged('parked', job.id .. '/' .. invocation, 'no invocation')
       end
     end
     spent = spent + #invocations - pushed
@@ -67,15 +67,15 @@ local function top_up(job, now)
   local function release_lanes()
     local lanes = lanes_of(job)
     for _, lane in ipairs(lanes.all()) do
-      local waiting, room = lanes.parked(lane), math.min(lanes.room(lane), room_of(job), TOP_UP)
-      if waiting > 0 and room > 0 then
-        local backlog = lanes.backlog(lane)
-        local taken, pushed = push_parked(backlog, room)
-        waiting = waiting - pushed
-        -- What is not there does not wait, and what was no invocation was not counted.
-        if taken == 0 or taken > pushed then waiting = call('LLEN', backlog) end
-        if taken > pushed and waiting > 0 then look_again(job, now) end
-        lanes.set_waiting(lane, waiting)
+      local parked, room = lanes.parked_in(lane), math.min(lanes.room(lane), room_of(job), TOP_UP)
+      if parked > 0 and room > 0 then
+        local list = lanes.parked_list(lane)
+        local taken, pushed = push_parked(list, room)
+        parked = parked - pushed
+        -- What is not there is not parked, and what was no invocation was not counted.
+        if taken == 0 or taken > pushed then parked = call('LLEN', list) end
+        if taken > pushed and parked > 0 then look_again(job, now) end
+        lanes.set_parked(lane, parked)
       end
     end
   end
@@ -96,11 +96,11 @@ local function top_up(job, now)
     if job.parked > 0 and room_of(job) > 0 then look_again(job, now) end
   end
 
-  -- Staged work comes behind what waits. In lanes it goes on while one of them has nothing that waits:
-  -- what goes to the others waits there, so that it keeps nothing behind it.
+  -- Staged work comes behind what is parked. In lanes it goes on while one of them has nothing parked:
+  -- what goes to the others is parked there, so that it keeps nothing behind it.
   local function takes_staged()
     if room_of(job) <= 0 then return false end
-    if job.queues > 1 then return not lanes_of(job).all_wait() end
+    if job.queues > 1 then return not lanes_of(job).all_parked() end
     return job.parked == 0
   end
 
@@ -116,7 +116,7 @@ local function top_up(job, now)
         job.staged = job.staged - 1
         spent = spent + #item / BYTES
         deliver(job, r, s, mode, string.sub(item, start + length), true)
-        -- What waits in its lane was not pushed.
+        -- What was parked in its lane was not pushed.
         if job.queues > 1 then spent = spent + 0.3 end
       else
         call('LPOP', k_segments(job.id))
@@ -143,7 +143,7 @@ local function top_up(job, now)
       end
     end
     job.staged = job.staged - #outputs
-    put_out(job, outputs)
+    add_outputs(job, outputs)
     if segment then look_again(job, now) end
   end
 

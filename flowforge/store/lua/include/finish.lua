@@ -1,5 +1,5 @@
 -- Moving a job between statuses, and its end.
---@include base, push, join, deliver, trash, family, history
+--@include base, push, join, deliver, deletions, child_jobs, history
 
 local function notify(job)
   call('PUBLISH', k_channel(job.id), job.status)
@@ -13,10 +13,10 @@ end
 
 -- One job fewer uses its definition, which stays as long as the job does: with the last one the
 -- definition gets the longest time to live that any of them asked for.
-local function leave_definition(def, now, keep)
+local function leave_definition(def, now, retention)
   local key = k_definition(def)
   if call('HEXISTS', key, 'json') == 0 then return end
-  local until_ms = math.max(tonumber(call('HGET', key, 'until') or 0), now + keep)
+  local until_ms = math.max(tonumber(call('HGET', key, 'until') or 0), now + retention)
   call('HSET', key, 'until', until_ms)
   -- The job's own keys count their time from a command that may come a little later.
   if call('HINCRBY', key, 'active', -1) <= 0 then call('PEXPIREAT', key, until_ms + 1000) end
@@ -28,10 +28,10 @@ local function kept_of(id)
     k_pauses(id) }
 end
 
--- Ends a job: terminal status, retention on every key, waiters told. A failed job keeps its work
+-- Ends a job: terminal status, retention on every key, waiters notified. A failed job keeps its work
 -- so that it can be retried; of other jobs nothing can run any more, so their work is dropped.
 local function finish(job, status, now)
-  -- Children are told while it is known which they are; those of a failed job wait for its retry,
+  -- Children are looked at while it is known which they are; those of a failed job wait for its retry,
   -- and are looked at again when it can no longer come.
   if status == 'cancelled' then
     look_at_children(job, now)
@@ -61,7 +61,7 @@ local function finish(job, status, now)
     else
       call('PEXPIRE', k_children(job.id), job.retention + SPARE)
       delete_hashes(hashes, true)
-      delete_away_indexes(job.id)
+      delete_indexes(job.id)
       for _, key in ipairs(lists) do call('UNLINK', key) end
     end
   end
@@ -131,7 +131,7 @@ local function settle(job, now)
       fail_job(job, nil, 'staged emissions are missing', 'missing ' .. job.staged, now)
       return
     end
-    -- Beside these counters only what waits for a started job keeps an invocation.
+    -- An invocation that is in none of these counters waits for a child job.
     local left = job.queued + job.running + job.parked + job.timers + job.staged
     if left == 0 and call('HLEN', k_invocations(job.id)) == 0
         and not (job.joins and resolve_open(job, now)) then
@@ -147,7 +147,7 @@ local function fail_undefined(job, invocation, now)
   fail_job(job, invocation, 'definition missing', 'undefined 0 ' .. invocation, now)
 end
 
--- Ends a job for good; what waits is dropped, what runs will not be able to commit.
+-- Ends a job for good; parked work is dropped, what runs will not be able to commit.
 local function cancel_job(job, reason, details, now)
   call('HSET', k_job(job.id), 'reason', reason)
   remember(job, 'cancelled', '', details)

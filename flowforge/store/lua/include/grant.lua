@@ -1,10 +1,10 @@
 -- Giving a queued invocation to a process, for the time of a lease.
---@include base, push, deliver, family, finish
+--@include base, push, deliver, child_jobs, finish
 
 -- claims: how often it was claimed by now, where that is known.
 local function granted(job, invocation, claims)
   local lost = 0
-  -- What is claimed for the first time cannot have lost anybody.
+  -- What is claimed for the first time cannot have lost a worker.
   if claims ~= 1 then
     local counts = call('HMGET', k_attempts(job.id), invocation, 'l' .. invocation)
     claims, lost = tonumber(counts[1] or 1), tonumber(counts[2] or 0)
@@ -35,7 +35,7 @@ local function grant(id, invocation, token, lease, now)
 
   leave_list(job, list)
   local may, why = may_go_on(job)
-  if why == 'held' then
+  if why == 'parked' then
     park(job, invocation)
     save_job(job, now)
     return { job.status == 'failed' and 'dropped' or 'paused' }
@@ -60,7 +60,7 @@ local function grant(id, invocation, token, lease, now)
     call('HSET', k_job(id), 'started', now)
   end
   job.running = job.running + 1
-  -- Not only commits make room: long handlers must not keep idle workers from the backlog.
+  -- Not only commits make room: long handlers must not keep idle workers from what is parked.
   top_up(job, now)
   save_job(job, now)
   return granted(job, invocation, claims)

@@ -1,6 +1,6 @@
 -- Appends one record to the job's history, in the order the store decides.
 -- kind: what happened; invocation: the invocation or ''; record: packed details or ''.
--- request: tells an entry that may be sent again, else nil.
+-- request: identifies an entry that may be sent again, else nil.
 --@include base
 local function remember(job, kind, invocation, record, request)
   if request then

@@ -1,5 +1,5 @@
--- A job on several queues has a lane for each broker list: a backlog and a share of the window, so that
--- a queue which is served slowly, or not at all, does not keep the others from their work.
+-- A job on several queues has a lane for each broker list: a list of what is parked and a share of
+-- max_in_flight, so that a queue which is served slowly, or not at all, does not keep the others from their work.
 --@include base
 
 -- Messages that a job may always have on a list unclaimed. More only while as many handlers run: a
@@ -10,11 +10,11 @@ local QUEUED_AT_LEAST = 32
 -- definition is gone. Their functions are made where they are needed: other jobs pay nothing for them.
 local function lanes_of(job)
   if job.lanes then return job.lanes end
-  local lanes, key, messages, waiting = {}, k_lanes(job.id), {}, {}
+  local lanes, key, messages, parked = {}, k_lanes(job.id), {}, {}
   job.lanes = lanes
   local f = call('HGETALL', key)
   for i = 1, #f, 2 do
-    local counts = string.sub(f[i], 1, 1) == 'q' and messages or waiting
+    local counts = string.sub(f[i], 1, 1) == 'q' and messages or parked
     counts[string.sub(f[i], 2)] = tonumber(f[i + 1]) or 0
   end
 
@@ -36,17 +36,17 @@ local function lanes_of(job)
     set('q', messages, lane, (messages[lane] or 0) + by)
   end
 
-  -- How many invocations wait now; the job's own count of them follows.
-  function lanes.set_waiting(lane, count)
-    job.parked = job.parked + count - (waiting[lane] or 0)
-    set('w', waiting, lane, count)
+  -- How many invocations are parked in it now; the job's own count of them follows.
+  function lanes.set_parked(lane, count)
+    job.parked = job.parked + count - (parked[lane] or 0)
+    set('w', parked, lane, count)
   end
 
-  function lanes.parked(lane)
-    return waiting[lane] or 0
+  function lanes.parked_in(lane)
+    return parked[lane] or 0
   end
 
-  function lanes.backlog(lane)
+  function lanes.parked_list(lane)
     return k_parked(job.id .. '/' .. lane)
   end
 
@@ -56,27 +56,27 @@ local function lanes_of(job)
     return math.min(share, math.max(QUEUED_AT_LEAST, 2 * job.running)) - (messages[lane] or 0)
   end
 
-  -- Whether the list takes more, and nothing waits that would be overtaken. to: as above.
-  function lanes.lets_by(to)
+  -- Whether the list takes more, and nothing is parked that would be overtaken. to: as above.
+  function lanes.may_push(to)
     local lane = lanes.name(to)
-    return lanes.parked(lane) == 0 and lanes.room(lane) > 0
+    return lanes.parked_in(lane) == 0 and lanes.room(lane) > 0
   end
 
-  -- Every lane in which something waits or has waited, in an order that is always the same.
+  -- Every lane in which something is parked or has been, in an order that is always the same.
   function lanes.all()
     local all = {}
-    for lane in pairs(waiting) do all[#all + 1] = lane end
+    for lane in pairs(parked) do all[#all + 1] = lane end
     table.sort(all)
     return all
   end
 
-  -- Whether something waits in every lane.
-  function lanes.all_wait()
-    local behind = 0
-    for _, count in pairs(waiting) do
-      if count > 0 then behind = behind + 1 end
+  -- Whether something is parked in every lane.
+  function lanes.all_parked()
+    local number = 0
+    for _, count in pairs(parked) do
+      if count > 0 then number = number + 1 end
     end
-    return behind >= job.queues
+    return number >= job.queues
   end
 
   return lanes

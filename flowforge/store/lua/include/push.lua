@@ -37,8 +37,8 @@ end
 -- What this script has done so far, in messages of about 10 us of the server's time each.
 local spent = 0
 
--- list -> {template, job, invocation} each, while pushes are held; nil: they are made at once.
-local held
+-- list -> {template, job, invocation} each, while pushes are batched; nil: they are made at once.
+local unpushed
 
 local function push(job, invocation)
   local to = route(job, routine_of(invocation))
@@ -46,9 +46,9 @@ local function push(job, invocation)
   job.queued = job.queued + 1
   if job.queues > 1 then lanes_of(job).count_messages(list, 1) end
   spent = spent + 1
-  if held then
-    held[list] = held[list] or {}
-    table.insert(held[list], { to.template, job, invocation })
+  if unpushed then
+    unpushed[list] = unpushed[list] or {}
+    table.insert(unpushed[list], { to.template, job, invocation })
     return
   end
   local number = call('HINCRBY', k_sequences(), list, 1)
@@ -64,19 +64,19 @@ local function leave_list(job, list)
   if job.queues > 1 then lanes_of(job).count_messages(list, -1) end
 end
 
--- Keeps an invocation with the job until the window, a resume or a retry lets it go.
+-- Keeps an invocation with the job until there is room, or a resume or a retry.
 local function park(job, invocation)
-  local backlog = k_parked(job.id)
+  local list = k_parked(job.id)
   if job.queues > 1 then
     local lanes = lanes_of(job)
     local lane = lanes.name(find_route(job, routine_of(invocation)))
-    backlog = lanes.backlog(lane)
-    lanes.set_waiting(lane, lanes.parked(lane) + 1)
+    list = lanes.parked_list(lane)
+    lanes.set_parked(lane, lanes.parked_in(lane) + 1)
   else
     job.parked = job.parked + 1
   end
-  call('RPUSH', backlog, invocation)
-  stay_with(job, backlog)
+  call('RPUSH', list, invocation)
+  stay_with(job, list)
 end
 
 -- How many messages of the job may be pushed now; of a job on several queues to all of them together.
@@ -87,10 +87,10 @@ local function room_of(job)
   return math.min(ahead, left)
 end
 
--- At once when the job runs and has room, behind the backlog otherwise.
+-- Pushes at once when the job runs and has room; else parks, behind what is parked.
 local function enqueue(job, invocation)
   local is_next = job.parked == 0
-  if job.queues > 1 then is_next = lanes_of(job).lets_by(find_route(job, routine_of(invocation))) end
+  if job.queues > 1 then is_next = lanes_of(job).may_push(find_route(job, routine_of(invocation))) end
   if job.status ~= 'paused' and not ENDED[job.status] and is_next and room_of(job) > 0 then
     push(job, invocation)
   else

@@ -1,5 +1,5 @@
 -- Continuing a failed job.
---@include base, history, trash, family, finish, late
+--@include base, history, deletions, child_jobs, finish, late_joins
 
 -- Back to where a job stood before it was paused or failed: it may never have been started.
 local function set_live(job, now)
@@ -23,7 +23,7 @@ local function revive(job, now)
   set_live(job, now)
 end
 
--- A child that is to go on after its end was told is waited for again. If the invocation that waited
+-- A child that is to go on after its end was reported is waited for again. If the invocation that waited
 -- has gone on without it, the child goes on alone. False when it cannot: cancelled jobs take theirs along.
 local function rejoin_parent(job, now)
   if not job.parent then return true end
@@ -36,13 +36,13 @@ local function rejoin_parent(job, now)
     job.parent = nil
     return true
   end
-  -- The invocation itself is on its way; whatever comes upon it next lets it wait (await_again).
+  -- The invocation itself is on its way; the next script that meets it lets it wait (await_again).
   if call('HSET', k_children(id), job.id, invocation) == 1 then
-    call('HSETNX', k_told(id), invocation, job.id .. ' ' .. retries_of(id))
-    stay_with(parent, k_told(id))
+    call('HSETNX', k_child_failures(id), invocation, job.id .. ' ' .. retries_of(id))
+    stay_with(parent, k_child_failures(id))
   end
   stay_with(parent, k_children(id))
-  -- Nobody else would see that the parent is not retried any more.
+  -- No other script would see that the parent is not retried any more.
   if parent.status == 'failed' then
     call('ZADD', k_timers(), now + math.max(0, call('PTTL', k_job(id))) + 1000, job.id .. '/look')
   end

@@ -8,7 +8,7 @@ from tests.contract.bench import Bench
 WAITS = "2.0.99999"
 
 
-def family(bench: Bench, **changes: object) -> str:
+def parent_of_one(bench: Bench, **changes: object) -> str:
     """A parent whose entry has started the job ``child``."""
     parent = bench.submit()
     bench.start(parent)

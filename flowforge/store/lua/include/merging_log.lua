@@ -1,19 +1,19 @@
 -- The log of a merging slot, and what of it is still needed.
 -- A reset consumes the log up to its base; what comes behind begins a new epoch, named after that base. A
 -- delivery that has started keeps the epoch that it was shown first, so that its next attempt is shown the
--- same. Records go when their epoch is over and nobody keeps it or an earlier one.
+-- same. Records go when their epoch is over and no delivery keeps it or an earlier one.
 -- Fields behind 'r.s': base; f<k>: the epoch that delivery k keeps; p<epoch>: how many keep it;
 -- c<epoch>: the next one; low: the oldest one whose records are there.
---@include base, pieces
+--@include base, deletions
 
--- Epochs whose records one script removes; later resets and commits go on.
+-- Epochs whose records one script deletes; later resets and commits go on.
 local MOST_EPOCHS = 100
 
 -- What can be done to the log of a slot, r.s. Made when it is asked for: most scripts never do.
 local function log_of(id, slot)
   local key, log = k_merges(id), {}
 
-  -- Removes the records of epochs that nobody can be shown again.
+  -- Deletes the records of epochs that no delivery can be shown again.
   local function trim()
     local f = call('HMGET', key, slot .. '.low', slot .. '.base')
     local first, base = tonumber(f[1] or 0), tonumber(f[2] or 0)
@@ -26,7 +26,7 @@ local function log_of(id, slot)
     end
     if low == first then return end
     call('HSET', key, slot .. '.low', low)
-    remove_items(key, id, slot, first + 1, low)
+    delete_items(key, id, slot, first + 1, low)
   end
 
   -- Consumes the log up to k; -1: all of it.
@@ -55,7 +55,7 @@ local function log_of(id, slot)
   end
 
   -- Delivery k has been committed: there is no next attempt.
-  function log.let_epoch_go(k)
+  function log.release_epoch(k)
     local kept = call('HGET', key, slot .. '.f' .. k)
     if not kept then return end
     call('HDEL', key, slot .. '.f' .. k)

@@ -1,4 +1,4 @@
-"""What is too large to be removed at once waits in the trash, and is taken away in pieces."""
+"""What is too large to be deleted at once is deleted in pieces."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.eventually import eventually
 # slot kind timeout-ms otherwise ancestors, as Router.fields writes them.
 COUNT = "1.0 count 0 fail 0\n"
 
-#: More than a script removes itself.
+#: More than a script deletes itself.
 MANY = 1234
 
 
@@ -22,40 +22,40 @@ def start(bench: Bench, items: int, others: int = 0, **changes: object) -> str:
     return job
 
 
-def trash(bench: Bench) -> list[bytes]:
+def deletions(bench: Bench) -> list[bytes]:
     found: list[bytes] = bench.link.call("LRANGE", bench.key("deletions"), 0, -1)
     return found
 
 
-def thrown_away(bench: Bench) -> int:
-    """Fields of keys that lie in the trash."""
-    keys = [bench.key("deleted", entry.decode()) for entry in trash(bench)]
+def waiting_fields(bench: Bench) -> int:
+    """Fields of keys that wait for their deletion."""
+    keys = [bench.key("deleted", entry.decode()) for entry in deletions(bench)]
     return sum(bench.link.call("HLEN", key) for key in keys)
 
 
-def dispose(bench: Bench, most: int) -> int:
-    """How many pieces it takes to empty the trash."""
+def delete_all(bench: Bench, most: int) -> int:
+    """How many pieces it takes to delete everything that waits."""
     pieces = 0
-    while bench.store.run("dispose", most):
+    while bench.store.run("delete", most):
         pieces += 1
     return pieces
 
 
-def test_a_large_hash_of_a_job_that_ends_is_taken_away_in_pieces(bench: Bench) -> None:
+def test_a_large_hash_of_a_job_that_ends_is_deleted_in_pieces(bench: Bench) -> None:
     """At the end it is out of the job's way; each piece is as large as was asked for."""
     job = start(bench, 2, others=MANY)
     bench.store.cancel(job, "")
     assert bench.hash("collected", job) == {}
-    assert trash(bench) == [f"j:{job}:c".encode()]
-    assert thrown_away(bench) == MANY + 2
-    bench.store.run("dispose", 500)
-    assert thrown_away(bench) == MANY + 2 - 500
-    assert dispose(bench, 500) == 2
-    assert not [key for key in bench.every_key() if ":x:" in key or key.endswith("deletions")]
+    assert deletions(bench) == [f"j:{job}:c".encode()]
+    assert waiting_fields(bench) == MANY + 2
+    bench.store.run("delete", 500)
+    assert waiting_fields(bench) == MANY + 2 - 500
+    assert delete_all(bench, 500) == 2
+    assert not [key for key in bench.every_key() if ":x:" in key or key == bench.key("deletions")]
 
 
 def test_timers_go_with_what_they_are_for(bench: Bench) -> None:
-    """Those of many open joins and many retries are taken back piece by piece."""
+    """Those of many open joins and many retries are cleared piece by piece."""
     job = bench.submit(f"1.0 count {LONG} fail 0\n", window=MANY)
     bench.start(job)
     bench.commit(job, children=[*[(1, 0, f"j9:{n}") for n in range(MANY)], *[(0, 1, "")] * MANY])
@@ -64,38 +64,38 @@ def test_timers_go_with_what_they_are_for(bench: Bench) -> None:
         bench.retry_later(job, f"{number}.0.1", delay=LONG)
     assert len(bench.members("timers")) == 2 * MANY
     bench.store.cancel(job, "")
-    assert dispose(bench, 500) > 4
+    assert delete_all(bench, 500) > 4
     assert bench.members("timers") == {}
 
 
-def test_small_hashes_are_removed_at_once(bench: Bench) -> None:
+def test_small_hashes_are_deleted_at_once(bench: Bench) -> None:
     """They are no work for the upkeep."""
     job = start(bench, 2, others=20)
     bench.store.cancel(job, "")
     assert bench.hash("collected", job) == {}
-    assert trash(bench) == []
-    assert bench.store.run("dispose", 500) == 0
+    assert deletions(bench) == []
+    assert bench.store.run("delete", 500) == 0
 
 
 def test_a_full_piece_may_be_the_last(bench: Bench) -> None:
     """A number of fields that pieces divide evenly leaves nothing either."""
     job = start(bench, 1000)
     bench.store.cancel(job, "")
-    dispose(bench, 500)
-    assert trash(bench) == []
+    delete_all(bench, 500)
+    assert deletions(bench) == []
     assert not [key for key in bench.every_key() if ":x:" in key]
 
 
-def test_waiting_work_of_a_cancelled_job_may_be_large(bench: Bench) -> None:
-    """Invocations behind the window count like items of joins."""
+def test_parked_work_of_a_cancelled_job_may_be_large(bench: Bench) -> None:
+    """Parked invocations count like items of joins."""
     job = bench.submit(window=1)
     bench.start(job)
     bench.commit(job, children=[(0, 0, "")] * MANY)
     bench.store.cancel(job, "")
     assert bench.invocations(job) == set()
-    assert thrown_away(bench) == MANY
-    dispose(bench, 1000)
-    assert trash(bench) == []
+    assert waiting_fields(bench) == MANY
+    delete_all(bench, 1000)
+    assert deletions(bench) == []
 
 
 def test_items_of_a_large_collection_go_without_the_others(bench: Bench) -> None:
@@ -104,33 +104,33 @@ def test_items_of_a_large_collection_go_without_the_others(bench: Bench) -> None
     bench.start(job, "2.1.0")
     bench.commit(job, "2.1.0", resets=[("", MANY)])
     assert len(bench.hash("collected", job)) == MANY + 3
-    assert dispose(bench, 500) == 3
+    assert delete_all(bench, 500) == 3
     assert set(bench.hash("collected", job)) == {"3.1", "3.2", "3.3"}
-    assert trash(bench) == []
+    assert deletions(bench) == []
 
 
 def test_items_of_a_job_that_has_ended_meanwhile_are_no_work(bench: Bench) -> None:
-    """The hash is in the trash itself."""
+    """The hash itself waits for its deletion."""
     job = start(bench, MANY, others=3)
     bench.start(job, "2.1.0")
     bench.commit(job, "2.1.0", resets=[("", MANY)])
     bench.store.cancel(job, "")
-    assert len(trash(bench)) == 2
-    assert dispose(bench, 10_000) == 2
+    assert len(deletions(bench)) == 2
+    assert delete_all(bench, 10_000) == 2
     assert bench.hash("collected", job) == {}
     assert not [key for key in bench.every_key() if ":x:" in key]
 
 
 def test_a_failed_job_keeps_its_work_until_it_is_forgotten(bench: Bench) -> None:
-    """Nobody retried it: retention throws its large hashes away, before the server frees them."""
+    """It was not retried: retention deletes its large hashes, before the server frees them."""
     job = start(bench, 2, others=MANY, keep=20)
     bench.start(job, "4.0.1")
     bench.fail(job, "4.0.1")
     collected = bench.key("collected", job)
     assert bench.link.call("PTTL", collected) > 3_000_000
     assert eventually(lambda: bench.store.run("prune", 10)) == 1
-    assert trash(bench) == [f"j:{job}:c".encode()]
-    dispose(bench, 1000)
+    assert deletions(bench) == [f"j:{job}:c".encode()]
+    delete_all(bench, 1000)
     assert not [key for key in bench.every_key() if job in key]
 
 
@@ -145,12 +145,12 @@ def test_a_retried_job_keeps_its_large_hashes(bench: Bench) -> None:
     assert len(bench.hash("collected", job)) == MANY + 2
 
 
-def test_the_upkeep_empties_the_trash(bench: Bench) -> None:
+def test_the_upkeep_deletes_what_waits(bench: Bench) -> None:
     """In one round, unless there is very much."""
     job = start(bench, 2, others=MANY)
     bench.store.cancel(job, "")
     assert Deletions(bench.store).run_once() == 3
-    assert trash(bench) == []
+    assert deletions(bench) == []
     assert Deletions(bench.store).run_once() == 0
 
 
@@ -166,7 +166,7 @@ def test_a_row_that_still_lives_keeps_its_work(bench: Bench) -> None:
 
 
 def test_a_job_of_nothing_but_large_hashes_ends(bench: Bench) -> None:
-    """Nothing small is left to be removed at once."""
+    """Nothing small is left to be deleted at once."""
     job = bench.submit()
     names = ("invocations", "attempts", "merges", "outstanding", "joins", "collected")
     for name in names:
@@ -174,5 +174,5 @@ def test_a_job_of_nothing_but_large_hashes_ends(bench: Bench) -> None:
             fields = [part for m in range(n, n + 100) for part in (f"f{m}", "x")]
             bench.link.call("HSET", bench.key(name, job), *fields)
     assert bench.store.cancel(job, "") == "ok"
-    assert len(trash(bench)) == len(names)
+    assert len(deletions(bench)) == len(names)
     assert list(bench.members("expiry")) == [job]

@@ -1,11 +1,11 @@
 -- Between these two, pushes are gathered and made with a few commands: for scripts that push many.
 --@include base, push
 local function batch_pushes()
-  held = {}
+  unpushed = {}
 end
 
 local function flush_pushes()
-  for list, pushes in pairs(held) do
+  for list, pushes in pairs(unpushed) do
     local number = call('HINCRBY', k_sequences(), list, #pushes) - #pushes
     for start = 1, #pushes, 500 do
       local messages, scores = {}, {}
@@ -20,5 +20,5 @@ local function flush_pushes()
       redis.pcall('LPUSH', list, unpack(messages))
     end
   end
-  held = nil
+  unpushed = nil
 end

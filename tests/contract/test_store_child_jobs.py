@@ -8,13 +8,13 @@ import pytest
 
 from flowforge.store.store import NextClaim
 from tests.contract.bench import LONG, WAITER, Bench
-from tests.contract.family import WAITS, cancel, complete, fail, family, queued, upkeep
+from tests.contract.child_jobs import WAITS, cancel, complete, fail, parent_of_one, queued, upkeep
 from tests.support.eventually import eventually
 
 
 def test_a_commit_creates_the_job_and_what_waits_for_it(bench: Bench) -> None:
     """The child runs on its own; what waits for it is neither queued nor parked."""
-    parent = family(bench)
+    parent = parent_of_one(bench)
     assert queued(bench, "child") == {"1.0.0"}
     assert bench.status("child") == "pending"
     assert bench.hash("children", parent) == {"child": WAITS.encode()}
@@ -67,7 +67,7 @@ def test_a_job_that_has_ended_starts_none(bench: Bench) -> None:
 @pytest.mark.parametrize("end", [complete, fail, cancel])
 def test_the_end_of_a_child_is_told_once(bench: Bench, end: Callable[[Bench, str], None]) -> None:
     """However it ends: what waits for it may run, and the parent ends after that."""
-    parent = family(bench)
+    parent = parent_of_one(bench)
     end(bench, "child")
     assert queued(bench, parent) == {WAITS}
     assert bench.hash("children", parent) == {}
@@ -178,7 +178,7 @@ def test_a_child_stands_still_with_its_parent(
 
 def test_a_grandchild_stands_still_as_well(bench: Bench) -> None:
     """Pause and resume reach every generation."""
-    parent = family(bench)
+    parent = parent_of_one(bench)
     bench.start("child", "1.0.0", "c")
     bench.commit("child", "1.0.0", "c", jobs=[bench.child("grandchild")])
     bench.pause(parent)
@@ -223,7 +223,7 @@ def pass_time(bench: Bench) -> None:
 
 def test_a_retry_that_is_due_below_a_pause_is_parked(bench: Bench) -> None:
     """It takes no place in the queue; it is released when the parent goes on."""
-    parent = family(bench)
+    parent = parent_of_one(bench)
     bench.start("child", "1.0.0", "c")
     bench.retry_later("child", "1.0.0", "c", LONG)
     bench.pause(parent)
@@ -235,7 +235,7 @@ def test_a_retry_that_is_due_below_a_pause_is_parked(bench: Bench) -> None:
 
 
 def cancel_above(bench: Bench) -> str:
-    parent = family(bench, joins=f"1.0 count {LONG} fail 0\n")
+    parent = parent_of_one(bench, joins=f"1.0 count {LONG} fail 0\n")
     bench.start("child", "1.0.0", "c")
     return parent
 
@@ -258,7 +258,7 @@ def test_a_timer_below_a_cancelled_job_ends_what_it_belongs_to(bench: Bench, tim
 
 def test_a_late_start_asks_the_ancestors_as_well(bench: Bench) -> None:
     """Handlers may start in a job that is running below jobs that are."""
-    parent = family(bench)
+    parent = parent_of_one(bench)
     bench.start("child", "1.0.0", "c")
     assert bench.store.may_start("child")
     bench.pause(parent)
@@ -275,7 +275,7 @@ def test_a_late_start_asks_the_ancestors_as_well(bench: Bench) -> None:
 
 def test_a_running_handler_of_a_child_may_commit(bench: Bench) -> None:
     """A pause of the parent is a pause for the child: what runs may finish."""
-    parent = family(bench)
+    parent = parent_of_one(bench)
     bench.start("child", "1.0.0", "c")
     bench.pause(parent)
     assert bench.commit("child", "1.0.0", "c") == "ok"
@@ -287,7 +287,7 @@ def test_a_running_handler_of_a_child_may_commit(bench: Bench) -> None:
 
 def test_a_cancelled_parent_takes_its_children_along(bench: Bench) -> None:
     """By the upkeep, or by the claim that comes before it; of every generation."""
-    parent = family(bench)
+    parent = parent_of_one(bench)
     bench.start("child", "1.0.0", "c")
     bench.commit("child", "1.0.0", "c", jobs=[bench.child("grandchild")])
     bench.store.cancel(parent, "enough")
@@ -337,7 +337,7 @@ def test_many_children_are_told_in_pieces(bench: Bench) -> None:
     assert len(bench.members("timers")) == 1
     upkeep(bench)
     assert all_cancelled(bench)
-    while bench.store.run("dispose", 500):
+    while bench.store.run("delete", 500):
         pass
     assert bench.hash("children", parent) == {}
     assert not [key for key in bench.every_key() if ":x:" in key]
@@ -354,7 +354,7 @@ def test_many_children_outlive_a_failed_parent_until_they_are_told(bench: Bench)
     bench.link.call("ZADD", bench.key("timers"), 1, member)
     upkeep(bench)
     assert all_cancelled(bench)
-    while bench.store.run("dispose", 500):
+    while bench.store.run("delete", 500):
         pass
     assert not [key for key in bench.every_key() if parent in key]
 

@@ -1,21 +1,21 @@
 -- Jobs that handlers start: what a parent and its children owe each other.
 -- A child is known to its parent as child id -> the invocation that waits for it. Pause,
 -- cancel and failure reach a child through the look at its ancestors before each claim.
---@include base, push, trash
+--@include base, push, deletions
 
--- Ancestors looked at: more than anybody has; a loop in damaged data must not hang the server.
+-- Ancestors looked at: more than any job has; a loop in damaged data must not hang the server.
 local DEEPEST = 10000
 
 -- How the invocations of invocations that wait for a child job end.
 local WAITING_SLOT = '.99999'
 
--- Whether work of the job may start now. If not, why: 'held' (it or an ancestor is paused, or has
+-- Whether work of the job may start now. If not, why: 'parked' (it or an ancestor is paused, or has
 -- failed and waits for a retry: what it has is parked), 'orphaned' (an ancestor has ended for good),
 -- 'ended' (it has itself).
 local function may_go_on(job)
   local at, why = job, 'ended'
   for _ = 1, DEEPEST do
-    if at.status == 'paused' or at.status == 'failed' then return false, 'held' end
+    if at.status == 'paused' or at.status == 'failed' then return false, 'parked' end
     if ENDED[at.status] then return false, why end
     if not at.parent then return true end
     at, why = load_job(string.match(at.parent, '^[^/]+')), 'orphaned'
@@ -40,8 +40,8 @@ local function retries_of(id)
   return call('HGET', k_job(id), 'retries') or '0'
 end
 
--- The end of a job travels up: the invocation that waits for it may run. Of a failure is kept that it
--- was told: a retry, of the child or of the parent, takes it back.
+-- The end of a job goes up: the invocation that waits for it may run. A failure is kept with the
+-- invocation that it is reported to: a retry, of the child or of the parent, takes it back.
 local function report_to_parent(job, now)
   if not job.parent then return end
   local id, invocation = parts_of(job.parent)
@@ -50,10 +50,10 @@ local function report_to_parent(job, now)
       or parent.status == 'completed' or parent.status == 'cancelled' then
     return
   end
-  local on_its_way = call('HEXISTS', k_told(id), invocation) == 1
+  local on_its_way = call('HEXISTS', k_child_failures(id), invocation) == 1
   if job.status == 'failed' then
-    call('HSET', k_told(id), invocation, job.id .. ' ' .. retries_of(id))
-    stay_with(parent, k_told(id))
+    call('HSET', k_child_failures(id), invocation, job.id .. ' ' .. retries_of(id))
+    stay_with(parent, k_child_failures(id))
   end
   if on_its_way then return end
   enqueue(parent, invocation)
@@ -64,13 +64,13 @@ local function waits_for_child(invocation)
   return string.find(invocation, WAITING_SLOT, 1, true)
 end
 
--- What an invocation was told of its child's failure holds until one of the two is retried; a retry of
+-- A child's failure that was reported to an invocation holds until one of the two is retried; a retry of
 -- the parent is one of the child. 'waits': it waits for the child again, and is nowhere else;
--- 'ended': the child has ended anew; nil: what it was told holds.
+-- 'ended': the child has ended again; nil: the failure holds.
 local function await_again(job, invocation, now)
-  local told = waits_for_child(invocation) and call('HGET', k_told(job.id), invocation)
-  if not told then return nil end
-  local id, retries = string.match(told, '^(%S+) (%d+)$')
+  local failure = waits_for_child(invocation) and call('HGET', k_child_failures(job.id), invocation)
+  if not failure then return nil end
+  local id, retries = string.match(failure, '^(%S+) (%d+)$')
   local child = load_job(id)
   local lives = child and not ENDED[child.status]
   if child and child.status == 'failed' then
@@ -78,7 +78,7 @@ local function await_again(job, invocation, now)
     call('ZADD', k_timers(), now, id .. '/retry/' .. job.id .. '/' .. invocation)
     lives = true
   end
-  call('HDEL', k_told(job.id), invocation)
+  call('HDEL', k_child_failures(job.id), invocation)
   call('HDEL', k_attempts(job.id), invocation, 'l' .. invocation, 'u' .. invocation)
   if not lives then return 'ended' end
   call('HSET', k_children(job.id), id, invocation)

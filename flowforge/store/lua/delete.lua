@@ -1,16 +1,16 @@
--- Takes a piece of what is in the trash away.
+-- Deletes a piece of what waits for its deletion.
 -- In:  most, the number of fields
--- Out: 1, or 0 when the trash is empty
---@include base, trash, damaged
+-- Out: 1, or 0 when nothing waits
+--@include base, deletions, damaged
 local most = tonumber(ARGV[2])
 
--- Segments removed at once; each is a list of up to 200 records.
+-- Segments deleted at once; each is a list of up to 200 records.
 local SEGMENTS = 50
 
 local entry = call('LINDEX', k_deletions(), 0)
 if not entry then return 0 end
 
-local function take_away()
+local function delete_piece()
   -- Items of a collection (by its number) or of a slot's log (by r.s), or else a key: a hash, a list
   -- of segments, a sorted set.
   local id, name, first, last = string.match(entry, '^(%S+) ([%d.]+) (%d+) (%d+)$')
@@ -28,9 +28,9 @@ local function take_away()
       call('ZREMRANGEBYRANK', key, 0, most - 1)
     elseif kind == 'hash' then
       fields = call('HRANDFIELD', key, most) or {}
-      take_back_timers(entry, key, fields)
+      clear_timers_of(entry, key, fields)
     elseif kind ~= 'none' then
-      error('a ' .. kind .. ' is in the trash')
+      error('a ' .. kind .. ' is among the deletions')
     end
   end
   if fields[1] then call('HDEL', key, unpack(fields)) end
@@ -41,9 +41,9 @@ local function take_away()
   end
 end
 
-local done, why = pcall(take_away)
+local done, why = pcall(delete_piece)
 if not done then
-  tell_damaged('trash', entry, type(why) == 'table' and why.err or tostring(why))
+  record_damaged('deletions', entry, type(why) == 'table' and why.err or tostring(why))
   call('LPOP', k_deletions())
   call('UNLINK', k_deleted(entry))
 end

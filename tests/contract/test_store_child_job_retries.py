@@ -1,4 +1,4 @@
-"""Jobs of a family that have failed are retried in any order; what was told before is void."""
+"""Parents and child jobs that have failed are retried in any order; earlier reports are void."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pytest
 
 from flowforge.store.store import Claim
 from tests.contract.bench import LONG, Bench
-from tests.contract.family import WAITS, complete, fail, family, queued, upkeep
+from tests.contract.child_jobs import WAITS, complete, fail, parent_of_one, queued, upkeep
 
 
 def broken_family(bench: Bench) -> str:
     """A child that failed, and with it the parent, whose waiting invocation found that out."""
-    parent = family(bench)
+    parent = parent_of_one(bench)
     fail(bench, "child")
     bench.start(parent, WAITS, "w")
     bench.fail(parent, WAITS, "w")
@@ -109,7 +109,7 @@ def test_a_family_may_be_retried_in_any_order(
 
 
 def test_the_retry_of_a_job_is_one_of_those_that_made_it_fail(bench: Bench) -> None:
-    """Retried alone, the first of a family takes the others along."""
+    """Retried alone, the first parent takes its child jobs along."""
     broken_generations(bench)
     assert bench.store.retry("grandparent") == "ok"
     run_all(bench)
@@ -158,7 +158,7 @@ def test_what_was_found_before_the_child_was_retried_does_not_count(
     bench: Bench, way: str, ended: bool
 ) -> None:
     """The attempt has seen a failed child; the parent waits for the end that comes now."""
-    parent = family(bench)
+    parent = parent_of_one(bench)
     fail(bench, "child")
     bench.start(parent, WAITS, "w")
     assert bench.store.retry("child") == "ok"
@@ -184,7 +184,7 @@ def test_what_was_found_before_the_child_was_retried_does_not_count(
 @pytest.mark.parametrize("more", [True, False])
 def test_a_child_that_nobody_waits_for_any_more_runs_alone(bench: Bench, more: bool) -> None:
     """Its parent has gone on without it; whether and how that ends is nothing to the child."""
-    parent = family(bench)
+    parent = parent_of_one(bench)
     fail(bench, "child")
     bench.start(parent, WAITS, "w")
     children = [(1, 0, "")] if more else []

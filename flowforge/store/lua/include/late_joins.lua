@@ -1,5 +1,5 @@
 -- Going on after a pause, of the job or of one above it, or after a failure.
---@include base, join, family, finish
+--@include base, join, child_jobs, finish
 
 -- A join whose time was over while the job could not go on, or whose time made it fail.
 -- about: 'number field' of the collection.
@@ -8,7 +8,7 @@ local function keep_late(job, about)
   stay_with(job, k_late(job.id))
 end
 
--- Late joins that are still open get their whole time anew: the deliveries that would fill them may be
+-- Late joins that are still open get their whole time again: the deliveries that would fill them may be
 -- parked with the job. Many come back in pieces, by the upkeep.
 local function bring_back_late(job, now)
   local late = call('LPOP', k_late(job.id), 100)
@@ -23,7 +23,7 @@ local function bring_back_late(job, now)
   if #late == 100 then call('ZADD', k_timers(), now, job.id .. '/late') end
 end
 
--- Lets go what was late or parked, in the job and in those that it has started.
+-- Goes on with what was late or parked, in the job and in those that it has started.
 local function go_on(job, now)
   bring_back_late(job, now)
   fire_complete(job, now)

@@ -1,0 +1,89 @@
+-- Deleting what may be large without holding the server up. UNLINK frees in another thread, but a
+-- busy server shares its cores with that. Large hashes are renamed and put on the list of deletions,
+-- and the upkeep deletes them in pieces (delete.lua).
+--@include base, lanes
+
+-- Fields that a script deletes itself.
+local FEW = 500
+
+-- Milliseconds that large hashes outlive their job. When the upkeep has not deleted them by then, the
+-- server frees them at once.
+local SPARE = 3600000
+
+-- What only a job that can go on needs: hashes, the children's last, and lists. job: nil when its row is
+-- gone, and its lists with it.
+local function work_of(id, job)
+  local lists = { k_parked(id), k_late(id) }
+  if job and job.queues > 1 then
+    local lanes = lanes_of(job)
+    for _, lane in ipairs(lanes.all()) do lists[#lists + 1] = lanes.parked_list(lane) end
+  end
+  return { k_invocations(id), k_attempts(id), k_merges(id), k_outstanding(id), k_joins(id),
+    k_collected(id), k_child_failures(id), k_lanes(id), k_children(id) }, lists
+end
+
+-- Behind an attempt: the list of its staged outputs, which are apart from its staged children.
+local OUTPUTS = '/o'
+
+-- Clears the timers of what is deleted: of invocations, or of open joins. name: a hash of either,
+-- without its root, else nothing is done; key: where the hash is; fields: some of it.
+local function clear_timers_of(name, key, fields)
+  local id, kind = string.match(name, '^j:(.+):([ik])$')
+  if not id or not fields[1] then return end
+  local members = {}
+  if kind == 'i' then
+    for i, invocation in ipairs(fields) do members[i] = id .. '/' .. invocation end
+  else
+    for i, state in ipairs(call('HMGET', key, unpack(fields))) do
+      members[i] = id .. '/join/' .. (string.match(state, '^%d+') or '') .. ' ' .. fields[i]
+    end
+  end
+  call('ZREM', k_timers(), unpack(members))
+end
+
+-- Renames a key, which then goes by its name without the root, and leaves it to the upkeep.
+local function delete_later(key)
+  local name = string.sub(key, #P + 1)
+  call('RENAME', key, k_deleted(name))
+  call('RPUSH', k_deletions(), name)
+end
+
+-- Deletes hashes, large ones later. spare_children: the last hash is that of child jobs, and stays if
+-- they are many: each is looked at first.
+local function delete_hashes(keys, spare_children)
+  if spare_children and call('HLEN', keys[#keys]) > FEW then table.remove(keys) end
+  local small = {}
+  for _, key in ipairs(keys) do
+    if call('HLEN', key) > FEW then
+      delete_later(key)
+    else
+      local name = string.sub(key, #P + 1)
+      if string.match(name, ':[ik]$') then clear_timers_of(name, key, call('HKEYS', key)) end
+      small[#small + 1] = key
+    end
+  end
+  if small[1] then call('UNLINK', unpack(small)) end
+end
+
+-- Deletes what is no hash: the index of open collections, and segments, each a key of its own.
+local function delete_indexes(id)
+  for _, key in ipairs({ k_segments(id), k_output_segments(id) }) do
+    if call('EXISTS', key) == 1 then delete_later(key) end
+  end
+  if call('ZCARD', k_opened(id)) > FEW then
+    delete_later(k_opened(id))
+  else
+    call('UNLINK', k_opened(id))
+  end
+end
+
+-- Deletes the fields name.first to name.last of a hash, many of them later.
+local function delete_items(key, id, name, first, last)
+  if last - first >= FEW then
+    call('RPUSH', k_deletions(), string.format('%s %s %d %d', id, name, first, last))
+    return
+  end
+  local fields = {}
+  for i = first, last do fields[#fields + 1] = name .. '.' .. i end
+  if fields[1] then call('HDEL', key, unpack(fields)) end
+end
