@@ -22,7 +22,7 @@ from flowforge.codec.binary import invocation_record, pack_record, packb
 from flowforge.engine.current import current_engine
 from flowforge.execution.effects import Effects
 from flowforge.local.binary import find_binary
-from flowforge.store.store import NextClaim
+from flowforge.store.claims import NextClaim
 
 #: Steps of the two chains whose difference counts: what starts and ends a server falls out of it.
 SHORT, LONG = 100, 600
@@ -90,15 +90,19 @@ def _run_chain(url: str, steps: int) -> None:
     job_id = _chain().execute("step", {"n": steps}).job_id
     details = pack_record("worker", 1, 5, {}, None, None)
     invocation, token = "1.0.0", "t-0"
-    store.claim(job_id, invocation, token, _LEASE_MS)
+    store.invocations.claim(job_id, invocation, token, _LEASE_MS)
     for number in range(1, steps):
         child = (0, 0, "", invocation_record(number, packb({"n": number})))
         then = NextClaim(f"t-{number}", _LEASE_MS, ["celery"], 0.0)
         effects = Effects(children=[child])
-        _, granted = store.commit(job_id, invocation, token, "completed", 5, details, effects, then)
+        _, granted = store.invocations.commit(
+            job_id, invocation, token, "completed", 5, details, effects, then
+        )
         assert granted is not None, "the commit claims its own child"
         invocation, token = granted.invocation, granted.token
-    answer, _ = store.commit(job_id, invocation, token, "completed", 5, details, Effects())
+    answer, _ = store.invocations.commit(
+        job_id, invocation, token, "completed", 5, details, Effects()
+    )
     assert answer == "ok", answer
     shutdown()
 

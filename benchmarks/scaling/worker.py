@@ -144,7 +144,7 @@ class SimulatedWorker:
             message = await self._popped.get()
             job_id, invocation = json.loads(json.loads(message)["body"])[0]
             token = next_token()
-            self._store.claim(job_id, invocation, token, self._lease_ms)
+            self._store.invocations.claim(job_id, invocation, token, self._lease_ms)
             reply, taken = await self._timed(wire)
             if reply[0] == b"granted":
                 self._tally.claim_times.append(taken)
@@ -164,7 +164,9 @@ class SimulatedWorker:
         self._leases.discard(lease)
         details = pack_record(self._name, 1, int(seconds * 1e6), {}, {"n": 1}, None)
         micros = int(seconds * 1e6)
-        self._store.commit(job_id, invocation, token, "completed", micros, details, Effects())
+        self._store.invocations.commit(
+            job_id, invocation, token, "completed", micros, details, Effects()
+        )
         reply, taken = await self._timed(wire)
         assert reply[0] == b"ok", f"a commit was answered {reply}"
         tally.running -= 1

@@ -37,18 +37,20 @@ class Control:
         if given:
             where = f"checkpoint of job {job_id}"
             encode_payload({"checkpoint": checkpoint}, self._settings.max_payload, where)
-        self._expect_ok(job_id, "pause", self._store.pause(job_id, reason, checkpoint, given))
+        self._expect_ok(
+            job_id, "pause", self._store.control.pause(job_id, reason, checkpoint, given)
+        )
         self._outlast_starts(job_id)
 
     def resume(self, job_id: str) -> None:
         """Release what was parked. A job that is not paused and has not ended is left alone."""
-        answer = self._store.resume(job_id)
+        answer = self._store.control.resume(job_id)
         if answer not in ("pending", "running"):
             self._expect_ok(job_id, "resume", answer)
 
     def cancel(self, job_id: str, reason: str = "") -> None:
         """End the job for good."""
-        answer = self._store.cancel(job_id, checked_text("reason", reason))
+        answer = self._store.control.cancel(job_id, checked_text("reason", reason))
         self._expect_ok(job_id, "cancel", answer)
         self._outlast_starts(job_id)
 
@@ -69,7 +71,7 @@ class Control:
 
         Jobs that it has started and that made it fail are retried with it.
         """
-        answer = self._store.retry(job_id)
+        answer = self._store.control.retry(job_id)
         if answer == "orphaned":
             raise JobStateError(
                 f"job {job_id} cannot be retried: the job that started it was cancelled, which "
@@ -81,11 +83,11 @@ class Control:
 
     def note(self, job_id: str, record: bytes) -> None:
         """Add a packed note of the user's own to the job's history."""
-        self._expect_ok(job_id, "write to", self._store.note(job_id, record))
+        self._expect_ok(job_id, "write to", self._store.control.note(job_id, record))
 
     def annotate(self, job_id: str, data: dict[str, bytes]) -> None:
         """Keep packed data of the user's own with the job."""
-        self._expect_ok(job_id, "write to", self._store.annotate(job_id, data))
+        self._expect_ok(job_id, "write to", self._store.control.annotate(job_id, data))
 
     def _expect_ok(self, job_id: str, verb: str, answer: str) -> None:
         if answer == "gone":

@@ -24,7 +24,8 @@ from flowforge.model.definition import Definition
 from flowforge.model.flow import FlowGraph
 from flowforge.settings import Settings
 from flowforge.store.link import Argument
-from flowforge.store.store import NewJob, Store, Submission
+from flowforge.store.store import Store
+from flowforge.store.submission import NewJob, Submission
 
 #: Definitions that a producer keeps in the form in which they are stored, about 100 kB each for 20
 #: routines: the most recently submitted ones.
@@ -68,9 +69,9 @@ class JobCreator:
         entry = self._entry(definition, common)
         flow_id = definition.flow_id
         while chunk := self._next_chunk(entry, flow_id, jobs):
-            ids = self._store.submit(common, chunk, None)
+            ids = self._store.submissions.submit(common, chunk, None)
             if ids is None:
-                ids = self._store.submit(common, chunk, fields)
+                ids = self._store.submissions.submit(common, chunk, fields)
             assert ids is not None, "the store asked for a definition that it was given"
             yield ids
 

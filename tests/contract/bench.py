@@ -16,8 +16,10 @@ from typing import Any
 from flowforge.broker.message import message_format
 from flowforge.codec.binary import invocation_record, pack_record, packb
 from flowforge.execution.effects import Effects
+from flowforge.store.claims import Claim, Granted, NextClaim
 from flowforge.store.link import Argument, Link
-from flowforge.store.store import Claim, Granted, NewJob, NextClaim, Store, Submission
+from flowforge.store.store import Store
+from flowforge.store.submission import NewJob, Submission
 
 #: Milliseconds that no test lives.
 LONG = 600_000
@@ -113,7 +115,7 @@ class Bench:
 
     def send(self, request: Request, fields: Fields | None) -> str | None:
         """Submit one job: its id, or that of the earlier job with its key; None: no definition."""
-        found = self.store.submit(request.common, [request.job], fields)
+        found = self.store.submissions.submit(request.common, [request.job], fields)
         return found[0] if found else None
 
     def submit(self, joins: str = "", **changes: Any) -> str:
@@ -130,7 +132,7 @@ class Bench:
     def claim(
         self, job_id: str, invocation: str, token: str = "t", lease: int = LONG
     ) -> Claim | str:
-        return self.store.claim(job_id, invocation, token, lease)
+        return self.store.invocations.claim(job_id, invocation, token, lease)
 
     def start(
         self, job_id: str, invocation: str = "1.0.0", token: str = "t", lease: int = LONG
@@ -177,7 +179,9 @@ class Bench:
         """Commit, and go on with the next message of some lists."""
         made = self._children(invocation, children)
         effects = Effects(made, list(outputs), list(stats), list(resets), list(jobs), dict(staged))
-        return self.store.commit(job_id, invocation, token, outcome, 5, DETAILS, effects, then)
+        return self.store.invocations.commit(
+            job_id, invocation, token, outcome, 5, DETAILS, effects, then
+        )
 
     def stage(
         self,
@@ -189,7 +193,7 @@ class Bench:
         already: int = 0,
     ) -> str:
         """``already``: how many the attempt has staged before."""
-        return self.store.stage(
+        return self.store.invocations.stage(
             job_id, invocation, token, self._children(invocation, children), already
         )
 
@@ -200,12 +204,14 @@ class Bench:
         return [(r, s, mode, record(parent, r=r, s=s)) for r, s, mode in children]
 
     def fail(self, job_id: str, invocation: str = "1.0.0", token: str = "t") -> str:
-        return self.store.fail(job_id, invocation, token, 5, DETAILS, "it broke", pack_record({}))
+        return self.store.invocations.fail(
+            job_id, invocation, token, 5, DETAILS, "it broke", pack_record({})
+        )
 
     def retry_later(
         self, job_id: str, invocation: str = "1.0.0", token: str = "t", delay: int = 0
     ) -> str:
-        return self.store.retry_later(job_id, invocation, token, delay, 5, DETAILS)
+        return self.store.invocations.retry_later(job_id, invocation, token, delay, 5, DETAILS)
 
     def release(
         self,
@@ -215,23 +221,23 @@ class Bench:
         delay: int = 0,
         most: int = 0,
     ) -> str:
-        return self.store.release(
+        return self.store.invocations.release(
             job_id, invocation, token, delay, DETAILS, most, "unknown class", b"p"
         )
 
     def give_back(
         self, job_id: str, invocation: str = "1.0.0", most: int = 3, delay: int = 0
     ) -> str:
-        return self.store.give_back(
+        return self.store.invocations.give_back(
             job_id, invocation, delay, most, pack_record({}), "unknown class"
         )
 
     def pause(self, job_id: str, reason: str = "look", checkpoint: Any = None) -> str:
-        return self.store.pause(job_id, reason, checkpoint, checkpoint is not None)
+        return self.store.control.pause(job_id, reason, checkpoint, checkpoint is not None)
 
     def reclaim(self, max_deliveries: int, most: int, longest_ms: int = 0) -> tuple[int, int, int]:
         """Take back expired leases: requeued, quarantined, dropped."""
-        return self.store.reclaim(max_deliveries, most, longest_ms).counts
+        return self.store.upkeep.reclaim(max_deliveries, most, longest_ms).counts
 
     def forget_broker(self) -> None:
         """Lose every message, as a worker does that pops and dies."""

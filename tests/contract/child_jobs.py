@@ -17,7 +17,7 @@ def parent_of_one(bench: Bench, **changes: object) -> str:
 
 
 def upkeep(bench: Bench) -> None:
-    while bench.store.release_due(100)[0]:
+    while bench.store.upkeep.release_due(100)[0]:
         pass
 
 
@@ -36,4 +36,4 @@ def fail(bench: Bench, job: str) -> None:
 
 
 def cancel(bench: Bench, job: str) -> None:
-    bench.store.cancel(job, "")
+    bench.store.control.cancel(job, "")

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine
 
 from flowforge.execution.effects import NOBODY, Effects
+from flowforge.store.claims import Claim, NextClaim
 from flowforge.store.link import Argument, Link
-from flowforge.store.store import Claim, NextClaim
 from tests.contract.bench import DETAILS, LONG, Bench, Fields, Request, record, started
 from tests.contract.reference.ending import OUTPUT_LIMIT
 from tests.contract.reference.flow import JOINING, PLAIN, Child, children_of, fields
@@ -186,7 +186,7 @@ class Choices(RuleBasedStateMachine):
         effects: Effects,
         then: NextClaim | None,
     ) -> Any:
-        return self.bench.store.commit(
+        return self.bench.store.invocations.commit(
             job.id, invocation, token, done.outcome, 5, DETAILS, effects, then
         )
 

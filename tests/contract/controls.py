@@ -97,9 +97,9 @@ class Controls(Choices):
             if verb == "pause":
                 answer = self.bench.pause(job.id)
             elif verb == "cancel":
-                answer = self.bench.store.cancel(job.id, "")
+                answer = self.bench.store.control.cancel(job.id, "")
             else:
-                answer = getattr(self.bench.store, verb)(job.id)
+                answer = getattr(self.bench.store.control, verb)(job.id)
         assert answer == expected
         if (verb, answer) == ("retry", "ok"):
             self.frozen.pop(f"{job.id}/{job.retries}", None)
@@ -126,7 +126,7 @@ class Controls(Choices):
         for place, timer in enumerate(self.model.due_in_order(), start=1):
             if "." not in timer[1]:
                 self._set_timer(timer, place)
-        assert self.bench.store.release_due(1000)[0] == self.model.release_due()
+        assert self.bench.store.upkeep.release_due(1000)[0] == self.model.release_due()
 
     def _set_timer(self, timer: tuple[str, ...], moment: int) -> None:
         self.bench.link.call("ZADD", self.bench.key("timers"), "XX", moment, "/".join(timer))
@@ -146,7 +146,7 @@ class Controls(Choices):
         lost = [(member, push - outdated) for member, push in lost]
         expected = self.model.resend(number, lost)
         members = [("/".join(member).encode(), push) for member, push in lost]
-        assert self.bench.store.resend(self.lists[number], members) == expected
+        assert self.bench.store.upkeep.resend(self.lists[number], members) == expected
 
     @precondition(lambda self: any(self.model.lists))
     @rule(number=NUMBERS)

@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from flowforge.store.store import OUTPUTS, NextClaim
+from flowforge.store.claims import NextClaim
+from flowforge.store.invocations import OUTPUTS
 from tests.contract.choices import PLANS
 from tests.contract.comparison import compare, end_of
 from tests.contract.controls import CONTROL, NUMBERS, Controls, some_unclaimed
@@ -141,9 +142,9 @@ class Transitions(Controls):
         """An attempt at a delivery to a merging slot looks at the log."""
         job_id, invocation = data.draw(st.sampled_from(self.merging_leases()), "lease")
         job, token = self.model.jobs[job_id], self.model.leases[job_id, invocation].token
-        assert self.bench.store.view(job_id, invocation, token, 1000) == self.model.view(
-            job, invocation, token
-        )
+        assert self.bench.store.invocations.view(
+            job_id, invocation, token, 1000
+        ) == self.model.view(job, invocation, token)
 
     def merging_leases(self) -> list[tuple[str, str]]:
         return [member for member in sorted(self.model.leases) if member[1].count(".") == 3]
@@ -208,9 +209,11 @@ class Transitions(Controls):
     ) -> str:
         if kind == OUTPUTS:
             outputs = [item.record for item in part]
-            return self.bench.store.stage_outputs(job.id, invocation, token, outputs, already)
+            return self.bench.store.invocations.stage_outputs(
+                job.id, invocation, token, outputs, already
+            )
         children = [(item.routine, item.slot, item.mode, item.record) for item in part]
-        return self.bench.store.stage(job.id, invocation, token, children, already)
+        return self.bench.store.invocations.stage(job.id, invocation, token, children, already)
 
     @precondition(some_unclaimed)
     @rule(data=st.data())

@@ -20,7 +20,7 @@ LOOKS = ("look", "children", "more", "late", "retry")
 def end_everything(bench: Bench, jobs: Iterable[str], lists: Iterable[str]) -> set[str]:
     """The keys that are left when all jobs have ended and been forgotten."""
     for job in jobs:
-        bench.store.cancel(job, "the end")
+        bench.store.control.cancel(job, "the end")
     for name in lists:
         bench.link.call("DEL", name)
     _make_due(bench, "leases", list(bench.members("leases")))
@@ -39,7 +39,7 @@ def _upkeep(bench: Bench) -> bool:
     """One round of it; whether there was anything to do."""
     looks = [timer for timer in bench.members("timers") if timer.split("/")[1] in LOOKS]
     _make_due(bench, "timers", looks)
-    released = bench.store.release_due(100)[0] if looks else 0
+    released = bench.store.upkeep.release_due(100)[0] if looks else 0
     return bool(released + bench.store.run("prune", 100) + bench.store.run("delete", 500))
 
 

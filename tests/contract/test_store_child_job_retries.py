@@ -6,7 +6,7 @@ from itertools import permutations
 
 import pytest
 
-from flowforge.store.store import Claim
+from flowforge.store.claims import Claim
 from tests.contract.bench import LONG, Bench
 from tests.contract.child_jobs import WAITS, complete, fail, parent_of_one, queued, upkeep
 
@@ -27,10 +27,10 @@ def test_a_family_goes_on_when_child_and_parent_are_retried(
 ) -> None:
     """The child is waited for again, even if a worker came while its parent was still failed."""
     parent = broken_family(bench)
-    assert bench.store.retry("child") == "ok"
+    assert bench.store.control.retry("child") == "ok"
     if claimed_between:
         assert bench.claim("child", "1.0.0", "c2") == "paused"
-    assert bench.store.retry(parent) == "ok"
+    assert bench.store.control.retry(parent) == "ok"
     upkeep(bench)
     assert bench.claim(parent, WAITS, "w2") == "paused"
     assert queued(bench, parent) == set()
@@ -44,7 +44,7 @@ def test_a_family_goes_on_when_child_and_parent_are_retried(
 def test_nothing_of_a_failed_parent_stays_for_ever(bench: Bench) -> None:
     """What is kept of a child that was retried goes when the parent does."""
     parent = broken_family(bench)
-    bench.store.retry("child")
+    bench.store.control.retry("child")
     ttls = {key: bench.link.call("PTTL", key) for key in bench.every_key() if parent in key}
     assert all(0 < ttl <= LONG for ttl in ttls.values()), ttls
 
@@ -52,7 +52,7 @@ def test_nothing_of_a_failed_parent_stays_for_ever(bench: Bench) -> None:
 def test_a_child_that_is_retried_below_a_failed_parent_ends_with_it(bench: Bench) -> None:
     """Its work is parked for the parent's retry; when that cannot come any more, it is told so."""
     parent = broken_family(bench)
-    assert bench.store.retry("child") == "ok"
+    assert bench.store.control.retry("child") == "ok"
     assert bench.claim("child", "1.0.0", "c2") == "paused"
     bench.link.call("DEL", bench.key("job", parent))
     for member in bench.members("timers"):
@@ -100,7 +100,7 @@ def test_a_family_may_be_retried_in_any_order(
     """All of it completes, whether or not workers come between; each retry is accepted."""
     broken_generations(bench)
     for job in order:
-        assert bench.store.retry(job) == "ok"
+        assert bench.store.control.retry(job) == "ok"
         if quick:
             run_all(bench)
     run_all(bench)
@@ -111,7 +111,7 @@ def test_a_family_may_be_retried_in_any_order(
 def test_the_retry_of_a_job_is_one_of_those_that_made_it_fail(bench: Bench) -> None:
     """Retried alone, the first parent takes its child jobs along."""
     broken_generations(bench)
-    assert bench.store.retry("grandparent") == "ok"
+    assert bench.store.control.retry("grandparent") == "ok"
     run_all(bench)
     assert bench.status("grandparent") == bench.status("child") == "completed"
 
@@ -119,18 +119,18 @@ def test_the_retry_of_a_job_is_one_of_those_that_made_it_fail(bench: Bench) -> N
 def test_a_retry_that_the_parents_was_already_is_accepted_once(bench: Bench) -> None:
     """After that the child is a job like any other, which has not failed."""
     parent = broken_family(bench)
-    bench.store.retry(parent)
+    bench.store.control.retry(parent)
     assert bench.claim(parent, WAITS, "w2") == "paused"
     upkeep(bench)
     assert bench.status("child") == "running"
-    assert bench.store.retry("child") == "ok"
-    assert bench.store.retry("child") == "running"
+    assert bench.store.control.retry("child") == "ok"
+    assert bench.store.control.retry("child") == "running"
 
 
 def test_a_child_that_fails_again_is_told_again(bench: Bench) -> None:
     """A retry is one retry, of the parent and of the child."""
     parent = broken_family(bench)
-    bench.store.retry(parent)
+    bench.store.control.retry(parent)
     bench.claim(parent, WAITS, "w2")
     upkeep(bench)
     fail(bench, "child")
@@ -145,8 +145,8 @@ def test_a_child_that_cannot_be_retried_is_told_at_once(bench: Bench) -> None:
     """Its definition is gone: what waits finds that out, and the parent fails with it."""
     parent = broken_family(bench)
     bench.link.call("DEL", bench.key("definition", "def-child"))
-    assert bench.store.retry("child") == "undefined"
-    bench.store.retry(parent)
+    assert bench.store.control.retry("child") == "undefined"
+    bench.store.control.retry(parent)
     assert bench.claim(parent, WAITS, "w2") == "paused"
     upkeep(bench)
     bench.start(parent, WAITS, "w3")
@@ -161,7 +161,7 @@ def test_what_was_found_before_the_child_was_retried_does_not_count(
     parent = parent_of_one(bench)
     fail(bench, "child")
     bench.start(parent, WAITS, "w")
-    assert bench.store.retry("child") == "ok"
+    assert bench.store.control.retry("child") == "ok"
     if ended:
         complete(bench, "child")
     if way == "fail":
@@ -190,9 +190,9 @@ def test_a_child_that_nobody_waits_for_any_more_runs_alone(bench: Bench, more: b
     children = [(1, 0, "")] if more else []
     bench.commit(parent, WAITS, "w", outcome="error_continued", children=children)
     assert bench.status(parent) == ("running" if more else "completed")
-    assert bench.store.retry("child") == "ok"
+    assert bench.store.control.retry("child") == "ok"
     if more:
-        bench.store.cancel(parent, "")
+        bench.store.control.cancel(parent, "")
     upkeep(bench)
     complete(bench, "child")
     assert bench.status("child") == "completed"
@@ -202,8 +202,8 @@ def test_a_child_that_nobody_waits_for_any_more_runs_alone(bench: Bench, more: b
 def test_a_child_of_a_cancelled_job_is_not_retried(bench: Bench) -> None:
     """A cancelled job takes along what it has started, also what had failed before."""
     parent = broken_family(bench)
-    bench.store.retry(parent)
-    bench.store.cancel(parent, "")
+    bench.store.control.retry(parent)
+    bench.store.control.cancel(parent, "")
     before = bench.snapshot()
-    assert bench.store.retry("child") == "orphaned"
+    assert bench.store.control.retry("child") == "orphaned"
     assert bench.snapshot() == before

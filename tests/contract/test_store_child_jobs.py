@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from flowforge.store.store import NextClaim
+from flowforge.store.claims import NextClaim
 from tests.contract.bench import LONG, WAITER, Bench
 from tests.contract.child_jobs import WAITS, cancel, complete, fail, parent_of_one, queued, upkeep
 from tests.support.eventually import eventually
@@ -59,7 +59,7 @@ def test_a_job_that_has_ended_starts_none(bench: Bench) -> None:
     """What ran for a cancelled job has no effect."""
     parent = bench.submit()
     bench.start(parent)
-    bench.store.cancel(parent, "")
+    bench.store.control.cancel(parent, "")
     assert bench.commit(parent, jobs=[bench.child()]) == "dropped"
     assert bench.hash("job", "child") == {}
 
@@ -72,8 +72,8 @@ def test_the_end_of_a_child_is_told_once(bench: Bench, end: Callable[[Bench, str
     assert queued(bench, parent) == {WAITS}
     assert bench.hash("children", parent) == {}
     assert bench.start(parent, WAITS, "w").record == WAITER
-    bench.store.cancel("child", "")
-    bench.store.retry("child")
+    bench.store.control.cancel("child", "")
+    bench.store.control.retry("child")
     assert queued(bench, parent) == set()
     assert bench.commit(parent, WAITS, "w") == "ok"
     assert bench.status(parent) == "completed"
@@ -168,7 +168,7 @@ def test_a_child_stands_still_with_its_parent(
     parent = stopped_family(bench, stop)
     upkeep(bench)
     assert bench.counters("child") == (0, 0, 1, 0)
-    assert getattr(bench.store, go_on)(parent) == "ok"
+    assert getattr(bench.store.control, go_on)(parent) == "ok"
     upkeep(bench)
     assert bench.counters("child") == (1, 0, 0, 0)
     complete(bench, "child")
@@ -183,7 +183,7 @@ def test_a_grandchild_stands_still_as_well(bench: Bench) -> None:
     bench.commit("child", "1.0.0", "c", jobs=[bench.child("grandchild")])
     bench.pause(parent)
     assert bench.claim("grandchild", "1.0.0", "g") == "paused"
-    bench.store.resume(parent)
+    bench.store.control.resume(parent)
     upkeep(bench)
     complete(bench, "grandchild")
     assert bench.status("grandchild") == "completed"
@@ -206,7 +206,7 @@ def test_a_childs_joins_are_not_late_while_its_parent_stands_still(
     bench.make_due()
     if seen:
         upkeep(bench)
-    getattr(bench.store, go_on)(parent)
+    getattr(bench.store.control, go_on)(parent)
     upkeep(bench)
     assert (bench.status("child"), bench.invocations("child")) == ("running", {"3.0.0"})
     bench.continued_long_ago([parent, "child"])
@@ -229,7 +229,7 @@ def test_a_retry_that_is_due_below_a_pause_is_parked(bench: Bench) -> None:
     bench.pause(parent)
     pass_time(bench)
     assert bench.counters("child") == (0, 0, 1, 0)
-    bench.store.resume(parent)
+    bench.store.control.resume(parent)
     upkeep(bench)
     assert bench.counters("child") == (1, 0, 0, 0)
 
@@ -249,7 +249,7 @@ def test_a_timer_below_a_cancelled_job_ends_what_it_belongs_to(bench: Bench, tim
     else:
         bench.commit("child", "1.0.0", "c", children=[(1, 0, "j2:"), (0, 0, "")])
     (member,) = bench.members("timers")
-    bench.store.cancel(parent, "")
+    bench.store.control.cancel(parent, "")
     bench.link.call("ZREM", bench.key("timers"), "child/look")
     bench.link.call("ZADD", bench.key("timers"), 1, member)
     upkeep(bench)
@@ -260,17 +260,17 @@ def test_a_late_start_asks_the_ancestors_as_well(bench: Bench) -> None:
     """Handlers may start in a job that is running below jobs that are."""
     parent = parent_of_one(bench)
     bench.start("child", "1.0.0", "c")
-    assert bench.store.may_start("child")
+    assert bench.store.invocations.may_start("child")
     bench.pause(parent)
-    assert not bench.store.may_start("child")
-    bench.store.resume(parent)
+    assert not bench.store.invocations.may_start("child")
+    bench.store.control.resume(parent)
     bench.pause("child")
-    assert not bench.store.may_start("child")
-    bench.store.resume("child")
-    assert bench.store.may_start("child")
-    bench.store.cancel(parent, "")
-    assert not bench.store.may_start("child")
-    assert not bench.store.may_start("nosuchjob")
+    assert not bench.store.invocations.may_start("child")
+    bench.store.control.resume("child")
+    assert bench.store.invocations.may_start("child")
+    bench.store.control.cancel(parent, "")
+    assert not bench.store.invocations.may_start("child")
+    assert not bench.store.invocations.may_start("nosuchjob")
 
 
 def test_a_running_handler_of_a_child_may_commit(bench: Bench) -> None:
@@ -281,7 +281,7 @@ def test_a_running_handler_of_a_child_may_commit(bench: Bench) -> None:
     assert bench.commit("child", "1.0.0", "c") == "ok"
     assert bench.status("child") == "completed"
     assert bench.backlog(parent) == [WAITS]
-    bench.store.resume(parent)
+    bench.store.control.resume(parent)
     assert queued(bench, parent) == {WAITS}
 
 
@@ -290,7 +290,7 @@ def test_a_cancelled_parent_takes_its_children_along(bench: Bench) -> None:
     parent = parent_of_one(bench)
     bench.start("child", "1.0.0", "c")
     bench.commit("child", "1.0.0", "c", jobs=[bench.child("grandchild")])
-    bench.store.cancel(parent, "enough")
+    bench.store.control.cancel(parent, "enough")
     assert bench.claim("grandchild", "1.0.0", "g") == "dropped"
     assert bench.status("grandchild") == "cancelled"
     upkeep(bench)
@@ -333,7 +333,7 @@ def all_cancelled(bench: Bench) -> bool:
 def test_many_children_are_told_in_pieces(bench: Bench) -> None:
     """The script that ends the parent leaves them to the upkeep, and nothing stays behind."""
     parent = crowd(bench)
-    bench.store.cancel(parent, "enough")
+    bench.store.control.cancel(parent, "enough")
     assert len(bench.members("timers")) == 1
     upkeep(bench)
     assert all_cancelled(bench)

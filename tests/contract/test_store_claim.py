@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowforge.store.store import Claim
+from flowforge.store.claims import Claim
 from tests.contract.bench import DEFINITION, LONG, Bench, record
 
 
@@ -98,7 +98,7 @@ def test_a_paused_job_parks_what_is_claimed(bench: Bench) -> None:
 def test_a_cancelled_job_drops_what_is_claimed(bench: Bench) -> None:
     """What was queued when the job was cancelled never runs."""
     job = bench.submit()
-    bench.store.cancel(job, "")
+    bench.store.control.cancel(job, "")
     assert bench.claim(job, "1.0.0") == "dropped"
     assert bench.unclaimed() == {}
     assert bench.invocations(job) == set()
@@ -121,7 +121,7 @@ def test_a_claim_repeated_after_the_cancel_is_dropped(bench: Bench) -> None:
     """A worker whose reply was lost, and whose job was then cancelled, runs nothing."""
     job = bench.submit()
     bench.start(job, token="t1")
-    bench.store.cancel(job, "")
+    bench.store.control.cancel(job, "")
     assert bench.claim(job, "1.0.0", "t1") == "dropped"
 
 

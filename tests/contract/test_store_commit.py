@@ -68,7 +68,7 @@ def test_a_commit_after_the_cancel_is_dropped(bench: Bench) -> None:
     """What ran while its job was cancelled pushes nothing, and its lease is gone."""
     job = bench.submit()
     bench.start(job)
-    bench.store.cancel(job, "")
+    bench.store.control.cancel(job, "")
     pushed = bench.sent()
     assert bench.commit(job, children=[(1, 0, "")], outputs=[b"x"]) == "dropped"
     assert bench.sent() == pushed

@@ -43,7 +43,7 @@ def test_a_pause_without_a_checkpoint_keeps_the_earlier_one(bench: Bench) -> Non
     """Every pause is a point; the checkpoint is that of the latest pause which gave one."""
     job = bench.submit()
     bench.pause(job, "one", {"step": 1})
-    bench.store.resume(job)
+    bench.store.control.resume(job)
     bench.pause(job, "two")
     assert bench.hash("job", job)["checkpoint"] == pack_record({"step": 1})
     assert bench.link.call("LLEN", bench.key("pauses", job)) == 2
@@ -53,7 +53,7 @@ def test_none_can_be_a_checkpoint(bench: Bench) -> None:
     """That a checkpoint was given is told apart from its value."""
     job = bench.submit()
     bench.pause(job, "one", {"step": 1})
-    assert bench.store.pause(job, "two", None, True) == "ok"
+    assert bench.store.control.pause(job, "two", None, True) == "ok"
     assert bench.hash("job", job)["checkpoint"] == pack_record(None)
 
 
@@ -79,7 +79,7 @@ def test_resume_releases_exactly_what_was_parked(bench: Bench) -> None:
     assert bench.claim(job, "3.1.0", "t3") == "paused"
     bench.commit(job, "2.1.0", "t2", children=[(2, 0, "")])
     pushed = bench.sent() + bench.sent(bench.other_list)
-    assert bench.store.resume(job) == "ok"
+    assert bench.store.control.resume(job) == "ok"
     now = bench.sent() + bench.sent(bench.other_list)
     assert sorted(now) == sorted([*pushed, (job, "3.1.0"), (job, "5.2.0")])
     assert bench.counters(job) == (3, 0, 0, 0)
@@ -93,7 +93,7 @@ def test_resume_respects_the_window(bench: Bench) -> None:
     bench.start(job)
     bench.pause(job)
     bench.commit(job, children=[(1, 0, "")] * 5)
-    bench.store.resume(job)
+    bench.store.control.resume(job)
     assert bench.counters(job) == (2, 0, 3, 0)
 
 
@@ -104,7 +104,7 @@ def test_a_job_that_finished_while_paused_completes_at_its_resume(bench: Bench) 
     bench.pause(job)
     bench.commit(job)
     assert bench.status(job) == "paused"
-    bench.store.resume(job)
+    bench.store.control.resume(job)
     assert bench.status(job) == "completed"
 
 
@@ -112,7 +112,7 @@ def test_a_job_paused_before_its_start_gets_one(bench: Bench) -> None:
     """Resumed, it is pending again; the first claim starts it and records when."""
     job = bench.submit()
     bench.pause(job)
-    assert bench.store.resume(job) == "ok"
+    assert bench.store.control.resume(job) == "ok"
     assert bench.status(job) == "pending"
     assert list(bench.members("status", "pending")) == [job]
     assert "started" not in bench.row(job)
@@ -127,7 +127,7 @@ def test_the_start_of_a_job_is_its_first_claim(bench: Bench) -> None:
     bench.start(job)
     bench.link.call("HSET", bench.key("job", job), "started", 1)
     bench.pause(job)
-    assert bench.store.resume(job) == "ok"
+    assert bench.store.control.resume(job) == "ok"
     assert bench.status(job) == "running"
     bench.commit(job, children=[(1, 0, "")])
     bench.start(job, "2.1.0")
@@ -146,14 +146,14 @@ def test_pausing_twice_makes_two_points(bench: Bench) -> None:
 def test_only_a_paused_job_can_be_resumed(bench: Bench) -> None:
     """The answer is the status that does not allow it."""
     job = bench.submit()
-    assert bench.store.resume(job) == "pending"
+    assert bench.store.control.resume(job) == "pending"
     bench.start(job)
-    assert bench.store.resume(job) == "running"
+    assert bench.store.control.resume(job) == "running"
     bench.commit(job)
     before = bench.snapshot()
-    assert bench.store.resume(job) == "completed"
+    assert bench.store.control.resume(job) == "completed"
     assert bench.snapshot() == before
-    assert bench.store.resume("nosuchjob") == "gone"
+    assert bench.store.control.resume("nosuchjob") == "gone"
 
 
 @pytest.mark.parametrize("status", ["paused", "failed"])
@@ -169,7 +169,7 @@ def test_a_job_without_its_definition_is_not_resumed(bench: Bench, status: str) 
         bench.fail(job, "2.1.0")
     bench.link.call("DEL", bench.key("definition", DEFINITION))
     before = bench.snapshot()
-    again = bench.store.resume if status == "paused" else bench.store.retry
+    again = bench.store.control.resume if status == "paused" else bench.store.control.retry
     assert again(job) == "undefined"
     assert bench.snapshot() == before
 
@@ -180,21 +180,21 @@ def test_cancel_is_final_and_drops_the_work(bench: Bench) -> None:
     bench.start(job)
     bench.commit(job, children=[(1, 0, "m")] * 5)
     bench.start(job, "2.1.0.1", "t2")
-    assert bench.store.cancel(job, "enough") == "ok"
+    assert bench.store.control.cancel(job, "enough") == "ok"
     row = bench.row(job)
     assert (row["status"], row["reason"], row["waiting"]) == ("cancelled", "enough", "0")
     assert bench.invocations(job) == set()
     assert bench.backlog(job) == []
     assert bench.hash("merges", job) == {}
     assert bench.history(job)[-1] == ("cancelled", "")
-    assert bench.store.retry(job) == "cancelled"
+    assert bench.store.control.retry(job) == "cancelled"
 
 
 def test_a_paused_job_can_be_cancelled(bench: Bench) -> None:
     """A pause is no protection."""
     job = bench.submit()
     bench.pause(job)
-    assert bench.store.cancel(job, "") == "ok"
+    assert bench.store.control.cancel(job, "") == "ok"
     assert bench.status(job) == "cancelled"
 
 
@@ -204,16 +204,21 @@ def test_an_ended_job_takes_no_control(bench: Bench, end: str) -> None:
     job = bench.submit()
     bench.start(job)
     {"completed": bench.commit, "failed": bench.fail}.get(
-        end, lambda job: bench.store.cancel(job, "")
+        end, lambda job: bench.store.control.cancel(job, "")
     )(job)
     before = bench.snapshot()
-    assert bench.pause(job) == bench.store.resume(job) == bench.store.cancel(job, "") == end
+    assert (
+        bench.pause(job)
+        == bench.store.control.resume(job)
+        == bench.store.control.cancel(job, "")
+        == end
+    )
     assert bench.snapshot() == before
 
 
 def test_control_of_an_unknown_job_is_gone(bench: Bench) -> None:
     """Nothing is made up for an id that is not there."""
-    assert bench.pause("nosuchjob") == bench.store.cancel("nosuchjob", "") == "gone"
+    assert bench.pause("nosuchjob") == bench.store.control.cancel("nosuchjob", "") == "gone"
     assert bench.every_key() == set()
 
 
@@ -224,7 +229,7 @@ def test_waiters_are_told(bench: Bench) -> None:
     assert announced(bench, job, lambda: bench.pause(job)) == []
     finish = lambda: bench.commit(job, children=[(1, 0, "")])  # noqa: E731
     assert announced(bench, job, finish) == [b"paused"]
-    assert announced(bench, job, lambda: bench.store.resume(job)) == [b"running"]
+    assert announced(bench, job, lambda: bench.store.control.resume(job)) == [b"running"]
     bench.start(job, "2.1.0")
     assert announced(bench, job, lambda: bench.commit(job, "2.1.0")) == [b"completed"]
 
@@ -279,9 +284,9 @@ def test_a_parked_entry_that_names_no_invocation_is_dropped(
     bench.pause(job)
     bench.commit(job, children=[(1, 0, "")] * 3)
     bench.link.call(place, bench.key("parked", job), *[entry] * 300)
-    assert bench.store.resume(job) == "ok"
+    assert bench.store.control.resume(job) == "ok"
     for _ in range(5):
-        bench.store.release_due(10)
+        bench.store.upkeep.release_due(10)
     for number in (2, 3, 4):
         bench.start(job, f"{number}.1.0", f"t{number}")
         bench.commit(job, f"{number}.1.0", f"t{number}")
@@ -296,7 +301,7 @@ def test_a_dropped_entry_is_told(bench: Bench) -> None:
     bench.pause(job)
     bench.commit(job, children=[(1, 0, "")])
     bench.link.call("LPUSH", bench.key("parked", job), "x")
-    bench.store.resume(job)
+    bench.store.control.resume(job)
     assert bench.link.call("HGETALL", bench.key("damaged")) == [
         f"parked {job}/x: no invocation".encode(),
         b"1",
@@ -318,11 +323,11 @@ def test_pause_points_are_capped(bench: Bench) -> None:
 
 
 def add_a_note(bench: Bench, job: str) -> str:
-    return bench.store.note(job, b"record")
+    return bench.store.control.note(job, b"record")
 
 
 def add_data(bench: Bench, job: str) -> str:
-    return bench.store.annotate(job, {"one\0name": b"value"})
+    return bench.store.control.annotate(job, {"one\0name": b"value"})
 
 
 ADDITIONS = {"history": add_a_note, "routine_data": add_data}
@@ -334,7 +339,7 @@ def test_what_users_add_lives_as_long_as_the_job(bench: Bench, key: str) -> None
     job = bench.submit()
     assert ADDITIONS[key](bench, job) == "ok"
     assert bench.link.call("PTTL", bench.key(key, job)) == -1
-    bench.store.cancel(job, "")
+    bench.store.control.cancel(job, "")
     bench.link.call("DEL", bench.key(key, job))
     assert ADDITIONS[key](bench, job) == "ok"
     assert 0 < bench.link.call("PTTL", bench.key(key, job)) <= LONG

@@ -46,7 +46,7 @@ def test_a_damaged_timer_is_dropped(bench: Bench, member: str) -> None:
     before = bench.counters(named)
     poison = member.format(named)
     bench.link.call("ZADD", bench.key("timers"), 0, poison)
-    bench.store.release_due(10)
+    bench.store.upkeep.release_due(10)
     assert bench.counters(behind) == (1, 0, 0, 0)
     assert bench.counters(named) == before
     assert bench.members("timers") == {}
@@ -78,7 +78,7 @@ def test_a_damaged_unclaimed_message_is_dropped(bench: Bench, member: str) -> No
     poison = member.format(named).encode()
     bench.link.call("ZADD", bench.key("unclaimed", bench.list), -5.5, poison)
     lost = [(poison, b"-5.5"), (f"{behind}/1.0.0".encode(), 1)]
-    assert bench.store.resend(bench.list, lost) == (1, 0, 1)
+    assert bench.store.upkeep.resend(bench.list, lost) == (1, 0, 1)
     assert bench.sent() == [(behind, "1.0.0")]
     assert bench.counters(named) == (1, 0, 0, 0)
     assert [text.partition(":")[0] for text in told(bench)] == [f"unclaimed {poison.decode()}"]
@@ -105,14 +105,14 @@ def a_push_by_a_timer(bench: Bench) -> Callable[[], object]:
     job = bench.submit(routine=2)
     bench.start(job, "1.2.0")
     bench.retry_later(job, "1.2.0", delay=-1000)
-    return lambda: bench.store.release_due(10)[0] == 1
+    return lambda: bench.store.upkeep.release_due(10)[0] == 1
 
 
 def a_push_by_a_resume(bench: Bench) -> Callable[[], object]:
     job = bench.submit(routine=2)
     bench.pause(job)
     assert bench.claim(job, "1.2.0") == "paused"
-    return lambda: bench.store.resume(job) == "ok"
+    return lambda: bench.store.control.resume(job) == "ok"
 
 
 @pytest.mark.attack(what="A key of a wrong type in place of a queue's list")
@@ -130,7 +130,7 @@ def test_what_cannot_be_pushed_is_pushed_later(
     job, _, invocation = member.partition("/")
     assert bench.counters(job) == (1, 0, 0, 0)
     bench.link.call("DEL", bench.other_list)
-    assert bench.store.resend(bench.other_list, [(member.encode(), number)]) == (1, 0, 0)
+    assert bench.store.upkeep.resend(bench.other_list, [(member.encode(), number)]) == (1, 0, 0)
     assert bench.sent(bench.other_list) == [(job, invocation)]
     bench.start(job, invocation)
     assert bench.commit(job, invocation) == "ok"
@@ -163,7 +163,7 @@ def test_the_timer_of_a_damaged_job_is_put_off(
     bench.retry_later(first, delay=-1000)
     behind = a_due_timer(bench)
     damage(bench, first)
-    bench.store.release_due(10)
+    bench.store.upkeep.release_due(10)
     assert bench.counters(behind) == (1, 0, 0, 0)
     ((member, due),) = bench.members("timers").items()
     assert member == f"{first}/1.0.0"
@@ -199,7 +199,7 @@ def test_the_message_of_a_damaged_job_is_put_off(
     bench.forget_broker()
     damage(bench, first)
     lost = [(member.encode(), number) for member, number in bench.unclaimed().items()]
-    assert bench.store.resend(bench.list, lost) == (1, 0, 0)
+    assert bench.store.upkeep.resend(bench.list, lost) == (1, 0, 0)
     assert bench.sent() == [(behind, "1.0.0")]
     assert f"{first}/1.0.0" in bench.unclaimed()
 
@@ -239,7 +239,7 @@ def test_damage_is_told_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> 
     assert duty.run_once() == 0
     for _ in range(2):
         bench.link.call("ZADD", bench.key("timers"), 0, "\x1b[31mred")
-        bench.store.release_due(10)
+        bench.store.upkeep.release_due(10)
     assert duty.run_once() == 1
     assert duty.run_once() == 0
     assert caplog.messages == [r"damaged data was passed over: 'timers \x1b[31mred: no timer'"]
@@ -252,7 +252,7 @@ def test_a_flood_of_damage_does_not_fill_the_server(bench: Bench) -> None:
     """So many are told apart, the rest is only counted."""
     flood = [part for number in range(1100) for part in (0, f"x{number}")]
     bench.link.call("ZADD", bench.key("timers"), *flood)
-    bench.store.release_due(2000)
+    bench.store.upkeep.release_due(2000)
     found = bench.hash("damaged")
     assert len(found) == 1001
     assert found["others"] == b"100"

@@ -44,7 +44,7 @@ def delete_all(bench: Bench, most: int) -> int:
 def test_a_large_hash_of_a_job_that_ends_is_deleted_in_pieces(bench: Bench) -> None:
     """At the end it is out of the job's way; each piece is as large as was asked for."""
     job = start(bench, 2, others=MANY)
-    bench.store.cancel(job, "")
+    bench.store.control.cancel(job, "")
     assert bench.hash("collected", job) == {}
     assert deletions(bench) == [f"j:{job}:c".encode()]
     assert waiting_fields(bench) == MANY + 2
@@ -63,7 +63,7 @@ def test_timers_go_with_what_they_are_for(bench: Bench) -> None:
         bench.start(job, f"{number}.0.1")
         bench.retry_later(job, f"{number}.0.1", delay=LONG)
     assert len(bench.members("timers")) == 2 * MANY
-    bench.store.cancel(job, "")
+    bench.store.control.cancel(job, "")
     assert delete_all(bench, 500) > 4
     assert bench.members("timers") == {}
 
@@ -71,7 +71,7 @@ def test_timers_go_with_what_they_are_for(bench: Bench) -> None:
 def test_small_hashes_are_deleted_at_once(bench: Bench) -> None:
     """They are no work for the upkeep."""
     job = start(bench, 2, others=20)
-    bench.store.cancel(job, "")
+    bench.store.control.cancel(job, "")
     assert bench.hash("collected", job) == {}
     assert deletions(bench) == []
     assert bench.store.run("delete", 500) == 0
@@ -80,7 +80,7 @@ def test_small_hashes_are_deleted_at_once(bench: Bench) -> None:
 def test_a_full_piece_may_be_the_last(bench: Bench) -> None:
     """A number of fields that pieces divide evenly leaves nothing either."""
     job = start(bench, 1000)
-    bench.store.cancel(job, "")
+    bench.store.control.cancel(job, "")
     delete_all(bench, 500)
     assert deletions(bench) == []
     assert not [key for key in bench.every_key() if ":x:" in key]
@@ -91,7 +91,7 @@ def test_parked_work_of_a_cancelled_job_may_be_large(bench: Bench) -> None:
     job = bench.submit(window=1)
     bench.start(job)
     bench.commit(job, children=[(0, 0, "")] * MANY)
-    bench.store.cancel(job, "")
+    bench.store.control.cancel(job, "")
     assert bench.invocations(job) == set()
     assert waiting_fields(bench) == MANY
     delete_all(bench, 1000)
@@ -114,7 +114,7 @@ def test_items_of_a_job_that_has_ended_meanwhile_are_no_work(bench: Bench) -> No
     job = start(bench, MANY, others=3)
     bench.start(job, "2.1.0")
     bench.commit(job, "2.1.0", resets=[("", MANY)])
-    bench.store.cancel(job, "")
+    bench.store.control.cancel(job, "")
     assert len(deletions(bench)) == 2
     assert delete_all(bench, 10_000) == 2
     assert bench.hash("collected", job) == {}
@@ -140,7 +140,7 @@ def test_a_retried_job_keeps_its_large_hashes(bench: Bench) -> None:
     bench.start(job, "4.0.1")
     bench.fail(job, "4.0.1")
     assert bench.store.run("prune", 10) == 0
-    assert bench.store.retry(job) == "ok"
+    assert bench.store.control.retry(job) == "ok"
     assert bench.link.call("PTTL", bench.key("collected", job)) == -1
     assert len(bench.hash("collected", job)) == MANY + 2
 
@@ -148,7 +148,7 @@ def test_a_retried_job_keeps_its_large_hashes(bench: Bench) -> None:
 def test_the_upkeep_deletes_what_waits(bench: Bench) -> None:
     """In one round, unless there is very much."""
     job = start(bench, 2, others=MANY)
-    bench.store.cancel(job, "")
+    bench.store.control.cancel(job, "")
     assert Deletions(bench.store).run_once() == 3
     assert deletions(bench) == []
     assert Deletions(bench.store).run_once() == 0
@@ -161,7 +161,7 @@ def test_a_row_that_still_lives_keeps_its_work(bench: Bench) -> None:
     bench.fail(job, "4.0.1")
     bench.link.call("ZADD", bench.key("expiry"), 1, job)
     assert bench.store.run("prune", 10) == 0
-    assert bench.store.retry(job) == "ok"
+    assert bench.store.control.retry(job) == "ok"
     assert len(bench.hash("collected", job)) == MANY + 2
 
 
@@ -173,6 +173,6 @@ def test_a_job_of_nothing_but_large_hashes_ends(bench: Bench) -> None:
         for n in range(0, MANY, 100):
             fields = [part for m in range(n, n + 100) for part in (f"f{m}", "x")]
             bench.link.call("HSET", bench.key(name, job), *fields)
-    assert bench.store.cancel(job, "") == "ok"
+    assert bench.store.control.cancel(job, "") == "ok"
     assert len(deletions(bench)) == len(names)
     assert list(bench.members("expiry")) == [job]

@@ -28,7 +28,7 @@ def test_a_due_timer_is_released(bench: Bench) -> None:
     job = bench.submit()
     bench.start(job, token="t1")
     bench.retry_later(job, token="t1", delay=-1)
-    released, until = bench.store.release_due(10)
+    released, until = bench.store.upkeep.release_due(10)
     assert (released, until) == (1, -1)
     assert bench.counters(job) == (1, 0, 0, 0)
     assert bench.start(job, token="t2").attempt_number == 2
@@ -41,7 +41,7 @@ def test_a_timer_that_is_not_due_stays(bench: Bench) -> None:
     job = bench.submit()
     bench.start(job)
     bench.retry_later(job, delay=LONG)
-    released, until = bench.store.release_due(10)
+    released, until = bench.store.upkeep.release_due(10)
     assert released == 0
     assert 0 < until <= LONG
     assert bench.counters(job) == (0, 0, 0, 1)
@@ -53,9 +53,9 @@ def test_timers_are_released_in_batches(bench: Bench) -> None:
     for delay, job in enumerate(jobs, start=-10):
         bench.start(job)
         bench.retry_later(job, delay=delay)
-    assert bench.store.release_due(2)[0] == 2
+    assert bench.store.upkeep.release_due(2)[0] == 2
     assert [bench.counters(job)[3] for job in jobs] == [0, 0, 1]
-    assert bench.store.release_due(2)[0] == 1
+    assert bench.store.upkeep.release_due(2)[0] == 1
 
 
 def test_a_due_timer_of_a_paused_job_is_parked(bench: Bench) -> None:
@@ -64,9 +64,9 @@ def test_a_due_timer_of_a_paused_job_is_parked(bench: Bench) -> None:
     bench.start(job)
     bench.retry_later(job, delay=-1)
     bench.pause(job)
-    assert bench.store.release_due(10)[0] == 1
+    assert bench.store.upkeep.release_due(10)[0] == 1
     assert bench.counters(job) == (0, 0, 1, 0)
-    bench.store.resume(job)
+    bench.store.control.resume(job)
     assert bench.counters(job) == (1, 0, 0, 0)
 
 
@@ -79,9 +79,9 @@ def test_a_due_timer_of_a_failed_job_waits_for_the_retry(bench: Bench) -> None:
     bench.retry_later(job, "2.1.0", "t2", delay=-1)
     bench.start(job, "3.1.1", "t3")
     bench.fail(job, "3.1.1", "t3")
-    assert bench.store.release_due(10)[0] == 1
+    assert bench.store.upkeep.release_due(10)[0] == 1
     assert bench.counters(job) == (0, 0, 2, 0)
-    bench.store.retry(job)
+    bench.store.control.retry(job)
     assert bench.counters(job) == (2, 0, 0, 0)
 
 
@@ -91,11 +91,11 @@ def test_timers_of_cancelled_and_forgotten_jobs_go(bench: Bench) -> None:
     for job in (cancelled, forgotten):
         bench.start(job)
         bench.retry_later(job, delay=-1)
-    bench.store.cancel(cancelled, "")
+    bench.store.control.cancel(cancelled, "")
     bench.link.call("DEL", bench.key("job", forgotten))
     pushed = bench.sent()
     assert list(bench.members("timers")) == [f"{forgotten}/1.0.0"]
-    assert bench.store.release_due(10) == (1, -1)
+    assert bench.store.upkeep.release_due(10) == (1, -1)
     assert bench.sent() == pushed
     assert bench.status(cancelled) == "cancelled"
 
@@ -106,7 +106,7 @@ def test_a_due_timer_without_its_definition_fails_the_job(bench: Bench) -> None:
     bench.start(job)
     bench.retry_later(job, delay=-1)
     bench.link.call("DEL", bench.key("definition", DEFINITION))
-    bench.store.release_due(10)
+    bench.store.upkeep.release_due(10)
     assert bench.status(job) == "failed"
 
 
@@ -119,11 +119,11 @@ def test_releasing_too_often_fails_the_job(bench: Bench) -> None:
     for number in range(3):
         bench.start(job, token=f"t{number}")
         assert bench.release(job, token=f"t{number}", delay=-1, most=3) == "ok"
-        bench.store.release_due(10)
+        bench.store.upkeep.release_due(10)
     row = bench.row(job)
     assert (row["status"], row["reason"]) == ("failed", "unknown class")
     assert bench.hash("job", job)["error"] == b"p"
-    bench.store.retry(job)
+    bench.store.control.retry(job)
     bench.start(job)
     assert bench.release(job, most=3) == "ok"
     assert bench.status(job) == "running"
@@ -135,7 +135,7 @@ def test_a_release_counts_no_attempt(bench: Bench) -> None:
     bench.start(job, token="t1")
     assert bench.release(job, token="t1", delay=-1) == "ok"
     assert bench.counters(job) == (0, 0, 0, 1)
-    bench.store.release_due(10)
+    bench.store.upkeep.release_due(10)
     assert bench.start(job, token="t2").attempt_number == 1
     assert bench.history(job)[-1] == ("released", "1.0.0")
 
@@ -147,7 +147,7 @@ def test_an_unknown_class_is_given_back(bench: Bench) -> None:
     assert bench.unclaimed() == {}
     assert bench.counters(job) == (0, 0, 0, 1)
     assert bench.history(job)[-1] == ("given_back", "1.0.0")
-    bench.store.release_due(10)
+    bench.store.upkeep.release_due(10)
     assert bench.start(job).attempt_number == 1
 
 
@@ -174,11 +174,11 @@ def test_giving_back_too_often_fails_the_job(bench: Bench) -> None:
     answers = []
     for _ in range(3):
         answers.append(bench.give_back(job, most=3))
-        bench.store.release_due(10)
+        bench.store.upkeep.release_due(10)
     assert answers == ["ok", "ok", "failed"]
     assert bench.status(job) == "failed"
     assert bench.row(job)["reason"] == "unknown class"
-    assert bench.store.retry(job) == "ok"
+    assert bench.store.control.retry(job) == "ok"
     assert bench.give_back(job, most=3) == "ok"
 
 
@@ -186,7 +186,7 @@ def test_giving_back_to_a_job_that_does_not_run(bench: Bench) -> None:
     """A paused job parks it, a cancelled one drops it, an unknown one is gone."""
     paused, cancelled = bench.submit(), bench.submit()
     bench.pause(paused)
-    bench.store.cancel(cancelled, "")
+    bench.store.control.cancel(cancelled, "")
     assert bench.give_back(paused) == "paused"
     assert bench.backlog(paused) == ["1.0.0"]
     assert bench.give_back(cancelled) == "dropped"
@@ -219,7 +219,7 @@ def test_a_failure_while_paused_ends_the_job(bench: Bench) -> None:
     bench.pause(job)
     assert bench.fail(job) == "ok"
     assert bench.status(job) == "failed"
-    assert bench.store.resume(job) == "failed"
+    assert bench.store.control.resume(job) == "failed"
 
 
 def test_a_retried_job_continues_from_its_failure(bench: Bench) -> None:
@@ -229,7 +229,7 @@ def test_a_retried_job_continues_from_its_failure(bench: Bench) -> None:
     bench.commit(job, children=[(1, 0, "")])
     bench.start(job, "2.1.0")
     bench.fail(job, "2.1.0")
-    assert bench.store.retry(job) == "ok"
+    assert bench.store.control.retry(job) == "ok"
     row = bench.row(job)
     assert row["status"] == "running"
     assert {"reason", "ended"}.isdisjoint(row)
@@ -249,7 +249,7 @@ def test_a_handler_that_outlives_failure_and_retry_may_commit(bench: Bench) -> N
     bench.start(job, "2.1.0", "t2")
     bench.start(job, "3.1.1", "t3")
     bench.fail(job, "2.1.0", "t2")
-    bench.store.retry(job)
+    bench.store.control.retry(job)
     assert bench.commit(job, "3.1.1", "t3") == "ok"
     bench.start(job, "2.1.0", "t4")
     assert bench.commit(job, "2.1.0", "t4") == "ok"
@@ -267,11 +267,11 @@ def test_only_a_failed_job_can_be_retried(bench: Bench, state: str) -> None:
     if state == "paused":
         bench.pause(job)
     if state == "cancelled":
-        bench.store.cancel(job, "")
+        bench.store.control.cancel(job, "")
     before = bench.snapshot()
-    assert bench.store.retry(job) == state
+    assert bench.store.control.retry(job) == state
     assert bench.snapshot() == before
-    assert bench.store.retry("nosuchjob") == "gone"
+    assert bench.store.control.retry("nosuchjob") == "gone"
 
 
 @pytest.mark.parametrize("action", ["retry_later", "release", "fail"])
@@ -287,7 +287,7 @@ def test_failing_needs_the_lease(bench: Bench, action: str) -> None:
     assert report(job, token="t1") == "done"
     assert report("nosuchjob") == "gone"
     bench.start(job, "2.1.0", "t2")
-    bench.store.cancel(job, "")
+    bench.store.control.cancel(job, "")
     assert report(job, "2.1.0", "t2") == "dropped"
     assert bench.status(job) == "cancelled"
     assert bench.members("timers") == bench.members("leases") == {}
@@ -313,7 +313,7 @@ def test_a_last_commit_does_not_complete_a_job_with_a_timer(bench: Bench) -> Non
     bench.start(job, "3.1.1", "t3")
     bench.commit(job, "3.1.1", "t3")
     assert bench.status(job) == "running"
-    bench.store.release_due(10)
+    bench.store.upkeep.release_due(10)
     bench.start(job, "2.1.0", "t4")
     bench.commit(job, "2.1.0", "t4")
     assert bench.status(job) == "completed"
@@ -324,7 +324,7 @@ def test_a_skip_after_retries_completes(bench: Bench) -> None:
     job = bench.submit()
     bench.start(job, token="t1")
     bench.retry_later(job, token="t1", delay=-1)
-    bench.store.release_due(1)
+    bench.store.upkeep.release_due(1)
     bench.start(job, token="t2")
     effects_free = bench.commit(job, token="t2", outcome="skipped")
     assert (effects_free, bench.status(job)) == ("ok", "completed")
@@ -336,7 +336,7 @@ def test_the_latest_error_stays_with_the_routine(bench: Bench) -> None:
     bench.start(job, token="t1")
     bench.release(job, token="t1", delay=-1)
     assert "0.error" not in bench.hash("routines", job)
-    bench.store.release_due(10)
+    bench.store.upkeep.release_due(10)
     bench.start(job, token="t2")
     bench.retry_later(job, token="t2", delay=-1)
     at, _, details = bench.hash("routines", job)["0.error"].partition(b" ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from flowforge.store.store import Claim, Granted, NextClaim
+from flowforge.store.claims import Claim, Granted, NextClaim
 from tests.contract.bench import DEFINITION, LONG, Bench, record
 
 
@@ -46,7 +46,7 @@ def test_lists_are_asked_in_order(bench: Bench) -> None:
     job, second = bench.submit(), bench.submit(routine=2)
     bench.start(job)
     bench.forget_broker()
-    bench.store.resend(bench.other_list, [(f"{second}/1.2.0".encode(), 1)])
+    bench.store.upkeep.resend(bench.other_list, [(f"{second}/1.2.0".encode(), 1)])
     _, granted = bench.commit_then(
         then(bench, bench.list, bench.other_list), job, children=[(1, 0, ""), (1, 1, "")]
     )
@@ -179,7 +179,7 @@ def test_a_claim_of_a_lost_reply_is_not_found_when_its_job_has_ended(bench: Benc
     bench.start(job)
     bench.link.call("RPOP", bench.list)
     assert bench.commit_then(then(bench), job)[1] is not None
-    bench.store.cancel(other, "")
+    bench.store.control.cancel(other, "")
     assert bench.commit_then(then(bench), job) == ("done", None)
 
 

@@ -66,7 +66,7 @@ def a_heartbeat(bench: Bench) -> Callable[[], object]:
     bench.start(job, lease=-1)
 
     def renew() -> bool:
-        answers = bench.store.heartbeat(LONG, [f"{job}/1.0.0/t"])
+        answers = bench.store.invocations.heartbeat(LONG, [f"{job}/1.0.0/t"])
         return answers == ["ok"] and bench.reclaim(9, 10) == (0, 0, 0)
 
     return renew
@@ -80,19 +80,21 @@ def a_pause(bench: Bench) -> Callable[[], object]:
 def a_resume(bench: Bench) -> Callable[[], object]:
     job = bench.submit()
     bench.pause(job)
-    return lambda: bench.store.resume(job) == "ok" and bench.status(job) == "pending"
+    return lambda: bench.store.control.resume(job) == "ok" and bench.status(job) == "pending"
 
 
 def a_retry(bench: Bench) -> Callable[[], object]:
     job = bench.submit()
     bench.start(job)
     bench.fail(job)
-    return lambda: bench.store.retry(job) == "ok" and bench.status(job) == "running"
+    return lambda: bench.store.control.retry(job) == "ok" and bench.status(job) == "running"
 
 
 def a_cancel(bench: Bench) -> Callable[[], object]:
     job = bench.submit()
-    return lambda: bench.store.cancel(job, "full") == "ok" and bench.status(job) == "cancelled"
+    return lambda: (
+        bench.store.control.cancel(job, "full") == "ok" and bench.status(job) == "cancelled"
+    )
 
 
 def a_view(bench: Bench) -> Callable[[], object]:
@@ -100,14 +102,14 @@ def a_view(bench: Bench) -> Callable[[], object]:
     bench.start(job)
     bench.commit(job, children=[(1, 0, "m")])
     bench.start(job, "2.1.0.1", "t2")
-    return lambda: bench.store.view(job, "2.1.0.1", "t2", 10) == (1, [])
+    return lambda: bench.store.invocations.view(job, "2.1.0.1", "t2", 10) == (1, [])
 
 
 def a_timer(bench: Bench) -> Callable[[], object]:
     job = bench.submit()
     bench.start(job)
     bench.retry_later(job, delay=-1)
-    return lambda: bench.store.release_due(10)[0] == 1
+    return lambda: bench.store.upkeep.release_due(10)[0] == 1
 
 
 def a_lost_lease(bench: Bench) -> Callable[[], object]:
@@ -126,12 +128,14 @@ def a_lease_of_a_newer_release(bench: Bench) -> Callable[[], object]:
 def a_lost_message(bench: Bench) -> Callable[[], object]:
     job = bench.submit()
     bench.forget_broker()
-    return lambda: bench.store.resend(bench.list, [(f"{job}/1.0.0".encode(), 1)]) == (1, 0, 0)
+    return lambda: (
+        bench.store.upkeep.resend(bench.list, [(f"{job}/1.0.0".encode(), 1)]) == (1, 0, 0)
+    )
 
 
 def a_prune(bench: Bench) -> Callable[[], object]:
     job = bench.submit(keep=1)
-    bench.store.cancel(job, "")
+    bench.store.control.cancel(job, "")
     bench.link.call("DEL", bench.key("job", job))
     bench.link.call("ZADD", bench.key("expiry"), 0, job)
     return lambda: bench.store.run("prune", 10) == 1
@@ -157,13 +161,13 @@ def a_requeue(bench: Bench) -> Callable[[], object]:
 
 
 def a_damaged_member(bench: Bench) -> Callable[[], object]:
-    return lambda: bench.store.tell_damaged("seq", "x", "no number") is None
+    return lambda: bench.store.upkeep.tell_damaged("seq", "x", "no number") is None
 
 
 def a_late_start(bench: Bench) -> Callable[[], object]:
     job = bench.submit()
     bench.start(job)
-    return lambda: bench.store.may_start(job)
+    return lambda: bench.store.invocations.may_start(job)
 
 
 #: What has to work, with the script that it shows.

@@ -54,7 +54,7 @@ def test_a_waiting_retry_above_keeps_a_join_open(bench: Bench) -> None:
     bench.start(job, "3.0.1")
     bench.retry_later(job, "3.0.1", delay=-1)
     assert joined(bench, job) == []
-    bench.store.release_due(10)
+    bench.store.upkeep.release_due(10)
     run(bench, job, "3.0.1")
     assert joined(bench, job) == ["2.1.0"]
 
@@ -105,7 +105,7 @@ def test_a_late_join_is_given_up(bench: Bench, otherwise: str) -> None:
     timers = bench.members("timers")
     assert list(timers) == [f"{job}/join/4 1.0/"]
     bench.make_due()
-    bench.store.release_due(10)
+    bench.store.upkeep.release_due(10)
     if otherwise == "fail":
         assert bench.status(job) == "failed"
     else:
@@ -120,11 +120,11 @@ def test_a_join_does_not_time_out_while_paused(bench: Bench) -> None:
     bench.pause(job)
     (member,) = bench.members("timers")
     bench.make_due()
-    bench.store.release_due(10)
+    bench.store.upkeep.release_due(10)
     assert bench.status(job) == "paused"
     assert bench.members("timers") == {}
     resumed = bench.now()
-    assert bench.store.resume(job) == "ok"
+    assert bench.store.control.resume(job) == "ok"
     assert list(bench.members("timers")) == [member]
     assert bench.members("timers")[member] >= resumed + LONG
 
@@ -139,14 +139,14 @@ def test_a_join_has_its_whole_time_after_a_resume(bench: Bench, seen: bool) -> N
     (member,) = bench.members("timers")
     bench.make_due()
     if seen:
-        bench.store.release_due(10)
-    bench.store.resume(job)
-    bench.store.release_due(10)
+        bench.store.upkeep.release_due(10)
+    bench.store.control.resume(job)
+    bench.store.upkeep.release_due(10)
     assert bench.status(job) == "running"
     assert list(bench.members("timers")) == [member]
     bench.continued_long_ago([job])
     bench.make_due()
-    bench.store.release_due(10)
+    bench.store.upkeep.release_due(10)
     assert bench.status(job) == "failed"
 
 
@@ -155,10 +155,10 @@ def test_a_clock_that_is_set_back_gives_a_join_no_time(bench: Bench) -> None:
     job = start(bench, f"1.0 count {LONG} fail 0\n")
     bench.commit(job, children=[(0, 1, ""), (1, 0, "j2:")])
     bench.pause(job)
-    bench.store.resume(job)
+    bench.store.control.resume(job)
     bench.link.call("HSET", bench.key("job", job), "continued", bench.now() + LONG)
     bench.make_due()
-    bench.store.release_due(10)
+    bench.store.upkeep.release_due(10)
     assert bench.status(job) == "failed"
 
 
@@ -168,11 +168,11 @@ def test_a_join_that_made_its_job_fail_has_its_time_once_more(bench: Bench) -> N
     bench.commit(job, children=[(0, 1, ""), (1, 0, "j2:")])
     (member,) = bench.members("timers")
     bench.make_due()
-    bench.store.release_due(10)
+    bench.store.upkeep.release_due(10)
     assert bench.status(job) == "failed"
     assert bench.members("timers") == {}
     retried = bench.now()
-    assert bench.store.retry(job) == "ok"
+    assert bench.store.control.retry(job) == "ok"
     assert bench.members("timers")[member] >= retried + LONG
 
 
@@ -182,16 +182,16 @@ def test_many_late_joins_wait_for_the_resume(bench: Bench) -> None:
     bench.commit(job, children=[(0, 1, ""), *[(1, 0, f"j2:{n}") for n in range(150)]])
     bench.pause(job)
     bench.make_due()
-    while bench.store.release_due(100)[0]:
+    while bench.store.upkeep.release_due(100)[0]:
         pass
     assert bench.members("timers") == {}
-    bench.store.resume(job)
-    while bench.store.release_due(100)[0]:
+    bench.store.control.resume(job)
+    while bench.store.upkeep.release_due(100)[0]:
         pass
     assert len(bench.members("timers")) == 150
     bench.continued_long_ago([job])
     bench.make_due()
-    while bench.store.release_due(100)[0]:
+    while bench.store.upkeep.release_due(100)[0]:
         pass
     assert len(joined(bench, job)) == 150
     assert not bench.link.call("EXISTS", bench.key("late", job))
@@ -204,10 +204,10 @@ def test_a_late_join_that_has_fired_meanwhile_does_not_come_back(bench: Bench) -
     bench.start(job, "2.0.1", "t2")
     bench.pause(job)
     bench.make_due()
-    bench.store.release_due(10)
+    bench.store.upkeep.release_due(10)
     bench.commit(job, "2.0.1", "t2", children=[(1, 0, "j2:")])
-    bench.store.resume(job)
-    bench.store.release_due(10)
+    bench.store.control.resume(job)
+    bench.store.upkeep.release_due(10)
     assert joined(bench, job) == ["3.1.0"]
     assert bench.status(job) == "running"
     assert bench.members("timers") == {}
@@ -217,7 +217,7 @@ def test_many_collections_fire_at_once(bench: Bench) -> None:
     """More than one script handles: the upkeep finishes the rest."""
     job = start(bench, ALL)
     bench.commit(job, children=[(1, 0, f"j0:{n}") for n in range(250)])
-    while bench.store.release_due(10)[0]:
+    while bench.store.upkeep.release_due(10)[0]:
         pass
     assert len(joined(bench, job)) == 250
     assert bench.hash("joins", job) == {}
@@ -249,7 +249,7 @@ def test_nothing_of_a_job_with_a_late_join_stays_for_ever(bench: Bench) -> None:
     bench.commit(job, children=[(0, 1, ""), (1, 0, "j2:")])
     bench.start(job, "2.0.1")
     bench.make_due()
-    bench.store.release_due(10)
+    bench.store.upkeep.release_due(10)
     assert bench.status(job) == "failed"
     assert bench.commit(job, "2.0.1") == "dropped"
     assert bench.backlog(job) == ["2.0.1"]
@@ -263,13 +263,13 @@ def test_a_join_of_a_failed_job_may_still_be_late(bench: Bench) -> None:
     bench.start(job, "2.0.1")
     bench.fail(job, "2.0.1")
     bench.make_due()
-    bench.store.release_due(10)
+    bench.store.upkeep.release_due(10)
     assert joined(bench, job) == []
-    bench.store.retry(job)
+    bench.store.control.retry(job)
     bench.make_due()
-    bench.store.release_due(10)
+    bench.store.upkeep.release_due(10)
     assert joined(bench, job) == []
     bench.continued_long_ago([job])
     bench.make_due()
-    bench.store.release_due(10)
+    bench.store.upkeep.release_due(10)
     assert joined(bench, job) == ["3.1.0"]

@@ -65,7 +65,7 @@ def test_staged_work_for_a_slow_queue_holds_up_nothing(bench: Bench) -> None:
     bench.stage(job, [FAST] * 5, already=2000)
     bench.commit(job, staged={2: 2000, 1: 5})
     assert bench.unclaimed() == {}
-    while bench.store.release_due(100)[0]:
+    while bench.store.upkeep.release_due(100)[0]:
         pass
     assert on_lists(bench) == (5, AHEAD)
     assert bench.row(job)["staged"] == "0"
@@ -76,7 +76,7 @@ def test_staged_work_stays_staged_while_every_queue_is_behind(bench: Bench) -> N
     job = start(bench, window=1000)
     bench.stage(job, [SLOW, FAST] * 100)
     bench.commit(job, staged={2: 100, 1: 100})
-    bench.store.release_due(100)
+    bench.store.upkeep.release_due(100)
     assert on_lists(bench) == (AHEAD, AHEAD)
     assert bench.counters(job) == (2 * AHEAD, 0, 2, 0)
     assert run_fast(bench, job) == 100
@@ -102,7 +102,7 @@ def test_lanes_end_with_their_job(bench: Bench, end: str) -> None:
     job = start(bench, window=2)
     bench.commit(job, children=[SLOW] * 3 + [FAST] * 3)
     if end == "cancel":
-        bench.store.cancel(job, "")
+        bench.store.control.cancel(job, "")
         # A message that is popped later does not bring them back.
         bench.claim(job, "2.2.0")
     elif end == "fail":
@@ -126,7 +126,7 @@ def test_a_failed_job_goes_on_in_all_lanes(bench: Bench) -> None:
     bench.commit(job, children=[SLOW] * 3 + [FAST] * 3)
     bench.start(job, "5.1.0")
     bench.fail(job, "5.1.0")
-    bench.store.retry(job)
+    bench.store.control.retry(job)
     assert on_lists(bench) == (1, 1)
     assert run_fast(bench, job) == 3
     assert bench.counters(job) == (1, 0, 2, 0)

@@ -133,7 +133,7 @@ def test_a_job_with_many_staged_emissions_ends_with_few_commands(
     bench.link.call("HSET", bench.key("job", job), "staged", attempts)
     before = commands(bench)
     if end == "cancel":
-        bench.store.cancel(job, "")
+        bench.store.control.cancel(job, "")
     else:
         bench.fail(job)
     assert commands(bench) - before < 60

@@ -22,7 +22,7 @@ def invocation(position: int) -> str:
 
 def look(bench: Bench, job: str, position: int, token: str = "t") -> tuple[int, int]:
     """Where the log begins that a delivery is shown, and how many records come before its own."""
-    first, records = bench.store.view(job, invocation(position), token, 1000)
+    first, records = bench.store.invocations.view(job, invocation(position), token, 1000)
     assert all(found == record(1, r=1, s=0) for found in records)
     return first, len(records)
 
@@ -46,7 +46,7 @@ def test_a_retry_is_shown_what_the_first_attempt_was_shown(bench: Bench) -> None
     assert look(bench, job, 2) == (1, 1)
     bench.retry_later(job, invocation(2), delay=-1)
     reset(bench, job, 3)
-    bench.store.release_due(10)
+    bench.store.upkeep.release_due(10)
     bench.start(job, invocation(2), "t2")
     assert look(bench, job, 2, "t2") == (1, 1)
     # What had not started is shown itself alone when it was consumed, else what came since.
@@ -108,9 +108,9 @@ def test_a_view_without_its_lease_keeps_nothing(bench: Bench) -> None:
     """Who has lost the lease commits nothing, so nothing would end what it keeps."""
     job = deliver(bench, 2)
     bench.start(job, invocation(2), lease=-LONG)
-    bench.store.reclaim(9, 10)
+    bench.store.upkeep.reclaim(9, 10)
     before = bench.hash("merges", job)
-    assert bench.store.view(job, invocation(2), "t", 1000) == (0, [])
+    assert bench.store.invocations.view(job, invocation(2), "t", 1000) == (0, [])
     assert bench.hash("merges", job) == before
 
 
@@ -118,6 +118,6 @@ def test_a_view_of_an_ended_job_keeps_nothing(bench: Bench) -> None:
     """What a handler of a cancelled job asks for would stay when all else has gone."""
     job = deliver(bench, 2)
     bench.start(job, invocation(2), "t")
-    bench.store.cancel(job, "")
+    bench.store.control.cancel(job, "")
     assert look(bench, job, 2) == (0, 0)
     assert bench.hash("merges", job) == {}

@@ -42,7 +42,7 @@ def test_a_join_waits_for_all_keys_of_the_join_above(bench: Bench) -> None:
         handled |= waiting
         # The upkeep comes by only now and then.
         if not waiting:
-            bench.store.release_due(10)
+            bench.store.upkeep.release_due(10)
     assert len(handled) == 250
     assert last(bench, job) == [b"J250 "]
 

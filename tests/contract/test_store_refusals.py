@@ -77,7 +77,7 @@ def test_looks_that_the_server_refuses_are_none(bench: Bench, state: str) -> Non
     refuse(bench, False)
     clock.now += 2.1
     assert reclaimer.run_once() == 0
-    assert bench.store.heartbeat(LONG, [f"{job}/1.0.0/t"]) == ["ok"]
+    assert bench.store.invocations.heartbeat(LONG, [f"{job}/1.0.0/t"]) == ["ok"]
 
 
 def test_a_lease_never_runs_out_between_looks_in_a_row(bench: Bench) -> None:

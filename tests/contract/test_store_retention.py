@@ -25,14 +25,14 @@ def end_failed(bench: Bench, job: str) -> None:
     bench.retry_later(job, "2.1.0.1", "t2", delay=-1)
     bench.start(job, "3.1.0.2", "t3")
     bench.fail(job, "3.1.0.2", "t3")
-    bench.store.release_due(10)
+    bench.store.upkeep.release_due(10)
 
 
 def end_cancelled(bench: Bench, job: str) -> None:
     bench.start(job)
     bench.commit(job, children=[(1, 0, "o")])
     bench.pause(job, "look", {"step": 1})
-    bench.store.cancel(job, "enough")
+    bench.store.control.cancel(job, "enough")
     bench.claim(job, "2.1.0")
 
 
@@ -46,7 +46,7 @@ def end_with_timers(bench: Bench, job: str, end: Callable[[str], object]) -> Non
 
 
 def end_cancelled_with_timers(bench: Bench, job: str) -> None:
-    end_with_timers(bench, job, lambda job: bench.store.cancel(job, ""))
+    end_with_timers(bench, job, lambda job: bench.store.control.cancel(job, ""))
 
 
 def end_failed_with_timers(bench: Bench, job: str) -> None:
@@ -71,7 +71,7 @@ def is_gone(bench: Bench, job: str) -> bool:
 
 def nothing_left(bench: Bench) -> bool:
     bench.store.run("prune", 100)
-    bench.store.release_due(100)
+    bench.store.upkeep.release_due(100)
     return bench.every_key() == set()
 
 
@@ -109,7 +109,7 @@ def test_nothing_is_left_of_a_forgotten_job(
 def test_nothing_is_left_of_messages_that_nobody_claimed(bench: Bench) -> None:
     """A cancelled job's message may stay on a list that no worker serves; its marks do not."""
     job = bench.submit(keep=SHORT)
-    bench.store.cancel(job, "")
+    bench.store.control.cancel(job, "")
     eventually(lambda: is_gone(bench, job))
     bench.forget_broker()
     eventually(
@@ -120,7 +120,7 @@ def test_nothing_is_left_of_messages_that_nobody_claimed(bench: Bench) -> None:
 def test_numbers_outlive_the_jobs_whose_messages_lie_on_a_list(bench: Bench) -> None:
     """What is pushed next is compared with what still lies there, so the numbers go on."""
     job = bench.submit(keep=SHORT)
-    bench.store.cancel(job, "")
+    bench.store.control.cancel(job, "")
     eventually(lambda: is_gone(bench, job))
     eventually(lambda: bench.store.run("prune", 10))
     assert bench.members("expiry") == {}
@@ -134,7 +134,7 @@ def test_numbers_of_lists_go_one_by_one(bench: Bench) -> None:
     """An empty list loses its numbers although another one is not empty."""
     first, second = bench.submit(keep=SHORT), bench.submit(keep=SHORT, routine=2)
     for job in (first, second):
-        bench.store.cancel(job, "")
+        bench.store.control.cancel(job, "")
     bench.link.call("DEL", bench.other_list)
     eventually(lambda: is_gone(bench, first) and is_gone(bench, second))
     eventually(lambda: bench.store.run("prune", 10) and not bench.members("expiry"))
@@ -189,7 +189,7 @@ def test_a_retried_job_is_kept_again(bench: Bench) -> None:
     """Making a failed job live again takes every time to live back."""
     job = bench.submit(idempotency_key="k", mode="o")
     end_failed(bench, job)
-    assert bench.store.retry(job) == "ok"
+    assert bench.store.control.retry(job) == "ok"
     ttls = {key: bench.link.call("PTTL", key) for key in bench.every_key()}
     ttls.pop(bench.key("expiry"), None)
     assert set(ttls.values()) == {-1}, ttls
@@ -207,7 +207,7 @@ def test_a_definition_lives_while_a_job_pins_it(bench: Bench) -> None:
     assert bench.link.call("PTTL", key) == -1
     end_failed(bench, second)
     assert 0 < bench.link.call("PTTL", key) <= LONG + 1000
-    bench.store.retry(second)
+    bench.store.control.retry(second)
     assert bench.link.call("PTTL", key) == -1
 
 
@@ -238,7 +238,7 @@ def test_a_definition_that_came_back_outlives_earlier_jobs(bench: Bench) -> None
     end_completed(bench, short.job_id)
     assert bench.hash("definition", DEFINITION)["until"] == until
     assert bench.link.call("PTTL", bench.key("definition", DEFINITION)) > LONG / 2
-    assert bench.store.retry(long) == "ok"
+    assert bench.store.control.retry(long) == "ok"
 
 
 def test_a_definition_lives_as_long_as_the_latest_job_asks(bench: Bench) -> None:

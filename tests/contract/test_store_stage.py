@@ -50,7 +50,10 @@ def test_staged_outputs_become_visible_after_the_commit(bench: Bench) -> None:
     """In their order, behind those of the commit; as many as the job keeps, and all are counted."""
     job = bench.submit(output_limit=4)
     bench.start(job)
-    assert bench.store.stage_outputs(job, "1.0.0", "t", [b"b", b"c", b"d", b"e"], 0) == "ok"
+    assert (
+        bench.store.invocations.stage_outputs(job, "1.0.0", "t", [b"b", b"c", b"d", b"e"], 0)
+        == "ok"
+    )
     assert bench.outputs(job) == []
     assert bench.commit(job, outputs=[b"a"], staged={NOBODY: 4}) == "ok"
     assert bench.outputs(job) == [b"a", b"b", b"c", b"d"]
@@ -63,7 +66,7 @@ def test_staged_outputs_hold_up_no_join(bench: Bench) -> None:
     """They are nothing that is outstanding: no routine will deliver because of them."""
     job = bench.submit("1.0 all 0 fail 0\n")
     bench.start(job)
-    bench.store.stage_outputs(job, "1.0.0", "t", [b"x"] * 3, 0)
+    bench.store.invocations.stage_outputs(job, "1.0.0", "t", [b"x"] * 3, 0)
     bench.commit(job, children=[(1, 0, "j0:")], staged={NOBODY: 3})
     assert bench.invocations(job) == {"2.1.0"}
     assert "0" not in bench.hash("outstanding", job)
@@ -74,11 +77,11 @@ def test_many_staged_outputs_are_released_by_the_upkeep(bench: Bench) -> None:
     """One script releases some hundreds; the job is not complete before all are there."""
     job = bench.submit(output_limit=10_000)
     bench.start(job)
-    bench.store.stage_outputs(job, "1.0.0", "t", [b"x"] * 2500, 0)
+    bench.store.invocations.stage_outputs(job, "1.0.0", "t", [b"x"] * 2500, 0)
     bench.commit(job, staged={NOBODY: 2500})
     assert 100 < len(bench.outputs(job)) < 1000
     assert bench.status(job) == "running"
-    while bench.store.release_due(100)[0]:
+    while bench.store.upkeep.release_due(100)[0]:
         pass
     assert len(bench.outputs(job)) == 2500
     assert bench.status(job) == "completed"
@@ -102,7 +105,7 @@ def test_staged_outputs_wait_for_no_room(bench: Bench) -> None:
     job = bench.submit(window=1)
     bench.start(job)
     bench.stage(job, FIVE)
-    bench.store.stage_outputs(job, "1.0.0", "t", [b"a", b"b"], 0)
+    bench.store.invocations.stage_outputs(job, "1.0.0", "t", [b"a", b"b"], 0)
     bench.commit(job, children=[(0, 1, "")], staged={1: 5, NOBODY: 2})
     assert bench.counters(job)[:3] == (1, 0, 0)
     assert bench.outputs(job) == [b"a", b"b"]
@@ -150,7 +153,7 @@ def test_a_job_whose_staged_work_is_lost_fails(bench: Bench) -> None:
     bench.commit(job, "2.1.0")
     assert bench.status(job) == "failed"
     assert bench.hash("job", job)["error"] == b"missing 3"
-    assert bench.store.retry(job) == "ok"
+    assert bench.store.control.retry(job) == "ok"
     assert bench.status(job) == "failed"
 
 
@@ -160,7 +163,7 @@ def test_what_a_passed_over_attempt_staged_is_removed(bench: Bench, outcome: str
     job = bench.submit()
     bench.start(job)
     bench.stage(job, FIVE)
-    bench.store.stage_outputs(job, "1.0.0", "t", [b"x"], 0)
+    bench.store.invocations.stage_outputs(job, "1.0.0", "t", [b"x"], 0)
     assert len(segments(bench)) == 2
     assert bench.commit(job, outcome=outcome) == "ok"
     assert segments(bench) == []
@@ -190,7 +193,7 @@ def test_a_paused_job_releases_nothing(bench: Bench) -> None:
     bench.commit(job, staged={1: 5})
     assert bench.counters(job) == (0, 0, 0, 0)
     assert bench.status(job) == "paused"
-    bench.store.resume(job)
+    bench.store.control.resume(job)
     assert bench.counters(job)[0] == 5
 
 
@@ -215,7 +218,7 @@ def test_a_cancel_drops_what_is_staged(bench: Bench) -> None:
     bench.commit(job, staged={1: 5})
     bench.start(job, "2.1.0")
     bench.stage(job, FIVE, "2.1.0")
-    bench.store.cancel(job, "")
+    bench.store.control.cancel(job, "")
     assert bench.commit(job, "2.1.0", staged={1: 5}) == "dropped"
     assert not bench.link.call("EXISTS", bench.key("segments", job))
     Deletions(bench.store).run_once()
@@ -230,7 +233,7 @@ def test_a_failed_job_keeps_what_is_staged(bench: Bench) -> None:
     bench.commit(job, staged={1: 5})
     bench.start(job, "2.1.0")
     bench.fail(job, "2.1.0")
-    bench.store.retry(job)
+    bench.store.control.retry(job)
     assert all(bench.link.call("PTTL", key) == -1 for key in segments(bench))
     assert len(run_all(bench, job)) == 5
     assert bench.status(job) == "completed"
@@ -255,7 +258,7 @@ def test_only_the_holder_of_the_lease_can_stage(bench: Bench) -> None:
     assert bench.stage(job, FIVE) == "stale"
     bench.start(job)
     assert bench.stage(job, FIVE, token="guess") == "stale"
-    bench.store.cancel(job, "")
+    bench.store.control.cancel(job, "")
     assert bench.stage(job, FIVE) == "stale"
     assert bench.stage("nosuchjob", FIVE) == "stale"
     assert segments(bench) == []
@@ -309,10 +312,10 @@ def straight(bench: Bench, twice: bool) -> dict[str, Any]:
     )  # fmt: skip
     lose(lambda: bench.claim(job.job_id, "2.0.1.1", "t2"))
     lose(lambda: bench.retry_later(job.job_id, "2.0.1.1", "t2", -1))
-    lose(lambda: bench.store.release_due(10))
+    lose(lambda: bench.store.upkeep.release_due(10))
     lose(lambda: bench.claim(job.job_id, "2.0.1.1", "t3", -1))
     lose(lambda: bench.reclaim(9, 10))
-    lose(lambda: bench.store.resume(job.job_id))
+    lose(lambda: bench.store.control.resume(job.job_id))
     row = bench.row(job.job_id)
     return {
         "invocations": sorted(bench.invocations(job.job_id)),

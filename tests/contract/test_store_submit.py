@@ -54,7 +54,7 @@ def test_an_idempotency_key_holds_while_the_job_runs(bench: Bench) -> None:
     job = bench.submit(idempotency_key="flow/k", keep=5000)
     key = bench.key("idempotency", "flow/k")
     assert bench.link.call("PTTL", key) == -1
-    bench.store.cancel(job, "")
+    bench.store.control.cancel(job, "")
     assert 0 < bench.link.call("PTTL", key) <= 5000
 
 
@@ -84,7 +84,7 @@ def test_a_known_key_keeps_the_definition_as_it_was(bench: Bench) -> None:
 
 def together(bench: Bench, *requests: Request) -> list[str] | None:
     jobs = [request.job for request in requests]
-    return bench.store.submit(requests[0].common, jobs, bench.fields())
+    return bench.store.submissions.submit(requests[0].common, jobs, bench.fields())
 
 
 def test_many_jobs_are_submitted_at_once(bench: Bench) -> None:

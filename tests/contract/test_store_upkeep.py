@@ -19,7 +19,7 @@ def test_a_heartbeat_renews(bench: Bench) -> None:
     bench.start(job, lease=-1)
     lease = f"{job}/1.0.0/t"
     before = bench.members("leases")[lease]
-    assert bench.store.heartbeat(LONG, [lease]) == ["ok"]
+    assert bench.store.invocations.heartbeat(LONG, [lease]) == ["ok"]
     assert bench.members("leases")[lease] > before
     assert bench.reclaim(9, 10) == (0, 0, 0)
 
@@ -29,7 +29,7 @@ def test_a_heartbeat_tells_what_is_lost(bench: Bench) -> None:
     held, ended, failed = bench.submit(), bench.submit(), bench.submit()
     for job in (held, ended, failed):
         bench.start(job)
-    bench.store.cancel(ended, "")
+    bench.store.control.cancel(ended, "")
     bench.commit(failed, children=[(1, 0, ""), (1, 1, "")])
     bench.start(failed, "2.1.0")
     bench.start(failed, "3.1.1")
@@ -38,9 +38,9 @@ def test_a_heartbeat_tells_what_is_lost(bench: Bench) -> None:
         f"{held}/1.0.0/t", f"{held}/1.0.0/other", f"{ended}/1.0.0/t", f"{failed}/3.1.1/t",
         "nosuchjob/1.0.0/t",
     ]  # fmt: skip
-    answers = bench.store.heartbeat(LONG, leases)
+    answers = bench.store.invocations.heartbeat(LONG, leases)
     assert answers == ["ok", "lost", "cancelled", "failed", "lost"]
-    assert bench.store.heartbeat(LONG, []) == []
+    assert bench.store.invocations.heartbeat(LONG, []) == []
 
 
 def test_a_heartbeat_brings_no_lease_back(bench: Bench) -> None:
@@ -48,7 +48,7 @@ def test_a_heartbeat_brings_no_lease_back(bench: Bench) -> None:
     job = bench.submit()
     bench.start(job, lease=-1)
     bench.reclaim(9, 10)
-    assert bench.store.heartbeat(LONG, [f"{job}/1.0.0/t"]) == ["lost"]
+    assert bench.store.invocations.heartbeat(LONG, [f"{job}/1.0.0/t"]) == ["lost"]
     assert bench.members("leases") == {}
 
 
@@ -77,7 +77,7 @@ def test_what_is_taken_back_is_told_with_its_worker(server_bench: Bench) -> None
     for token, worker in tokens.items():
         jobs[bench.submit()] = worker
         bench.start([*jobs][-1], token=token, lease=-1)
-    found = bench.store.reclaim(9, 10)
+    found = bench.store.upkeep.reclaim(9, 10)
     assert found.counts == (3, 0, 0)
     assert {one.job_id: one.worker for one in found.lost} == jobs
     assert {one[1:3] + one[4:] for one in found.lost} == {("1.0.0", DEFINITION, 1)}
@@ -133,7 +133,7 @@ def test_what_keeps_losing_workers_is_quarantined(bench: Bench) -> None:
     row = bench.row(job)
     assert (row["status"], row["reason"]) == ("failed", "quarantined")
     assert bench.hash("job", job)["error"] == b"quarantined 3 1.0.0"
-    bench.store.retry(job)
+    bench.store.control.retry(job)
     claim = bench.start(job, token="again", lease=-1)
     assert (claim.claims, claim.lost) == (1, 0)
     assert bench.reclaim(3, 10) == (1, 0, 0)
@@ -159,12 +159,12 @@ def test_leases_of_ended_jobs_are_dropped(bench: Bench) -> None:
     bench.fail(failed, "3.1.1")
     for job in (cancelled, forgotten):
         bench.start(job, lease=-1)
-    bench.store.cancel(cancelled, "")
+    bench.store.control.cancel(cancelled, "")
     bench.link.call("DEL", bench.key("job", forgotten))
     assert bench.reclaim(9, 10) == (0, 0, 3)
     assert bench.members("leases") == {}
     assert bench.backlog(failed) == ["3.1.1", "2.1.0"]
-    bench.store.retry(failed)
+    bench.store.control.retry(failed)
     assert bench.counters(failed) == (2, 0, 0, 0)
 
 
@@ -198,7 +198,7 @@ def test_a_lost_message_is_pushed_again(bench: Bench) -> None:
     """It gets a new push number, so that it is not taken for lost at once."""
     job = bench.submit()
     bench.forget_broker()
-    assert bench.store.resend(bench.list, [(f"{job}/1.0.0".encode(), 1)]) == (1, 0, 0)
+    assert bench.store.upkeep.resend(bench.list, [(f"{job}/1.0.0".encode(), 1)]) == (1, 0, 0)
     assert bench.sent() == [(job, "1.0.0")]
     assert bench.unclaimed() == {f"{job}/1.0.0": 2}
     assert bench.counters(job) == (1, 0, 0, 0)
@@ -208,10 +208,10 @@ def test_what_was_claimed_meanwhile_is_not_lost(bench: Bench) -> None:
     """A claim or another push since the caller looked makes the call do nothing."""
     claimed, pushed = bench.submit(), bench.submit()
     bench.start(claimed)
-    bench.store.resend(bench.list, [(f"{pushed}/1.0.0".encode(), 2)])
+    bench.store.upkeep.resend(bench.list, [(f"{pushed}/1.0.0".encode(), 2)])
     before = bench.snapshot()
     lost = [(f"{claimed}/1.0.0".encode(), 1), (f"{pushed}/1.0.0".encode(), 2)]
-    assert bench.store.resend(bench.list, lost) == (0, 0, 0)
+    assert bench.store.upkeep.resend(bench.list, lost) == (0, 0, 0)
     assert bench.snapshot() == before
 
 
@@ -223,11 +223,11 @@ def test_lost_messages_of_jobs_that_do_not_run(bench: Bench) -> None:
     bench.commit(failed, children=[(1, 0, ""), (1, 1, "")])
     bench.start(failed, "2.1.0")
     bench.fail(failed, "2.1.0")
-    bench.store.cancel(cancelled, "")
+    bench.store.control.cancel(cancelled, "")
     bench.link.call("DEL", bench.key("job", forgotten))
     lost = [(member.encode(), number) for member, number in bench.unclaimed().items()]
     pushed = bench.sent()
-    assert bench.store.resend(bench.list, lost) == (0, 2, 2)
+    assert bench.store.upkeep.resend(bench.list, lost) == (0, 2, 2)
     assert bench.sent() == pushed
     assert bench.unclaimed() == {}
     assert bench.backlog(paused) == ["1.0.0"]
@@ -239,7 +239,7 @@ def test_a_lost_message_without_its_definition_fails_the_job(bench: Bench) -> No
     """A job whose definition is gone ends instead of keeping its waiters for ever."""
     job = bench.submit()
     bench.link.call("DEL", bench.key("definition", DEFINITION))
-    bench.store.resend(bench.list, [(f"{job}/1.0.0".encode(), 1)])
+    bench.store.upkeep.resend(bench.list, [(f"{job}/1.0.0".encode(), 1)])
     assert bench.status(job) == "failed"
 
 
@@ -283,14 +283,14 @@ def test_one_call_does_a_bounded_amount_of_work(bench: Bench) -> None:
         bench.stage(job, [(1, 0, "j0:")] * 1000)
         bench.pause(job)
         bench.commit(job, staged={1: 1000})
-        bench.store.resume(job)
+        bench.store.control.resume(job)
     staged = sum(int(bench.row(job)["staged"]) for job in jobs)
     assert len(bench.members("timers")) == len(jobs)
-    released, _ = bench.store.release_due(100)
+    released, _ = bench.store.upkeep.release_due(100)
     assert 0 < released < len(jobs)
     left = sum(int(bench.row(job)["staged"]) for job in jobs)
     assert 0 < staged - left < 1500
-    while bench.store.release_due(100)[0]:
+    while bench.store.upkeep.release_due(100)[0]:
         pass
     assert [bench.row(job)["staged"] for job in jobs] == ["0"] * len(jobs)
 
@@ -300,10 +300,10 @@ def test_large_staged_items_count_by_their_bytes(bench: Bench) -> None:
     job = bench.submit("1.0 all 0 fail 0\n")
     bench.start(job)
     items = [(1, 0, "j0:", b"x" * 500_000)] * 40
-    bench.store.stage(job, "1.0.0", "t", items, 0)
+    bench.store.invocations.stage(job, "1.0.0", "t", items, 0)
     bench.commit(job, staged={1: 40})
     assert 0 < int(bench.row(job)["staged"]) < 40
-    while bench.store.release_due(100)[0]:
+    while bench.store.upkeep.release_due(100)[0]:
         pass
     assert bench.row(job)["staged"] == "0"
     assert bench.invocations(job) == {"2.1.0"}

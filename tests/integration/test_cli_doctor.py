@@ -205,7 +205,7 @@ def test_definition_that_is_gone(idle: Shell) -> None:
 
 def test_damaged_records(idle: Shell) -> None:
     """What the upkeep passed over is a warning that names it."""
-    idle.installation.engine.store.tell_damaged("timers", "garbage", "no timer")
+    idle.installation.engine.store.upkeep.tell_damaged("timers", "garbage", "no timer")
     (finding,) = idle.findings()["damaged"]
     assert finding["level"] == "warn"
     assert "timers garbage: no timer" in finding["text"]

@@ -51,7 +51,7 @@ class HandlerContext:
 
     def runs(self, job_id: str) -> bool:
         """Whether handlers of the job may start now."""
-        return self._store.may_start(job_id)
+        return self._store.invocations.may_start(job_id)
 
     def checkpoint(self, job_id: str) -> Any:
         """The checkpoint of the latest pause that gave one, or None."""
@@ -61,11 +61,11 @@ class HandlerContext:
 
     def stage(self, attempt: Attempt, children: Sequence[Child], already: int) -> None:
         """Keep part of a large emission in the store until the commit."""
-        self._stage(attempt, self._store.stage, children, already)
+        self._stage(attempt, self._store.invocations.stage, children, already)
 
     def stage_outputs(self, attempt: Attempt, outputs: Sequence[bytes], already: int) -> None:
         """The same for outputs, which nothing has to wait for once they are committed."""
-        self._stage(attempt, self._store.stage_outputs, outputs, already)
+        self._stage(attempt, self._store.invocations.stage_outputs, outputs, already)
 
     def _stage(
         self, attempt: Attempt, keep: Callable[..., str], part: Sequence[Any], already: int

@@ -69,7 +69,7 @@ class LeaseKeeper:
         gone = 0
         for start in range(0, len(leases), _CHUNK):
             chunk = leases[start : start + _CHUNK]
-            answers = self._store.heartbeat(self._lease_ms, chunk)
+            answers = self._store.invocations.heartbeat(self._lease_ms, chunk)
             for lease, answer in zip(chunk, answers, strict=True):
                 if answer != "ok":
                     gone += 1

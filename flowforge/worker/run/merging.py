@@ -31,7 +31,7 @@ class MergedSlots:
         and with itself. NotStartedError when its lease is lost.
         """
         store, job_id, position = self._store, attempt.job_id, attempt.position
-        first, records = store.view(job_id, attempt.invocation, attempt.token, _CHUNK)
+        first, records = store.invocations.view(job_id, attempt.invocation, attempt.token, _CHUNK)
         if not first:
             attempt.given_back = NotStartedError()
             raise attempt.given_back

@@ -25,8 +25,9 @@ from flowforge.model.definition import Definition
 from flowforge.model.plan import CHILD_ENDED, Plan
 from flowforge.model.slot import CHILD_SLOT_INDEX
 from flowforge.settings import Settings
+from flowforge.store.claims import Claim, Granted, NextClaim
 from flowforge.store.lease_tokens import next_token
-from flowforge.store.store import Claim, Granted, NextClaim, Store
+from flowforge.store.store import Store
 from flowforge.worker.run.handler_context import INCOMPLETE, HandlerContext, Producer
 from flowforge.worker.run.joining import Collections
 from flowforge.worker.run.leases import LeaseKeeper
@@ -164,7 +165,7 @@ class Runtime:
         """
         # The token that claimed it gets the same answer again.
         asked = perf_counter()
-        claim = self.probe.claim(job_id, invocation, token, self._lease_ms)
+        claim = self.probe.invocations.claim(job_id, invocation, token, self._lease_ms)
         if isinstance(claim, str):
             return Uncounted()
         # Not kept: children that begin later must not inherit routines that were built here.
@@ -174,14 +175,14 @@ class Runtime:
         return self._record(attempt, token, outcome, ())
 
     def revoke(self, job_id: str, invocation: str, reason: str, *, running: bool) -> str:
-        """Cancel the job of an invocation: ``ok``, or why not, as ``Store.cancel`` has it.
+        """Cancel the job of an invocation: ``ok``, or why not, as ``JobControl.cancel`` has it.
 
         ``done`` when the invocation is neither ``running`` nor to be run any more.
         """
         key = self.probe.keys.of("invocations", job_id)
         if not running and not self.probe.link.call("HEXISTS", key, invocation):
             return "done"
-        return self.probe.cancel(job_id, reason)
+        return self.probe.control.cancel(job_id, reason)
 
     def _complete_alone(self, attempt: Attempt, token: str) -> Ended:
         with self._process_lock.alone() as alone:
@@ -204,7 +205,7 @@ class Runtime:
 
     def _claim(self, job_id: str, invocation: str, token: str) -> Granted | None:
         asked = perf_counter()
-        claim = self.store.claim(job_id, invocation, token, self._lease_ms)
+        claim = self.store.invocations.claim(job_id, invocation, token, self._lease_ms)
         if isinstance(claim, str):
             logger.debug("%s/%s not claimed: %s", job_id, invocation, claim)
             return None
@@ -247,18 +248,18 @@ class Runtime:
         error = outcome.error
         if outcome.kind == "retry":
             delay_ms = int(outcome.delay * 1000)
-            answer = store.retry_later(
+            answer = store.invocations.retry_later(
                 job_id, invocation, token, delay_ms, outcome.micros, outcome.details
             )
             ended = Retried(error, outcome.delay) if answer == "ok" and error is not None else None
         elif outcome.kind == "stop":
-            answer = store.fail(
+            answer = store.invocations.fail(
                 job_id, invocation, token, outcome.micros, outcome.details, outcome.reason,
                 outcome.problem,
             )  # fmt: skip
             ended = Failed(error) if answer == "ok" and error is not None else None
         else:
-            answer, ended = store.commit(
+            answer, ended = store.invocations.commit(
                 job_id, invocation, token, outcome.kind, outcome.micros, outcome.details,
                 outcome.effects, self._next_claim(lists),
             )  # fmt: skip
@@ -277,7 +278,7 @@ class Runtime:
         error = ["IncompleteEmission", INCOMPLETE, ""]
         details = pack_record(self.worker, attempt.attempt_number, 0, {}, None, error)
         problem = pack_record({"type": error[0], "message": INCOMPLETE})
-        self.store.release(
+        self.store.invocations.release(
             attempt.job_id, attempt.invocation, token, int(RELEASE_DELAY * 1000), details,
             MAX_UNKNOWN, INCOMPLETE, problem,
         )  # fmt: skip
@@ -291,7 +292,9 @@ class Runtime:
         """Let it be claimed again; no attempt is counted. ``delay``: seconds."""
         details = pack_record(self.worker, attempt.attempt_number, 0, {}, None, None)
         job_id, invocation = attempt.job_id, attempt.invocation
-        answer = self.store.release(job_id, invocation, token, int(delay * 1000), details)
+        answer = self.store.invocations.release(
+            job_id, invocation, token, int(delay * 1000), details
+        )
         if answer != "ok":
             logger.info("release of %s/%s not accepted: %s", job_id, invocation, answer)
 
@@ -304,7 +307,9 @@ class Runtime:
         delay_ms = int(RELEASE_DELAY * 1000)
         most = self.max_unknown if issubclass(type(error), UnknownRoutineClassError) else 0
         problem = pack_record({"type": name_of(type(error)), "message": message})
-        self.store.release(job_id, invocation, token, delay_ms, details, most, message, problem)
+        self.store.invocations.release(
+            job_id, invocation, token, delay_ms, details, most, message, problem
+        )
 
     def _refuse(
         self, job_id: str, invocation: str, token: str, claim: Claim, error: BaseException
@@ -313,7 +318,7 @@ class Runtime:
         problem = pack_record({"type": kind, "message": message, "invocation": invocation})
         details = self._error_details(claim, error)
         reason = f"{kind}: {message}"[:500]
-        answer = self.store.fail(job_id, invocation, token, 0, details, reason, problem)
+        answer = self.store.invocations.fail(job_id, invocation, token, 0, details, reason, problem)
         return Failed(error) if answer == "ok" else None
 
     def _error_details(self, claim: Claim, error: BaseException) -> bytes:

@@ -14,7 +14,7 @@ from flowforge.codec.binary import pack_record
 from flowforge.errors import UnknownRoutineClassError
 from flowforge.model import registry
 from flowforge.model.routine import Routine
-from flowforge.store.store import Granted
+from flowforge.store.claims import Granted
 from flowforge.worker.consuming.limits import TASK_LIMITS
 from flowforge.worker.consuming.observation import Observation
 from flowforge.worker.run.next_invocation import next_invocation, run_on
@@ -139,7 +139,7 @@ class UnknownClassTask(Task):  # type: ignore[type-arg]
             f"{runtime.worker})"
         )
         details = pack_record({"type": "UnknownRoutineClassError", "message": reason})
-        answer = runtime.store.give_back(
+        answer = runtime.store.invocations.give_back(
             job_id, invocation, int(RELEASE_DELAY * 1000), runtime.max_unknown, details, reason
         )
         if answer == "failed":

@@ -45,7 +45,7 @@ class Absence:
         except NewerRecordError:
             return False
         except CorruptRecordError as error:
-            self._store.tell_damaged("workers", name, str(error))
+            self._store.upkeep.tell_damaged("workers", name, str(error))
             return True
         return not isinstance(at, int) or now - at > FORGOTTEN
 

@@ -6,7 +6,8 @@ import logging
 import time
 from collections.abc import Callable
 
-from flowforge.store.store import Lost, Store
+from flowforge.store.store import Store
+from flowforge.store.upkeep import Lost
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ class Reclaimer:
         total = 0
         lost: list[Lost] = []
         while True:
-            found = self._store.reclaim(self._max_deliveries, _BATCH, self._lease_ms)
+            found = self._store.upkeep.reclaim(self._max_deliveries, _BATCH, self._lease_ms)
             self._looked = self._clock()
             lost += found.lost
             total += sum(found.counts)
@@ -79,7 +80,7 @@ class Reclaimer:
         now = self._clock()
         if self._grace_until is None and now - self._looked > self._longest_gap:
             # Counted from when it takes renewals again, as a full server does.
-            self._store.heartbeat(self._lease_ms, [])
+            self._store.invocations.heartbeat(self._lease_ms, [])
             self._grace_until = self._clock() + self._grace
         if self._grace_until is None:
             return False

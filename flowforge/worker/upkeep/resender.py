@@ -53,10 +53,10 @@ class Resender:
                 found += self._look_at(name.decode(), int(latest))
             except ValueError as error:
                 self._mend(name)
-                self._store.tell_damaged("seq", name, str(error))
+                self._store.upkeep.tell_damaged("seq", name, str(error))
             except CommandRefusedError as error:
                 # Not the kind of key that a list is; the others have their turn all the same.
-                self._store.tell_damaged("seq", name, str(error))
+                self._store.upkeep.tell_damaged("seq", name, str(error))
         return found
 
     def _look_at(self, name: str, latest: int) -> int:
@@ -122,7 +122,9 @@ class Resender:
                 if member not in held
             ]
             skipped += len(unclaimed) // 2 - len(members)
-            pushed, parked, dropped = self._store.resend(name, members) if members else (0, 0, 0)
+            pushed, parked, dropped = (
+                self._store.upkeep.resend(name, members) if members else (0, 0, 0)
+            )
             total += pushed + parked + dropped
             if pushed:
                 logger.warning("pushed %d unclaimed messages of %s again", pushed, name)

@@ -18,7 +18,7 @@ class Retention:
         """How many jobs were forgotten."""
         total = 0
         while True:
-            forgotten: int = self._store.run("prune", _BATCH)
+            forgotten = self._store.upkeep.prune(_BATCH)
             total += forgotten
             if forgotten < _BATCH:
                 return total

@@ -138,7 +138,7 @@ class Upkeep:
     def _leads(self, now: float) -> bool:
         if now >= self._next_try:
             self._next_try = now + FOLLOW
-            won = self._store.run("lead", self._candidate, int(LEAD * 1000))
+            won = self._store.upkeep.lead(self._candidate, int(LEAD * 1000))
             self._lead_until = now + LEAD if won else 0.0
         return now < self._lead_until
 

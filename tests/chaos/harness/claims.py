@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flowforge.store.store import Store
+from flowforge.store.invocations import Invocations
 
 MODULE = __name__
 
@@ -50,23 +50,24 @@ def _note(descriptor: int, job_id: str, invocation: str, at: int) -> None:
 
 def _watch(path: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    claim, commit = Store.claim, Store.commit
+    claim, commit = Invocations.claim, Invocations.commit
 
-    def noting_claim(store: Store, job_id: str, invocation: str, *rest: Any) -> Any:
+    def noting_claim(invocations: Invocations, job_id: str, invocation: str, *rest: Any) -> Any:
         at = time.time_ns()
-        answer = claim(store, job_id, invocation, *rest)
+        answer = claim(invocations, job_id, invocation, *rest)
         if not isinstance(answer, str):
             _note(descriptor, job_id, invocation, at)
         return answer
 
-    def noting_commit(store: Store, *arguments: Any) -> Any:
+    def noting_commit(invocations: Invocations, *arguments: Any) -> Any:
         at = time.time_ns()
-        answer, granted = commit(store, *arguments)
+        answer, granted = commit(invocations, *arguments)
         if granted is not None:
             _note(descriptor, granted.job_id, granted.invocation, at)
         return answer, granted
 
-    Store.claim, Store.commit = noting_claim, noting_commit  # type: ignore[method-assign,assignment]
+    Invocations.claim = noting_claim  # type: ignore[method-assign]
+    Invocations.commit = noting_commit  # type: ignore[method-assign]
 
 
 if _VARIABLE in os.environ:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from flowforge.store.store import Store
+from flowforge.store.invocations import Invocations
 from flowforge.worker.run import runtime
 
 MODULE = __name__
@@ -67,6 +67,7 @@ def _around(before: str, after: str, function: Callable[..., Any]) -> Callable[.
 
 
 if _TICKETS in os.environ:
-    Store.claim = _around("before-claim", "after-claim", Store.claim)  # type: ignore[method-assign]
-    Store.commit = _around("before-commit", "after-commit", Store.commit)  # type: ignore[method-assign]
+    for step in ("claim", "commit"):
+        around = _around(f"before-{step}", f"after-{step}", getattr(Invocations, step))
+        setattr(Invocations, step, around)
     runtime.run = _around("before-handler", "after-handler", runtime.run)

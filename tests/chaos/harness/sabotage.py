@@ -61,7 +61,7 @@ def _find_nothing(duty: Any) -> int:
 
 
 def _tell_nobody(keeper: Any) -> int:
-    keeper._store.heartbeat(keeper._lease_ms, list(keeper._held))
+    keeper._store.invocations.heartbeat(keeper._lease_ms, list(keeper._held))
     return 0
 
 

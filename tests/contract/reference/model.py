@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from flowforge.store.store import OUTPUTS
+from flowforge.store.invocations import OUTPUTS
 from tests.contract.reference.controlling import Controlling
 from tests.contract.reference.jobs import ENDED, Attempts, Item, Job, Lease, Member, Plan
 from tests.contract.reference.places import Attempt

@@ -64,7 +64,7 @@ def test_a_chunk_of_large_params_has_few_jobs(
         sizes.append([len(job.record) for job in jobs])
         return [job.job_id for job in jobs]
 
-    monkeypatch.setattr(engine.store, "submit", submit)
+    monkeypatch.setattr(engine.store.submissions, "submit", submit)
     monkeypatch.setattr(engine.store, "_server_name", "srv1")
     params = [{"pad": "x" * (SUBMIT_BYTES // 3)} for _ in range(10)]
     chunks = list(engine.submit_many(padded_flow(), "it", iter(params)))

@@ -70,12 +70,14 @@ def _claimed(site: Site) -> str:
     payload = packb({"i": 1, "size": 0, "branch": 1, "micros": 0})
     children: list[Child] = [(0, 0, "", invocation_record(1, payload))] * _SIZE
     token = next_token()
-    store.claim(job, "1.0.0", token, 60_000)
+    store.invocations.claim(job, "1.0.0", token, 60_000)
     details = pack_record("gone", 1, 0, {}, None, None)
-    answer, _ = store.commit(job, "1.0.0", token, "completed", 1, details, Effects(children))
+    answer, _ = store.invocations.commit(
+        job, "1.0.0", token, "completed", 1, details, Effects(children)
+    )
     assert answer == "ok", answer
     for number in range(2, _SIZE + 2):
-        claim = store.claim(job, f"{number}.0.0", next_token(), 1)
+        claim = store.invocations.claim(job, f"{number}.0.0", next_token(), 1)
         assert not isinstance(claim, str), claim
     return job
 

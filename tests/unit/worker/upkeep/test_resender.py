@@ -205,7 +205,7 @@ def test_a_message_that_was_put_back_is_not_lost(bench: Bench, sweep: Sweep) -> 
 def test_numbers_that_begin_anew_cause_no_flood(bench: Bench, sweep: Sweep) -> None:
     """An old message at the tail, from before the numbers were forgotten, multiplies nothing."""
     bench.link.call("HSET", bench.key("sequences"), bench.list, 5000)
-    bench.store.cancel(bench.submit(), "")
+    bench.store.control.cancel(bench.submit(), "")
     # What prune does when the last job has been forgotten.
     bench.link.call("DEL", bench.key("sequences"))
     for _ in range(150):

@@ -69,7 +69,7 @@ def test_held_leases_are_renewed(bench: Bench) -> None:
     assert keeper.renew_once() == 0
     assert bench.reclaim(9, 10) == (0, 0, 0)
     keeper.remove(lease)
-    bench.store.heartbeat(-1, [lease])
+    bench.store.invocations.heartbeat(-1, [lease])
     assert keeper.renew_once() == 0
     assert bench.reclaim(9, 10) == (1, 0, 0)
     assert not holder.cancelled
@@ -86,7 +86,7 @@ def test_who_lost_a_lease_is_told(bench: Bench) -> None:
     for job, holder in holders.items():
         keeper.add(f"{job}/1.0.0/t", holder)
     bench.reclaim(9, 10)
-    bench.store.cancel(ended, "")
+    bench.store.control.cancel(ended, "")
     assert keeper.renew_once() == 2
     assert [holders[job].cancelled for job in (lost, ended, held)] == [True, True, False]
 
@@ -309,7 +309,7 @@ def test_leases_that_ran_out_in_an_outage_are_not_taken_at_once(bench: Bench) ->
     assert reclaimer.run_once() == 1
     assert bench.counters(dead) == (1, 0, 0, 0)
     # Looks that follow each other take at once.
-    bench.store.heartbeat(-1, [f"{living}/1.0.0/t"])
+    bench.store.invocations.heartbeat(-1, [f"{living}/1.0.0/t"])
     clock.now += 2.0
     assert reclaimer.run_once() == 1
     bench.start(living, token="t2", lease=-1)
@@ -365,7 +365,7 @@ def test_a_lease_is_renewed_before_its_holder_is_known(bench: Bench) -> None:
     keeper.add(lease)
     assert keeper.renew_once() == 0
     assert bench.reclaim(9, 10) == (0, 0, 0)
-    bench.store.heartbeat(-1, [lease])
+    bench.store.invocations.heartbeat(-1, [lease])
     bench.reclaim(9, 10)
     assert keeper.renew_once() == 1
     keeper.add(lease, holder)

@@ -1,0 +1,39 @@
+"""What a claim is asked with, and what it hands to the worker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Claim(NamedTuple):
+    """What a granted claim hands to the worker. ``attempt_number`` leaves out lost ones."""
+
+    record: bytes
+    definition: str
+    claims: int
+    lost: int
+
+    @property
+    def attempt_number(self) -> int:
+        return self.claims - self.lost
+
+
+class Granted(NamedTuple):
+    """A claim together with what was claimed. ``asked``: when, by the asker's ``perf_counter``."""
+
+    job_id: str
+    invocation: str
+    token: str
+    claim: Claim
+    asked: float
+
+
+class NextClaim(NamedTuple):
+    """The wish to go on with the oldest message of the first broker list that has one."""
+
+    token: str
+    lease_ms: int
+    lists: Sequence[str]
+    #: When it is asked, by ``perf_counter``.
+    asked: float

@@ -1,0 +1,177 @@
+"""The transitions of one invocation: claim, commit, and the other ways in which an attempt ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flowforge.execution.effects import Child, Effects
+from flowforge.store.claims import Claim, Granted, NextClaim
+from flowforge.store.link import Argument
+from flowforge.store.runner import ScriptRunner
+
+#: What follows an attempt in the name of the list of its staged outputs.
+OUTPUTS = "/o"
+
+
+class Invocations:
+    """Each method is one script, which workers run."""
+
+    def __init__(self, scripts: ScriptRunner) -> None:
+        self._scripts = scripts
+
+    def claim(self, job_id: str, invocation: str, token: str, lease_ms: int) -> Claim | str:
+        """A Claim, or why there is none: ``gone, taken, paused, dropped``."""
+        reply = self._scripts.run("claim", job_id, invocation, token, lease_ms)
+        if len(reply) == 1:
+            return str(reply[0].decode())
+        return Claim(reply[1], reply[4].decode(), reply[2], reply[3])
+
+    def commit(
+        self, job_id: str, invocation: str, token: str, outcome: str, micros: int, details: bytes,
+        effects: Effects, then: NextClaim | None = None,
+    ) -> tuple[str, Granted | None]:  # fmt: skip
+        """``ok``, or why nothing was accepted: ``done, stale, gone, dropped``, or ``incomplete``
+        when the store no longer has all that was staged.
+
+        With ``then`` also what was claimed next; None when the lists are empty, or hold something
+        that is no invocation.
+        """
+        arguments: list[Argument] = [job_id, invocation, token, outcome, micros, details]
+        arguments.append(len(effects.children))
+        for child in effects.children:
+            arguments += child
+        arguments.append(len(effects.staged))
+        for routine, count in effects.staged.items():
+            arguments += (routine, count)
+        arguments.append(len(effects.outputs))
+        arguments += effects.outputs
+        for changes in (effects.stats, effects.resets):
+            arguments.append(len(changes))
+            for change in changes:
+                arguments += change
+        arguments.append(len(effects.jobs))
+        for started in effects.jobs:
+            arguments += started
+        if then is not None:
+            arguments += [then.token, then.lease_ms, *then.lists]
+        reply = self._scripts.run("commit", *arguments)
+        answer = str(reply[0].decode())
+        if then is None or len(reply) == 1:
+            lost = then is not None and answer == "done"
+            return answer, self._find_granted(then) if lost and then is not None else None
+        claim = Claim(reply[3], reply[6].decode(), reply[4], reply[5])
+        job, invocation = reply[1].decode(), reply[2].decode()
+        return answer, Granted(job, invocation, then.token, claim, then.asked)
+
+    def _find_granted(self, then: NextClaim) -> Granted | None:
+        """What a commit claimed whose reply was lost: it is known by its token alone."""
+        key, cursor = self._scripts.keys.of("leases"), b"0"
+        while True:
+            cursor, page = self._scripts.link.call("ZSCAN", key, cursor, "MATCH", f"*/{then.token}")
+            if page:
+                job_id, invocation, token = page[0].decode().split("/")
+                claim = self.claim(job_id, invocation, token, then.lease_ms)
+                if isinstance(claim, str):
+                    return None
+                return Granted(job_id, invocation, token, claim, then.asked)
+            if cursor == b"0":
+                return None
+
+    def view(
+        self, job_id: str, invocation: str, token: str, most: int
+    ) -> tuple[int, list[bytes | None]]:
+        """What a delivery to a merging slot is shown before itself, the same in every attempt.
+
+        The position of the first record (0: the lease is lost or the job has ended), and at most
+        ``most`` records from there on.
+        """
+        first, *records = self._scripts.run("view", job_id, invocation, token, most) or [0]
+        return first, records
+
+    def stage(
+        self, job_id: str, invocation: str, token: str, children: Sequence[Child], already: int
+    ) -> str:
+        """Keep children for the commit of this attempt: ``ok``, or ``stale`` when it cannot be, or
+        ``incomplete`` when the store does not have what the attempt had staged before.
+
+        ``already``: how many that is. A part may be staged again when it is not known whether it
+        has been.
+        """
+        items = [
+            b"%d %d %d %s%s" % (routine, slot, len(packed), packed, record)
+            for routine, slot, mode, record in children
+            for packed in (mode.encode(),)
+        ]
+        return str(
+            self._scripts.run("stage", job_id, invocation, token, "", already, *items).decode()
+        )
+
+    def stage_outputs(
+        self, job_id: str, invocation: str, token: str, outputs: Sequence[bytes], already: int
+    ) -> str:
+        """The same for outputs, which are counted on their own."""
+        return str(
+            self._scripts.run(
+                "stage", job_id, invocation, token, OUTPUTS, already, *outputs
+            ).decode()
+        )
+
+    def may_start(self, job_id: str) -> bool:
+        """Whether a handler of the job that was claimed a while ago may start now."""
+        return bool(self._scripts.run("may_start", job_id))
+
+    def retry_later(
+        self, job_id: str, invocation: str, token: str, delay_ms: int, micros: int, details: bytes
+    ) -> str:
+        """Record a failed attempt and set the timer of the next one. Replies as commit."""
+        reply = self._scripts.run(
+            "fail", job_id, invocation, token, "retry", delay_ms, micros, details, "", ""
+        )
+        return str(reply.decode())
+
+    def release(
+        self, job_id: str, invocation: str, token: str, delay_ms: int, details: bytes,
+        most: int = 0, reason: str = "", problem: bytes = b"",
+    ) -> str:  # fmt: skip
+        """Return a claimed invocation that this worker cannot run; no attempt is counted.
+
+        The ``most``th time (0: never) fails the job with ``reason`` and ``problem``.
+        """
+        reply = self._scripts.run(
+            "fail",
+            job_id,
+            invocation,
+            token,
+            "release",
+            delay_ms,
+            0,
+            details,
+            reason,
+            problem,
+            most,
+        )
+        return str(reply.decode())
+
+    def fail(
+        self, job_id: str, invocation: str, token: str, micros: int, details: bytes, reason: str,
+        problem: bytes,
+    ) -> str:  # fmt: skip
+        """Record a failed attempt that ends the job. Replies as commit."""
+        reply = self._scripts.run(
+            "fail", job_id, invocation, token, "stop", 0, micros, details, reason, problem
+        )
+        return str(reply.decode())
+
+    def give_back(
+        self, job_id: str, invocation: str, delay_ms: int, most: int, details: bytes, reason: str
+    ) -> str:
+        """Return an invocation of an unknown class; ``failed`` at the ``most``th time."""
+        return str(
+            self._scripts.run(
+                "give_back", job_id, invocation, delay_ms, most, details, reason
+            ).decode()
+        )
+
+    def heartbeat(self, lease_ms: int, leases: Sequence[str]) -> list[str]:
+        """Renew leases (job/invocation/token): for each ``ok``, ``lost`` or the job's status."""
+        return [reply.decode() for reply in self._scripts.run("heartbeat", lease_ms, *leases)]

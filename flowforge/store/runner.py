@@ -1,0 +1,28 @@
+"""Running the scripts of one installation: one key prefix on one server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from redis.exceptions import NoScriptError
+
+from flowforge.store.keys import Keys
+from flowforge.store.link import Argument, Link
+from flowforge.store.scripts import SCRIPTS
+
+
+class ScriptRunner:
+    """Each run of a script is one round trip."""
+
+    def __init__(self, link: Link, keys: Keys) -> None:
+        self.link = link
+        self.keys = keys
+
+    def run(self, script: str, *arguments: Argument) -> Any:
+        """Run one script by name; a server that does not know it is taught first."""
+        found = SCRIPTS[script]
+        try:
+            return self.link.call("EVALSHA", found.sha, 0, self.keys.root, *arguments)
+        except NoScriptError:
+            # EVAL runs and caches in one step: a concurrent SCRIPT FLUSH cannot come between.
+            return self.link.call("EVAL", found.source, 0, self.keys.root, *arguments)

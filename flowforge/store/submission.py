@@ -1,0 +1,72 @@
+"""Creating jobs: what they have in common, what differs, and the script that creates them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from flowforge.store.link import Argument
+from flowforge.store.runner import ScriptRunner
+
+
+class NewJob(NamedTuple):
+    """What differs between jobs that are submitted together."""
+
+    job_id: str
+    mode: str
+    record: bytes
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What jobs that are submitted together have in common. Times are milliseconds."""
+
+    definition: str
+    flow_id: str
+    routine: int
+    slot: int
+    #: None: of the job that starts these; so is the list suffix.
+    priority: int | None
+    suffix: str
+    #: None: of the job that starts these.
+    window: int | None
+    keep: int
+    history_limit: int
+    output_limit: int
+    entry: str
+
+    def arguments(self) -> tuple[str | int, ...]:
+        """In the order that the scripts read them."""
+        priority = "" if self.priority is None else self.priority
+        window = "" if self.window is None else self.window
+        return (
+            self.definition, self.flow_id, self.routine, self.slot, priority, self.suffix,
+            window, self.keep, self.history_limit, self.output_limit, self.entry,
+        )  # fmt: skip
+
+
+class Submissions:
+    """The transition that producers make."""
+
+    def __init__(self, scripts: ScriptRunner) -> None:
+        self._scripts = scripts
+
+    def submit(
+        self,
+        common: Submission,
+        jobs: Sequence[NewJob],
+        definition: dict[str, Argument] | None,
+    ) -> list[str] | None:
+        """Create all the jobs or none: their ids, each its own or that of the job with its key.
+
+        None asks for the ``definition``, which the store does not have.
+        """
+        arguments: list[Argument] = [*common.arguments(), len(jobs)]
+        for job in jobs:
+            arguments += (job.job_id, job.mode, job.record, job.idempotency_key)
+        for pair in (definition or {}).items():
+            arguments += pair
+        answer, *ids = self._scripts.run("submit", *arguments)
+        return [job_id.decode() for job_id in ids] if answer == b"ok" else None

@@ -1,0 +1,79 @@
+"""The transitions of the upkeep, which acts on jobs whose time has come or whose worker is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from flowforge.store.runner import ScriptRunner
+
+
+class Lost(NamedTuple):
+    """An invocation of which a lease was taken back. ``worker``: empty when it is not known."""
+
+    job_id: str
+    invocation: str
+    definition: str
+    worker: str
+    #: How often it was lost by now.
+    times: int
+
+
+class Reclaimed(NamedTuple):
+    """``counts``: requeued, quarantined, dropped; ``lost``: those requeued or quarantined."""
+
+    counts: tuple[int, int, int]
+    lost: list[Lost]
+
+
+class UpkeepScripts:
+    """Each method is one script, which a duty of the upkeep runs."""
+
+    def __init__(self, scripts: ScriptRunner) -> None:
+        self._scripts = scripts
+
+    def release_due(self, most: int) -> tuple[int, int]:
+        """Release due timers: how many, and milliseconds until the next one (-1: none is set)."""
+        released, until = self._scripts.run("due", most)
+        return released, until
+
+    def reclaim(self, max_deliveries: int, most: int, longest_ms: int = 0) -> Reclaimed:
+        """Take back expired leases.
+
+        ``longest_ms``: what no lease outlasts, whatever the server's clock has done; 0: not asked.
+        """
+        requeued, quarantined, dropped, *told = self._scripts.run(
+            "reclaim", max_deliveries, most, longest_ms
+        )
+        lost = []
+        for at in range(0, len(told), 5):
+            job_id, invocation, definition, worker = (part.decode() for part in told[at : at + 4])
+            lost.append(Lost(job_id, invocation, definition, worker, told[at + 4]))
+        return Reclaimed((requeued, quarantined, dropped), lost)
+
+    def tell_damaged(self, index: str, member: bytes | str, why: str) -> None:
+        """Remember a member of an index that nothing can be made of."""
+        self._scripts.run("damage", index, member, why)
+
+    def resend(
+        self, broker_list: str, lost: Iterable[tuple[bytes, int | bytes]]
+    ) -> tuple[int, int, int]:
+        """Push lost messages (member, push number) again: pushed, parked, dropped."""
+        arguments = [part for member, number in lost for part in (number, member)]
+        pushed, parked, dropped = self._scripts.run("resend", broker_list, *arguments)
+        return pushed, parked, dropped
+
+    def prune(self, most: int) -> int:
+        """Forget ended jobs whose keys have expired: how many."""
+        forgotten: int = self._scripts.run("prune", most)
+        return forgotten
+
+    def dispose(self, most: int) -> bool:
+        """Remove a piece, of at most ``most`` fields, of what waits for its deletion; False when
+        nothing waits.
+        """
+        return bool(self._scripts.run("dispose", most))
+
+    def lead(self, candidate: str, lead_ms: int) -> bool:
+        """Take or keep the lead of the upkeep: whether ``candidate`` has it now."""
+        return bool(self._scripts.run("lead", candidate, lead_ms))
