@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,10 +20,7 @@ from flowforge.store.keys import PATTERNS
 from flowforge.store.scripts import SCRIPTS
 from tests.support.environment import without_settings
 from tests.support.fleet import Fleet
-
-ROOT = Path(__file__).parents[2]
-DOCS = ROOT / "docs"
-README = ROOT / "README.md"
+from tests.support.pages import DOCS, README, ROOT, TUTORIAL, blocks
 
 #: Pages of this suite's own; docs/reference/cli.md is tested with the command line.
 PAGES = [README, *sorted(DOCS.rglob("*.md"))]
@@ -32,34 +28,17 @@ PAGES = [README, *sorted(DOCS.rglob("*.md"))]
 #: Seconds that all blocks of one page may take.
 LIMIT = 100
 
-FENCE = re.compile(r"^```(\w*)\s*$")
-
-
-def blocks(page: Path, language: str) -> Iterator[tuple[int, list[str]]]:
-    """The fenced blocks of a language: number of the first line, and the lines."""
-    start, kind, lines = 0, None, list[str]()
-    for number, line in enumerate(page.read_text().splitlines(), 1):
-        fence = FENCE.match(line)
-        if fence is None:
-            lines.append(line)
-        elif kind is None:
-            start, kind, lines = number + 1, fence[1], []
-        else:
-            if kind == language:
-                yield start, lines
-            kind = None
-
 
 def script_of(page: Path) -> str:
     """All Python blocks of a page as one script, each at its own line numbers."""
     script: list[str] = []
-    for start, lines in blocks(page, "python"):
-        script += [""] * (start - 1 - len(script)) + lines
+    for block in blocks(page, "python"):
+        script += [""] * (block.start - 1 - len(script)) + block.lines
     return "\n".join(script) + "\n"
 
 
 def expected_output(page: Path) -> list[str]:
-    return [line for _, lines in blocks(page, "output") for line in lines]
+    return [line for block in blocks(page, "output") for line in block.lines]
 
 
 def environment() -> dict[str, str]:
@@ -86,7 +65,11 @@ def page_name(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if script_of(page).strip()], ids=page_name)
+#: Pages whose Python blocks are one script; each listing of the tutorial is a file.
+SCRIPTS_OF_PAGES = [page for page in PAGES if script_of(page).strip() and page != TUTORIAL]
+
+
+@pytest.mark.parametrize("page", SCRIPTS_OF_PAGES, ids=page_name)
 def test_the_blocks_of_a_page_run_in_order_and_print_what_it_says(
     page: Path, tmp_path: Path
 ) -> None:
@@ -94,6 +77,16 @@ def test_the_blocks_of_a_page_run_in_order_and_print_what_it_says(
     script = tmp_path / f"{page.stem.lower()}.py"
     script.write_text(script_of(page))
     assert run(script, environment()) == expected_output(page)
+
+
+def test_each_file_of_the_tutorial_prints_what_it_says(tmp_path: Path) -> None:
+    """A listing is a whole file, and the block after it is what the file prints."""
+    script = tmp_path / "orders.py"
+    found = list(blocks(TUTORIAL, "python", "output"))
+    assert [block.language for block in found] == ["python", "output"] * 4
+    for listing, output in zip(found[::2], found[1::2], strict=True):
+        script.write_text(listing.text)
+        assert run(script, environment()) == output.lines
 
 
 def test_the_readmes_file_runs_on_a_fleet_as_it_is(
