@@ -32,28 +32,28 @@ class Settings:
     embedded: bool | None = None
     #: Directory of the embedded engine's data; None: nothing survives the process.
     data_dir: str | None = None
-    #: How long a process goes from one commit straight to the next invocation before it returns to
-    #: Celery's own loop; 0: it returns after each.
-    follow_on: float = 0.05
+    #: How long a process runs one invocation after another, each claimed by the commit before it,
+    #: until it returns to Celery's own loop; 0: it returns after each.
+    time_slice: float = 0.05
     #: Handlers that the embedded engine runs at the same time.
     concurrency: int = 4
     #: How long a claim holds without a heartbeat. A dead worker is noticed after this.
     lease: float = 15.0
     #: How often a process renews its leases; well below ``lease``.
     heartbeat: float = 5.0
-    #: How often the maintenance leader looks for lost work and due timers of distant date.
-    sweep: float = 2.0
-    #: How long a popped message may stay unclaimed before it is pushed again.
+    #: How often the upkeep looks for expired leases, lost messages and expired jobs.
+    upkeep_interval: float = 2.0
+    #: How long a message that a worker has fetched may stay unclaimed before it is pushed again.
     unclaimed_grace: float = 5.0
-    #: Deliveries that may end with a lost worker before the invocation is quarantined.
-    max_deliveries: int = 3
+    #: Workers that an invocation may lose: with the last of them it is quarantined.
+    max_losses: int = 3
     #: How long a job is kept after its end.
     retention: float = 7 * 86400.0
     #: Records of history kept per job, about; the oldest are dropped first.
     history_limit: int = 10_000
     #: Output records kept per job.
     output_limit: int = 10_000
-    #: Largest encoded payload of one delivery.
+    #: Largest encoded payload of one invocation.
     max_payload: int = 1024 * 1024
     #: Largest message of another task of an app that flows have joined, as it is and decompressed.
     max_message: int = 16 * 1024 * 1024
@@ -70,7 +70,7 @@ class Settings:
                 f"heartbeat ({self.heartbeat} s) must be at most half of lease ({self.lease} s): "
                 "otherwise one late renewal loses the lease of a healthy worker"
             )
-        for name in ("lease", "heartbeat", "sweep", "unclaimed_grace", "retention"):
+        for name in ("lease", "heartbeat", "upkeep_interval", "unclaimed_grace", "retention"):
             if not 0 < getattr(self, name) <= LONGEST:
                 raise ConfigurationError(
                     f"{name} must be above 0 seconds and at most {LONGEST:g}, not "
@@ -78,7 +78,7 @@ class Settings:
                 )
         for name in (
             "concurrency",
-            "max_deliveries",
+            "max_losses",
             "max_payload",
             "max_message",
             "max_in_flight",
@@ -88,7 +88,7 @@ class Settings:
                     f"{name} must be at least 1 and at most {MOST:g}, not "
                     f"{shown(getattr(self, name))}"
                 )
-        for name in ("history_limit", "output_limit", "follow_on"):
+        for name in ("history_limit", "output_limit", "time_slice"):
             if not 0 <= getattr(self, name) <= MOST:
                 raise ConfigurationError(
                     f"{name} must not be below 0 nor above {MOST:g}, not "
@@ -126,6 +126,13 @@ _FLAGS = {"1": True, "true": True, "yes": True, "on": True} | dict.fromkeys(
 #: What may hold a password: its value is shown nowhere.
 _PRIVATE = {"redis_url", "celery"}
 
+#: Settings that once had another name: the name that was, and the one that is.
+RENAMED = {
+    "time_slice": "time_slice",
+    "max_losses": "max_losses",
+    "sweep": "upkeep_interval",
+}
+
 #: Between two URLs. A comma within one, in a password for example, has no scheme behind it.
 _NEXT_URL = re.compile(r"\s*,\s*(?=[a-z+]+://)")
 
@@ -135,8 +142,10 @@ def from_environment(environ: Mapping[str, str] = os.environ, **overrides: Any) 
 
     What is blank is not set, and neither is a blank ``redis_url`` among the arguments.
 
-    Raises ConfigurationError for a value that cannot be read or an unknown override.
+    Raises ConfigurationError for a value that cannot be read, an unknown override, and a name that
+    a setting had before.
     """
+    _refuse_former_names(environ, overrides)
     defaults = Settings()
     values: dict[str, Any] = {}
     for name, default in vars(defaults).items():
@@ -153,6 +162,16 @@ def from_environment(environ: Mapping[str, str] = os.environ, **overrides: Any) 
     values.update(overrides)
     found = replace(defaults, **values)
     return replace(found, imports=tuple(found.imports))
+
+
+def _refuse_former_names(environ: Mapping[str, str], overrides: Mapping[str, Any]) -> None:
+    for former, name in RENAMED.items():
+        if former in overrides:
+            raise ConfigurationError(f"the setting {former} is now called {name}")
+        if f"FLOWFORGE_{former.upper()}" in environ:
+            raise ConfigurationError(
+                f"FLOWFORGE_{former.upper()} is now called FLOWFORGE_{name.upper()}"
+            )
 
 
 def _check_type(name: str, value: object, default: object) -> None:

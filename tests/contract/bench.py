@@ -235,9 +235,9 @@ class Bench:
     def pause(self, job_id: str, reason: str = "look", checkpoint: Any = None) -> str:
         return self.store.control.pause(job_id, reason, checkpoint, checkpoint is not None)
 
-    def reclaim(self, max_deliveries: int, most: int, longest_ms: int = 0) -> tuple[int, int, int]:
+    def reclaim(self, max_losses: int, most: int, longest_ms: int = 0) -> tuple[int, int, int]:
         """Take back expired leases: requeued, quarantined, dropped."""
-        return self.store.upkeep.reclaim(max_deliveries, most, longest_ms).counts
+        return self.store.upkeep.reclaim(max_losses, most, longest_ms).counts
 
     def forget_broker(self) -> None:
         """Lose every message, as a worker does that pops and dies."""

@@ -23,7 +23,12 @@ from tests.support.fleet import Fleet
 FLOWS = "tests.integration.flows"
 
 #: What makes a fleet notice the loss of a worker within two seconds.
-FAST: Mapping[str, Any] = {"lease": 1.5, "heartbeat": 0.5, "sweep": 0.5, "unclaimed_grace": 1}
+FAST: Mapping[str, Any] = {
+    "lease": 1.5,
+    "heartbeat": 0.5,
+    "upkeep_interval": 0.5,
+    "unclaimed_grace": 1,
+}
 
 #: Seconds that any job of these tests may take; reached only when something hangs.
 LIMIT = 25.0

@@ -63,7 +63,12 @@ def told(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
     directory = tmp_path_factory.mktemp("told")
     former = set_engine(None)
     app = make_app(server.url, prefix)
-    settings: dict[str, Any] = {"lease": 4, "heartbeat": 0.5, "sweep": 0.5, "unclaimed_grace": 1}
+    settings: dict[str, Any] = {
+        "lease": 4,
+        "heartbeat": 0.5,
+        "upkeep_interval": 0.5,
+        "unclaimed_grace": 1,
+    }
     try:
         with Fleet(
             server.url, prefix, directory, app="tests.integration.celery_states", **settings

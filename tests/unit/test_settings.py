@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flowforge.errors import ConfigurationError
-from flowforge.settings import Settings, from_environment
+from flowforge.settings import RENAMED, Settings, from_environment
 from flowforge.store.link import make_client
 
 
@@ -63,6 +63,20 @@ def test_an_unknown_argument_is_refused() -> None:
         from_environment({}, redis_ulr="redis://h")
 
 
+@pytest.mark.parametrize(("former", "name"), RENAMED.items())
+def test_a_former_name_is_refused_with_the_new_one(former: str, name: str) -> None:
+    """As an argument and in the environment; what it was set to would go unnoticed otherwise."""
+    assert former not in vars(Settings())
+    assert name in vars(Settings())
+    with pytest.raises(ConfigurationError, match=f"{former} is now called {name}$"):
+        from_environment({}, **{former: 1})
+    variable = f"FLOWFORGE_{former.upper()}"
+    with pytest.raises(
+        ConfigurationError, match=f"{variable} is now called FLOWFORGE_{name.upper()}$"
+    ):
+        from_environment({variable: "1"})
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("LEASE", "soon"), ("MAX_IN_FLIGHT", "1.5"), ("HISTORY_LIMIT", "many")]
 )
@@ -75,11 +89,12 @@ def test_a_value_that_is_no_number_is_refused(name: str, value: str) -> None:
 @pytest.mark.parametrize(
     "values",
     [
-        {"lease": 0}, {"heartbeat": -1}, {"sweep": 0}, {"unclaimed_grace": 0}, {"retention": 0},
-        {"concurrency": 0}, {"max_deliveries": 0}, {"max_payload": 0}, {"max_in_flight": 0},
+        {"lease": 0}, {"heartbeat": -1}, {"upkeep_interval": 0}, {"unclaimed_grace": 0},
+        {"retention": 0},
+        {"concurrency": 0}, {"max_losses": 0}, {"max_payload": 0}, {"max_in_flight": 0},
         {"prefix": ""}, {"prefix": "a b"}, {"prefix": "a/b"}, {"prefix": "{x}"},
         {"lease": 10.0, "heartbeat": 6.0}, {"history_limit": -1}, {"output_limit": -1},
-        {"lease": float("nan")}, {"retention": float("inf")}, {"sweep": float("nan")},
+        {"lease": float("nan")}, {"retention": float("inf")}, {"upkeep_interval": float("nan")},
     ],
     ids=str,
 )  # fmt: skip
@@ -93,7 +108,8 @@ def test_a_value_that_cannot_be_right_is_refused(values: dict[str, Any]) -> None
     ("values", "wanted"),
     [
         ({"lease": "x"}, "a number of seconds"), ({"retention": "1"}, "a number of seconds"),
-        ({"heartbeat": None}, "a number of seconds"), ({"sweep": True}, "a number of seconds"),
+        ({"heartbeat": None}, "a number of seconds"),
+        ({"upkeep_interval": True}, "a number of seconds"),
         ({"max_payload": None}, "a whole number"), ({"max_in_flight": 1.5}, "a whole number"),
         ({"concurrency": "4"}, "a whole number"), ({"output_limit": True}, "a whole number"),
         ({"prefix": 3}, "text"), ({"prefix": None}, "text"), ({"redis_url": 3}, "text, or None"),

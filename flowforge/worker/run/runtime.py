@@ -154,7 +154,7 @@ class Runtime:
 
     def _last_delivery(self, claim: Claim) -> bool:
         """Whether the invocation is quarantined if this worker is lost as well."""
-        return claim.lost > 0 and claim.lost + 1 >= self.settings.max_deliveries
+        return claim.lost > 0 and claim.lost + 1 >= self.settings.max_losses
 
     def time_out(
         self, job_id: str, invocation: str, token: str, error: BaseException, limit: float

@@ -77,7 +77,7 @@ class InvocationTask(Task):  # type: ignore[type-arg]
         request = request or {}
         token = request.get(TOKEN)
         with self.runtimes.process_lock.inside():
-            if token is not None or not runtime.settings.follow_on:
+            if token is not None or not runtime.settings.time_slice:
                 next_invocation.token = token
                 return tracer(uuid, args, kwargs, request)
             info = request.get("delivery_info") or {}
@@ -86,7 +86,7 @@ class InvocationTask(Task):  # type: ignore[type-arg]
                 lambda: tracer(uuid, args, kwargs, request),
                 lambda granted: self._trace_next(runtime, granted, info),
                 lists,
-                runtime.settings.follow_on,
+                runtime.settings.time_slice,
             )
 
     def _trace_next(self, runtime: Runtime, granted: Granted, delivery_info: Any) -> Any:

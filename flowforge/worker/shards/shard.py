@@ -135,13 +135,13 @@ class Shard:
                 # Before what was popped just after a look is found lost.
                 Duty(Holding(presence), settings.unclaimed_grace / 3, leader_only=False),
                 Duty(Timers(store), TIMER_INTERVAL),
-                Duty(self._reclaimer(store), settings.sweep),
-                # One look sees what was popped, a later one finds it lost: both within a sweep.
-                Duty(Resender(store, settings.unclaimed_grace), settings.sweep / 3),
-                Duty(Retention(store), settings.sweep),
+                Duty(self._reclaimer(store), settings.upkeep_interval),
+                # One look sees what was popped, a later one finds it lost: both in one interval.
+                Duty(Resender(store, settings.unclaimed_grace), settings.upkeep_interval / 3),
+                Duty(Retention(store), settings.upkeep_interval),
                 Duty(Deletions(store), DELETION_INTERVAL),
                 Duty(Absence(store), FORGOTTEN),
-                Duty(Damage(store), settings.sweep),
+                Duty(Damage(store), settings.upkeep_interval),
             ],
         )
 
@@ -149,10 +149,10 @@ class Shard:
         settings = self.settings
         return Reclaimer(
             store,
-            settings.max_deliveries,
+            settings.max_losses,
             self.runtime.place_of,
             lease=settings.lease,
-            interval=settings.sweep,
+            interval=settings.upkeep_interval,
             grace=settings.heartbeat,
         )
 

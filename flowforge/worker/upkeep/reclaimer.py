@@ -37,7 +37,7 @@ class Reclaimer:
     def __init__(
         self,
         store: Store,
-        max_deliveries: int,
+        max_losses: int,
         place_of: Callable[[str, str], str] = _tag_alone,
         *,
         lease: float = 0.0,
@@ -46,7 +46,7 @@ class Reclaimer:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
-        self._max_deliveries = max_deliveries
+        self._max_losses = max_losses
         self._place_of = place_of
         self._lease_ms = int(lease * 1000)
         #: Between looks that are further apart an outage could let a lease run out unseen.
@@ -64,7 +64,7 @@ class Reclaimer:
         total = 0
         lost: list[Lost] = []
         while True:
-            found = self._store.upkeep.reclaim(self._max_deliveries, _BATCH, self._lease_ms)
+            found = self._store.upkeep.reclaim(self._max_losses, _BATCH, self._lease_ms)
             self._looked = self._clock()
             lost += found.lost
             total += sum(found.counts)
@@ -91,14 +91,14 @@ class Reclaimer:
         return False
 
     def _tell(self, one: Lost) -> None:
-        again = one.times < self._max_deliveries
+        again = one.times < self._max_losses
         logger.warning(
             "reclaimed %s (invocation %s) of job %s from %s, which was lost or cut off: %s",
             self._place_of(one.definition, one.invocation),
             one.invocation.partition(".")[0],
             one.job_id,
             f"worker {one.worker}" if one.worker else "a worker that reports no more",
-            f"queued again, loss {one.times} of {self._max_deliveries}"
+            f"queued again, loss {one.times} of {self._max_losses}"
             if again
             else f"quarantined after {one.times} losses",
         )

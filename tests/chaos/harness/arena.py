@@ -20,7 +20,7 @@ T = TypeVar("T")
 PROFILES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "fast": MappingProxyType(
-            {"lease": 1.5, "heartbeat": 0.5, "sweep": 0.5, "unclaimed_grace": 1.0}
+            {"lease": 1.5, "heartbeat": 0.5, "upkeep_interval": 0.5, "unclaimed_grace": 1.0}
         ),
         "product": MappingProxyType({}),
     }

@@ -39,7 +39,7 @@ _TEXTS = {
 }
 
 #: Everything that can be switched off.
-WAYS = (*_TEXTS, "sweep")
+WAYS = (*_TEXTS, "upkeep")
 
 
 def environment(way: str) -> Mapping[str, str]:
@@ -71,7 +71,7 @@ def _switch_off(way: str) -> None:
         if way == "fence":
             # A worker that hears of its loss in time does not commit, and so never comes to it.
             LeaseKeeper.renew_once = _tell_nobody  # type: ignore[method-assign]
-    elif way == "sweep":
+    elif way == "upkeep":
         Reclaimer.run_once = _find_nothing  # type: ignore[method-assign]
         Resender.run_once = _find_nothing  # type: ignore[method-assign]
     else:

@@ -17,7 +17,7 @@ _TREE = Tree(500, micros=2000)
 
 def run(arena: Arena) -> None:
     kills, invocations = arena.times(200, least=8), arena.times(20_000, least=800)
-    site = arena.site(arena.server().url, max_deliveries=1000)
+    site = arena.site(arena.server().url, max_losses=1000)
     site.start_pools("prefork", "prefork")
     done = 0
     while done < kills or len(site.jobs) * _TREE.invocations < invocations:

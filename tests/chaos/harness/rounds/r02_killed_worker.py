@@ -17,7 +17,7 @@ _TREE = Tree(200, micros=3000)
 
 def run(arena: Arena) -> None:
     kills = arena.times(60, least=2)
-    site = arena.site(arena.server().url, max_deliveries=1000)
+    site = arena.site(arena.server().url, max_losses=1000)
     pools = [_POOLS[i % len(_POOLS)] for i in range(_WORKERS + kills)]
     alive = [site.start(pool=pools.pop(), wait=False) for _ in range(_WORKERS)]
     site.fleet.wait_until_ready()

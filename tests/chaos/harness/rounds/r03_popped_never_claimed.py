@@ -1,7 +1,7 @@
 """Row 3: a message leaves the broker with a worker that dies before it claims.
 
 A worker that waits in BRPOP is stopped; what is pushed then goes into its socket, unread. It is
-killed there. Only the sweep of another worker can know of the message.
+killed there. Only the upkeep of another worker can know of the message.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def run(arena: Arena) -> None:
     site = arena.site(server.url)
     # The first one leads the upkeep, and survives.
     rescuer = site.start(concurrency=1)
-    limit = site.settings.unclaimed_grace + site.settings.sweep
+    limit = site.settings.unclaimed_grace + site.settings.upkeep_interval
     times: list[float] = []
     with redis.Redis.from_url(server.url) as client:
         while len(times) < rounds:
@@ -45,7 +45,7 @@ def run(arena: Arena) -> None:
     arena.figures["lost"] = len(times)
     arena.figures["recovered"] = sum(took <= limit + _RUNNING for took in times)
     arena.figures["slowest in s"] = max(times)
-    arena.figures["grace + sweep in s"] = limit
+    arena.figures["grace + interval in s"] = limit
 
 
 def _lose(site: Site, rescuer: Worker, victims: list[Worker], client: redis.Redis) -> list[float]:
@@ -85,7 +85,7 @@ ROUND = Round(
     name="popped-never-claimed",
     fault="Popped, never claimed",
     injection="SIGSTOP of a worker that waits in BRPOP, push, SIGKILL",
-    target="40 of 40 recovered within grace + one sweep",
+    target="40 of 40 recovered within grace + one upkeep interval",
     run=run,
     cut=0.1,
 )

@@ -31,7 +31,7 @@ _MISSES = 4
 
 def run(arena: Arena) -> None:
     wanted = arena.times(40, least=_WIDTH)
-    site = arena.site(arena.server().url, max_deliveries=1000)
+    site = arena.site(arena.server().url, max_losses=1000)
     site.start(concurrency=_WIDTH)
     sleeper = site.start(concurrency=_WIDTH)
     refused = misses = 0

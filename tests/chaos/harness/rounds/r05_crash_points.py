@@ -18,7 +18,7 @@ def run(arena: Arena) -> None:
     each = arena.times(25, least=2)
     tickets = arena.directory / "tickets"
     env = crash.environment(tickets, each, _CHANCE)
-    site = arena.site(arena.server().url, imports=[crash.MODULE], env=env, max_deliveries=1000)
+    site = arena.site(arena.server().url, imports=[crash.MODULE], env=env, max_losses=1000)
     site.start_pools("prefork", "prefork", concurrency=3)
 
     def all_crashed() -> bool:

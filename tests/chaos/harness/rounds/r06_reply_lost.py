@@ -27,7 +27,7 @@ def run(arena: Arena) -> None:
     wanted = arena.times(100, least=10)
     server = arena.server()
     proxy: Proxy = arena.own(Proxy(server.port, arena.rng))
-    site = arena.site(server.url, proxy.url(server.url), max_deliveries=1000)
+    site = arena.site(server.url, proxy.url(server.url), max_losses=1000)
     site.start_pools("prefork", "threads")
     # The server has to know the script first: a lost "no such script" is no lost commit.
     site.work(2, _TREE, handlers=50)

@@ -15,7 +15,7 @@ _TREE = Tree(200, micros=3000)
 
 def run(arena: Arena) -> None:
     server = arena.server(durable=True, appendfsync="always")
-    site = arena.site(server.url, max_deliveries=1000)
+    site = arena.site(server.url, max_losses=1000)
     site.start_pools(*arena.pools("threads", "gevent", "solo"))
     resumed = [crash(arena, site, server) for _ in range(arena.times(20))]
     arena.figures["kills"] = len(resumed)

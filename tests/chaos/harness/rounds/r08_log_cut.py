@@ -25,7 +25,7 @@ def run(arena: Arena) -> None:
     gone = cut = 0
     slowest = 0.0
     server = arena.server(durable=True, appendfsync="everysec")
-    site = arena.site(server.url, max_deliveries=1000)
+    site = arena.site(server.url, max_losses=1000)
     site.start_pools(*arena.pools("threads", "gevent"))
     rounds = arena.times(20)
     for _ in range(rounds):

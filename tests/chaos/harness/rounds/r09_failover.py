@@ -21,7 +21,7 @@ _TREE = Tree(200, micros=3000)
 
 def run(arena: Arena) -> None:
     cluster: Cluster = arena.own(Cluster())
-    site = arena.site(cluster.url, max_deliveries=1000)
+    site = arena.site(cluster.url, max_losses=1000)
     site.start_pools(*arena.pools("threads", "gevent"))
     failovers = arena.times(10)
     gone = 0

@@ -24,7 +24,7 @@ _TREE = Tree(200, micros=3000)
 
 def run(arena: Arena) -> None:
     server = arena.server()
-    site = arena.site(server.url, max_deliveries=1000)
+    site = arena.site(server.url, max_losses=1000)
     site.start_pools(*arena.pools("threads", "gevent", "solo"))
     resumed = []
     stops = [_STOPS[k % len(_STOPS)] for k in range(arena.times(15))]

@@ -29,7 +29,7 @@ _WEATHER = {
 def run(arena: Arena) -> None:
     server = arena.server()
     proxy: Proxy = arena.own(Proxy(server.port, arena.rng))
-    site = arena.site(server.url, proxy.url(server.url), max_deliveries=1000)
+    site = arena.site(server.url, proxy.url(server.url), max_losses=1000)
     site.start_pools(*arena.pools("threads", "gevent"), concurrency=3)
     for name, weather in _WEATHER.items():
         proxy.weather = weather

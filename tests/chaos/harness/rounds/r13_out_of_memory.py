@@ -19,7 +19,7 @@ _TREE = Tree(200, micros=2000)
 def run(arena: Arena) -> None:
     rounds = arena.times(10)
     server = arena.server()
-    site = arena.site(server.url, max_deliveries=1000)
+    site = arena.site(server.url, max_losses=1000)
     site.start_pools(*arena.pools("threads", "gevent"))
     refused = full = 0
     resumed = []

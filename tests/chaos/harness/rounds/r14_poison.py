@@ -57,7 +57,7 @@ def _replace_dead(site: Site, workers: dict[str, Worker]) -> int:
 
 def _check_quarantine(arena: Arena, site: Site, jobs: list[str]) -> None:
     inspector = site.engine.inspector
-    most = site.settings.max_deliveries
+    most = site.settings.max_losses
     starts = Counter(line.job_id for line in site.lines() if line.kind == "start")
     for job in jobs:
         told = [(raw or b"").decode() for raw in inspector.fields(job, "reason")]

@@ -88,7 +88,7 @@ def _two_leaders(url: str, site: Site) -> list[int]:
     leaders: list[tuple[Any, Connection]] = []
     for _ in range(2):
         here, there = context.Pipe()
-        arguments = (url, site.settings.prefix, site.settings.max_deliveries, there)
+        arguments = (url, site.settings.prefix, site.settings.max_losses, there)
         process = context.Process(target=_lead, args=arguments, daemon=True)
         process.start()
         leaders.append((process, here))
@@ -103,13 +103,13 @@ def _two_leaders(url: str, site: Site) -> list[int]:
     return taken
 
 
-def _lead(url: str, prefix: str, max_deliveries: int, there: Connection) -> None:
+def _lead(url: str, prefix: str, max_losses: int, there: Connection) -> None:
     logging.disable(logging.WARNING)
     store = Store(ServerLink(make_client(url), 10.0), prefix)
     store.link.call("PING")
     there.send("ready")
     there.recv()
-    there.send(Reclaimer(store, max_deliveries, lambda _, invocation: invocation).run_once())
+    there.send(Reclaimer(store, max_losses, lambda _, invocation: invocation).run_once())
 
 
 def _pushed(client: redis.Redis, list_name: str) -> Counter[tuple[str, str]]:

@@ -86,7 +86,7 @@ def _shared_app(arena: Arena, url: str) -> None:
     fleet = arena.own(
         Fleet(
             url, site.settings.prefix, site.directory, ("tests.chaos.harness.flows",),
-            _SHARED_APP, **settings, sweep=site.settings.sweep,
+            _SHARED_APP, **settings, upkeep_interval=site.settings.upkeep_interval,
         )
     )  # fmt: skip
     env = {"FLOWFORGE_CHAOS_LEDGER": str(site.ledger)}

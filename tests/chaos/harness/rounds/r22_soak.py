@@ -53,7 +53,7 @@ class Soak:
     def __init__(self, arena: Arena) -> None:
         self.arena = arena
         self.server: LocalServer = arena.server()
-        self.site: Site = arena.site(self.server.url, max_deliveries=1000, retention=_RETENTION)
+        self.site: Site = arena.site(self.server.url, max_losses=1000, retention=_RETENTION)
         self.client = arena.own(redis.Redis.from_url(self.server.url))
         self.list = f"{self.site.settings.prefix}:celery"
         self.steady = self.site.start(concurrency=2)

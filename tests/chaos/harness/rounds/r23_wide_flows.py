@@ -21,7 +21,7 @@ _LARGE = Wide(size=1400, groups=2)
 
 def run(arena: Arena) -> None:
     faults = arena.times(60, least=4)
-    site = arena.site(arena.server().url, imports=(wide.MODULE,), max_deliveries=1000)
+    site = arena.site(arena.server().url, imports=(wide.MODULE,), max_losses=1000)
     pools = arena.pools("threads", "gevent")
     workers = [site.start(pool=pool, wait=False) for pool in pools]
     site.fleet.wait_until_ready()

@@ -18,8 +18,8 @@ _TREE = Tree(200, micros=3000)
 def run(arena: Arena) -> None:
     servers = [arena.server(durable=True, appendfsync="always") for _ in range(2)]
     urls = ",".join(server.url for server in servers)
-    one = arena.site(servers[0].url, urls, max_deliveries=1000)
-    sites = [one, arena.site(servers[1].url, beside=one, max_deliveries=1000)]
+    one = arena.site(servers[0].url, urls, max_losses=1000)
+    sites = [one, arena.site(servers[1].url, beside=one, max_losses=1000)]
     one.start_pools(*arena.pools("threads", "gevent", "solo"))
     resumed: list[float] = []
     meanwhile = 0

@@ -49,7 +49,7 @@ _REFUSALS: dict[str, tuple[Callable[[redis.Redis], object], Callable[[redis.Redi
 def run(arena: Arena) -> None:
     faults = arena.times(20, least=len(_REFUSALS))
     server = arena.server()
-    site = arena.site(server.url, max_deliveries=1000)
+    site = arena.site(server.url, max_losses=1000)
     site.start_pools(*arena.pools("prefork", "threads"))
     resumed = []
     kinds = list(_REFUSALS.values())
