@@ -128,8 +128,8 @@ _PRIVATE = {"redis_url", "celery"}
 
 #: Settings that once had another name: the name that was, and the one that is.
 RENAMED = {
-    "time_slice": "time_slice",
-    "max_losses": "max_losses",
+    "follow_on": "time_slice",
+    "max_deliveries": "max_losses",
     "sweep": "upkeep_interval",
 }
 

@@ -139,7 +139,11 @@ class GuardMixin:
                 for broker_list, message in messages:
                     client.rpush(broker_list, dumps(message._raw))
         except Exception as error:  # noqa: BLE001 - kombu's client may be half taken down
-            logger.warning("%d invocations come back by the sweep: %s", len(messages), told(error))
+            logger.warning(
+                "could not put back %d messages of invocations, so the upkeep pushes them again: %s",
+                len(messages),
+                told(error),
+            )
 
     # kombu's tables of bindings and its counts: what it keeps of queues at the server.
 

@@ -155,7 +155,7 @@ def test_the_upkeep_deletes_what_waits(bench: Bench) -> None:
 
 
 def test_a_row_that_still_lives_keeps_its_work(bench: Bench) -> None:
-    """It may be retried in this very moment: the next sweep finds it."""
+    """It may be retried in this very moment: the next round of the upkeep finds it."""
     job = start(bench, 2, others=MANY, keep=LONG)
     bench.start(job, "4.0.1")
     bench.fail(job, "4.0.1")

@@ -142,5 +142,5 @@ def test_callbacks_and_arguments_are_refused(own: Installation) -> None:
     own.fleet.start(pool="solo")
     letters = DeadLetters(own.engine.store)
     eventually(lambda: letters.count() == len(bodies), message="all refused")
-    # The message itself was taken above, as by an attacker: the sweep pushes it again.
+    # The message itself was taken above, as by an attacker: the upkeep pushes it again.
     assert outputs(job) == [{"n": 0}]

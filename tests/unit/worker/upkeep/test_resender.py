@@ -24,7 +24,7 @@ class Clock:
         return self.now
 
 
-class Sweep:
+class Looks:
     """A resender and its clock."""
 
     def __init__(self, bench: Bench) -> None:
@@ -32,14 +32,14 @@ class Sweep:
         self.resender = Resender(bench.store, GRACE, self.clock)
 
     def after(self, seconds: float) -> int:
-        """Messages found lost by a sweep that many seconds later."""
+        """Messages found lost by a look that many seconds later."""
         self.clock.now += seconds
         return self.resender.run_once()
 
 
 @pytest.fixture
-def sweep(bench: Bench) -> Sweep:
-    return Sweep(bench)
+def looks(bench: Bench) -> Looks:
+    return Looks(bench)
 
 
 def pop(bench: Bench) -> None:
@@ -53,67 +53,67 @@ def put_foreign(bench: Bench, *, last: bool = False) -> None:
     bench.link.call("LPUSH" if last else "RPUSH", bench.list, item)
 
 
-def test_a_popped_message_is_pushed_again_after_the_grace(bench: Bench, sweep: Sweep) -> None:
+def test_a_popped_message_is_pushed_again_after_the_grace(bench: Bench, looks: Looks) -> None:
     """Not at once: the worker that popped it may be about to claim."""
     job = bench.submit()
     pop(bench)
-    assert [sweep.after(0), sweep.after(GRACE - 1)] == [0, 0]
+    assert [looks.after(0), looks.after(GRACE - 1)] == [0, 0]
     assert bench.sent() == []
-    assert sweep.after(1) == 1
+    assert looks.after(1) == 1
     assert bench.sent() == [(job, "1.0.0")]
 
 
-def test_a_message_on_the_list_is_not_lost(bench: Bench, sweep: Sweep) -> None:
+def test_a_message_on_the_list_is_not_lost(bench: Bench, looks: Looks) -> None:
     """However long it waits there."""
     bench.submit()
-    assert [sweep.after(GRACE) for _ in range(5)] == [0] * 5
+    assert [looks.after(GRACE) for _ in range(5)] == [0] * 5
     assert len(bench.sent()) == 1
 
 
-def test_a_claimed_message_is_not_lost(bench: Bench, sweep: Sweep) -> None:
+def test_a_claimed_message_is_not_lost(bench: Bench, looks: Looks) -> None:
     """The claim came within the grace."""
     job = bench.submit()
     pop(bench)
-    sweep.after(0)
+    looks.after(0)
     bench.start(job)
-    assert [sweep.after(GRACE) for _ in range(3)] == [0] * 3
+    assert [looks.after(GRACE) for _ in range(3)] == [0] * 3
     assert bench.sent() == []
 
 
-def test_only_what_is_older_than_the_tail_was_popped(bench: Bench, sweep: Sweep) -> None:
+def test_only_what_is_older_than_the_tail_was_popped(bench: Bench, looks: Looks) -> None:
     """Lists are served in order, so the tail's number divides popped from waiting."""
     first, second = bench.submit(), bench.submit()
     pop(bench)
-    sweep.after(0)
-    assert sweep.after(GRACE) == 1
+    looks.after(0)
+    assert looks.after(GRACE) == 1
     assert bench.sent() == [(second, "1.0.0"), (first, "1.0.0")]
 
 
-def test_a_message_pushed_again_gets_a_grace_of_its_own(bench: Bench, sweep: Sweep) -> None:
+def test_a_message_pushed_again_gets_a_grace_of_its_own(bench: Bench, looks: Looks) -> None:
     """A second loss of the same invocation is found like the first."""
     bench.submit()
     pop(bench)
-    sweep.after(0)
-    assert sweep.after(GRACE) == 1
+    looks.after(0)
+    assert looks.after(GRACE) == 1
     pop(bench)
-    assert sweep.after(1) == 0
-    assert sweep.after(GRACE - 2) == 0
-    assert sweep.after(2) == 1
+    assert looks.after(1) == 0
+    assert looks.after(GRACE - 2) == 0
+    assert looks.after(2) == 1
 
 
-def test_a_push_after_the_look_is_not_taken_for_lost(bench: Bench, sweep: Sweep) -> None:
+def test_a_push_after_the_look_is_not_taken_for_lost(bench: Bench, looks: Looks) -> None:
     """What was pushed while the list was empty is newer than the mark."""
-    sweep.after(0)
+    looks.after(0)
     bench.submit()
-    sweep.after(0)
+    looks.after(0)
     pop(bench)
     later = bench.submit()
-    assert sweep.after(GRACE) == 0
+    assert looks.after(GRACE) == 0
     assert bench.sent() == [(later, "1.0.0")]
 
 
-def test_many_lost_messages_are_found_at_once(bench: Bench, sweep: Sweep) -> None:
-    """The batches of the script do not limit a sweep."""
+def test_many_lost_messages_are_found_at_once(bench: Bench, looks: Looks) -> None:
+    """The batches of the script do not limit a looks."""
     job = bench.submit(window=10_000)
     bench.start(job)
     for number in range(1, 11):
@@ -125,29 +125,29 @@ def test_many_lost_messages_are_found_at_once(bench: Bench, sweep: Sweep) -> Non
     outstanding = len(bench.unclaimed())
     assert outstanding > 230
     bench.forget_broker()
-    sweep.after(0)
-    assert sweep.after(GRACE) == outstanding
+    looks.after(0)
+    assert looks.after(GRACE) == outstanding
     assert len(bench.sent()) == outstanding
     assert len(jobs) == 230
 
 
-def test_each_list_is_looked_at_on_its_own(bench: Bench, sweep: Sweep) -> None:
+def test_each_list_is_looked_at_on_its_own(bench: Bench, looks: Looks) -> None:
     """Numbers of different lists have nothing to do with each other."""
     lost, waiting = bench.submit(routine=2), bench.submit()
     bench.link.call("DEL", bench.other_list)
-    sweep.after(0)
-    assert sweep.after(GRACE) == 1
+    looks.after(0)
+    assert looks.after(GRACE) == 1
     assert bench.sent(bench.other_list) == [(lost, "1.2.0")]
     assert bench.sent() == [(waiting, "1.0.0")]
 
 
-def test_a_paused_jobs_lost_message_is_parked(bench: Bench, sweep: Sweep) -> None:
+def test_a_paused_jobs_lost_message_is_parked(bench: Bench, looks: Looks) -> None:
     """It counts as found, and waits for the resume."""
     job = bench.submit()
     bench.pause(job)
     pop(bench)
-    sweep.after(0)
-    assert sweep.after(GRACE) == 1
+    looks.after(0)
+    assert looks.after(GRACE) == 1
     assert bench.backlog(job) == ["1.0.0"]
     assert bench.sent() == []
 
@@ -156,53 +156,53 @@ def test_a_new_leader_starts_a_new_grace(bench: Bench) -> None:
     """What it has not seen itself it does not judge."""
     bench.submit()
     pop(bench)
-    first, second = Sweep(bench), Sweep(bench)
+    first, second = Looks(bench), Looks(bench)
     first.after(0)
     assert second.after(GRACE) == 0
     assert second.after(GRACE) == 1
 
 
-def test_tasks_of_others_in_front_do_not_hide_ours(bench: Bench, sweep: Sweep) -> None:
+def test_tasks_of_others_in_front_do_not_hide_ours(bench: Bench, looks: Looks) -> None:
     """On a shared list the oldest message of ours counts, wherever it is."""
     lost, waiting = bench.submit(), bench.submit()
     pop(bench)
     for _ in range(150):
         put_foreign(bench)
-    sweep.after(0)
-    assert sweep.after(GRACE) == 1
+    looks.after(0)
+    assert looks.after(GRACE) == 1
     assert [member.split("/")[0] for member in bench.unclaimed()] == [waiting, lost]
 
 
-def test_a_list_with_tasks_of_others_only_has_none_of_ours(bench: Bench, sweep: Sweep) -> None:
+def test_a_list_with_tasks_of_others_only_has_none_of_ours(bench: Bench, looks: Looks) -> None:
     """Foreign tasks that wait all the time do not keep our lost messages from being found."""
     bench.submit()
     pop(bench)
     put_foreign(bench)
-    sweep.after(0)
-    assert sweep.after(GRACE) == 1
+    looks.after(0)
+    assert looks.after(GRACE) == 1
 
 
-def test_a_long_row_of_foreign_tasks_leaves_it_open(bench: Bench, sweep: Sweep) -> None:
+def test_a_long_row_of_foreign_tasks_leaves_it_open(bench: Bench, looks: Looks) -> None:
     """When the search was not to the end, nothing is called lost."""
     bench.submit()
     for _ in range(2500):
         put_foreign(bench)
-    sweep.after(0)
-    assert sweep.after(GRACE) == 0
+    looks.after(0)
+    assert looks.after(GRACE) == 0
 
 
-def test_a_message_that_was_put_back_is_not_lost(bench: Bench, sweep: Sweep) -> None:
+def test_a_message_that_was_put_back_is_not_lost(bench: Bench, looks: Looks) -> None:
     """A worker that stops returns what it held; older numbers at the tail start a new grace."""
     bench.submit()
     bench.submit()
     item = bench.link.call("RPOP", bench.list)
-    sweep.after(0)
+    looks.after(0)
     bench.link.call("RPUSH", bench.list, item)
-    assert [sweep.after(GRACE), sweep.after(GRACE)] == [0, 0]
+    assert [looks.after(GRACE), looks.after(GRACE)] == [0, 0]
     assert len(bench.sent()) == 2
 
 
-def test_numbers_that_begin_anew_cause_no_flood(bench: Bench, sweep: Sweep) -> None:
+def test_numbers_that_begin_anew_cause_no_flood(bench: Bench, looks: Looks) -> None:
     """An old message at the tail, from before the numbers were forgotten, multiplies nothing."""
     bench.link.call("HSET", bench.key("sequences"), bench.list, 5000)
     bench.store.control.cancel(bench.submit(), "")
@@ -210,12 +210,12 @@ def test_numbers_that_begin_anew_cause_no_flood(bench: Bench, sweep: Sweep) -> N
     bench.link.call("DEL", bench.key("sequences"))
     for _ in range(150):
         bench.submit()
-    sweep.after(0)
-    sweep.after(GRACE)
+    looks.after(0)
+    looks.after(GRACE)
     assert len(bench.sent()) <= 1 + 2 * 150
 
 
-def test_what_a_live_worker_holds_back_is_not_lost(bench: Bench, sweep: Sweep) -> None:
+def test_what_a_live_worker_holds_back_is_not_lost(bench: Bench, looks: Looks) -> None:
     """A message that waits for a rate limit stays where it is, however many do, until its worker
     reports no more."""
     jobs = [bench.submit() for _ in range(120)]
@@ -224,8 +224,8 @@ def test_what_a_live_worker_holds_back_is_not_lost(bench: Bench, sweep: Sweep) -
     *held, lost = [f"{job}/1.0.0" for job in jobs]
     presence = Presence(bench.store, "w1", dict, lambda: held)
     presence.run_once()
-    assert [sweep.after(0), sweep.after(GRACE)] == [0, 1]
+    assert [looks.after(0), looks.after(GRACE)] == [0, 1]
     assert len(bench.sent()) == 1
     assert lost.partition("/")[0] in str(bench.sent())
     presence.withdraw()
-    assert sweep.after(GRACE) >= 119
+    assert looks.after(GRACE) >= 119
