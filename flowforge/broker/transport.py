@@ -140,7 +140,7 @@ class GuardMixin:
                     client.rpush(broker_list, dumps(message._raw))
         except Exception as error:  # noqa: BLE001 - kombu's client may be half taken down
             logger.warning(
-                "could not put back %d messages of invocations, so the upkeep pushes them again: %s",
+                "could not put %d messages back on their lists; the upkeep pushes them again: %s",
                 len(messages),
                 told(error),
             )

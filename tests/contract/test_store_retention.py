@@ -96,7 +96,7 @@ def test_every_key_of_an_ended_job_expires(bench: Bench, end: Callable[[Bench, s
 def test_nothing_is_left_of_a_forgotten_job(
     bench: Bench, end: Callable[[Bench, str], None]
 ) -> None:
-    """After the retention and one round of the upkeep no key is left, whichever way the job ended."""
+    """After the retention and a round of the upkeep no key is left, however the job ended."""
     job = bench.submit(PAIRS, keep=SHORT, idempotency_key="k", mode="o")
     end(bench, job)
     bench.forget_broker()
