@@ -68,11 +68,11 @@ class UpkeepScripts:
         forgotten: int = self._scripts.run("prune", most)
         return forgotten
 
-    def dispose(self, most: int) -> bool:
+    def delete(self, most: int) -> bool:
         """Remove a piece, of at most ``most`` fields, of what waits for its deletion; False when
         nothing waits.
         """
-        return bool(self._scripts.run("dispose", most))
+        return bool(self._scripts.run("delete", most))
 
     def lead(self, candidate: str, lead_ms: int) -> bool:
         """Take or keep the lead of the upkeep: whether ``candidate`` has it now."""

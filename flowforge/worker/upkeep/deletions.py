@@ -20,6 +20,6 @@ class Deletions:
     def run_once(self) -> int:
         """How many pieces were removed."""
         pieces = 0
-        while pieces < _CALLS and self._store.run("delete", _BATCH):
+        while pieces < _CALLS and self._store.upkeep.delete(_BATCH):
             pieces += 1
         return pieces
