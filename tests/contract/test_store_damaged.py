@@ -222,9 +222,9 @@ def test_a_damaged_job_does_not_keep_others_from_being_forgotten(bench: Bench) -
     assert max(jobs) not in bench.members("status", "failed")
 
 
-@pytest.mark.attack(what="Trash that names nothing, or a key of a wrong type")
-def test_damaged_trash_is_thrown_away(bench: Bench) -> None:
-    """A name without a key, or of a key of a wrong type, must not stop the disposal."""
+@pytest.mark.attack(what="A deletion that names nothing, or a key of a wrong type")
+def test_damaged_deletions_are_dropped(bench: Bench) -> None:
+    """A name without a key, or of a key of a wrong type, must not stop the other deletions."""
     bench.link.call("SET", bench.key("deleted", "j:x:i"), "no hash")
     bench.link.call("HSET", bench.key("deleted", "j:y:i"), "a", "1")
     bench.link.call("RPUSH", bench.key("deletions"), "garbage", "j:x:i", "j:y:i")

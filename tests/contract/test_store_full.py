@@ -155,6 +155,11 @@ def a_longer_lead(bench: Bench) -> Callable[[], object]:
     return lambda: bench.store.run("lead", "me", 2000) == 1
 
 
+def an_end_of_a_lead(bench: Bench) -> Callable[[], object]:
+    bench.store.run("lead", "me", 1000)
+    return lambda: bench.store.run("resign", "me") == 1
+
+
 def a_requeue(bench: Bench) -> Callable[[], object]:
     number = bench.store.run("bury", b"letter", 100)
     return lambda: bench.store.run("requeue", number, bench.list, b"letter") == 1
@@ -190,6 +195,7 @@ GOES_ON = {
     a_deletion: "delete",
     a_first_lead: "lead",
     a_longer_lead: "lead",
+    an_end_of_a_lead: "resign",
     a_requeue: "requeue",
     a_damaged_member: "damage",
     a_late_start: "may_start",

@@ -263,6 +263,32 @@ def test_the_lead_lapses_by_itself(bench: Bench) -> None:
     assert 0 < bench.link.call("PTTL", bench.key("leader")) <= LONG
 
 
+def test_a_leader_gives_the_lead_up(bench: Bench) -> None:
+    """Another worker can take it at once."""
+    run = bench.store.run
+    run("lead", "a", LONG)
+    assert run("resign", "a") == 1
+    assert run("resign", "a") == 0
+    assert run("lead", "b", LONG) == 1
+
+
+def test_a_leader_that_was_replaced_does_not_remove_its_successor(bench: Bench) -> None:
+    """Its lead has lapsed, so there is nothing that it could give up."""
+    run = bench.store.run
+    run("lead", "a", LONG)
+    bench.link.call("DEL", bench.key("leader"))
+    run("lead", "b", LONG)
+    assert run("resign", "a") == 0
+    assert run("lead", "a", LONG) == 0
+    assert bench.link.call("GET", bench.key("leader")) == b"b"
+
+
+def test_a_damaged_lead_is_not_given_up(bench: Bench) -> None:
+    """A key of another type is no candidate's."""
+    bench.link.call("LPUSH", bench.key("leader"), "a")
+    assert bench.store.run("resign", "a") == 0
+
+
 # --- scripts -------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
--- Takes or keeps the maintenance lead.
+-- Takes or keeps the lead of the upkeep.
 -- In:  candidate, ms
 -- Out: 1 when the candidate leads now, else 0
 --@include base, full

@@ -143,6 +143,4 @@ class Upkeep:
         return now < self._lead_until
 
     def _resign(self) -> None:
-        key = self._store.keys.of("leader")
-        if self._store.link.call("GET", key) == self._candidate.encode():
-            self._store.link.call("DEL", key)
+        self._store.run("resign", self._candidate)
