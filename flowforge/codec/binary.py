@@ -105,7 +105,7 @@ _HOOKS = [partial(_ext_hook, level) for level in range(MAX_NESTED + 1)]
 
 
 def _pack(value: Any, level: int) -> bytes:
-    packed: bytes = msgpack.packb(value, default=_DEFAULTS[level], strict_types=True)
+    packed: bytes = msgpack.Packer(default=_DEFAULTS[level], strict_types=True).pack(value)
     return packed
 
 

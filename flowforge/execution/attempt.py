@@ -166,7 +166,9 @@ class Attempt(Emitting):
     def finish(self) -> None:
         """Complete ``effects``: the handler has returned."""
         super().finish()
-        self.effects.stats = [(op, field, change) for field, (op, change) in self._stats.items()]
+        if self._stats:
+            stats = [(op, field, change) for field, (op, change) in self._stats.items()]
+            self.effects.stats = stats
 
     def start(
         self,

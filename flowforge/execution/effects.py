@@ -12,7 +12,7 @@ Child: TypeAlias = tuple[int, int, str, bytes]
 NOBODY = -1
 
 
-@dataclass
+@dataclass(slots=True)
 class Effects:
     """Everything that the commit of an invocation makes visible at once."""
 

@@ -60,35 +60,32 @@ class Emitting:
         """Collect one emission; the values are copied (encoded) at once."""
         targets = self.routine.targets[event]
         where = f"{self.routine.id}.emit({event!r})"
-        children: list[Child] = []
-        outputs: list[bytes] = []
-        if not targets:
-            payload = encode_payload(params, self.limit, where)
-            outputs.append(output_record(self.number, self.routine.id, event, payload))
-        elif len(targets) == 1:
+        children: Sequence[Child] = ()
+        outputs: Sequence[bytes] = ()
+        if len(targets) == 1:
             mapped = targets[0].connection.apply(params)
-            children.append(_child(targets[0], mapped, self._encode(mapped, where), where))
+            record = self._encode(mapped, where)
+            children, size = (_child(targets[0], mapped, record, where),), len(record)
+        elif targets:
+            children = self._fan_out(targets, params, where)
+            size = sum(len(child[3]) for child in children)
         else:
-            self._fan_out(targets, params, where, children)
+            payload = encode_payload(params, self.limit, where)
+            record = output_record(self.number, self.routine.id, event, payload)
+            outputs, size = (record,), len(record)
         with self._lock:
             self.expect_open("emit", event)
             if self._bytes >= STAGED_BYTES or self._collected() >= STAGED_EMISSIONS:
                 self._stage_all()
             self.effects.children += children
             self.effects.outputs += outputs
-            for child in children:
-                self._bytes += len(child[3])
-            for record in outputs:
-                self._bytes += len(record)
+            self._bytes += size
             self.emitted[event] = self.emitted.get(event, 0) + 1
 
     def _fan_out(
-        self,
-        targets: tuple[Target, ...],
-        params: dict[str, Any],
-        where: str,
-        children: list[Child],
-    ) -> None:
+        self, targets: tuple[Target, ...], params: dict[str, Any], where: str
+    ) -> list[Child]:
+        children: list[Child] = []
         # Equal params are encoded once.
         shared: bytes | None = None
         for target in targets:
@@ -99,6 +96,7 @@ class Emitting:
             if shared is None:
                 shared = self._encode(params, where)
             children.append(_child(target, params, shared, where))
+        return children
 
     def _encode(self, params: dict[str, Any], where: str) -> bytes:
         return invocation_record(self.number, encode_payload(params, self.limit, where))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from typing import Protocol
 
+from flowforge.common.forks import Forks
 from flowforge.errors import StoreUnavailableError
 from flowforge.store.store import Store
 
@@ -33,7 +33,8 @@ class LeaseKeeper:
         self._lease_ms = int(lease * 1000)
         self._interval = interval
         self._held: dict[str, Cancellable | None] = {}
-        self._pid = 0
+        #: ``Forks.count`` of the process that has the thread; -1: there is none yet.
+        self._process = -1
         self._ended = threading.Event()
         #: Threads that come first at the same time must not drop each other's leases.
         self._beginning = threading.Lock()
@@ -41,16 +42,16 @@ class LeaseKeeper:
     def add(self, lease: str, holder: Cancellable | None = None) -> None:
         """Renew a lease from now on. Added once more, with a holder, it has somebody to be told."""
         # After a fork the parent's thread does not exist here, and its leases are not ours.
-        if self._pid != os.getpid():
+        if self._process != Forks.count:
             self._begin()
         self._held[lease] = holder
 
     def _begin(self) -> None:
         with self._beginning:
-            if self._pid == os.getpid():
+            if self._process == Forks.count:
                 return
             self._held = {}
-            self._pid = os.getpid()
+            self._process = Forks.count
         thread = threading.Thread(target=self._renew_for_ever, name="flowforge-leases")
         thread.daemon = True
         thread.start()
