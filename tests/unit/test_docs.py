@@ -126,11 +126,23 @@ def test_links_within_the_repository_lead_somewhere(page: Path) -> None:
             assert anchor in anchors(target), f"{page.name} links to {link}"
 
 
-def test_every_decision_is_listed() -> None:
-    """The index of the decisions names each record."""
-    index = (DOCS / "explanation/decisions/index.md").read_text()
-    records = {path.name for path in (DOCS / "explanation/decisions").glob("[0-9]*.md")}
-    assert records <= set(re.findall(r"\(([^)]+)\)", index))
+DECISIONS = DOCS / "explanation/decisions"
+
+
+@pytest.mark.parametrize("record", sorted(DECISIONS.glob("[0-9]*.md")), ids=lambda path: path.stem)
+def test_the_index_of_decisions_has_the_title_the_date_and_the_status(record: Path) -> None:
+    """A record states them in its first lines, and the later record of two names the earlier."""
+    text = record.read_text()
+    number = record.name[:4]
+    title = re.match(rf"# {number} (.+)\n\n\*Status: accepted ([\d-]+)(.*)\.\*\n", text)
+    assert title is not None, "no title, or no status"
+    later = re.findall(r"\]\((.+?)\)", title[3])
+    rows = (DECISIONS / "index.md").read_text().splitlines()
+    (row,) = [row for row in rows if row.startswith(f"| [{number}]({record.name}) | {title[1]} |")]
+    assert f"| {title[2]} | accepted" in row
+    assert re.findall(r"\]\((.+?)\)", row) == [record.name, *later]
+    for name in later:
+        assert f"]({record.name})" in (DECISIONS / name).read_text()
 
 
 def prose(page: Path) -> str:
