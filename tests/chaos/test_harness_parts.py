@@ -53,11 +53,12 @@ def test_every_round_has_a_name_of_its_own() -> None:
 def test_the_document_keeps_what_stands_around_the_table(tmp_path: Path) -> None:
     """Only what stands between the markers is replaced."""
     path = tmp_path / "page.md"
-    path.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    result = Result(4, "zombie", "Zombie", "stop", "40", 7, 1.0, "fast", 2.0, {"a|b": 1234})
+    path.write_text(f"before\n{BEGIN}\nstale\n{END}\nafter\n")
+    figures = {"a|b": 1234, "recovered in s": 1.27}
+    result = Result(4, "zombie", "Zombie", "stop", "40", 7, 1.0, "fast", 2.0, figures)
     update_document([result], path)
     text = path.read_text()
     assert text.startswith(f"before\n{BEGIN}\nSeed 7")
     assert text.endswith(f"| passed |\n{END}\nafter\n")
-    assert "| 4 | Zombie | stop | 40 | a\\|b 1,234 | passed |" in text
-    assert "old" not in text
+    assert "| 4 | Zombie | stop | 40 | 1,234 a\\|b; recovered in 1.3 s | passed |" in text
+    assert "stale" not in text

@@ -13,6 +13,9 @@ from tests.chaos.harness.round import Result
 BEGIN = "<!-- measured: begin -->"
 END = "<!-- measured: end -->"
 
+#: A figure whose name ends with one of these is shown with its unit behind it.
+_UNITS = ("s", "ms", "KiB", "MiB")
+
 
 def line(result: Result) -> str:
     """One line for the terminal, and the violations below it."""
@@ -30,7 +33,7 @@ def write_json(results: Iterable[Result], path: Path) -> None:
 def table(results: Iterable[Result]) -> str:
     """The measured table in Markdown."""
     rows = [
-        "| # | Fault | Injection | Target | Measured | |",
+        "| # | Fault | How it is made | What must hold | Measured | Result |",
         "|---|---|---|---|---|---|",
     ]
     for one in results:
@@ -55,15 +58,23 @@ def _about(results: list[Result]) -> str:
     minutes = sum(one.seconds for one in results) / 60
     return (
         f"Seed {first.seed}, scale {first.scale:g}, profile `{first.profile}`, "
-        f"Python {platform.python_version()}; {minutes:.0f} minutes of rounds in all."
+        f"Python {platform.python_version()}. The rounds took {minutes:.0f} minutes, added up."
     )
 
 
 def _figures(result: Result) -> str:
-    return "; ".join(f"{name} {_number(value)}" for name, value in result.figures.items())
+    return "; ".join(_figure(name, value) for name, value in result.figures.items())
+
+
+def _figure(name: str, value: object) -> str:
+    """``recovered in s``, 1.27 is "recovered in 1.3 s"; ``kills``, 200 is "200 kills"."""
+    text, _, unit = name.rpartition(" ")
+    if unit in _UNITS:
+        return f"{text} {_number(value)} {unit}"
+    return f"{name} {value}" if isinstance(value, str) else f"{_number(value)} {name}"
 
 
 def _number(value: object) -> str:
     if isinstance(value, float):
-        return f"{value:.2f}" if abs(value) < 10 else f"{value:.0f}"
+        return f"{value:.2g}" if abs(value) < 10 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -38,9 +38,9 @@ def run(arena: Arena) -> None:
 ROUND = Round(
     row=1,
     name="killed-child",
-    fault="Pool child killed",
-    injection="SIGKILL of a random child every 50 to 500 ms",
-    target="200 kills, 20,000 invocations: I1 to I4",
+    fault="A pool child dies",
+    injection="SIGKILL to a random child, every 50 to 500 ms",
+    target="200 kills, 20,000 invocations: I1 to I4 hold",
     run=run,
     cut=0.03,
 )

@@ -41,9 +41,9 @@ def run(arena: Arena) -> None:
 ROUND = Round(
     row=2,
     name="killed-worker",
-    fault="Whole worker killed",
-    injection="SIGKILL of the process group, restart",
-    target="60 kills: I1 to I4",
+    fault="A whole worker dies",
+    injection="SIGKILL to the worker's process group, then a restart",
+    target="60 kills: I1 to I4 hold",
     run=run,
     cut=0.03,
 )

@@ -42,10 +42,10 @@ def run(arena: Arena) -> None:
     arena.expect(not late, f"I4 recovered later than {limit} s: {[round(x, 2) for x in late]}")
     site.wait()
     site.verify()
-    arena.figures["lost"] = len(times)
-    arena.figures["recovered"] = sum(took <= limit + _RUNNING for took in times)
-    arena.figures["slowest in s"] = max(times)
-    arena.figures["grace + interval in s"] = limit
+    arena.figures["messages lost"] = len(times)
+    arena.figures["messages recovered"] = sum(took <= limit + _RUNNING for took in times)
+    arena.figures["slowest recovered in s"] = max(times)
+    arena.figures["limit s"] = limit
 
 
 def _lose(site: Site, rescuer: Worker, victims: list[Worker], client: redis.Redis) -> list[float]:
@@ -83,9 +83,9 @@ def _freeze_in_brpop(workers: list[Worker], client: redis.Redis) -> dict[Worker,
 ROUND = Round(
     row=3,
     name="popped-never-claimed",
-    fault="Popped, never claimed",
-    injection="SIGSTOP of a worker that waits in BRPOP, push, SIGKILL",
-    target="40 of 40 recovered within grace + one upkeep interval",
+    fault="A worker takes a message and dies before it claims",
+    injection="SIGSTOP to a worker that waits in BRPOP, a push, SIGKILL",
+    target="40 of 40 messages are recovered within the grace period and one upkeep interval",
     run=run,
     cut=0.1,
 )

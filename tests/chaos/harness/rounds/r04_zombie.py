@@ -86,9 +86,9 @@ def _running_in(site: Site, worker: Worker) -> int:
 ROUND = Round(
     row=4,
     name="zombie",
-    fault="Zombie",
-    injection="SIGSTOP past the lease, SIGCONT",
-    target="40: late commit refused, no children",
+    fault="A worker is cut off and comes back late",
+    injection="SIGSTOP for longer than the lease, then SIGCONT",
+    target="40 late commits are refused and create no invocations",
     run=run,
     cut=0.1,
 )

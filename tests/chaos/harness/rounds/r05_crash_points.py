@@ -28,7 +28,7 @@ def run(arena: Arena) -> None:
     eventually(all_crashed, 30 + 10 * each, lambda: f"crashes {crash.tickets_left(tickets)}")
     site.fault_over()
     arena.figures["crashes"] = each * len(crash.POINTS)
-    arena.figures["points"] = len(crash.POINTS)
+    arena.figures["points of the code"] = len(crash.POINTS)
     arena.figures["recovered in s"] = site.wait()
     site.verify()
     site.expect_alive()
@@ -39,9 +39,9 @@ def run(arena: Arena) -> None:
 ROUND = Round(
     row=5,
     name="crash-points",
-    fault="Crash points",
-    injection="the process exits before and after claim, handler, commit",
-    target="25 each: exact",
+    fault="A process dies at a chosen point of the code",
+    injection="an exit before and after the claim, the handler and the commit",
+    target="25 exits at each point: I1 to I4 hold",
     run=run,
     cut=0.1,
 )

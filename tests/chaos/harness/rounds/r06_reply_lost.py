@@ -53,7 +53,7 @@ def run(arena: Arena) -> None:
     # The job's end is known before the worker has asked again for the last reply.
     with contextlib.suppress(AssertionError):
         eventually(lambda: already() >= expected)
-    arena.figures["sent again, already committed"] = already()
+    arena.figures["commits sent again and found committed"] = already()
     arena.expect(already() == expected, f"{already()} of {expected} commits were told so")
     arena.figures["attempts lost"] = site.count("lost")
 
@@ -61,9 +61,9 @@ def run(arena: Arena) -> None:
 ROUND = Round(
     row=6,
     name="reply-lost",
-    fault="Commit reply lost",
+    fault="The reply to a commit is lost",
     injection="a proxy drops the reply and resets the connection",
-    target='100: retried, "already committed"',
+    target="100 commits are sent again and found committed",
     run=run,
     cut=0.1,
 )

@@ -35,8 +35,8 @@ def run(arena: Arena) -> None:
         slowest = max(slowest, site.resumed(3, _TREE))
     arena.figures["kills"] = rounds
     arena.figures["records cut"] = cut
-    arena.figures["jobs of the lost time"] = gone
-    arena.figures["slowest back at work in s"] = slowest
+    arena.figures["jobs lost with the log"] = gone
+    arena.figures["work resumed within s"] = slowest
     arena.figures["recovered in s"] = site.wait()
     site.verify(rolled_back=True)
     arena.figures["jobs finished"] = len(site.jobs)
@@ -64,9 +64,9 @@ def forget_lost_jobs(site: Site) -> int:
 ROUND = Round(
     row=8,
     name="log-cut",
-    fault="The same, everysec, log tail cut at a record",
-    injection="`kill -9`, the append-only file truncated, restart",
-    target="20: a consistent older state, every job finishes",
+    fault="The server dies and loses the end of its log",
+    injection="`kill -9` with `appendfsync everysec`, the log cut at a record, then a restart",
+    target="20 kills: the state is an older, consistent one, and every job in it ends",
     run=run,
     cut=0.05,
 )

@@ -35,8 +35,8 @@ def run(arena: Arena) -> None:
         send(server.pid, signal.SIGCONT)
         resumed.append(site.resumed(3, _TREE, _RESUMED))
     arena.figures["stops"] = len(stops)
-    arena.figures["longest in s"] = max(stops)
-    arena.figures["slowest back at work in s"] = max(resumed)
+    arena.figures["longest stop s"] = max(stops)
+    arena.figures["work resumed within s"] = max(resumed)
     arena.figures["recovered in s"] = site.wait()
     site.verify()
     arena.figures["attempts lost"] = site.count("lost")
@@ -46,9 +46,9 @@ def run(arena: Arena) -> None:
 ROUND = Round(
     row=10,
     name="server-stopped",
-    fault="Server stopped",
+    fault="The server does not answer for a while",
     injection="SIGSTOP for 1 to 30 s",
-    target="15: resumes within 10 s",
+    target="15 stops: work resumes within 10 s",
     run=run,
     cut=0.05,
 )

@@ -35,10 +35,10 @@ def run(arena: Arena) -> None:
         proxy.weather = weather
         slowest = _carry(arena, site)
         proxy.weather = Weather()
-        arena.figures[f"{name}: back at work in s"] = slowest
+        arena.figures[f"{name}: work resumed within s"] = slowest
     if arena.scale >= _HALF_OPEN_FROM:
         slowest = _carry(arena, site, proxy.half_open)
-        arena.figures["half-open: back at work in s"] = slowest
+        arena.figures["half-open: work resumed within s"] = slowest
     arena.figures["connections reset"] = proxy.resets
     arena.figures["recovered in s"] = site.wait()
     site.verify()
@@ -66,9 +66,9 @@ def _carry(arena: Arena, site: Site, strike: Callable[[], object] | None = None)
 ROUND = Round(
     row=11,
     name="network",
-    fault="Half-open, latency, reset, partial writes",
-    injection="a proxy between workers and server",
-    target="2,000 invocations each: I1 to I3, consuming within 60 s",
+    fault="The network is slow or broken",
+    injection="a proxy adds latency, splits writes, resets connections, and leaves them half-open",
+    target="2,000 invocations each: I1 to I3 hold, work resumes within 60 s",
     run=run,
     cut=0.05,
 )

@@ -44,9 +44,9 @@ def run(arena: Arena) -> None:
 ROUND = Round(
     row=12,
     name="script-flush",
-    fault="SCRIPT FLUSH",
-    injection="every 100 ms under load",
-    target="no NOSCRIPT failure",
+    fault="The server forgets its scripts",
+    injection="SCRIPT FLUSH every 100 ms under load",
+    target="no invocation fails with NOSCRIPT",
     run=run,
     cut=0.07,
 )

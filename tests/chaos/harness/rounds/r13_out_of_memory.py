@@ -36,7 +36,7 @@ def run(arena: Arena) -> None:
     arena.figures["times out of memory"] = rounds
     arena.figures["commands refused"] = refused
     arena.expect(full == rounds, f"the server was full {full} times of {rounds}")
-    arena.figures["slowest back at work in s"] = max(resumed)
+    arena.figures["work resumed within s"] = max(resumed)
     arena.figures["recovered in s"] = site.wait()
     site.verify()
     arena.figures["attempts lost"] = site.count("lost")
@@ -64,9 +64,9 @@ def _refusals(client: redis.Redis) -> int:
 ROUND = Round(
     row=13,
     name="out-of-memory",
-    fault="Out of memory",
-    injection="maxmemory lowered and raised live, noeviction",
-    target="stalls, then finishes: I1 to I4",
+    fault="The server runs out of memory",
+    injection="`maxmemory` is lowered and raised, policy `noeviction`",
+    target="work stops, then goes on: I1 to I4 hold",
     run=run,
     cut=0.1,
 )

@@ -79,9 +79,9 @@ def _check_quarantine(arena: Arena, site: Site, jobs: list[str]) -> None:
 ROUND = Round(
     row=14,
     name="poison",
-    fault="Poison",
-    injection="a routine that SIGKILLs its worker",
-    target="quarantined at 3, other jobs finish",
+    fault="A handler kills its worker",
+    injection="a routine sends SIGKILL to its own process",
+    target="its invocation is quarantined after 3 workers, other jobs complete",
     run=run,
     cut=0.1,
 )

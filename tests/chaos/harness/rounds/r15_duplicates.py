@@ -63,7 +63,7 @@ def run(arena: Arena) -> None:
             left: int = client.llen(_list(site))  # type: ignore[assignment]
             limit = _LIMIT + left / _RATE
             eventually(lambda: not client.llen(_list(site)), limit, "all duplicates taken")
-            arena.figures["duplicates left at the end"] = left
+            arena.figures["duplicate messages left at the end"] = left
         finally:
             over.set()
             shuffler.join()
@@ -74,7 +74,7 @@ def run(arena: Arena) -> None:
     arena.figures["invocations"] = sum(tree.invocations for tree in site.jobs.values())
     arena.figures["messages"] = messages
     arena.expect(messages == pushes * COPIES, f"{messages} copies of {pushes} messages")
-    arena.figures["shuffles of lists"] = len(shuffles)
+    arena.figures["shuffles of the queues"] = len(shuffles)
     arena.expect(site.count("lost") == 0, "attempts were lost although nothing died")
 
 
@@ -95,9 +95,9 @@ def _shuffle(
 ROUND = Round(
     row=15,
     name="duplicates",
-    fault="Duplicates and reordering",
-    injection="every message pushed 5 times, shuffled",
-    target="20,000 x 5: 0 duplicate commits",
+    fault="Messages are duplicated and reordered",
+    injection="every message is pushed 5 times, the queues are shuffled",
+    target="20,000 invocations, 100,000 messages: no invocation commits twice",
     run=run,
     cut=0.05,
 )

@@ -56,7 +56,7 @@ def run(arena: Arena) -> None:
     _cancel_trees(arena, site, own, max(2, toggles * _CANCELLED // 100))
     site.fault_over()
     done = sum(call.verb in ("pause", "resume") for call in calls)
-    arena.figures["toggles"] = done
+    arena.figures["pauses, resumes and cancels"] = done
     arena.expect(done >= toggles, f"only {done} of {toggles} toggles were accepted")
     arena.figures["recovered in s"] = site.wait(60)
     _see_cancel(arena, site, own, batches=max(1, toggles // 60))
@@ -91,8 +91,8 @@ def _see_cancel(arena: Arena, site: Site, own: Controller, batches: int) -> None
         eventually(lambda: len(_lines(site, jobs, "end")) == len(jobs), 30, "all see the cancel")  # noqa: B023
         returned = {call.job_id: call.returned for call in own.calls}
         seen += [(line.at - returned[line.job_id]) / _NS for line in _lines(site, jobs, "end")]
-    arena.figures["handlers that saw the cancel"] = len(seen)
-    arena.figures["slowest after s"] = max(seen)
+    arena.figures["handlers saw the cancel"] = len(seen)
+    arena.figures["each within s"] = max(seen)
     limit = site.settings.heartbeat + _LOOKING
     arena.expect(max(seen) <= limit, f"a handler saw the cancel after {max(seen):.2f} s")
 
@@ -124,7 +124,7 @@ def _check_starts(
         wrong = [at for at in starts.get(job, ()) if begin < at < end]
         arena.expect(not wrong, f"I5 {len(wrong)} handlers of job {job} started at rest")
     arena.figures["pauses and cancels checked"] = len(halts)
-    arena.figures["rests checked"] = len(rests)
+    arena.figures["paused jobs checked at rest"] = len(rests)
     arena.expect(not late, f"I5 handlers started up to {percentile(late, 1.0):.0f} ms after a halt")
     arena.expect(len(halts) >= len(calls) / 6, "too few pauses could be checked")
 
@@ -132,9 +132,9 @@ def _check_starts(
 ROUND = Round(
     row=17,
     name="control",
-    fault="Pause, resume, cancel under load",
-    injection="300 toggles from several processes",
-    target="I5, and running handlers see cancel within one heartbeat",
+    fault="Jobs are paused, resumed and cancelled under load",
+    injection="300 control calls from several processes",
+    target="I5 holds, and running handlers see a cancel within one heartbeat",
     run=run,
     cut=0.1,
 )

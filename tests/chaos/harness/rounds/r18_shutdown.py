@@ -56,15 +56,15 @@ def run(arena: Arena) -> None:
         ends += _ended(arena, site, leaving)
         time.sleep(0.01)
     site.fault_over()
-    arena.figures["cycles"] = cycles
-    arena.figures["soft ones"] = softly
-    arena.figures["slowest end in s, at most"] = max(ends)
+    arena.figures["restarts"] = cycles
+    arena.figures["of them with a soft shutdown"] = softly
+    arena.figures["slowest worker ended within s"] = max(ends)
     arena.figures["recovered in s"] = site.wait(60)
     site.verify()
     lost = _had_the_time(site, cuts)
     arena.figures["invocations"] = sum(tree.invocations for tree in site.jobs.values())
     arena.figures["attempts lost"] = site.count("lost")
-    arena.figures["of these with the time to finish"] = lost
+    arena.figures["of them with the time to finish"] = lost
     arena.expect(lost == 0, f"{lost} handlers that had the time to finish run again")
 
 
@@ -111,9 +111,9 @@ def _ended(arena: Arena, site: Site, leaving: dict[Worker, float]) -> list[float
 ROUND = Round(
     row=18,
     name="shutdown",
-    fault="SIGTERM, soft shutdown, rolling restart",
-    injection="100 cycles of SIGTERM or SIGQUIT with a soft shutdown, under load",
-    target="I1 to I4, nothing re-run that had time to finish",
+    fault="Workers are restarted under load",
+    injection="100 times SIGTERM, or SIGQUIT with a soft shutdown",
+    target="I1 to I4 hold; no handler that had time to finish runs again",
     run=run,
     cut=0.04,
     alone=True,

@@ -66,7 +66,7 @@ def _exclusive_fleet(arena: Arena, url: str) -> None:
         arena.expect(not client.exists(victim), "a message chose the key that it is pushed to")
     _check_survival(arena, site, workers)
     kept = letters.newest(len(items) + 1)
-    arena.figures["items"] = len(items)
+    arena.figures["items on a fleet's queue"] = len(items)
     arena.figures["dead letters"] = len(kept)
     arena.expect(
         sorted(letter.item for letter in kept) == sorted(item[:8192] for item in refused),
@@ -105,8 +105,8 @@ def _shared_app(arena: Arena, url: str) -> None:
             "the app's own task to run after all that",
         )
     _check_survival(arena, site, workers)
-    arena.figures["items to a shared app"] = len(items)
-    arena.figures["of these refused"] = DeadLetters(site.engine.store).count()
+    arena.figures["items on the queue of an app with tasks of its own"] = len(items)
+    arena.figures["of them refused"] = DeadLetters(site.engine.store).count()
 
 
 def _items(arena: Arena, bases: list[bytes]) -> list[bytes]:
@@ -220,9 +220,9 @@ def _flowforge(site: Site, *arguments: str) -> Any:
 ROUND = Round(
     row=20,
     name="hostile-items",
-    fault="Hostile queue items",
-    injection="the list in DESIGN 5 and 5,000 mutated envelopes",
-    target="no worker exits, no reconnect loop, all are dead letters with a reason",
+    fault="Queues hold hostile items",
+    injection="malformed, forged and mutated messages",
+    target="no worker exits or reconnects in a loop; each refused item is kept with a reason",
     run=run,
     cut=0.06,
 )

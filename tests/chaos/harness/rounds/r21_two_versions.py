@@ -56,7 +56,7 @@ def _waiting(arena: Arena, url: str, each: int) -> None:
     text = site.fleet.workers[0].output()
     arena.expect("upgrade" in text, "the log does not say what to do")
     told = [len(_refusals(site, job)) for ids in jobs.values() for job in ids]
-    arena.figures["refused and given back"] = sum(told)
+    arena.figures["invocations refused and given back"] = sum(told)
     site.fault_over()
     site.start(concurrency=2, env=NEWER)
     arena.figures["recovered in s"] = site.wait(60)
@@ -69,7 +69,7 @@ def _waiting(arena: Arena, url: str, each: int) -> None:
             if entry.kind in COMMITS
         }
     arena.expect(attempts == {1}, f"refusals were counted as attempts: {attempts}")
-    arena.figures["jobs that waited"] = each * len(_KINDS)
+    arena.figures["jobs waited for a newer worker"] = each * len(_KINDS)
 
 
 def _mixed_fleet(arena: Arena, url: str, each: int) -> None:
@@ -127,9 +127,9 @@ def _refusals(site: Site, job: str) -> list[str]:
 ROUND = Round(
     row=21,
     name="two-versions",
-    fault="Old code, new records",
-    injection="workers of two versions on one Redis, records of a newer version",
-    target="refused with a clear error, never misread; job waits for a worker that can",
+    fault="Workers of two versions share a server",
+    injection="records of a newer version",
+    target="an old worker refuses them with a clear error; the job waits for a newer worker",
     run=run,
     cut=0.1,
 )

@@ -76,11 +76,11 @@ class Soak:
         keys_after, memory_after = self._at_rest()
         arena = self.arena
         arena.figures |= {
-            "seconds": round(seconds), "faults": sum(self.counts.values()),
+            "took s": round(seconds), "faults": sum(self.counts.values()),
             "invocations": self.invocations, "keys before": len(keys),
-            "keys after": len(keys_after), "server KiB before": memory // 1024,
-            "server KiB after": memory_after // 1024, "worker MiB first": resident[0] / 2**20,
-            "worker MiB last": resident[-1] / 2**20,
+            "keys after": len(keys_after), "server before KiB": memory // 1024,
+            "server after KiB": memory_after // 1024, "worker at first MiB": resident[0] / 2**20,
+            "worker at the end MiB": resident[-1] / 2**20,
         }  # fmt: skip
         arena.expect(keys_after <= keys, f"keys that stay: {sorted(keys_after - keys)[:10]}")
         grown = memory_after - memory
@@ -227,9 +227,9 @@ class Soak:
 ROUND = Round(
     row=22,
     name="soak",
-    fault="Soak",
+    fault="All faults, for a long time",
     injection="10 minutes of mixed faults",
-    target="I1 to I4, memory flat, key count back to its baseline",
+    target="I1 to I4 hold, memory stays flat, no keys stay behind",
     run=run,
     cut=0,
     first=True,

@@ -77,9 +77,9 @@ def _check_started(arena: Arena, site: Site) -> None:
 ROUND = Round(
     row=23,
     name="wide-flows",
-    fault="Kills and pauses of wide flows",
-    injection="SIGKILL, pause; joins, staged emissions, windows, sub-flows, started jobs",
-    target="60 faults: I1 to I4, every join fires once",
+    fault="Faults hit wide flows",
+    injection="SIGKILL, pause; joins, staged emissions, `max_in_flight`, sub-flows, child jobs",
+    target="60 faults: I1 to I4 hold, every join fires once",
     run=run,
     cut=0.08,
 )

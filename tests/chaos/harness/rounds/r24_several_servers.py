@@ -34,8 +34,8 @@ def run(arena: Arena) -> None:
         meanwhile += _outage(arena, servers[place], sites[1 - place], kill=number % 2 == 0)
         resumed += [site.resumed(2, _TREE) for site in sites]
     arena.figures["outages"] = faults
-    arena.figures["handlers for the other server meanwhile"] = meanwhile
-    arena.figures["slowest back at work in s"] = max(resumed)
+    arena.figures["handlers ran for the other server meanwhile"] = meanwhile
+    arena.figures["work resumed within s"] = max(resumed)
     arena.figures["recovered in s"] = max(site.wait() for site in sites)
     for site in sites:
         site.verify()
@@ -72,9 +72,9 @@ def _started(site: Site) -> int:
 ROUND = Round(
     row=24,
     name="several-servers",
-    fault="One of two servers killed or stopped",
-    injection="`kill -9` or SIGSTOP of either in turn, some with a killed child",
-    target="12 outages: I1 to I4 on both, workers go on without a restart",
+    fault="One of two servers dies or stops",
+    injection="`kill -9` or SIGSTOP to one server at a time, sometimes with a killed child",
+    target="12 outages: I1 to I4 hold on both, workers go on without a restart",
     run=run,
     cut=0.15,
 )

@@ -61,8 +61,8 @@ def run(arena: Arena) -> None:
             time.sleep(arena.rng.uniform(_SHORTEST, _LONGEST))
             serve(client)
             resumed.append(site.resumed(3, _TREE))
-    arena.figures["times that the server refused"] = faults
-    arena.figures["slowest back at work in s"] = max(resumed)
+    arena.figures["periods in which the server refused"] = faults
+    arena.figures["work resumed within s"] = max(resumed)
     arena.figures["recovered in s"] = site.wait()
     site.verify()
     arena.figures["attempts lost"] = site.count("lost")
@@ -72,9 +72,9 @@ def run(arena: Arena) -> None:
 ROUND = Round(
     row=25,
     name="error-replies",
-    fault="Error replies",
-    injection="too few replicas, a replica, full with lost connections, no right to pop, live",
-    target="20: no worker ends, I1 to I4",
+    fault="The server answers with errors",
+    injection="too few replicas, a replica, a full server with lost connections, no right to pop",
+    target="20 times: no worker ends, I1 to I4 hold",
     run=run,
     cut=0.1,
 )
