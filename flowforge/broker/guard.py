@@ -16,6 +16,7 @@ from typing import Any
 
 from flowforge.broker.foreign import RefusedError, check_task, read_message
 from flowforge.broker.message import MARK, message_template
+from flowforge.model.invocation_id import INVOCATION, JOB_ID, NUMBER
 from flowforge.settings import Settings
 from flowforge.store.dead_letters import DeadLetters
 from flowforge.store.store import Store
@@ -44,10 +45,10 @@ def _own_pattern() -> re.Pattern[bytes]:
     text = re.escape(message_template("~task~", "~queue~", "~slot~"))
     # One queue, priority and push number would do as well as any other: only ids are used twice.
     holes = {
-        "\x01": "(?P<job>[0-9A-Za-z_-]{1,80})",
-        "\x02": r"(?P<tag>[0-9]{1,15}\.[0-9]{1,6}\.[0-9]{1,6}(?:\.[0-9]{1,15})?)",
-        "\x03": "(?P<number>[0-9]{1,15})",
-        "\x04": "[0-9]{1,15}",
+        "\x01": f"(?P<job>{JOB_ID})",
+        "\x02": f"(?P<tag>{INVOCATION})",
+        "\x03": f"(?P<number>{NUMBER})",
+        "\x04": NUMBER,
         "\x05": "[0-9]",
         re.escape("~task~"): f"(?P<task>{_TEXT})",
         re.escape("~queue~"): f"(?P<queue>{_TEXT})",

@@ -12,6 +12,8 @@ import json
 import re
 from typing import Any
 
+from flowforge.model.invocation_id import task_id
+
 #: Header that marks a message as an invocation of FlowForge.
 MARK = "flowforge"
 
@@ -25,7 +27,7 @@ _WORDS = re.compile("|".join((*_HOLES, _TASK, _QUEUE, _SLOT)))
 
 def message_template(task_name: str, queue: str, slot: str) -> str:
     """JSON of the message with the bytes 1 to 5 in place of what differs between invocations."""
-    task_id = f"{_JOB}-{_NUMBER}"
+    task = task_id(_JOB, _NUMBER)
     embed: dict[str, None] = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     message: dict[str, Any] = {
         "body": json.dumps([[_JOB, _TAG], {}, embed]),
@@ -34,7 +36,7 @@ def message_template(task_name: str, queue: str, slot: str) -> str:
         "headers": {
             "lang": "py",
             "task": _TASK,
-            "id": task_id,
+            "id": task,
             "shadow": None,
             "eta": None,
             "expires": None,
@@ -54,13 +56,13 @@ def message_template(task_name: str, queue: str, slot: str) -> str:
             MARK: 1,
         },
         "properties": {
-            "correlation_id": task_id,
+            "correlation_id": task,
             "reply_to": "",
             "delivery_mode": 2,
             "delivery_info": {"exchange": "", "routing_key": _QUEUE},
             "priority": "@priority@",
             "body_encoding": None,
-            "delivery_tag": f"{task_id}-{_PUSH}",
+            "delivery_tag": f"{task}-{_PUSH}",
         },
     }
     names = {_TASK: task_name, _QUEUE: queue, _SLOT: slot}

@@ -9,9 +9,8 @@ from typing import Any, NoReturn
 import click
 
 from flowforge.common.bounded_repr import shown
+from flowforge.model.invocation_id import JOB_ID
 from flowforge.store.inspector import job_not_found
-
-_JOB_ID = re.compile(r"[0-9A-Za-z_-]{1,80}")
 
 
 def read_json(text: str) -> Any:
@@ -59,7 +58,7 @@ def pairs(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict
 
 def _job_id(_: click.Context, __: click.Parameter, text: str) -> str:
     # Other text could name a key that is no job's.
-    if not _JOB_ID.fullmatch(text):
+    if not re.fullmatch(JOB_ID, text):
         raise job_not_found(text)
     return text
 

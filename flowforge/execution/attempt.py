@@ -16,7 +16,8 @@ from flowforge.codec.binary import encode_payload, invocation_record, packb, rea
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import DefinitionError, EmissionError, NewerRecordError
 from flowforge.execution.emitting import Emitting, Stage
-from flowforge.model.plan import Plan, PlannedRoutine, PlannedSlot
+from flowforge.model.invocation_id import InvocationId
+from flowforge.model.plan import PlannedRoutine, PlannedSlot
 from flowforge.model.signature import Origin
 
 Read = TypeVar("Read")
@@ -87,7 +88,6 @@ class Attempt(Emitting):
         "invocation",
         "job_id",
         "params",
-        "plan",
         "position",
         "raw",
         "revealed",
@@ -97,11 +97,11 @@ class Attempt(Emitting):
 
     def __init__(
         self,
-        plan: Plan,
         routine: PlannedRoutine,
         slot: PlannedSlot,
         job_id: str,
         invocation: str,
+        named: InvocationId,
         token: str,
         attempt_number: int,
         params: dict[str, Any],
@@ -110,16 +110,15 @@ class Attempt(Emitting):
         surroundings: Surroundings,
         asked: float,
     ) -> None:
-        #: ``asked``: when the claim was asked for, by ``perf_counter``.
-        parts = invocation.split(".")
-        super().__init__(routine, int(parts[0]), limit, surroundings)
-        self.plan = plan
+        #: ``named``: the invocation, parsed. ``asked``: when the claim was asked for, by
+        #: ``perf_counter``.
+        super().__init__(routine, named.number, limit, surroundings)
         self.slot = slot
         self.job_id = job_id
         self.invocation = invocation
         self.token = token
         #: Place of the params in their merging slot, from 1; 0 for other slots.
-        self.position = int(parts[3]) if len(parts) > 3 else 0
+        self.position = named.position
         self.attempt_number = attempt_number
         self.params = params
         #: The params' record as it is stored, for the history.

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from flowforge.model.invocation_id import in_job
+
 logger = logging.getLogger(__name__)
 
 #: Those of a task. Remote control sets them while a worker runs.
@@ -45,7 +47,7 @@ def held_back(worker: Any) -> list[str]:
     waiting = (list(bucket.contents) for bucket in list(buckets.values()) if bucket)
     requests = [request for contents in waiting for request, _ in contents]
     return [
-        "/".join(request.args[:2])
+        in_job(*request.args[:2])
         for request in requests[:_REPORTED]
         if hasattr(request.task, "observation")
     ]

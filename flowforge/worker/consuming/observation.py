@@ -7,15 +7,12 @@ the question is asked for each task that is handed to the pool; its answer goes 
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from celery.worker import state
 
+from flowforge.model.invocation_id import is_task_id
 from flowforge.worker.consuming.limits import any_limit, warn_of_limits
-
-#: What the Celery task of an invocation has for an id: the job's, and the invocation's number.
-_INVOCATION_ID = re.compile(r"[0-9a-z]+-[0-9a-f]{20}-[0-9]+")
 
 
 class Observation:
@@ -63,7 +60,7 @@ class Observation:
         if number != self._looked_at:
             # One of a full set's ids can have changed without a change of their number.
             full = number >= state.revoked.maxlen
-            ids = map(_INVOCATION_ID.fullmatch, map(str, state.revoked))
+            ids = map(is_task_id, map(str, state.revoked))
             self._looked_at, self._revoked = (0 if full else number), full or any(ids)
         return self._revoked
 

@@ -9,6 +9,7 @@ from flowforge.errors import CorruptRecordError
 from flowforge.execution.attempt import Attempt
 from flowforge.execution.effects import Effects
 from flowforge.execution.joined import JoinedItems
+from flowforge.model.invocation_id import number_of
 from flowforge.model.plan import PlannedSlot
 from flowforge.store.store import Store
 
@@ -45,7 +46,7 @@ class Collections:
 
     def _items(self, job_id: str, invocation: str, count: int) -> JoinedItems:
         key = self._store.keys.of("collected", job_id)
-        number = invocation.partition(".")[0]
+        number = number_of(invocation)
         what = f"an item of join {invocation} of job {job_id}"
 
         def read(first: int, last: int) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import logging
 from typing import Any
 
 from flowforge.errors import StoreUnavailableError
+from flowforge.model.invocation_id import number_of
 from flowforge.worker.run.runtimes import Runtimes
 
 logger = logging.getLogger(__name__)
@@ -21,9 +22,8 @@ def cancel_revoked(runtimes: Runtimes, name: str, request: Any, *, terminated: b
     ``name``: of its task. A server that is away is asked again: the message comes back.
     """
     job_id, invocation, *_ = request.args
-    number = invocation.partition(".")[0]
     how = "revoked with terminate" if terminated else "revoked"
-    reason = f"{how} by Celery's remote control: invocation {number}, {name}"
+    reason = f"{how} by Celery's remote control: invocation {number_of(invocation)}, {name}"
     try:
         answer = runtimes.of(job_id).revoke(job_id, invocation, reason, running=terminated)
     except StoreUnavailableError as error:

@@ -22,6 +22,7 @@ from flowforge.execution.ending import ends_worker, passed
 from flowforge.execution.failure import MESSAGE_LIMIT, message_of, type_of
 from flowforge.execution.run import Outcome, failed, run
 from flowforge.model.definition import Definition
+from flowforge.model.invocation_id import InvocationId, lease_of, routine_of
 from flowforge.model.plan import CHILD_ENDED, Plan
 from flowforge.model.slot import CHILD_SLOT_INDEX
 from flowforge.settings import Settings
@@ -118,7 +119,7 @@ class Runtime:
         granted = granted or self._claim(job_id, invocation, token or next_token())
         if granted is None:
             return Uncounted()
-        lease = f"{job_id}/{invocation}/{granted.token}"
+        lease = lease_of(job_id, invocation, granted.token)
         # From the claim on: a process builds the routine for its first one, which may take long.
         self.leases.add(lease)
         try:
@@ -213,17 +214,17 @@ class Runtime:
 
     def _prepare(self, granted: Granted, plan: Plan) -> Attempt:
         job_id, invocation, claim = granted.job_id, granted.invocation, granted.claim
-        _, routine_index, slot_index, *_ = invocation.split(".")
-        routine = plan.routine(int(routine_index))
-        waits = int(slot_index) == CHILD_SLOT_INDEX
-        slot = CHILD_ENDED if waits else routine.slots[int(slot_index)]
+        named = InvocationId.parse(invocation)
+        routine = plan.routine(named.routine)
+        waits = named.slot == CHILD_SLOT_INDEX
+        slot = CHILD_ENDED if waits else routine.slots[named.slot]
         if slot.slot is not None and slot.slot.join is not None:
             params = self.collections.params(job_id, invocation, slot, claim.record)
         else:
             what = f"invocation {invocation} of job {job_id}"
             _, params = read_invocation(claim.record, what)
         return Attempt(
-            plan, routine, slot, job_id, invocation, granted.token, claim.attempt_number, params,
+            routine, slot, job_id, invocation, named, granted.token, claim.attempt_number, params,
             claim.record, self.settings.max_payload, self._context, granted.asked,
         )  # fmt: skip
 
@@ -349,10 +350,10 @@ class Runtime:
     def class_name(self, definition_hash: str, invocation: str) -> str:
         """The routine class, and task, of an invocation; empty when that cannot be told."""
         try:
-            spec = self.plan(definition_hash).definition.routines[int(invocation.split(".")[1])]
+            routine = routine_of(invocation)
+            return self.plan(definition_hash).definition.routines[routine].class_name
         except (RecordError, IndexError):
             return ""
-        return spec.class_name
 
     def place_of(self, definition_hash: str, invocation: str) -> str:
         """``routine.slot`` of an invocation; its invocation when that cannot be told."""

@@ -13,6 +13,7 @@ from flowforge.broker.message import MARK
 from flowforge.codec.binary import pack_record
 from flowforge.errors import UnknownRoutineClassError
 from flowforge.model import registry
+from flowforge.model.invocation_id import task_id
 from flowforge.model.routine import Routine
 from flowforge.store.claims import Granted
 from flowforge.worker.consuming.limits import TASK_LIMITS
@@ -97,8 +98,7 @@ class InvocationTask(Task):  # type: ignore[type-arg]
             # Not known here: running it under this task gives it back with the reason.
             task, tracer = self, self._tracer
         assert tracer is not None
-        number = granted.invocation.partition(".")[0]
-        uuid = f"{granted.job_id}-{number}"
+        uuid = task_id(granted.job_id, granted.invocation)
         request = {
             "id": uuid,
             "task": name,

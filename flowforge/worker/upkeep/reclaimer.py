@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
+from flowforge.model.invocation_id import number_of
 from flowforge.store.store import Store
 from flowforge.store.upkeep import Lost
 
@@ -95,7 +96,7 @@ class Reclaimer:
         logger.warning(
             "reclaimed %s (invocation %s) of job %s from %s, which was lost or cut off: %s",
             self._place_of(one.definition, one.invocation),
-            one.invocation.partition(".")[0],
+            number_of(one.invocation),
             one.job_id,
             f"worker {one.worker}" if one.worker else "a worker that reports no more",
             f"queued again, loss {one.times} of {self._max_losses}"

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable
 
 from flowforge.errors import CommandRefusedError
+from flowforge.model.invocation_id import JOB_ID, NUMBER
 from flowforge.store.store import Store
 from flowforge.worker.upkeep.presence import held_messages
 
@@ -27,7 +28,7 @@ _BATCH = 100
 #: Items of a shared list that are searched, from its tail, for a message of FlowForge.
 _SEARCH = 2000
 
-_PUSH_NUMBER = re.compile(rb'"delivery_tag": "[0-9A-Za-z_-]+-[0-9]+-([0-9]+)"\}\}$')
+_PUSH_NUMBER = re.compile(rf'"delivery_tag": "{JOB_ID}-{NUMBER}-({NUMBER})"\}}\}}$'.encode())
 
 
 class Resender:

@@ -12,6 +12,7 @@ from flowforge.execution.attempt import Attempt, ChildJob
 from flowforge.execution.effects import Child
 from flowforge.model.error_handler import ErrorHandler
 from flowforge.model.flow import FlowGraph
+from flowforge.model.invocation_id import InvocationId
 from flowforge.model.plan import Plan, PlannedSlot
 from flowforge.model.routine import Routine
 
@@ -146,11 +147,10 @@ def make_attempt(
     plan = plan or make_plan(handler)
     routine = plan.routine(0)
     planned = next(s for s in routine.slots if s.name == slot)
-    position = ".3" if planned.merges else ""
     params = {} if params is None else params
     raw = invocation_record(parent, encode_payload(params, 10**9, "test"))
+    named = InvocationId(7, 0, planned.index, 3 if planned.merges else 0)
     return Attempt(
-        plan, routine, planned, "j1", f"7.0.{planned.index}{position}", "t1", attempt_number,
-        params, raw, LIMIT, surroundings or Surroundings(),
-        perf_counter() if asked is None else asked,
+        routine, planned, "j1", str(named), named, "t1", attempt_number, params, raw, LIMIT,
+        surroundings or Surroundings(), perf_counter() if asked is None else asked,
     )  # fmt: skip
