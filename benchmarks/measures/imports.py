@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections import defaultdict
 from collections.abc import Callable
 from statistics import median
@@ -27,23 +26,23 @@ STATEMENTS = {
 
 
 def imports(scale: Scale) -> Figures:
-    """Fresh interpreters that import something, in turns; less one that imports nothing."""
+    """Fresh interpreters that import something, in turns."""
     pin()
     for statement in STATEMENTS.values():
-        _start(statement)  # compiles what is not compiled yet
+        _took(statement)  # compiles what is not compiled yet
     times: dict[str, list[float]] = defaultdict(list)
     for _ in range(scale.pick(11, 5, 1)):
-        nothing = _start("pass")
         for name, statement in STATEMENTS.items():
-            times[name].append(_start(statement) - nothing)
+            times[name].append(_took(statement))
     return {f"{name}_ms": median(found) for name, found in times.items()}
 
 
-def _start(statement: str) -> float:
-    """Milliseconds from the start of an interpreter to its end."""
-    began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", statement], cwd=ROOT, check=True)
-    return (time.perf_counter() - began) * 1000
+def _took(statement: str) -> float:
+    """Milliseconds that a new interpreter takes for the statement, without its own start."""
+    code = (
+        f"import time; began = time.perf_counter(); {statement}; print(time.perf_counter() - began)"
+    )
+    return float(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT)) * 1000
 
 
 def _ratio(one: str, other: str) -> Callable[[Samples], float]:
