@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flowforge.composition import configure, install, shutdown
     from flowforge.engine.flow import Flow
-    from flowforge.engine.job_state import JobState, Output
+    from flowforge.engine.job_state import JobState
     from flowforge.errors import FlowForgeError
     from flowforge.model.connection import Connection
     from flowforge.model.decorator import routine
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from flowforge.model.join import Join
     from flowforge.model.routine import Routine
     from flowforge.model.slot import Slot
+    from flowforge.store.outputs import Output
 
 #: Public name -> the module that defines it, in the order in which a reader meets them.
 _MODULES = {
@@ -37,7 +38,7 @@ _MODULES = {
     "routine": "flowforge.model.decorator",
     # watch
     "JobState": "flowforge.engine.job_state",
-    "Output": "flowforge.engine.job_state",
+    "Output": "flowforge.store.outputs",
     # set up
     "configure": "flowforge.composition",
     "install": "flowforge.composition",

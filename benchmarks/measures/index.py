@@ -76,7 +76,7 @@ class _Installation:
         """Start workers, and end them when so many jobs have completed."""
         self._stage.start_flowforge(count=2)
         deadline = time.monotonic() + WORK_LIMIT
-        while (counts := self.engine.inspector.counts())["completed"] < finished:
+        while (counts := self.engine.overview.counts())["completed"] < finished:
             assert time.monotonic() < deadline, f"{counts} after {WORK_LIMIT} s"
             time.sleep(0.05)
         self._stage.end_workers()

@@ -10,7 +10,7 @@ import click
 
 from flowforge.common.bounded_repr import shown
 from flowforge.model.invocation_id import JOB_ID
-from flowforge.store.inspector import job_not_found
+from flowforge.store.job_rows import job_not_found
 
 
 def read_json(text: str) -> Any:

@@ -15,18 +15,18 @@ from flowforge import __version__
 from flowforge.cli.doctor_server import examine_server
 from flowforge.cli.doctor_work import examine_delays, examine_work
 from flowforge.cli.doctor_workers import (
-    ACTIVE,
     examine_needs,
+    examine_reports,
     examine_workers,
-    read_workers,
     silenced,
 )
-from flowforge.cli.findings import Finding, Worker
+from flowforge.cli.findings import Finding
 from flowforge.cli.render import json_option, print_json, print_text
 from flowforge.cli.session import KeptEngine, Session, pass_session
 from flowforge.engine.engine import Engine
 from flowforge.errors import FlowForgeError
-from flowforge.store.worker_reports import STALE
+from flowforge.model.status import ACTIVE
+from flowforge.store.worker_reports import WorkerReport, WorkerReports
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -80,16 +80,16 @@ def _examine(session: Session) -> Iterator[Finding]:
 
 
 def _examine_jobs(engine: Engine) -> Iterator[Finding]:
-    counts = engine.inspector.counts()
-    live: list[Worker] = []
+    counts = engine.overview.counts()
+    live: list[WorkerReport] = []
     if isinstance(engine, KeptEngine):
         where = engine.settings.data_dir
         yield Finding("ok", "workers", f"jobs in {where} go on when a program runs with it")
     else:
-        workers, unreadable = read_workers(engine)
-        live = [worker for worker in workers if worker.age <= STALE]
+        workers, unreadable = WorkerReports(engine.store).read()
+        live = [worker for worker in workers if worker.live]
         active = sum(counts[status] for status in ACTIVE)
-        yield from unreadable
+        yield from examine_reports(unreadable)
         no_reports = silenced(engine, workers)
         if no_reports is not None:
             # Those who happen to have reported last are not all that are there.

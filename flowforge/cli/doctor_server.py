@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from flowforge.cli.findings import Finding
 from flowforge.engine.engine import Engine
-from flowforge.errors import CommandRefusedError
 from flowforge.store.link import Link, describe
-from flowforge.store.server_check import OLDEST, ServerFacts, read_facts
+from flowforge.store.server_check import OLDEST, ServerFacts, read_facts, read_setting
 
 #: Part of maxmemory from which the server is called nearly full: beyond 1 it refuses writes.
 _NEARLY_FULL = 0.85
@@ -26,14 +25,14 @@ def examine_server(engine: Engine) -> Iterator[Finding]:
     facts = read_facts(link)
     where = describe(engine.client.connection_pool)
     prefix = engine.settings.prefix
-    name = link.call("GET", engine.store.keys.of("server"))
-    named = f", its jobs are {name.decode()}-…" if name else ""
+    name = engine.overview.server_name()
+    named = f", its jobs are {name}-…" if name else ""
     yield Finding("ok", "server", f"{where} answers, prefix {prefix!r}{named}")
     yield _version(facts)
     yield _role(facts)
     yield _eviction(facts)
     yield _persistence(link, facts)
-    yield from _memory(link)
+    yield from _memory(facts)
 
 
 def _version(facts: ServerFacts) -> Finding:
@@ -69,24 +68,14 @@ def _persistence(link: Link, facts: ServerFacts) -> Finding:
             "off: a crash of the server loses every change since its latest snapshot, if any",
             "CONFIG SET appendonly yes, and set it in the server's configuration",
         )  # fmt: skip
-    level, text = _CRASH.get(_setting(link, "appendfsync"), ("ok", "on"))
+    level, text = _CRASH.get(read_setting(link, "appendfsync"), ("ok", "on"))
     if level == "ok":
         return Finding("ok", "append-only", text)
     return Finding("warn", "append-only", text, "CONFIG SET appendfsync everysec")
 
 
-def _setting(link: Link, name: str) -> str:
-    try:
-        reply = link.call("CONFIG", "GET", name)
-    except CommandRefusedError:  # hosted servers forbid CONFIG
-        return ""
-    return str(reply[1].decode()) if len(reply) == 2 else ""
-
-
-def _memory(link: Link) -> Iterator[Finding]:
-    text = link.call("INFO", "memory").decode()
-    info = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-    used, most = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+def _memory(facts: ServerFacts) -> Iterator[Finding]:
+    used, most = facts.used_memory, facts.max_memory
     if not most:
         return
     shown = f"{used / most:.0%} of {most // 2**20} MiB are used"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from flowforge.cli.findings import Finding, Worker
+from flowforge.cli.findings import Finding
 from flowforge.cli.render import amounts
 from flowforge.engine.engine import Engine
-from flowforge.errors import CommandRefusedError, CorruptRecordError
+from flowforge.store.broker_lists import BrokerList, BrokerLists
 from flowforge.store.dead_letters import DeadLetters
-from flowforge.store.inspector import Fields
-from flowforge.store.reading import reading, whole
+from flowforge.store.job_rows import ActiveJob, UnreadableRow
+from flowforge.store.overview import Delays
+from flowforge.store.worker_reports import WorkerReport
 from flowforge.worker.lifecycle.installation import DEFAULTS
 from flowforge.worker.upkeep.upkeep import FOLLOW, LEAD
 
@@ -27,68 +28,38 @@ _NAMED = 3
 
 
 def examine_work(
-    engine: Engine, live: Sequence[Worker], counts: dict[str, int]
+    engine: Engine, live: Sequence[WorkerReport], counts: dict[str, int]
 ) -> Iterator[Finding]:
     """Findings on jobs, their leases, timers and messages."""
     yield Finding("ok", "jobs", amounts(counts))
-    corrupt: list[Finding] = []
-    rows = _live_rows(engine, corrupt)
-    yield from corrupt
-    yield from _miscounted_jobs(rows)
-    yield from _stuck_jobs(engine, rows)
+    unreadable: list[Finding] = []
+    active = _active_jobs(engine, unreadable)
+    yield from unreadable
+    yield from _miscounted_jobs(active)
+    yield from _stuck_jobs(engine, active)
     yield from _messages(engine, live)
     yield _dead_letters(engine)
     yield _damaged(engine)
 
 
-class _Row(NamedTuple):
-    """What a job's row says. It is written by scripts, so one look is consistent."""
-
-    job_id: str
-    status: bytes
-    updated: int
-    parent: bytes | None
-    counters: dict[str, int]
-
-
-_COUNTERS = ("queued", "running", "timers", "waiting", "staged")
-
-
-def _live_rows(engine: Engine, corrupt: list[Finding]) -> list[_Row]:
-    """Of jobs that have not ended; ``corrupt`` gets a finding for each that cannot be read."""
-    live = ("pending", "running", "paused")
-    ids = [job_id for one in live for job_id, _ in engine.inspector.job_ids(one, _SAMPLE)]
-    fields = ("status", "updated", "parent", *_COUNTERS)
+def _active_jobs(engine: Engine, unreadable: list[Finding]) -> list[ActiveJob]:
+    """Jobs that have not ended; ``unreadable`` gets a finding for each that cannot be read."""
     found = []
-    for job_id, values in engine.inspector.rows(ids, *fields):
-        try:
-            row = _row(job_id, values)
-        except CorruptRecordError as error:
-            fix = f"{_UNREADABLE} {engine.store.keys.of('job', job_id)}"
-            corrupt.append(Finding("warn", "record", str(error), fix))
+    for job in engine.overview.active(_SAMPLE):
+        if isinstance(job, UnreadableRow):
+            fix = f"{_UNREADABLE} {job.key}"
+            unreadable.append(Finding("warn", "record", str(job.error), fix))
         else:
-            found += [row] if row.status.decode() in live else []
+            found.append(job)
     return found
 
 
-def _row(job_id: str, values: Fields) -> _Row:
-    """CorruptRecordError for what no script writes."""
-    if isinstance(values, CorruptRecordError):
-        raise values
-    status, updated, parent, *counters = values
-    with reading(f"the row of job {job_id}"):
-        numbers = [whole(number or 0) for number in counters]
-        known = (status or b"").decode()
-        named = dict(zip(_COUNTERS, numbers, strict=True))
-        return _Row(job_id, known.encode(), whole(updated or 0), parent, named)
-
-
-def _miscounted_jobs(rows: Sequence[_Row]) -> Iterator[Finding]:
+def _miscounted_jobs(jobs: Sequence[ActiveJob]) -> Iterator[Finding]:
     """Jobs that count less than nothing; such a job never ends."""
     wrong = {
-        row.job_id: ", ".join(f"{name} {count}" for name, count in below.items())
-        for row in rows
-        if (below := {name: count for name, count in row.counters.items() if count < 0})
+        job.job_id: ", ".join(f"{name} {count}" for name, count in below.items())
+        for job in jobs
+        if (below := {name: count for name, count in job.counters.items() if count < 0})
     }
     if wrong:
         named = ", ".join(f"{job_id} ({below})" for job_id, below in list(wrong.items())[:_NAMED])
@@ -99,28 +70,18 @@ def _miscounted_jobs(rows: Sequence[_Row]) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _stuck_jobs(engine: Engine, rows: Sequence[_Row]) -> Iterator[Finding]:
-    """Jobs that nothing will move on."""
-    keys, link = engine.store.keys, engine.store.link
-    limit = _now(engine) - int(_REST * 1000)
-    idle = {
-        row.job_id: row.parent
-        for row in rows
-        if row.status != b"paused"
-        and row.updated < limit
-        and not any(row.counters[name] for name in ("queued", "running", "timers"))
-    }
-    # What waits for jobs that its handlers have started has nothing of its own to do.
-    children = link.many([("HLEN", keys.of("children", job_id)) for job_id in idle])
-    stuck = [job_id for job_id, count in zip(idle, children, strict=True) if not count]
-    held = {job_id: found for job_id in stuck if (found := _holder(engine, idle[job_id]))}
-    stuck = [job_id for job_id in stuck if job_id not in held]
+def _stuck_jobs(engine: Engine, jobs: Sequence[ActiveJob]) -> Iterator[Finding]:
+    """Jobs that nothing will move on, and those that wait for a job above them."""
+    idle = _idle_jobs(engine, jobs)
+    holders = {job.job_id: _holder(engine, job) for job in idle}
+    held = {job_id: holder for job_id, holder in holders.items() if holder is not None}
+    stuck = [job_id for job_id, holder in holders.items() if holder is None]
     if held:
         names = ", ".join(list(held)[:_NAMED])
-        ancestor, verb = next(iter(held.values()))
+        holder = next(iter(held.values()))
         yield Finding(
             "warn", "held", f"{len(held)} jobs wait for the job that has started them: {names}",
-            f"flowforge {verb} {ancestor}",
+            f"flowforge {holder.command} {holder.job_id}",
         )  # fmt: skip
     if stuck:
         names = ", ".join(stuck[:_NAMED])
@@ -130,61 +91,77 @@ def _stuck_jobs(engine: Engine, rows: Sequence[_Row]) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _holder(engine: Engine, parent: bytes | None) -> tuple[str, str] | None:
-    """The ancestor of a job that keeps it from going on, and the command that would let it."""
-    while parent:
-        job_id = parent.decode().partition("/")[0]
-        row = engine.store.keys.of("job", job_id)
-        status, parent = engine.store.link.call("HMGET", row, "status", "parent")
-        if status in (b"failed", b"paused"):
-            return job_id, "retry" if status == b"failed" else "resume"
+def _idle_jobs(engine: Engine, jobs: Sequence[ActiveJob]) -> list[ActiveJob]:
+    """Jobs that should go on and have had nothing to do for longer than upkeep may rest."""
+    limit = engine.overview.now() - int(_REST * 1000)
+    idle = {
+        job.job_id: job
+        for job in jobs
+        if job.status != "paused"
+        and job.updated < limit
+        and not any(job.counters[name] for name in ("queued", "running", "timers"))
+    }
+    # What waits for jobs that its handlers have started has nothing of its own to do.
+    return [idle[job_id] for job_id in engine.overview.without_children(list(idle))]
+
+
+class _Holder(NamedTuple):
+    """An ancestor that keeps a job from going on, and the command that lets both go on."""
+
+    job_id: str
+    command: str
+
+
+#: The command that lets an ancestor of this status go on.
+_COMMANDS = {"failed": "retry", "paused": "resume"}
+
+
+def _holder(engine: Engine, job: ActiveJob) -> _Holder | None:
+    """The nearest ancestor of a job that keeps it from going on."""
+    above = job.parent_job_id
+    while above:
+        ancestor = engine.inspector.ancestor(above)
+        if ancestor.status in _COMMANDS:
+            return _Holder(above, _COMMANDS[ancestor.status])
+        above = ancestor.parent_job_id
     return None
-
-
-def _now(engine: Engine) -> int:
-    seconds, micros = engine.store.link.call("TIME")
-    return int(seconds) * 1000 + int(micros) // 1000
 
 
 def examine_delays(engine: Engine) -> Iterator[Finding]:
     """Leases and timers that the upkeep should have dealt with."""
-    keys, link = engine.store.keys, engine.store.link
-    limit = _now(engine) - int((engine.settings.upkeep_interval + _REST) * 1000)
-    for check, key, what in (
-        ("leases", "leases", "claims of workers that died have not been taken back"),
-        ("timers", "timers", "retries and timeouts are overdue"),
-    ):
-        total, late = link.many(
-            [("ZCARD", keys.of(key)), ("ZCOUNT", keys.of(key), "-inf", f"({limit}")]
-        )
-        if late:
-            fix = "the workers' upkeep does that: start a worker, or look for 'upkeep failed' "
-            yield Finding("fail", check, f"{late} {what}", f"{fix}in the workers' logs")
-        else:
-            yield Finding("ok", check, f"{total}, none overdue")
+    limit = engine.overview.now() - int((engine.settings.upkeep_interval + _REST) * 1000)
+    leases, timers = engine.overview.leases(limit), engine.overview.timers(limit)
+    yield _delays("leases", leases, "claims of workers that died have not been taken back")
+    yield _delays("timers", timers, "retries and timeouts are overdue")
 
 
-def _messages(engine: Engine, live: Sequence[Worker]) -> Iterator[Finding]:
+def _delays(check: str, found: Delays, what: str) -> Finding:
+    if not found.overdue:
+        return Finding("ok", check, f"{found.total}, none overdue")
+    fix = (
+        "the workers' upkeep does that: start a worker, or look for 'upkeep failed' in the "
+        "workers' logs"
+    )
+    return Finding("fail", check, f"{found.overdue} {what}", fix)
+
+
+def _messages(engine: Engine, live: Sequence[WorkerReport]) -> Iterator[Finding]:
     """Per broker list: what waits in it, and what was popped and has not been claimed."""
-    keys, link = engine.store.keys, engine.store.link
-    for raw in sorted(link.call("HKEYS", keys.of("sequences"))):
-        # No queue has a name that is no UTF-8.
-        name = raw.decode(errors="backslashreplace")
-        try:
-            unclaimed, length = link.many([("ZCARD", keys.of("unclaimed", name)), ("LLEN", name)])
-        except CommandRefusedError as error:
-            fix = f"something else may have the queue's key {name!r}: remove it with redis-cli"
-            yield Finding("fail", "messages", f"{_label(engine, name)}: {error}", fix)
-            continue
-        popped = max(0, unclaimed - length)
-        if unclaimed or length:
-            yield _message_list(_label(engine, name), length, popped, live)
+    for found in BrokerLists(engine.store).all():
+        label = _label(engine, found.name)
+        if found.refusal is not None:
+            fix = (
+                f"something else may have the queue's key {found.name!r}: remove it with redis-cli"
+            )
+            yield Finding("fail", "messages", f"{label}: {found.refusal}", fix)
+        elif found.unclaimed or found.length:
+            yield _message_list(label, found, live)
 
 
-def _message_list(label: str, length: int, popped: int, live: Sequence[Worker]) -> Finding:
-    text = f"{label}: {length} messages wait, {popped} popped and not claimed"
+def _message_list(label: str, found: BrokerList, live: Sequence[WorkerReport]) -> Finding:
+    text = f"{label}: {found.length} messages wait, {found.popped} popped and not claimed"
     held = sum(worker.concurrency for worker in live) * (DEFAULTS["worker_prefetch_multiplier"] + 1)
-    if popped > held:
+    if found.popped > held:
         fix = "a worker that does the upkeep pushes them again within seconds"
         return Finding("warn", "messages", text, fix)
     return Finding("ok", "messages", text)
@@ -209,10 +186,10 @@ def _dead_letters(engine: Engine) -> Finding:
 
 def _damaged(engine: Engine) -> Finding:
     """Members of the indexes that the upkeep could make nothing of."""
-    texts = engine.store.link.call("HKEYS", engine.store.keys.of("damaged"))
+    texts = engine.overview.damaged()
     if not texts:
         return Finding("ok", "damaged", "none")
-    shown = "; ".join(sorted(text.decode(errors="replace") for text in texts)[:_NAMED])
+    shown = "; ".join(sorted(texts)[:_NAMED])
     fix = (
         "another program writes to these keys, or they were mended by hand: cancel the jobs that "
         "are named, and submit them again"

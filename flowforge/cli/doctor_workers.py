@@ -5,56 +5,40 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
-from flowforge.cli.findings import Finding, Worker
-from flowforge.codec.binary import unpack_record
+from flowforge.cli.findings import Finding
 from flowforge.engine.engine import Engine
 from flowforge.engine.unserved_queues import unreported
 from flowforge.errors import RecordError
 from flowforge.model import registry
-from flowforge.store.reading import reading, typed
-from flowforge.store.worker_reports import FORGOTTEN, STALE
+from flowforge.store.worker_reports import FORGOTTEN, WorkerReport
 from flowforge.worker.upkeep.upkeep import FOLLOW, LEAD
 
 #: Active jobs of each status whose needs are examined, the newest first.
 SAMPLE = 1000
 
-#: Statuses of jobs that have not ended.
-ACTIVE = ("pending", "running", "paused")
+
+def examine_reports(unreadable: Sequence[RecordError]) -> Iterator[Finding]:
+    """Reports of workers that cannot be read here."""
+    for error in unreadable:
+        fix = "run the same FlowForge here as in the workers"
+        yield Finding("warn", "worker", str(error), fix)
 
 
-def read_workers(engine: Engine) -> tuple[list[Worker], list[Finding]]:
-    """The workers that are remembered, by name, and findings on reports that cannot be read."""
-    store = engine.store
-    now = int(store.link.call("TIME")[0])
-    reply = store.link.call("HGETALL", store.keys.of("workers"))
-    workers, unreadable = [], []
-    for raw_name, record in sorted(zip(reply[::2], reply[1::2], strict=True)):
-        name = raw_name.decode(errors="backslashreplace")
-        try:
-            what = f"the report of worker {name}"
-            seconds, facts = unpack_record(record, what, 2)
-            with reading(what):
-                age = max(0, now - typed(seconds, int))
-            workers.append(Worker.read(name, age, facts))
-        except RecordError as error:
-            fix = "run the same FlowForge here as in the workers"
-            unreadable.append(Finding("warn", "worker", str(error), fix))
-    return workers, unreadable
-
-
-def silenced(engine: Engine, workers: Sequence[Worker]) -> Finding | None:
+def silenced(engine: Engine, workers: Sequence[WorkerReport]) -> Finding | None:
     """That some workers or all of them are silent because the server takes no reports."""
-    if workers and all(worker.age <= STALE for worker in workers):
+    if workers and all(worker.live for worker in workers):
         return None
     outage = engine.outage()
     return outage and Finding("warn", "workers", unreported(outage), outage.remedy)
 
 
-def examine_workers(engine: Engine, workers: Sequence[Worker], active: int) -> Iterator[Finding]:
+def examine_workers(
+    engine: Engine, workers: Sequence[WorkerReport], active: int
+) -> Iterator[Finding]:
     """Who is there and who went away; ``active``: jobs that have not ended."""
     for worker in workers:
         yield from _worker(worker)
-    if all(worker.age > STALE for worker in workers):
+    if not any(worker.live for worker in workers):
         yield Finding(
             "fail" if active else "warn",
             "workers",
@@ -62,7 +46,7 @@ def examine_workers(engine: Engine, workers: Sequence[Worker], active: int) -> I
             "start one: flowforge worker",
         )
         return
-    if engine.store.link.call("EXISTS", engine.store.keys.of("leader")):
+    if engine.overview.has_leader():
         yield Finding("ok", "maintenance", "a worker does the upkeep")
     else:
         yield Finding(
@@ -72,10 +56,10 @@ def examine_workers(engine: Engine, workers: Sequence[Worker], active: int) -> I
         )  # fmt: skip
 
 
-def _worker(worker: Worker) -> Iterator[Finding]:
+def _worker(worker: WorkerReport) -> Iterator[Finding]:
     if worker.age > FORGOTTEN:
         return
-    if worker.age > STALE:
+    if not worker.live:
         yield Finding(
             "warn", "worker", f"{worker.name} has been silent for {worker.age} s",
             f"it was killed, hangs or cannot reach the server: look at process {worker.pid} and "
@@ -90,7 +74,7 @@ def _worker(worker: Worker) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-def examine_needs(engine: Engine, live: Sequence[Worker]) -> Iterator[Finding]:
+def examine_needs(engine: Engine, live: Sequence[WorkerReport]) -> Iterator[Finding]:
     """Whether somebody consumes the queues and knows the routines of the jobs that go on."""
     definitions, lost = _active_definitions(engine)
     for job_id, error in lost:
@@ -110,7 +94,7 @@ def examine_needs(engine: Engine, live: Sequence[Worker]) -> Iterator[Finding]:
         yield Finding("ok", "routines", f"the {count} that active jobs need are known to workers")
 
 
-def _queue(queue: str, classes: set[str], live: Sequence[Worker]) -> Iterator[Finding]:
+def _queue(queue: str, classes: set[str], live: Sequence[WorkerReport]) -> Iterator[Finding]:
     consumers = [worker for worker in live if queue in worker.queues]
     if live and not consumers:
         fix = f"start one with -Q {queue}: flowforge worker -Q {queue}"
@@ -124,7 +108,7 @@ def _queue(queue: str, classes: set[str], live: Sequence[Worker]) -> Iterator[Fi
             yield _unknown(queue, name, names, fix, everyone=len(ignorant) == len(consumers))
 
 
-def _imports(workers: Sequence[Worker]) -> Callable[[str], bool]:
+def _imports(workers: Sequence[WorkerReport]) -> Callable[[str], bool]:
     """Whether all these workers know a routine of a module, and so have imported it."""
     modules = [{name.rpartition(".")[0] for name in worker.routines} for worker in workers]
     return set.intersection(*modules).__contains__
@@ -143,12 +127,9 @@ def _unknown(queue: str, name: str, ignorant: list[str], fix: str, *, everyone: 
 
 def _active_definitions(engine: Engine) -> tuple[list[str], list[tuple[str, RecordError]]]:
     """One job for each definition in use, and jobs whose definition cannot be read."""
-    ids = [job_id for status in ACTIVE for job_id, _ in engine.inspector.job_ids(status, SAMPLE)]
-    rows = engine.inspector.rows(ids, "def")
-    # Rows that cannot be read are told where the work is examined.
-    representatives = {row[0]: job_id for job_id, row in rows if isinstance(row, list) and row[0]}
     readable, lost = [], []
-    for job_id in representatives.values():
+    # Rows that cannot be read are told where the work is examined.
+    for job_id in engine.overview.jobs_by_definition(SAMPLE):
         try:
             engine.inspector.definition(job_id)
         except RecordError as error:

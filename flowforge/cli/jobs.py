@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 import click
+from rich.text import Text
 
 from flowforge.cli.arguments import job_argument
 from flowforge.cli.group import CommandFailedError
@@ -25,11 +26,14 @@ from flowforge.cli.render import (
 )
 from flowforge.cli.report import print_job
 from flowforge.cli.session import Session, pass_session
-from flowforge.cli.snapshot import BRIEF_FIELDS, brief, job_snapshot
+from flowforge.cli.snapshot import job_snapshot
 from flowforge.engine.engine import Engine
 from flowforge.engine.job_state import JobState
 from flowforge.errors import RecordError, StoreUnavailableError
-from flowforge.store.inspector import STATUSES, HistoryEntry
+from flowforge.model.status import JobStatus
+from flowforge.store.history import HistoryEntry
+from flowforge.store.job_rows import JobSummary
+from flowforge.store.overview import Overview
 
 #: Jobs that cannot be read, as far as they are named.
 _TOLD = 10
@@ -42,7 +46,11 @@ _PAGE = 200
 
 
 @click.command("jobs")
-@click.option("--status", type=click.Choice(STATUSES), help="Only jobs of this status.")
+@click.option(
+    "--status",
+    type=click.Choice([one.value for one in JobStatus]),
+    help="Only jobs of this status.",
+)
 @click.option("--flow", metavar="FLOW", help="Only jobs of this flow.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
 @json_option
@@ -53,7 +61,7 @@ def jobs(session: Session, status: str | None, flow: str | None, limit: int, as_
     corrupt: list[RecordError] = []
     newest_first = merge(
         *(_jobs_of(engine, status, flow, limit, silent, corrupt) for engine in session.engines()),
-        key=lambda job: job["created_at"],
+        key=lambda job: job.created_at,
         reverse=True,
     )
     found = list(islice(newest_first, limit))
@@ -68,19 +76,19 @@ def jobs(session: Session, status: str | None, flow: str | None, limit: int, as_
         raise CommandFailedError("; ".join(str(error) for error in silent))
 
 
-def _list(found: list[dict[str, Any]], as_json: bool, *, filtered: bool) -> None:
+def _list(found: list[JobSummary], as_json: bool, *, filtered: bool) -> None:
     if as_json:
-        print_json(found)
+        print_json([vars(job) for job in found])
         return
     columns = ("JOB", "STATUS", "~FLOW", "CREATED", "~WORK", "~REASON")
-    rows = [
+    rows: list[list[str | Text]] = [
         [
-            job["job_id"],
-            status_text(job["status"]),
-            job["flow_id"],
-            local_time(job["created_at"], "%m-%d %H:%M:%S"),
-            amounts(job["counts"]),
-            one_line(job["reason"] or "", 60),
+            job.job_id,
+            status_text(job.status),
+            job.flow_id,
+            local_time(job.created_at, "%m-%d %H:%M:%S"),
+            amounts(job.counts),
+            one_line(job.reason or "", 60),
         ]
         for job in found
     ]
@@ -97,44 +105,35 @@ def _jobs_of(
     limit: int,
     silent: list[StoreUnavailableError],
     corrupt: list[RecordError],
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[JobSummary]:
     """Jobs of one server, the newest first; none of one that does not answer, which is told."""
     try:
-        yield from _jobs(engine, status, flow, limit, corrupt)
+        yield from _jobs(engine.overview, status, flow, limit, corrupt)
     except StoreUnavailableError as error:
         silent.append(error)
 
 
 def _jobs(
-    engine: Engine, status: str | None, flow: str | None, limit: int, corrupt: list[RecordError]
-) -> Iterator[dict[str, Any]]:
+    overview: Overview,
+    status: str | None,
+    flow: str | None,
+    limit: int,
+    corrupt: list[RecordError],
+) -> Iterator[JobSummary]:
     seen: set[str] = set()
     most = limit if flow is None else max(limit, _PAGE)
     while True:
-        ids = [job_id for job_id, _ in engine.inspector.job_ids(status, most)]
+        ids = [job_id for job_id, _ in overview.newest(status, most)]
         fresh = [job_id for job_id in ids if job_id not in seen]
-        for job in _briefs(engine, fresh, corrupt):
-            if flow is None or job["flow_id"] == flow:
+        for job in overview.summaries(fresh):
+            if isinstance(job, RecordError):
+                corrupt.append(job)
+            elif flow is None or job.flow_id == flow:
                 yield job
         seen.update(fresh)
         if len(ids) < most or not fresh:
             return
         most *= 2
-
-
-def _briefs(
-    engine: Engine, job_ids: list[str], corrupt: list[RecordError]
-) -> Iterator[dict[str, Any]]:
-    """What the rows tell; of one that cannot be read, the error, so that the others are shown."""
-    for job_id, values in engine.inspector.rows(job_ids, *BRIEF_FIELDS):
-        try:
-            if isinstance(values, RecordError):
-                raise values
-            row = {k: v for k, v in zip(BRIEF_FIELDS, values, strict=True) if v is not None}
-            if "status" in row:  # a row that has expired stays in the index for a moment
-                yield brief(job_id, row)
-        except RecordError as error:
-            corrupt.append(error)
 
 
 @click.command("show")

@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from flowforge.cli.arguments import filled, job_argument, json_value, pairs
-from flowforge.cli.doctor_workers import read_workers
 from flowforge.cli.render import json_option, print_json, say
 from flowforge.cli.report import print_result
 from flowforge.cli.session import KeptEngine, Session, ends_with_process, pass_session
@@ -20,7 +19,7 @@ from flowforge.cli.waiting import explained, make_view, wait_for
 from flowforge.engine.engine import Engine
 from flowforge.engine.unserved_queues import unreported
 from flowforge.local.engine import EmbeddedEngine
-from flowforge.store.worker_reports import STALE
+from flowforge.store.worker_reports import WorkerReports
 
 _watch = click.option("--watch", is_flag=True, help="Show a line of progress for each routine.")
 _timeout = click.option(
@@ -121,8 +120,8 @@ def _all_params(params: Any, more: dict[str, Any]) -> dict[str, Any]:
 def _remark(engine: Engine) -> str:
     if isinstance(engine, EmbeddedEngine):
         return ""
-    workers, unreadable = read_workers(engine)
-    if unreadable or any(worker.age <= STALE for worker in workers):
+    workers, unreadable = WorkerReports(engine.store).read()
+    if unreadable or any(worker.live for worker in workers):
         return ""
     outage = engine.outage()
     if outage is not None:

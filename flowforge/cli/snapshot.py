@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from rich.table import Table
@@ -10,10 +9,7 @@ from rich.text import Text
 
 from flowforge.cli.render import compact, duration, make_table, status_text
 from flowforge.engine.engine import Engine
-from flowforge.engine.job_state import JobState
-from flowforge.store.inspector import COUNTERS, status_of
-from flowforge.store.reading import moment, reading, whole
-from flowforge.store.work_left import WORK, work_left
+from flowforge.store.routine_states import COUNTERS
 
 #: Counters of a routine's attempts that took time.
 _TIMED = ("completed", "failed", "retried", "error_continued", "skipped")
@@ -21,68 +17,19 @@ _TIMED = ("completed", "failed", "retried", "error_continued", "skipped")
 
 def job_snapshot(engine: Engine, job_id: str) -> dict[str, Any]:
     """Everything that ``show`` and ``run`` tell of a job, outputs included."""
-    row = engine.inspector.row(job_id)
-    job = JobState(job_id, engine)
+    inspector = engine.inspector
+    summary, details = inspector.describe(job_id)
     return {
-        **brief(job_id, row),
-        **_rest(job_id, row),
-        "error": job.error,
-        "open_child_job_ids": open_children(engine, job_id),
-        "routines": routines(engine, job_id),
-        "open_joins": [dict(vars(join)) for join in job.open_joins],
-        "pause_points": job.pause_points,
         # vars() and not asdict(), which copies params and cannot do so when they are deep.
-        "outputs": [dict(vars(output)) for output in job.outputs],
+        **vars(summary),
+        **vars(details),
+        "error": inspector.error(job_id),
+        "open_child_job_ids": inspector.open_children(job_id),
+        "routines": routines(engine, job_id),
+        "open_joins": [dict(vars(join)) for join in inspector.open_joins(job_id)],
+        "pause_points": inspector.pauses(job_id),
+        "outputs": [dict(vars(output)) for output in inspector.outputs(job_id)],
     }
-
-
-def _rest(job_id: str, row: dict[str, bytes]) -> dict[str, Any]:
-    """What the row tells of a job beyond ``brief``."""
-    with reading(f"the row of job {job_id}"):
-        return {
-            "entry": row["entry"].decode(),
-            "priority": whole(row["priority"]),
-            "started_at": _moment(row, "started"),
-            "ended_at": _moment(row, "ended"),
-            "limits": {
-                "max_in_flight": whole(row["window"]),
-                "history_limit": whole(row["history_limit"]),
-                "output_limit": whole(row["output_limit"]),
-                "retention_seconds": whole(row["keep"]) / 1000,
-            },
-            "definition": row["def"].decode(),
-            "parent_job_id": row["parent"].decode().partition("/")[0] if "parent" in row else None,
-            "output_count": whole(row.get("output_count", 0)),
-        }
-
-
-def open_children(engine: Engine, job_id: str) -> list[str]:
-    """The jobs that the job's handlers have started and that have not ended."""
-    key = engine.store.keys.of("children", job_id)
-    found = engine.store.link.call("HKEYS", key)
-    return sorted(raw.decode(errors="backslashreplace") for raw in found)
-
-
-def brief(job_id: str, row: dict[str, bytes]) -> dict[str, Any]:
-    """The part of a snapshot that the job's row alone tells; ``jobs`` lists these."""
-    with reading(f"the row of job {job_id}"):
-        return {
-            "job_id": job_id,
-            "flow_id": row["flow"].decode(),
-            "status": status_of(row["status"], job_id),
-            "reason": row["reason"].decode() if "reason" in row else None,
-            "created_at": moment(row["created"]),
-            "updated_at": _moment(row, "updated"),
-            "counts": work_left(row),
-        }
-
-
-#: What ``brief`` needs of a row.
-BRIEF_FIELDS = ("flow", "status", "reason", "created", "updated", *WORK)
-
-
-def _moment(row: dict[str, bytes], field: str) -> datetime | None:
-    return moment(row[field]) if field in row else None
 
 
 def routines(engine: Engine, job_id: str) -> dict[str, dict[str, Any]]:

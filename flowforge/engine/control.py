@@ -10,7 +10,8 @@ from flowforge.engine.entry import checked_text
 from flowforge.errors import CorruptRecordError, JobStateError, NewerRecordError
 from flowforge.execution.attempt import SLOW_START
 from flowforge.settings import Settings
-from flowforge.store.inspector import job_not_found
+from flowforge.store.inspector import Inspector
+from flowforge.store.job_rows import job_not_found
 from flowforge.store.store import Store
 
 #: Seconds that a pause or cancel outlasts the claims made before it: handlers that have not started
@@ -24,8 +25,9 @@ class Control:
     when its status does not allow it.
     """
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, inspector: Inspector, settings: Settings) -> None:
         self._store = store
+        self._inspector = inspector
         self._settings = settings
 
     def pause(self, job_id: str, reason: str = "", checkpoint: Any = None) -> None:
@@ -56,14 +58,7 @@ class Control:
 
     def _outlast_starts(self, job_id: str) -> None:
         """Wait until what was claimed before has started, or asks first."""
-        keys = self._store.keys
-        running, children = self._store.link.many(
-            [
-                ("HGET", keys.of("job", job_id), "running"),
-                ("EXISTS", keys.of("children", job_id)),
-            ]
-        )
-        if running not in (None, b"0") or children:
+        if self._inspector.may_be_running(job_id):
             time.sleep(PAUSE_TAKES)
 
     def retry(self, job_id: str) -> None:

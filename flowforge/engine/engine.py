@@ -19,6 +19,7 @@ from flowforge.settings import Settings
 from flowforge.store.inspector import Inspector
 from flowforge.store.link import ServerLink, make_client
 from flowforge.store.outage import Outage, outage_of
+from flowforge.store.overview import Overview
 from flowforge.store.store import Store
 
 #: Seconds that a producer keeps trying before it reports the server as unreachable.
@@ -114,10 +115,10 @@ class Engine(Submitter):
         self.link = ServerLink(self.client, PRODUCER_PATIENCE)
         self.store = Store(self.link, settings.prefix)
         self.inspector = Inspector(self.store)
+        self.overview = Overview(self.store)
         self._creator = JobCreator(self.store, settings, Router(app), self.look_at)
         self.child_job = self._creator.child_job
-        self.knows_keys = self._creator.knows_keys
-        control = Control(self.store, settings)
+        control = Control(self.store, self.inspector, settings)
         self.pause, self.resume, self.cancel = control.pause, control.resume, control.cancel
         self.retry, self.note, self.annotate = control.retry, control.note, control.annotate
 

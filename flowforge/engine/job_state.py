@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Iterable
 from copy import copy, deepcopy
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +17,7 @@ from flowforge.common.bounded_repr import shown
 from flowforge.engine.current import current_engine
 from flowforge.engine.engine import Engine
 from flowforge.engine.entry import checked_text
-from flowforge.engine.failures import child_error, read_error, told_reason
+from flowforge.engine.failures import child_error, told_reason
 from flowforge.errors import (
     InvalidValueError,
     JobCancelledError,
@@ -27,25 +26,14 @@ from flowforge.errors import (
     PayloadError,
     RecordError,
 )
-from flowforge.store.inspector import ENGINE_KEPT, STATUSES, HistoryEntry, OpenJoin
-from flowforge.store.reading import moment, reading
-from flowforge.store.work_left import WORK, work_left
-
-#: How a routine can stand within a job.
-ROUTINE_STATUSES = ("pending", "running", "completed", "failed", "error_continued", "skipped")
+from flowforge.model.status import JobStatus, RoutineStatus
+from flowforge.store.history import HistoryEntry
+from flowforge.store.open_joins import OpenJoin
+from flowforge.store.outputs import Output
+from flowforge.store.routine_states import ENGINE_KEPT
 
 #: Version of the serialized snapshot.
 SNAPSHOT_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Output:
-    """What a routine emitted on an event that nobody is connected to."""
-
-    invocation: int
-    routine_id: str
-    event: str
-    params: dict[str, Any]
 
 
 class JobState:
@@ -79,15 +67,15 @@ class JobState:
 
         ValueError for an unknown status, and a limit below 0.
         """
-        if status is not None and status not in STATUSES:
+        if status is not None and status not in list(JobStatus):
             raise InvalidValueError(
-                f"unknown job status {shown(status)}; known: {', '.join(STATUSES)}"
+                f"unknown job status {shown(status)}; known: {', '.join(JobStatus)}"
             )
         _check_limit(limit)
         found = [
             (created, job_id, engine)
             for engine in current_engine().each
-            for job_id, created in engine.inspector.job_ids(status, limit)
+            for job_id, created in engine.overview.newest(status, limit)
         ]
         found.sort(key=lambda one: one[:2], reverse=True)
         return [cls(job_id, engine) for _, job_id, engine in found[:limit]]
@@ -119,7 +107,7 @@ class JobState:
 
     @property
     def flow_id(self) -> str:
-        return self._text("flow") or ""
+        return self._engine.inspector.flow_id(self.job_id)
 
     @property
     def status(self) -> str:
@@ -129,21 +117,20 @@ class JobState:
     @property
     def reason(self) -> str | None:
         """Why the job was paused, cancelled or failed; None otherwise."""
-        return self._text("reason")
+        return self._engine.inspector.reason(self.job_id)
 
     @property
     def error(self) -> dict[str, Any] | None:
         """What failed the job: type, message, traceback, routine_id, invocation; None otherwise."""
-        (raw,) = self._engine.inspector.fields(self.job_id, "error")
-        return None if raw is None else read_error(self._engine.inspector, self.job_id, raw)
+        return self._engine.inspector.error(self.job_id)
 
     @property
     def created_at(self) -> datetime:
-        return self._moment("created")
+        return self._engine.inspector.created_at(self.job_id)
 
     @property
     def updated_at(self) -> datetime:
-        return self._moment("updated")
+        return self._engine.inspector.updated_at(self.job_id)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -153,9 +140,7 @@ class JobState:
         failed job all that was queued waits for its retry; of a cancelled one nothing is left but
         handlers that still run, whose commits are refused.
         """
-        values = self._engine.inspector.fields(self.job_id, "status", *WORK)
-        with reading(f"the row of job {self.job_id}"):
-            return work_left(dict(zip(("status", *WORK), values, strict=True)))
+        return self._engine.inspector.counts(self.job_id)
 
     @property
     def pause_points(self) -> list[dict[str, Any]]:
@@ -165,7 +150,7 @@ class JobState:
     @property
     def outputs(self) -> list[Output]:
         """What reached no slot, in store order; capped by ``output_limit``."""
-        return [Output(*parts) for parts in self._engine.inspector.outputs(self.job_id)]
+        return self._engine.inspector.outputs(self.job_id)
 
     def result(self, timeout: float | None = None) -> list[Output]:
         """Wait for the end and return the outputs.
@@ -227,7 +212,7 @@ class JobState:
         """Keep data of your own with a routine; keys that exist are replaced.
 
         ValueError for what the engine keeps itself (counters, stats and times). A ``status``, one
-        of ROUTINE_STATUSES, is shown in place of the engine's own.
+        of ``RoutineStatus``, is shown in place of the engine's own.
         """
         where = f"state of {routine_id!r}"
         _check_data(where, data)
@@ -236,9 +221,9 @@ class JobState:
             raise InvalidValueError(
                 f"{where}: {', '.join(refused)} is kept by the engine itself; choose another name"
             )
-        status = data.get("status", "pending")
-        if status not in ROUTINE_STATUSES:
-            known = ", ".join(ROUTINE_STATUSES)
+        status = data.get("status", RoutineStatus.PENDING)
+        if status not in list(RoutineStatus):
+            known = ", ".join(RoutineStatus)
             raise InvalidValueError(f"{where}: unknown status {shown(status)}; known: {known}")
         self._check_routine(routine_id)
         encode_payload(data, self._engine.settings.max_payload, where)
@@ -322,16 +307,6 @@ class JobState:
         return cls.deserialize(data)
 
     # --- inside ------------------------------------------------------------------------
-
-    def _text(self, field: str) -> str | None:
-        (raw,) = self._engine.inspector.fields(self.job_id, field)
-        with reading(f"the row of job {self.job_id}"):
-            return None if raw is None else raw.decode()
-
-    def _moment(self, field: str) -> datetime:
-        (raw,) = self._engine.inspector.fields(self.job_id, field)
-        with reading(f"the row of job {self.job_id}"):
-            return moment(raw or 0)
 
     def _check_routine(self, routine_id: str) -> None:
         self._engine.inspector.definition(self.job_id).index(routine_id)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from flowforge.engine.engine import Engine, Submitter
-from flowforge.engine.entry import Item
+from flowforge.engine.entry import Item, scoped_key
 from flowforge.engine.submit import SUBMIT_CHUNK
 from flowforge.errors import StoreUnavailableError, WritesRefusedError
 from flowforge.model.flow import FlowGraph
@@ -136,8 +136,9 @@ class ShardedEngine(Submitter):
         servers' own, "rendezvous hashing": a server more or less moves few keys).
         """
         home: dict[str, Engine] = {}
+        scoped = [scoped_key(flow_id, key) for key in keys]
         for engine in self._engines:
-            found = zip(keys, engine.knows_keys(flow_id, keys), strict=True)
+            found = zip(keys, engine.overview.known_keys(scoped), strict=True)
             home.update({key: engine for key, known in found if known})
         for key in keys:
             home.setdefault(key, max(self._engines, key=lambda engine: _weight(engine, key)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -154,14 +154,6 @@ class JobCreator:
     def _new_job(self, entry: Entry, flow_id: str, item: Item, job_id: str) -> NewJob:
         mode, record = entry.first(item.params, item.place)
         return NewJob(job_id, mode, record, scoped_key(flow_id, item.key))
-
-    def knows_keys(self, flow_id: str, idempotency_keys: Sequence[str]) -> list[bool]:
-        """Whether there are jobs of a flow with these keys on this server."""
-        name = self._store.keys.of
-        found = self._store.link.many(
-            [("EXISTS", name("idempotency", scoped_key(flow_id, key))) for key in idempotency_keys]
-        )
-        return [bool(count) for count in found]
 
     def _resolve(self, flow: FlowGraph) -> tuple[Definition, dict[str, Argument]]:
         """The flow with the queue of every routine settled, and how it is stored."""

@@ -6,16 +6,11 @@ from typing import Protocol
 
 from celery import Celery
 
-from flowforge.codec.binary import unpack_record
 from flowforge.errors import FlowForgeError
 from flowforge.store.inspector import Inspector
 from flowforge.store.outage import Outage
-from flowforge.store.reading import reading, whole
 from flowforge.store.store import Store
-from flowforge.store.worker_reports import STALE
-
-#: Outstanding invocations that are looked at.
-_SAMPLE = 200
+from flowforge.store.worker_reports import WorkerReports
 
 
 class Asked(Protocol):
@@ -40,12 +35,10 @@ def unreported(outage: Outage) -> str:
 
 def _unserved(engine: Asked, job_id: str) -> str:
     """That work of the job waits on queues which no worker serves; empty when none does."""
-    store = engine.store
     try:
-        (queued,) = engine.inspector.fields(job_id, "queued")
-        with reading(f"the work of job {job_id}"):
-            waiting = _queues(engine, job_id) if whole(queued or 0) else set()
-            missing = sorted(waiting - _served(store)) if waiting else []
+        queued = engine.inspector.counts(job_id)["queued"]
+        waiting = _queues(engine, job_id) if queued else set()
+        missing = sorted(waiting - WorkerReports(engine.store).served_queues()) if waiting else []
         outage = engine.outage() if missing else None
     except FlowForgeError:
         # The timeout itself is what has to be told.
@@ -63,20 +56,5 @@ def _unserved(engine: Asked, job_id: str) -> str:
 
 def _queues(engine: Asked, job_id: str) -> set[str]:
     """The queues of some of the outstanding invocations."""
-    key = engine.store.keys.of("invocations", job_id)
-    _, pairs = engine.store.link.call("HSCAN", key, 0, "COUNT", _SAMPLE)
-    routines = engine.inspector.definition(job_id).routines
-    found = {whole(invocation.split(b".")[1]) for invocation in pairs[::2]}
     default = engine.app.conf.task_default_queue
-    return {routines[index].queue or default for index in found}
-
-
-def _served(store: Store) -> set[str]:
-    """The queues of workers that have reported lately."""
-    now = int(store.link.call("TIME")[0])
-    served: set[str] = set()
-    for record in store.link.call("HGETALL", store.keys.of("workers"))[1::2]:
-        seconds, facts = unpack_record(record, "a worker's report", 2)
-        if now - seconds <= STALE:
-            served.update(facts.get("queues", ()))
-    return served
+    return {routine.queue or default for routine in engine.inspector.outstanding_routines(job_id)}

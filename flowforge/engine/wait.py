@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any, Protocol
+from typing import Protocol
 
 import redis
 
 from flowforge.engine.blocking_waits import check_may_wait, check_timeout
 from flowforge.engine.unserved_queues import Asked, overdue
 from flowforge.errors import StoreUnavailableError
-from flowforge.store.inspector import ENDED, status_of
+from flowforge.store.announcements import announcements
 from flowforge.store.link import explained, raise_explained
 from flowforge.store.outage import is_final, is_outage
-from flowforge.store.reading import reading, whole
 
 logger = logging.getLogger("flowforge.engine.engine")
 
@@ -54,10 +53,9 @@ def wait_for(server: Server, job_id: str, timeout: float | None) -> str:
 
 
 def _wait_on_channel(server: Server, job_id: str, deadline: float | None, outage: _Outage) -> str:
-    with server.client.pubsub(ignore_subscribe_messages=True) as channel:  # type: ignore[no-untyped-call]
-        channel.subscribe(server.store.keys.of("channel", job_id))
+    with announcements(server.client, server.store.keys, job_id) as announced:
         while True:
-            status = _settled(server, job_id)
+            status = server.inspector.settled(job_id)
             outage.ended()
             if status is not None:
                 return status
@@ -66,15 +64,7 @@ def _wait_on_channel(server: Server, job_id: str, deadline: float | None, outage
                 patience = min(patience, deadline - time.monotonic())
                 if patience <= 0:
                     raise TimeoutError(overdue(server, job_id))
-            _next_announcement(channel, patience)
-
-
-def _settled(server: Server, job_id: str) -> str | None:
-    raw_status, running = server.inspector.fields(job_id, "status", "running")
-    status = status_of(raw_status or b"", job_id)
-    with reading(f"the row of job {job_id}"):
-        at_rest = status == "paused" and whole(running or 0) == 0
-    return status if status in ENDED or at_rest else None
+            announced.wait(patience)
 
 
 class _Outage:
@@ -103,15 +93,6 @@ class _Outage:
         if self._told:
             logger.warning("waiting for job %s: the Redis server answers again", self._job_id)
         self._since, self._told = None, False
-
-
-def _next_announcement(channel: Any, patience: float) -> None:
-    """Return at the next message, or after ``patience`` seconds."""
-    deadline = time.monotonic() + patience
-    while (left := deadline - time.monotonic()) > 0:
-        # The confirmation of the subscription is reported as None as well.
-        if channel.get_message(timeout=left) is not None:
-            return
 
 
 def _pause_until(deadline: float | None, job_id: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flowforge.errors import ConfigurationError
+from flowforge.errors import CommandRefusedError, ConfigurationError
 from flowforge.store.link import Link
 
 #: Oldest server release with every command that the scripts use (LPOP with a count).
@@ -19,6 +19,9 @@ class ServerFacts:
     eviction_policy: str
     append_only: bool
     role: str
+    #: Bytes; a ``max_memory`` of 0 is no limit.
+    used_memory: int
+    max_memory: int
 
     @property
     def problems(self) -> list[str]:
@@ -51,7 +54,18 @@ def read_facts(link: Link) -> ServerFacts:
         eviction_policy=info.get("maxmemory_policy", "noeviction"),
         append_only=info.get("aof_enabled") == "1",
         role=info.get("role", "master"),
+        used_memory=int(info.get("used_memory", 0)),
+        max_memory=int(info.get("maxmemory", 0)),
     )
+
+
+def read_setting(link: Link, name: str) -> str:
+    """A setting of the server; empty when it may not be asked for, as hosted servers have it."""
+    try:
+        reply = link.call("CONFIG", "GET", name)
+    except CommandRefusedError:
+        return ""
+    return str(reply[1].decode()) if len(reply) == 2 else ""
 
 
 def check_server(link: Link) -> ServerFacts:

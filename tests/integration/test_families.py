@@ -11,6 +11,7 @@ import pytest
 
 from flowforge import Flow, JobState
 from flowforge.local.server import LocalServer
+from flowforge.store.job_rows import JobRows
 from tests.integration import family_flows
 from tests.integration.installation import FAST, LIMIT, Installation, installed
 from tests.support.eventually import eventually
@@ -30,8 +31,8 @@ def threads(
 def started(parent: JobState) -> JobState:
     """The job that a job has started."""
     engine = parent._engine
-    jobs = engine.inspector.job_ids("completed", 100) + engine.inspector.job_ids("failed", 100)
-    rows = {job_id: engine.inspector.row(job_id) for job_id, _ in jobs}
+    jobs = engine.overview.newest("completed", 100) + engine.overview.newest("failed", 100)
+    rows = {job_id: JobRows(engine.store).row(job_id) for job_id, _ in jobs}
     (child,) = [
         job_id
         for job_id, row in rows.items()
@@ -84,7 +85,7 @@ def test_a_started_job_has_the_priority_and_the_window_of_its_starter(
     """What is given counts first, then what the flow says of itself."""
     job = flow.execute("it", {"i": 1}, priority=6, max_in_flight=7)
     assert job.wait(LIMIT).status == "completed"
-    row = threads.engine.inspector.row(started(job).job_id)
+    row = JobRows(threads.engine.store).row(started(job).job_id)
     assert (row["priority"], row["window"]) == (priority, window)
     assert row["suffix"] == (b"" if priority == b"0" else b"\x06\x166")
 

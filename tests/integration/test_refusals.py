@@ -128,9 +128,9 @@ def test_a_producer_is_told_the_state_of_a_server_that_refuses(
         with pytest.raises(WritesRefusedError, match=rf"127.0.0.1:\d+ {state}.*; ") as caught:
             single(One).execute("it")
         assert "check that it runs" not in str(caught.value)
-    assert here.engine.inspector.counts()["pending"] == 1
+    assert here.engine.overview.counts()["pending"] == 1
     single(One).execute("it")
-    assert here.engine.inspector.counts()["pending"] == 2
+    assert here.engine.overview.counts()["pending"] == 2
     job.cancel()
 
 

@@ -56,10 +56,10 @@ def test_params_are_checked_when_submitted(
     narrow: Installation, value: Any, error: type[Exception], told: str
 ) -> None:
     """What is too large, too deep or of a strange type never reaches the server."""
-    before = narrow.engine.inspector.job_ids(None, 1000)
+    before = narrow.engine.overview.newest(None, 1000)
     with pytest.raises(error, match=told):
         countdown().execute("it", {"n": value})
-    assert narrow.engine.inspector.job_ids(None, 1000) == before
+    assert narrow.engine.overview.newest(None, 1000) == before
 
 
 @pytest.mark.attack(what="Params that are too large, too deep or of another type, emitted")

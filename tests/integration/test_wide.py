@@ -175,7 +175,7 @@ class TestBulk:
         params[SUBMIT_CHUNK + 20] = {"n": object()}
         with pytest.raises(PayloadError):
             countdown().execute_many("it", params)
-        assert idle.engine.inspector.counts()["pending"] == SUBMIT_CHUNK
+        assert idle.engine.overview.counts()["pending"] == SUBMIT_CHUNK
 
     def test_a_window_bounds_the_broker_and_lets_others_through(self, idle: Installation) -> None:
         """A wide job keeps few messages in the broker, and a later small one overtakes its rest."""
@@ -207,4 +207,4 @@ def test_a_window_is_checked(idle: Installation) -> None:
         Flow(max_in_flight=0)
     with pytest.raises(ValueError, match="max_in_flight"):
         fan_of(Fan).execute("fan", {"count": 1}, max_in_flight=0)
-    assert idle.engine.inspector.counts()["pending"] == 0
+    assert idle.engine.overview.counts()["pending"] == 0

@@ -9,6 +9,7 @@ import pytest
 
 import flowforge
 from flowforge import ErrorHandler, ErrorStrategy, Flow, JobState, Output, Routine
+from flowforge.model.status import JobStatus, RoutineStatus
 
 NAMES = {
     "Connection",
@@ -170,10 +171,10 @@ def test_the_strategies_are_these() -> None:
 
 def test_a_jobs_and_a_routines_statuses_are_these() -> None:
     """Producers compare with these words."""
-    assert flowforge.engine.job_state.ROUTINE_STATUSES == (
+    assert list(RoutineStatus) == [
         "pending", "running", "completed", "failed", "error_continued", "skipped",
-    )  # fmt: skip
-    assert set(flowforge.engine.job_state.STATUSES) == {
+    ]  # fmt: skip
+    assert set(JobStatus) == {
         "pending", "running", "paused", "completed", "failed", "cancelled",
     }  # fmt: skip
 

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from flowforge.codec.binary import unpack_record
 from flowforge.errors import LeaseLostError, StoreUnavailableError
 from flowforge.execution.attempt import Attempt, ChildJob
 from flowforge.execution.effects import Child
@@ -47,17 +46,13 @@ class HandlerContext:
         self.job = producer.job
         self.child_job = producer.child_job
         self.child_outputs = producer.child_outputs
-        self.emissions_of = Inspector(store).emissions_of
+        inspector = Inspector(store)
+        self.emissions_of = inspector.emissions_of
+        self.checkpoint = inspector.checkpoint
 
     def runs(self, job_id: str) -> bool:
         """Whether handlers of the job may start now."""
         return self._store.invocations.may_start(job_id)
-
-    def checkpoint(self, job_id: str) -> Any:
-        """The checkpoint of the latest pause that gave one, or None."""
-        key = self._store.keys.of("job", job_id)
-        raw = self._store.link.call("HGET", key, "checkpoint")
-        return None if raw is None else unpack_record(raw, f"checkpoint of job {job_id}", 1)[0]
 
     def stage(self, attempt: Attempt, children: Sequence[Child], already: int) -> None:
         """Keep part of a large emission in the store until the commit."""

@@ -11,6 +11,7 @@ from flowforge.execution.effects import Effects
 from flowforge.execution.joined import JoinedItems
 from flowforge.model.invocation_id import number_of
 from flowforge.model.plan import PlannedSlot
+from flowforge.store.slot_records import SlotRecords
 from flowforge.store.store import Store
 
 
@@ -18,7 +19,7 @@ class Collections:
     """The items of joins, as params for their handlers."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self._records = SlotRecords(store)
 
     def params(
         self, job_id: str, invocation: str, slot: PlannedSlot, record: bytes
@@ -45,14 +46,13 @@ class Collections:
         effects.resets.append(("", int(attempt.raw[1:].partition(b" ")[0])))
 
     def _items(self, job_id: str, invocation: str, count: int) -> JoinedItems:
-        key = self._store.keys.of("collected", job_id)
         number = number_of(invocation)
         what = f"an item of join {invocation} of job {job_id}"
 
         def read(first: int, last: int) -> list[dict[str, Any]]:
-            fields = [f"{number}.{place}" for place in range(first, last + 1)]
-            records = self._store.link.call("HMGET", key, *fields)
-            if None in records:
+            found = self._records.collected(job_id, number, first, last)
+            records = [record for record in found if record is not None]
+            if len(records) < len(found):
                 raise CorruptRecordError(f"{what} is missing")
             return [read_invocation(record, what)[1] for record in records]
 

@@ -14,9 +14,10 @@ from flowforge.codec.binary import read_invocation
 from flowforge.errors import CorruptRecordError, NewerRecordError
 from flowforge.execution.attempt import Attempt, NotStartedError
 from flowforge.model.plan import PlannedSlot
+from flowforge.store.slot_records import SlotRecords
 from flowforge.store.store import Store
 
-#: Records read by one command.
+#: Records that the script shows at once.
 _CHUNK = 1000
 
 
@@ -25,6 +26,7 @@ class MergedSlots:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._records = SlotRecords(store)
 
     def up_to(self, attempt: Attempt) -> dict[str, Any]:
         """What this attempt sees: everything after the last reset before its first attempt, up to
@@ -35,9 +37,9 @@ class MergedSlots:
         if not first:
             attempt.given_back = NotStartedError()
             raise attempt.given_back
-        field = f"{attempt.routine.index}.{attempt.slot.index}"
-        key = store.keys.of("merges", job_id)
-        records += self._read(key, field, first + len(records), position - 1)
+        routine, slot = attempt.routine.index, attempt.slot.index
+        start = first + len(records)
+        records += self._records.logged(job_id, routine, slot, start, position - 1)
         return _fold([*records, attempt.raw], attempt, attempt.slot)
 
     def now(self, attempt: Attempt, slot: PlannedSlot) -> dict[str, Any]:
@@ -45,29 +47,19 @@ class MergedSlots:
 
         ``attempt``: whose handler asks, for a slot of its routine.
         """
-        key = self._store.keys.of("merges", attempt.job_id)
-        field = f"{attempt.routine.index}.{slot.index}"
+        place = attempt.job_id, attempt.routine.index, slot.index
         before = None
         while True:
-            length, base, latest = self._store.link.call(
-                "HMGET", key, field, f"{field}.base", f"{field}.last"
-            )
+            length, consumed, latest = self._records.log(*place)
             if not slot.merges:
                 data = {} if latest is None else _payload(latest, attempt, f"slot {slot.name!r}")
                 attempt.reveal(slot, [data])
                 return data
-            records = self._read(key, field, int(base or 0) + 1, int(length or 0))
-            if None not in records or base == before:
+            records = self._records.logged(*place, consumed + 1, length)
+            if None not in records or consumed == before:
                 return _fold(records, attempt, slot)
             # A reset came between: what it consumed may be gone already.
-            before = base
-
-    def _read(self, key: str, field: str, first: int, last: int) -> list[bytes | None]:
-        records: list[bytes | None] = []
-        for start in range(first, last + 1, _CHUNK):
-            wanted = range(start, min(start + _CHUNK, last + 1))
-            records += self._store.link.call("HMGET", key, *(f"{field}.{k}" for k in wanted))
-        return records
+            before = consumed
 
 
 def _payload(record: bytes, attempt: Attempt, what: str) -> dict[str, Any]:

@@ -21,12 +21,13 @@ from flowforge.execution.attempt import Attempt, NotStartedError
 from flowforge.execution.ending import ends_worker, passed
 from flowforge.execution.failure import MESSAGE_LIMIT, message_of, type_of
 from flowforge.execution.run import Outcome, failed, run
-from flowforge.model.definition import Definition
 from flowforge.model.invocation_id import InvocationId, lease_of, routine_of
 from flowforge.model.plan import CHILD_ENDED, Plan
 from flowforge.model.slot import CHILD_SLOT_INDEX
 from flowforge.settings import Settings
 from flowforge.store.claims import Claim, Granted, NextClaim
+from flowforge.store.definitions import definition_of, stored_definition
+from flowforge.store.inspector import Inspector
 from flowforge.store.lease_tokens import next_token
 from flowforge.store.store import Store
 from flowforge.worker.run.handler_context import INCOMPLETE, HandlerContext, Producer
@@ -180,8 +181,7 @@ class Runtime:
 
         ``done`` when the invocation is neither ``running`` nor to be run any more.
         """
-        key = self.probe.keys.of("invocations", job_id)
-        if not running and not self.probe.link.call("HEXISTS", key, invocation):
+        if not running and not Inspector(self.probe).is_outstanding(job_id, invocation):
             return "done"
         return self.probe.control.cancel(job_id, reason)
 
@@ -336,16 +336,15 @@ class Runtime:
         return self._plans.add(definition_hash, self._read_plan(definition_hash))
 
     def _read_plan(self, definition_hash: str) -> Plan:
-        key = self.store.keys.of("definition", definition_hash)
-        raw = self.store.link.call("HGET", key, "json")
-        if raw is None:
+        definition = stored_definition(self.store, definition_hash)
+        if definition is None:
             raise CorruptRecordError(f"definition {definition_hash} is not stored any more")
-        return Plan(Definition.stored(definition_hash, raw))
+        return Plan(definition)
 
     def class_of(self, job_id: str, invocation: str) -> str:
         """``class_name`` by the definition that a job is pinned to."""
-        raw = self.store.link.call("HGET", self.store.keys.of("job", job_id), "def")
-        return "" if raw is None else self.class_name(raw.decode(), invocation)
+        definition_hash = definition_of(self.store, job_id)
+        return "" if definition_hash is None else self.class_name(definition_hash, invocation)
 
     def class_name(self, definition_hash: str, invocation: str) -> str:
         """The routine class, and task, of an invocation; empty when that cannot be told."""

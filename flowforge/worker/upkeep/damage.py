@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from flowforge.store.overview import Overview
 from flowforge.store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -13,16 +14,16 @@ class Damage:
     """Logs what the scripts have dropped or put off, once each."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
-        self._told: set[bytes] = set()
+        self._overview = Overview(store)
+        self._told: set[str] = set()
 
     def run_once(self) -> int:
         """How much of it is new to this process."""
-        found = set(self._store.link.call("HKEYS", self._store.keys.of("damaged")))
+        found = self._overview.damaged()
         new = found - self._told
         for text in sorted(new):
             # As a literal: it may hold anything.
-            logger.error("damaged data was passed over: %r", text.decode(errors="replace"))
+            logger.error("damaged data was passed over: %r", text)
         # What has been forgotten there may come again.
         self._told = found
         return len(new)

@@ -2,56 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flowforge.codec.binary import pack_record, unpack_record
-from flowforge.errors import CorruptRecordError, NewerRecordError, RecordError
 from flowforge.store.lease_tokens import next_token
 from flowforge.store.store import Store
-from flowforge.store.worker_reports import FORGOTTEN, STALE
+from flowforge.store.worker_reports import WorkerReports
 
 logger = logging.getLogger(__name__)
-
-#: Facts of a report: the messages that the worker holds back, and what tells it from others.
-_HELD, _MARK = "held", "mark"
 
 
 class Absence:
     """Forgets the records of workers that have stopped reporting."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self._reports = WorkerReports(store)
 
     def run_once(self) -> int:
         """How many were forgotten."""
-        key = self._store.keys.of("workers")
-        now = int(self._store.link.call("TIME")[0])
-        reply = self._store.link.call("HGETALL", key)
-        silent = [
-            name
-            for name, record in zip(reply[::2], reply[1::2], strict=True)
-            if self._silent(name, record, now)
-        ]
-        if silent:
-            self._store.link.call("HDEL", key, *silent)
-        return len(silent)
-
-    def _silent(self, name: bytes, record: bytes, now: int) -> bool:
-        try:
-            at = unpack_record(record, f"report of worker {name!r}", 2)[0]
-        except NewerRecordError:
-            return False
-        except CorruptRecordError as error:
-            self._store.upkeep.tell_damaged("workers", name, str(error))
-            return True
-        return not isinstance(at, int) or now - at > FORGOTTEN
+        return self._reports.forget_silent()
 
 
 class Presence:
-    """Writes one record per worker: seconds (server time) and facts.
+    """Reports this worker, by name, with its facts.
 
     ``held``: the invocations, as ``job/invocation``, that the worker holds back for a rate limit.
     """
@@ -63,7 +37,7 @@ class Presence:
         facts: Callable[[], dict[str, Any]],
         held: Callable[[], Sequence[str]] = tuple,
     ) -> None:
-        self._store = store
+        self._reports = WorkerReports(store)
         self._name = name
         self._facts = facts
         self.held = held
@@ -72,35 +46,17 @@ class Presence:
         self._written = self._warned = False
 
     def run_once(self) -> int:
-        key = self._store.keys.of("workers")
-        now = int(self._store.link.call("TIME")[0])
-        facts = {**self._facts(), _HELD: list(self.held()), _MARK: self._mark}
-        record = pack_record(now, facts)
-        former, *_ = self._store.link.many(
-            [
-                ("HGET", key, self._name),
-                ("HSET", key, self._name, record),
-                ("EXPIRE", key, FORGOTTEN),
-            ]
-        )
+        """How many reports were written: one."""
+        replaced = self._reports.write(self._name, self._mark, self._facts(), self.held())
         # Before its own first report it may be that of a worker which has been replaced.
-        if self._written and self._of_another(former):
+        if self._written and replaced:
             self._warn()
         self._written = True
-        return now
+        return 1
 
     def withdraw(self) -> None:
-        """Take the record back at an orderly stop."""
-        key = self._store.keys.of("workers")
-        if not self._of_another(self._store.link.call("HGET", key, self._name)):
-            self._store.link.call("HDEL", key, self._name)
-
-    def _of_another(self, record: bytes | None) -> bool:
-        try:
-            facts = None if record is None else unpack_record(record, "a worker's report", 2)[1]
-        except RecordError:
-            return False
-        return isinstance(facts, dict) and facts.get(_MARK) not in (None, self._mark)
+        """Take the report back at an orderly stop."""
+        self._reports.withdraw(self._name, self._mark)
 
     def _warn(self) -> None:
         if not self._warned:
@@ -124,16 +80,3 @@ class Holding:
         if held:
             self._presence.run_once()
         return held
-
-
-def held_messages(store: Store) -> set[bytes]:
-    """The invocations, as ``job/invocation``, that live workers hold back for a rate limit."""
-    now = int(store.link.call("TIME")[0])
-    held: set[bytes] = set()
-    for record in store.link.call("HVALS", store.keys.of("workers")):
-        # A damaged report holds nothing back.
-        with contextlib.suppress(RecordError, AttributeError, TypeError):
-            seconds, facts = unpack_record(record, "a worker's report", 2)
-            if now - seconds <= STALE:
-                held.update(member.encode() for member in facts.get(_HELD, ()))
-    return held

@@ -17,8 +17,9 @@ from collections.abc import Callable
 
 from flowforge.errors import CommandRefusedError
 from flowforge.model.invocation_id import JOB_ID, NUMBER
+from flowforge.store.broker_lists import BrokerLists
 from flowforge.store.store import Store
-from flowforge.worker.upkeep.presence import held_messages
+from flowforge.store.worker_reports import WorkerReports
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ class Resender:
         self, store: Store, grace: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._store = store
+        self._lists = BrokerLists(store)
+        self._reports = WorkerReports(store)
         self._grace = grace
         self._clock = clock
         #: Per list: (when, everything below this number had been popped by then).
@@ -45,15 +48,13 @@ class Resender:
 
     def run_once(self) -> int:
         """How many messages were found lost."""
-        link, keys = self._store.link, self._store.keys
-        # The counter is read before the list: a push in between must not look popped.
-        replies = link.call("HGETALL", keys.of("sequences"))
         found = 0
-        for name, latest in zip(replies[::2], replies[1::2], strict=True):
+        # The numbers are read before the lists: a push in between must not look popped.
+        for name, latest in self._lists.latest_numbers():
             try:
                 found += self._look_at(name.decode(), int(latest))
             except ValueError as error:
-                self._mend(name)
+                self._lists.mend_number(name)
                 self._store.upkeep.tell_damaged("seq", name, str(error))
             except CommandRefusedError as error:
                 # Not the kind of key that a list is; the others have their turn all the same.
@@ -66,30 +67,15 @@ class Resender:
             return 0
         return self._resend(name, min(self._remember(name, popped), latest + 1))
 
-    def _mend(self, raw_name: bytes) -> None:
-        """A name or a number that cannot be read: the list's numbers go on behind the highest."""
-        link, keys = self._store.link, self._store.keys
-        try:
-            unclaimed = keys.of("unclaimed", raw_name.decode())
-            highest = link.call("ZRANGE", unclaimed, -1, -1, "WITHSCORES")
-        except UnicodeDecodeError:
-            link.call("HDEL", keys.of("sequences"), raw_name)
-        else:
-            latest = int(float(highest[1])) if highest else 0
-            link.call("HSET", keys.of("sequences"), raw_name, latest)
-
     def _popped_below(self, name: str, latest: int) -> int | None:
         """Every number below the result has left the list; None when that cannot be told."""
-        link = self._store.link
-        for start in range(0, _SEARCH, 100):
-            tail = link.call("LRANGE", name, -(start + 100), -(start + 1))
-            if not tail:
-                return latest + 1  # none of ours is left on the list
-            for item in reversed(tail):
-                match = _PUSH_NUMBER.search(item)
-                if match:
-                    return int(match[1])
-        return None
+        searched = 0
+        for item in self._lists.oldest_first(name, _SEARCH):
+            if match := _PUSH_NUMBER.search(item):
+                return int(match[1])
+            searched += 1
+        # With the whole list searched, none of ours is left on it.
+        return latest + 1 if searched < _SEARCH else None
 
     def _remember(self, name: str, popped: int) -> int:
         """The newest mark that is older than the grace period (0: none yet)."""
@@ -109,26 +95,17 @@ class Resender:
         total = skipped = 0
         held: set[bytes] | None = None
         while True:
-            unclaimed = self._store.link.call(
-                "ZRANGEBYSCORE", self._store.keys.of("unclaimed", name), "-inf", f"({below}",
-                "WITHSCORES", "LIMIT", skipped, _BATCH,
-            )  # fmt: skip
+            unclaimed = self._lists.unclaimed(name, below, skipped, _BATCH)
             if not unclaimed:
                 return total
             if held is None:
-                held = held_messages(self._store)
-            members = [
-                (member, number)
-                for member, number in zip(unclaimed[::2], unclaimed[1::2], strict=True)
-                if member not in held
-            ]
-            skipped += len(unclaimed) // 2 - len(members)
-            pushed, parked, dropped = (
-                self._store.upkeep.resend(name, members) if members else (0, 0, 0)
-            )
+                held = self._reports.held_messages()
+            lost = [one for one in unclaimed if one.member not in held]
+            skipped += len(unclaimed) - len(lost)
+            pushed, parked, dropped = self._store.upkeep.resend(name, lost) if lost else (0, 0, 0)
             total += pushed + parked + dropped
             if pushed:
                 logger.warning("pushed %d unclaimed messages of %s again", pushed, name)
-            stuck = bool(members) and not pushed + parked + dropped
-            if len(unclaimed) // 2 < _BATCH or stuck:
+            stuck = bool(lost) and not pushed + parked + dropped
+            if len(unclaimed) < _BATCH or stuck:
                 return total

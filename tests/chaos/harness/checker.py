@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from flowforge.engine.engine import Engine
-from flowforge.store.inspector import STATUSES, HistoryEntry
+from flowforge.model.status import JobStatus
+from flowforge.store.history import HistoryEntry
+from flowforge.store.job_rows import JobRows
 from tests.chaos.harness.flows import Shape
 from tests.chaos.harness.ledger import Line
 
@@ -60,8 +62,7 @@ def check_tree(
         wrong += _missing(engine, job_id, tree, story) + _counters(engine, job_id, tree, story)
         wrong += _ledger(story, list(lines), rolled_back=rolled_back)
     else:
-        (reason,) = engine.inspector.fields(job_id, "reason")
-        wrong.append(f"I1 the job is {status}: {(reason or b'').decode()}")
+        wrong.append(f"I1 the job is {status}: {engine.inspector.reason(job_id) or ''}")
     return [f"{what} (job {job_id})" for what in wrong]
 
 
@@ -85,14 +86,14 @@ def _missing(engine: Engine, job_id: str, tree: Shape, story: Story) -> list[str
 
 def _outputs(engine: Engine, job_id: str) -> Counter[tuple[str, int]]:
     found: Counter[tuple[str, int]] = Counter()
-    for _, routine, _, params in engine.inspector.outputs(job_id):
-        (value,) = params.values()
-        found[routine, value] += 1
+    for output in engine.inspector.outputs(job_id):
+        (value,) = output.params.values()
+        found[output.routine_id, value] += 1
     return found
 
 
 def _counters(engine: Engine, job_id: str, tree: Shape, story: Story) -> list[str]:
-    row = engine.inspector.row(job_id)
+    row = JobRows(engine.store).row(job_id)
     wrong = [
         f"I3 counter {name} of a completed job is {row[name].decode()}"
         for name in _AT_REST
@@ -165,9 +166,9 @@ def _indexes(engine: Engine) -> list[str]:
     link, keys = engine.store.link, engine.store.keys
     wrong = []
     live: Counter[str] = Counter()
-    for status in STATUSES:
+    for status in JobStatus:
         for raw in link.call("ZRANGE", keys.of("status", status), 0, -1):
-            row = engine.inspector.row(raw.decode())
+            row = JobRows(engine.store).row(raw.decode())
             if row["status"].decode() != status:
                 wrong.append(f"I3 job {raw.decode()} is in {status}, but {row['status'].decode()}")
             live[row["def"].decode()] += status in ("pending", "running", "paused")

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from flowforge.engine.engine import Engine
 from flowforge.settings import Settings
+from flowforge.store.job_rows import JobRows
 from flowforge.worker.lifecycle.installation import fleet_app
 from tests.chaos.harness import flows, ledger, tuning
 from tests.chaos.harness.checker import check_rest, check_tree
@@ -173,7 +174,7 @@ class Site:
             try:
                 self.engine.wait(job_id, max(0.1, limit - self.since_fault()))
             except TimeoutError:
-                row = self.engine.inspector.row(job_id)
+                row = JobRows(self.engine.store).row(job_id)
                 told = {k: v.decode() for k, v in row.items() if len(v) < 40}
                 self.violations.append(f"I4 job {job_id} has not ended {limit} s after: {told}")
         return self.since_fault()

@@ -18,7 +18,7 @@ from flowforge.engine.flow import Flow
 from flowforge.engine.job_state import JobState
 from flowforge.errors import InvalidValueError, JobStateError, PayloadError
 from flowforge.settings import Settings
-from flowforge.store.inspector import COUNTERS
+from flowforge.store.routine_states import COUNTERS
 
 
 @pytest.fixture

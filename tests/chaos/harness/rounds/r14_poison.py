@@ -60,9 +60,9 @@ def _check_quarantine(arena: Arena, site: Site, jobs: list[str]) -> None:
     most = site.settings.max_losses
     starts = Counter(line.job_id for line in site.lines() if line.kind == "start")
     for job in jobs:
-        told = [(raw or b"").decode() for raw in inspector.fields(job, "reason")]
+        told = inspector.reason(job)
         arena.expect(
-            inspector.status(job) == "failed" and told == ["quarantined"],
+            inspector.status(job) == "failed" and told == "quarantined",
             f"poisonous job {job} is {inspector.status(job)} {told}",
         )
         state = JobState(job, site.engine)

@@ -67,7 +67,7 @@ def _pause(arena: Arena, site: Site) -> None:
 def _check_started(arena: Arena, site: Site) -> None:
     """Each group has started one job, whatever became of its first attempts."""
     expected = sum(1 + shape.groups for shape in site.jobs.values() if isinstance(shape, Wide))
-    found = site.engine.inspector.counts()
+    found = site.engine.overview.counts()
     arena.expect(
         found["completed"] == expected, f"I2 {found} jobs, where {expected} should have completed"
     )

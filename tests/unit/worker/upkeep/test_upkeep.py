@@ -16,10 +16,10 @@ from flowforge.errors import (
     WritesRefusedError,
 )
 from flowforge.store.lease_tokens import next_token
-from flowforge.store.worker_reports import FORGOTTEN
+from flowforge.store.worker_reports import FORGOTTEN, WorkerReports
 from flowforge.worker.run.leases import LeaseKeeper
 from flowforge.worker.upkeep import upkeep as maintenance
-from flowforge.worker.upkeep.presence import Absence, Holding, Presence, held_messages
+from flowforge.worker.upkeep.presence import Absence, Holding, Presence
 from flowforge.worker.upkeep.reclaimer import Reclaimer
 from flowforge.worker.upkeep.retention import Retention
 from flowforge.worker.upkeep.timers import Timers
@@ -408,8 +408,8 @@ def test_a_worker_that_holds_messages_reports_at_once(bench: Bench) -> None:
     held: list[str] = []
     holding = Holding(Presence(bench.store, "w1", dict, lambda: held))
     assert holding.run_once() == 0
-    assert held_messages(bench.store) == set()
+    assert WorkerReports(bench.store).held_messages() == set()
     held.append("job/1.0.0")
     bench.link.call("HSET", bench.key("workers"), "damaged", pack_record(0, "no facts"))
     assert holding.run_once() == 1
-    assert held_messages(bench.store) == {b"job/1.0.0"}
+    assert WorkerReports(bench.store).held_messages() == {b"job/1.0.0"}

@@ -1,0 +1,84 @@
+"""The history of a job: what happened, in the store's order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flowforge.codec.binary import read_invocation, unpack_record
+from flowforge.model.definition import Definition
+from flowforge.model.invocation_id import InvocationId
+from flowforge.model.slot import CHILD_SLOT, CHILD_SLOT_INDEX
+from flowforge.store.reading import moment, reading, typed
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """One thing that happened to a job. ``id`` is the store's order, ``at`` its clock."""
+
+    id: str
+    at: datetime
+    kind: str
+    invocation: int | None
+    routine_id: str | None
+    slot: str | None
+    details: dict[str, Any]
+
+
+def submitted(at: datetime) -> HistoryEntry:
+    """The first entry of every history: when the job was submitted."""
+    return HistoryEntry("0-0", at, "submitted", None, None, None, {})
+
+
+def history_entry(raw: list[Any], definition: Definition, job_id: str) -> HistoryEntry:
+    """An entry of the job's stream; CorruptRecordError when it cannot be read."""
+    entry_id = raw[0].decode()
+    what = f"history entry {entry_id} of job {job_id}"
+    with reading(what):
+        pairs = dict(zip(raw[1][::2], raw[1][1::2], strict=True))
+        kind, invocation, packed = pairs[b"k"].decode(), pairs[b"t"].decode(), pairs[b"p"]
+        number, routine_id, slot = _place(invocation, definition)
+        return HistoryEntry(
+            entry_id, moment(entry_id.partition("-")[0].encode()), kind, number, routine_id, slot,
+            history_details(kind, packed, what),
+        )  # fmt: skip
+
+
+def _place(invocation: str, definition: Definition) -> tuple[int | None, str | None, str | None]:
+    if not invocation:
+        return None, None, None
+    number, routine, slot, _ = InvocationId.parse(invocation)
+    name = CHILD_SLOT if slot == CHILD_SLOT_INDEX else definition.slot_names(routine)[slot]
+    return number, definition.routines[routine].id, name
+
+
+def history_details(kind: str, packed: bytes, what: str) -> dict[str, Any]:
+    """What an entry of this kind says beyond its place."""
+    if not packed:
+        return {}
+    if kind == "lost":
+        return {"worker": packed.decode()}
+    if kind == "paused":
+        reason, _, checkpoint = unpack_record(packed, what, 3)
+        return {"reason": typed(reason, str), "checkpoint": checkpoint}
+    if kind in ("cancelled", "given_back"):
+        (about,) = unpack_record(packed, what, 1)
+        told: dict[Any, Any] = about if isinstance(about, dict) else {"reason": about}
+        return {typed(name, str): typed(text, str) for name, text in told.items()}
+    if kind == "recorded":
+        routine_id, event, data = unpack_record(packed, what, 3)
+        return {"routine_id": typed(routine_id, str), "event": event, "data": data}
+    worker, attempt, micros, emitted, params, error = unpack_record(packed, what, 6)
+    details = {
+        "worker": typed(worker, str),
+        "attempt": typed(attempt, int),
+        "seconds": typed(micros, int) / 1e6,
+        "emitted": typed(emitted, dict),
+    }
+    if params is not None:
+        details["params"] = read_invocation(params, what)[1]
+    if error is not None:
+        texts = [typed(text, str) for text in typed(error, list)]
+        details["error"] = dict(zip(("type", "message", "traceback"), texts, strict=True))
+    return details

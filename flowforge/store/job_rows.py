@@ -1,0 +1,209 @@
+"""The rows of jobs as typed values. No field of a row is named outside of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, TypeAlias
+
+from flowforge.common.bounded_repr import shown
+from flowforge.errors import CommandRefusedError, CorruptRecordError, JobNotFoundError
+from flowforge.model.invocation_id import job_of
+from flowforge.model.status import ACTIVE, JobStatus
+from flowforge.store.reading import moment, reading, whole
+from flowforge.store.store import Store
+from flowforge.store.work_left import WORK, work_left
+
+#: Fields of a row, or why it cannot be read.
+Fields: TypeAlias = "list[bytes | None] | CorruptRecordError"
+
+#: What a summary needs of a row.
+_SUMMARY = ("flow", "status", "reason", "created", "updated", *WORK)
+
+
+@dataclass(frozen=True)
+class JobSummary:
+    """What a list of jobs shows. ``counts``: see :func:`flowforge.store.work_left.work_left`."""
+
+    job_id: str
+    flow_id: str
+    status: str
+    reason: str | None
+    created_at: datetime
+    updated_at: datetime | None
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class JobDetails:
+    """What a row tells of a job beyond its summary. ``output_count``: also those not kept."""
+
+    entry: str
+    priority: int
+    started_at: datetime | None
+    ended_at: datetime | None
+    limits: dict[str, float]
+    definition: str
+    parent_job_id: str | None
+    output_count: int
+
+
+class ActiveJob(NamedTuple):
+    """What the doctor needs of a job that has not ended. ``updated``: milliseconds."""
+
+    job_id: str
+    status: str
+    updated: int
+    parent_job_id: str | None
+    counters: dict[str, int]
+
+
+_STATUSES = frozenset(JobStatus)
+
+
+class UnreadableRow(NamedTuple):
+    """A row that no script has written. ``key``: where an operator finds it."""
+
+    key: str
+    error: CorruptRecordError
+
+
+class JobRows:
+    """Reads rows of one installation."""
+
+    def __init__(self, store: Store) -> None:
+        self._link = store.link
+        self._keys = store.keys
+
+    def row(self, job_id: str) -> dict[str, bytes]:
+        """The whole row; JobNotFoundError when there is none."""
+        reply = self._link.call("HGETALL", self._keys.of("job", job_id))
+        if not reply:
+            raise job_not_found(job_id)
+        with reading_row(job_id):
+            return {k.decode(): v for k, v in zip(reply[::2], reply[1::2], strict=True)}
+
+    def fields(self, job_id: str, *names: str) -> list[bytes | None]:
+        """Some fields of the row; JobNotFoundError when there is no row."""
+        reply = self._link.call("HMGET", self._keys.of("job", job_id), "status", *names)
+        if reply[0] is None:
+            raise job_not_found(job_id)
+        found: list[bytes | None] = reply[1:]
+        return found
+
+    def many(self, job_ids: Sequence[str], *names: str) -> Iterator[tuple[str, Fields]]:
+        """Some fields of many rows, None for an absent one; the error of an unreadable row."""
+        commands = [("HMGET", self._keys.of("job", job_id), *names) for job_id in job_ids]
+        try:
+            yield from zip(job_ids, self._link.many(commands), strict=True)
+        except CommandRefusedError:
+            # A key of another type among them: the others can be read one at a time.
+            for job_id, command in zip(job_ids, commands, strict=True):
+                try:
+                    yield job_id, self._link.call(*command)
+                except CommandRefusedError as error:
+                    yield job_id, CorruptRecordError(f"the row of job {job_id}: {error}")
+
+    def summaries(self, job_ids: Sequence[str]) -> Iterator[JobSummary | CorruptRecordError]:
+        """Of the jobs that are there; of a row that cannot be read the error."""
+        for job_id, values in self.many(job_ids, *_SUMMARY):
+            try:
+                row = _present(values, _SUMMARY)
+                if "status" in row:  # a row that has expired stays in the index for a moment
+                    yield summary(job_id, row)
+            except CorruptRecordError as error:
+                yield error
+
+    def active(self, job_ids: Sequence[str]) -> Iterator[ActiveJob | UnreadableRow]:
+        """Of those jobs that have not ended."""
+        for job_id, values in self.many(job_ids, "status", "updated", "parent", *WORK):
+            try:
+                job = _active(job_id, values)
+            except CorruptRecordError as error:
+                yield UnreadableRow(self._keys.of("job", job_id), error)
+            else:
+                if job.status in ACTIVE:
+                    yield job
+
+
+def _present(values: Fields, names: Sequence[str]) -> dict[str, bytes]:
+    if isinstance(values, CorruptRecordError):
+        raise values
+    return {k: v for k, v in zip(names, values, strict=True) if v is not None}
+
+
+def _active(job_id: str, values: Fields) -> ActiveJob:
+    """CorruptRecordError for what no script writes."""
+    if isinstance(values, CorruptRecordError):
+        raise values
+    status, updated, parent, *counters = values
+    with reading_row(job_id):
+        numbers = [whole(number or 0) for number in counters]
+        named = dict(zip(WORK, numbers, strict=True))
+        above = parent_of(parent)
+        return ActiveJob(job_id, (status or b"").decode(), whole(updated or 0), above, named)
+
+
+def summary(job_id: str, row: Mapping[str, bytes]) -> JobSummary:
+    """The summary of a row; CorruptRecordError when it cannot be read."""
+    with reading_row(job_id):
+        return JobSummary(
+            job_id,
+            row["flow"].decode(),
+            status_of(row["status"], job_id),
+            row["reason"].decode() if "reason" in row else None,
+            moment(row["created"]),
+            _moment(row, "updated"),
+            work_left(row),
+        )
+
+
+def details(job_id: str, row: Mapping[str, bytes]) -> JobDetails:
+    """The rest of a row; CorruptRecordError when it cannot be read."""
+    with reading_row(job_id):
+        return JobDetails(
+            entry=row["entry"].decode(),
+            priority=whole(row["priority"]),
+            started_at=_moment(row, "started"),
+            ended_at=_moment(row, "ended"),
+            limits={
+                "max_in_flight": whole(row["window"]),
+                "history_limit": whole(row["history_limit"]),
+                "output_limit": whole(row["output_limit"]),
+                "retention_seconds": whole(row["keep"]) / 1000,
+            },
+            definition=row["def"].decode(),
+            parent_job_id=parent_of(row.get("parent")),
+            output_count=whole(row.get("output_count", 0)),
+        )
+
+
+def _moment(row: Mapping[str, bytes], field: str) -> datetime | None:
+    return moment(row[field]) if field in row else None
+
+
+def parent_of(raw: bytes | None) -> str | None:
+    """The job that started a job, of the row's field; None when no job has."""
+    return job_of(raw.decode()) if raw else None
+
+
+def reading_row(job_id: str) -> AbstractContextManager[None]:
+    """CorruptRecordError for whatever in the job's row cannot be read."""
+    return reading(f"the row of job {job_id}")
+
+
+def status_of(raw: bytes, job_id: str) -> str:
+    """A job's status as it is stored; CorruptRecordError when there is no such status."""
+    status = raw.decode(errors="backslashreplace")
+    if status not in _STATUSES:
+        raise CorruptRecordError(f"job {job_id} has the unknown status {shown(status)}")
+    return status
+
+
+def job_not_found(job_id: str) -> JobNotFoundError:
+    return JobNotFoundError(
+        f"there is no job {job_id!r}: check the id, the server and the prefix; jobs are removed "
+        "when their retention after the end has passed"
+    )

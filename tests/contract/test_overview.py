@@ -1,0 +1,97 @@
+"""What is read of an installation as a whole."""
+
+from __future__ import annotations
+
+from flowforge.store.broker_lists import BrokerLists
+from flowforge.store.job_rows import JobSummary, UnreadableRow
+from flowforge.store.overview import Overview
+from tests.contract.bench import DEFINITION, LONG, Bench
+
+
+def test_jobs_are_listed_with_the_newest_first(bench: Bench) -> None:
+    """Of one status or of all, as many as asked for."""
+    jobs = [bench.submit() for _ in range(3)]
+    for place, job in enumerate(jobs):
+        bench.link.call("ZADD", bench.key("status", "pending"), 1000 + place, job)
+    bench.store.control.cancel(jobs[0], "")
+    overview = Overview(bench.store)
+    assert overview.counts()["pending"] == 2
+    assert overview.counts()["cancelled"] == 1
+    assert [job_id for job_id, _ in overview.newest("pending", 9)] == [jobs[2], jobs[1]]
+    assert len(overview.newest(None, 9)) == 3
+    assert len(overview.newest(None, 1)) == 1
+    assert overview.newest(None, 0) == []
+
+
+def test_a_row_that_cannot_be_read_does_not_hide_others(bench: Bench) -> None:
+    """It is told as such, with the key where it lies; one that is gone is passed over."""
+    good, bad, gone = (bench.submit() for _ in range(3))
+    bench.link.call("DEL", bench.key("job", bad), bench.key("job", gone))
+    bench.link.call("HSET", bench.key("job", bad), "status", "pending", "updated", "x")
+    overview = Overview(bench.store)
+    found = {type(one): one for one in overview.summaries([good, bad, gone])}
+    assert len(found) == 2
+    summary = found[JobSummary]
+    assert isinstance(summary, JobSummary)
+    assert (summary.job_id, summary.status, summary.counts["queued"]) == (good, "pending", 1)
+    active = list(overview.active(9))
+    assert [one.key for one in active if isinstance(one, UnreadableRow)] == [bench.key("job", bad)]
+    jobs = [one for one in active if not isinstance(one, UnreadableRow)]
+    assert [(one.job_id, one.parent_job_id) for one in jobs] == [(good, None)]
+
+
+def test_one_job_stands_for_each_definition_in_use(bench: Bench) -> None:
+    """Ended jobs need none."""
+    jobs = [bench.submit() for _ in range(2)]
+    ended = bench.submit()
+    bench.store.control.cancel(ended, "")
+    (found,) = Overview(bench.store).jobs_by_definition(9)
+    assert found in jobs
+    assert bench.row(found)["def"] == DEFINITION
+
+
+def test_overdue_leases_and_timers_are_counted(bench: Bench) -> None:
+    """What expired before the time that is asked for."""
+    late, early = bench.submit(), bench.submit()
+    bench.start(late, lease=-1000)
+    bench.start(early, lease=LONG)
+    overview = Overview(bench.store)
+    now = overview.now()
+    assert abs(now - bench.now()) < LONG
+    assert overview.leases(now) == (2, 1)
+    assert overview.timers(now) == (0, 0)
+    bench.link.call("ZADD", bench.key("timers"), 1, f"{late}/1.0.0")
+    assert overview.timers(now) == (1, 1)
+
+
+def test_the_overview_tells_of_leader_name_and_damage(bench: Bench) -> None:
+    """None of them is there before something happened."""
+    overview = Overview(bench.store)
+    assert (overview.server_name(), overview.has_leader(), overview.damaged()) == ("", False, set())
+    name = bench.store.server_name
+    bench.store.run("lead", "a", LONG)
+    bench.store.upkeep.tell_damaged("timers", b"\xff", "no invocation")
+    assert overview.server_name() == name
+    assert overview.has_leader()
+    (text,) = overview.damaged()
+    assert "timers" in text
+
+
+def test_known_idempotency_keys_are_told(bench: Bench) -> None:
+    """In the order of the question."""
+    bench.submit(idempotency_key="here")
+    assert Overview(bench.store).known_keys(["here", "not"]) == [True, False]
+
+
+def test_a_list_tells_what_waits_and_what_was_popped(bench: Bench) -> None:
+    """A key of another kind in its place hides no other list."""
+    bench.submit()
+    bench.submit()
+    bench.link.call("RPOP", bench.list)
+    lists = BrokerLists(bench.store)
+    (found,) = lists.all()
+    assert (found.name, found.length, found.unclaimed, found.popped) == (bench.list, 1, 2, 1)
+    assert [one.number for one in lists.unclaimed(bench.list, 3, 0, 9)] == [b"1", b"2"]
+    assert [one.number for one in lists.unclaimed(bench.list, 3, 1, 9)] == [b"2"]
+    assert [one.number for one in lists.unclaimed(bench.list, 2, 0, 9)] == [b"1"]
+    assert len(list(lists.oldest_first(bench.list, 100))) == 1
