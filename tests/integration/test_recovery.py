@@ -403,7 +403,7 @@ class TestShutdown:
     def test_the_command_line_sets_the_time_of_a_soft_shutdown(
         self, server: LocalServer, tmp_path: Path
     ) -> None:
-        """As the page on operations says: what Celery has no option for is given after ``--``."""
+        """As the page on workers says: what Celery has no option for is given after ``--``."""
         with installed(server, tmp_path, lease=300) as own:
             setting = ("--", "worker.soft_shutdown_timeout=2")
             worker = own.fleet.start(concurrency=1, options=setting)

@@ -1,4 +1,4 @@
-"""The users of docs/explanation/security.md: each can do its work and nothing else."""
+"""The users of docs/how-to/access-lists.md: each can do its work and nothing else."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.integration.installation import FAST, FLOWS, LIMIT
 from tests.support.eventually import eventually
 from tests.support.fleet import Fleet
 
-DOCUMENT = Path(__file__).parents[2] / "docs/explanation/security.md"
+DOCUMENT = Path(__file__).parents[2] / "docs/how-to/access-lists.md"
 ROLES = ("worker", "producer", "viewer")
 
 #: What submitting, controlling and the commands of producers run.

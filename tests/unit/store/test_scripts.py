@@ -122,8 +122,8 @@ PRODUCERS = {"annotate", "cancel", "name", "note", "pause", "requeue", "resume",
 
 @pytest.mark.parametrize(("user", "names"), [("worker", set(SCRIPTS)), ("producer", PRODUCERS)])
 def test_the_documented_rights_are_enough_for_the_scripts(user: str, names: set[str]) -> None:
-    """Also for those that run seldom: the security page names every command."""
-    page = (ROOT / "docs/explanation/security.md").read_text()
+    """Also for those that run seldom: the page on access lists names every command."""
+    page = (ROOT / "docs/how-to/access-lists.md").read_text()
     line = re.search(rf"^ACL SETUSER ff-{user} ([^(\n]+)", page, re.MULTILINE)
     assert line is not None
     used = {
