@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import redis
 import redis.sentinel
+from hiredis import pack_command
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoScriptError, RedisError, ResponseError
 from redis.retry import Retry
@@ -212,7 +213,9 @@ class ServerLink:
     def call(self, *command: Argument) -> Any:
         connection = self._acquire()
         try:
-            connection.send_packed_command(connection.pack_command(*command))
+            # As the connection packs it, which looks at each argument for types not used here.
+            packed = pack_command(command)  # type: ignore[arg-type]  # of any length
+            connection.send_packed_command([packed])
             reply = connection.read_response()
         except ResponseError as error:
             self._idle.append(connection)
