@@ -32,10 +32,10 @@ class UpkeepScripts:
     def __init__(self, scripts: ScriptRunner) -> None:
         self._scripts = scripts
 
-    def release_due(self, most: int) -> tuple[int, int]:
-        """Release due timers: how many, and milliseconds until the next one (-1: none is set)."""
-        released, until = self._scripts.run("due", most)
-        return released, until
+    def release_due(self, most: int) -> int:
+        """Do what due timers are for, of ``most`` at most: how many were due."""
+        due: int = self._scripts.run("due", most)
+        return due
 
     def reclaim(self, max_deliveries: int, most: int, longest_ms: int = 0) -> Reclaimed:
         """Take back expired leases.

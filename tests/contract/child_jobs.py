@@ -17,7 +17,7 @@ def parent_of_one(bench: Bench, **changes: object) -> str:
 
 
 def upkeep(bench: Bench) -> None:
-    while bench.store.upkeep.release_due(100)[0]:
+    while bench.store.upkeep.release_due(100):
         pass
 
 

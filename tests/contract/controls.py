@@ -126,7 +126,7 @@ class Controls(Choices):
         for place, timer in enumerate(self.model.due_in_order(), start=1):
             if "." not in timer[1]:
                 self._set_timer(timer, place)
-        assert self.bench.store.upkeep.release_due(1000)[0] == self.model.release_due()
+        assert self.bench.store.upkeep.release_due(1000) == self.model.release_due()
 
     def _set_timer(self, timer: tuple[str, ...], moment: int) -> None:
         self.bench.link.call("ZADD", self.bench.key("timers"), "XX", moment, "/".join(timer))

@@ -39,7 +39,7 @@ def _upkeep(bench: Bench) -> bool:
     """One round of it; whether there was anything to do."""
     looks = [timer for timer in bench.members("timers") if timer.split("/")[1] in LOOKS]
     _make_due(bench, "timers", looks)
-    released = bench.store.upkeep.release_due(100)[0] if looks else 0
+    released = bench.store.upkeep.release_due(100) if looks else 0
     return bool(released + bench.store.run("prune", 100) + bench.store.run("delete", 500))
 
 

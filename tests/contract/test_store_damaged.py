@@ -105,7 +105,7 @@ def a_push_by_a_timer(bench: Bench) -> Callable[[], object]:
     job = bench.submit(routine=2)
     bench.start(job, "1.2.0")
     bench.retry_later(job, "1.2.0", delay=-1000)
-    return lambda: bench.store.upkeep.release_due(10)[0] == 1
+    return lambda: bench.store.upkeep.release_due(10) == 1
 
 
 def a_push_by_a_resume(bench: Bench) -> Callable[[], object]:

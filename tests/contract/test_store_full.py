@@ -109,7 +109,7 @@ def a_timer(bench: Bench) -> Callable[[], object]:
     job = bench.submit()
     bench.start(job)
     bench.retry_later(job, delay=-1)
-    return lambda: bench.store.upkeep.release_due(10)[0] == 1
+    return lambda: bench.store.upkeep.release_due(10) == 1
 
 
 def a_lost_lease(bench: Bench) -> Callable[[], object]:

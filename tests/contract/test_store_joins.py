@@ -182,16 +182,16 @@ def test_many_late_joins_wait_for_the_resume(bench: Bench) -> None:
     bench.commit(job, children=[(0, 1, ""), *[(1, 0, f"j2:{n}") for n in range(150)]])
     bench.pause(job)
     bench.make_due()
-    while bench.store.upkeep.release_due(100)[0]:
+    while bench.store.upkeep.release_due(100):
         pass
     assert bench.members("timers") == {}
     bench.store.control.resume(job)
-    while bench.store.upkeep.release_due(100)[0]:
+    while bench.store.upkeep.release_due(100):
         pass
     assert len(bench.members("timers")) == 150
     bench.continued_long_ago([job])
     bench.make_due()
-    while bench.store.upkeep.release_due(100)[0]:
+    while bench.store.upkeep.release_due(100):
         pass
     assert len(joined(bench, job)) == 150
     assert not bench.link.call("EXISTS", bench.key("late", job))
@@ -217,7 +217,7 @@ def test_many_collections_fire_at_once(bench: Bench) -> None:
     """More than one script handles: the upkeep finishes the rest."""
     job = start(bench, ALL)
     bench.commit(job, children=[(1, 0, f"j0:{n}") for n in range(250)])
-    while bench.store.upkeep.release_due(10)[0]:
+    while bench.store.upkeep.release_due(10):
         pass
     assert len(joined(bench, job)) == 250
     assert bench.hash("joins", job) == {}

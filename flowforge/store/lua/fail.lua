@@ -3,7 +3,7 @@
 -- In:  id, invocation, token, action (retry, release, stop), delay ms, micros, packed details, reason, packed error,
 --      releases that fail the job (0: none does)
 -- Out: 'ok' | 'done' | 'stale' | 'gone' | 'dropped'
---@include base, history, finish, lease
+--@include base, job_row, history, timers, finish, lease
 local id, invocation, token, action = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local delay, micros, details = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 local reason, problem = ARGV[9], ARGV[10]
@@ -31,7 +31,7 @@ if action == 'retry' or action == 'release' then
   if action == 'release' then call('HINCRBY', k_attempts(id), invocation, -1) end
   count_attempt(job, invocation, how, 'pending', micros, now)
   remember(job, how, invocation, details)
-  call('ZADD', k_timers(), now + delay, id .. '/' .. invocation)
+  set_timer(now + delay, id, 'invocation', invocation)
   job.timers = job.timers + 1
   settle(job, now)
 else

@@ -1,7 +1,7 @@
 -- A worker that does not know the routine's class returns the invocation for another to take.
 -- In:  id, invocation, delay ms, most (0: without limit), packed details, reason
 -- Out: 'ok' | 'taken' | 'gone' | 'paused' | 'dropped' | 'failed' (given back too often: the job failed)
---@include base, push, history, finish
+--@include base, job_row, history, timers, push, finish
 local id, invocation, delay, most = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local details, reason = ARGV[6], ARGV[7]
 local job = load_job(id)
@@ -25,7 +25,7 @@ if call('HINCRBY', k_attempts(id), 'u' .. invocation, 1) >= most and most > 0 th
   fail_job(job, invocation, reason, details, now)
   return 'failed'
 end
-call('ZADD', k_timers(), now + delay, id .. '/' .. invocation)
+set_timer(now + delay, id, 'invocation', invocation)
 job.timers = job.timers + 1
 settle(job, now)
 return 'ok'

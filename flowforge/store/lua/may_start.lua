@@ -1,6 +1,6 @@
 -- Whether a handler whose claim was made a while ago may start now. Changes nothing.
 -- In:  id
 -- Out: 1, or 0: the job or one above it is paused or has ended
---@include base, child_jobs
+--@include job_row, child_jobs
 local job = load_job(ARGV[2])
 return job and may_go_on(job) and 1 or 0

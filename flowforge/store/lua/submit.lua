@@ -4,10 +4,10 @@
 --      idempotency key (or '') each, then the definition as field, value, ... or nothing when the
 --      store is believed to have it
 -- Out: {'ok', id of each job or of the earlier one with its key} | {'definition'} (send it along)
---@include base, push, create, push_batch
+--@include base, push, push_batch, create
 local about, at = read_about(2)
-local def, jobs, first = about.def, tonumber(ARGV[at]), at + 1
-local fields = first + 4 * jobs
+local def, number, first = about.def, tonumber(ARGV[at]), at + 1
+local fields = first + 4 * number
 local now = now_ms()
 
 -- known: place in ARGV -> id of the job that is there already: the one with the key, stored or

@@ -3,7 +3,7 @@
 -- In:  id, invocation, token, most records
 -- Out: {position of the first record, records from there on} | {} (the lease is lost or the job has
 --      ended)
---@include base, merging_log, full
+--@include base, full, merging_log
 local id, invocation, token, most = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 if not call('ZSCORE', k_leases(), id .. '/' .. invocation .. '/' .. token) then return {} end
 -- Of a job that has ended nothing more is kept: what is written now would never be deleted.

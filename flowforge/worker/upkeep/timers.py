@@ -21,7 +21,7 @@ class Timers:
         """How many were released."""
         total = 0
         for _ in range(_CALLS):
-            released = self._store.upkeep.release_due(_BATCH)[0]
+            released = self._store.upkeep.release_due(_BATCH)
             total += released
             # A released timer may have set another that is due at once.
             if released == 0:

@@ -22,17 +22,22 @@ def used_includes(path: Path) -> set[str]:
     used = {file for name, file in _definitions().items() if name in names - own}
     if any(name.startswith("k_") for name in names):
         used.add(KEYS)
-    return used - ({path.stem} if path.parent == INCLUDES else set())
+    return used - ({name_of(path)} if path.is_relative_to(INCLUDES) else set())
+
+
+def name_of(path: Path) -> str:
+    """The name by which others include a file."""
+    return path.relative_to(INCLUDES).with_suffix("").as_posix()
 
 
 @cache
 def _definitions() -> dict[str, str]:
     found: dict[str, str] = {}
-    for path in INCLUDES.glob("*.lua"):
-        text = _without_comments(path.read_text())
+    for path in INCLUDES.rglob("*.lua"):
+        text, file = _without_comments(path.read_text()), name_of(path)
         for names in re.findall(r"^local (?:function )?([A-Za-z_][\w, ]*)", text, re.MULTILINE):
             for name in names.split(","):
-                assert found.setdefault(name.strip(), path.stem) == path.stem, f"{name} twice"
+                assert found.setdefault(name.strip(), file) == file, f"{name} twice"
     return found
 
 

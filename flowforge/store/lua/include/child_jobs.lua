@@ -1,7 +1,7 @@
 -- Jobs that handlers start: what a parent and its children owe each other.
 -- A child is known to its parent as child id -> the invocation that waits for it. Pause,
 -- cancel and failure reach a child through the look at its ancestors before each claim.
---@include base, push, deletions
+--@include base, job_row, timers, push, deletions
 
 -- Ancestors looked at: more than any job has; a loop in damaged data must not hang the server.
 local DEEPEST = 10000
@@ -27,10 +27,10 @@ end
 -- Has every child looked at, after something changed for it here; many in pieces, by the upkeep.
 local function look_at_children(job, at)
   if call('HLEN', k_children(job.id)) > FEW then
-    call('ZADD', k_timers(), at, job.id .. '/children/0')
+    set_timer(at, job.id, 'children', '0')
   else
     for _, child in ipairs(call('HKEYS', k_children(job.id))) do
-      call('ZADD', k_timers(), at, child .. '/look')
+      set_timer(at, child, 'look')
     end
   end
 end
@@ -75,7 +75,7 @@ local function await_again(job, invocation, now)
   local lives = child and not ENDED[child.status]
   if child and child.status == 'failed' then
     if retries == retries_of(job.id) then return nil end
-    call('ZADD', k_timers(), now, id .. '/retry/' .. job.id .. '/' .. invocation)
+    set_timer(now, id, 'retry', job.id .. '/' .. invocation)
     lives = true
   end
   call('HDEL', k_child_failures(job.id), invocation)

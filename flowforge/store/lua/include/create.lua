@@ -2,7 +2,7 @@
 -- about: what jobs that are submitted together have in common; parent: 'id/invocation' of the invocation
 -- that waits for a child job, or nil; pending: where its entry in the index of pending jobs goes, as
 -- score and member, or nil: it is made at once.
---@include base, deliver, finish
+--@include base, job_row, deliver, finish
 local function create_job(about, id, mode, record, idempotency, parent, now, pending)
   local job = only_table({
     id = id, status = 'pending', def = about.def, suffix = about.suffix,

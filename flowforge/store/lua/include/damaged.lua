@@ -1,6 +1,6 @@
 -- Members of an index that make no sense, or whose job is damaged: another program's data, a server
 -- that was repaired by hand. None must keep those behind it from their turn.
---@include base, full
+--@include base, job_row, full
 
 -- Milliseconds until what failed is tried again, and for which it is remembered that there was any.
 local PUT_OFF = 60000

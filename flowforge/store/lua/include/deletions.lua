@@ -1,7 +1,7 @@
 -- Deleting what may be large without holding the server up. UNLINK frees in another thread, but a
 -- busy server shares its cores with that. Large hashes are renamed and put on the list of deletions,
 -- and the upkeep deletes them in pieces (delete.lua).
---@include base, lanes
+--@include base, timers, lanes
 
 -- Fields that a script deletes itself.
 local FEW = 500
@@ -30,15 +30,12 @@ local OUTPUTS = '/o'
 local function clear_timers_of(name, key, fields)
   local id, kind = string.match(name, '^j:(.+):([ik])$')
   if not id or not fields[1] then return end
-  local members = {}
-  if kind == 'i' then
-    for i, invocation in ipairs(fields) do members[i] = id .. '/' .. invocation end
-  else
-    for i, state in ipairs(call('HMGET', key, unpack(fields))) do
-      members[i] = id .. '/join/' .. (string.match(state, '^%d+') or '') .. ' ' .. fields[i]
-    end
+  if kind == 'i' then return clear_timers(id, 'invocation', fields) end
+  local abouts = {}
+  for i, state in ipairs(call('HMGET', key, unpack(fields))) do
+    abouts[i] = (string.match(state, '^%d+') or '') .. ' ' .. fields[i]
   end
-  call('ZREM', k_timers(), unpack(members))
+  clear_timers(id, 'join', abouts)
 end
 
 -- Renames a key, which then goes by its name without the root, and leaves it to the upkeep.

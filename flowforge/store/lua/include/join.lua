@@ -1,10 +1,7 @@
 -- Joins: slots whose deliveries are collected until a rule says that they are complete.
 -- A collection is open from its first item on, under 'r.s/key'. Its number is that of the
 -- invocation that will handle it, so items of one collection never mix with those of the next.
---@include base, push
-
--- definition/slot -> its rule, as far as this script has needed it.
-local join_rules = {}
+--@include base, state, timers, push
 
 -- kind: count, all (fires when no ancestor has anything outstanding) or quiet (all on a cycle: fires
 -- when nothing else is left). timeout: ms or 0. up: the ancestors, as rows of indexes {first, last};
@@ -67,7 +64,7 @@ local function fire(job, field, number, count)
   local invocation = number .. '.' .. slot
   call('HSET', k_invocations(job.id), invocation, 'J' .. count .. ' ' .. key)
   if rule_of(job, slot).timeout > 0 then
-    call('ZREM', k_timers(), job.id .. '/join/' .. number .. ' ' .. field)
+    clear_timers(job.id, 'join', { number .. ' ' .. field })
   end
   enqueue(job, invocation)
 end
@@ -88,7 +85,7 @@ local function collect(job, slot, need, key, record)
       call('HSET', outstanding, 'look', (call('HGET', outstanding, 'look') or '') .. slot .. ':0 ')
     end
     if rule.timeout > 0 then
-      call('ZADD', k_timers(), now_ms() + rule.timeout, job.id .. '/join/' .. number .. ' ' .. field)
+      set_timer(now_ms() + rule.timeout, job.id, 'join', number .. ' ' .. field)
     end
   end
   count = count + 1
@@ -128,7 +125,7 @@ end
 
 -- Has the upkeep go on with the job where a script had done enough.
 local function look_again(job, now)
-  call('ZADD', k_timers(), now, job.id .. '/more')
+  set_timer(now, job.id, 'more')
 end
 
 -- Ancestors whose counts one script looks at, but for those of the last slot.

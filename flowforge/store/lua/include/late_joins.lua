@@ -1,5 +1,5 @@
 -- Going on after a pause, of the job or of one above it, or after a failure.
---@include base, join, child_jobs, finish
+--@include base, timers, child_jobs, join, finish
 
 -- A join whose time was over while the job could not go on, or whose time made it fail.
 -- about: 'number field' of the collection.
@@ -17,10 +17,10 @@ local function bring_back_late(job, now)
     local number, field = string.match(about, '^(%d+) (.*)$')
     if field and string.match(call('HGET', k_joins(job.id), field) or '', '^%d+') == number then
       local timeout = rule_of(job, (split_field(field))).timeout
-      call('ZADD', k_timers(), now + timeout, job.id .. '/join/' .. about)
+      set_timer(now + timeout, job.id, 'join', about)
     end
   end
-  if #late == 100 then call('ZADD', k_timers(), now, job.id .. '/late') end
+  if #late == 100 then set_timer(now, job.id, 'late') end
 end
 
 -- Goes on with what was late or parked, in the job and in those that it has started.

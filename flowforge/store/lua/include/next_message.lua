@@ -1,5 +1,5 @@
 -- Going on with the next message without asking the broker for it.
---@include base, push, grant
+--@include base, job_row, push, grant
 
 -- Messages looked at by one script: duplicates and work of ended jobs are passed over.
 local LOOKS = 8

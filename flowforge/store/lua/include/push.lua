@@ -1,7 +1,5 @@
 -- Putting an invocation's message on its broker list.
---@include base, lanes
-
-local routes = {}
+--@include base, state, lanes
 
 -- Broker list and message template of (routine, slot), or nil when the definition has no such slot.
 local function find_route(job, r, s)
@@ -33,12 +31,6 @@ local function message_of(template, job, invocation, number)
   local id, own = job.id, string.match(invocation, '^%d+')
   return string.format(template, id, invocation, id, own, id, id, id, own, job.priority, id, own, number)
 end
-
--- What this script has done so far, in messages of about 10 us of the server's time each.
-local spent = 0
-
--- list -> {template, job, invocation} each, while pushes are batched; nil: they are made at once.
-local unpushed
 
 local function push(job, invocation)
   local to = route(job, routine_of(invocation))

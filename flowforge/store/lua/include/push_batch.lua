@@ -1,5 +1,5 @@
 -- Between these two, pushes are gathered and made with a few commands: for scripts that push many.
---@include base, push
+--@include base, state, push
 local function batch_pushes()
   unpushed = {}
 end

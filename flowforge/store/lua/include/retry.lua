@@ -1,5 +1,5 @@
 -- Continuing a failed job.
---@include base, history, deletions, child_jobs, finish, late_joins
+--@include base, job_row, history, timers, deletions, child_jobs, finish, late_joins
 
 -- Back to where a job stood before it was paused or failed: it may never have been started.
 local function set_live(job, now)
@@ -44,7 +44,7 @@ local function rejoin_parent(job, now)
   stay_with(parent, k_children(id))
   -- No other script would see that the parent is not retried any more.
   if parent.status == 'failed' then
-    call('ZADD', k_timers(), now + math.max(0, call('PTTL', k_job(id))) + 1000, job.id .. '/look')
+    set_timer(now + math.max(0, call('PTTL', k_job(id))) + 1000, job.id, 'look')
   end
   return true
 end

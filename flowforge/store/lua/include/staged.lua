@@ -1,5 +1,5 @@
 -- What an attempt has staged, at its commit.
---@include base, deliver, deletions
+--@include base, deletions, deliver
 
 -- staged: {routine, how many} each. Made when it is asked for: most commits have nothing staged.
 local function lists_of(id, invocation, token, staged)

@@ -1,0 +1,18 @@
+-- The time of an invocation has come: its next attempt may be made.
+--@include base, job_row, damaged, push, child_jobs, finish
+local function release_invocation(job, invocation, now)
+  if job.status == 'completed' or job.status == 'cancelled' then return end
+  if call('HEXISTS', k_invocations(job.id), invocation) == 0 then
+    return record_damaged('timers', job.id .. '/' .. invocation, 'the job has no such invocation')
+  end
+  job.timers = job.timers - 1
+  local may, why = may_go_on(job)
+  if not find_route(job, routine_of(invocation)) then
+    fail_undefined(job, invocation, now)
+  elseif why == 'orphaned' then
+    cancel_orphan(job, now)
+  else
+    if may then enqueue(job, invocation) else park(job, invocation) end
+    save_job(job, now)
+  end
+end

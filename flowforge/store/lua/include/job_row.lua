@@ -1,0 +1,56 @@
+-- The row of a job, as the table that transitions work with. store/job_row.py says what the fields mean.
+-- What the table has further: id; lanes (lanes_of); missing (top_up).
+--@include base, state
+
+-- Version of the row. A row of a later one is left as it is: its fields may mean something else.
+local LAYOUT = 1
+
+-- The table of a job: what the script has already, else the one given.
+local function only_table(job)
+  jobs[job.id] = jobs[job.id] or job
+  return jobs[job.id]
+end
+
+-- The fields that transitions need, or nil when there is no such job.
+local function load_job(id)
+  if jobs[id] then return jobs[id] end
+  local f = call('HMGET', k_job(id), 'status', 'def', 'suffix', 'priority', 'queued', 'running',
+    'waiting', 'last', 'window', 'keep', 'history_limit', 'output_limit', 'created', 'timers',
+    'staged', 'joins', 'parent', 'v', 'queues')
+  if not f[1] then return nil end
+  return only_table({
+    id = id, status = f[1], def = f[2], suffix = f[3], priority = f[4],
+    queued = tonumber(f[5] or 0), running = tonumber(f[6] or 0), parked = tonumber(f[7] or 0),
+    last = tonumber(f[8]), max_in_flight = tonumber(f[9]), retention = tonumber(f[10]),
+    history_limit = f[11], output_limit = tonumber(f[12]), created = f[13],
+    timers = tonumber(f[14] or 0), staged = tonumber(f[15] or 0), joins = f[16] == '1',
+    parent = f[17] or nil, newer = tonumber(f[18] or 1) > LAYOUT,
+    queues = tonumber(f[19] or 1),
+  })
+end
+
+local function forget_loaded()
+  jobs = {}
+end
+
+-- Writes the counters back; the caller changed them in the table.
+local function save_job(job, now)
+  if unsaved then
+    unsaved[job] = now
+    return
+  end
+  call('HSET', k_job(job.id), 'status', job.status, 'queued', job.queued, 'running', job.running,
+    'waiting', job.parked, 'last', job.last, 'timers', job.timers, 'staged', job.staged,
+    'updated', now)
+end
+
+-- Between these two a job is written once, however often it changes.
+local function batch_saves()
+  unsaved = {}
+end
+
+local function flush_saves()
+  local batch = unsaved
+  unsaved = nil
+  for job, now in pairs(batch) do save_job(job, now) end
+end
