@@ -60,8 +60,9 @@ class Choices(RuleBasedStateMachine):
         self.agrees = False
         self.reply_is_lost = False
         self._frames = 1
-        self._send_once = self.bench.store.run
-        self.bench.store.run = self._send  # type: ignore[method-assign]
+        scripts = self.bench.store._scripts
+        self._send_once = scripts.run
+        scripts.run = self._send  # type: ignore[method-assign]
         self.tokens = 0
         self.moments = 0
         self.records = 0
