@@ -25,8 +25,8 @@ _LUA = resources.files("flowforge.store") / "lua"
 
 #: Includes behind which what follows is a function of its own, called at once. Lua makes a script's
 #: functions in each run, and looks up each local that they use among all that are in use; locals
-#: of a function further out it finds at once. Few scripts lack these three.
-_ENCLOSING = {"include/base.lua", "include/push.lua", "include/join.lua"}
+#: of a function further out it finds at once. Few scripts lack these.
+_ENCLOSING = {f"include/{name}.lua" for name in ("base", "job_row", "push", "join")}
 
 #: What a line that no file holds is said to come from.
 LOADER = "(loader)"
@@ -94,7 +94,8 @@ def _read_include(name: str) -> str:
     return (_LUA / "include" / f"{name}.lua").read_text()
 
 
-def _render(name: str, text: str) -> Script:
+def render(name: str, text: str) -> Script:
+    """The script of a transition's own text, with what it includes."""
     texts = [
         (f"include/{include}.lua", _read_include(include))
         for include in resolve(name, text, _read_include)
@@ -113,7 +114,7 @@ def _render(name: str, text: str) -> Script:
 def _load_all() -> dict[str, Script]:
     files = (entry for entry in _LUA.iterdir() if entry.name.endswith(".lua"))
     names = {entry.name.removesuffix(".lua"): entry.read_text() for entry in files}
-    return {name: _render(name, text) for name, text in names.items()}
+    return {name: render(name, text) for name, text in names.items()}
 
 
 #: Every script by name.

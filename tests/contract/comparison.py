@@ -11,6 +11,7 @@ from tests.contract.bench import Bench
 from tests.contract.reference.flow import RULES
 from tests.contract.reference.jobs import ENDED, Job
 from tests.contract.reference.model import Model
+from tests.contract.timer_members import parsed
 
 _HASHES = (
     "job", "invocations", "attempts", "merges", "routines", "joins", "collected", "outstanding",
@@ -88,6 +89,7 @@ def compare(bench: Bench, model: Model, lists: list[str]) -> None:
     """Everything."""
     stored = Stored(bench, model, lists)
     _compare_places(stored, model, lists)
+    assert all(parsed(bench, stored.texts("timers")))
     for number, name in enumerate(lists):
         assert bench.sent(name) == model.lists[number]
     for job in model.jobs.values():

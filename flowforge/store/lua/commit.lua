@@ -13,7 +13,7 @@
 --      | 'dropped' (the job has ended) | 'newer' (a later release's job)
 --      | 'incomplete' (what was staged is not all there: nothing is committed)}, and behind 'ok' what was
 --      claimed next, if anything: id, invocation, record, claims, lost, definition hash
---@include base, job_row, history, push, deletions, child_jobs, join, deliver, finish, create, lease, staged, next_message, merging_log
+--@include base, job_row, push, deletions, child_jobs, join, history, deliver, finish, create, lease, staged, next_message, merging_log
 local id, invocation, token, outcome = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local micros, details = tonumber(ARGV[6]), ARGV[7]
 local at = 8

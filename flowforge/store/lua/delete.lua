@@ -1,7 +1,7 @@
 -- Deletes a piece of what waits for its deletion.
 -- In:  most, the number of fields
 -- Out: 1, or 0 when nothing waits
---@include base, damaged, deletions
+--@include base, deletions, damaged
 local most = tonumber(ARGV[2])
 
 -- Segments deleted at once; each is a list of up to 200 records.

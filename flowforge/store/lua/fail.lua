@@ -3,7 +3,7 @@
 -- In:  id, invocation, token, action (retry, release, stop), delay ms, micros, packed details, reason, packed error,
 --      releases that fail the job (0: none does)
 -- Out: 'ok' | 'done' | 'stale' | 'gone' | 'dropped'
---@include base, job_row, history, timers, finish, lease
+--@include base, job_row, timers, history, finish, lease
 local id, invocation, token, action = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local delay, micros, details = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 local reason, problem = ARGV[9], ARGV[10]

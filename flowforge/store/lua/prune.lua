@@ -1,7 +1,7 @@
 -- Forgets ended jobs whose keys have expired, in the indexes over all jobs.
 -- In:  most
 -- Out: forgotten
---@include base, damaged, deletions
+--@include base, deletions, damaged
 local most = ARGV[2]
 local now = now_ms()
 

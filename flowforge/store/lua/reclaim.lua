@@ -3,7 +3,7 @@
 -- In:  most deliveries, most, ms of the longest lease (0: any)
 -- Out: {requeued, quarantined, dropped, then of each that was requeued or quarantined: id, invocation, definition
 --      hash, worker ('': not known), how often it was lost}
---@include base, job_row, full, history, damaged, push, finish, lease
+--@include base, job_row, push, full, history, damaged, finish, lease
 local most_deliveries, most = tonumber(ARGV[2]), ARGV[3]
 local now = now_ms()
 local requeued, quarantined, dropped = 0, 0, 0

@@ -1,7 +1,7 @@
 -- Pushes again what was popped but never claimed.
 -- In:  broker list, then push number, id/invocation each
 -- Out: {pushed again, parked, dropped}
---@include base, job_row, damaged, push, finish
+--@include base, job_row, push, damaged, finish
 local list = ARGV[2]
 local now = now_ms()
 local pushed, parked, dropped = 0, 0, 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from importlib import resources
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,15 @@ def test_every_include_is_used() -> None:
     """No rule lies around that no script follows."""
     used = {file for script in SCRIPTS.values() for file, _ in script.parts}
     there = {path.relative_to(LUA_ROOT).as_posix() for path in FILES}
-    assert {file for file in there if "/" in file} == used - {LOADER} - {f"{n}.lua" for n in SCRIPTS}
+    assert {file for file in there if "/" in file} == used - {LOADER} - {
+        f"{n}.lua" for n in SCRIPTS
+    }
+
+
+def test_names_on_include_lines_have_one_order() -> None:
+    """The order says which function is made where, and with it what a script costs."""
+    before = {pair for path in FILES for pair in combinations(includes_of(path.read_text()), 2)}
+    assert not {(a, b) for a, b in before if (b, a) in before}
 
 
 def test_includes_come_after_what_they_include() -> None:

@@ -1,7 +1,7 @@
 -- Jobs that handlers start: what a parent and its children owe each other.
 -- A child is known to its parent as child id -> the invocation that waits for it. Pause,
 -- cancel and failure reach a child through the look at its ancestors before each claim.
---@include base, job_row, timers, push, deletions
+--@include base, job_row, push, timers, deletions
 
 -- Ancestors looked at: more than any job has; a loop in damaged data must not hang the server.
 local DEEPEST = 10000

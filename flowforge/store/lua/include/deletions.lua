@@ -1,7 +1,7 @@
 -- Deleting what may be large without holding the server up. UNLINK frees in another thread, but a
 -- busy server shares its cores with that. Large hashes are renamed and put on the list of deletions,
 -- and the upkeep deletes them in pieces (delete.lua).
---@include base, timers, lanes
+--@include base, lanes, timers
 
 -- Fields that a script deletes itself.
 local FEW = 500

@@ -1,7 +1,7 @@
 -- Creates one invocation: its record, its place in a merging slot's log, its message; or adds an
 -- item to a join. mode: '' plain, 'm' the slot merges, 'o' the slot's latest payload is
 -- remembered, 'j<need>:<key>' the slot joins. counted: it is in the outstanding counters already.
---@include base, state, damaged, lanes, push, join
+--@include base, state, lanes, push, join, damaged
 local function deliver(job, r, s, mode, record, counted)
   local kind = string.sub(mode, 1, 1)
   if kind == 'j' then

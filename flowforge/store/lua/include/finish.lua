@@ -1,5 +1,5 @@
 -- Moving a job between statuses, and its end.
---@include base, job_row, history, push, deletions, child_jobs, join, deliver
+--@include base, job_row, push, deletions, child_jobs, join, history, deliver
 
 local function notify(job)
   call('PUBLISH', k_channel(job.id), job.status)

@@ -1,7 +1,7 @@
 -- Joins: slots whose deliveries are collected until a rule says that they are complete.
 -- A collection is open from its first item on, under 'r.s/key'. Its number is that of the
 -- invocation that will handle it, so items of one collection never mix with those of the next.
---@include base, state, timers, push
+--@include base, state, push, timers
 
 -- kind: count, all (fires when no ancestor has anything outstanding) or quiet (all on a cycle: fires
 -- when nothing else is left). timeout: ms or 0. up: the ancestors, as rows of indexes {first, last};
