@@ -37,13 +37,13 @@ class UpkeepScripts:
         due: int = self._scripts.run("due", most)
         return due
 
-    def reclaim(self, max_deliveries: int, most: int, longest_ms: int = 0) -> Reclaimed:
+    def reclaim(self, max_losses: int, most: int, longest_ms: int = 0) -> Reclaimed:
         """Take back expired leases.
 
         ``longest_ms``: what no lease outlasts, whatever the server's clock has done; 0: not asked.
         """
         requeued, quarantined, dropped, *told = self._scripts.run(
-            "reclaim", max_deliveries, most, longest_ms
+            "reclaim", max_losses, most, longest_ms
         )
         lost = []
         for at in range(0, len(told), 5):
