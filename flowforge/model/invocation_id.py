@@ -44,14 +44,16 @@ class InvocationId(NamedTuple):
     def parse(cls, text: str) -> InvocationId:
         """ValueError when ``text`` does not name an invocation."""
         try:
-            number, routine, slot, *rest = text.split(".")
-            # Not through the constructor, which would double the time: each step comes here.
-            found = _new(cls, (int(number), int(routine), int(slot), int(rest[0]) if rest else 0))
+            number, routine, slot = text.split(".", 2)
+            position = "0"
+            if "." in slot:
+                slot, position = slot.split(".")
+            if 0 <= (count := int(number)) < _MOST:
+                # Not through the constructor, which would double the time: each step comes here.
+                return _new(cls, (count, int(routine), int(slot), int(position)))
         except ValueError:
-            raise ValueError(f"{shown(text)} does not name an invocation") from None
-        if not 0 <= found.number < _MOST:
-            raise ValueError(f"{shown(text)} does not name an invocation")
-        return found
+            pass
+        raise ValueError(f"{shown(text)} does not name an invocation")
 
     def __str__(self) -> str:
         place = f"{self.number}.{self.routine}.{self.slot}"
