@@ -15,12 +15,22 @@ from flowforge.execution.current import current
 from flowforge.execution.effects import Effects
 from flowforge.execution.ending import ends_worker
 from flowforge.execution.failure import Problem
+from flowforge.model.error_handler import ErrorStrategy
+from flowforge.model.status import AttemptOutcome
 
 #: Records of params up to this many bytes are kept in the history.
 HISTORY_PARAMS = 512
 
 
 logger = logging.getLogger(__name__)
+
+#: What becomes of a failed attempt, by what the error handler decides.
+_KINDS = {
+    ErrorStrategy.STOP: AttemptOutcome.FAILED,
+    ErrorStrategy.RETRY: AttemptOutcome.RETRIED,
+    ErrorStrategy.CONTINUE: AttemptOutcome.ERROR_CONTINUED,
+    ErrorStrategy.SKIP: AttemptOutcome.SKIPPED,
+}
 
 #: Handlers whose results have been warned of in this process.
 _told: set[tuple[str, str]] = set()
@@ -29,8 +39,8 @@ _told: set[tuple[str, str]] = set()
 class Outcome(NamedTuple):
     """How an attempt ended and what has to be recorded."""
 
-    #: completed, error_continued, skipped (to commit); retry, stop (to fail).
-    kind: str
+    #: COMPLETED, ERROR_CONTINUED and SKIPPED are committed. RETRIED and FAILED are not.
+    kind: AttemptOutcome
     micros: int
     details: bytes
     effects: Effects
@@ -68,7 +78,9 @@ def run(attempt: Attempt, worker: str) -> Outcome:
         attempt.closed = True
         current.reset(token)
     micros = _micros(began)
-    return Outcome("completed", micros, _details(attempt, worker, micros, None), attempt.effects)
+    return Outcome(
+        AttemptOutcome.COMPLETED, micros, _details(attempt, worker, micros, None), attempt.effects
+    )
 
 
 def failed(
@@ -85,15 +97,14 @@ def failed(
     problem = Problem(error, attempt)
     decision = attempt.routine.error_handler.decide(error, attempt.attempt_number)
     details = _details(attempt, worker, micros, problem)
-    kinds = {"continue": "error_continued", "skip": "skipped", "retry": "retry", "stop": "stop"}
-    action = decision.action
-    if in_setup and action in ("continue", "skip"):
+    kind = _KINDS[decision.action]
+    if in_setup and kind is not AttemptOutcome.RETRIED:
         # To pass over one delivery is to pass over all: nothing of the routine can run.
-        action = "stop"
+        kind = AttemptOutcome.FAILED
     where = f"{attempt.routine.id}.{'setup()' if in_setup else attempt.slot.name}"
     reason = f"{where}: {problem.type}: {problem.message}"
     return Outcome(
-        kinds[action],
+        kind,
         micros,
         details,
         Effects(),

@@ -12,10 +12,11 @@ from typing import Any, Literal, TypeAlias
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import CorruptRecordError, DefinitionError, NewerRecordError
 from flowforge.model.connection import Connection
+from flowforge.model.invocation_id import InvocationId
 from flowforge.model.join import Join
 from flowforge.model.names import listing
 from flowforge.model.records import Record, check_unique, read, read_list, read_optional
-from flowforge.model.slot import CALL_SLOT
+from flowforge.model.slot import CALL_SLOT, CHILD_SLOT, CHILD_SLOT_INDEX
 
 #: Version of the record. A worker refuses newer ones instead of misreading them.
 DEFINITION_VERSION = 1
@@ -119,6 +120,27 @@ class Definition:
                 f"{listing(self._indexes)}"
             )
         return index
+
+    def routine(self, index: int) -> RoutineSpec:
+        """Return a routine by an index that was stored; CorruptRecordError when there is none."""
+        # A negative index would count from the end.
+        if not 0 <= index < len(self.routines):
+            raise CorruptRecordError(
+                f"flow {self.flow_id!r} has {len(self.routines)} routines, none of index {index}"
+            )
+        return self.routines[index]
+
+    def place_of(self, invocation: InvocationId) -> tuple[str, str]:
+        """Return the routine's id and the slot's name; CorruptRecordError when there are none."""
+        spec = self.routine(invocation.routine)
+        if invocation.slot == CHILD_SLOT_INDEX:
+            return spec.id, CHILD_SLOT
+        if not 0 <= invocation.slot < len(spec.slot_names):
+            raise CorruptRecordError(
+                f"routine {spec.id!r} of flow {self.flow_id!r} has {len(spec.slot_names)} slots, "
+                f"none of index {invocation.slot}"
+            )
+        return spec.id, spec.slot_names[invocation.slot]
 
     def slot_names(self, index: int) -> tuple[str, ...]:
         """Return ``RoutineSpec.slot_names`` of a routine."""

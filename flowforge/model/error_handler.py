@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple, TypeAlias, TypeGuard
+from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
 from flowforge.common.bounded_repr import shown
-from flowforge.common.true_attributes import bases_of, name_of
+from flowforge.common.true_attributes import bases_of
 from flowforge.errors import (
     CorruptRecordError,
     DefinitionError,
@@ -49,24 +49,12 @@ class ErrorStrategy(StrEnum):
             ) from None
 
 
-Action: TypeAlias = Literal["stop", "continue", "skip", "retry"]
-
-_ACTIONS: dict[ErrorStrategy, Action] = {
-    ErrorStrategy.STOP: "stop",
-    ErrorStrategy.CONTINUE: "continue",
-    ErrorStrategy.SKIP: "skip",
-    ErrorStrategy.RETRY: "retry",
-}
-
-
 class Decision(NamedTuple):
     """What to do about one failed attempt."""
 
-    action: Action
-    #: Seconds until the next attempt; 0.0 unless ``action`` is "retry".
+    action: ErrorStrategy
+    #: Seconds until the next attempt; 0.0 unless ``action`` is RETRY.
     delay: float
-    #: Why, for the job's history.
-    reason: str
 
 
 @dataclass(frozen=True, init=False)
@@ -131,13 +119,10 @@ class ErrorHandler:
     def decide(self, exc: BaseException, failures: int) -> Decision:
         """Say what to do after ``failures`` failed attempts, of which ``exc`` ended the latest."""
         if self.strategy is not ErrorStrategy.RETRY:
-            return Decision(_ACTIONS[self.strategy], 0.0, f"strategy is {self.strategy.value}")
-        if not self.is_retryable(exc):
-            return Decision("stop", 0.0, f"{name_of(type(exc))} is not retryable")
-        if failures > self.max_retries:
-            return Decision("stop", 0.0, f"failed {failures} times, max_retries={self.max_retries}")
-        reason = f"retry {failures} of {self.max_retries}"
-        return Decision("retry", self.delay(failures), reason)
+            return Decision(self.strategy, 0.0)
+        if failures > self.max_retries or not self.is_retryable(exc):
+            return Decision(ErrorStrategy.STOP, 0.0)
+        return Decision(ErrorStrategy.RETRY, self.delay(failures))
 
     def serialize(self) -> Record:
         """Return a JSON object; NotRebuildableError for an exception class without an address."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from flowforge.errors import CorruptRecordError
 from flowforge.model import registry
 from flowforge.model.connection import Connection
 from flowforge.model.definition import Definition, RoutineSpec
@@ -41,16 +40,6 @@ class Target:
         if self.join is not None:
             return self.join.mode(params, where, self.secret)
         return "m" if self.merges else "o" if self.remembers else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A slot that a job starts at: a target without a connection."""
-
-    routine_index: int
-    slot_index: int
-    merges: bool
-    remembers: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,49 +125,18 @@ class Plan:
         """Return the routine; the first call builds it, and one after its class was redefined.
 
         Raises UnknownRoutineClassError for a class that is not imported; nothing is kept then, so
-        that the next call tries again.
+        that the next call tries again. CorruptRecordError when there is no such routine.
         """
-        built = self._built[self._checked(index)]
+        # A negative index would count from the end.
+        built = self._built[index] if 0 <= index < len(self._built) else None
         if built is not None and registry.is_latest(built.class_name, type(built.prototype)):
             return built
+        spec = self.definition.routine(index)
         with self._locks[index]:
             built = self._built[index]
             if built is None or not registry.is_latest(built.class_name, type(built.prototype)):
-                built = self._built[index] = self._build(index)
+                built = self._built[index] = self._build(index, spec)
             return built
-
-    def routine_id(self, index: int) -> str:
-        return self.definition.routines[self._checked(index)].id
-
-    def slot_name(self, routine_index: int, slot_index: int) -> str:
-        names = self.definition.routines[self._checked(routine_index)].slot_names
-        if not 0 <= slot_index < len(names):
-            raise CorruptRecordError(
-                f"routine {self.routine_id(routine_index)!r} of flow {self.definition.flow_id!r} "
-                f"has {len(names)} slots, none of index {slot_index}"
-            )
-        return names[slot_index]
-
-    def place_of(self, tag: str) -> str:
-        """Return ``routine.slot`` of an invocation; CorruptRecordError when there is none such."""
-        routine, slot = (int(part) for part in tag.split(".")[1:3])
-        name = CHILD_SLOT if slot == CHILD_SLOT_INDEX else self.slot_name(routine, slot)
-        return f"{self.routine_id(routine)}.{name}"
-
-    def target(self, routine_index: int, slot_index: int) -> Entry:
-        """Describe a slot as the entry of a job."""
-        self.slot_name(routine_index, slot_index)
-        mode = self.definition.mode(routine_index, slot_index)
-        return Entry(routine_index, slot_index, mode == "m", mode == "o")
-
-    def _checked(self, index: int) -> int:
-        # A negative index would count from the end.
-        if not 0 <= index < len(self._built):
-            raise CorruptRecordError(
-                f"flow {self.definition.flow_id!r} has {len(self._built)} routines, none of index "
-                f"{index}"
-            )
-        return index
 
     def _target(self, connection: Connection) -> Target:
         definition = self.definition
@@ -212,8 +170,7 @@ class Plan:
         raw = self.definition.error_handler
         return ErrorHandler() if raw is None else ErrorHandler.deserialize(raw)
 
-    def _build(self, index: int) -> PlannedRoutine:
-        spec = self.definition.routines[index]
+    def _build(self, index: int, spec: RoutineSpec) -> PlannedRoutine:
         prototype = Routine.deserialize(spec.raw)
         return PlannedRoutine(
             spec.id,

@@ -9,7 +9,6 @@ from typing import Any
 from flowforge.codec.binary import read_invocation, unpack_record
 from flowforge.model.definition import Definition
 from flowforge.model.invocation_id import InvocationId
-from flowforge.model.slot import CHILD_SLOT, CHILD_SLOT_INDEX
 from flowforge.store.reading import moment, reading, typed
 
 
@@ -38,19 +37,12 @@ def history_entry(raw: list[Any], definition: Definition, job_id: str) -> Histor
     with reading(what):
         pairs = dict(zip(raw[1][::2], raw[1][1::2], strict=True))
         kind, invocation, packed = pairs[b"k"].decode(), pairs[b"t"].decode(), pairs[b"p"]
-        number, routine_id, slot = _place(invocation, definition)
-        return HistoryEntry(
-            entry_id, moment(entry_id.partition("-")[0].encode()), kind, number, routine_id, slot,
-            history_details(kind, packed, what),
-        )  # fmt: skip
-
-
-def _place(invocation: str, definition: Definition) -> tuple[int | None, str | None, str | None]:
-    if not invocation:
-        return None, None, None
-    number, routine, slot, _ = InvocationId.parse(invocation)
-    name = CHILD_SLOT if slot == CHILD_SLOT_INDEX else definition.slot_names(routine)[slot]
-    return number, definition.routines[routine].id, name
+        at = moment(entry_id.partition("-")[0].encode())
+        details = history_details(kind, packed, what)
+        if not invocation:
+            return HistoryEntry(entry_id, at, kind, None, None, None, details)
+        named = InvocationId.parse(invocation)
+        return HistoryEntry(entry_id, at, kind, named.number, *definition.place_of(named), details)
 
 
 def history_details(kind: str, packed: bytes, what: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flowforge.execution.effects import Child, Effects
+from flowforge.model.invocation_id import parse_lease
 from flowforge.store.claims import Claim, Granted, NextClaim
 from flowforge.store.link import Argument
 from flowforge.store.runner import ScriptRunner
@@ -69,7 +70,7 @@ class Invocations:
         while True:
             cursor, page = self._scripts.link.call("ZSCAN", key, cursor, "MATCH", f"*/{then.token}")
             if page:
-                job_id, invocation, token = page[0].decode().split("/")
+                job_id, invocation, token = parse_lease(page[0].decode())
                 claim = self.claim(job_id, invocation, token, then.lease_ms)
                 if isinstance(claim, str):
                     return None

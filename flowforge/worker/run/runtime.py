@@ -24,6 +24,7 @@ from flowforge.execution.run import Outcome, failed, run
 from flowforge.model.invocation_id import InvocationId, lease_of, routine_of
 from flowforge.model.plan import CHILD_ENDED, Plan
 from flowforge.model.slot import CHILD_SLOT_INDEX
+from flowforge.model.status import AttemptOutcome
 from flowforge.settings import Settings
 from flowforge.store.claims import Claim, Granted, NextClaim
 from flowforge.store.definitions import definition_of, stored_definition
@@ -247,13 +248,13 @@ class Runtime:
         job_id, invocation, store = attempt.job_id, attempt.invocation, self.store
         ended: Ended = None
         error = outcome.error
-        if outcome.kind == "retry":
+        if outcome.kind is AttemptOutcome.RETRIED:
             delay_ms = int(outcome.delay * 1000)
             answer = store.invocations.retry_later(
                 job_id, invocation, token, delay_ms, outcome.micros, outcome.details
             )
             ended = Retried(error, outcome.delay) if answer == "ok" and error is not None else None
-        elif outcome.kind == "stop":
+        elif outcome.kind is AttemptOutcome.FAILED:
             answer = store.invocations.fail(
                 job_id, invocation, token, outcome.micros, outcome.details, outcome.reason,
                 outcome.problem,
@@ -357,6 +358,7 @@ class Runtime:
     def place_of(self, definition_hash: str, invocation: str) -> str:
         """``routine.slot`` of an invocation; its invocation when that cannot be told."""
         try:
-            return self.plan(definition_hash).place_of(invocation)
-        except RecordError:
+            definition = self.plan(definition_hash).definition
+            return ".".join(definition.place_of(InvocationId.parse(invocation)))
+        except (RecordError, ValueError):
             return invocation

@@ -92,11 +92,11 @@ def test_a_worker_that_is_told_to_stop_stops(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_retry_is_decided_whatever_the_class_answers() -> None:
     """One that is not retryable fails its job, though its class tells no name."""
     outcome = raised(answering(), strategy="retry")
-    assert outcome.kind == "retry"
+    assert outcome.kind == "retried"
     attempt = make_attempt(
         handler=ErrorHandler("retry", retryable_exceptions=(ValueError, KeyError))
     )
-    assert failed(attempt, "w1", answering(), perf_counter()).kind == "stop"
+    assert failed(attempt, "w1", answering(), perf_counter()).kind == "failed"
 
 
 def test_the_place_of_an_error_that_hides_its_traceback_is_told() -> None:

@@ -110,7 +110,7 @@ def test_a_handler_that_has_not_run_is_an_error(act: Use, action: Action, kind: 
     """Nobody would go through a generator or await a coroutine."""
     act(action)
     outcome = run(make_attempt(params={"id": 1}), "w1")
-    assert outcome.kind == "stop"
+    assert outcome.kind == "failed"
     assert f"worker.input returned {kind}: a handler's result is what it emits" in str(outcome)
 
 
@@ -152,13 +152,13 @@ def test_cancelled_is_seen_by_the_handler(act: Use) -> None:
 @pytest.mark.parametrize(
     ("handler", "kind"),
     [
-        (None, "stop"),
-        (ErrorHandler("stop"), "stop"),
+        (None, "failed"),
+        (ErrorHandler("stop"), "failed"),
         (ErrorHandler("continue"), "error_continued"),
         (ErrorHandler("skip"), "skipped"),
-        (ErrorHandler("retry", max_retries=2), "retry"),
-        (ErrorHandler("retry", max_retries=0), "stop"),
-        (ErrorHandler("retry", retryable_exceptions=(KeyError,)), "stop"),
+        (ErrorHandler("retry", max_retries=2), "retried"),
+        (ErrorHandler("retry", max_retries=0), "failed"),
+        (ErrorHandler("retry", retryable_exceptions=(KeyError,)), "failed"),
     ],
 )
 def test_an_error_is_handled_by_its_strategy(
@@ -192,8 +192,8 @@ def test_retries_are_counted_per_invocation(act: Use) -> None:
     act(raising(ValueError("no")))
     handler = ErrorHandler("retry", max_retries=2, retry_delay=3, retry_backoff=2)
     outcomes = [run(make_attempt(handler=handler, attempt_number=n), "w1") for n in (1, 2, 3)]
-    assert [(o.kind, o.delay) for o in outcomes[:2]] == [("retry", 3.0), ("retry", 6.0)]
-    assert outcomes[2].kind == "stop"
+    assert [(o.kind, o.delay) for o in outcomes[:2]] == [("retried", 3.0), ("retried", 6.0)]
+    assert outcomes[2].kind == "failed"
 
 
 def test_the_routines_own_handler_wins(act: Use) -> None:
@@ -216,7 +216,7 @@ def test_sys_exit_in_a_handler_is_an_error(act: Use, code: str | int) -> None:
     """User code that calls ``sys.exit`` fails its attempt and does not end the worker."""
     act(raising(SystemExit(code)))
     outcome = run(make_attempt(), "w1")
-    assert outcome.kind == "stop"
+    assert outcome.kind == "failed"
     assert problem(outcome)["type"] == "SystemExit"
 
 
@@ -322,7 +322,7 @@ def test_what_a_handler_raises_itself_is_its_error(act: Use, error: BaseExceptio
     """Celery takes signals in handlers of its own: none of these comes from one."""
     act(raising(error))
     outcome = run(make_attempt(), "w1")
-    assert outcome.kind == "stop"
+    assert outcome.kind == "failed"
     assert problem(outcome)["type"].rpartition(".")[2] == type(error).__name__
 
 
@@ -382,7 +382,7 @@ def test_an_error_with_half_a_character_is_an_outcome(act: Use) -> None:
     with contextlib.suppress(UnicodeEncodeError):
         outcome = run(make_attempt(), "w1")
     assert outcome is not None, "the failure was not recorded"
-    assert outcome.kind == "stop"
+    assert outcome.kind == "failed"
     assert "no such file" in problem(outcome)["message"]
     outcome.reason.encode()
 
@@ -399,7 +399,7 @@ def test_an_argument_error_names_what_should_have_sent_it(act: Use) -> None:
     """A missing argument is an error of that invocation and leads to the connection."""
     act(lambda routine, params: None)
     outcome = run(make_attempt("strict", {"order_id": "1", "extra": 2}), "w1")
-    assert outcome.kind == "stop"
+    assert outcome.kind == "failed"
     message = problem(outcome)["message"]
     assert message.startswith(
         "worker.strict was called without 'amount'; worker.split -> worker.strict sent 'order_id', "
@@ -490,7 +490,7 @@ def test_params_that_a_handler_filled_do_not_break_the_record(act: Use, fails: b
 
     act(action)
     outcome = run(make_attempt("whole", {"id": 1}), "w1")
-    assert outcome.kind == ("stop" if fails else "completed")
+    assert outcome.kind == ("failed" if fails else "completed")
 
 
 def test_a_merged_delivery_records_its_own_part(act: Use) -> None:
@@ -518,11 +518,11 @@ def test_what_a_merge_made_does_not_break_the_record(act: Use) -> None:
 @pytest.mark.parametrize(
     ("strategy", "attempt", "kind"),
     [
-        ("stop", 1, "stop"),
-        ("continue", 1, "stop"),
-        ("skip", 1, "stop"),
-        ("retry", 1, "retry"),
-        ("retry", 2, "stop"),
+        ("stop", 1, "failed"),
+        ("continue", 1, "failed"),
+        ("skip", 1, "failed"),
+        ("retry", 1, "retried"),
+        ("retry", 2, "failed"),
     ],
 )
 def test_a_setup_that_fails_is_retried_and_never_passed_over(

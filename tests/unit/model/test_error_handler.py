@@ -109,7 +109,6 @@ def test_retry_until_the_retries_are_used_up() -> None:
     handler = ErrorHandler("retry", max_retries=2)
     decisions = [handler.decide(OSError(), failures) for failures in (1, 2, 3)]
     assert [(d.action, d.delay) for d in decisions] == [("retry", 1), ("retry", 2), ("stop", 0)]
-    assert decisions[2].reason == "failed 3 times, max_retries=2"
 
 
 def test_no_retries_means_one_attempt() -> None:
@@ -121,8 +120,7 @@ def test_only_retryable_exceptions_are_retried() -> None:
     """Another exception stops the job at once, whatever retries are left."""
     handler = ErrorHandler("retry", retryable_exceptions=(ServiceDownError, LookupError))
     assert handler.decide(KeyError("x"), 1).action == "retry"
-    decision = handler.decide(ValueError("x"), 1)
-    assert (decision.action, decision.reason) == ("stop", "ValueError is not retryable")
+    assert handler.decide(ValueError("x"), 1).action == "stop"
 
 
 @pytest.mark.parametrize("strategy", ["stop", "continue", "skip"])

@@ -14,7 +14,7 @@ from flowforge.errors import CorruptRecordError, UnknownRoutineClassError
 from flowforge.model.definition import Definition
 from flowforge.model.error_handler import ErrorHandler
 from flowforge.model.flow import FlowGraph
-from flowforge.model.plan import Entry, Plan
+from flowforge.model.plan import Plan
 from flowforge.model.routine import Routine
 from tests.unit.model.samples import Called, Charge, Fetch, ServiceDownError, orders
 
@@ -124,8 +124,6 @@ def test_call_is_planned_as_a_slot() -> None:
     call = plan.routine(0).slots[1]
     assert (call.name, call.call, call.slot, call.merges) == ("__call__", "__call__", None, False)
     assert call.signature.arguments({"day": 1, "x": 2}, str) == ((), {"day": 1})
-    assert plan.target(0, 1) == Entry(0, 1, merges=False, remembers=False)
-    assert plan.target(0, 0) == Entry(0, 0, merges=False, remembers=True)
 
 
 def test_the_policy_is_the_nearest_one() -> None:
@@ -144,8 +142,6 @@ def test_an_unknown_class_spoils_only_itself() -> None:
     plan = without(Plan(orders().definition()), "Charge")
     [target] = plan.routine(0).targets["output"]
     assert (target.routine_index, target.remembers) == (1, True)
-    assert plan.routine_id(1) == "charge"
-    assert plan.slot_name(1, 1) == "all"
     with pytest.raises(UnknownRoutineClassError, match=r"gone\.Charge"):
         plan.routine(1)
 
@@ -187,21 +183,9 @@ def test_a_failed_setup_is_tried_again(opens: Plan) -> None:
     assert Opens.setups == 2
 
 
-@pytest.mark.parametrize(("routine", "slot"), [(2, 0), (-1, 0), (0, 1), (0, -1)])
-def test_an_index_out_of_range_is_corrupt(routine: int, slot: int) -> None:
-    """A message that names no slot of the definition never runs another one."""
-    plan = Plan(orders().definition())
-    with pytest.raises(CorruptRecordError, match="flow 'orders'"):
-        plan.slot_name(routine, slot)
-    with pytest.raises(CorruptRecordError, match="flow 'orders'"):
-        plan.target(routine, slot)
-
-
 def test_a_routine_out_of_range_is_corrupt() -> None:
     """Negative indexes do not count from the end."""
     plan = Plan(orders().definition())
     for index in (-1, 2):
         with pytest.raises(CorruptRecordError, match="2 routines"):
             plan.routine(index)
-        with pytest.raises(CorruptRecordError, match="2 routines"):
-            plan.routine_id(index)
