@@ -11,7 +11,7 @@ from celery import Celery, signals
 from flowforge.broker.address import state_url
 from flowforge.engine.current import current_engine, set_engine, set_engine_factory
 from flowforge.engine.engine import Engine, Submitter
-from flowforge.engine.job_state import Producer
+from flowforge.engine.handler_jobs import HandlerJobs
 from flowforge.engine.sharded import ShardedEngine
 from flowforge.errors import ConfigurationError, UnsupportedBrokerError
 from flowforge.local.engine import TO_A_FLEET, EmbeddedEngine
@@ -129,7 +129,7 @@ def _install(app: Celery, settings: Settings, *, exclusive: bool) -> Celery:
 
 def _join(app: Celery, settings: Settings, *, exclusive: bool) -> Celery:
     engines = _engines(settings, app)
-    servers = [(engine.settings, Producer(engine)) for engine in engines]
+    servers = [(engine.settings, HandlerJobs(engine)) for engine in engines]
     Installation(app, servers, exclusive=exclusive)
     set_engine(_as_one(engines))
     return app

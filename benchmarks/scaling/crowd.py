@@ -13,7 +13,7 @@ from benchmarks.scaling.worker import Plan, SimulatedWorker, Tally
 from flowforge import Flow, JobState
 from flowforge.engine.current import set_engine
 from flowforge.engine.engine import Engine
-from flowforge.engine.job_state import Producer
+from flowforge.engine.handler_jobs import HandlerJobs
 from flowforge.local.server import LocalServer
 from flowforge.settings import Settings
 from flowforge.store.scripts import SCRIPTS
@@ -32,7 +32,7 @@ class Site:
         app = fleet_app(self.settings)
         engine = Engine(self.settings, app)
         set_engine(engine)
-        installation = Installation(app, [(self.settings, Producer(engine))], exclusive=True)
+        installation = Installation(app, [(self.settings, HandlerJobs(engine))], exclusive=True)
         (self._side,) = installation.shards
         self._runtime = self._side.runtime
         self.client = self._side.client

@@ -17,6 +17,7 @@ from flowforge.cli.snapshot import job_snapshot
 from flowforge.cli.target import choose_entry, load_flow
 from flowforge.cli.waiting import explained, make_view, wait_for
 from flowforge.engine.engine import Engine
+from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.unserved_queues import unreported
 from flowforge.local.engine import EmbeddedEngine
 from flowforge.store.worker_reports import WorkerReports
@@ -63,6 +64,7 @@ def run(
     watch: bool,
     timeout: float | None,
     as_json: bool,
+    idempotency_key: str | None,
     **options: Any,
 ) -> None:
     """Start a job of a flow and wait for its end.
@@ -79,7 +81,8 @@ def run(
                 "--no-wait needs a server: without FLOWFORGE_REDIS_URL or --redis-url the job "
                 "would end with this command"
             )
-        job_id = submitter.submit(flow, start, all_params, **options)
+        template = JobTemplate(flow, start, **options)
+        job_id = submitter.submit(template, all_params, idempotency_key)
         engine = submitter.of(job_id)
         if not no_wait:
             say(f"job {job_id} of flow {flow.flow_id}{_remark(engine)}", err=True)

@@ -11,6 +11,7 @@ from celery import Celery
 from flowforge.broker.routing import Router
 from flowforge.engine.control import Control
 from flowforge.engine.entry import Item, checked_key, items
+from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.submit import JobCreator
 from flowforge.engine.wait import wait_for
 from flowforge.errors import CommandRefusedError, ConfigurationError, StoreUnavailableError
@@ -34,30 +35,20 @@ class Submitter(ABC):
 
     def submit(
         self,
-        flow: FlowGraph,
-        entry_routine_id: str,
-        entry_params: dict[str, Any] | None = None,
-        *,
+        template: JobTemplate,
+        params: dict[str, Any] | None = None,
         idempotency_key: str | None = None,
-        priority: int | None = None,
-        max_in_flight: int | None = None,
     ) -> str:
         """Create a job; returns its id, or that of the earlier job with the same key."""
-        item = Item(entry_params, checked_key("idempotency_key", idempotency_key))
-        ((job_id,),) = self.submit_items(
-            flow, entry_routine_id, iter([item]), priority, max_in_flight
-        )
+        item = Item(params, checked_key("idempotency_key", idempotency_key))
+        ((job_id,),) = self.submit_items(template, iter([item]))
         return job_id
 
     def submit_many(
         self,
-        flow: FlowGraph,
-        entry_routine_id: str,
+        template: JobTemplate,
         params: Iterable[dict[str, Any] | None],
-        *,
         idempotency_keys: Iterable[str | None] | None = None,
-        priority: int | None = None,
-        max_in_flight: int | None = None,
     ) -> Iterator[list[str]]:
         """Create a job for each of the ``params``, chunk by chunk; yields the ids of each chunk.
 
@@ -69,7 +60,7 @@ class Submitter(ABC):
         created = 0
         jobs = items(params, idempotency_keys)
         try:
-            for ids in self.submit_items(flow, entry_routine_id, jobs, priority, max_in_flight):
+            for ids in self.submit_items(template, jobs):
                 created += len(ids)
                 yield ids
         except Exception as error:
@@ -77,14 +68,7 @@ class Submitter(ABC):
             raise
 
     @abstractmethod
-    def submit_items(
-        self,
-        flow: FlowGraph,
-        entry_routine_id: str,
-        jobs: Iterator[Item],
-        priority: int | None,
-        max_in_flight: int | None,
-    ) -> Iterator[list[str]]:
+    def submit_items(self, template: JobTemplate, jobs: Iterator[Item]) -> Iterator[list[str]]:
         """Create the ``jobs`` chunk by chunk, as ``submit_many`` says."""
 
     @property
@@ -147,15 +131,8 @@ class Engine(Submitter):
             link.close()
         return None
 
-    def submit_items(
-        self,
-        flow: FlowGraph,
-        entry_routine_id: str,
-        jobs: Iterator[Item],
-        priority: int | None,
-        max_in_flight: int | None,
-    ) -> Iterator[list[str]]:
-        return self._creator.create(flow, entry_routine_id, jobs, priority, max_in_flight)
+    def submit_items(self, template: JobTemplate, jobs: Iterator[Item]) -> Iterator[list[str]]:
+        return self._creator.create(template, jobs)
 
     def wait(self, job_id: str, timeout: float | None = None) -> str:
         """Block until the job has ended, or is paused with nothing running; returns the status.

@@ -76,28 +76,6 @@ def checked_text(name: str, value: object) -> str:
     return value
 
 
-def checked_window(asked: object, otherwise: int) -> int:
-    """Return the ``max_in_flight`` that was asked for; without one what else applies."""
-    if asked is None:
-        return otherwise
-    if isinstance(asked, bool) or not isinstance(asked, int) or asked < 1:
-        raise InvalidValueError(
-            f"max_in_flight must be a whole number of at least 1, not {shown(asked)}"
-        )
-    return asked
-
-
-def checked_priority(priority: object) -> int:
-    """Return the priority that was asked for; 0 without one."""
-    if priority is None:
-        return 0
-    if isinstance(priority, bool) or not isinstance(priority, int) or not 0 <= priority <= 9:
-        raise InvalidValueError(
-            f"priority must be a whole number from 0 (first) to 9, not {shown(priority)}"
-        )
-    return priority
-
-
 def _check_iterable(name: str, values: object) -> None:
     # A text would be read as characters, a dict as its keys.
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):

@@ -8,6 +8,7 @@ from typing import Any
 from flowforge.common.bounded_repr import shown
 from flowforge.engine.current import current_engine
 from flowforge.engine.job_state import JobState
+from flowforge.engine.job_template import JobTemplate
 from flowforge.errors import InvalidValueError, JobStateError
 from flowforge.execution.current import current
 from flowforge.model.flow import FlowGraph
@@ -40,14 +41,8 @@ class Flow(FlowGraph):
         that cannot travel, StoreUnavailableError when the server cannot be reached.
         """
         engine = current_engine()
-        job_id = engine.submit(
-            self,
-            entry_routine_id,
-            entry_params,
-            idempotency_key=idempotency_key,
-            priority=priority,
-            max_in_flight=max_in_flight,
-        )
+        template = JobTemplate(self, entry_routine_id, priority, max_in_flight)
+        job_id = engine.submit(template, entry_params, idempotency_key)
         self._newest = JobState(job_id, engine.of(job_id))
         return self._newest
 
@@ -68,14 +63,8 @@ class Flow(FlowGraph):
         that was refused have been submitted, and a note on the error says how many jobs these are.
         """
         engine = current_engine()
-        chunks = engine.submit_many(
-            self,
-            entry_routine_id,
-            entry_params,
-            idempotency_keys=idempotency_keys,
-            priority=priority,
-            max_in_flight=max_in_flight,
-        )
+        template = JobTemplate(self, entry_routine_id, priority, max_in_flight)
+        chunks = engine.submit_many(template, entry_params, idempotency_keys)
         jobs = [JobState(job_id, engine.of(job_id)) for chunk in chunks for job_id in chunk]
         self._newest = jobs[-1] if jobs else self._newest
         return jobs

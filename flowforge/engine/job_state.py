@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable
 from copy import copy, deepcopy
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Self
 
-from flowforge.codec.binary import encode_payload, pack_record, packb
-from flowforge.codec.jsonable import from_jsonable, to_jsonable
 from flowforge.common.bounded_repr import shown
+from flowforge.engine import job_snapshot
 from flowforge.engine.current import current_engine
 from flowforge.engine.engine import Engine
 from flowforge.engine.entry import checked_text
-from flowforge.engine.failures import child_error, told_reason
+from flowforge.engine.failures import told_reason
+from flowforge.engine.user_data import (
+    check_note,
+    check_routine_data,
+    pack_note,
+    pack_routine_data,
+)
 from flowforge.errors import (
     InvalidValueError,
     JobCancelledError,
     JobFailedError,
     JobPausedError,
-    PayloadError,
-    RecordError,
 )
-from flowforge.model.status import JobStatus, RoutineStatus
+from flowforge.model.status import JobStatus
 from flowforge.store.history import HistoryEntry
 from flowforge.store.open_joins import OpenJoin
 from flowforge.store.outputs import Output
-from flowforge.store.routine_states import ENGINE_KEPT
-
-#: Version of the serialized snapshot.
-SNAPSHOT_VERSION = 1
 
 
 class JobState:
@@ -214,21 +211,10 @@ class JobState:
         ValueError for what the engine keeps itself (counters, stats and times). A ``status``, one
         of ``RoutineStatus``, is shown in place of the engine's own.
         """
-        where = f"state of {routine_id!r}"
-        _check_data(where, data)
-        refused = sorted(ENGINE_KEPT & set(data))
-        if refused:
-            raise InvalidValueError(
-                f"{where}: {', '.join(refused)} is kept by the engine itself; choose another name"
-            )
-        status = data.get("status", RoutineStatus.PENDING)
-        if status not in list(RoutineStatus):
-            known = ", ".join(RoutineStatus)
-            raise InvalidValueError(f"{where}: unknown status {shown(status)}; known: {known}")
+        check_routine_data(routine_id, data)
         self._check_routine(routine_id)
-        encode_payload(data, self._engine.settings.max_payload, where)
-        named = {f"{routine_id}\x00{name}": packb(value) for name, value in data.items()}
-        self._engine.annotate(self.job_id, named)
+        limit = self._engine.settings.max_payload
+        self._engine.annotate(self.job_id, pack_routine_data(routine_id, data, limit))
 
     def get_execution_history(self, routine_id: str | None = None) -> list[HistoryEntry]:
         """What happened, in the store's order; of one routine or of all."""
@@ -242,12 +228,10 @@ class JobState:
     ) -> None:
         """Add a note of your own to the history."""
         data = {} if data is None else data
-        _check_data("data of record_execution", data)
-        checked_text("event_name of record_execution", event_name)
+        check_note(event_name, data)
         self._check_routine(routine_id)
-        encode_payload(data, self._engine.settings.max_payload, "record_execution")
-        record = pack_record(routine_id, event_name, data)
-        self._engine.note(self.job_id, record)
+        limit = self._engine.settings.max_payload
+        self._engine.note(self.job_id, pack_note(routine_id, event_name, data, limit))
 
     @property
     def open_joins(self) -> list[OpenJoin]:
@@ -258,35 +242,29 @@ class JobState:
 
     def serialize(self) -> dict[str, Any]:
         """A JSON-able snapshot of everything. The store stays the truth."""
-        snapshot = {
-            "job_id": self.job_id,
-            "flow_id": self.flow_id,
-            "status": self.status,
-            "reason": self.reason,
-            "error": self.error,
-            "created_at": self.created_at,
-            "updated_at": self.updated_at,
-            "counts": self.counts,
-            "routine_states": self.routine_states,
-            "pause_points": self.pause_points,
-            "outputs": [vars(output) for output in self.outputs],
-            "history": [vars(entry) for entry in self.get_execution_history()],
-        }
-        encoded: dict[str, Any] = to_jsonable(snapshot)
-        return {"version": SNAPSHOT_VERSION, **encoded}
+        return job_snapshot.encode(
+            {
+                "job_id": self.job_id,
+                "flow_id": self.flow_id,
+                "status": self.status,
+                "reason": self.reason,
+                "error": self.error,
+                "created_at": self.created_at,
+                "updated_at": self.updated_at,
+                "counts": self.counts,
+                "routine_states": self.routine_states,
+                "pause_points": self.pause_points,
+                "outputs": [vars(output) for output in self.outputs],
+                "history": [vars(entry) for entry in self.get_execution_history()],
+            }
+        )
 
     @classmethod
     def deserialize(cls, data: Any) -> Self:
         """The live handle of the job of a snapshot, with the snapshot as ``snapshot``."""
-        if not isinstance(data, dict) or not isinstance(data.get("job_id"), str):
-            raise RecordError("this is no snapshot of a job: it has no job_id")
-        if data.get("version", 0) > SNAPSHOT_VERSION:
-            raise RecordError(
-                f"the snapshot has version {shown(data['version'])}, this process reads up to "
-                f"{SNAPSHOT_VERSION}: upgrade FlowForge here"
-            )
-        job = cls(data["job_id"])
-        job.snapshot = from_jsonable({k: v for k, v in data.items() if k != "version"})
+        snapshot = job_snapshot.decode(data)
+        job = cls(snapshot["job_id"])
+        job.snapshot = snapshot
         return job
 
     #: What ``deserialize`` or ``load`` read; None on a handle made otherwise.
@@ -294,17 +272,12 @@ class JobState:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the snapshot as JSON; folders that are missing are made."""
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(json.dumps(self.serialize(), indent=1), encoding="utf-8")
+        job_snapshot.write(path, self.serialize())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read what ``save`` wrote; RecordError when it is no snapshot."""
-        try:
-            data = json.loads(Path(path).read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise RecordError(f"{os.fspath(path)} is no snapshot of a job: {error}") from error
-        return cls.deserialize(data)
+        return cls.deserialize(job_snapshot.read(path))
 
     # --- inside ------------------------------------------------------------------------
 
@@ -318,36 +291,9 @@ def _unpickled(cls: type[JobState], job_id: str, snapshot: dict[str, Any] | None
     return job
 
 
-class Producer:
-    """What handlers get of the engine: handles of jobs, and jobs of their own."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self.child_job = engine.child_job
-
-    def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
-        """The outputs of a completed job; ChildJobError when it has ended otherwise."""
-        job = self.job(job_id)
-        status = job.status
-        if status != "completed":
-            raise child_error(job._engine.inspector, job_id, status)
-        return [
-            {"routine_id": one.routine_id, "event": one.event, "params": one.params}
-            for one in job.outputs
-        ]
-
-    def job(self, job_id: str) -> JobState:
-        return JobState(job_id, self._engine)
-
-
 def _check_limit(limit: object) -> None:
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
         raise InvalidValueError(f"limit must be a whole number, 0 or more, not {shown(limit)}")
-
-
-def _check_data(where: str, data: object) -> None:
-    if not isinstance(data, dict) or not all(isinstance(name, str) for name in data):
-        raise PayloadError(f"{where} must be a dict with text keys, not {shown(data)}")
 
 
 def _concerns(entry: HistoryEntry, routine_id: str) -> bool:

@@ -15,9 +15,9 @@ from itertools import islice
 
 from flowforge.engine.engine import Engine, Submitter
 from flowforge.engine.entry import Item, scoped_key
+from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.submit import SUBMIT_CHUNK
 from flowforge.errors import StoreUnavailableError, WritesRefusedError
-from flowforge.model.flow import FlowGraph
 from flowforge.store.link import ServerLink
 from flowforge.store.placement import PATIENCE, Placement
 from flowforge.store.store import Store
@@ -50,14 +50,7 @@ class ShardedEngine(Submitter):
     def each(self) -> Sequence[Engine]:
         return self._engines
 
-    def submit_items(
-        self,
-        flow: FlowGraph,
-        entry_routine_id: str,
-        jobs: Iterator[Item],
-        priority: int | None,
-        max_in_flight: int | None,
-    ) -> Iterator[list[str]]:
+    def submit_items(self, template: JobTemplate, jobs: Iterator[Item]) -> Iterator[list[str]]:
         """As on one server, but for keys: the jobs of a chunk that belong to one server are created
         as a whole or not at all, as far as one call takes them.
 
@@ -67,12 +60,10 @@ class ShardedEngine(Submitter):
         """
         while chunk := list(islice(jobs, SUBMIT_CHUNK)):
             ids = [""] * len(chunk)
-            places = self._share_out(flow.flow_id, [item.key for item in chunk])
+            places = self._share_out(template.flow.flow_id, [item.key for item in chunk])
             for engine, own in places.items():
                 mine = [chunk[place] for place in own]
-                submitted = self._submit(
-                    engine, mine, flow, entry_routine_id, priority, max_in_flight
-                )
+                submitted = self._submit(engine, template, mine)
                 try:
                     for place, job_id in zip(own, submitted, strict=True):
                         ids[place] = job_id
@@ -82,14 +73,7 @@ class ShardedEngine(Submitter):
                     raise
             yield ids
 
-    def _submit(
-        self,
-        engine: Engine,
-        jobs: Sequence[Item],
-        flow: FlowGraph,
-        entry_routine_id: str,
-        *limits: int | None,
-    ) -> Iterator[str]:
+    def _submit(self, engine: Engine, template: JobTemplate, jobs: Sequence[Item]) -> Iterator[str]:
         """Submit to this server; to another one if it refuses, and no key belongs to it."""
         bound = any(item.key is not None for item in jobs)
         tried = set()
@@ -97,7 +81,7 @@ class ShardedEngine(Submitter):
         while True:
             left = iter(jobs[created:])
             try:
-                for ids in engine.submit_items(flow, entry_routine_id, left, *limits):
+                for ids in engine.submit_items(template, left):
                     created += len(ids)
                     yield from ids
                 return

@@ -8,17 +8,11 @@ from itertools import islice
 from typing import Any
 
 from flowforge.broker.routing import Router
-from flowforge.common.bounded_repr import shown
 from flowforge.common.lru_cache import Recent
 from flowforge.engine.blocking_waits import warn_at_import
-from flowforge.engine.entry import (
-    Entry,
-    Item,
-    checked_priority,
-    checked_window,
-    scoped_key,
-)
-from flowforge.errors import DefinitionError, InvalidValueError
+from flowforge.engine.entry import Entry, Item, scoped_key
+from flowforge.engine.job_template import JobTemplate
+from flowforge.errors import DefinitionError
 from flowforge.execution.attempt import ChildJob
 from flowforge.model.definition import Definition
 from flowforge.model.flow import FlowGraph
@@ -56,16 +50,9 @@ class JobCreator:
         self._router = router
         self._stored: Recent[str, tuple[Definition, dict[str, Argument]]] = Recent(STORED)
 
-    def create(
-        self,
-        flow: FlowGraph,
-        entry_routine_id: str,
-        jobs: Iterator[Item],
-        priority: int | None,
-        max_in_flight: int | None,
-    ) -> Iterator[list[str]]:
+    def create(self, template: JobTemplate, jobs: Iterator[Item]) -> Iterator[list[str]]:
         """Create jobs chunk by chunk, a chunk as a whole or not at all; yields the ids of each."""
-        common, definition, fields = self._prepare(flow, entry_routine_id, priority, max_in_flight)
+        common, definition, fields = self._prepare(template)
         entry = self._entry(definition, common)
         flow_id = definition.flow_id
         while chunk := self._next_chunk(entry, flow_id, jobs):
@@ -88,26 +75,17 @@ class JobCreator:
         ids = self._store.new_job_ids(len(chunk))
         return [job._replace(job_id=job_id) for job, job_id in zip(chunk, ids, strict=True)]
 
-    def child_job(
-        self,
-        flow: FlowGraph,
-        entry_routine_id: str,
-        params: dict[str, Any] | None,
-        priority: int | None,
-        max_in_flight: int | None,
-    ) -> ChildJob:
+    def child_job(self, template: JobTemplate, params: dict[str, Any] | None) -> ChildJob:
         """A job that the commit of a handler is going to create.
 
         What is None is that of the job that starts it, ``max_in_flight`` only where the flow has
         none of its own.
         """
-        if not isinstance(flow, FlowGraph):
-            raise InvalidValueError(f"start takes a Flow to make a job of, not {shown(flow)}")
-        common, definition, fields = self._prepare(flow, entry_routine_id, priority, max_in_flight)
+        common, definition, fields = self._prepare(template)
         common = replace(
             common,
-            priority=None if priority is None else common.priority,
-            window=max_in_flight or definition.max_in_flight,
+            priority=None if template.priority is None else common.priority,
+            window=template.max_in_flight or definition.max_in_flight,
         )
         entry = self._entry(definition, common)
         (job_id,) = self._store.new_job_ids(1)
@@ -118,29 +96,21 @@ class JobCreator:
             [part for pair in fields.items() for part in pair],
         )
 
-    def _prepare(
-        self,
-        flow: FlowGraph,
-        entry_routine_id: str,
-        priority: int | None,
-        max_in_flight: int | None,
-    ) -> tuple[Submission, Definition, dict[str, Argument]]:
-        slot_name = flow.entry_slot(entry_routine_id)
-        entry_routine_id = flow.entry_routine(entry_routine_id)
+    def _prepare(self, template: JobTemplate) -> tuple[Submission, Definition, dict[str, Argument]]:
+        flow, settings = template.flow, self._settings
+        slot_name = flow.entry_slot(template.entry_routine_id)
+        entry_routine_id = flow.entry_routine(template.entry_routine_id)
         definition, fields = self._resolve(flow)
         routine = definition.index(entry_routine_id)
-        level = checked_priority(priority)
-        settings = self._settings
+        priority = template.priority or 0
         common = Submission(
             definition=definition.hash,
             flow_id=definition.flow_id,
             routine=routine,
             slot=definition.slot_names(routine).index(slot_name),
-            priority=level,
-            suffix=self._router.suffix(level),
-            window=checked_window(
-                max_in_flight, definition.max_in_flight or settings.max_in_flight
-            ),
+            priority=priority,
+            suffix=self._router.suffix(priority),
+            window=template.max_in_flight or definition.max_in_flight or settings.max_in_flight,
             keep=max(1, int(settings.retention * 1000)),
             history_limit=settings.history_limit,
             output_limit=settings.output_limit,

@@ -16,7 +16,7 @@ from celery import Celery
 from celery.worker import WorkController
 
 from flowforge.engine.engine import Engine
-from flowforge.engine.job_state import Producer
+from flowforge.engine.handler_jobs import HandlerJobs
 from flowforge.errors import ConfigurationError
 from flowforge.local.server import LocalServer
 from flowforge.model.flow import FlowGraph
@@ -89,7 +89,7 @@ class EmbeddedWorker:
     """A Celery worker in a thread of this process."""
 
     def __init__(self, app: Celery, settings: Settings, engine: Engine) -> None:
-        self._installation = Installation(app, [(settings, Producer(engine))], exclusive=True)
+        self._installation = Installation(app, [(settings, HandlerJobs(engine))], exclusive=True)
         (shard,) = self._installation.shards
         # A data directory may hold jobs of other scripts, which know their own classes.
         shard.runtime.max_unknown = 0

@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from flowforge import ErrorHandler
-from flowforge.engine.job_state import Producer
+from flowforge.engine.handler_jobs import HandlerJobs
 from flowforge.errors import CommandRefusedError, WritesRefusedError
 from flowforge.local.server import LocalServer
 from flowforge.store.link import ServerLink
@@ -212,7 +212,7 @@ def impatient_runtime(here: Installation) -> Iterator[Runtime]:
     link = ServerLink(here.engine.client, patience=0.0)
     store = Store(link, here.prefix)
     yield Runtime(
-        store, here.engine.settings, "w1", Producer(here.engine), lambda queue: (),
+        store, here.engine.settings, "w1", HandlerJobs(here.engine), lambda queue: (),
         ReadersWriterLock(0.0), store,
     )  # fmt: skip
     link.close()

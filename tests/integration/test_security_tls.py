@@ -12,6 +12,7 @@ import pytest
 
 from flowforge.engine.current import set_engine
 from flowforge.engine.engine import Engine
+from flowforge.engine.job_template import JobTemplate
 from flowforge.errors import StoreUnavailableError
 from flowforge.local.server import LocalServer
 from flowforge.settings import Settings, from_environment
@@ -70,7 +71,7 @@ def test_a_producer_checks_the_certificate(encrypted: Encrypted, prefix: str) ->
     """One that no authority of this machine signed is refused, and the error says why."""
     engine = engine_of(encrypted.url(), prefix)
     with pytest.raises(StoreUnavailableError, match="certificate verify failed"):
-        engine.submit(countdown(), "it", {"n": 1})
+        engine.submit(JobTemplate(countdown(), "it"), {"n": 1})
     engine.close()
 
 
@@ -80,7 +81,7 @@ def test_a_producer_checks_the_name(encrypted: Encrypted, prefix: str) -> None:
     authority = encrypted.certificates.authority
     engine = engine_of(encrypted.url("127.0.0.1", ssl_ca_certs=authority), prefix)
     with pytest.raises(StoreUnavailableError, match="IP address mismatch"):
-        engine.submit(countdown(), "it", {"n": 1})
+        engine.submit(JobTemplate(countdown(), "it"), {"n": 1})
     engine.close()
 
 

@@ -16,6 +16,7 @@ from flowforge import JobState
 from flowforge.cli.main import cli
 from flowforge.composition import _as_one, _engines
 from flowforge.engine.current import set_engine
+from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.sharded import ShardedEngine
 from flowforge.engine.submit import SUBMIT_CHUNK
 from flowforge.errors import (
@@ -142,7 +143,7 @@ def test_a_key_finds_its_job_wherever_it_is(pair: Pair) -> None:
         COUNTDOWN.execute_many("it", [{"n": 0}] * 40, idempotency_keys=keys[1:])
     # With a server less or in another order the job is still found where it is.
     turned = ShardedEngine(tuple(reversed(pair.engines.each)))
-    assert turned.submit(COUNTDOWN, "it", {"n": 0}, idempotency_key="order-9") == (first[9].job_id)
+    assert turned.submit(JobTemplate(COUNTDOWN, "it"), {"n": 0}, "order-9") == first[9].job_id
 
 
 def test_a_server_that_refuses_is_passed_over(pair: Pair) -> None:
@@ -185,7 +186,7 @@ def test_one_server_away_does_not_stop_the_other(pair: Pair, pool: str) -> None:
     first.restart()
     assert JobState.get(lost.job_id).status == "completed"
     (engine, _) = pair.engines.each
-    back = JobState(engine.submit(COUNTDOWN, "it", {"n": 1}), engine)
+    back = JobState(engine.submit(JobTemplate(COUNTDOWN, "it"), {"n": 1}), engine)
     assert outputs(back) == [{"n": 0}]
     assert worker.alive
     assert second.alive
@@ -228,7 +229,7 @@ def test_a_server_with_a_copy_of_anothers_data(pair: Pair) -> None:
     one, other = pair.engines.each
     other.client.set(other.store.keys.of("server"), one.store.server_name)
     engines = ShardedEngine([type(one)(engine.settings, engine.app) for engine in (one, other)])
-    jobs = [engine.submit(COUNTDOWN, "it", {"n": 0}) for engine in engines.each]
+    jobs = [engine.submit(JobTemplate(COUNTDOWN, "it"), {"n": 0}) for engine in engines.each]
     for job_id, engine in zip(jobs, engines.each, strict=True):
         assert engines.of(job_id) is engine
     engines.close()
@@ -251,6 +252,6 @@ def test_a_worker_starts_without_one_of_its_servers(pair: Pair, pool: str) -> No
     assert outputs(job) == [{"n": 0}]
     pair.servers[0].restart()
     engine = pair.engines.each[0]
-    late = JobState(engine.submit(COUNTDOWN, "it", {"n": 1}), engine)
+    late = JobState(engine.submit(JobTemplate(COUNTDOWN, "it"), {"n": 1}), engine)
     assert outputs(late) == [{"n": 0}]
     eventually(lambda: pair.engines.of(late.job_id) is engine)

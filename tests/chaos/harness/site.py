@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from flowforge.engine.engine import Engine
+from flowforge.engine.job_template import JobTemplate
 from flowforge.settings import Settings
 from flowforge.store.job_rows import JobRows
 from flowforge.worker.lifecycle.installation import fleet_app
@@ -89,9 +90,9 @@ class Site:
         if ended:
             self.violations.append(f"workers ended: {', '.join(ended)}")
 
-    def submit(self, shape: Shape, **options: Any) -> str:
+    def submit(self, shape: Shape) -> str:
         """Submit one job; returns the job's id."""
-        job_id = self.engine.submit(shape.flow, shape.entry, shape.params, **options)
+        job_id = self.engine.submit(JobTemplate(shape.flow, shape.entry), shape.params)
         self.jobs[job_id] = shape
         return job_id
 

@@ -12,8 +12,8 @@ from flowforge import ErrorHandler, Flow, FlowForgeError, Join, Routine
 from flowforge.common.bounded_repr import shown
 from flowforge.engine.blocking_waits import check_timeout
 from flowforge.engine.engine import Engine
-from flowforge.engine.entry import checked_priority
 from flowforge.engine.job_state import JobState
+from flowforge.engine.job_template import JobTemplate
 from flowforge.model.names import check_whole
 from flowforge.model.records import read
 from flowforge.settings import Settings, from_environment
@@ -104,7 +104,7 @@ REFUSALS: dict[str, Callable[[], Any]] = {
     "a routine's id": lambda: Flow("f").connect(HUGE, "out", "it", "input"),
     "a slot's name": lambda: Routine().define_slot(HUGE, handler=print),
     "an exception": lambda: ErrorHandler("retry", retryable_exceptions=(HUGE,)),
-    "a priority": lambda: checked_priority(HUGE),
+    "a priority": lambda: JobTemplate(Flow("f"), "it", priority=HUGE),
     "a snapshot": lambda: JobState.deserialize({"job_id": "j1", "version": HUGE}),
     "a definition": lambda: Flow.deserialize({"version": HUGE}),
     "a record": lambda: read({"k": HUGE}, "k", str, "it"),

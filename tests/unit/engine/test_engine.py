@@ -11,6 +11,8 @@ from celery import Celery
 from flowforge import Flow, routine
 from flowforge.engine.engine import Engine
 from flowforge.engine.entry import Item
+from flowforge.engine.handler_jobs import HandlerJobs
+from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.sharded import ShardedEngine
 from flowforge.engine.submit import SUBMIT_BYTES
 from flowforge.errors import InvalidValueError, WritesRefusedError
@@ -51,7 +53,7 @@ def test_a_job_is_made_of_a_flow(engine: Engine) -> None:
     with pytest.raises(
         InvalidValueError, match="start takes a Flow to make a job of, not 'orders'"
     ):
-        engine.child_job(flow, "it", None, None, None)
+        HandlerJobs(engine).child_job(flow, "it", None, None, None)
 
 
 def test_a_chunk_of_large_params_has_few_jobs(
@@ -67,7 +69,7 @@ def test_a_chunk_of_large_params_has_few_jobs(
     monkeypatch.setattr(engine.store.submissions, "submit", submit)
     monkeypatch.setattr(engine.store, "_server_name", "srv1")
     params = [{"pad": "x" * (SUBMIT_BYTES // 3)} for _ in range(10)]
-    chunks = list(engine.submit_many(padded_flow(), "it", iter(params)))
+    chunks = list(engine.submit_many(JobTemplate(padded_flow(), "it"), iter(params)))
     assert [len(chunk) for chunk in chunks] == [3, 3, 3, 1]
     assert len({job_id for chunk in chunks for job_id in chunk}) == 10
     assert all(sum(chunk[:-1]) < SUBMIT_BYTES for chunk in sizes)
@@ -80,11 +82,11 @@ def test_what_was_submitted_before_a_refusal_is_not_submitted_twice(
     full, other = new_engine(), new_engine()
     given: list[Item] = []
 
-    def fills_up(flow: Any, entry: str, jobs: Iterator[Item], *limits: Any) -> Iterator[list[str]]:
+    def fills_up(template: JobTemplate, jobs: Iterator[Item]) -> Iterator[list[str]]:
         yield ["a", "b"]
         raise WritesRefusedError("it is full")
 
-    def takes(flow: Any, entry: str, jobs: Iterator[Item], *limits: Any) -> Iterator[list[str]]:
+    def takes(template: JobTemplate, jobs: Iterator[Item]) -> Iterator[list[str]]:
         given.extend(jobs)
         yield ["c"]
 
@@ -95,5 +97,5 @@ def test_what_was_submitted_before_a_refusal_is_not_submitted_twice(
     both = ShardedEngine([full, other])
     both._turn = 1
     params = [{"pad": "x"}, {"pad": "y"}, {"pad": "z"}]
-    assert list(both.submit_many(padded_flow(), "it", params)) == [["a", "b", "c"]]
+    assert list(both.submit_many(JobTemplate(padded_flow(), "it"), params)) == [["a", "b", "c"]]
     assert [item.params for item in given] == [{"pad": "z"}]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from flowforge.engine.job_state import JobState
+from flowforge.engine.job_template import JobTemplate
 from tests.chaos.harness import poison
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.flows import Tree
@@ -32,7 +33,7 @@ def run(arena: Arena) -> None:
     while len(jobs) < poisonous or not all(map(site.ended, jobs)):
         site.feed(3, _TREE)
         if len(jobs) < poisonous and sum(not site.ended(job) for job in jobs) < 2:
-            jobs.append(site.engine.submit(POISON, "poison"))
+            jobs.append(site.engine.submit(JobTemplate(POISON, "poison")))
             site.fault_over()
         deaths += _replace_dead(site, workers)
         if site.since_fault() > _LIMIT:

@@ -12,6 +12,7 @@ from typing import Any
 import redis
 
 from flowforge.codec.binary import invocation_record, pack_record, packb
+from flowforge.engine.job_template import JobTemplate
 from flowforge.execution.effects import Child, Effects
 from flowforge.store.lease_tokens import next_token
 from flowforge.store.link import ServerLink, make_client
@@ -66,7 +67,7 @@ def run(arena: Arena) -> None:
 def _claimed(site: Site) -> str:
     """A job of which every invocation is claimed by a process that is no more."""
     engine, store = site.engine, site.engine.store
-    job = engine.submit(TREE, "node", {}, max_in_flight=2 * _SIZE)
+    job = engine.submit(JobTemplate(TREE, "node", max_in_flight=2 * _SIZE), {})
     payload = packb({"i": 1, "size": 0, "branch": 1, "micros": 0})
     children: list[Child] = [(0, 0, "", invocation_record(1, payload))] * _SIZE
     token = next_token()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from flowforge.engine.job_template import JobTemplate
 from tests.chaos.harness import claims, waiter
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.control import Call, Controller, toggle_in_processes, windows
@@ -84,7 +85,7 @@ def _see_cancel(arena: Arena, site: Site, own: Controller, batches: int) -> None
     """Handlers that run see the cancel of their job within a heartbeat."""
     seen: list[float] = []
     for _ in range(batches):
-        jobs = [site.engine.submit(WAITER, "waiter") for _ in range(_WAITING)]
+        jobs = [site.engine.submit(JobTemplate(WAITER, "waiter")) for _ in range(_WAITING)]
         eventually(lambda: len(_lines(site, jobs, "start")) == len(jobs), 30, "waiting handlers")  # noqa: B023
         for job in jobs:
             own.do("cancel", job)

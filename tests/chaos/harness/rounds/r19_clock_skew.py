@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from flowforge.engine.job_template import JobTemplate
 from tests.chaos.harness import flaky, skew
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.flaky import DELAY, FAILURES, FLAKY
@@ -29,7 +30,7 @@ def run(arena: Arena) -> None:
         site.start(env=skew.environment(seconds), pool=pool, concurrency=4, wait=False)
     site.fleet.wait_until_ready()
     site.fault_over()
-    jobs = [site.engine.submit(FLAKY, "flaky") for _ in range(retried)]
+    jobs = [site.engine.submit(JobTemplate(FLAKY, "flaky")) for _ in range(retried)]
     for tree in (_LONG, *[_SHORT] * max(1, arena.times(5))):
         site.submit(tree)
     site.wait(60)

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from flowforge.engine.engine import Engine
+from flowforge.engine.job_template import JobTemplate
 from flowforge.worker.lifecycle.installation import fleet_app
 from tests.chaos.harness import newer
 from tests.chaos.harness.arena import Arena
@@ -111,7 +112,7 @@ def _submit(site: Site, kind: str) -> str:
     engine = Engine(site.settings, fleet_app(site.settings))
     with _KINDS[kind]():
         # A flow of its own: the other has its definition already.
-        job = engine.submit(tree_flow(), "node", params)
+        job = engine.submit(JobTemplate(tree_flow(), "node"), params)
     engine.close()
     site.jobs[job] = _TREE
     return job

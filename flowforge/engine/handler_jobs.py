@@ -1,0 +1,50 @@
+"""What handlers get of the engine: handles of jobs, and jobs of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowforge.common.bounded_repr import shown
+from flowforge.engine.engine import Engine
+from flowforge.engine.failures import child_error
+from flowforge.engine.job_state import JobState
+from flowforge.engine.job_template import JobTemplate
+from flowforge.errors import InvalidValueError
+from flowforge.execution.attempt import ChildJob
+from flowforge.model.flow import FlowGraph
+from flowforge.model.status import JobStatus
+
+
+class HandlerJobs:
+    """Jobs as the handlers that run on one server see them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def job(self, job_id: str) -> JobState:
+        return JobState(job_id, self._engine)
+
+    def child_job(
+        self,
+        flow: FlowGraph,
+        entry_routine_id: str,
+        params: dict[str, Any] | None,
+        priority: int | None,
+        max_in_flight: int | None,
+    ) -> ChildJob:
+        """A job that the commit of a handler is going to create."""
+        if not isinstance(flow, FlowGraph):
+            raise InvalidValueError(f"start takes a Flow to make a job of, not {shown(flow)}")
+        template = JobTemplate(flow, entry_routine_id, priority, max_in_flight)
+        return self._engine.child_job(template, params)
+
+    def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
+        """The outputs of a completed job; ChildJobError when it has ended otherwise."""
+        inspector = self._engine.inspector
+        status = inspector.status(job_id)
+        if status != JobStatus.COMPLETED:
+            raise child_error(inspector, job_id, status)
+        return [
+            {"routine_id": one.routine_id, "event": one.event, "params": one.params}
+            for one in inspector.outputs(job_id)
+        ]

@@ -1,0 +1,41 @@
+"""What jobs that are submitted together have in common, as producers say it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flowforge.common.bounded_repr import shown
+from flowforge.errors import InvalidValueError
+from flowforge.model.flow import FlowGraph
+
+
+@dataclass(frozen=True)
+class JobTemplate:
+    """The flow, the routine where jobs enter it, and how urgent and how wide they may be.
+
+    ``priority``: 0 (served first) to 9. ``max_in_flight``: how many of a job's invocations may be
+    in the broker and in workers at the same time. None: what the flow or the settings say; of a
+    child job, what the job that starts it has. InvalidValueError for an option out of range.
+    """
+
+    flow: FlowGraph
+    entry_routine_id: str
+    priority: int | None = None
+    max_in_flight: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.priority is not None and not _is_whole(self.priority, 0, 9):
+            raise InvalidValueError(
+                f"priority must be a whole number from 0 (first) to 9, not {shown(self.priority)}"
+            )
+        if self.max_in_flight is not None and not _is_whole(self.max_in_flight, 1):
+            raise InvalidValueError(
+                "max_in_flight must be a whole number of at least 1, not "
+                f"{shown(self.max_in_flight)}"
+            )
+
+
+def _is_whole(value: object, least: int, most: int | None = None) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return False
+    return least <= value and (most is None or value <= most)
