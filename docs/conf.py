@@ -15,6 +15,11 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinxcontrib.mermaid"]
 html_theme = "furo"
 html_title = f"FlowForge {release}"
 
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+maximum_signature_line_length = 80
+add_module_names = False
+
 myst_heading_anchors = 4
 myst_fence_as_directive = ["mermaid"]
 

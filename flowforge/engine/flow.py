@@ -17,8 +17,9 @@ from flowforge.model.flow import FlowGraph
 class Flow(FlowGraph):
     """A graph of routines that can be executed, paused, resumed and cancelled.
 
-    ``flow_id``: a name for the flow; generated when left out. ``max_in_flight``: how many of a
-    job's invocations may be in the broker and in workers at the same time.
+    ``flow_id``: a name for the flow; ``flow-`` and 12 hexadecimal digits when left out. Give one:
+    idempotency keys and lists of jobs go by it. ``max_in_flight``: how many of a job's invocations
+    may be in the broker and in workers at the same time, at least 1; None: the setting.
     """
 
     _newest: JobState | None = None
@@ -32,13 +33,16 @@ class Flow(FlowGraph):
         priority: int | None = None,
         max_in_flight: int | None = None,
     ) -> JobState:
-        """Submit a job and return its handle at once.
+        """Submit a job, and return its handle when the server has taken it.
 
-        ``idempotency_key``: a second call with the same key returns the first one's job.
-        ``priority``: 0 (served first, the default) to 9, in the steps of the broker.
+        ``entry_routine_id``: the routine that the job starts at. ``entry_params``: a dict with
+        text keys. ``idempotency_key``: text; the same key of the same flow id returns the first
+        job, as long as that is kept. ``priority``: 0 (served first, the default) to 9, in the
+        steps of the broker. ``max_in_flight``: for this job; None: the flow's, else the setting.
 
         Raises ValueError for an unknown entry and an option out of range, PayloadError for params
-        that cannot travel, StoreUnavailableError when the server cannot be reached.
+        that cannot travel or are larger than ``max_payload``, StoreUnavailableError after 5
+        seconds without a server.
         """
         engine = current_engine()
         template = JobTemplate(self, entry_routine_id, priority, max_in_flight)

@@ -104,6 +104,7 @@ class JobState:
 
     @property
     def flow_id(self) -> str:
+        """The id of the flow that it runs."""
         return self._engine.inspector.flow_id(self.job_id)
 
     @property
@@ -118,15 +119,22 @@ class JobState:
 
     @property
     def error(self) -> dict[str, Any] | None:
-        """What failed the job: type, message, traceback, routine_id, invocation; None otherwise."""
+        """What failed the job; None otherwise.
+
+        A dict with ``type`` and ``message``; for the failure of a handler also ``routine_id``,
+        ``slot``, ``invocation``, ``attempt``, ``traceback`` and ``at`` (file, line and function of
+        your own code); where a child job failed, ``root``: the job at whose failure it began.
+        """
         return self._engine.inspector.error(self.job_id)
 
     @property
     def created_at(self) -> datetime:
+        """When it was submitted: aware, UTC, by the server's clock."""
         return self._engine.inspector.created_at(self.job_id)
 
     @property
     def updated_at(self) -> datetime:
+        """When its state changed last: aware, UTC, by the server's clock."""
         return self._engine.inspector.updated_at(self.job_id)
 
     @property
@@ -141,7 +149,7 @@ class JobState:
 
     @property
     def pause_points(self) -> list[dict[str, Any]]:
-        """Every pause: ``at``, ``reason``, ``checkpoint``."""
+        """Each pause: ``at``, ``reason``, ``checkpoint``; the latest ``history_limit``."""
         return self._engine.inspector.pauses(self.job_id)
 
     @property
@@ -166,11 +174,13 @@ class JobState:
         raise JobPausedError(f"job {self.job_id} is paused: {why}; resume() continues it")
 
     def wait(self, timeout: float | None = None) -> Self:
-        """Block until the job has ended, or is paused with nothing running.
+        """Block until the job has ended, or is paused with nothing running; return this handle.
 
-        Outlives outages of the server, with a warning in the log. Raises TimeoutError after
-        ``timeout`` seconds, which says when no worker serves the job's queues. WouldBlockError in a
-        handler or Celery task without a timeout, and while a worker imports the calling module.
+        Without a timeout it outlives outages of the server, with a warning in the log after 5
+        seconds. Raises TimeoutError after ``timeout`` seconds, which names queues of the job that
+        no worker serves; WouldBlockError in a handler or Celery task without a timeout, and while
+        a worker imports the calling module; LoginRefusedError; CorruptRecordError for a row that
+        cannot be read.
         """
         self._engine.wait(self.job_id, timeout)
         return self
@@ -178,26 +188,43 @@ class JobState:
     # --- control -----------------------------------------------------------------------
 
     def pause(self, reason: str = "", checkpoint: Any = None) -> None:
-        """From now on no handler of the job starts; running ones finish. ValueError at the end."""
+        """From now on no handler of the job starts; running ones finish.
+
+        ``checkpoint``: what ``self.checkpoint`` shows to handlers from now on. JobStateError for a
+        job that has ended.
+        """
         self._engine.pause(self.job_id, reason, checkpoint)
 
     def resume(self) -> None:
-        """Release what the pause held back."""
+        """Release what the pause has parked. JobStateError for a job that has ended."""
         self._engine.resume(self.job_id)
 
     def cancel(self, reason: str = "") -> None:
-        """End the job for good."""
+        """End the job for good: what is queued or parked is dropped, what runs cannot commit.
+
+        JobStateError for a job that has ended.
+        """
         self._engine.cancel(self.job_id, reason)
 
     def retry(self) -> None:
-        """Continue a failed job from its failed invocations, with fresh attempts."""
+        """Continue a failed job from its failed invocations, with fresh attempts.
+
+        Child jobs that made it fail are retried with it. JobStateError for a job of another status.
+        """
         self._engine.retry(self.job_id)
 
     # --- routines and history ------------------------------------------------------------
 
     @property
     def routine_states(self) -> dict[str, dict[str, Any]]:
-        """State of every routine that ran: status, counters, stats, times, and data given to it."""
+        """State of every routine that has run, by its id.
+
+        A dict with ``status`` (``pending``, ``running``, ``completed``, ``failed``,
+        ``error_continued`` or ``skipped``), the counters ``started``, ``completed``, ``failed``,
+        ``retried``, ``error_continued``, ``skipped``, ``lost``, ``released``, ``dropped`` and
+        ``running``, ``started_at``, ``ended_at``, ``total_seconds``, ``latest_seconds``, ``stats``,
+        ``last_error`` (``type``, ``message``, ``at``; None without), and data of your own.
+        """
         return self._engine.inspector.routine_states(self.job_id)
 
     def get_routine_state(self, routine_id: str) -> dict[str, Any] | None:
@@ -217,7 +244,11 @@ class JobState:
         self._engine.annotate(self.job_id, pack_routine_data(routine_id, data, limit))
 
     def get_execution_history(self, routine_id: str | None = None) -> list[HistoryEntry]:
-        """What happened, in the store's order; of one routine or of all."""
+        """What happened, in the store's order; of one routine or of all.
+
+        Each entry has ``id``, ``at``, ``kind``, ``invocation``, ``routine_id``, ``slot`` and
+        ``details``.
+        """
         if routine_id is not None:
             self._check_routine(routine_id)
         entries: Iterable[HistoryEntry] = self._engine.inspector.history(self.job_id)

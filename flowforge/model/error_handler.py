@@ -30,11 +30,15 @@ Exceptions: TypeAlias = tuple[type[BaseException], ...]
 
 
 class ErrorStrategy(StrEnum):
-    """STOP fails the job; CONTINUE and SKIP go on without this invocation; RETRY tries again."""
+    """What becomes of an invocation whose handler has raised."""
 
+    #: The job fails.
     STOP = "stop"
+    #: The job goes on without what the invocation emitted; it counts as ``error_continued``.
     CONTINUE = "continue"
+    #: It runs again, as often as ``max_retries`` says; then as STOP.
     RETRY = "retry"
+    #: As CONTINUE; it counts as ``skipped``.
     SKIP = "skip"
 
     @classmethod
@@ -59,8 +63,9 @@ class Decision(NamedTuple):
 
 @dataclass(frozen=True, init=False)
 class ErrorHandler:
-    """A policy for one routine or a whole flow. Bad values raise ValueError."""
+    """An immutable policy for one routine or a whole flow. Bad values raise ValueError."""
 
+    #: The enum, or its name in any case.
     strategy: ErrorStrategy
     #: Attempts after the first.
     max_retries: int
@@ -68,11 +73,13 @@ class ErrorHandler:
     retry_delay: float
     #: Factor from one delay to the next, at least 1.
     retry_backoff: float
+    #: One class or several, at the top level of importable modules. Others act as STOP.
     retryable_exceptions: Exceptions
+    #: A mark for readers; nothing depends on it.
     is_critical: bool
     #: Largest fraction (0 to 1) by which chance shortens a delay, so that retries spread out.
     jitter: float
-    #: Seconds, the cap on any delay; None: no cap.
+    #: Seconds, the cap on any delay; None: ten years.
     max_delay: float | None
 
     def __init__(

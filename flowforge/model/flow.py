@@ -73,8 +73,10 @@ class FlowGraph:
     ) -> str:
         """Add a routine (or a class, which is built without arguments) and return its id.
 
-        ``queue`` overrides the routine's own in this flow. NotRebuildableError says why another
-        process could not rebuild the routine, and what to do.
+        ``routine_id``: by default the class name in snake case, with ``_2``, ``_3`` and so on when
+        that is taken. ``queue`` overrides the routine's own in this flow. The same object may be
+        added under several ids. NotRebuildableError says why another process could not rebuild the
+        routine, and what to do.
         """
         instance: object = fresh(routine) if isinstance(routine, type) else routine
         if not isinstance(instance, Routine):
@@ -231,6 +233,7 @@ class FlowGraph:
         self.version += 1
 
     def get_error_handler(self) -> ErrorHandler | None:
+        """Return the policy of routines without their own; None: STOP."""
         return self._error_handler
 
     @property
@@ -245,6 +248,7 @@ class FlowGraph:
 
     @property
     def connections(self) -> tuple[Connection, ...]:
+        """All connections, in order of addition."""
         return tuple(self._connections.values())
 
     def entry_slot(self, routine_id: str) -> str:

@@ -33,7 +33,9 @@ class Join:
     needs: int | str | None = None
     #: Param whose values are joined separately; None: one join for all items.
     key: str | None = None
+    #: Seconds from the first item on; None: no limit.
     timeout: float | None = None
+    #: ``fail`` or ``fire``.
     otherwise: str = "fail"
 
     def __post_init__(self) -> None:
@@ -80,7 +82,10 @@ class Join:
         timeout: float | None = None,
         otherwise: str = "fail",
     ) -> Join:
-        """One join for each value of the param ``key``; of all its items, or of ``count``."""
+        """One join for each value of the param ``key``; of all its items, or of ``count``.
+
+        The values are text of at most 256 characters, or whole numbers.
+        """
         return cls(count, key, timeout, otherwise)
 
     @property

@@ -61,7 +61,10 @@ class Routine(Running):
         )
 
     def setup(self) -> None:
-        """Open what handlers share (connections, models); called once per worker process."""
+        """Override to open what handlers share: connections, models.
+
+        Called once for each worker process, routine id and definition, before the first delivery.
+        """
 
     # --- definition ---------------------------------------------------------------------
 
@@ -76,9 +79,11 @@ class Routine(Running):
     ) -> Slot:
         """Add an input, handled by a method of this routine.
 
-        ``secret`` names params that never reach history or logs. ``join`` collects deliveries and
-        handles them together, as ``items``. ValueError for a duplicate name,
-        an unknown strategy, or a handler that another process cannot find by name.
+        ``handler``: a method of this routine, passed bound. ``merge_strategy``: ``"override"``,
+        ``"append"``, or a function ``(old, new) -> dict`` at the top level of a module. ``secret``
+        names params that never reach history or logs. ``join`` collects deliveries and handles
+        them together, as ``items``; it excludes a merge strategy. ValueError for a duplicate name,
+        an unknown strategy, or a handler that is async, a generator, or not found by its name.
         """
         slot = Slot.of(name, handler_name(self, name, handler), merge_strategy, secret, join)
         self._check_new("slot", name, self._slots)
@@ -105,6 +110,7 @@ class Routine(Running):
         return slot if slot is None or slot.routine is self else slot.bound_to(self)
 
     def get_event(self, name: str) -> Event | None:
+        """Return the event; None if there is none."""
         return self._events.get(name)
 
     @property
@@ -126,6 +132,7 @@ class Routine(Running):
         self._revision += 1
 
     def get_error_handler(self) -> ErrorHandler | None:
+        """Return this routine's policy; None: the flow's applies."""
         return self._error_handler
 
     def set_as_critical(
@@ -157,6 +164,7 @@ class Routine(Running):
         self._revision += 1
 
     def get_config(self, name: str, default: Any = None) -> Any:
+        """Return a parameter of this routine; a copy where it is mutable."""
         value = self._config.get(name, default)
         # Bound copies share the dict, so what is mutable is handed out as a copy.
         return plain_copy(value, name) if name in self._config and _mutable(value) else value
@@ -227,12 +235,15 @@ class Routine(Running):
         self.emit(event, job_id=job_id, outputs=outputs)
 
     def slot_data(self, name: str) -> dict[str, Any]:
-        """Return what the slot has merged or remembered in this job. ValueError if unknown."""
+        """Return what the slot has merged in this job; of an ``override`` slot the latest payload.
+
+        ValueError for an unknown slot.
+        """
         self._check_slot(name)
         return self._running("slot_data").slot_data(name)
 
     def reset_slot(self, name: str) -> None:
-        """Forget what the slot has merged in this job. ValueError if unknown."""
+        """Forget what the slot has merged, when this attempt commits. ValueError if unknown."""
         self._check_slot(name)
         self._running("reset_slot").reset_slot(name)
 

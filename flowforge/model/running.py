@@ -17,29 +17,34 @@ class Running:
 
     @property
     def job(self) -> Any:
-        """Handle of the running job."""
+        """The running job's ``JobState``."""
         return self._running("job").job
 
     @property
     def job_id(self) -> str:
+        """The running job's id."""
         return self._running("job_id").job_id
 
     @property
     def attempt(self) -> int:
-        """1 for the first attempt at this invocation."""
+        """1 for the first attempt at this invocation. Lost workers do not count."""
         return self._running("attempt").attempt_number
 
     @property
     def checkpoint(self) -> Any:
-        """What the latest pause left, or None."""
+        """What the latest pause with a checkpoint left, or None."""
         return self._running("checkpoint").checkpoint
 
     @property
     def cancelled(self) -> bool:
-        """Whether the job was cancelled: a long handler looks now and then, and returns."""
+        """Whether the job has ended under this handler, or the attempt has lost its lease.
+
+        True within a heartbeat of it: a long handler looks now and then, and returns.
+        """
         return self._running("cancelled").cancelled
 
     def set_stat(self, name: str, value: object) -> None:
+        """Keep a value for this routine and job, with the commit."""
         self._stats[name] = value
         if self._invocation is not None:
             self._invocation.record_stat("set", name, value)
@@ -67,9 +72,11 @@ class Running:
         return value
 
     def stats(self) -> dict[str, Any]:
+        """Return all that this instance has recorded; a copy."""
         return dict(self._stats)
 
     def reset_stats(self) -> None:
+        """Forget the stats of this routine, with the commit those of the job too."""
         self._stats.clear()
         if self._invocation is not None:
             self._invocation.record_stat("reset", None, None)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
-import inspect
 import os
 import re
 import subprocess
@@ -14,8 +12,6 @@ from pathlib import Path
 import pytest
 
 import flowforge
-from flowforge import errors
-from flowforge.settings import Settings
 from flowforge.store.keys import PATTERNS
 from flowforge.store.scripts import SCRIPTS
 from tests.support.environment import without_settings
@@ -153,51 +149,6 @@ def prose(page: Path) -> str:
 def spans(page: str) -> set[str]:
     """The code spans of a page."""
     return set(re.findall(r"`([^`]+)`", prose(DOCS / page)))
-
-
-def words(page: str) -> set[str]:
-    """The names that stand in code spans of a page."""
-    return {word for span in spans(page) for word in re.findall(r"[A-Za-z_][A-Za-z_0-9]*", span)}
-
-
-def public_members(cls: type) -> set[str]:
-    members = {name for name in vars(cls) if not name.startswith("_")}
-    fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
-    return members | {field.name for field in fields}
-
-
-@pytest.mark.parametrize(
-    "cls",
-    [flowforge.Flow, flowforge.Routine, flowforge.JobState, flowforge.ErrorHandler, flowforge.Join],
-    ids=lambda cls: cls.__name__,
-)
-def test_the_reference_has_every_public_method(cls: type) -> None:
-    """What users may call on the main classes is in the reference."""
-    own = [base for base in cls.__mro__ if base.__module__.startswith("flowforge.")]
-    members = {name for base in own for name in public_members(base)}
-    assert members - words("reference/api.md") - INTERNAL == set()
-
-
-#: Public for other parts of the library, not for users.
-INTERNAL = {"bind", "version", "entry_routine", "mode", "needs", "params", "snapshot", "key"}
-
-
-def test_the_reference_has_every_public_name_setting_and_error() -> None:
-    """``flowforge.__all__``, the settings and the exceptions are in the reference, all of them."""
-    settings = {field.name for field in dataclasses.fields(Settings)}
-    exceptions = {name for name, found in vars(errors).items() if inspect.isclass(found)}
-    wanted = {*flowforge.__all__, *settings, *exceptions}
-    assert wanted - words("reference/api.md") == set()
-
-
-def test_the_reference_states_the_defaults_of_the_settings() -> None:
-    """The table of the settings has the defaults that the code has."""
-    text = (DOCS / "reference/api.md").read_text()
-    for field in dataclasses.fields(Settings):
-        if isinstance(field.default, (int, float)):
-            row = re.search(rf"^\| `{field.name}` \| ([\d.]+) \|", text, re.MULTILINE)
-            assert row is not None, field.name
-            assert float(row[1]) == field.default, field.name
 
 
 def test_the_internals_have_every_key_and_script() -> None:
