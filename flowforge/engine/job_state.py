@@ -139,11 +139,11 @@ class JobState:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Invocations now queued, running, waiting with the job, on timers, and not yet numbered.
+        """Invocations by where they are: ``queued``, ``running``, ``parked``, on ``timers``.
 
-        ``staged``: emissions of committed handlers that become invocations when there is room. Of a
-        failed job all that was queued waits for its retry; of a cancelled one nothing is left but
-        handlers that still run, whose commits are refused.
+        ``staged``: emissions of committed handlers that become invocations when there is room. What
+        was queued of a failed job is ``parked`` until its retry. Of a cancelled job nothing is left
+        but handlers that still run, whose commits are refused.
         """
         return self._engine.inspector.counts(self.job_id)
 

@@ -111,9 +111,10 @@ class Inspector:
 
     def counts(self, job_id: str) -> dict[str, int]:
         """How many invocations of the job are where: see ``work_left``."""
-        values = self._rows.fields(job_id, "status", *WORK)
+        fields = ("status", *WORK.values())
+        values = self._rows.fields(job_id, *fields)
         with reading_row(job_id):
-            return work_left(dict(zip(("status", *WORK), values, strict=True)))
+            return work_left(dict(zip(fields, values, strict=True)))
 
     def checkpoint(self, job_id: str) -> Any:
         """The checkpoint of the latest pause that gave one, or None; None without a job too."""

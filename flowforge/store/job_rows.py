@@ -20,7 +20,7 @@ from flowforge.store.work_left import WORK, work_left
 Fields: TypeAlias = "list[bytes | None] | CorruptRecordError"
 
 #: What a summary needs of a row.
-_SUMMARY = ("flow", "status", "reason", "created", "updated", *WORK)
+_SUMMARY = ("flow", "status", "reason", "created", "updated", *WORK.values())
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class JobRows:
 
     def active(self, job_ids: Sequence[str]) -> Iterator[ActiveJob | UnreadableRow]:
         """Of those jobs that have not ended."""
-        for job_id, values in self.many(job_ids, "status", "updated", "parent", *WORK):
+        for job_id, values in self.many(job_ids, "status", "updated", "parent", *WORK.values()):
             try:
                 job = _active(job_id, values)
             except CorruptRecordError as error:

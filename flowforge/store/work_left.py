@@ -6,19 +6,25 @@ from collections.abc import Mapping
 
 from flowforge.store.reading import whole
 
-#: Counters of a job's row: where its invocations are.
-WORK = ("queued", "running", "waiting", "timers", "staged")
+#: Where the invocations of a job are, and the field of its row that counts them.
+WORK = {
+    "queued": "queued",
+    "running": "running",
+    "parked": "waiting",
+    "timers": "timers",
+    "staged": "staged",
+}
 
 
 def work_left(row: Mapping[str, bytes | None]) -> dict[str, int]:
     """How many invocations of a job are where, by its ``status`` and the counters of its row.
 
-    Of a failed job all that is queued waits for its retry: it is parked when it is popped. Of a
+    All that is queued of a failed job counts as parked: it is parked when it is popped. Of a
     cancelled one only handlers that still run are left: messages are dropped when they are popped.
     """
-    counts = {name: whole(row.get(name) or 0) for name in WORK}
+    counts = {name: whole(row.get(field) or 0) for name, field in WORK.items()}
     if row["status"] == b"failed":
-        counts["waiting"] += counts["queued"]
+        counts["parked"] += counts["queued"]
         counts["queued"] = 0
     elif row["status"] == b"cancelled":
         counts = {**dict.fromkeys(WORK, 0), "running": counts["running"]}

@@ -232,7 +232,7 @@ class TestNothingDone:
         job = flow.execute("it")
         job.pause()
         told.control("add_consumer", "unserved")
-        eventually(lambda: job.counts["waiting"] == 1)
+        eventually(lambda: job.counts["parked"] == 1)
         job.resume()
         assert ended(job) == "completed"
         told.control("cancel_consumer", "unserved")

@@ -175,7 +175,7 @@ def test_counters_below_zero(idle: Shell) -> None:
     assert "counters" not in idle.findings(code=1)
     idle.fields(job_id, queued=-1, waiting=-2)
     (finding,) = idle.findings(code=1)["counters"]
-    assert f"{job_id} (queued -1, waiting -2)" in finding["text"]
+    assert f"{job_id} (queued -1, parked -2)" in finding["text"]
     assert finding["fix"].startswith(f"flowforge cancel {job_id} ")
     idle.run("cancel", job_id)
     assert "counters" not in idle.findings()

@@ -81,7 +81,7 @@ class TestPause:
             job.wait(0.2)
         gate.touch()
         assert job.wait(LIMIT).status == "paused"
-        assert (job.counts["running"], job.counts["waiting"]) == (0, 1)
+        assert (job.counts["running"], job.counts["parked"]) == (0, 1)
 
     def test_what_a_running_handler_emitted_is_released_by_the_resume(
         self, log: str, gate: Path
@@ -145,7 +145,7 @@ class TestPause:
         job = flow.execute("it", {"failures": 1, "log": log})
         eventually(lambda: job.counts["timers"] == 1)
         job.pause()
-        eventually(lambda: job.counts["waiting"] == 1, message="the parked retry")
+        eventually(lambda: job.counts["parked"] == 1, message="the parked retry")
         assert notes(log) == ["0:1"]
         job.resume()
         assert outputs(job) == [{"attempt": 2, "number": 0}]
@@ -263,7 +263,7 @@ class TestCancel:
         eventually(lambda: len(notes(log)) == 2)
         job.pause()
         job.cancel()
-        left = {"queued": 0, "running": 2, "waiting": 0, "timers": 0, "staged": 0}
+        left = {"queued": 0, "running": 2, "parked": 0, "timers": 0, "staged": 0}
         assert job.counts == left
         gate.touch()
         run_another_job()
