@@ -21,8 +21,9 @@ from flowforge.cli.doctor_workers import (
     silenced,
 )
 from flowforge.cli.findings import Finding
+from flowforge.cli.kept_engine import KeptEngine
 from flowforge.cli.render import json_option, print_json, print_text
-from flowforge.cli.session import KeptEngine, Session, pass_session
+from flowforge.cli.session import Session, pass_session
 from flowforge.engine.engine import Engine
 from flowforge.errors import FlowForgeError
 from flowforge.model.status import ACTIVE

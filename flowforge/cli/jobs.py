@@ -1,45 +1,34 @@
-"""``flowforge jobs``, ``show`` and ``history``: looking at jobs."""
+"""``flowforge jobs``: a list of jobs, the newest first."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from heapq import merge
 from itertools import islice
-from typing import Any
 
 import click
 from rich.text import Text
 
-from flowforge.cli.arguments import job_argument
 from flowforge.cli.group import CommandFailedError
 from flowforge.cli.render import (
     amounts,
-    compact,
-    duration,
     json_option,
     local_time,
     one_line,
     print_json,
-    print_table,
     say,
     status_text,
 )
-from flowforge.cli.report import print_job
 from flowforge.cli.session import Session, pass_session
-from flowforge.cli.snapshot import job_snapshot
+from flowforge.cli.tables import print_table
 from flowforge.engine.engine import Engine
-from flowforge.engine.job_state import JobState
 from flowforge.errors import RecordError, StoreUnavailableError
 from flowforge.model.status import JobStatus
-from flowforge.store.history import HistoryEntry
 from flowforge.store.job_rows import JobSummary
 from flowforge.store.overview import Overview
 
 #: Jobs that cannot be read, as far as they are named.
 _TOLD = 10
-
-#: Columns of the longest kind of a history's entry, ``error_continued``.
-_KIND = 15
 
 #: Jobs that one look fetches when most of them may be filtered out.
 _PAGE = 200
@@ -134,62 +123,3 @@ def _jobs(
         if len(ids) < most or not fresh:
             return
         most *= 2
-
-
-@click.command("show")
-@job_argument
-@json_option
-@pass_session
-def show(session: Session, job_id: str, as_json: bool) -> None:
-    """Show one job: status, error, routines, pauses, outputs."""
-    job = job_snapshot(session.engine(job_id), job_id)
-    if as_json:
-        print_json(job)
-    else:
-        print_job(job)
-
-
-@click.command("history")
-@job_argument
-@click.option("--routine", metavar="ID", help="Only what concerns this routine.")
-@click.option(
-    "--limit", type=click.IntRange(min=0), default=100, show_default=True,
-    help="Only the latest entries; 0 for all.",
-)  # fmt: skip
-@json_option
-@pass_session
-def history(session: Session, job_id: str, routine: str | None, limit: int, as_json: bool) -> None:
-    """Show what happened to a job, in order."""
-    engine = session.engine(job_id)
-    entries = JobState(job_id, engine).get_execution_history(routine)[-limit:]
-    if as_json:
-        print_json([vars(entry) for entry in entries])
-        return
-    day = ""
-    for entry in entries:
-        if (today := local_time(entry.at, "%Y-%m-%d")) != day:
-            say(day := today)
-        say(entry_line(entry))
-
-
-def entry_line(entry: HistoryEntry) -> str:
-    """Time, kind, place and what else is known, in an order that lines up."""
-    place = ""
-    if entry.routine_id is not None:
-        place = f"{entry.routine_id}.{entry.slot} #{entry.invocation}"
-    at = local_time(entry.at, f"%H:%M:%S.{entry.at.microsecond // 1000:03d}")
-    words = [at, f"{one_line(entry.kind):<{_KIND}}", f"{one_line(place):<24}"]
-    return "  ".join([*words, *_details(entry.details)]).rstrip()
-
-
-def _details(details: dict[str, Any]) -> Iterator[str]:
-    details = dict(details)
-    if isinstance(details.get("emitted"), dict):  # of an attempt
-        yield f"attempt {details.pop('attempt')}"
-        yield duration(details.pop("seconds"))
-        yield one_line(f"on {details.pop('worker')}")
-    for name, value in details.items():
-        if name == "error" and isinstance(value, dict) and {"type", "message"} <= value.keys():
-            yield one_line(f"{value['type']}: {value['message']}")
-        elif value not in (None, "", {}):
-            yield f"{one_line(str(name))} {compact(value)}"

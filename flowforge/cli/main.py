@@ -8,12 +8,15 @@ from celery.bin.base import CLIContext
 
 from flowforge import __version__
 from flowforge.cli.control import cancel, pause, resume, retry
+from flowforge.cli.dead_letters import dead_letters
 from flowforge.cli.doctor import doctor
 from flowforge.cli.group import FlowForgeGroup
-from flowforge.cli.jobs import history, jobs, show
-from flowforge.cli.letters import dead_letters
-from flowforge.cli.run import run, watch
+from flowforge.cli.history import history
+from flowforge.cli.jobs import jobs
+from flowforge.cli.run import run
 from flowforge.cli.session import META_KEY, Session
+from flowforge.cli.show import show
+from flowforge.cli.watch import watch
 from flowforge.cli.worker import worker
 
 

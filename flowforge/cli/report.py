@@ -12,13 +12,15 @@ from flowforge.cli.render import (
     duration,
     local_time,
     one_line,
-    print_pairs,
-    print_table,
+    print_json,
     print_text,
     say,
     status_text,
 )
-from flowforge.cli.snapshot import ROUTINE_COLUMNS, routine_rows
+from flowforge.cli.routine_table import ROUTINE_COLUMNS, routine_rows
+from flowforge.cli.snapshot import job_snapshot
+from flowforge.cli.tables import print_pairs, print_table
+from flowforge.engine.engine import Engine
 
 #: Outputs that are shown as text; JSON has all.
 OUTPUTS = 20
@@ -65,6 +67,16 @@ def print_result(job: dict[str, Any]) -> None:
     print_text(Text(text, status_text(job["status"]).style))
     print_error(job["error"])
     print_outputs(job, OUTPUTS)
+
+
+def print_end(engine: Engine, job_id: str, as_json: bool) -> int:
+    """How a job that was waited for stands now; returns the exit status, 0 if it completed."""
+    job = job_snapshot(engine, job_id)
+    if as_json:
+        print_json(job)
+    else:
+        print_result(job)
+    return 0 if job["status"] == "completed" else 1
 
 
 def print_error(error: dict[str, Any] | None) -> None:

@@ -1,4 +1,4 @@
-"""``flowforge run`` and ``flowforge watch``: a job in the foreground."""
+"""``flowforge run``: submit a job and wait for its end."""
 
 from __future__ import annotations
 
@@ -9,26 +9,17 @@ from typing import Any
 
 import click
 
-from flowforge.cli.arguments import filled, job_argument, json_value, pairs
+from flowforge.cli.arguments import filled, json_value, pairs
 from flowforge.cli.render import json_option, print_json, say
-from flowforge.cli.report import print_result
-from flowforge.cli.session import KeptEngine, Session, ends_with_process, pass_session
-from flowforge.cli.snapshot import job_snapshot
+from flowforge.cli.report import print_end
+from flowforge.cli.session import Session, ends_with_process, pass_session
 from flowforge.cli.target import choose_entry, load_flow
-from flowforge.cli.waiting import explained, make_view, wait_for
+from flowforge.cli.waiting import explained, progress_view, timeout_option, wait_for
 from flowforge.engine.engine import Engine
 from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.unserved_queues import unreported
 from flowforge.local.engine import EmbeddedEngine
 from flowforge.store.worker_reports import WorkerReports
-
-_watch = click.option("--watch", is_flag=True, help="Show a line of progress for each routine.")
-_timeout = click.option(
-    "--timeout",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0),
-    help="Stop waiting after this long; the job goes on.",
-)
 
 
 @click.command("run")
@@ -49,8 +40,8 @@ _timeout = click.option(
 @click.option("--priority", type=click.IntRange(0, 9), help="0 is served first.")
 @click.option("--max-in-flight", type=click.IntRange(min=1), help="Messages at the same time.")
 @click.option("--no-wait", is_flag=True, help="Print the job's id and leave.")
-@_watch
-@_timeout
+@click.option("--watch", is_flag=True, help="Show a line of progress for each routine.")
+@timeout_option
 @json_option
 @pass_session
 def run(
@@ -87,29 +78,12 @@ def run(
         if not no_wait:
             say(f"job {job_id} of flow {flow.flow_id}{_remark(engine)}", err=True)
             with explained(engine, job_id):
-                wait_for(engine, job_id, timeout, _view(job_id, watch, as_json))
+                view = progress_view(job_id, as_json) if watch else None
+                wait_for(engine, job_id, timeout, view)
     if no_wait:
         print_json({"job_id": job_id, "flow_id": flow.flow_id}) if as_json else say(job_id)
     else:
-        click.get_current_context().exit(_report(engine, job_id, as_json))
-
-
-@click.command("watch")
-@job_argument
-@_timeout
-@json_option
-@pass_session
-def watch(session: Session, job_id: str, timeout: float | None, as_json: bool) -> None:
-    """Watch a job until it has ended, or is paused with nothing running.
-
-    The exit status is 0 only if the job completed.
-    """
-    engine = session.engine(job_id)
-    engine.inspector.status(job_id)
-    if not isinstance(engine, KeptEngine):
-        with explained(engine, job_id):
-            wait_for(engine, job_id, timeout, _view(job_id, True, as_json))
-    click.get_current_context().exit(_report(engine, job_id, as_json))
+        click.get_current_context().exit(print_end(engine, job_id, as_json))
 
 
 def _all_params(params: Any, more: dict[str, Any]) -> dict[str, Any]:
@@ -130,20 +104,6 @@ def _remark(engine: Engine) -> str:
     if outage is not None:
         return f": {unreported(outage)}; {outage.remedy}"
     return ": no worker is there, so it waits until one is started"
-
-
-def _view(job_id: str, watch: bool, as_json: bool) -> Any:
-    return make_view(job_id, stderr=as_json) if watch else None
-
-
-def _report(engine: Engine, job_id: str, as_json: bool) -> int:
-    """Print how the job stands; the exit status."""
-    job = job_snapshot(engine, job_id)
-    if as_json:
-        print_json(job)
-    else:
-        print_result(job)
-    return 0 if job["status"] == "completed" else 1
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -12,40 +12,18 @@ from celery import Celery
 from click.decorators import pass_meta_key
 
 from flowforge.broker.guard import UNKNOWN_TASK
+from flowforge.cli.kept_engine import KeptEngine
 from flowforge.composition import configure, forget
 from flowforge.engine.current import current_engine
 from flowforge.engine.engine import Engine, Submitter
 from flowforge.errors import ConfigurationError
 from flowforge.local.engine import EmbeddedEngine
-from flowforge.local.server import LocalServer
-from flowforge.settings import Settings, from_environment
-from flowforge.worker.lifecycle.installation import fleet_app
+from flowforge.settings import from_environment
 
 #: Where the group leaves the session. Not ``ctx.obj``: below ``celery`` that is Celery's.
 META_KEY = "flowforge.session"
 
 pass_session = pass_meta_key(META_KEY, doc_description="the session")
-
-
-class KeptEngine(Engine):
-    """The jobs that an embedded engine left in its directory, with nobody who runs them.
-
-    A worker would do harm: this process has not imported the routines, so it would give their
-    invocations back until the jobs failed.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self.server = LocalServer.start(settings.data_dir)
-        try:
-            settings = replace(settings, redis_url=self.server.url)
-            super().__init__(settings, fleet_app(settings))
-        except BaseException:
-            self.server.stop()
-            raise
-
-    def close(self) -> None:
-        super().close()
-        self.server.stop()
 
 
 @dataclass(frozen=True)

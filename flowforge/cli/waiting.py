@@ -12,13 +12,22 @@ from rich.live import Live
 
 from flowforge.cli.group import INTERRUPTED, CommandFailedError
 from flowforge.cli.render import console, one_line, say
+from flowforge.cli.routine_table import routine_table
 from flowforge.cli.session import outlook
-from flowforge.cli.snapshot import routine_table, routines
+from flowforge.cli.snapshot import routines
 from flowforge.engine.engine import Engine
 from flowforge.errors import StoreUnavailableError
 
 #: Seconds between two looks at the routines.
 TICK = 0.22
+
+
+timeout_option = click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    help="Stop waiting after this long; the job goes on.",
+)
 
 
 class View(AbstractContextManager[Any], Protocol):
@@ -27,10 +36,13 @@ class View(AbstractContextManager[Any], Protocol):
     def show(self, status: str, states: dict[str, dict[str, Any]]) -> None: ...
 
 
-def make_view(job_id: str, *, stderr: bool) -> View:
-    """A table that is drawn anew on a terminal; elsewhere a line whenever something changed."""
-    screen = console(stderr=stderr)
-    return _Table(job_id, screen) if screen.is_terminal else _Lines(stderr)
+def progress_view(job_id: str, as_json: bool) -> View:
+    """A table that is drawn again and again on a terminal; elsewhere a line with each change.
+
+    On stderr when stdout is for JSON.
+    """
+    screen = console(stderr=as_json)
+    return _Table(job_id, screen) if screen.is_terminal else _Lines(as_json)
 
 
 class _Table(ExitStack):

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Self
-from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, unquote, urlencode, urlsplit
 
 from flowforge.errors import ConfigurationError
 
@@ -21,6 +21,9 @@ _LOGIN = ("username", "password")
 
 #: What the query may hold.
 _QUERY = {"master_name", *(f"sentinel_{name}" for name in _LOGIN)}
+
+#: What errors show.
+_EXAMPLE = "sentinel://host:26379/0?master_name=mymaster"
 
 #: The port that Sentinels listen on unless told otherwise.
 _PORT = 26379
@@ -47,40 +50,16 @@ class SentinelUrl:
         Raises ConfigurationError when neither names a master, and for an unknown option.
         """
         parts = [urlsplit(part) for part in url.split(";")]
-        query: dict[str, str] = {}
-        for part in reversed(parts):
-            found = parse_qs(part.query, keep_blank_values=True)
-            unknown = set(found) - _QUERY
-            if part.fragment or "@" in part.path or (unknown and "@" in part.query):
-                # Behind a character of the password that has a meaning in a URL. It is not told.
-                raise ValueError("the password is not percent-encoded")
-            if unknown:
-                raise ConfigurationError(
-                    f"the sentinel:// URL has an unknown option {min(unknown)!r}; it takes "
-                    f"{', '.join(sorted(_QUERY))}"
-                )
-            query |= {name: values[0] for name, values in found.items()}
-        name = query.get("master_name") or options.get("master_name", "")
-        if not name:
-            raise ConfigurationError(
-                "a sentinel:// URL must name its master: "
-                "sentinel://host:26379/0?master_name=mymaster"
-            )
-        database = next((p.path.strip("/") for p in parts if p.path.strip("/")), "0")
-        if not database.isdigit():
-            raise ConfigurationError(
-                "the sentinel:// URL has no database number behind its host: "
-                "sentinel://host:26379/0?master_name=mymaster"
-            )
-        login = next((p for p in parts if p.password or p.username), parts[0])
-        known = {key: query[f"sentinel_{key}"] for key in _LOGIN if f"sentinel_{key}" in query}
+        query = _query(parts)
+        login = next((part for part in parts if part.password or part.username), parts[0])
+        own = {key: query[f"sentinel_{key}"] for key in _LOGIN if f"sentinel_{key}" in query}
         return cls(
             nodes=tuple((part.hostname or "127.0.0.1", part.port or _PORT) for part in parts),
-            master_name=name,
-            database=int(database),
+            master_name=_master_name(query.get("master_name") or options.get("master_name", "")),
+            database=_database(parts),
             username=unquote(login.username) if login.username else None,
             password=unquote(login.password) if login.password else None,
-            sentinel_options={**(options.get("sentinel_kwargs") or {}), **known},
+            sentinel_options={**(options.get("sentinel_kwargs") or {}), **own},
         )
 
     @property
@@ -111,3 +90,37 @@ class SentinelUrl:
     def transport_options(self) -> dict[str, Any]:
         """What kombu wants to be told apart from the URL."""
         return {"master_name": self.master_name, "sentinel_kwargs": self.sentinel_kwargs}
+
+
+def _query(parts: Sequence[SplitResult]) -> dict[str, str]:
+    """The options in the query of any part; the first part that has one counts."""
+    query: dict[str, str] = {}
+    for part in reversed(parts):
+        found = parse_qs(part.query, keep_blank_values=True)
+        unknown = set(found) - _QUERY
+        if part.fragment or "@" in part.path or (unknown and "@" in part.query):
+            # Behind a character of the password that has a meaning in a URL. It is not told.
+            raise ValueError("the password is not percent-encoded")
+        if unknown:
+            raise ConfigurationError(
+                f"the sentinel:// URL has an unknown option {min(unknown)!r}; it takes "
+                f"{', '.join(sorted(_QUERY))}"
+            )
+        query |= {name: values[0] for name, values in found.items()}
+    return query
+
+
+def _master_name(name: str) -> str:
+    if not name:
+        raise ConfigurationError(f"a sentinel:// URL must name its master: {_EXAMPLE}")
+    return name
+
+
+def _database(parts: Sequence[SplitResult]) -> int:
+    paths = (part.path.strip("/") for part in parts)
+    database = next((path for path in paths if path), "0")
+    if not database.isdigit():
+        raise ConfigurationError(
+            f"the sentinel:// URL has no database number behind its host: {_EXAMPLE}"
+        )
+    return int(database)

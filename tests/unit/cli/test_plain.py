@@ -11,7 +11,8 @@ from uuid import UUID
 import pytest
 
 from flowforge.cli.plain import plain, to_json
-from flowforge.cli.render import amounts, clean, compact, duration, one_line, print_table
+from flowforge.cli.render import amounts, clean, compact, duration, one_line
+from flowforge.cli.tables import print_table
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_a_long_table_is_not_fitted_to_the_terminal(
     """Fitting takes half a millisecond a row: 20 s for the 50,000 jobs that somebody asked for."""
     monkeypatch.setattr("rich.console.Console.is_terminal", True)
     fitted: list[object] = []
-    monkeypatch.setattr("flowforge.cli.render.make_table", lambda *parts: fitted.append(parts))
+    monkeypatch.setattr("flowforge.cli.tables.make_table", lambda *parts: fitted.append(parts))
     print_table(("NAME", ">COUNT"), [["a", "1"]] * 501)
     assert fitted == []
     assert capsys.readouterr().out.splitlines()[:2] == ["NAME  COUNT", "a         1"]

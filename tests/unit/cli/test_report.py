@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flowforge.cli.jobs import entry_line
+from flowforge.cli.history import entry_line
 from flowforge.cli.report import print_result
 from flowforge.store.history import HistoryEntry
 
