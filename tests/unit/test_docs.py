@@ -141,6 +141,16 @@ def test_the_index_of_decisions_has_the_title_the_date_and_the_status(record: Pa
         assert f"]({record.name})" in (DECISIONS / name).read_text()
 
 
+def six_words(page: Path) -> str:
+    return page.read_text().lower().partition("six words\n\n")[2].partition("\n\n")[0]
+
+
+def test_the_six_words_mean_the_same_everywhere() -> None:
+    """The README and the glossary have one table."""
+    assert six_words(README).count("\n") == 7
+    assert six_words(README) == six_words(DOCS / "reference/glossary.md")
+
+
 def prose(page: Path) -> str:
     """A page without its fenced blocks."""
     return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
