@@ -119,7 +119,6 @@ def make_app(url: str, prefix: str) -> Celery:
     """The app as workers and producers make it."""
     app = Celery("told", broker=url, set_as_current=False)
     app.conf.broker_transport_options = {"global_keyprefix": f"{prefix}:"}
-    app.conf.task_annotations = {f"{__name__}.Limited": {"rate_limit": "5/s"}}
     return flowforge.install(app, prefix=prefix)
 
 
