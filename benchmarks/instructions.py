@@ -22,6 +22,8 @@ from flowforge.codec.binary import invocation_record, pack_record, packb
 from flowforge.engine.current import current_engine
 from flowforge.execution.effects import Effects
 from flowforge.local.binary import find_binary
+from flowforge.model.status import AttemptOutcome
+from flowforge.store.answers import Answer
 from flowforge.store.claims import NextClaim
 
 #: Steps of the two chains whose difference counts: what starts and ends a server falls out of it.
@@ -96,14 +98,14 @@ def _run_chain(url: str, steps: int) -> None:
         then = NextClaim(f"t-{number}", _LEASE_MS, ["celery"], 0.0)
         effects = Effects(children=[child])
         _, granted = store.invocations.commit(
-            job_id, invocation, token, "completed", 5, details, effects, then
+            job_id, invocation, token, AttemptOutcome.COMPLETED, 5, details, effects, then
         )
         assert granted is not None, "the commit claims its own child"
         invocation, token = granted.invocation, granted.token
     answer, _ = store.invocations.commit(
-        job_id, invocation, token, "completed", 5, details, Effects()
+        job_id, invocation, token, AttemptOutcome.COMPLETED, 5, details, Effects()
     )
-    assert answer == "ok", answer
+    assert answer is Answer.OK, answer
     shutdown()
 
 

@@ -15,7 +15,9 @@ from benchmarks.scaling.flows import is_item
 from benchmarks.scaling.wire import Wire
 from flowforge.codec.binary import pack_record
 from flowforge.execution.effects import Effects
+from flowforge.model.status import AttemptOutcome
 from flowforge.settings import Settings
+from flowforge.store.answers import CLAIM, COMMIT, Answer
 from flowforge.store.keys import Keys
 from flowforge.store.lease_tokens import next_token
 from flowforge.store.store import Store
@@ -146,7 +148,7 @@ class SimulatedWorker:
             token = next_token()
             self._store.invocations.claim(job_id, invocation, token, self._lease_ms)
             reply, taken = await self._timed(wire)
-            if reply[0] == b"granted":
+            if CLAIM[reply[0]] is Answer.GRANTED:
                 self._tally.claim_times.append(taken)
                 await self._run(wire, job_id, invocation, token)
             else:
@@ -165,10 +167,10 @@ class SimulatedWorker:
         details = pack_record(self._name, 1, int(seconds * 1e6), {}, {"n": 1}, None)
         micros = int(seconds * 1e6)
         self._store.invocations.commit(
-            job_id, invocation, token, "completed", micros, details, Effects()
+            job_id, invocation, token, AttemptOutcome.COMPLETED, micros, details, Effects()
         )
         reply, taken = await self._timed(wire)
-        assert reply[0] == b"ok", f"a commit was answered {reply}"
+        assert COMMIT[reply[0]] is Answer.OK, f"a commit was answered {reply}"
         tally.running -= 1
         tally.commits += 1
         tally.commit_times.append(taken)
@@ -188,7 +190,7 @@ class SimulatedWorker:
             await asyncio.sleep(interval)
 
     async def _follow(self, wire: Wire) -> None:
-        self._store.run("lead", self._name, int(LEAD * 1000))
+        self._store.upkeep.lead(self._name, int(LEAD * 1000))
         await wire.call(*self._tape.command)
 
     async def _report(self, wire: Wire) -> None:
@@ -199,7 +201,7 @@ class SimulatedWorker:
 
     async def _renew(self, wire: Wire) -> None:
         if self._leases:
-            self._store.run("heartbeat", self._lease_ms, *self._leases)
+            self._store.scripts.run("heartbeat", self._lease_ms, *self._leases)
             await wire.call(*self._tape.command)
 
     async def _open(self) -> Wire:

@@ -9,7 +9,9 @@ from flowforge.codec.binary import encode_payload
 from flowforge.engine.entry import checked_text
 from flowforge.errors import CorruptRecordError, JobStateError, NewerRecordError
 from flowforge.execution.attempt import SLOW_START
+from flowforge.model.status import JobStatus
 from flowforge.settings import Settings
+from flowforge.store.answers import Answer, AnswerOrStatus
 from flowforge.store.inspector import Inspector
 from flowforge.store.job_rows import job_not_found
 from flowforge.store.store import Store
@@ -47,7 +49,7 @@ class Control:
     def resume(self, job_id: str) -> None:
         """Release what was parked. A job that is not paused and has not ended is left alone."""
         answer = self._store.control.resume(job_id)
-        if answer not in ("pending", "running"):
+        if answer not in (JobStatus.PENDING, JobStatus.RUNNING):
             self._expect_ok(job_id, "resume", answer)
 
     def cancel(self, job_id: str, reason: str = "") -> None:
@@ -67,12 +69,12 @@ class Control:
         Jobs that it has started and that made it fail are retried with it.
         """
         answer = self._store.control.retry(job_id)
-        if answer == "orphaned":
+        if answer is Answer.ORPHANED:
             raise JobStateError(
                 f"job {job_id} cannot be retried: the job that started it was cancelled, which "
                 "ended both for good; submit it as a job of its own"
             )
-        if answer not in ("ok", "gone", "undefined", "newer"):
+        if isinstance(answer, JobStatus):
             raise JobStateError(f"job {job_id} is {answer}; only a failed job can be retried")
         self._expect_ok(job_id, "retry", answer)
 
@@ -84,18 +86,18 @@ class Control:
         """Keep packed data of the user's own with the job."""
         self._expect_ok(job_id, "write to", self._store.control.annotate(job_id, data))
 
-    def _expect_ok(self, job_id: str, verb: str, answer: str) -> None:
-        if answer == "gone":
+    def _expect_ok(self, job_id: str, verb: str, answer: AnswerOrStatus) -> None:
+        if answer is Answer.GONE:
             raise job_not_found(job_id)
-        if answer == "newer":
+        if answer is Answer.NEWER:
             raise NewerRecordError(
                 f"cannot {verb} job {job_id}: a newer FlowForge keeps it; upgrade this process"
             )
-        if answer == "undefined":
+        if answer is Answer.UNDEFINED:
             raise CorruptRecordError(
                 f"cannot {verb} job {job_id}: its definition is gone from the server; cancel the "
                 "job and submit it again"
             )
-        if answer != "ok":
-            hint = "; retry() continues a failed job" if answer == "failed" else ""
+        if answer is not Answer.OK:
+            hint = "; retry() continues a failed job" if answer is JobStatus.FAILED else ""
             raise JobStateError(f"cannot {verb} job {job_id}: it is {answer}{hint}")

@@ -6,6 +6,15 @@ import secrets
 from typing import Any
 
 from flowforge.codec.binary import pack_record
+from flowforge.store.answers import (
+    ANNOTATE,
+    CANCEL,
+    NOTE,
+    PAUSE,
+    RESUME,
+    Answer,
+    AnswerOrStatus,
+)
 from flowforge.store.link import Argument
 from flowforge.store.runner import ScriptRunner
 
@@ -16,35 +25,36 @@ class JobControl:
     def __init__(self, scripts: ScriptRunner) -> None:
         self._scripts = scripts
 
-    def pause(self, job_id: str, reason: str, checkpoint: Any, has_checkpoint: bool) -> str:
-        """``ok``, ``gone`` or the terminal status that forbids it."""
+    def pause(
+        self, job_id: str, reason: str, checkpoint: Any, has_checkpoint: bool
+    ) -> AnswerOrStatus:
+        """OK, or why not: GONE, NEWER, the status of a job that has ended."""
         packed = pack_record(checkpoint) if has_checkpoint else b""
         point = pack_record(reason, has_checkpoint, checkpoint)
-        return self._request("pause", job_id, reason, packed, point)
+        return PAUSE[self._request("pause", job_id, reason, packed, point)]
 
-    def resume(self, job_id: str) -> str:
-        """``ok``, ``gone`` or the status that is not ``paused``."""
-        return self._request("resume", job_id, 0)
+    def resume(self, job_id: str) -> AnswerOrStatus:
+        """OK, or why not: GONE, NEWER, UNDEFINED, the status that is not ``paused``."""
+        return RESUME[self._request("resume", job_id, 0)]
 
-    def retry(self, job_id: str) -> str:
-        """``ok``, ``gone``, ``undefined``, ``orphaned`` (the job that started it was cancelled) or
-        the status that is not ``failed``.
-        """
-        return self._request("resume", job_id, 1)
+    def retry(self, job_id: str) -> AnswerOrStatus:
+        """OK, or why not: GONE, NEWER, UNDEFINED, ORPHANED, the status that is not ``failed``."""
+        return RESUME[self._request("resume", job_id, 1)]
 
-    def cancel(self, job_id: str, reason: str) -> str:
-        """``ok``, ``gone`` or the terminal status that forbids it."""
-        return self._request("cancel", job_id, reason, pack_record(reason))
+    def cancel(self, job_id: str, reason: str) -> AnswerOrStatus:
+        """OK, or why not: GONE, NEWER, the status of a job that has ended."""
+        return CANCEL[self._request("cancel", job_id, reason, pack_record(reason))]
 
-    def note(self, job_id: str, record: bytes) -> str:
-        """Add a note of the user's own to the history: ``ok``, ``gone``, ``newer``."""
-        return self._request("note", job_id, record)
+    def note(self, job_id: str, record: bytes) -> Answer:
+        """Add a note of the user's own to the history. OK, or why not: GONE, NEWER."""
+        return NOTE[self._request("note", job_id, record)]
 
-    def annotate(self, job_id: str, data: dict[str, bytes]) -> str:
-        """Keep data of the user's own by ``<routine id>\\0<name>``: ``ok``, ``gone``, ``newer``."""
+    def annotate(self, job_id: str, data: dict[str, bytes]) -> Answer:
+        """Keep data of the user's own by ``<routine id>\\0<name>``. Answers as ``note``."""
         pairs = [part for pair in data.items() for part in pair]
-        return str(self._scripts.run("annotate", job_id, *pairs).decode())
+        return ANNOTATE[self._scripts.run("annotate", job_id, *pairs)]
 
-    def _request(self, name: str, *arguments: Argument) -> str:
-        # The link sends a request again when its reply is lost: it is told by its number.
-        return str(self._scripts.run(name, *arguments, secrets.token_hex(8)).decode())
+    def _request(self, name: str, *arguments: Argument) -> bytes:
+        # The link sends a request again when its reply is lost: the number shows that it is.
+        reply: bytes = self._scripts.run(name, *arguments, secrets.token_hex(8))
+        return reply

@@ -49,12 +49,12 @@ class DeadLetters:
         """Keep a refused message; returns its number."""
         record = pack_record(queue, reason[:_REASON], item[:KEPT_BYTES], len(item))
         try:
-            return int(self._store.run("bury", record, KEPT_LETTERS))
+            return int(self._store.scripts.run("bury", record, KEPT_LETTERS))
         except StoreUnavailableError as error:
             if not isinstance(error.__cause__, ConnectionError):
                 raise
         # A link without patience may have kept a connection from before the server's restart.
-        return int(self._store.run("bury", record, KEPT_LETTERS))
+        return int(self._store.scripts.run("bury", record, KEPT_LETTERS))
 
     def count(self) -> int:
         """How many are kept."""
@@ -94,7 +94,7 @@ class DeadLetters:
                 f"dead letter {number} had {letter.size} bytes, of which {len(letter.item)} were "
                 "kept: it cannot be sent again"
             )
-        if not self._store.run("requeue", number, broker_list, letter.item):
+        if not self._store.scripts.run("requeue", number, broker_list, letter.item):
             raise _missing(number)
 
     def drop(self, number: int) -> None:

@@ -6,8 +6,19 @@ from collections.abc import Sequence
 
 from flowforge.execution.effects import Child, Effects
 from flowforge.model.invocation_id import parse_lease
+from flowforge.model.status import AttemptOutcome
+from flowforge.store.answers import (
+    CLAIM,
+    COMMIT,
+    FAIL,
+    GIVE_BACK,
+    HEARTBEAT,
+    STAGE,
+    Answer,
+    AnswerOrStatus,
+)
 from flowforge.store.claims import Claim, Granted, NextClaim
-from flowforge.store.link import Argument
+from flowforge.store.commit import sections
 from flowforge.store.runner import ScriptRunner
 
 #: What follows an attempt in the name of the list of its staged outputs.
@@ -20,46 +31,33 @@ class Invocations:
     def __init__(self, scripts: ScriptRunner) -> None:
         self._scripts = scripts
 
-    def claim(self, job_id: str, invocation: str, token: str, lease_ms: int) -> Claim | str:
-        """A Claim, or why there is none: ``gone, taken, paused, dropped``."""
+    def claim(self, job_id: str, invocation: str, token: str, lease_ms: int) -> Claim | Answer:
+        """A Claim, or why there is none: GONE, NEWER, TAKEN, PAUSED, DROPPED."""
         reply = self._scripts.run("claim", job_id, invocation, token, lease_ms)
-        if len(reply) == 1:
-            return str(reply[0].decode())
+        answer = CLAIM[reply[0]]
+        if answer is not Answer.GRANTED:
+            return answer
         return Claim(reply[1], reply[4].decode(), reply[2], reply[3])
 
     def commit(
-        self, job_id: str, invocation: str, token: str, outcome: str, micros: int, details: bytes,
-        effects: Effects, then: NextClaim | None = None,
-    ) -> tuple[str, Granted | None]:  # fmt: skip
-        """``ok``, or why nothing was accepted: ``done, stale, gone, dropped``, or ``incomplete``
-        when the store no longer has all that was staged.
+        self, job_id: str, invocation: str, token: str, outcome: AttemptOutcome, micros: int,
+        details: bytes, effects: Effects, then: NextClaim | None = None,
+    ) -> tuple[Answer, Granted | None]:  # fmt: skip
+        """OK, or why nothing was accepted: DONE, STALE, GONE, NEWER, DROPPED, or INCOMPLETE when
+        the store no longer has all that was staged.
 
         With ``then`` also what was claimed next; None when the lists are empty, or hold something
         that is no invocation.
         """
-        arguments: list[Argument] = [job_id, invocation, token, outcome, micros, details]
-        arguments.append(len(effects.children))
-        for child in effects.children:
-            arguments += child
-        arguments.append(len(effects.staged))
-        for routine, count in effects.staged.items():
-            arguments += (routine, count)
-        arguments.append(len(effects.outputs))
-        arguments += effects.outputs
-        for changes in (effects.stats, effects.resets):
-            arguments.append(len(changes))
-            for change in changes:
-                arguments += change
-        arguments.append(len(effects.jobs))
-        for started in effects.jobs:
-            arguments += started
-        if then is not None:
-            arguments += [then.token, then.lease_ms, *then.lists]
-        reply = self._scripts.run("commit", *arguments)
-        answer = str(reply[0].decode())
-        if then is None or len(reply) == 1:
-            lost = then is not None and answer == "done"
-            return answer, self._find_granted(then) if lost and then is not None else None
+        reply = self._scripts.run(
+            "commit", job_id, invocation, token, outcome, micros, details,
+            *sections(effects, then),
+        )  # fmt: skip
+        answer = COMMIT[reply[0]]
+        if then is None:
+            return answer, None
+        if len(reply) == 1:
+            return answer, self._find_granted(then) if answer is Answer.DONE else None
         claim = Claim(reply[3], reply[6].decode(), reply[4], reply[5])
         job, invocation = reply[1].decode(), reply[2].decode()
         return answer, Granted(job, invocation, then.token, claim, then.asked)
@@ -72,7 +70,7 @@ class Invocations:
             if page:
                 job_id, invocation, token = parse_lease(page[0].decode())
                 claim = self.claim(job_id, invocation, token, then.lease_ms)
-                if isinstance(claim, str):
+                if isinstance(claim, Answer):
                     return None
                 return Granted(job_id, invocation, token, claim, then.asked)
             if cursor == b"0":
@@ -91,9 +89,9 @@ class Invocations:
 
     def stage(
         self, job_id: str, invocation: str, token: str, children: Sequence[Child], already: int
-    ) -> str:
-        """Keep children for the commit of this attempt: ``ok``, or ``stale`` when it cannot be, or
-        ``incomplete`` when the store does not have what the attempt had staged before.
+    ) -> Answer:
+        """Keep children for the commit of this attempt: OK, or STALE when it cannot be, or
+        INCOMPLETE when the store does not have what the attempt had staged before.
 
         ``already``: how many that is. A part may be staged again when it is not known whether it
         has been.
@@ -103,19 +101,15 @@ class Invocations:
             for routine, slot, mode, record in children
             for packed in (mode.encode(),)
         ]
-        return str(
-            self._scripts.run("stage", job_id, invocation, token, "", already, *items).decode()
-        )
+        return STAGE[self._scripts.run("stage", job_id, invocation, token, "", already, *items)]
 
     def stage_outputs(
         self, job_id: str, invocation: str, token: str, outputs: Sequence[bytes], already: int
-    ) -> str:
+    ) -> Answer:
         """The same for outputs, which are counted on their own."""
-        return str(
-            self._scripts.run(
-                "stage", job_id, invocation, token, OUTPUTS, already, *outputs
-            ).decode()
-        )
+        return STAGE[
+            self._scripts.run("stage", job_id, invocation, token, OUTPUTS, already, *outputs)
+        ]
 
     def may_start(self, job_id: str) -> bool:
         """Whether a handler of the job that was claimed a while ago may start now."""
@@ -123,56 +117,53 @@ class Invocations:
 
     def retry_later(
         self, job_id: str, invocation: str, token: str, delay_ms: int, micros: int, details: bytes
-    ) -> str:
-        """Record a failed attempt and set the timer of the next one. Replies as commit."""
+    ) -> Answer:
+        """Record a failed attempt and set the timer of the next one.
+
+        OK, or why nothing was accepted: DONE, STALE, GONE, NEWER, DROPPED.
+        """
         reply = self._scripts.run(
             "fail", job_id, invocation, token, "retry", delay_ms, micros, details, "", ""
         )
-        return str(reply.decode())
+        return FAIL[reply]
 
     def release(
         self, job_id: str, invocation: str, token: str, delay_ms: int, details: bytes,
         most: int = 0, reason: str = "", problem: bytes = b"",
-    ) -> str:  # fmt: skip
+    ) -> Answer:  # fmt: skip
         """Return a claimed invocation that this worker cannot run; no attempt is counted.
 
-        The ``most``th time (0: never) fails the job with ``reason`` and ``problem``.
+        The ``most``th time (0: never) fails the job with ``reason`` and ``problem``. Answers as
+        ``retry_later``.
         """
         reply = self._scripts.run(
-            "fail",
-            job_id,
-            invocation,
-            token,
-            "release",
-            delay_ms,
-            0,
-            details,
-            reason,
-            problem,
+            "fail", job_id, invocation, token, "release", delay_ms, 0, details, reason, problem,
             most,
-        )
-        return str(reply.decode())
+        )  # fmt: skip
+        return FAIL[reply]
 
     def fail(
         self, job_id: str, invocation: str, token: str, micros: int, details: bytes, reason: str,
         problem: bytes,
-    ) -> str:  # fmt: skip
-        """Record a failed attempt that ends the job. Replies as commit."""
+    ) -> Answer:  # fmt: skip
+        """Record a failed attempt that ends the job. Answers as ``retry_later``."""
         reply = self._scripts.run(
             "fail", job_id, invocation, token, "stop", 0, micros, details, reason, problem
         )
-        return str(reply.decode())
+        return FAIL[reply]
 
     def give_back(
         self, job_id: str, invocation: str, delay_ms: int, most: int, details: bytes, reason: str
-    ) -> str:
-        """Return an invocation of an unknown class; ``failed`` at the ``most``th time."""
-        return str(
-            self._scripts.run(
-                "give_back", job_id, invocation, delay_ms, most, details, reason
-            ).decode()
-        )
+    ) -> Answer:
+        """Return an invocation of an unknown class: OK, or FAILED at the ``most``th time.
 
-    def heartbeat(self, lease_ms: int, leases: Sequence[str]) -> list[str]:
-        """Renew leases (job/invocation/token): for each ``ok``, ``lost`` or the job's status."""
-        return [reply.decode() for reply in self._scripts.run("heartbeat", lease_ms, *leases)]
+        Else it was not there to be returned: TAKEN, GONE, NEWER, PAUSED, DROPPED.
+        """
+        reply = self._scripts.run("give_back", job_id, invocation, delay_ms, most, details, reason)
+        return GIVE_BACK[reply]
+
+    def heartbeat(self, lease_ms: int, leases: Sequence[str]) -> list[AnswerOrStatus]:
+        """Renew leases (job/invocation/token): for each OK, LOST or the status of a job that has
+        ended.
+        """
+        return [HEARTBEAT[reply] for reply in self._scripts.run("heartbeat", lease_ms, *leases)]

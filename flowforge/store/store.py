@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
-from typing import Any
 
 from flowforge.store.control import JobControl
 from flowforge.store.invocations import Invocations
 from flowforge.store.keys import Keys
-from flowforge.store.link import Argument, Link
+from flowforge.store.link import Link
 from flowforge.store.runner import ScriptRunner
 from flowforge.store.submission import Submissions
 from flowforge.store.upkeep import UpkeepScripts
@@ -21,16 +20,12 @@ class Store:
     def __init__(self, link: Link, prefix: str) -> None:
         self.link = link
         self.keys = Keys(prefix)
-        self._scripts = ScriptRunner(link, self.keys)
-        self.submissions = Submissions(self._scripts)
-        self.invocations = Invocations(self._scripts)
-        self.control = JobControl(self._scripts)
-        self.upkeep = UpkeepScripts(self._scripts)
+        self.scripts = ScriptRunner(link, self.keys)
+        self.submissions = Submissions(self.scripts)
+        self.invocations = Invocations(self.scripts)
+        self.control = JobControl(self.scripts)
+        self.upkeep = UpkeepScripts(self.scripts)
         self._server_name = ""
-
-    def run(self, script: str, *arguments: Argument) -> Any:
-        """Run one script by name."""
-        return self._scripts.run(script, *arguments)
 
     @property
     def server_name(self) -> str:
@@ -42,7 +37,7 @@ class Store:
         return self._server_name
 
     def _take_name(self) -> bytes:
-        name: bytes = self.run("name", secrets.token_hex(2))
+        name: bytes = self.scripts.run("name", secrets.token_hex(2))
         return name
 
     def check_writes(self) -> None:

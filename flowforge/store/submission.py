@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from flowforge.store.answers import SUBMIT, Answer
 from flowforge.store.link import Argument
 from flowforge.store.runner import ScriptRunner
 
@@ -68,5 +69,7 @@ class Submissions:
             arguments += (job.job_id, job.mode, job.record, job.idempotency_key)
         for pair in (definition or {}).items():
             arguments += pair
-        answer, *ids = self._scripts.run("submit", *arguments)
-        return [job_id.decode() for job_id in ids] if answer == b"ok" else None
+        reply, *ids = self._scripts.run("submit", *arguments)
+        if SUBMIT[reply] is Answer.DEFINITION:
+            return None
+        return [job_id.decode() for job_id in ids]

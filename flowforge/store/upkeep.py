@@ -77,3 +77,7 @@ class UpkeepScripts:
     def lead(self, candidate: str, lead_ms: int) -> bool:
         """Take or keep the lead of the upkeep: whether ``candidate`` has it now."""
         return bool(self._scripts.run("lead", candidate, lead_ms))
+
+    def resign(self, candidate: str) -> bool:
+        """Give up the lead: whether ``candidate`` had it."""
+        return bool(self._scripts.run("resign", candidate))

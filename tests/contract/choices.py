@@ -60,7 +60,7 @@ class Choices(RuleBasedStateMachine):
         self.agrees = False
         self.reply_is_lost = False
         self._frames = 1
-        scripts = self.bench.store._scripts
+        scripts = self.bench.store.scripts
         self._send_once = scripts.run
         scripts.run = self._send  # type: ignore[method-assign]
         self.tokens = 0

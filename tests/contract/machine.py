@@ -249,7 +249,7 @@ class Transitions(Controls):
         member = self.model.run_on(number, then_token, lost) if expected == "ok" else None
         then = NextClaim(then_token, self.moment(lost), [self.lists[number]], 0.0)
         answer, granted = self.send_commit(job, invocation, token, done, effects, then)
-        assert answer == expected
+        assert answer == expected, (answer, expected)
         assert (granted and (granted.job_id, granted.invocation)) == member
         if member is not None and granted is not None:
             self.compare_claim(self.model.jobs[member[0]], member[1], granted.claim)
@@ -294,7 +294,7 @@ class Transitions(Controls):
                 answer = self.bench.release(job.id, invocation, token, moment, MOST)
             else:
                 answer = self.bench.fail(job.id, invocation, token)
-        assert answer == expected
+        assert answer == expected, (answer, expected)
 
     def _model_fail(self, job: Job, invocation: str, token: str, how: str, due: bool) -> str:
         if how == "stop":
@@ -312,7 +312,7 @@ class Transitions(Controls):
             for _ in range(frames):
                 expected = self.model.give_back(job, invocation, True)
             answer = self.bench.give_back(job.id, invocation, MOST, self.moment(True))
-        assert answer == expected
+        assert answer == expected, (answer, expected)
 
     @rule(data=st.data(), what=st.sampled_from(REPEATED))
     def repeat(self, data: st.DataObject, what: str) -> None:

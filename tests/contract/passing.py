@@ -40,7 +40,7 @@ def _upkeep(bench: Bench) -> bool:
     looks = [timer for timer in bench.members("timers") if timer.split("/")[1] in LOOKS]
     _make_due(bench, "timers", looks)
     released = bench.store.upkeep.release_due(100) if looks else 0
-    return bool(released + bench.store.run("prune", 100) + bench.store.run("delete", 500))
+    return bool(released + bench.store.upkeep.prune(100) + bench.store.upkeep.delete(500))
 
 
 def _make_due(bench: Bench, name: str, members: list[str]) -> None:

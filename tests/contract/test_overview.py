@@ -69,7 +69,7 @@ def test_the_overview_tells_of_leader_name_and_damage(bench: Bench) -> None:
     overview = Overview(bench.store)
     assert (overview.server_name(), overview.has_leader(), overview.damaged()) == ("", False, set())
     name = bench.store.server_name
-    bench.store.run("lead", "a", LONG)
+    bench.store.upkeep.lead("a", LONG)
     bench.store.upkeep.tell_damaged("timers", b"\xff", "no invocation")
     assert overview.server_name() == name
     assert overview.has_leader()

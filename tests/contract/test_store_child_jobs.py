@@ -337,7 +337,7 @@ def test_many_children_are_told_in_pieces(bench: Bench) -> None:
     assert len(bench.members("timers")) == 1
     upkeep(bench)
     assert all_cancelled(bench)
-    while bench.store.run("delete", 500):
+    while bench.store.upkeep.delete(500):
         pass
     assert bench.hash("children", parent) == {}
     assert not [key for key in bench.every_key() if ":x:" in key]
@@ -348,13 +348,13 @@ def test_many_children_outlive_a_failed_parent_until_they_are_told(bench: Bench)
     parent = crowd(bench, keep=20)
     bench.start(parent, "2.0.1", "w")
     bench.fail(parent, "2.0.1", "w")
-    eventually(lambda: bench.store.run("prune", 10))
+    eventually(lambda: bench.store.upkeep.prune(10))
     assert bench.row(parent) == {}
     (member,) = bench.members("timers")
     bench.link.call("ZADD", bench.key("timers"), 1, member)
     upkeep(bench)
     assert all_cancelled(bench)
-    while bench.store.run("delete", 500):
+    while bench.store.upkeep.delete(500):
         pass
     assert not [key for key in bench.every_key() if parent in key]
 

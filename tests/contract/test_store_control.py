@@ -265,12 +265,12 @@ def test_a_request_whose_reply_was_lost_changes_nothing_again(
         bench.pause(job)
     elif before == "failed":
         bench.fail(job)
-    assert bench.store.run(script, job, *arguments, "request-1") == b"ok"
+    assert bench.store.scripts.run(script, job, *arguments, "request-1") == b"ok"
     after = bench.snapshot()
-    assert bench.store.run(script, job, *arguments, "request-1") == b"ok"
+    assert bench.store.scripts.run(script, job, *arguments, "request-1") == b"ok"
     assert bench.snapshot() == after
     if script != "pause":
-        assert bench.store.run(script, job, *arguments, "request-2") != b"ok"
+        assert bench.store.scripts.run(script, job, *arguments, "request-2") != b"ok"
 
 
 @pytest.mark.parametrize("entry", ["", "x", "1.0", "1.0.0; x", "7.9.9", '{"body": "[]"}'])
@@ -356,5 +356,5 @@ def test_a_note_that_is_sent_again_is_added_once(bench: Bench) -> None:
     """Also when others have been added meanwhile; the next note is another one."""
     job = bench.submit()
     for request in ("a", "b", "a", "c", "b"):
-        assert bench.store.run("note", job, b"record", request) == b"ok"
+        assert bench.store.scripts.run("note", job, b"record", request) == b"ok"
     assert [kind for kind, _ in bench.history(job)] == ["recorded"] * 3

@@ -217,7 +217,7 @@ def test_a_damaged_job_does_not_keep_others_from_being_forgotten(bench: Bench) -
     bench.link.call("DEL", bench.key("invocations", first))
     bench.link.call("SET", bench.key("invocations", first), "x")
     bench.link.call("ZADD", bench.key("expiry"), 0, "garbage")
-    bench.store.run("prune", 10)
+    bench.store.upkeep.prune(10)
     assert set(bench.members("expiry")) == {first}
     assert max(jobs) not in bench.members("status", "failed")
 
@@ -228,7 +228,7 @@ def test_damaged_deletions_are_dropped(bench: Bench) -> None:
     bench.link.call("SET", bench.key("deleted", "j:x:i"), "no hash")
     bench.link.call("HSET", bench.key("deleted", "j:y:i"), "a", "1")
     bench.link.call("RPUSH", bench.key("deletions"), "garbage", "j:x:i", "j:y:i")
-    while bench.store.run("delete", 10):
+    while bench.store.upkeep.delete(10):
         pass
     assert bench.every_key() == {bench.key("damaged")}
 

@@ -36,7 +36,7 @@ def waiting_fields(bench: Bench) -> int:
 def delete_all(bench: Bench, most: int) -> int:
     """How many pieces it takes to delete everything that waits."""
     pieces = 0
-    while bench.store.run("delete", most):
+    while bench.store.upkeep.delete(most):
         pieces += 1
     return pieces
 
@@ -48,7 +48,7 @@ def test_a_large_hash_of_a_job_that_ends_is_deleted_in_pieces(bench: Bench) -> N
     assert bench.hash("collected", job) == {}
     assert deletions(bench) == [f"j:{job}:c".encode()]
     assert waiting_fields(bench) == MANY + 2
-    bench.store.run("delete", 500)
+    bench.store.upkeep.delete(500)
     assert waiting_fields(bench) == MANY + 2 - 500
     assert delete_all(bench, 500) == 2
     assert not [key for key in bench.every_key() if ":x:" in key or key == bench.key("deletions")]
@@ -74,7 +74,7 @@ def test_small_hashes_are_deleted_at_once(bench: Bench) -> None:
     bench.store.control.cancel(job, "")
     assert bench.hash("collected", job) == {}
     assert deletions(bench) == []
-    assert bench.store.run("delete", 500) == 0
+    assert bench.store.upkeep.delete(500) == 0
 
 
 def test_a_full_piece_may_be_the_last(bench: Bench) -> None:
@@ -128,7 +128,7 @@ def test_a_failed_job_keeps_its_work_until_it_is_forgotten(bench: Bench) -> None
     bench.fail(job, "4.0.1")
     collected = bench.key("collected", job)
     assert bench.link.call("PTTL", collected) > 3_000_000
-    assert eventually(lambda: bench.store.run("prune", 10)) == 1
+    assert eventually(lambda: bench.store.upkeep.prune(10)) == 1
     assert deletions(bench) == [f"j:{job}:c".encode()]
     delete_all(bench, 1000)
     assert not [key for key in bench.every_key() if job in key]
@@ -139,7 +139,7 @@ def test_a_retried_job_keeps_its_large_hashes(bench: Bench) -> None:
     job = start(bench, 2, others=MANY, keep=LONG)
     bench.start(job, "4.0.1")
     bench.fail(job, "4.0.1")
-    assert bench.store.run("prune", 10) == 0
+    assert bench.store.upkeep.prune(10) == 0
     assert bench.store.control.retry(job) == "ok"
     assert bench.link.call("PTTL", bench.key("collected", job)) == -1
     assert len(bench.hash("collected", job)) == MANY + 2
@@ -160,7 +160,7 @@ def test_a_row_that_still_lives_keeps_its_work(bench: Bench) -> None:
     bench.start(job, "4.0.1")
     bench.fail(job, "4.0.1")
     bench.link.call("ZADD", bench.key("expiry"), 1, job)
-    assert bench.store.run("prune", 10) == 0
+    assert bench.store.upkeep.prune(10) == 0
     assert bench.store.control.retry(job) == "ok"
     assert len(bench.hash("collected", job)) == MANY + 2
 

@@ -138,31 +138,31 @@ def a_prune(bench: Bench) -> Callable[[], object]:
     bench.store.control.cancel(job, "")
     bench.link.call("DEL", bench.key("job", job))
     bench.link.call("ZADD", bench.key("expiry"), 0, job)
-    return lambda: bench.store.run("prune", 10) == 1
+    return lambda: bench.store.upkeep.prune(10) == 1
 
 
 def a_deletion(bench: Bench) -> Callable[[], object]:
     bench.link.call("RPUSH", bench.key("deletions"), "j 1 1 5000")
-    return lambda: bench.store.run("delete", 10) == 1
+    return lambda: bench.store.upkeep.delete(10) == 1
 
 
 def a_first_lead(bench: Bench) -> Callable[[], object]:
-    return lambda: bench.store.run("lead", "me", 1000) == 1
+    return lambda: bench.store.upkeep.lead("me", 1000) == 1
 
 
 def a_longer_lead(bench: Bench) -> Callable[[], object]:
-    bench.store.run("lead", "me", 1000)
-    return lambda: bench.store.run("lead", "me", 2000) == 1
+    bench.store.upkeep.lead("me", 1000)
+    return lambda: bench.store.upkeep.lead("me", 2000) == 1
 
 
 def an_end_of_a_lead(bench: Bench) -> Callable[[], object]:
-    bench.store.run("lead", "me", 1000)
-    return lambda: bench.store.run("resign", "me") == 1
+    bench.store.upkeep.lead("me", 1000)
+    return lambda: bench.store.upkeep.resign("me") == 1
 
 
 def a_requeue(bench: Bench) -> Callable[[], object]:
-    number = bench.store.run("bury", b"letter", 100)
-    return lambda: bench.store.run("requeue", number, bench.list, b"letter") == 1
+    number = bench.store.scripts.run("bury", b"letter", 100)
+    return lambda: bench.store.scripts.run("requeue", number, bench.list, b"letter") == 1
 
 
 def a_damaged_member(bench: Bench) -> Callable[[], object]:

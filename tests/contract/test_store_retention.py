@@ -70,7 +70,7 @@ def is_gone(bench: Bench, job: str) -> bool:
 
 
 def nothing_left(bench: Bench) -> bool:
-    bench.store.run("prune", 100)
+    bench.store.upkeep.prune(100)
     bench.store.upkeep.release_due(100)
     return bench.every_key() == set()
 
@@ -122,7 +122,7 @@ def test_numbers_outlive_the_jobs_whose_messages_lie_on_a_list(bench: Bench) -> 
     job = bench.submit(keep=SHORT)
     bench.store.control.cancel(job, "")
     eventually(lambda: is_gone(bench, job))
-    eventually(lambda: bench.store.run("prune", 10))
+    eventually(lambda: bench.store.upkeep.prune(10))
     assert bench.members("expiry") == {}
     assert bench.sent() == [(job, "1.0.0")]
     assert bench.hash("sequences") == {bench.list: b"1"}
@@ -137,7 +137,7 @@ def test_numbers_of_lists_go_one_by_one(bench: Bench) -> None:
         bench.store.control.cancel(job, "")
     bench.link.call("DEL", bench.other_list)
     eventually(lambda: is_gone(bench, first) and is_gone(bench, second))
-    eventually(lambda: bench.store.run("prune", 10) and not bench.members("expiry"))
+    eventually(lambda: bench.store.upkeep.prune(10) and not bench.members("expiry"))
     assert bench.hash("sequences") == {bench.list: b"1"}
     assert bench.unclaimed(bench.other_list) == {}
 
@@ -148,10 +148,10 @@ def test_expired_jobs_leave_the_indexes(bench: Bench) -> None:
     for job in (gone, kept):
         end_completed(bench, job)
     eventually(lambda: is_gone(bench, gone))
-    assert eventually(lambda: bench.store.run("prune", 10)) == 1
+    assert eventually(lambda: bench.store.upkeep.prune(10)) == 1
     assert list(bench.members("status", "completed")) == [kept]
     assert list(bench.members("expiry")) == [kept]
-    assert bench.store.run("prune", 10) == 0
+    assert bench.store.upkeep.prune(10) == 0
 
 
 def test_an_index_is_swept_after_a_long_silence(bench: Bench) -> None:
@@ -160,7 +160,7 @@ def test_an_index_is_swept_after_a_long_silence(bench: Bench) -> None:
     end_completed(bench, job)
     eventually(lambda: is_gone(bench, job))
     eventually(
-        lambda: bench.store.run("prune", 10) or not bench.members("status", "completed"),
+        lambda: bench.store.upkeep.prune(10) or not bench.members("status", "completed"),
         1.0,
         "the job to leave the index of completed jobs",
     )
@@ -180,7 +180,7 @@ def test_prune_works_in_batches(bench: Bench) -> None:
 def forget(bench: Bench, most: int) -> None:
     """Prune once; never more jobs than allowed."""
     before = len(bench.members("status", "completed"))
-    forgotten = bench.store.run("prune", most)
+    forgotten = bench.store.upkeep.prune(most)
     assert forgotten <= most
     assert len(bench.members("status", "completed")) == before - forgotten
 

@@ -247,7 +247,7 @@ def test_what_a_failed_job_staged_goes_with_the_job(bench: Bench) -> None:
     bench.commit(job, staged={1: 5})
     bench.start(job, "2.1.0")
     bench.fail(job, "2.1.0")
-    assert eventually(lambda: bench.store.run("prune", 10)) == 1
+    assert eventually(lambda: bench.store.upkeep.prune(10)) == 1
     Deletions(bench.store).run_once()
     assert not [key for key in bench.every_key() if job in key]
 

@@ -248,7 +248,7 @@ def test_a_lost_message_without_its_definition_fails_the_job(bench: Bench) -> No
 
 def test_one_candidate_leads(bench: Bench) -> None:
     """The first candidate leads and keeps the lead; others get it when it lapses."""
-    run = bench.store.run
+    run = bench.store.scripts.run
     assert run("lead", "a", LONG) == 1
     assert run("lead", "b", LONG) == 0
     assert run("lead", "a", LONG) == 1
@@ -259,13 +259,13 @@ def test_one_candidate_leads(bench: Bench) -> None:
 
 def test_the_lead_lapses_by_itself(bench: Bench) -> None:
     """A dead leader does not lead for ever."""
-    bench.store.run("lead", "a", LONG)
+    bench.store.upkeep.lead("a", LONG)
     assert 0 < bench.link.call("PTTL", bench.key("leader")) <= LONG
 
 
 def test_a_leader_gives_the_lead_up(bench: Bench) -> None:
     """Another worker can take it at once."""
-    run = bench.store.run
+    run = bench.store.scripts.run
     run("lead", "a", LONG)
     assert run("resign", "a") == 1
     assert run("resign", "a") == 0
@@ -274,7 +274,7 @@ def test_a_leader_gives_the_lead_up(bench: Bench) -> None:
 
 def test_a_leader_that_was_replaced_does_not_remove_its_successor(bench: Bench) -> None:
     """Its lead has lapsed, so there is nothing that it could give up."""
-    run = bench.store.run
+    run = bench.store.scripts.run
     run("lead", "a", LONG)
     bench.link.call("DEL", bench.key("leader"))
     run("lead", "b", LONG)
@@ -286,7 +286,7 @@ def test_a_leader_that_was_replaced_does_not_remove_its_successor(bench: Bench) 
 def test_a_damaged_lead_is_not_given_up(bench: Bench) -> None:
     """A key of another type is no candidate's."""
     bench.link.call("LPUSH", bench.key("leader"), "a")
-    assert bench.store.run("resign", "a") == 0
+    assert bench.store.upkeep.resign("a") == 0
 
 
 # --- scripts -------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from flowforge.errors import LeaseLostError, StoreUnavailableError
 from flowforge.execution.attempt import Attempt, ChildJob
 from flowforge.execution.effects import Child
 from flowforge.model.plan import PlannedSlot
+from flowforge.store.answers import Answer
 from flowforge.store.inspector import Inspector
 from flowforge.store.store import Store
 from flowforge.worker.run.merging import MergedSlots
@@ -63,7 +64,7 @@ class HandlerContext:
         self._stage(attempt, self._store.invocations.stage_outputs, outputs, already)
 
     def _stage(
-        self, attempt: Attempt, keep: Callable[..., str], part: Sequence[Any], already: int
+        self, attempt: Attempt, keep: Callable[..., Answer], part: Sequence[Any], already: int
     ) -> None:
         try:
             answer = keep(attempt.job_id, attempt.invocation, attempt.token, part, already)
@@ -72,12 +73,12 @@ class HandlerContext:
             logger.warning("giving back %s/%s: %s", attempt.job_id, attempt.invocation, error)
             attempt.cancelled = True
             raise
-        if answer == "ok":
+        if answer is Answer.OK:
             return
         # The attempt is given back: whatever it emits further would be emitted without this part.
         attempt.cancelled = True
         where = f"{attempt.routine.id}.{attempt.slot.name}"
-        if answer == "incomplete":
+        if answer is Answer.INCOMPLETE:
             raise LeaseLostError(f"{where}: {INCOMPLETE}, so the handler has to run again")
         raise LeaseLostError(
             f"{where}: the lease of this attempt was lost or its job has ended, so nothing that it "

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from flowforge.common.forks import Forks
 from flowforge.errors import StoreUnavailableError
+from flowforge.store.answers import Answer
 from flowforge.store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class LeaseKeeper:
             chunk = leases[start : start + _CHUNK]
             answers = self._store.invocations.heartbeat(self._lease_ms, chunk)
             for lease, answer in zip(chunk, answers, strict=True):
-                if answer != "ok":
+                if answer is not Answer.OK:
                     gone += 1
                     # One that comes later is told by the next beat.
                     holder = held[lease]

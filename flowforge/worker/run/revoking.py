@@ -11,6 +11,7 @@ from typing import Any
 
 from flowforge.errors import StoreUnavailableError
 from flowforge.model.invocation_id import number_of
+from flowforge.store.answers import Answer
 from flowforge.worker.run.runtimes import Runtimes
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ def cancel_revoked(runtimes: Runtimes, name: str, request: Any, *, terminated: b
     except StoreUnavailableError as error:
         logger.error("could not cancel job %s, %s: %s", job_id, reason, error)
         return
-    if answer == "ok":
+    if answer is Answer.OK:
         logger.warning("job %s is cancelled: %s", job_id, reason)
     else:
         logger.info("job %s stays as it is (%s), %s", job_id, answer, reason)

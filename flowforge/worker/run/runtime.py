@@ -26,6 +26,7 @@ from flowforge.model.plan import CHILD_ENDED, Plan
 from flowforge.model.slot import CHILD_SLOT_INDEX
 from flowforge.model.status import AttemptOutcome
 from flowforge.settings import Settings
+from flowforge.store.answers import Answer, AnswerOrStatus
 from flowforge.store.claims import Claim, Granted, NextClaim
 from flowforge.store.definitions import definition_of, stored_definition
 from flowforge.store.inspector import Inspector
@@ -169,7 +170,7 @@ class Runtime:
         # The token that claimed it gets the same answer again.
         asked = perf_counter()
         claim = self.probe.invocations.claim(job_id, invocation, token, self._lease_ms)
-        if isinstance(claim, str):
+        if isinstance(claim, Answer):
             return Uncounted()
         # Not kept: children that begin later must not inherit routines that were built here.
         granted = Granted(job_id, invocation, token, claim, asked)
@@ -177,13 +178,13 @@ class Runtime:
         outcome = failed(attempt, self.worker, error, perf_counter() - limit)
         return self._record(attempt, token, outcome, ())
 
-    def revoke(self, job_id: str, invocation: str, reason: str, *, running: bool) -> str:
-        """Cancel the job of an invocation: ``ok``, or why not, as ``JobControl.cancel`` has it.
+    def revoke(self, job_id: str, invocation: str, reason: str, *, running: bool) -> AnswerOrStatus:
+        """Cancel the job of an invocation: OK, or why not, as ``JobControl.cancel`` has it.
 
-        ``done`` when the invocation is neither ``running`` nor to be run any more.
+        DONE when the invocation is neither ``running`` nor to be run any more.
         """
         if not running and not Inspector(self.probe).is_outstanding(job_id, invocation):
-            return "done"
+            return Answer.DONE
         return self.probe.control.cancel(job_id, reason)
 
     def _complete_alone(self, attempt: Attempt, token: str) -> Ended:
@@ -208,7 +209,7 @@ class Runtime:
     def _claim(self, job_id: str, invocation: str, token: str) -> Granted | None:
         asked = perf_counter()
         claim = self.store.invocations.claim(job_id, invocation, token, self._lease_ms)
-        if isinstance(claim, str):
+        if isinstance(claim, Answer):
             logger.debug("%s/%s not claimed: %s", job_id, invocation, claim)
             return None
         return Granted(job_id, invocation, token, claim, asked)
@@ -253,26 +254,28 @@ class Runtime:
             answer = store.invocations.retry_later(
                 job_id, invocation, token, delay_ms, outcome.micros, outcome.details
             )
-            ended = Retried(error, outcome.delay) if answer == "ok" and error is not None else None
+            ended = (
+                Retried(error, outcome.delay) if answer is Answer.OK and error is not None else None
+            )
         elif outcome.kind is AttemptOutcome.FAILED:
             answer = store.invocations.fail(
                 job_id, invocation, token, outcome.micros, outcome.details, outcome.reason,
                 outcome.problem,
             )  # fmt: skip
-            ended = Failed(error) if answer == "ok" and error is not None else None
+            ended = Failed(error) if answer is Answer.OK and error is not None else None
         else:
             answer, ended = store.invocations.commit(
                 job_id, invocation, token, outcome.kind, outcome.micros, outcome.details,
                 outcome.effects, self._next_claim(lists),
             )  # fmt: skip
-            if error is not None and answer == "ok":
+            if error is not None and answer is Answer.OK:
                 _warn_of(attempt, outcome.kind, error)
-        if answer == "incomplete":
+        if answer is Answer.INCOMPLETE:
             self._run_again(attempt, token)
-        elif answer != "ok":
+        elif answer is not Answer.OK:
             logger.info("%s of %s/%s not accepted: %s", outcome.kind, job_id, invocation, answer)
         # What was done before is done: it may be this one, whose reply was lost.
-        return ended if answer in ("ok", "done") else Uncounted()
+        return ended if answer in (Answer.OK, Answer.DONE) else Uncounted()
 
     def _run_again(self, attempt: Attempt, token: str) -> None:
         """Give an attempt back whose staged emissions are lost; the job fails if that goes on."""
@@ -297,7 +300,7 @@ class Runtime:
         answer = self.store.invocations.release(
             job_id, invocation, token, int(delay * 1000), details
         )
-        if answer != "ok":
+        if answer is not Answer.OK:
             logger.info("release of %s/%s not accepted: %s", job_id, invocation, answer)
 
     def _release(
@@ -321,7 +324,7 @@ class Runtime:
         details = self._error_details(claim, error)
         reason = f"{kind}: {message}"[:500]
         answer = self.store.invocations.fail(job_id, invocation, token, 0, details, reason, problem)
-        return Failed(error) if answer == "ok" else None
+        return Failed(error) if answer is Answer.OK else None
 
     def _error_details(self, claim: Claim, error: BaseException) -> bytes:
         shown = [type_of(error).rpartition(".")[2], message_of(error)[:MESSAGE_LIMIT], ""]

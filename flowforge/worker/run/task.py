@@ -15,6 +15,7 @@ from flowforge.errors import UnknownRoutineClassError
 from flowforge.model import registry
 from flowforge.model.invocation_id import task_id
 from flowforge.model.routine import Routine
+from flowforge.store.answers import Answer
 from flowforge.store.claims import Granted
 from flowforge.worker.consuming.limits import TASK_LIMITS
 from flowforge.worker.consuming.observation import Observation
@@ -142,9 +143,9 @@ class UnknownClassTask(Task):  # type: ignore[type-arg]
         answer = runtime.store.invocations.give_back(
             job_id, invocation, int(RELEASE_DELAY * 1000), runtime.max_unknown, details, reason
         )
-        if answer == "failed":
+        if answer is Answer.FAILED:
             raise UnknownRoutineClassError(reason)
-        level = logging.ERROR if answer == "ok" else logging.DEBUG
+        level = logging.ERROR if answer is Answer.OK else logging.DEBUG
         logger.log(level, "%s/%s given back (%s): %s", job_id, invocation, answer, reason)
 
 

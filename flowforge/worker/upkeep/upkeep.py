@@ -143,4 +143,4 @@ class Upkeep:
         return now < self._lead_until
 
     def _resign(self) -> None:
-        self._store.run("resign", self._candidate)
+        self._store.upkeep.resign(self._candidate)

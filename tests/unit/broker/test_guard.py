@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from redis.exceptions import OutOfMemoryError
@@ -148,6 +148,10 @@ def test_a_refusal_that_cannot_be_kept_is_a_refusal(bench: Bench) -> None:
     class Broken:
         keys = bench.keys
 
+        @property
+        def scripts(self) -> Self:
+            return self
+
         def run(self, script: str, *arguments: Any) -> Any:
             raise ConnectionError("gone")
 
@@ -197,6 +201,10 @@ def test_a_full_server_is_asked_once_for_each_letter(
 
     class Full:
         keys = bench.keys
+
+        @property
+        def scripts(self) -> Self:
+            return self
 
         def run(self, script: str, *arguments: Any) -> Any:
             asked.append(script)

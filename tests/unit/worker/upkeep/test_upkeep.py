@@ -159,7 +159,7 @@ def test_a_lead_that_another_holds_is_left_alone(bench: Bench) -> None:
     Upkeep(bench.store, [Duty(duty, 0.0)]).tick()
     assert duty.runs == 0
     bench.link.call("PEXPIRE", bench.key("leader"), 1)
-    assert eventually(lambda: bench.store.run("lead", "me", 1000)) == 1
+    assert eventually(lambda: bench.store.upkeep.lead("me", 1000)) == 1
 
 
 def test_the_lead_is_asked_for_again_before_each_duty(

@@ -1,0 +1,91 @@
+"""What the scripts answer: one table of words for each script that answers with words."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Generic, TypeAlias, TypeVar
+
+from flowforge.common.bounded_repr import shown
+from flowforge.errors import CorruptRecordError
+from flowforge.model.status import ENDED, JobStatus
+
+
+class Answer(StrEnum):
+    """What became of a request."""
+
+    #: It was met, now or by the same request before.
+    OK = "ok"
+    #: The invocation is claimed.
+    GRANTED = "granted"
+
+    #: There is no such job.
+    GONE = "gone"
+    #: A later release has written the job, which alone may change it.
+    NEWER = "newer"
+    #: The job, or one above it, has ended: nothing of the request counts.
+    DROPPED = "dropped"
+    #: The job, or one above it, is paused: the invocation is parked.
+    PAUSED = "paused"
+    #: The job has failed with this request.
+    FAILED = "failed"
+    #: The definition of the job is not stored any more.
+    UNDEFINED = "undefined"
+    #: The job that started this one was cancelled.
+    ORPHANED = "orphaned"
+
+    #: The invocation is not to be claimed: another process has it, or it is done.
+    TAKEN = "taken"
+    #: The invocation was committed before.
+    DONE = "done"
+    #: Another claim of the invocation is valid, and this one is not.
+    STALE = "stale"
+    #: The lease is not renewed: another may run the invocation, or the job is gone.
+    LOST = "lost"
+    #: What the attempt had staged is not all there.
+    INCOMPLETE = "incomplete"
+
+    #: The jobs are not created yet: the store does not have their definition.
+    DEFINITION = "definition"
+
+
+#: An answer, or the status that does not allow what was asked for.
+AnswerOrStatus: TypeAlias = Answer | JobStatus
+
+Word = TypeVar("Word", bound=AnswerOrStatus)
+
+
+class Answers(dict[bytes, Word], Generic[Word]):
+    """The answers of one script by what it replies; CorruptRecordError for any other reply."""
+
+    def __init__(self, script: str, *words: Word) -> None:
+        super().__init__({word.value.encode(): word for word in words})
+        self.script = script
+
+    def __missing__(self, reply: object) -> Word:
+        known = ", ".join(sorted(self.values()))
+        raise CorruptRecordError(
+            f"the script {self.script!r} answered {shown(reply)}, which this process does not "
+            f"know; it knows {known}: a record is damaged, or another release answered"
+        )
+
+
+_A = Answer
+
+SUBMIT = Answers("submit", _A.OK, _A.DEFINITION)
+
+CLAIM = Answers("claim", _A.GRANTED, _A.GONE, _A.NEWER, _A.TAKEN, _A.PAUSED, _A.DROPPED)
+STAGE = Answers("stage", _A.OK, _A.STALE, _A.INCOMPLETE)
+COMMIT = Answers("commit", _A.OK, _A.DONE, _A.STALE, _A.GONE, _A.NEWER, _A.DROPPED, _A.INCOMPLETE)
+FAIL = Answers("fail", _A.OK, _A.DONE, _A.STALE, _A.GONE, _A.NEWER, _A.DROPPED)
+GIVE_BACK = Answers(
+    "give_back", _A.OK, _A.FAILED, _A.GONE, _A.NEWER, _A.TAKEN, _A.PAUSED, _A.DROPPED
+)
+HEARTBEAT = Answers[AnswerOrStatus]("heartbeat", _A.OK, _A.LOST, *ENDED)
+
+PAUSE = Answers[AnswerOrStatus]("pause", _A.OK, _A.GONE, _A.NEWER, *ENDED)
+CANCEL = Answers[AnswerOrStatus]("cancel", _A.OK, _A.GONE, _A.NEWER, *ENDED)
+RESUME = Answers[AnswerOrStatus](
+    "resume", _A.OK, _A.GONE, _A.NEWER, _A.UNDEFINED, _A.ORPHANED, *JobStatus
+)
+NOTE = Answers("note", _A.OK, _A.GONE, _A.NEWER)
+ANNOTATE = Answers("annotate", _A.OK, _A.GONE, _A.NEWER)
