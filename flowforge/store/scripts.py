@@ -1,7 +1,9 @@
 """The Lua scripts, one per transition, as they are sent to the server.
 
-A file in ``lua/`` is a transition, a file in ``lua/include/`` a rule that several share. Each names
-on its ``--@include`` line what it uses itself; what that needs in turn is found from there.
+A file in ``lua/`` is a transition, a file in ``lua/include/`` a rule. Each names on its
+``--@include`` line what it uses itself; what that needs in turn is found from there. Within a
+function such a line is replaced by the file. What is there is then made when the function runs: a
+rule that few runs of a script need costs the others nothing.
 
 ``python -m flowforge.store.scripts NAME`` prints a script as the server gets it, each line with the
 file and line that it comes from: errors of the server name lines of the whole.
@@ -16,21 +18,33 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import resources
+from typing import NamedTuple
 
 from flowforge.store.keys import expand_keys
 
 _INCLUDE = re.compile(r"^--@include (.+)$", re.MULTILINE)
+_WITHIN = re.compile(r"^ +--@include (.+)$", re.MULTILINE)
 
 _LUA = resources.files("flowforge.store") / "lua"
 
 #: Includes behind which what follows is a function of its own, called at once. Lua makes a script's
 #: functions in each run, and looks up each local that they use among all that are in use; locals
 #: of a function further out it finds at once. Few scripts lack these.
-_ENCLOSING = {f"include/{name}.lua" for name in ("base", "job_row", "push", "join")}
+_ENCLOSING = {"base", "job_row", "push", "join"}
 
 #: What a line that no file holds is said to come from.
 LOADER = "(loader)"
-_OPEN, _CLOSE = (LOADER, "return (function()"), (LOADER, "end)()")
+
+
+class Part(NamedTuple):
+    """Whole lines that a script has from one file. ``first``: the number there of the first one."""
+
+    file: str
+    text: str
+    first: int = 1
+
+
+_OPEN, _CLOSE = Part(LOADER, "return (function()\n"), Part(LOADER, "end)()\n")
 
 
 @dataclass(frozen=True)
@@ -40,53 +54,67 @@ class Script:
     name: str
     source: str
     sha: str
-    #: File and text of each part, in their order.
-    parts: tuple[tuple[str, str], ...]
+    #: In their order.
+    parts: tuple[Part, ...]
 
     def changed(self, old: str, new: str) -> Script:
         """The same script with other text in it, for those who try what it is good for."""
-        parts = tuple((file, text.replace(old, new)) for file, text in self.parts)
+        parts = tuple(part._replace(text=part.text.replace(old, new)) for part in self.parts)
         return Script.of(self.name, parts)
 
     @classmethod
-    def of(cls, name: str, parts: tuple[tuple[str, str], ...]) -> Script:
+    def of(cls, name: str, parts: tuple[Part, ...]) -> Script:
         """A script of these parts."""
-        source = "\n".join(text.rstrip("\n") for _, text in parts) + "\n"
+        source = "".join(part.text for part in parts)
         return cls(name, source, hashlib.sha1(source.encode()).hexdigest(), parts)
 
     def lines(self) -> Iterator[tuple[str, int, str]]:
         """File, line in that file and text of each line of the source."""
-        for file, text in self.parts:
-            for number, line in enumerate(text.splitlines(), 1):
-                yield file, number, line
+        for part in self.parts:
+            for number, line in enumerate(part.text.splitlines(), part.first):
+                yield part.file, number, line
 
 
 def includes_of(text: str) -> list[str]:
     """The names on the ``--@include`` line of a file; none without such a line."""
     match = _INCLUDE.search(text)
-    return [] if match is None else [name.strip() for name in match[1].split(",")]
+    return [] if match is None else _names(match[1])
+
+
+def within(text: str) -> list[str]:
+    """The names on ``--@include`` lines within functions."""
+    return [name for names in _WITHIN.findall(text) for name in _names(names)]
+
+
+def _names(line: str) -> list[str]:
+    return [name.strip() for name in line.split(",")]
 
 
 def resolve(name: str, text: str, read: Callable[[str], str]) -> list[str]:
-    """Everything that a file includes, directly or not, each after what it includes itself.
+    """Everything that stands before a file: what it includes, directly or not, each after what it
+    includes itself.
 
     ``read``: the text of an include by its name. ValueError when files include each other.
     """
     order: list[str] = []
 
-    def visit(include: str, above: tuple[str, ...]) -> None:
-        if include in above:
-            circle = " -> ".join([*above[above.index(include) :], include])
-            raise ValueError(f"Lua files include each other: {circle}")
-        if include in order:
-            return
-        for needed in includes_of(read(include)):
-            visit(needed, (*above, include))
-        order.append(include)
+    def visit(text: str, above: tuple[str, ...]) -> None:
+        for include in includes_of(text):
+            if include not in order:
+                visit(read(include), _below(include, above))
+                order.append(include)
+        for include in within(text):
+            visit(read(include), _below(include, above))
 
-    for include in includes_of(text):
-        visit(include, (name,))
+    visit(text, (name,))
     return order
+
+
+def _below(include: str, above: tuple[str, ...]) -> tuple[str, ...]:
+    if include in above:
+        circle = " -> ".join([*above[above.index(include) :], include])
+        raise ValueError(f"Lua files include each other: {circle}")
+    return (*above, include)
 
 
 @functools.cache
@@ -94,21 +122,28 @@ def _read_include(name: str) -> str:
     return (_LUA / "include" / f"{name}.lua").read_text()
 
 
+def _parts(file: str, text: str) -> Iterator[Part]:
+    """A file, with what it includes within functions in its place."""
+    lines, first = text.splitlines(keepends=True), 0
+    for at, line in enumerate(lines):
+        if match := _WITHIN.match(line):
+            yield Part(file, expand_keys("".join(lines[first:at])), first + 1)
+            for name in _names(match[1]):
+                yield from _parts(f"include/{name}.lua", _read_include(name))
+            first = at + 1
+    yield Part(file, expand_keys("".join(lines[first:])), first + 1)
+
+
 def render(name: str, text: str) -> Script:
     """The script of a transition's own text, with what it includes."""
-    texts = [
-        (f"include/{include}.lua", _read_include(include))
-        for include in resolve(name, text, _read_include)
-    ]
-    parts: list[tuple[str, str]] = []
+    parts: list[Part] = []
     depth = 0
-    for file, part in texts:
-        parts.append((file, expand_keys(part)))
-        if file in _ENCLOSING:
+    for include in resolve(name, text, _read_include):
+        parts += _parts(f"include/{include}.lua", _read_include(include))
+        if include in _ENCLOSING:
             parts.append(_OPEN)
             depth += 1
-    parts += [(f"{name}.lua", expand_keys(text)), *[_CLOSE] * depth]
-    return Script.of(name, tuple(parts))
+    return Script.of(name, (*parts, *_parts(f"{name}.lua", text), *[_CLOSE] * depth))
 
 
 def _load_all() -> dict[str, Script]:

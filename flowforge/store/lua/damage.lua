@@ -2,5 +2,6 @@
 -- In:  index, member, what is wrong with it
 -- Out: 1
 --@include damaged
-record_damaged(ARGV[2], ARGV[3], ARGV[4])
+local index, member, why = ARGV[2], ARGV[3], ARGV[4]
+record_damaged(index, member, why)
 return 1

@@ -3,10 +3,10 @@
 -- In:  id, invocation, token, action (retry, release, stop), delay ms, micros, packed details, reason, packed error,
 --      releases that fail the job (0: none does)
 -- Out: 'ok' | 'done' | 'stale' | 'gone' | 'dropped'
---@include base, job_row, timers, history, finish, lease
+--@include base, job_row, timers, history, finish, settle, lease
 local id, invocation, token, action = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local delay, micros, details = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
-local reason, problem = ARGV[9], ARGV[10]
+local reason, problem, most = ARGV[9], ARGV[10], tonumber(ARGV[11] or 0)
 
 local job = load_job(id)
 if not job then return 'gone' end
@@ -21,7 +21,6 @@ if ENDED[job.status] then
   return 'dropped'
 end
 if withdraw(job, invocation, micros, details, now) then return 'ok' end
-local most = tonumber(ARGV[11] or 0)
 if action == 'release' and most > 0 and call('HINCRBY', k_attempts(id), 'u' .. invocation, 1) >= most then
   action = 'stop'
 end

@@ -1,7 +1,7 @@
 -- A worker that does not know the routine's class returns the invocation for another to take.
 -- In:  id, invocation, delay ms, most (0: without limit), packed details, reason
 -- Out: 'ok' | 'taken' | 'gone' | 'paused' | 'dropped' | 'failed' (given back too often: the job failed)
---@include base, job_row, push, timers, history, finish
+--@include base, job_row, push, timers, history, finish, settle
 local id, invocation, delay, most = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local details, reason = ARGV[6], ARGV[7]
 local job = load_job(id)

@@ -2,5 +2,6 @@
 -- In:  id
 -- Out: 1, or 0: the job or one above it is paused or has ended
 --@include job_row, child_jobs
-local job = load_job(ARGV[2])
+local id = ARGV[2]
+local job = load_job(id)
 return job and may_go_on(job) and 1 or 0

@@ -3,5 +3,6 @@
 -- In:  name to take when it has none yet
 -- Out: its name
 --@include base
-call('SET', k_server(), ARGV[2], 'NX')
+local name = ARGV[2]
+call('SET', k_server(), name, 'NX')
 return call('GET', k_server())

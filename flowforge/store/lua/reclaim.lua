@@ -3,8 +3,8 @@
 -- In:  most deliveries, most, ms of the longest lease (0: any)
 -- Out: {requeued, quarantined, dropped, then of each that was requeued or quarantined: id, invocation, definition
 --      hash, worker ('': not known), how often it was lost}
---@include base, job_row, push, full, history, damaged, finish, lease
-local most_deliveries, most = tonumber(ARGV[2]), ARGV[3]
+--@include base, job_row, push, full, history, damaged, finish, settle, lease
+local most_deliveries, most, longest = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local now = now_ms()
 local requeued, quarantined, dropped = 0, 0, 0
 local lost_parts = {}
@@ -75,7 +75,6 @@ for _, member in ipairs(call('ZRANGEBYSCORE', k_leases(), '-inf', now, 'LIMIT', 
 end
 
 -- The clock has been set back since these were given: a dead worker would be waited for as long.
-local longest = tonumber(ARGV[4])
 if longest > 0 then
   local beyond = call('ZRANGEBYSCORE', k_leases(), '(' .. now + longest, '+inf', 'LIMIT', 0, most)
   for _, member in ipairs(beyond) do call('ZADD', k_leases(), now + longest, member) end

@@ -2,7 +2,7 @@
 -- In:  broker list, then push number, id/invocation each
 -- Out: {pushed again, parked, dropped}
 --@include base, job_row, push, damaged, finish
-local list = ARGV[2]
+local list, arguments = ARGV[2], ARGV
 local now = now_ms()
 local pushed, parked, dropped = 0, 0, 0
 
@@ -44,8 +44,8 @@ local function resend(member)
   end
 end
 
-for i = 3, #ARGV, 2 do
-  local number, member = ARGV[i], ARGV[i + 1]
+for i = 3, #arguments, 2 do
+  local number, member = arguments[i], arguments[i + 1]
   -- Claimed or pushed again since the caller looked: not lost.
   if call('ZSCORE', k_unclaimed(list), member) == number then
     -- What fails comes behind all that has been pushed.

@@ -7,6 +7,7 @@
 --      | 'incomplete' (what was staged before is not all there)
 --@include base
 local id, invocation, token, kind, already = ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
+local arguments = ARGV
 local attempt = id .. '/' .. invocation .. '/' .. token
 if not call('ZSCORE', k_leases(), attempt) then return 'stale' end
 local status = call('HGET', k_job(id), 'status')
@@ -14,8 +15,8 @@ if not status or ENDED[status] then return 'stale' end
 local segment = attempt .. kind
 local there = call('LLEN', k_segment(segment))
 if there == already then
-  for i = 7, #ARGV do call('RPUSH', k_segment(segment), ARGV[i]) end
-elseif there ~= already + #ARGV - 6 then
+  for i = 7, #arguments do call('RPUSH', k_segment(segment), arguments[i]) end
+elseif there ~= already + #arguments - 6 then
   -- A reply that was lost makes the caller send the same part again, which is then all there.
   return 'incomplete'
 end

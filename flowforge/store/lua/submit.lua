@@ -5,17 +5,18 @@
 --      store is believed to have it
 -- Out: {'ok', id of each job or of the earlier one with its key} | {'definition'} (send it along)
 --@include base, push, push_batch, create
-local about, at = read_about(2)
-local def, number, first = about.def, tonumber(ARGV[at]), at + 1
+local arguments = ARGV
+local about, at = read_about(arguments, 2)
+local def, number, first = about.def, tonumber(arguments[at]), at + 1
 local fields = first + 4 * number
 local now = now_ms()
 
--- known: place in ARGV -> id of the job that is there already: the one with the key, stored or
+-- known: place in the arguments -> id of the job that is there already: the one with the key, stored or
 -- earlier in this call, or the job itself, when a reply was lost and the same jobs are sent again.
 -- They were created as a whole, so the first one without a key stands for all without.
 local answer, known, keys, again, created = { 'ok' }, {}, {}, nil, 0
 for i = first, fields - 1, 4 do
-  local id, idempotency = ARGV[i], ARGV[i + 3]
+  local id, idempotency = arguments[i], arguments[i + 3]
   if idempotency ~= '' then
     known[i] = keys[idempotency] or call('GET', k_idempotency(idempotency))
     keys[idempotency] = known[i] or id
@@ -28,8 +29,8 @@ for i = first, fields - 1, 4 do
 end
 if created == 0 then return answer end
 
-if #ARGV >= fields then
-  store_definition(def, fields, #ARGV)
+if #arguments >= fields then
+  store_definition(def, arguments, fields, #arguments)
 elseif not find_route(about, about.r, about.s) and call('HEXISTS', k_definition(def), 'json') == 0 then
   return { 'definition' }
 end
@@ -42,7 +43,8 @@ batch_pushes()
 local pending = {}
 for i = first, fields - 1, 4 do
   if not known[i] then
-    create_job(about, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], nil, now, pending)
+    local id, mode, record, idempotency = unpack(arguments, i, i + 3)
+    create_job(about, id, mode, record, idempotency, nil, now, pending)
   end
 end
 for i = 1, #pending, 1000 do

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flowforge.store.scripts import LOADER, SCRIPTS, includes_of, resolve
+from flowforge.store.scripts import LOADER, SCRIPTS, includes_of, resolve, within
 from tests.support.fleet import ROOT
 from tests.unit.store.lua_globals import globals_of
 from tests.unit.store.lua_names import used_includes
@@ -49,10 +49,12 @@ def test_the_look_for_globals_finds_them() -> None:
 def test_a_script_is_complete(name: str) -> None:
     """Everything that is included is there, the file itself last; the digest is the source's."""
     script = SCRIPTS[name]
-    files = [file for file, _ in script.parts]
+    files = [part.file for part in script.parts]
     assert [file for file in files if file != LOADER][-1] == f"{name}.lua"
-    for _, text in script.parts:
-        assert {f"include/{include}.lua" for include in includes_of(text)} <= set(files)
+    for file in set(files) - {LOADER}:
+        text = (LUA_ROOT / file).read_text()
+        included = [*includes_of(text), *within(text)]
+        assert {f"include/{include}.lua" for include in included} <= set(files)
     assert script.sha == hashlib.sha1(script.source.encode()).hexdigest()
     assert script.name == name
 
@@ -74,12 +76,29 @@ FILES = sorted(LUA_ROOT.rglob("*.lua"))
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(LUA_ROOT).as_posix())
 def test_a_file_includes_what_it_uses_itself(path: Path) -> None:
     """Neither more, which misleads readers, nor less, which works by the order of others."""
-    assert set(includes_of(path.read_text())) == used_includes(path)
+    text = path.read_text()
+    included = [*includes_of(text), *within(text)]
+    assert len(included) == len(set(included))
+    assert set(included) == used_includes(path)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(LUA_ROOT).as_posix())
+def test_arguments_are_read_on_the_first_lines(path: Path) -> None:
+    """A transition gives each its name there; includes take what they need from their callers."""
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("--")]
+    if path.parent == LUA_ROOT:
+        first = next((n for n, line in enumerate(lines) if "ARGV" not in line), len(lines))
+        assert not [line for line in lines[first:] if "ARGV" in line]
+        assert all(line.startswith("local ") for line in lines[:first])
+    else:
+        # The root of all keys.
+        own = ["local P = ARGV[1]"] if path.stem == "base" else []
+        assert [line for line in lines if "ARGV" in line] == own
 
 
 def test_every_include_is_used() -> None:
     """No rule lies around that no script follows."""
-    used = {file for script in SCRIPTS.values() for file, _ in script.parts}
+    used = {part.file for script in SCRIPTS.values() for part in script.parts}
     there = {path.relative_to(LUA_ROOT).as_posix() for path in FILES}
     assert {file for file in there if "/" in file} == used - {LOADER} - {
         f"{n}.lua" for n in SCRIPTS
@@ -102,6 +121,21 @@ def test_includes_that_include_each_other_are_refused() -> None:
     """The error names the circle."""
     texts = {"a": "--@include b", "b": "--@include c", "c": "--@include b"}
     with pytest.raises(ValueError, match="b -> c -> b"):
+        resolve("script", "--@include a", texts.__getitem__)
+
+
+def test_what_an_include_within_a_function_needs_stands_before_it() -> None:
+    """The include itself is not among what stands before the file."""
+    texts = {"a": "--@include b", "b": "", "c": ""}
+    text = "--@include c\nlocal function f()\n  --@include a\nend\n"
+    assert resolve("script", text, texts.__getitem__) == ["c", "b"]
+    assert within(text) == ["a"]
+
+
+def test_an_include_within_itself_is_refused() -> None:
+    """It would have no end."""
+    texts = {"a": "local function f()\n  --@include b\nend", "b": "--@include a"}
+    with pytest.raises(ValueError, match="a -> b -> a"):
         resolve("script", "--@include a", texts.__getitem__)
 
 

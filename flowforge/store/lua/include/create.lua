@@ -2,7 +2,7 @@
 -- about: what jobs that are submitted together have in common; parent: 'id/invocation' of the invocation
 -- that waits for a child job, or nil; pending: where its entry in the index of pending jobs goes, as
 -- score and member, or nil: it is made at once.
---@include base, job_row, deliver, finish
+--@include base, job_row, deliver, open_joins
 local function create_job(about, id, mode, record, idempotency, parent, now, pending)
   local job = only_table({
     id = id, status = 'pending', def = about.def, suffix = about.suffix,
@@ -42,11 +42,11 @@ end
 local ABOUT = { 'def', 'flow', 'r', 's', 'priority', 'suffix', 'max_in_flight', 'retention', 'history_limit',
   'output_limit', 'entry' }
 
--- Reads what jobs have in common from ARGV[first] on, a child job's priority and max_in_flight as '' when it
--- is to have those of the job that starts it; returns it and the place behind it.
-local function read_about(first)
+-- Reads what jobs have in common from arguments[first] on, a child job's priority and max_in_flight as ''
+-- when it is to have those of the job that starts it; returns it and the place behind it.
+local function read_about(arguments, first)
   local about = {}
-  for i, name in ipairs(ABOUT) do about[name] = ARGV[first + i - 1] end
+  for i, name in ipairs(ABOUT) do about[name] = arguments[first + i - 1] end
   return about, first + #ABOUT
 end
 
@@ -56,9 +56,9 @@ local function complete_about(about)
   about.joins, about.queues = f[1] and true or false, tonumber(f[2] or 1)
 end
 
--- Stores a definition from ARGV[first] to ARGV[last] as field, value, ...
-local function store_definition(def, first, last)
+-- Stores a definition of arguments[first], ..., arguments[last]: field, value, ...
+local function store_definition(def, arguments, first, last)
   for i = first, last, 500 do
-    call('HSET', k_definition(def), unpack(ARGV, i, math.min(i + 499, last)))
+    call('HSET', k_definition(def), unpack(arguments, i, math.min(i + 499, last)))
   end
 end

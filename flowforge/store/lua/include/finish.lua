@@ -1,5 +1,5 @@
 -- Moving a job between statuses, and its end.
---@include base, job_row, push, deletions, child_jobs, join, history, deliver
+--@include base, job_row, push, deletions, child_jobs, history
 
 local function notify(job)
   call('PUBLISH', k_channel(job.id), job.status)
@@ -83,63 +83,6 @@ local function fail_job(job, invocation, reason, problem, now)
   end
   call('HSET', k_job(job.id), 'reason', reason, 'error', problem)
   finish(job, 'failed', now)
-end
-
--- An open collection that is not going to be filled in time: fired or the end of the job, as the
--- join's definition says.
-local function give_up(job, field, number, count, why, now)
-  local slot, key = split_field(field)
-  if rule_of(job, slot).otherwise == 'fire' then
-    fire(job, field, number, count)
-  else
-    fail_job(job, nil, 'join not filled', string.format('%s %d %s/%s', why, count, slot, key), now)
-  end
-end
-
--- Nothing is left but open joins. Of those with no other above them, all-joins on cycles fire
--- first, which may start more; then what can never be filled is given up. True when the job goes on
--- or has failed.
-local function resolve_open(job, now)
-  local slots = open_slots(job)
-  if not slots[1] then return false end
-  local first, quiet = first_in_line(job, slots), {}
-  for _, slot in ipairs(first) do
-    if rule_of(job, slot).kind ~= 'count' then quiet[#quiet + 1] = slot end
-  end
-  if quiet[1] then
-    each_open(job, quiet, MOST_JOINS, function(...) fire(job, ...) end)
-  else
-    each_open(job, first, MOST_JOINS, function(field, number, count)
-      if not ENDED[job.status] then give_up(job, field, number, count, 'unfilled', now) end
-    end)
-  end
-  return true
-end
-
--- What follows every transition that took something away: more work may start, the job may be
--- complete, a paused job may have come to rest. Saves the job.
-local function settle(job, now)
-  if ENDED[job.status] then
-    save_job(job, now)
-  elseif job.status == 'paused' then
-    save_job(job, now)
-    if job.running == 0 then notify(job) end
-  else
-    top_up(job, now)
-    if job.missing then
-      -- Without them it would complete as if its work were done.
-      fail_job(job, nil, 'staged emissions are missing', 'missing ' .. job.staged, now)
-      return
-    end
-    -- An invocation that is in none of these counters waits for a child job.
-    local left = job.queued + job.running + job.parked + job.timers + job.staged
-    if left == 0 and call('HLEN', k_invocations(job.id)) == 0
-        and not (job.joins and resolve_open(job, now)) then
-      finish(job, 'completed', now)
-    elseif not ENDED[job.status] then
-      save_job(job, now)
-    end
-  end
 end
 
 -- A job whose definition is gone can never run on; waiters must not hang on it.

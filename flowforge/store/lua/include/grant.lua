@@ -1,5 +1,5 @@
 -- Giving a queued invocation to a process, for the time of a lease.
---@include base, job_row, push, child_jobs, deliver, finish
+--@include base, job_row, push, child_jobs, top_up, finish, settle
 
 -- claims: how often it was claimed by now, where that is known.
 local function granted(job, invocation, claims)

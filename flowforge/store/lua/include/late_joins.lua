@@ -1,5 +1,5 @@
 -- Going on after a pause, of the job or of one above it, or after a failure.
---@include base, timers, child_jobs, join, finish
+--@include base, timers, child_jobs, join_rules, join, complete_joins, settle
 
 -- A join whose time was over while the job could not go on, or whose time made it fail.
 -- about: 'number field' of the collection.

@@ -1,6 +1,6 @@
 -- The fence: a lease is a member id/invocation/token of one sorted set, scored with its expiry.
 -- Removing it is the right to decide what became of the invocation; only one caller gets it.
---@include base, job_row, push, deletions, child_jobs, history, finish
+--@include base, job_row, push, deletions, child_jobs, history, settle
 local function take_lease(id, invocation, token)
   return call('ZREM', k_leases(), id .. '/' .. invocation .. '/' .. token) == 1
 end

@@ -21,3 +21,6 @@ local unpushed
 -- What the script has done so far, in messages of about 10 us of the server's time each. Every rule that
 -- may do much adds to it, and stops when it is enough.
 local spent = 0
+
+-- Bytes of a record that count as a message.
+local BYTES = 16384

@@ -1,4 +1,5 @@
--- Going on with the next message without asking the broker for it.
+-- Section `next_message` of the commit: going on without asking the broker. Token, lease ms, broker lists in
+-- order; or nothing.
 --@include base, job_row, push, grant
 
 -- Messages looked at by one script: duplicates and work of ended jobs are passed over.
@@ -19,12 +20,12 @@ local function take_message(list)
   return id, invocation
 end
 
--- Claims the first claimable message of the lists ARGV[first], ...: {id, invocation, record, claims,
--- lost, definition hash} or {}.
-local function claim_next(token, lease, first, now)
-  local looks = 0
-  for i = first, #ARGV do
-    local id, invocation = take_message(ARGV[i])
+-- Claims the first claimable message: {id, invocation, record, claims, lost, definition hash} or {}.
+local function claim_next(arguments, at, now)
+  local token, lease, looks = arguments[at], tonumber(arguments[at + 1]), 0
+  for i = at + 2, #arguments do
+    local list = arguments[i]
+    local id, invocation = take_message(list)
     while id do
       local answer = grant(id, invocation, token, lease, now)
       if answer[1] == 'granted' then
@@ -32,7 +33,7 @@ local function claim_next(token, lease, first, now)
       end
       looks = looks + 1
       if looks >= LOOKS then return {} end
-      id, invocation = take_message(ARGV[i])
+      id, invocation = take_message(list)
     end
   end
   return {}

@@ -1,0 +1,31 @@
+-- Section `started_jobs` of the commit: child jobs. How many; then of each what submit takes (from
+-- definition hash to entry text), id, mode, record, record of the invocation that waits for it, number of
+-- definition fields and values, and these.
+--@include base, child_jobs, create
+
+-- Creates the invocation that waits for each. Returns the arguments to create each job with, which is done
+-- behind the last change of this one, and the place behind the section.
+local function start_jobs(job, invocation, arguments, at, now)
+  local started, behind = {}, at + 1
+  for i = 1, tonumber(arguments[at]) do
+    local about
+    about, behind = read_about(arguments, behind)
+    local child, mode, record, waiter, fields = unpack(arguments, behind, behind + 4)
+    local first = behind + 5
+    behind = first + fields
+    store_definition(about.def, arguments, first, behind - 1)
+    complete_about(about)
+    if about.priority == '' then about.priority, about.suffix = job.priority, job.suffix end
+    if about.max_in_flight == '' then about.max_in_flight = job.max_in_flight end
+    call('HINCRBY', k_definition(about.def), 'active', 1)
+    call('PERSIST', k_definition(about.def))
+    local r = routine_of(invocation)
+    job.last = job.last + 1
+    local waits = string.format('%d.%s%s', job.last, r, WAITING_SLOT)
+    call('HSET', k_invocations(job.id), waits, waiter)
+    call('HSET', k_children(job.id), child, waits)
+    if job.joins then call('HINCRBY', k_outstanding(job.id), r, 1) end
+    started[i] = { about, child, mode, record, '', job.id .. '/' .. waits, now }
+  end
+  return started, behind
+end
