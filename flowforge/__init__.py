@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from flowforge.model.decorator import routine
     from flowforge.model.error_handler import ErrorHandler, ErrorStrategy
     from flowforge.model.event import Event
+    from flowforge.model.job_handle import Output
     from flowforge.model.join import Join
     from flowforge.model.routine import Routine
     from flowforge.model.slot import Slot
-    from flowforge.store.outputs import Output
 
 #: Public name -> the module that defines it, in the order in which a reader meets them.
 _MODULES = {
@@ -38,7 +38,7 @@ _MODULES = {
     "routine": "flowforge.model.decorator",
     # watch
     "JobState": "flowforge.engine.job_state",
-    "Output": "flowforge.store.outputs",
+    "Output": "flowforge.model.job_handle",
     # set up
     "configure": "flowforge.composition",
     "install": "flowforge.composition",

@@ -19,7 +19,7 @@ from flowforge.cli.render import (
 )
 from flowforge.cli.session import Session, pass_session
 from flowforge.engine.job_state import JobState
-from flowforge.store.history import HistoryEntry
+from flowforge.model.job_handle import HistoryEntry
 
 #: Columns of the longest kind of an entry, ``error_continued``.
 _KIND = 15

@@ -12,6 +12,7 @@ from flowforge.engine.job_template import JobTemplate
 from flowforge.errors import InvalidValueError, JobStateError
 from flowforge.execution.current import current
 from flowforge.model.flow import FlowGraph
+from flowforge.model.job_handle import JobHandle
 
 
 class Flow(FlowGraph):
@@ -97,23 +98,21 @@ class Flow(FlowGraph):
         return {**super().__getstate__(), "_newest": None}
 
     def _pick(self, job_state: JobState | None) -> JobState:
-        if job_state is not None and not isinstance(job_state, JobState):
-            raise InvalidValueError(
-                f"job_state must be a JobState, not {shown(job_state)}: use JobState.get(job_id)"
-            )
         attempt = current.get()
-        if job_state is None and attempt is not None:
-            job_state = attempt.job
-        if job_state is None:
-            job_state = self._newest
-        if job_state is None:
+        job: JobHandle | None = job_state
+        if job is None:
+            job = self._newest if attempt is None else attempt.job
+        if job is None:
             raise JobStateError(
                 f"flow {self.flow_id!r} has no job in this process: pass the job, or use "
                 "JobState.get(job_id)"
             )
-        if job_state.flow_id != self.flow_id:
-            raise JobStateError(
-                f"job {job_state.job_id} belongs to flow {job_state.flow_id!r}, not to "
-                f"{self.flow_id!r}"
+        if not isinstance(job, JobState):
+            raise InvalidValueError(
+                f"job_state must be a JobState, not {shown(job)}: use JobState.get(job_id)"
             )
-        return job_state
+        if job.flow_id != self.flow_id:
+            raise JobStateError(
+                f"job {job.job_id} belongs to flow {job.flow_id!r}, not to {self.flow_id!r}"
+            )
+        return job

@@ -1,4 +1,4 @@
-"""What handlers get of the engine: handles of jobs, and jobs of their own."""
+"""What handlers get of the engine, by way of the worker: handles of jobs, and jobs of their own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flowforge.engine.failures import child_error
 from flowforge.engine.job_state import JobState
 from flowforge.engine.job_template import JobTemplate
 from flowforge.errors import InvalidValueError
-from flowforge.execution.attempt import ChildJob
+from flowforge.execution.handler_context import ChildJob
 from flowforge.model.flow import FlowGraph
 from flowforge.model.status import JobStatus
 

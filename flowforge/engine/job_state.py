@@ -27,10 +27,8 @@ from flowforge.errors import (
     JobFailedError,
     JobPausedError,
 )
+from flowforge.model.job_handle import HistoryEntry, OpenJoin, Output
 from flowforge.model.status import JobStatus
-from flowforge.store.history import HistoryEntry
-from flowforge.store.open_joins import OpenJoin
-from flowforge.store.outputs import Output
 
 
 class JobState:

@@ -13,7 +13,7 @@ from flowforge.engine.blocking_waits import warn_at_import
 from flowforge.engine.entry import Entry, Item, scoped_key
 from flowforge.engine.job_template import JobTemplate
 from flowforge.errors import DefinitionError
-from flowforge.execution.attempt import ChildJob
+from flowforge.execution.handler_context import ChildJob
 from flowforge.model.definition import Definition
 from flowforge.model.flow import FlowGraph
 from flowforge.settings import Settings

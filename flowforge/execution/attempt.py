@@ -10,13 +10,16 @@ import sys
 from collections.abc import Callable, Iterable
 from decimal import Context, Decimal
 from time import perf_counter
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from flowforge.codec.binary import encode_payload, invocation_record, packb, read_invocation
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import DefinitionError, EmissionError, NewerRecordError
-from flowforge.execution.emitting import Emitting, Stage
+from flowforge.execution.emitting import Emitting
+from flowforge.execution.handler_context import HandlerContext
+from flowforge.model.flow import FlowGraph
 from flowforge.model.invocation_id import InvocationId
+from flowforge.model.job_handle import JobHandle
 from flowforge.model.plan import PlannedRoutine, PlannedSlot
 from flowforge.model.signature import Origin
 
@@ -25,39 +28,6 @@ Read = TypeVar("Read")
 
 class NotStartedError(Exception):
     """The job was paused or has ended between the claim and the handler."""
-
-
-class ChildJob(NamedTuple):
-    """A job to be started: its id, what creates it, and its definition as field, value, ..."""
-
-    job_id: str
-    arguments: list[str | bytes | int | float]
-    definition: list[str | bytes | int | float]
-
-
-class Surroundings(Stage, Protocol):
-    """What a handler may ask of the running job, answered by the worker when it is asked."""
-
-    def runs(self, job_id: str) -> bool: ...
-
-    def checkpoint(self, job_id: str) -> Any: ...
-
-    def slot_data(self, attempt: Attempt, slot: PlannedSlot) -> dict[str, Any]: ...
-
-    def job(self, job_id: str) -> Any: ...
-
-    def child_job(
-        self,
-        flow: Any,
-        entry_routine_id: str,
-        params: dict[str, Any] | None,
-        priority: int | None,
-        max_in_flight: int | None,
-    ) -> ChildJob: ...
-
-    def child_outputs(self, job_id: str) -> list[dict[str, Any]]: ...
-
-    def emissions_of(self, job_id: str, number: int) -> list[str]: ...
 
 
 #: Jobs that one attempt starts at most: its commit creates them all, about 50 us each.
@@ -81,7 +51,6 @@ class Attempt(Emitting):
         "_asked",
         "_definitions",
         "_stats",
-        "_surroundings",
         "attempt_number",
         "cancelled",
         "given_back",
@@ -107,12 +76,12 @@ class Attempt(Emitting):
         params: dict[str, Any],
         raw: bytes,
         limit: int,
-        surroundings: Surroundings,
+        context: HandlerContext[Attempt],
         asked: float,
     ) -> None:
         #: ``named``: the invocation, parsed. ``asked``: when the claim was asked for, by
         #: ``perf_counter``.
-        super().__init__(routine, named.number, limit, surroundings)
+        super().__init__(routine, named.number, limit, context)
         self.slot = slot
         self.job_id = job_id
         self.invocation = invocation
@@ -135,7 +104,6 @@ class Attempt(Emitting):
         self._stats: dict[str, tuple[str, str | bytes]] = {}
         #: Secret params of other deliveries that this attempt was shown.
         self.revealed: tuple[dict[str, Any], ...] = ()
-        self._surroundings = surroundings
 
     def _reading(self, read: Callable[[], Read]) -> Read:
         """What FlowForge reads for the handler, which another worker may be able to read."""
@@ -156,7 +124,7 @@ class Attempt(Emitting):
             if not waited and perf_counter() - self._asked <= SLOW_START:
                 return
             waited, self._asked = False, perf_counter()
-            if not self._surroundings.runs(self.job_id):
+            if not self._context.runs(self.job_id):
                 self.given_back = NotStartedError()
                 raise self.given_back
 
@@ -171,7 +139,7 @@ class Attempt(Emitting):
 
     def start(
         self,
-        flow: Any,
+        flow: FlowGraph,
         entry_routine_id: str,
         params: dict[str, Any] | None,
         event: str,
@@ -185,7 +153,7 @@ class Attempt(Emitting):
 
     def _start(
         self,
-        flow: Any,
+        flow: FlowGraph,
         entry_routine_id: str,
         params: dict[str, Any] | None,
         event: str,
@@ -197,9 +165,7 @@ class Attempt(Emitting):
                 f"{self.routine.id}.start: a handler can start {MOST_STARTED} jobs; emit to a "
                 "routine that starts one with each delivery"
             )
-        child = self._surroundings.child_job(
-            flow, entry_routine_id, params, priority, max_in_flight
-        )
+        child = self._context.child_job(flow, entry_routine_id, params, priority, max_in_flight)
         waiter = invocation_record(self.number, packb({"job_id": child.job_id, "event": event}))
         definition: list[Any] = []
         if child.definition not in self._definitions:
@@ -209,7 +175,7 @@ class Attempt(Emitting):
         return child.job_id
 
     def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
-        return self._reading(lambda: self._surroundings.child_outputs(job_id))
+        return self._reading(lambda: self._context.child_outputs(job_id))
 
     def record_stat(self, op: str, name: str | None, value: Any) -> None:
         """Collect a change of a stat: ``set``, ``add`` or ``reset``."""
@@ -257,14 +223,14 @@ class Attempt(Emitting):
 
     @property
     def checkpoint(self) -> Any:
-        return self._reading(lambda: self._surroundings.checkpoint(self.job_id))
+        return self._reading(lambda: self._context.checkpoint(self.job_id))
 
     @property
-    def job(self) -> Any:
-        return self._surroundings.job(self.job_id)
+    def job(self) -> JobHandle:
+        return self._context.job(self.job_id)
 
     def slot_data(self, slot: str) -> dict[str, Any]:
-        return self._surroundings.slot_data(self, self._slot(slot))
+        return self._context.slot_data(self, self._slot(slot))
 
     def reveal(self, slot: PlannedSlot, payloads: Iterable[dict[str, Any]]) -> None:
         """Remember what is secret of payloads that were read for a slot: errors may tell them."""
@@ -317,7 +283,7 @@ class Attempt(Emitting):
         if len(sources) == 1 or self.slot.merges:
             return list(sources)
         emitter = read_invocation(self.raw, f"invocation {self.invocation}")[0]
-        events = self._reading(lambda: self._surroundings.emissions_of(self.job_id, emitter))
+        events = self._reading(lambda: self._context.emissions_of(self.job_id, emitter))
         sent = [source for source in sources if source.partition(" -> ")[0] in events]
         return sent or list(sources)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Lock
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from flowforge.codec.binary import encode_payload, invocation_record, output_record
 from flowforge.common.forks import Forks
 from flowforge.errors import OutsideInvocationError
 from flowforge.execution.effects import NOBODY, Child, Effects
+from flowforge.execution.handler_context import HandlerContext
 from flowforge.model.plan import PlannedRoutine, Target
 
 #: Children and outputs, and bytes of their records, that an attempt collects in memory. More are
@@ -20,14 +21,6 @@ STAGED_BYTES = 1024 * 1024
 _Record = TypeVar("_Record", Child, bytes)
 
 
-class Stage(Protocol):
-    """Where large emissions wait for the commit."""
-
-    def stage(self, attempt: Any, children: Sequence[Child], already: int) -> None: ...
-
-    def stage_outputs(self, attempt: Any, outputs: Sequence[bytes], already: int) -> None: ...
-
-
 class Emitting:
     """The part of an attempt that collects emissions.
 
@@ -36,11 +29,21 @@ class Emitting:
     """
 
     __slots__ = (
-        "_bytes", "_lock", "_stage", "began", "closed", "effects", "emitted", "limit", "number",
+        "_bytes",
+        "_context",
+        "_lock",
+        "began",
+        "closed",
+        "effects",
+        "emitted",
+        "limit",
+        "number",
         "routine",
     )  # fmt: skip
 
-    def __init__(self, routine: PlannedRoutine, number: int, limit: int, stage: Stage) -> None:
+    def __init__(
+        self, routine: PlannedRoutine, number: int, limit: int, context: HandlerContext[Any]
+    ) -> None:
         self.routine = routine
         #: Number of the invocation within its job, from 1.
         self.number = number
@@ -51,7 +54,7 @@ class Emitting:
         self.closed = False
         #: ``Forks.count`` of the process that runs the handler.
         self.began = Forks.count
-        self._stage = stage
+        self._context = context
         #: Handlers may use threads. Held while effects change, and while part of them is staged.
         self._lock = Lock()
         self._bytes = 0
@@ -136,7 +139,7 @@ class Emitting:
         while children:
             part = _part(children, [len(child[3]) for child in children])
             already = sum(staged.values()) - staged.get(NOBODY, 0)
-            self._stage.stage(self, part, already)
+            self._context.stage(self, part, already)
             del children[: len(part)]
             for routine, *_ in part:
                 staged[routine] = staged.get(routine, 0) + 1
@@ -147,7 +150,7 @@ class Emitting:
         outputs, staged = self.effects.outputs, self.effects.staged
         while outputs:
             part = _part(outputs, [len(record) for record in outputs])
-            self._stage.stage_outputs(self, part, staged.get(NOBODY, 0))
+            self._context.stage_outputs(self, part, staged.get(NOBODY, 0))
             del outputs[: len(part)]
             staged[NOBODY] = staged.get(NOBODY, 0) + len(part)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal, Protocol
 
+from flowforge.model.job_handle import JobHandle
+
 
 class Invocation(Protocol):
     """One attempt at one invocation. The model delegates to it and knows nothing behind it."""
 
     @property
-    def job(self) -> Any:
+    def job(self) -> JobHandle:
         """Handle of the running job."""
 
     @property

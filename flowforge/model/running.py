@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import DefinitionError, EmissionError, OutsideInvocationError
 from flowforge.model.invocation import Invocation
+from flowforge.model.job_handle import JobHandle
 
 
 class Running:
@@ -16,7 +17,7 @@ class Running:
     _stats: dict[str, Any]
 
     @property
-    def job(self) -> Any:
+    def job(self) -> JobHandle:
         """The running job's ``JobState``."""
         return self._running("job").job
 

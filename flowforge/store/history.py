@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from flowforge.codec.binary import read_invocation, unpack_record
 from flowforge.model.definition import Definition
 from flowforge.model.invocation_id import InvocationId
+from flowforge.model.job_handle import HistoryEntry
 from flowforge.store.reading import moment, reading, typed
-
-
-@dataclass(frozen=True)
-class HistoryEntry:
-    """One thing that happened to a job. ``id`` is the store's order, ``at`` its clock."""
-
-    id: str
-    at: datetime
-    kind: str
-    invocation: int | None
-    routine_id: str | None
-    slot: str | None
-    details: dict[str, Any]
 
 
 def submitted(at: datetime) -> HistoryEntry:

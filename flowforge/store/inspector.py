@@ -14,9 +14,10 @@ from flowforge.common.lru_cache import Recent
 from flowforge.errors import CorruptRecordError, RecordError
 from flowforge.model.definition import Definition, RoutineSpec
 from flowforge.model.invocation_id import routine_of
+from flowforge.model.job_handle import HistoryEntry, OpenJoin, Output
 from flowforge.model.status import ENDED, JobStatus
 from flowforge.store.definitions import stored_definition
-from flowforge.store.history import HistoryEntry, history_entry, submitted
+from flowforge.store.history import history_entry, submitted
 from flowforge.store.job_errors import read_error
 from flowforge.store.job_rows import (
     JobDetails,
@@ -29,8 +30,8 @@ from flowforge.store.job_rows import (
     status_of,
     summary,
 )
-from flowforge.store.open_joins import OpenJoin, open_join
-from flowforge.store.outputs import Output, read_output
+from flowforge.store.open_joins import open_join
+from flowforge.store.outputs import read_output
 from flowforge.store.reading import moment, reading, typed, whole
 from flowforge.store.routine_states import routine_states
 from flowforge.store.store import Store

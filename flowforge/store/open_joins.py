@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from flowforge.model.definition import Definition
+from flowforge.model.job_handle import OpenJoin
 from flowforge.store.reading import reading, whole
-
-
-@dataclass(frozen=True)
-class OpenJoin:
-    """A join that collects. ``key``: the value it is for, empty when it is for all items."""
-
-    routine_id: str
-    slot: str
-    key: str
-    items: int
-
-    @property
-    def for_key(self) -> str:
-        return f" for {self.key!r}" if self.key else ""
 
 
 def open_join(definition: Definition, job_id: str, field: str, items: int) -> OpenJoin:

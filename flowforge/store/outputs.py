@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 from flowforge.codec.binary import unpack_record
+from flowforge.model.job_handle import Output
 from flowforge.store.reading import reading, typed
-
-
-@dataclass(frozen=True)
-class Output:
-    """What a routine emitted on an event that nobody is connected to."""
-
-    invocation: int
-    routine_id: str
-    event: str
-    params: dict[str, Any]
 
 
 def read_output(raw: bytes, job_id: str) -> Output:

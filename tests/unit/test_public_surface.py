@@ -9,6 +9,7 @@ import pytest
 
 import flowforge
 from flowforge import ErrorHandler, ErrorStrategy, Flow, JobState, Output, Routine
+from flowforge.model.job_handle import JobHandle
 from flowforge.model.status import JobStatus, RoutineStatus
 
 NAMES = {
@@ -132,6 +133,16 @@ def test_the_public_names_are_these() -> None:
 def test_every_public_name_exists_and_has_a_docstring(name: str) -> None:
     """What ``from flowforge import *`` gives is there and says what it is."""
     assert inspect.getdoc(getattr(flowforge, name))
+
+
+def test_the_job_of_a_handler_has_all_that_a_job_state_has() -> None:
+    """Its type is a protocol, since routines know no engine: what finds jobs is left out."""
+    finders = {name for name, value in vars(JobState).items() if isinstance(value, classmethod)}
+    shown = {"job_id", *(name for name in vars(JobState) if not name.startswith("_"))} - finders
+    assert {name for name in vars(JobHandle) if not name.startswith("_")} == shown
+    for name in shown:
+        if inspect.isfunction(promised := vars(JobHandle)[name]):
+            assert signature(promised) == signature(getattr(JobState, name))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from celery.worker import state
 from flowforge.broker.address import broker_address, state_url
 from flowforge.broker.transport import BrokerConnection
 from flowforge.errors import FlowForgeError, StoreUnavailableError
+from flowforge.execution.handler_context import JobAccess
 from flowforge.model import registry
 from flowforge.settings import Settings
 from flowforge.store.lease_tokens import name_worker
@@ -22,7 +23,6 @@ from flowforge.worker.consuming.consumer import FleetConsumer, Pace
 from flowforge.worker.consuming.observation import Observation
 from flowforge.worker.lifecycle.shutdown import leave_in_order
 from flowforge.worker.lifecycle.startup import cannot_start, warn_without_routines
-from flowforge.worker.run.handler_context import Producer
 from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
 from flowforge.worker.run.revoking import cancel_revoked
 from flowforge.worker.run.runtimes import Runtimes
@@ -53,14 +53,14 @@ class Installation:
     def __init__(
         self,
         app: Celery,
-        servers: Sequence[tuple[Settings, Producer]],
+        servers: Sequence[tuple[Settings, JobAccess]],
         *,
         exclusive: bool,
     ) -> None:
         process_lock = ReadersWriterLock(servers[0][0].lease)
         self.shards = [
-            Shard(app, settings, producer, process_lock, exclusive=exclusive)
-            for settings, producer in servers
+            Shard(app, settings, jobs, process_lock, exclusive=exclusive)
+            for settings, jobs in servers
         ]
         app.add_defaults(lambda: DEFAULTS)
         app.conf.broker_transport = self.shards[0].transport

@@ -1,14 +1,15 @@
-"""What a handler may ask while it runs: of its job, of the store, and of the engine."""
+"""The answers to what a handler may ask: from the store, and by the engine."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from flowforge.errors import LeaseLostError, StoreUnavailableError
-from flowforge.execution.attempt import Attempt, ChildJob
+from flowforge.execution.attempt import Attempt
 from flowforge.execution.effects import Child
+from flowforge.execution.handler_context import JobAccess
 from flowforge.model.plan import PlannedSlot
 from flowforge.store.answers import Answer
 from flowforge.store.inspector import Inspector
@@ -21,32 +22,15 @@ logger = logging.getLogger(__name__)
 INCOMPLETE = "the server no longer has all that this attempt had staged of its emissions"
 
 
-class Producer(Protocol):
-    """What handlers may ask of the engine, which lies above the workers."""
+class WorkerHandlerContext:
+    """Answers the handlers of one store. ``jobs``: what they get of the engine."""
 
-    def job(self, job_id: str) -> Any: ...
-
-    def child_job(
-        self,
-        flow: Any,
-        entry_routine_id: str,
-        params: dict[str, Any] | None,
-        priority: int | None,
-        max_in_flight: int | None,
-    ) -> ChildJob: ...
-
-    def child_outputs(self, job_id: str) -> list[dict[str, Any]]: ...
-
-
-class HandlerContext:
-    """Answers the handlers of one store. ``producer`` is what they get of the engine."""
-
-    def __init__(self, store: Store, producer: Producer, merged: MergedSlots) -> None:
+    def __init__(self, store: Store, jobs: JobAccess, merged: MergedSlots) -> None:
         self._store = store
         self._merged = merged
-        self.job = producer.job
-        self.child_job = producer.child_job
-        self.child_outputs = producer.child_outputs
+        self.job = jobs.job
+        self.child_job = jobs.child_job
+        self.child_outputs = jobs.child_outputs
         inspector = Inspector(store)
         self.emissions_of = inspector.emissions_of
         self.checkpoint = inspector.checkpoint

@@ -20,6 +20,7 @@ from flowforge.errors import (
 from flowforge.execution.attempt import Attempt, NotStartedError
 from flowforge.execution.ending import ends_worker, passed
 from flowforge.execution.failure import MESSAGE_LIMIT, message_of, type_of
+from flowforge.execution.handler_context import JobAccess
 from flowforge.execution.run import Outcome, failed, run
 from flowforge.model.invocation_id import InvocationId, lease_of, routine_of
 from flowforge.model.plan import CHILD_ENDED, Plan
@@ -32,7 +33,7 @@ from flowforge.store.definitions import definition_of, stored_definition
 from flowforge.store.inspector import Inspector
 from flowforge.store.lease_tokens import next_token
 from flowforge.store.store import Store
-from flowforge.worker.run.handler_context import INCOMPLETE, HandlerContext, Producer
+from flowforge.worker.run.handler_context import INCOMPLETE, WorkerHandlerContext
 from flowforge.worker.run.joining import Collections
 from flowforge.worker.run.leases import LeaseKeeper
 from flowforge.worker.run.merging import MergedSlots
@@ -74,7 +75,7 @@ Ended: TypeAlias = Granted | Failed | Retried | Uncounted | None
 class Runtime:
     """Runs invocations for one store. ``worker`` is the name that the history shows.
 
-    ``producer`` is what handlers get of the engine.
+    ``jobs``: what handlers get of the engine.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Runtime:
         store: Store,
         settings: Settings,
         worker: str,
-        producer: Producer,
+        jobs: JobAccess,
         lists: Callable[[str], Sequence[str]],
         process_lock: ReadersWriterLock,
         probe: Store,
@@ -97,7 +98,7 @@ class Runtime:
         self.leases = LeaseKeeper(store, settings.lease, settings.heartbeat)
         self._process_lock = process_lock
         self.merged = MergedSlots(store)
-        self._context = HandlerContext(store, producer, self.merged)
+        self._context = WorkerHandlerContext(store, jobs, self.merged)
         self.collections = Collections(store)
         self._lease_ms = int(settings.lease * 1000)
         #: Deliveries to workers that do not know the class before the job fails; 0: it never does.

@@ -14,6 +14,7 @@ from flowforge.broker.guard import Guard
 from flowforge.broker.routing import Router
 from flowforge.broker.transport import forget_transport, guarded_transport
 from flowforge.errors import ConfigurationError, StoreUnavailableError
+from flowforge.execution.handler_context import JobAccess
 from flowforge.model import registry
 from flowforge.settings import Settings
 from flowforge.store.link import ServerLink, make_client
@@ -21,7 +22,6 @@ from flowforge.store.placement import PATIENCE
 from flowforge.store.store import Store
 from flowforge.store.worker_reports import FORGOTTEN
 from flowforge.worker.consuming.limits import held_back
-from flowforge.worker.run.handler_context import Producer
 from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
 from flowforge.worker.run.runtime import Runtime
 from flowforge.worker.run.task import InvocationTasks, TaskQueues
@@ -54,7 +54,7 @@ class Shard:
         self,
         app: Celery,
         settings: Settings,
-        producer: Producer,
+        jobs: JobAccess,
         process_lock: ReadersWriterLock,
         *,
         exclusive: bool,
@@ -70,7 +70,7 @@ class Shard:
         #: For questions that must not wait for a server that is away.
         self.probe = Store(self._probe_link, settings.prefix)
         self.runtime = Runtime(
-            self.store, settings, os.uname().nodename, producer, Router(app).lists, process_lock,
+            self.store, settings, os.uname().nodename, jobs, Router(app).lists, process_lock,
             self.probe,
         )  # fmt: skip
         # The event loop of the worker cannot wait for a server that takes no letters.

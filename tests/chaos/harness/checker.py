@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from flowforge.engine.engine import Engine
+from flowforge.model.job_handle import HistoryEntry
 from flowforge.model.status import JobStatus
-from flowforge.store.history import HistoryEntry
 from flowforge.store.job_rows import JobRows
 from tests.chaos.harness.flows import Shape
 from tests.chaos.harness.ledger import Line

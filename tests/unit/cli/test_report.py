@@ -9,7 +9,7 @@ import pytest
 
 from flowforge.cli.history import entry_line
 from flowforge.cli.report import print_result
-from flowforge.store.history import HistoryEntry
+from flowforge.model.job_handle import HistoryEntry
 
 
 def job(reason: str | None, error: dict[str, Any] | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A flow for tests of single attempts, and surroundings that stand for the worker."""
+"""A flow for tests of single attempts, and a context that stands for the worker."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 from flowforge.codec.binary import encode_payload, invocation_record
 from flowforge.errors import StoreUnavailableError
-from flowforge.execution.attempt import Attempt, ChildJob
+from flowforge.execution.attempt import Attempt
 from flowforge.execution.effects import Child
+from flowforge.execution.handler_context import ChildJob
 from flowforge.model.error_handler import ErrorHandler
 from flowforge.model.flow import FlowGraph
 from flowforge.model.invocation_id import InvocationId
@@ -19,7 +20,7 @@ from flowforge.model.routine import Routine
 LIMIT = 10_000
 
 
-class Surroundings:
+class Context:
     """Answers what a handler asks of its worker."""
 
     def __init__(self) -> None:
@@ -140,7 +141,7 @@ def make_attempt(
     attempt_number: int = 1,
     parent: int = 2,
     plan: Plan | None = None,
-    surroundings: Surroundings | None = None,
+    context: Context | None = None,
     asked: float | None = None,
 ) -> Attempt:
     """An attempt at one slot of the worker, as number 7 of job ``j1``; ``asked``: None for now."""
@@ -152,5 +153,5 @@ def make_attempt(
     named = InvocationId(7, 0, planned.index, 3 if planned.merges else 0)
     return Attempt(
         routine, planned, "j1", str(named), named, "t1", attempt_number, params, raw, LIMIT,
-        surroundings or Surroundings(), perf_counter() if asked is None else asked,
+        context or Context(), perf_counter() if asked is None else asked,
     )  # fmt: skip

@@ -24,7 +24,7 @@ from flowforge.execution.effects import NOBODY, Effects
 from flowforge.execution.emitting import STAGED_BYTES, STAGED_EMISSIONS
 from flowforge.model.flow import FlowGraph
 from flowforge.model.plan import Plan
-from tests.unit.execution.samples import LIMIT, Surroundings, Worker, make_attempt
+from tests.unit.execution.samples import LIMIT, Context, Worker, make_attempt
 
 
 def sent(attempt: Attempt) -> list[tuple[int, int, str, int, dict[str, Any]]]:
@@ -109,28 +109,28 @@ def test_a_fan_out_is_all_or_nothing() -> None:
 
 def test_a_large_emission_is_staged() -> None:
     """Memory holds a bounded number of children; the rest waits in the store, counted."""
-    surroundings = Surroundings()
-    attempt = make_attempt(surroundings=surroundings)
+    context = Context()
+    attempt = make_attempt(context=context)
     for number in range(STAGED_EMISSIONS * 2 + 5):
         attempt.emit("done", {"id": number})
-    assert len(surroundings.staged) == STAGED_EMISSIONS * 2
+    assert len(context.staged) == STAGED_EMISSIONS * 2
     assert len(attempt.effects.children) == 5
     assert attempt.effects.staged == {1: STAGED_EMISSIONS * 2}
-    numbers = [read_invocation(record, "child")[1]["id"] for *_, record in surroundings.staged]
+    numbers = [read_invocation(record, "child")[1]["id"] for *_, record in context.staged]
     assert numbers == list(range(STAGED_EMISSIONS * 2))
 
 
 def test_many_outputs_are_staged() -> None:
     """What goes to nobody is bounded as well, and stays in its order."""
-    surroundings = Surroundings()
-    attempt = make_attempt(surroundings=surroundings)
+    context = Context()
+    attempt = make_attempt(context=context)
     for number in range(STAGED_EMISSIONS + 5):
         attempt.emit("result", {"id": number})
     assert len(attempt.effects.outputs) == 5
     attempt.finish()
     assert attempt.effects.outputs == []
     assert attempt.effects.staged == {NOBODY: STAGED_EMISSIONS + 5}
-    found = [unpack_record(record, "output", 4)[-1]["id"] for record in surroundings.outputs]
+    found = [unpack_record(record, "output", 4)[-1]["id"] for record in context.outputs]
     assert found == list(range(STAGED_EMISSIONS + 5))
 
 
@@ -145,37 +145,37 @@ def test_few_outputs_are_not_staged() -> None:
 
 def test_large_records_are_staged_early() -> None:
     """Bytes count as well as children."""
-    surroundings = Surroundings()
-    attempt = make_attempt(surroundings=surroundings)
+    context = Context()
+    attempt = make_attempt(context=context)
     attempt.limit = STAGED_BYTES * 2
     attempt.emit("done", {"id": b"x" * STAGED_BYTES})
     attempt.emit("done", {"id": 2})
-    assert len(surroundings.staged) == 1
+    assert len(context.staged) == 1
     assert len(attempt.effects.children) == 1
 
 
 def test_an_emission_that_raises_is_not_collected() -> None:
     """A handler that goes on after an outage, or emits again, has sent what ``emit`` accepted."""
-    surroundings = Surroundings()
-    attempt = make_attempt(surroundings=surroundings)
+    context = Context()
+    attempt = make_attempt(context=context)
     accepted = []
     for number in range(STAGED_EMISSIONS * 3):
-        surroundings.replies_lost = int(number in (STAGED_EMISSIONS, STAGED_EMISSIONS * 2 + 1))
+        context.replies_lost = int(number in (STAGED_EMISSIONS, STAGED_EMISSIONS * 2 + 1))
         with contextlib.suppress(StoreUnavailableError):
             attempt.emit("done", {"id": number})
             accepted.append(number)
     attempt.finish()
-    records = [record for *_, record in [*surroundings.staged, *attempt.effects.children]]
+    records = [record for *_, record in [*context.staged, *attempt.effects.children]]
     assert len(accepted) == STAGED_EMISSIONS * 3 - 2
     assert [read_invocation(record, "child")[1]["id"] for record in records] == accepted
-    assert attempt.effects.staged == {1: len(surroundings.staged)}
+    assert attempt.effects.staged == {1: len(context.staged)}
     assert attempt.emitted == {"done": len(accepted)}
 
 
 def test_threads_of_a_handler_lose_nothing() -> None:
     """Every emission and every increment of every thread is there, once."""
-    surroundings = Surroundings()
-    attempt = make_attempt(surroundings=surroundings)
+    context = Context()
+    attempt = make_attempt(context=context)
     # Another thread gets its turn within a call, not only now and then.
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
@@ -185,10 +185,10 @@ def test_threads_of_a_handler_lose_nothing() -> None:
     finally:
         sys.setswitchinterval(interval)
     attempt.finish()
-    children = [*surroundings.staged, *attempt.effects.children]
+    children = [*context.staged, *attempt.effects.children]
     numbers = [read_invocation(record, "child")[1]["id"] for *_, record in children]
     assert sorted(numbers) == list(range(2000))
-    outputs = [*surroundings.outputs, *attempt.effects.outputs]
+    outputs = [*context.outputs, *attempt.effects.outputs]
     assert len(outputs) == len(set(outputs)) == 2000
     assert attempt.emitted == {"done": 2000, "result": 2000}
     assert attempt.effects.stats == [("add", "0.n", "2000")]
@@ -322,12 +322,12 @@ def test_the_origin_is_the_one_connection_of_many_that_has_sent_the_params() -> 
     flow.add_routine(Worker(), "worker")
     for event in ("done", "result"):
         flow.connect("worker", event, "worker", "strict")
-    surroundings = Surroundings()
+    context = Context()
     plan = Plan(flow.definition())
-    attempt = make_attempt("strict", plan=plan, surroundings=surroundings)
+    attempt = make_attempt("strict", plan=plan, context=context)
     both = "worker.done -> worker.strict or worker.result -> worker.strict sent"
     assert attempt.origin().sender == both
-    surroundings.emitted = {2: ["worker.result", "worker.split"]}
+    context.emitted = {2: ["worker.result", "worker.split"]}
     assert attempt.origin().sender == "worker.result -> worker.strict sent"
 
 

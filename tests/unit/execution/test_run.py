@@ -22,7 +22,7 @@ from flowforge.execution.current import current
 from flowforge.execution.effects import Effects
 from flowforge.execution.run import HISTORY_PARAMS, Outcome, run
 from flowforge.model.error_handler import ErrorHandler
-from tests.unit.execution.samples import Surroundings, Worker, make_attempt, make_plan
+from tests.unit.execution.samples import Context, Worker, make_attempt, make_plan
 
 Action = Callable[[Worker, dict[str, Any]], object]
 
@@ -223,22 +223,22 @@ def test_sys_exit_in_a_handler_is_an_error(act: Use, code: str | int) -> None:
 def test_a_handler_that_may_not_start_any_more_does_not(act: Use) -> None:
     """The first attempt of a process may have waited long for a ``setup()``; then it asks."""
     act(raising(AssertionError("the handler was called")))
-    surroundings = Surroundings()
-    surroundings.running = False
+    context = Context()
+    context.running = False
     with pytest.raises(NotStartedError):
-        run(make_attempt(surroundings=surroundings), "w1")
+        run(make_attempt(context=context), "w1")
     assert current.get() is None
 
 
 def test_a_claim_of_this_moment_is_not_asked_about(act: Use) -> None:
     """Only what took its time costs a question."""
     act(lambda routine, params: None)
-    surroundings = Surroundings()
-    attempt = make_attempt(surroundings=surroundings)
+    context = Context()
+    attempt = make_attempt(context=context)
     assert run(attempt, "w1").kind == "completed"
-    surroundings.running = False
+    context.running = False
     attempt.confirm()
-    assert surroundings.asked == 1, "of the first attempt, which waited for setup()"
+    assert context.asked == 1, "of the first attempt, which waited for setup()"
 
 
 class Clock:
@@ -246,15 +246,15 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, question: float) -> None:
         self.now = 100.0
-        self.surroundings = Surroundings()
+        self.context = Context()
         monkeypatch.setattr("flowforge.execution.attempt.perf_counter", lambda: self.now)
-        answer = self.surroundings.runs
+        answer = self.context.runs
 
         def runs(job_id: str) -> bool:
             self.now += question
             return answer(job_id)
 
-        monkeypatch.setattr(self.surroundings, "runs", runs)
+        monkeypatch.setattr(self.context, "runs", runs)
 
 
 @pytest.mark.parametrize(
@@ -271,15 +271,15 @@ def test_a_start_that_is_late_asks_again(
 ) -> None:
     """Counted from when the claim was asked for; again when the answer is late, to an end."""
     clock = Clock(monkeypatch, question)
-    make_attempt(surroundings=clock.surroundings, asked=clock.now - since).confirm()
-    assert clock.surroundings.asked == asked
+    make_attempt(context=clock.context, asked=clock.now - since).confirm()
+    assert clock.context.asked == asked
 
 
 def test_a_late_start_of_a_job_that_was_paused_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """It was claimed before the pause, which has returned by now."""
     clock = Clock(monkeypatch, 0.0)
-    clock.surroundings.running = False
-    attempt = make_attempt(surroundings=clock.surroundings, asked=clock.now - PAUSE_TAKES)
+    clock.context.running = False
+    attempt = make_attempt(context=clock.context, asked=clock.now - PAUSE_TAKES)
     with pytest.raises(NotStartedError):
         attempt.confirm()
 
@@ -350,10 +350,10 @@ def test_a_record_that_a_handler_asks_for_may_be_for_another_worker(
 ) -> None:
     """What FlowForge cannot read for it is no error of the handler, which lets it through."""
 
-    def unread(self: Surroundings, job_id: str) -> Any:
+    def unread(self: Context, job_id: str) -> Any:
         raise NewerRecordError("upgrade the worker")
 
-    monkeypatch.setattr(Surroundings, "checkpoint", unread)
+    monkeypatch.setattr(Context, "checkpoint", unread)
     act(lambda routine, params: routine.checkpoint)
     with pytest.raises(NewerRecordError, match="upgrade the worker"):
         run(make_attempt(), "w1")

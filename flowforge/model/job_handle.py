@@ -1,0 +1,114 @@
+"""The handle of a job, as handlers get it, and the records that it shows."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, Self
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a routine emitted on an event that nobody is connected to."""
+
+    invocation: int
+    routine_id: str
+    event: str
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """One thing that happened to a job. ``id`` is the store's order, ``at`` its clock."""
+
+    id: str
+    at: datetime
+    kind: str
+    invocation: int | None
+    routine_id: str | None
+    slot: str | None
+    details: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class OpenJoin:
+    """A join that collects. ``key``: the value it is for, empty when it is for all items."""
+
+    routine_id: str
+    slot: str
+    key: str
+    items: int
+
+    @property
+    def for_key(self) -> str:
+        return f" for {self.key!r}" if self.key else ""
+
+
+class JobHandle(Protocol):
+    """What ``Routine.job`` is: a ``JobState``, which says what each of these means."""
+
+    @property
+    def job_id(self) -> str: ...
+
+    @property
+    def flow_id(self) -> str: ...
+
+    @property
+    def status(self) -> str: ...
+
+    @property
+    def reason(self) -> str | None: ...
+
+    @property
+    def error(self) -> dict[str, Any] | None: ...
+
+    @property
+    def created_at(self) -> datetime: ...
+
+    @property
+    def updated_at(self) -> datetime: ...
+
+    @property
+    def counts(self) -> dict[str, int]: ...
+
+    @property
+    def pause_points(self) -> list[dict[str, Any]]: ...
+
+    @property
+    def outputs(self) -> list[Output]: ...
+
+    @property
+    def routine_states(self) -> dict[str, dict[str, Any]]: ...
+
+    @property
+    def open_joins(self) -> list[OpenJoin]: ...
+
+    @property
+    def snapshot(self) -> dict[str, Any] | None: ...
+
+    def result(self, timeout: float | None = None) -> list[Output]: ...
+
+    def wait(self, timeout: float | None = None) -> Self: ...
+
+    def pause(self, reason: str = "", checkpoint: Any = None) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def cancel(self, reason: str = "") -> None: ...
+
+    def retry(self) -> None: ...
+
+    def get_routine_state(self, routine_id: str) -> dict[str, Any] | None: ...
+
+    def update_routine_state(self, routine_id: str, data: dict[str, Any]) -> None: ...
+
+    def get_execution_history(self, routine_id: str | None = None) -> list[HistoryEntry]: ...
+
+    def record_execution(
+        self, routine_id: str, event_name: str, data: dict[str, Any] | None = None
+    ) -> None: ...
+
+    def serialize(self) -> dict[str, Any]: ...
+
+    def save(self, path: str | os.PathLike[str]) -> None: ...
