@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from flowforge.store.job_fields import FIELDS
 from flowforge.store.link import Argument
 from tests.contract.bench import Bench
 from tests.contract.reference.flow import RULES
@@ -160,6 +161,7 @@ def _recount_lanes(
 def _compare_job(stored: Stored, model: Model, job: Job, lists: list[str]) -> None:
     """Status, work, history and counters of one job."""
     row = stored.hash("job", job.id)
+    assert row.keys() <= FIELDS.keys()
     assert row["status"].decode() == job.status
     assert int(row["last"]) == job.last
     assert stored.hash("invocations", job.id) == job.uncommitted

@@ -1,0 +1,51 @@
+"""The fields of a job's row, as they are stored. ``lua/include/job_row.lua`` loads and saves it."""
+
+from __future__ import annotations
+
+#: Name -> meaning. Times are milliseconds of the server's clock.
+FIELDS: dict[str, str] = {
+    "v": "Version of the row; a script leaves the row of a later version as it is",
+    # what was submitted
+    "flow": "Id of the flow",
+    "def": "Hash of the definition",
+    "entry": "Routine and slot of the first invocation, as text",
+    "priority": "Priority of the messages",
+    "suffix": "What kombu appends to the name of a broker list for this priority",
+    "queues": "How many queues the routines are on",
+    "joins": "1 if a slot of the flow joins, else absent",
+    "idempotency": "Idempotency key, behind the flow's id",
+    "parent": "Job and invocation that wait for this one, if a handler has started it",
+    # limits
+    "window": "`max_in_flight`: invocations that may be queued and running at once",
+    "keep": "Retention after the end, in milliseconds",
+    "history_limit": "Entries of the history that are kept, about",
+    "output_limit": "Outputs that are kept",
+    # counters
+    "queued": "Invocations with a message on a broker list",
+    "running": "Invocations with a lease",
+    "waiting": "Invocations that are parked",
+    "timers": "Invocations on a timer",
+    "staged": "Committed emissions that are staged and not yet released",
+    "last": "Number of the latest invocation",
+    "output_count": "Outputs, also those that are not kept",
+    "retries": "How often the job was retried",
+    # its life
+    "status": "Where the job stands",
+    "created": "When it was submitted",
+    "started": "When its first invocation was claimed",
+    "updated": "When the row was saved last",
+    "continued": "When it was resumed or retried last",
+    "ended": "When it ended",
+    "reason": "Why it is paused, has failed or was cancelled: one line",
+    "error": "What made it fail: a packed error record, or a code that readers translate",
+    "checkpoint": "Packed data that the latest pause has kept",
+    # control
+    "request": "The latest request of control, so that one that is sent twice is met once",
+    "retried": "1 if it was retried with its parent, until a retry of its own is asked for",
+}
+
+
+def table() -> str:
+    """The fields as the internals page has them."""
+    rows = [f"| `{name}` | {meaning}. |" for name, meaning in FIELDS.items()]
+    return "\n".join(["| Field | Meaning |", "|---|---|", *rows, ""])
