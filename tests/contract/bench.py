@@ -301,7 +301,7 @@ class Bench:
         """Invocations of the job that are not committed."""
         return set(self.hash("invocations", job_id))
 
-    def backlog(self, job_id: str) -> list[str]:
+    def parked(self, job_id: str) -> list[str]:
         return [t.decode() for t in self.link.call("LRANGE", self.key("parked", job_id), 0, -1)]
 
     def members(self, name: str, argument: str = "") -> dict[str, int]:

@@ -47,7 +47,7 @@ class Stored:
                 self._ask(name, job.id, "HGETALL", key(name, job.id))
             self._ask("opened", job.id, "ZRANGE", key("opened", job.id), 0, -1)
             self._ask("expiry", job.id, "ZSCORE", key("expiry"), job.id)
-            for lane, name in _backlogs(lists, job).items():
+            for lane, name in _parked_lists(lists, job).items():
                 self._ask("parked", f"{job.id} {lane}", "LRANGE", key("parked", name), 0, -1)
             self._ask("late", job.id, "LRANGE", key("late", job.id), 0, -1)
             self._ask("history", job.id, "XRANGE", key("history", job.id), "-", "+")
@@ -78,8 +78,8 @@ class Stored:
         return {m.decode(): int(s) for m, s in zip(reply[::2], reply[1::2], strict=True)}
 
 
-def _backlogs(lists: list[str], job: Job) -> dict[int, str]:
-    """Lane -> its backlog."""
+def _parked_lists(lists: list[str], job: Job) -> dict[int, str]:
+    """Lane -> its list of parked invocations."""
     if not job.joins:
         return {0: job.id}
     lanes = (2 * job.plan.lane, 2 * job.plan.lane + 1)
@@ -129,7 +129,7 @@ def _recount(stored: Stored, lists: list[str], job: Job) -> None:
     queued = {name: len(own(stored.scores("unclaimed", name))) for name in lists}
     waiting = {
         lists[lane]: len(stored.texts("parked", f"{job.id} {lane}"))
-        for lane in _backlogs(lists, job)
+        for lane in _parked_lists(lists, job)
     }
     held = {
         "queued": sum(queued.values()),
@@ -165,7 +165,7 @@ def _compare_job(stored: Stored, model: Model, job: Job, lists: list[str]) -> No
     assert row["status"].decode() == job.status
     assert int(row["last"]) == job.last
     assert stored.hash("invocations", job.id) == job.uncommitted
-    for lane in _backlogs(lists, job):
+    for lane in _parked_lists(lists, job):
         assert stored.texts("parked", f"{job.id} {lane}") == model.waiting_in(job, lane)
     assert stored.raw("outputs", job.id) == job.outputs
     assert [about.decode() for about in stored.raw("late", job.id)] == job.late
@@ -193,14 +193,14 @@ def _check_counters(row: dict[str, bytes], model: Model, job: Job) -> None:
     queued, running, waiting, timers, staged = (int(row.get(name, 0)) for name in names)
     assert queued == model.queued(job)
     assert running == model.running(job)
-    assert waiting == len(job.backlog)
+    assert waiting == len(job.parked)
     assert timers == model.waiting_timers(job)
     assert staged == len(job.staged) + job.staged_outputs
     assert queued + running + waiting + timers + len(job.awaited) == len(job.uncommitted)
     assert queued + running <= job.plan.window
     if job.live and job.parent is None:
         # Nothing waits for room that is there.
-        for lane in {model.lane(job, invocation) for invocation in job.backlog}:
+        for lane in {model.lane(job, invocation) for invocation in job.parked}:
             assert model.room_in(job, lane) <= 0
         assert not job.staged or not model.takes_staged(job)
         assert not job.staged_outputs

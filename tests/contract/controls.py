@@ -55,11 +55,11 @@ class Controls(Choices):
         """Failed jobs that would not fail again at once, for a join that nothing can fill."""
         return [job_id for job_id in self.jobs("failed") if self.model.jobs[job_id].uncommitted]
 
-    @precondition(lambda self: self.broken_families())
+    @precondition(lambda self: self.broken_lineages())
     @rule(data=st.data(), between=st.booleans())
     def retry_a_family(self, data: st.DataObject, between: bool) -> None:
         """All of it, in any order; ``between``: the upkeep comes between two."""
-        eldest = data.draw(st.sampled_from(self.broken_families()), "family")
+        eldest = data.draw(st.sampled_from(self.broken_lineages()), "lineage")
         members = [job.id for job in self.model.jobs.values() if eldest in self.line_of(job)]
         for job_id in data.draw(st.permutations(members), "order"):
             self._control("retry", self.model.jobs[job_id])
@@ -74,7 +74,7 @@ class Controls(Choices):
             line.append(job.id)
         return line
 
-    def broken_families(self) -> list[str]:
+    def broken_lineages(self) -> list[str]:
         """Failed jobs without an ancestor, with children that have failed."""
         children = [job for job in self.model.jobs.values() if job.parent is not None]
         eldest = {self.line_of(job)[-1] for job in children if job.status == "failed"}

@@ -280,7 +280,7 @@ def test_a_running_handler_of_a_child_may_commit(bench: Bench) -> None:
     bench.pause(parent)
     assert bench.commit("child", "1.0.0", "c") == "ok"
     assert bench.status("child") == "completed"
-    assert bench.backlog(parent) == [WAITS]
+    assert bench.parked(parent) == [WAITS]
     bench.store.control.resume(parent)
     assert queued(bench, parent) == {WAITS}
 

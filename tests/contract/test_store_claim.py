@@ -90,7 +90,7 @@ def test_a_paused_job_parks_what_is_claimed(bench: Bench) -> None:
     bench.pause(job)
     assert bench.claim(job, "1.0.0") == "paused"
     assert bench.counters(job) == (0, 0, 1, 0)
-    assert bench.backlog(job) == ["1.0.0"]
+    assert bench.parked(job) == ["1.0.0"]
     assert bench.unclaimed() == {}
     assert bench.claim(job, "1.0.0", "t2") == "taken"
 
@@ -113,7 +113,7 @@ def test_a_failed_job_parks_what_is_claimed(bench: Bench) -> None:
     bench.start(job, "2.1.0")
     bench.fail(job, "2.1.0")
     assert bench.claim(job, "3.1.1") == "dropped"
-    assert bench.backlog(job) == ["2.1.0", "3.1.1"]
+    assert bench.parked(job) == ["2.1.0", "3.1.1"]
     assert bench.unclaimed() == {}
 
 

@@ -88,7 +88,7 @@ def test_a_commit_after_the_failure_waits_for_the_retry(bench: Bench) -> None:
     bench.fail(job, "2.1.0", "t2")
     assert bench.commit(job, "3.1.1", "t3", children=[(1, 0, "")]) == "dropped"
     assert bench.invocations(job) == {"2.1.0", "3.1.1"}
-    assert bench.backlog(job) == ["2.1.0", "3.1.1"]
+    assert bench.parked(job) == ["2.1.0", "3.1.1"]
     assert bench.members("leases") == {}
 
 
@@ -145,12 +145,12 @@ def test_pushes_of_a_list_are_numbered(bench: Bench) -> None:
     assert bench.hash("sequences") == {bench.list: b"3", bench.other_list: b"1"}
 
 
-def test_the_window_is_respected_and_the_backlog_is_fifo(bench: Bench) -> None:
+def test_max_in_flight_is_respected_and_what_is_parked_is_fifo(bench: Bench) -> None:
     """No more than the window is in the broker and in workers; the rest follows in order."""
     job = bench.submit(window=2)
     bench.start(job)
     bench.commit(job, children=[(1, 0, "")] * 5)
-    assert bench.backlog(job) == ["4.1.0", "5.1.0", "6.1.0"]
+    assert bench.parked(job) == ["4.1.0", "5.1.0", "6.1.0"]
     order = []
     for number in range(2, 7):
         queued, running, _, _ = bench.counters(job)
@@ -163,7 +163,7 @@ def test_the_window_is_respected_and_the_backlog_is_fifo(bench: Bench) -> None:
     assert bench.status(job) == "completed"
 
 
-def test_a_child_waits_behind_the_backlog(bench: Bench) -> None:
+def test_a_child_is_parked_behind_what_is_parked(bench: Bench) -> None:
     """What is emitted later does not overtake what waits already."""
     job = bench.submit(window=2)
     bench.start(job)
@@ -171,7 +171,7 @@ def test_a_child_waits_behind_the_backlog(bench: Bench) -> None:
     bench.start(job, "2.1.0", "t2")
     bench.commit(job, "2.1.0", "t2", children=[(2, 0, "")])
     assert [invocation for _, invocation in bench.sent()] == ["1.0.0", "2.1.0", "3.1.0", "4.1.0"]
-    assert bench.backlog(job) == ["5.2.0"]
+    assert bench.parked(job) == ["5.2.0"]
 
 
 def test_an_unknown_child_slot_refuses_the_whole_commit(bench: Bench) -> None:
@@ -289,4 +289,4 @@ def test_a_large_fan_out_is_one_commit(bench: Bench) -> None:
     assert bench.commit(job, children=[(1, 0, "")] * 5000) == "ok"
     queued, _, waiting, _ = bench.counters(job)
     assert queued + waiting == 5000 == len(bench.invocations(job))
-    assert len(bench.backlog(job)) == waiting
+    assert len(bench.parked(job)) == waiting

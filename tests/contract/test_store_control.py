@@ -64,7 +64,7 @@ def test_a_running_handler_may_commit_while_paused(bench: Bench) -> None:
     bench.pause(job)
     assert bench.commit(job, children=[(1, 0, ""), (1, 1, "")], outputs=[b"x"]) == "ok"
     assert bench.counters(job) == (0, 0, 2, 0)
-    assert bench.backlog(job) == ["2.1.0", "3.1.1"]
+    assert bench.parked(job) == ["2.1.0", "3.1.1"]
     assert bench.outputs(job) == [b"x"]
     assert bench.status(job) == "paused"
 
@@ -184,7 +184,7 @@ def test_cancel_is_final_and_drops_the_work(bench: Bench) -> None:
     row = bench.row(job)
     assert (row["status"], row["reason"], row["waiting"]) == ("cancelled", "enough", "0")
     assert bench.invocations(job) == set()
-    assert bench.backlog(job) == []
+    assert bench.parked(job) == []
     assert bench.hash("merges", job) == {}
     assert bench.history(job)[-1] == ("cancelled", "")
     assert bench.store.control.retry(job) == "cancelled"

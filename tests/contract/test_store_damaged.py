@@ -91,7 +91,7 @@ def test_a_lease_that_a_failed_job_never_gave_is_dropped(bench: Bench) -> None:
     bench.fail(job)
     bench.link.call("ZADD", bench.key("leases"), 0, f"{job}/7.0.0/t")
     assert bench.reclaim(9, 10) == (0, 0, 1)
-    assert bench.backlog(job) == ["1.0.0"]
+    assert bench.parked(job) == ["1.0.0"]
     assert bench.counters(job) == (0, 0, 1, 0)
 
 

@@ -189,7 +189,7 @@ def test_giving_back_to_a_job_that_does_not_run(bench: Bench) -> None:
     bench.pause(paused)
     bench.store.control.cancel(cancelled, "")
     assert bench.give_back(paused) == "paused"
-    assert bench.backlog(paused) == ["1.0.0"]
+    assert bench.parked(paused) == ["1.0.0"]
     assert bench.give_back(cancelled) == "dropped"
     assert bench.give_back("nosuchjob") == "gone"
     assert bench.unclaimed() == {}
@@ -207,7 +207,7 @@ def test_a_failure_ends_the_job_and_keeps_its_work(bench: Bench) -> None:
     assert (row["status"], row["reason"]) == ("failed", "it broke")
     assert bench.hash("job", job)["error"] == pack_record({})
     assert bench.invocations(job) == {"1.0.0"}
-    assert bench.backlog(job) == ["1.0.0"]
+    assert bench.parked(job) == ["1.0.0"]
     assert bench.counters(job) == (0, 0, 1, 0)
     assert bench.history(job)[-1] == ("failed", "1.0.0")
     assert bench.hash("routines", job)["0.status"] == b"failed"

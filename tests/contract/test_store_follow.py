@@ -75,7 +75,7 @@ def test_a_paused_job_is_parked_on_the_way(bench: Bench) -> None:
     _, granted = bench.commit_then(then(bench), job)
     assert granted is not None
     assert granted.job_id == other
-    assert bench.backlog(paused) == ["1.0.0"]
+    assert bench.parked(paused) == ["1.0.0"]
 
 
 def test_only_so_many_messages_are_looked_at(bench: Bench) -> None:

@@ -252,7 +252,7 @@ def test_nothing_of_a_job_with_a_late_join_stays_for_ever(bench: Bench) -> None:
     bench.store.upkeep.release_due(10)
     assert bench.status(job) == "failed"
     assert bench.commit(job, "2.0.1") == "dropped"
-    assert bench.backlog(job) == ["2.0.1"]
+    assert bench.parked(job) == ["2.0.1"]
     assert 0 < bench.link.call("PTTL", bench.key("parked", job)) <= LONG
 
 

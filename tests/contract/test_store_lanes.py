@@ -83,7 +83,7 @@ def test_staged_work_stays_staged_while_every_queue_is_behind(bench: Bench) -> N
     assert bench.row(job)["staged"] == "0"
 
 
-def test_each_backlog_keeps_its_order(bench: Bench) -> None:
+def test_each_lane_keeps_its_order(bench: Bench) -> None:
     """As that of a job on one queue does."""
     job = start(bench, window=2)
     bench.commit(job, children=[FAST, SLOW] * 4)
@@ -98,7 +98,7 @@ def test_each_backlog_keeps_its_order(bench: Bench) -> None:
 
 @pytest.mark.parametrize("end", ["complete", "cancel", "fail"])
 def test_lanes_end_with_their_job(bench: Bench, end: str) -> None:
-    """Their counts and backlogs go at once, or when a failed job is forgotten."""
+    """Their counts and parked invocations go at once, or when a failed job is forgotten."""
     job = start(bench, window=2)
     bench.commit(job, children=[SLOW] * 3 + [FAST] * 3)
     if end == "cancel":

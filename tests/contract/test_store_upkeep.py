@@ -146,7 +146,7 @@ def test_a_paused_job_parks_what_is_taken_back(bench: Bench) -> None:
     bench.pause(job)
     assert bench.reclaim(9, 10) == (1, 0, 0)
     assert bench.counters(job) == (0, 0, 1, 0)
-    assert bench.backlog(job) == ["1.0.0"]
+    assert bench.parked(job) == ["1.0.0"]
 
 
 def test_leases_of_ended_jobs_are_dropped(bench: Bench) -> None:
@@ -163,7 +163,7 @@ def test_leases_of_ended_jobs_are_dropped(bench: Bench) -> None:
     bench.link.call("DEL", bench.key("job", forgotten))
     assert bench.reclaim(9, 10) == (0, 0, 3)
     assert bench.members("leases") == {}
-    assert bench.backlog(failed) == ["3.1.1", "2.1.0"]
+    assert bench.parked(failed) == ["3.1.1", "2.1.0"]
     bench.store.control.retry(failed)
     assert bench.counters(failed) == (2, 0, 0, 0)
 
@@ -230,8 +230,8 @@ def test_lost_messages_of_jobs_that_do_not_run(bench: Bench) -> None:
     assert bench.store.upkeep.resend(bench.list, lost) == (0, 2, 2)
     assert bench.sent() == pushed
     assert bench.unclaimed() == {}
-    assert bench.backlog(paused) == ["1.0.0"]
-    assert bench.backlog(failed) == ["2.1.0", "3.1.1"]
+    assert bench.parked(paused) == ["1.0.0"]
+    assert bench.parked(failed) == ["2.1.0", "3.1.1"]
     assert bench.counters(paused) == (0, 0, 1, 0)
 
 

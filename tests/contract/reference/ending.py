@@ -37,10 +37,10 @@ class Ending(Joining):
         """What waits goes first, then what is staged."""
         if not job.live:
             return
-        for lane in sorted({self.lane(job, invocation) for invocation in job.backlog}):
+        for lane in sorted({self.lane(job, invocation) for invocation in job.parked}):
             room = self.room_in(job, lane)
             for invocation in self.waiting_in(job, lane)[: max(0, room)]:
-                job.backlog.remove(invocation)
+                job.parked.remove(invocation)
                 self.push(job, invocation)
         if not job.staged and not job.staged_outputs:
             return
@@ -86,7 +86,7 @@ class Ending(Joining):
     def fail_for(self, job: Job, invocation: str) -> None:
         """Fail the job because of one invocation, which stays with it for a retry."""
         job.attempts.pop(invocation, None)
-        job.backlog.append(invocation)
+        job.parked.append(invocation)
         self.end(job, "failed")
 
     def cancel_for_good(self, job: Job) -> None:
@@ -104,14 +104,14 @@ class Ending(Joining):
             assert job.items["delivered"] == job.items["handed over"], "items were lost"
         if status != "failed":
             for work in (
-                job.uncommitted, job.backlog, job.staged, job.open, job.collected, job.children,
+                job.uncommitted, job.parked, job.staged, job.open, job.collected, job.children,
                 job.late, job.failures,
             ):  # fmt: skip
                 work.clear()
             job.staged_outputs = 0
         self.report(job)
 
-    # --- family --------------------------------------------------------------------------
+    # --- lineage --------------------------------------------------------------------------
 
     def report(self, job: Job) -> None:
         """The invocation that waits for the job may run."""

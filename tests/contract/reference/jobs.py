@@ -65,7 +65,7 @@ class Job:
     status: str = "pending"
     last: int = 0
     uncommitted: dict[str, bytes] = field(default_factory=dict)
-    backlog: list[str] = field(default_factory=list)
+    parked: list[str] = field(default_factory=list)
     attempts: dict[str, Attempts] = field(default_factory=dict)
     merged: Counter[str] = field(default_factory=Counter)
     base: Counter[str] = field(default_factory=Counter)

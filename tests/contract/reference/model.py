@@ -1,6 +1,6 @@
 """What the Lua scripts do, said again in Python, as plainly as possible.
 
-The model keeps places (unclaimed, leases, timers, backlogs) where the scripts keep counters too: a
+The model keeps places (unclaimed, leases, timers, parked) where the scripts keep counters too: a
 counter that drifts from its place is what the state machine is after. It leaves times out. Leases
 and timers are handled in the order in which they were made; whether one is due is said when it is
 made.
@@ -65,7 +65,7 @@ class Model(Controlling):
         """Empty, or why the job's work does not start now."""
         why = self.may_go_on(job)
         if why == "held":
-            job.backlog.append(invocation)
+            job.parked.append(invocation)
             return "dropped" if job.status == "failed" else "paused"
         if why == "orphaned":
             self.cancel_for_good(job)
@@ -91,7 +91,7 @@ class Model(Controlling):
         if job.status == "failed":
             unknown = job.attempts.get(invocation, Attempts()).unknown
             job.attempts[invocation] = Attempts(unknown=unknown)
-            job.backlog.append(invocation)
+            job.parked.append(invocation)
 
     def parts_of(self, job: Job, invocation: str, token: str) -> list[list[Item]]:
         """What an attempt has staged: children, outputs."""
@@ -235,7 +235,7 @@ class Model(Controlling):
         if self.unclaimed[self.list_of(job, invocation)].pop((job.id, invocation), None) is None:
             return "taken"
         if job.status in ("paused", "failed"):
-            job.backlog.append(invocation)
+            job.parked.append(invocation)
             return "paused"
         if job.status in ENDED:
             return "dropped"
@@ -294,7 +294,7 @@ class Model(Controlling):
         if why == "orphaned":
             self.cancel_for_good(job)
         elif why:
-            job.backlog.append(invocation)
+            job.parked.append(invocation)
         else:
             self.enqueue(job, invocation)
 
@@ -321,10 +321,10 @@ class Model(Controlling):
     def pass_time(self, timer: tuple[str, ...]) -> list[Job]:
         """The time of an open join passes; returns the jobs that have gone on for as long."""
         self.timers[timer] = True
-        family = list(self.with_ancestors(self.jobs[timer[0]]))
-        for job in family:
+        lineage = list(self.with_ancestors(self.jobs[timer[0]]))
+        for job in lineage:
             job.went_on = False
-        return family
+        return lineage
 
     def reclaim(self) -> tuple[int, int, int]:
         """Requeued, quarantined, dropped."""
@@ -361,7 +361,7 @@ class Model(Controlling):
             if job.status in ("completed", "cancelled"):
                 counts["dropped"] += 1
             elif job.status in ("paused", "failed"):
-                job.backlog.append(invocation)
+                job.parked.append(invocation)
                 counts["parked"] += 1
             else:
                 self.push(job, invocation)

@@ -1,4 +1,4 @@
-"""Where invocations are: broker lists, leases, timers, backlogs, staged parts."""
+"""Where invocations are: broker lists, leases, timers, parked invocations, staged parts."""
 
 from __future__ import annotations
 
@@ -64,14 +64,14 @@ class Places:
         # One that was told of a failure is on its way already.
         waiters = job.children.values() if invocation not in job.failures else ()
         found += ["child" for waiter in waiters if waiter == invocation]
-        return found + ["parked" for waiting in job.backlog if waiting == invocation]
+        return found + ["parked" for waiting in job.parked if waiting == invocation]
 
     def lane(self, job: Job, invocation: str) -> int:
         """Where a job on several queues keeps an invocation apart from those for other queues."""
         return self.list_of(job, invocation) if job.joins else 0
 
     def waiting_in(self, job: Job, lane: int) -> list[str]:
-        return [invocation for invocation in job.backlog if self.lane(job, invocation) == lane]
+        return [invocation for invocation in job.parked if self.lane(job, invocation) == lane]
 
     def queued_in(self, job: Job, lane: int) -> int:
         return sum(member[0] == job.id for member in self.unclaimed[lane])
@@ -86,7 +86,7 @@ class Places:
 
     def takes_staged(self, job: Job) -> bool:
         """What is staged for a lane that is full waits there, and keeps nothing behind it."""
-        behind = {self.lane(job, invocation) for invocation in job.backlog}
+        behind = {self.lane(job, invocation) for invocation in job.parked}
         return self.room(job) > 0 and len(behind) < (2 if job.joins else 1)
 
     def room(self, job: Job) -> int:
@@ -109,7 +109,7 @@ class Places:
         if job.live and not self.waiting_in(job, lane) and self.room_in(job, lane) > 0:
             self.push(job, invocation)
         else:
-            job.backlog.append(invocation)
+            job.parked.append(invocation)
 
     def look_at(self, job_id: str, due: bool) -> None:
         """The upkeep is to look at a job."""

@@ -148,7 +148,7 @@ def test_a_paused_jobs_lost_message_is_parked(bench: Bench, looks: Looks) -> Non
     pop(bench)
     looks.after(0)
     assert looks.after(GRACE) == 1
-    assert bench.backlog(job) == ["1.0.0"]
+    assert bench.parked(job) == ["1.0.0"]
     assert bench.sent() == []
 
 

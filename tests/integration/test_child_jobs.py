@@ -12,7 +12,7 @@ import pytest
 from flowforge import Flow, JobState
 from flowforge.local.server import LocalServer
 from flowforge.store.job_rows import JobRows
-from tests.integration import family_flows
+from tests.integration import child_job_flows
 from tests.integration.installation import FAST, LIMIT, Installation, installed
 from tests.support.eventually import eventually
 
@@ -22,8 +22,8 @@ def threads(
     server: LocalServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
     """One worker with eight threads."""
-    directory = tmp_path_factory.mktemp("families")
-    with installed(server, directory, (family_flows.__name__,), **FAST) as shared:
+    directory = tmp_path_factory.mktemp("child_jobs")
+    with installed(server, directory, (child_job_flows.__name__,), **FAST) as shared:
         shared.fleet.start(pool="threads", concurrency=8)
         yield shared
 
@@ -43,7 +43,7 @@ def started(parent: JobState) -> JobState:
 
 def test_jobs_are_started_at_a_join(threads: Installation) -> None:
     """Every one of them ends, and so does every job that has started one."""
-    jobs = [family_flows.starts_gather.execute("it", {"i": i}) for i in range(20)]
+    jobs = [child_job_flows.starts_gather.execute("it", {"i": i}) for i in range(20)]
     for job in jobs:
         assert job.wait(LIMIT).status == "completed"
         (output,) = job.outputs
@@ -58,24 +58,24 @@ def test_a_family_that_failed_is_retried_in_any_order(
 ) -> None:
     """All three generations complete, though each retry finds the others as they are by then."""
     mended = tmp_path / "mended"
-    eldest = family_flows.generations.execute("it", {"mended": str(mended)})
+    eldest = child_job_flows.generations.execute("it", {"mended": str(mended)})
     assert eldest.wait(LIMIT).status == "failed"
     parent = started(eldest)
-    family = {"g": eldest, "p": parent, "c": started(parent)}
-    assert {job.status for job in family.values()} == {"failed"}
+    lineage = {"g": eldest, "p": parent, "c": started(parent)}
+    assert {job.status for job in lineage.values()} == {"failed"}
     mended.touch()
     for name in order:
-        family[name].retry()
-    for job in family.values():
+        lineage[name].retry()
+    for job in lineage.values():
         assert job.wait(LIMIT).status == "completed"
 
 
 @pytest.mark.parametrize(
     ("flow", "priority", "window"),
     [
-        (family_flows.starts_gather, b"6", b"7"),
-        (family_flows.starts_narrow, b"6", b"3"),
-        (family_flows.starts_urgent, b"0", b"9"),
+        (child_job_flows.starts_gather, b"6", b"7"),
+        (child_job_flows.starts_narrow, b"6", b"3"),
+        (child_job_flows.starts_urgent, b"0", b"9"),
     ],
     ids=["of the starter", "of the flow", "given"],
 )
@@ -95,7 +95,7 @@ def test_no_handler_starts_after_a_pause_has_returned(
 ) -> None:
     """Though the threads wait for each other between a claim and the handler's first line."""
     log = tmp_path / "starts"
-    job = family_flows.busy.execute("many", {"n": 2000, "log": str(log)})
+    job = child_job_flows.busy.execute("many", {"n": 2000, "log": str(log)})
     pauses: list[tuple[int, int]] = []
     for _ in range(10):
         before = len(log.read_bytes()) if log.exists() else 0
