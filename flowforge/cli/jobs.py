@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from heapq import merge
 from itertools import islice
 
@@ -25,13 +26,17 @@ from flowforge.engine.engine import Engine
 from flowforge.errors import RecordError, StoreUnavailableError
 from flowforge.model.status import JobStatus
 from flowforge.store.job_rows import JobSummary
-from flowforge.store.overview import Overview
 
 #: Jobs that cannot be read, as far as they are named.
 _TOLD = 10
 
-#: Jobs that one look fetches when most of them may be filtered out.
-_PAGE = 200
+
+@dataclass
+class _LeftOut:
+    """What a list lacks: jobs of servers that do not answer, and jobs that cannot be read."""
+
+    silent: list[StoreUnavailableError] = field(default_factory=list)
+    corrupt: list[RecordError] = field(default_factory=list)
 
 
 @click.command("jobs")
@@ -46,23 +51,22 @@ _PAGE = 200
 @pass_session
 def jobs(session: Session, status: str | None, flow: str | None, limit: int, as_json: bool) -> None:
     """List jobs, the newest first."""
-    silent: list[StoreUnavailableError] = []
-    corrupt: list[RecordError] = []
+    left_out = _LeftOut()
     newest_first = merge(
-        *(_jobs_of(engine, status, flow, limit, silent, corrupt) for engine in session.engines()),
+        *(_jobs_of(engine, status, flow, limit, left_out) for engine in session.engines()),
         key=lambda job: job.created_at,
         reverse=True,
     )
     found = list(islice(newest_first, limit))
     # What the other servers have is worth showing.
-    if found or not silent:
+    if found or not left_out.silent:
         _list(found, as_json, filtered=bool(status or flow))
-    for error in corrupt[:_TOLD]:
+    for error in left_out.corrupt[:_TOLD]:
         say(f"left out: {one_line(str(error), 500)}", err=True)
-    if len(corrupt) > _TOLD:
-        say(f"left out: {len(corrupt) - _TOLD} more that cannot be read", err=True)
-    if silent:
-        raise CommandFailedError("; ".join(str(error) for error in silent))
+    if len(left_out.corrupt) > _TOLD:
+        say(f"left out: {len(left_out.corrupt) - _TOLD} more that cannot be read", err=True)
+    if left_out.silent:
+        raise CommandFailedError("; ".join(str(error) for error in left_out.silent))
 
 
 def _list(found: list[JobSummary], as_json: bool, *, filtered: bool) -> None:
@@ -88,38 +92,14 @@ def _list(found: list[JobSummary], as_json: bool, *, filtered: bool) -> None:
 
 
 def _jobs_of(
-    engine: Engine,
-    status: str | None,
-    flow: str | None,
-    limit: int,
-    silent: list[StoreUnavailableError],
-    corrupt: list[RecordError],
+    engine: Engine, status: str | None, flow: str | None, limit: int, left_out: _LeftOut
 ) -> Iterator[JobSummary]:
-    """Jobs of one server, the newest first; none of one that does not answer, which is told."""
+    """Jobs of one server that can be read, the newest first."""
     try:
-        yield from _jobs(engine.overview, status, flow, limit, corrupt)
-    except StoreUnavailableError as error:
-        silent.append(error)
-
-
-def _jobs(
-    overview: Overview,
-    status: str | None,
-    flow: str | None,
-    limit: int,
-    corrupt: list[RecordError],
-) -> Iterator[JobSummary]:
-    seen: set[str] = set()
-    most = limit if flow is None else max(limit, _PAGE)
-    while True:
-        ids = [job_id for job_id, _ in overview.newest(status, most)]
-        fresh = [job_id for job_id in ids if job_id not in seen]
-        for job in overview.summaries(fresh):
+        for job in engine.overview.jobs(status, flow, limit):
             if isinstance(job, RecordError):
-                corrupt.append(job)
-            elif flow is None or job.flow_id == flow:
+                left_out.corrupt.append(job)
+            else:
                 yield job
-        seen.update(fresh)
-        if len(ids) < most or not fresh:
-            return
-        most *= 2
+    except StoreUnavailableError as error:
+        left_out.silent.append(error)

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from flowforge.codec.binary import encode_payload
-from flowforge.engine.entry import checked_text
+from flowforge.engine.texts import checked_text
 from flowforge.errors import CorruptRecordError, JobStateError, NewerRecordError
 from flowforge.execution.attempt import SLOW_START
 from flowforge.model.status import JobStatus

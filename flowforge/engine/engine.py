@@ -10,7 +10,7 @@ from celery import Celery
 
 from flowforge.broker.routing import Router
 from flowforge.engine.control import Control
-from flowforge.engine.entry import Item, checked_key, items
+from flowforge.engine.job_items import Item, checked_key, items
 from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.submit import JobCreator
 from flowforge.engine.wait import wait_for

@@ -13,8 +13,8 @@ from flowforge.common.bounded_repr import shown
 from flowforge.engine import job_snapshot
 from flowforge.engine.current import current_engine
 from flowforge.engine.engine import Engine
-from flowforge.engine.entry import checked_text
 from flowforge.engine.failures import told_reason
+from flowforge.engine.texts import checked_text
 from flowforge.engine.user_data import (
     check_note,
     check_routine_data,

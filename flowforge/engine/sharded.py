@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from flowforge.engine.engine import Engine, Submitter
-from flowforge.engine.entry import Item, scoped_key
+from flowforge.engine.job_items import Item, scoped_key
 from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.submit import SUBMIT_CHUNK
 from flowforge.errors import StoreUnavailableError, WritesRefusedError

@@ -10,7 +10,8 @@ from typing import Any
 from flowforge.broker.routing import Router
 from flowforge.common.lru_cache import Recent
 from flowforge.engine.blocking_waits import warn_at_import
-from flowforge.engine.entry import Entry, Item, scoped_key
+from flowforge.engine.entry import Entry
+from flowforge.engine.job_items import Item, scoped_key
 from flowforge.engine.job_template import JobTemplate
 from flowforge.errors import DefinitionError
 from flowforge.execution.handler_context import ChildJob

@@ -6,7 +6,7 @@ from typing import Any
 
 from flowforge.codec.binary import encode_payload, pack_record, packb
 from flowforge.common.bounded_repr import shown
-from flowforge.engine.entry import checked_text
+from flowforge.engine.texts import checked_text
 from flowforge.errors import InvalidValueError, PayloadError
 from flowforge.model.status import RoutineStatus
 from flowforge.store.routine_states import ENGINE_KEPT

@@ -20,6 +20,9 @@ from flowforge.store.job_rows import (
 from flowforge.store.reading import LAST_TIME, moment
 from flowforge.store.store import Store
 
+#: Jobs that are looked at together when most of them may be of other flows.
+_PAGE = 200
+
 
 class Delays(NamedTuple):
     """How many leases or timers are set, and how many of them are overdue."""
@@ -62,9 +65,25 @@ class Overview:
         found.sort(reverse=True)
         return [(name, moment(score)) for score, name in found[:limit]]
 
-    def summaries(self, job_ids: Sequence[str]) -> Iterator[JobSummary | CorruptRecordError]:
-        """Of the jobs that are there; of a row that cannot be read the error."""
-        return self._rows.summaries(job_ids)
+    def jobs(
+        self, status: str | None, flow_id: str | None, limit: int
+    ) -> Iterator[JobSummary | CorruptRecordError]:
+        """The newest first, of one status or flow or of all; of an unreadable row the error.
+
+        ``limit``: how many are likely to be taken. All that there are come when more are taken.
+        """
+        seen: set[str] = set()
+        most = limit if flow_id is None else max(limit, _PAGE)
+        while True:
+            ids = [job_id for job_id, _ in self.newest(status, most)]
+            fresh = [job_id for job_id in ids if job_id not in seen]
+            for job in self._rows.summaries(fresh):
+                if flow_id is None or not isinstance(job, JobSummary) or job.flow_id == flow_id:
+                    yield job
+            seen.update(fresh)
+            if len(ids) < most or not fresh:
+                return
+            most *= 2
 
     def active(self, most: int) -> Iterator[ActiveJob | UnreadableRow]:
         """Of each status the ``most`` newest jobs that have not ended."""

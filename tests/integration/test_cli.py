@@ -137,7 +137,7 @@ def test_flow_filter_looks_past_the_first_page(
     idle: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A job of a rare flow is found behind many of another."""
-    monkeypatch.setattr("flowforge.cli.jobs._PAGE", 2)
+    monkeypatch.setattr("flowforge.store.overview._PAGE", 2)
     gate = idle.submit("gate", "--param", "path=x")
     for _ in range(6):
         idle.submit("numbers")

@@ -10,8 +10,8 @@ from celery import Celery
 
 from flowforge import Flow, routine
 from flowforge.engine.engine import Engine
-from flowforge.engine.entry import Item
 from flowforge.engine.handler_jobs import HandlerJobs
+from flowforge.engine.job_items import Item
 from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.sharded import ShardedEngine
 from flowforge.engine.submit import SUBMIT_BYTES

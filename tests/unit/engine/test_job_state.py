@@ -13,8 +13,8 @@ from celery import Celery
 
 from flowforge.engine import job_state
 from flowforge.engine.engine import Engine
-from flowforge.engine.entry import checked_key
 from flowforge.engine.flow import Flow
+from flowforge.engine.job_items import checked_key
 from flowforge.engine.job_state import JobState
 from flowforge.errors import InvalidValueError, JobStateError, PayloadError
 from flowforge.settings import Settings

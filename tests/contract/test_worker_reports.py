@@ -1,0 +1,71 @@
+"""What workers report, and what others read of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from flowforge.codec.binary import pack_record
+from flowforge.errors import CorruptRecordError
+from flowforge.store.worker_reports import FORGOTTEN, STALE, WorkerReports
+from tests.contract.bench import Bench
+
+FACTS = {"pid": 7, "pool": "solo", "concurrency": 2, "queues": ["q"], "routines": ["t.R0"]}
+
+
+def report(bench: Bench, name: str, age: int, facts: Any) -> None:
+    """A report that was written ``age`` seconds ago."""
+    record = pack_record(bench.now() // 1000 - age, facts)
+    bench.link.call("HSET", bench.key("workers"), name, record)
+
+
+def test_a_report_is_read_as_it_was_written(bench: Bench) -> None:
+    """Its age is that of the server's clock."""
+    reports = WorkerReports(bench.store)
+    reports.write("w1", "mark", FACTS, ["job/1.0.0"])
+    (worker,), unreadable = reports.read()
+    assert unreadable == []
+    assert (worker.name, worker.pid, worker.pool, worker.concurrency) == ("w1", 7, "solo", 2)
+    assert (worker.queues, worker.routines) == (frozenset({"q"}), frozenset({"t.R0"}))
+    assert worker.live
+    assert reports.served_queues() == {"q"}
+    assert reports.held_messages() == {b"job/1.0.0"}
+
+
+def test_a_silent_worker_serves_and_holds_nothing(bench: Bench) -> None:
+    """It is still told of until it is forgotten."""
+    reports = WorkerReports(bench.store)
+    report(bench, "silent", STALE + 2, {**FACTS, "held": ["job/1.0.0"]})
+    report(bench, "gone", FORGOTTEN + 2, FACTS)
+    found, _ = reports.read()
+    assert [(one.name, one.live) for one in found] == [("gone", False), ("silent", False)]
+    assert reports.served_queues() == set()
+    assert reports.held_messages() == set()
+    assert reports.forget_silent() == 1
+    assert [one.name for one in reports.read()[0]] == ["silent"]
+
+
+@pytest.mark.attack(what="A worker's report with facts of other types")
+@pytest.mark.parametrize("facts", ["none", {"queues": "q"}, {"queues": [1]}], ids=repr)
+def test_a_report_that_cannot_be_read_hides_no_other(bench: Bench, facts: Any) -> None:
+    """The others are read all the same, and the one that cannot be read is named."""
+    reports = WorkerReports(bench.store)
+    reports.write("here", "mark", FACTS, [])
+    report(bench, "junk", 0, facts)
+    (worker,), (error,) = reports.read()
+    assert worker.name == "here"
+    assert "the report of worker junk" in str(error)
+    with pytest.raises(CorruptRecordError):
+        reports.served_queues()
+
+
+def test_a_worker_withdraws_its_own_report_alone(bench: Bench) -> None:
+    """One that has replaced it under its name stays."""
+    reports = WorkerReports(bench.store)
+    assert not reports.write("w1", "one", FACTS, [])
+    assert reports.write("w1", "other", FACTS, [])
+    reports.withdraw("w1", "one")
+    assert len(reports.read()[0]) == 1
+    reports.withdraw("w1", "other")
+    assert reports.read() == ([], [])
