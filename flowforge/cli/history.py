@@ -41,6 +41,8 @@ def history(session: Session, job_id: str, routine: str | None, limit: int, as_j
     if as_json:
         print_json([vars(entry) for entry in entries])
         return
+    if entries:
+        say(entry_line(None))
     day = ""
     for entry in entries:
         if (today := local_time(entry.at, "%Y-%m-%d")) != day:
@@ -48,14 +50,21 @@ def history(session: Session, job_id: str, routine: str | None, limit: int, as_j
         say(entry_line(entry))
 
 
-def entry_line(entry: HistoryEntry) -> str:
-    """Time, kind, place and what else is known, in an order that lines up."""
-    place = ""
+def entry_line(entry: HistoryEntry | None) -> str:
+    """Time, kind, invocation, place and what else is known, in columns; None: their names."""
+    if entry is None:
+        return _columns("TIME", "KIND", "INVOCATION", "ROUTINE.SLOT", "DETAILS")
+    number, place = "", ""
     if entry.routine_id is not None:
-        place = f"{entry.routine_id}.{entry.slot} #{entry.invocation}"
+        number, place = str(entry.invocation), f"{entry.routine_id}.{entry.slot}"
     at = local_time(entry.at, f"%H:%M:%S.{entry.at.microsecond // 1000:03d}")
-    words = [at, f"{one_line(entry.kind):<{_KIND}}", f"{one_line(place):<24}"]
-    return "  ".join([*words, *_details(entry.details)]).rstrip()
+    kind, place = one_line(entry.kind), one_line(place)
+    return _columns(at, kind, number, place, *_details(entry.details))
+
+
+def _columns(at: str, kind: str, number: str, place: str, *details: str) -> str:
+    words = [f"{at:<12}", f"{kind:<{_KIND}}", f"{number:<10}", f"{place:<20}", *details]
+    return "  ".join(words).rstrip()
 
 
 def _details(details: dict[str, Any]) -> Iterator[str]:

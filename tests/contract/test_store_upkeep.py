@@ -99,7 +99,7 @@ def test_the_log_tells_whose_work_was_taken_back(
         bench.store, 2, lambda definition, invocation: f"{definition}:{invocation}"
     )
     job = bench.submit()
-    told = f"reclaimed def1:1.0.0 (invocation 1) of job {job} from worker celery@here"
+    told = f"reclaimed invocation {job}-1 (def1:1.0.0) from worker celery@here"
     for outcome in ("queued again, loss 1 of 2", "quarantined after 2 losses"):
         bench.start(job, token=next_token(), lease=-1)
         caplog.clear()

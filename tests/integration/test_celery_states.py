@@ -183,10 +183,28 @@ def test_what_a_job_passes_over_is_a_warning(told: Told, strategy: str, kind: st
     job = raising(ErrorHandler(strategy)).execute("it")
     assert ended(job) == "completed"
     assert told.signals(1) == ["success"]
-    said = told.worker.output().partition(f"job {job.job_id} goes on ({kind}) after an error of it")
+    line = f"goes on ({kind}) after an error of it.input, invocation {job.job_id}-1, attempt 1"
+    said = told.worker.output().partition(line)
     assert "WARNING" in said[0].splitlines()[-1]
     assert "in go\n" in said[2]
     assert "ValueError: refused at attempt 1" in said[2]
+
+
+def test_the_log_names_a_step_by_the_id_of_its_task(told: Told) -> None:
+    """In every line that tells of it, Celery's and FlowForge's, whatever becomes of the step."""
+    handlers = ("continue", "skip", "stop")
+    jobs = [raising(ErrorHandler(strategy)).execute("it") for strategy in handlers]
+    jobs.append(raising(ErrorHandler("retry", max_retries=1, retry_delay=0.01)).execute("it"))
+    for job in jobs:
+        ended(job)
+        eventually(lambda job=job: _lines_about(told, job.job_id))
+        for line in _lines_about(told, job.job_id):
+            assert f"{job.job_id}-1" in line
+            assert f"{job.job_id}/" not in line
+
+
+def _lines_about(told: Told, job_id: str) -> list[str]:
+    return [line for line in told.worker.output().splitlines() if job_id in line]
 
 
 class TestTimeLimits:

@@ -171,7 +171,7 @@ def test_history(fleet: Shell) -> None:
     assert (entry["routine_id"], entry["slot"], entry["invocation"]) == ("finish", "input", 2)
     assert fleet.json("history", job_id, "--limit", "1") == [entry]
     assert len(fleet.json("history", job_id, "--limit", "0")) == 3
-    assert "finish.input #2" in fleet.run("history", job_id).stdout
+    assert "  2           finish.input  " in fleet.run("history", job_id).stdout
 
 
 @pytest.mark.parametrize("job_id", ["feedbeef", "a:i", "a/b", "ünknown"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,9 +13,8 @@ from flowforge.model.plan import PlannedSlot
 from flowforge.store.answers import Answer
 from flowforge.store.inspector import Inspector
 from flowforge.store.store import Store
+from flowforge.worker.run import log_lines
 from flowforge.worker.run.merging import MergedSlots
-
-logger = logging.getLogger(__name__)
 
 #: Why an attempt that emitted much does not count.
 INCOMPLETE = "the server no longer has all that this attempt had staged of its emissions"
@@ -54,7 +52,7 @@ class WorkerHandlerContext:
             answer = keep(attempt.job_id, attempt.invocation, attempt.token, part, already)
         except StoreUnavailableError as error:
             # That is no error of the handler, so it is not for its error handler to decide.
-            logger.warning("giving back %s/%s: %s", attempt.job_id, attempt.invocation, error)
+            log_lines.not_staged(attempt, error)
             attempt.cancelled = True
             raise
         if answer is Answer.OK:

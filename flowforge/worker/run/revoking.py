@@ -10,11 +10,18 @@ import logging
 from typing import Any
 
 from flowforge.errors import StoreUnavailableError
-from flowforge.model.invocation_id import number_of
+from flowforge.model.invocation_id import number_of, task_id
 from flowforge.store.answers import Answer
 from flowforge.worker.run.runtimes import Runtimes
 
 logger = logging.getLogger(__name__)
+
+#: Why a job is not cancelled, by the store's answer; any other is the status of an ended job.
+_NOT_CANCELLED = {
+    Answer.DONE: "the invocation has been committed",
+    Answer.GONE: "it is gone",
+    Answer.NEWER: "a later release has written it",
+}
 
 
 def cancel_revoked(runtimes: Runtimes, name: str, request: Any, *, terminated: bool) -> None:
@@ -23,14 +30,16 @@ def cancel_revoked(runtimes: Runtimes, name: str, request: Any, *, terminated: b
     ``name``: of its task. A server that is away is asked again: the message comes back.
     """
     job_id, invocation, *_ = request.args
-    how = "revoked with terminate" if terminated else "revoked"
-    reason = f"{how} by Celery's remote control: invocation {number_of(invocation)}, {name}"
+    how = f"revoked {'with terminate ' if terminated else ''}by Celery's remote control"
+    reason = f"{how}: invocation {number_of(invocation)}, {name}"
+    named = f"invocation {task_id(job_id, invocation)} ({name})"
     try:
         answer = runtimes.of(job_id).revoke(job_id, invocation, reason, running=terminated)
     except StoreUnavailableError as error:
-        logger.error("could not cancel job %s, %s: %s", job_id, reason, error)
+        logger.error("could not cancel the job of %s, %s: %s", named, how, error)
         return
     if answer is Answer.OK:
-        logger.warning("job %s is cancelled: %s", job_id, reason)
+        logger.warning("the job of %s is cancelled: %s", named, how)
     else:
-        logger.info("job %s stays as it is (%s), %s", job_id, answer, reason)
+        why = _NOT_CANCELLED.get(answer, f"it is {answer}")
+        logger.info("the job of %s is not cancelled, although %s: %s", named, how, why)

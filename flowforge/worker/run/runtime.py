@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import TypeAlias
@@ -33,31 +32,22 @@ from flowforge.store.definitions import definition_of, stored_definition
 from flowforge.store.inspector import Inspector
 from flowforge.store.lease_tokens import next_token
 from flowforge.store.store import Store
+from flowforge.worker.run import log_lines
 from flowforge.worker.run.handler_context import INCOMPLETE, WorkerHandlerContext
 from flowforge.worker.run.joining import Collections
 from flowforge.worker.run.leases import LeaseKeeper
 from flowforge.worker.run.merging import MergedSlots
 from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
-from flowforge.worker.run.reports import Failed, Retried, Uncounted, harmless
-
-logger = logging.getLogger(__name__)
+from flowforge.worker.run.reports import Failed, Retried, Uncounted
 
 #: Definitions kept by a process, the most recently used ones.
 _PLANS = 256
 
-#: Deliveries to a fleet's workers that do not know the class before the job fails.
+#: Workers of a fleet that do not know the class of an invocation, until its job fails.
 MAX_UNKNOWN = 3
 
 #: Seconds until another worker gets an invocation that this one cannot run.
 RELEASE_DELAY = 1.0
-
-
-def _warn_of(attempt: Attempt, kind: str, error: BaseException) -> None:
-    logger.warning(
-        "job %s goes on (%s) after an error of %s.%s, invocation %d, attempt %d",
-        attempt.job_id, kind, attempt.routine.id, attempt.slot.name, attempt.number,
-        attempt.attempt_number, exc_info=harmless(error),
-    )  # fmt: skip
 
 
 def _is_for_another(error: BaseException) -> bool:
@@ -101,7 +91,7 @@ class Runtime:
         self._context = WorkerHandlerContext(store, jobs, self.merged)
         self.collections = Collections(store)
         self._lease_ms = int(settings.lease * 1000)
-        #: Deliveries to workers that do not know the class before the job fails; 0: it never does.
+        #: Workers that do not know an invocation's class until its job fails; 0: it never does.
         self.max_unknown = MAX_UNKNOWN
         self._plans: Recent[str, Plan] = Recent(_PLANS)
 
@@ -192,7 +182,7 @@ class Runtime:
         with self._process_lock.alone() as alone:
             if alone:
                 return self._complete(attempt, token, ())
-        logger.info("%s/%s waits for a process of its own", attempt.job_id, attempt.invocation)
+        log_lines.put_off(attempt, RELEASE_DELAY)
         self._put_back(attempt, token, RELEASE_DELAY)
         return Uncounted()
 
@@ -211,7 +201,7 @@ class Runtime:
         asked = perf_counter()
         claim = self.store.invocations.claim(job_id, invocation, token, self._lease_ms)
         if isinstance(claim, Answer):
-            logger.debug("%s/%s not claimed: %s", job_id, invocation, claim)
+            log_lines.not_claimed(job_id, invocation, claim)
             return None
         return Granted(job_id, invocation, token, claim, asked)
 
@@ -270,17 +260,17 @@ class Runtime:
                 outcome.effects, self._next_claim(lists),
             )  # fmt: skip
             if error is not None and answer is Answer.OK:
-                _warn_of(attempt, outcome.kind, error)
+                log_lines.passed_over(attempt, outcome.kind, error)
         if answer is Answer.INCOMPLETE:
             self._run_again(attempt, token)
         elif answer is not Answer.OK:
-            logger.info("%s of %s/%s not accepted: %s", outcome.kind, job_id, invocation, answer)
+            log_lines.not_accepted(attempt, outcome.kind, answer)
         # What was done before is done: it may be this one, whose reply was lost.
         return ended if answer in (Answer.OK, Answer.DONE) else Uncounted()
 
     def _run_again(self, attempt: Attempt, token: str) -> None:
         """Give an attempt back whose staged emissions are lost; the job fails if that goes on."""
-        logger.error("%s/%s has to run again: %s", attempt.job_id, attempt.invocation, INCOMPLETE)
+        log_lines.given_back(attempt.job_id, attempt.invocation, INCOMPLETE)
         error = ["IncompleteEmission", INCOMPLETE, ""]
         details = pack_record(self.worker, attempt.attempt_number, 0, {}, None, error)
         problem = pack_record({"type": error[0], "message": INCOMPLETE})
@@ -302,13 +292,13 @@ class Runtime:
             job_id, invocation, token, int(delay * 1000), details
         )
         if answer is not Answer.OK:
-            logger.info("release of %s/%s not accepted: %s", job_id, invocation, answer)
+            log_lines.not_given_back(attempt, answer)
 
     def _release(
         self, job_id: str, invocation: str, token: str, claim: Claim, error: BaseException
     ) -> None:
         message = message_of(error)
-        logger.error("giving back %s/%s: %s", job_id, invocation, message)
+        log_lines.given_back(job_id, invocation, message)
         details = self._error_details(claim, error)
         delay_ms = int(RELEASE_DELAY * 1000)
         most = self.max_unknown if issubclass(type(error), UnknownRoutineClassError) else 0

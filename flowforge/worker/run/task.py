@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -19,12 +18,11 @@ from flowforge.store.answers import Answer
 from flowforge.store.claims import Granted
 from flowforge.worker.consuming.limits import TASK_LIMITS
 from flowforge.worker.consuming.observation import Observation
+from flowforge.worker.run import log_lines
 from flowforge.worker.run.next_invocation import next_invocation, run_on
 from flowforge.worker.run.reports import Failed, Retried, Uncounted, raised
 from flowforge.worker.run.runtime import RELEASE_DELAY, Runtime
 from flowforge.worker.run.runtimes import Runtimes
-
-logger = logging.getLogger(__name__)
 
 #: What is told with a task that has to return to Celery when it has ended: the token to claim its
 #: invocation with, which so the worker's main process knows as well.
@@ -145,8 +143,10 @@ class UnknownClassTask(Task):  # type: ignore[type-arg]
         )
         if answer is Answer.FAILED:
             raise UnknownRoutineClassError(reason)
-        level = logging.ERROR if answer is Answer.OK else logging.DEBUG
-        logger.log(level, "%s/%s given back (%s): %s", job_id, invocation, answer, reason)
+        if answer is Answer.OK:
+            log_lines.given_back(job_id, invocation, reason)
+        else:
+            log_lines.not_claimed(job_id, invocation, answer)
 
 
 class InvocationTasks:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from flowforge.model.invocation_id import number_of
+from flowforge.model.invocation_id import task_id
 from flowforge.store.store import Store
 from flowforge.store.upkeep import Lost
 
@@ -94,10 +94,9 @@ class Reclaimer:
     def _tell(self, one: Lost) -> None:
         again = one.times < self._max_losses
         logger.warning(
-            "reclaimed %s (invocation %s) of job %s from %s, which was lost or cut off: %s",
+            "reclaimed invocation %s (%s) from %s, which was lost or cut off: %s",
+            task_id(one.job_id, one.invocation),
             self._place_of(one.definition, one.invocation),
-            number_of(one.invocation),
-            one.job_id,
             f"worker {one.worker}" if one.worker else "a worker that reports no more",
             f"queued again, loss {one.times} of {self._max_losses}"
             if again

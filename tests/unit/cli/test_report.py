@@ -44,4 +44,5 @@ def test_the_columns_of_a_history_line_up() -> None:
     kinds = ("completed", "error_continued", "given_back", "failed")
     at = datetime(2013, 1, 1, tzinfo=UTC)
     lines = [entry_line(HistoryEntry("1-0", at, kind, 7, "it", "input", {})) for kind in kinds]
-    assert len({line.index("it.input #7") for line in lines}) == 1
+    assert {line.index("it.input") for line in lines} == {entry_line(None).index("ROUTINE.SLOT")}
+    assert {line.index("7  ") for line in lines} == {entry_line(None).index("INVOCATION")}

@@ -20,7 +20,9 @@ _WIDTH = 4
 _WAKING = 3.0
 
 #: How a worker's log tells that a commit was refused.
-_REFUSED = re.compile(r"completed of \S+ not accepted: (?:stale|done)")
+_REFUSED = re.compile(
+    r"invocation \S+, completed, is not accepted: (?:the lease|it has been committed)"
+)
 
 #: A handler must still run when the worker is stopped: 0.3 s.
 _TREE = Tree(24, branch=8, micros=300_000)

@@ -1,0 +1,82 @@
+"""What a worker's log says of invocations. Each line names one by the id of its Celery task."""
+
+from __future__ import annotations
+
+import logging
+
+from flowforge.execution.attempt import Attempt
+from flowforge.model.invocation_id import task_id
+from flowforge.store.answers import Answer
+from flowforge.worker.run.reports import harmless
+
+logger = logging.getLogger(__name__)
+
+_ENDED = {
+    Answer.DROPPED: "its job has ended",
+    Answer.GONE: "its job is gone",
+    Answer.NEWER: "a later release has written its job",
+}
+
+#: Why the store gives an invocation to no attempt.
+NOT_CLAIMED = {
+    **_ENDED,
+    Answer.TAKEN: "another process has it, or it has been committed",
+    Answer.PAUSED: "its job is paused or has failed, so it is parked",
+}
+
+#: Why the store accepts no end of an attempt.
+NOT_ACCEPTED = {
+    **_ENDED,
+    Answer.DONE: "it has been committed before, by this attempt or by another",
+    Answer.STALE: "the lease of this attempt was lost, so another one decides",
+}
+
+
+def not_claimed(job_id: str, invocation: str, answer: Answer) -> None:
+    why = NOT_CLAIMED[answer]
+    logger.debug("invocation %s is not run: %s", task_id(job_id, invocation), why)
+
+
+def not_accepted(attempt: Attempt, outcome: str, answer: Answer) -> None:
+    """The attempt has ended with ``outcome``, and nothing of it counts."""
+    why = NOT_ACCEPTED[answer]
+    logger.info("invocation %s, %s, is not accepted: %s", _name_of(attempt), outcome, why)
+
+
+def not_given_back(attempt: Attempt, answer: Answer) -> None:
+    why = NOT_ACCEPTED[answer]
+    logger.info("invocation %s need not be given back: %s", _name_of(attempt), why)
+
+
+def given_back(job_id: str, invocation: str, why: object) -> None:
+    """Another worker, or this one later, is to run it."""
+    logger.error("invocation %s is given back: %s", task_id(job_id, invocation), why)
+
+
+def not_staged(attempt: Attempt, error: Exception) -> None:
+    """The attempt is given back, since a part of its emissions did not reach the store."""
+    logger.warning(
+        "invocation %s is given back, since a part of what it emits could not be staged: %s",
+        _name_of(attempt), error,
+    )  # fmt: skip
+
+
+def put_off(attempt: Attempt, seconds: float) -> None:
+    """It has cost workers and is to run alone, and so does another one now."""
+    logger.info(
+        "invocation %s is put off for %g s: it has to run alone in its process, and another one "
+        "does so now", _name_of(attempt), seconds,
+    )  # fmt: skip
+
+
+def passed_over(attempt: Attempt, kind: str, error: BaseException) -> None:
+    """The job goes on after an error, by CONTINUE or SKIP."""
+    logger.warning(
+        "the job goes on (%s) after an error of %s.%s, invocation %s, attempt %d",
+        kind, attempt.routine.id, attempt.slot.name, _name_of(attempt), attempt.attempt_number,
+        exc_info=harmless(error),
+    )  # fmt: skip
+
+
+def _name_of(attempt: Attempt) -> str:
+    return task_id(attempt.job_id, attempt.invocation)
