@@ -11,13 +11,13 @@ from typing import Any
 
 from flowforge.errors import StoreUnavailableError
 from flowforge.model.invocation_id import number_of, task_id
-from flowforge.store.answers import Answer
+from flowforge.store.answers import Answer, AnswerOrStatus
 from flowforge.worker.run.runtimes import Runtimes
 
 logger = logging.getLogger(__name__)
 
 #: Why a job is not cancelled, by the store's answer; any other is the status of an ended job.
-_NOT_CANCELLED = {
+_NOT_CANCELLED: dict[AnswerOrStatus, str] = {
     Answer.DONE: "the invocation has been committed",
     Answer.GONE: "it is gone",
     Answer.NEWER: "a later release has written it",
