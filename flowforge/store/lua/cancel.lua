@@ -1,6 +1,6 @@
 -- Ends a job for good; parked work is dropped, what runs will not be able to commit.
 -- In:  id, reason, packed details, request
--- Out: 'ok' | 'gone' | the status of a job that has ended
+-- Out: 'ok' | 'gone' | 'newer' (a later release's job) | the status of a job that has ended
 --@include base, job_row, full, request, finish
 local id, reason, details, request = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local job = load_job(id)

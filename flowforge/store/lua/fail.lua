@@ -2,7 +2,8 @@
 -- counting the attempt, or the end of the job.
 -- In:  id, invocation, token, action (retry, release, stop), delay ms, micros, packed details, reason, packed error,
 --      releases that fail the job (0: none does)
--- Out: 'ok' | 'done' | 'stale' | 'gone' | 'dropped'
+-- Out: 'ok' | 'done' (was committed before) | 'stale' (another claim is valid) | 'gone'
+--      | 'newer' (a later release's job) | 'dropped' (the job has ended)
 --@include base, job_row, timers, history, finish, settle, lease
 local id, invocation, token, action = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local delay, micros, details = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]

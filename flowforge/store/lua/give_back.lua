@@ -1,6 +1,7 @@
 -- A worker that does not know the routine's class returns the invocation for another to take.
 -- In:  id, invocation, delay ms, most (0: without limit), packed details, reason
--- Out: 'ok' | 'taken' | 'gone' | 'paused' | 'dropped' | 'failed' (given back too often: the job failed)
+-- Out: 'ok' | 'failed' (given back too often: the job failed) | 'gone' | 'newer' (a later release's job)
+--      | 'taken' | 'paused' | 'dropped' (the job has ended)
 --@include base, job_row, push, timers, history, finish, settle
 local id, invocation, delay, most = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local details, reason = ARGV[6], ARGV[7]

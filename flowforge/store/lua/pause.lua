@@ -1,6 +1,6 @@
 -- From now on no handler of the job starts; those that run may finish and commit.
 -- In:  id, reason, packed checkpoint or '', packed pause point, request
--- Out: 'ok' | 'gone' | the status of a job that has ended
+-- Out: 'ok' | 'gone' | 'newer' (a later release's job) | the status of a job that has ended
 --@include base, job_row, full, request, history, finish
 local id, reason, checkpoint, point, request = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local job = load_job(id)

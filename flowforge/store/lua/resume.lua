@@ -1,7 +1,7 @@
 -- Releases exactly what was parked. With retry = '1' a failed job is what is resumed.
 -- In:  id, retry, request
--- Out: 'ok' | 'gone' | 'undefined' (its definition is gone) | 'orphaned' (the job that started it was
---      cancelled) | the status that does not allow it
+-- Out: 'ok' | 'gone' | 'newer' (a later release's job) | 'undefined' (its definition is gone)
+--      | 'orphaned' (the job that started it was cancelled) | the status that does not allow it
 --@include base, job_row, full, request, history, finish, late_joins, retry
 local id, retry, request = ARGV[2], ARGV[3] == '1', ARGV[4]
 local job = load_job(id)
