@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
-from typing import Protocol
 
 import redis
 
 from flowforge.engine.blocking_waits import check_may_wait, check_timeout
-from flowforge.engine.unserved_queues import Asked, overdue
+from flowforge.engine.job_server import JobServer
+from flowforge.engine.unserved_queues import overdue
 from flowforge.errors import StoreUnavailableError
 from flowforge.store.announcements import announcements
 from flowforge.store.link import explained, raise_explained
 from flowforge.store.outage import is_final, is_outage
 
-logger = logging.getLogger("flowforge.engine.engine")
+logger = logging.getLogger(__name__)
 
 #: Seconds after which a waiter looks again although nothing was announced: an announcement can be
 #: lost when the server restarts.
@@ -24,19 +25,15 @@ LOOK_AGAIN = 5.0
 #: Seconds that an outage lasts before a waiter's log tells of it.
 OUTAGE_TOLD = 5.0
 
-
-class Server(Asked, Protocol):
-    """Where a job is waited for: the engine of its server."""
-
-    client: redis.Redis
+#: Seconds between two tries to subscribe during an outage.
+PAUSE = 0.2
 
 
-def wait_for(server: Server, job_id: str, timeout: float | None) -> str:
+def wait_for(server: JobServer, job_id: str, timeout: float | None) -> str:
     """As ``Engine.wait`` says."""
     check_timeout(timeout)
     check_may_wait(job_id, timeout)
-    deadline = None if timeout is None else time.monotonic() + timeout
-    outage = _Outage(job_id)
+    deadline, outage = _Deadline(timeout), _OutageLog(job_id)
     while True:
         try:
             return _wait_on_channel(server, job_id, deadline, outage)
@@ -49,25 +46,38 @@ def wait_for(server: Server, job_id: str, timeout: float | None) -> str:
                 raise
             outage.lasts(error)
         # A broken subscription is simply made again.
-        _pause_until(deadline, job_id)
+        if deadline.left(PAUSE) <= 0:
+            raise TimeoutError(f"job {job_id}: the Redis server did not answer in time")
+        time.sleep(PAUSE)
 
 
-def _wait_on_channel(server: Server, job_id: str, deadline: float | None, outage: _Outage) -> str:
+def _wait_on_channel(
+    server: JobServer, job_id: str, deadline: _Deadline, outage: _OutageLog
+) -> str:
     with announcements(server.client, server.store.keys, job_id) as announced:
         while True:
             status = server.inspector.settled(job_id)
             outage.ended()
             if status is not None:
                 return status
-            patience = LOOK_AGAIN
-            if deadline is not None:
-                patience = min(patience, deadline - time.monotonic())
-                if patience <= 0:
-                    raise TimeoutError(overdue(server, job_id))
+            patience = deadline.left(LOOK_AGAIN)
+            if patience <= 0:
+                raise TimeoutError(overdue(server, job_id))
             announced.wait(patience)
 
 
-class _Outage:
+class _Deadline:
+    """When a wait of ``timeout`` seconds is over; without a timeout it never is."""
+
+    def __init__(self, timeout: float | None) -> None:
+        self._at = math.inf if timeout is None else time.monotonic() + timeout
+
+    def left(self, most: float) -> float:
+        """Seconds until then, ``most`` at most; 0 or less when the wait is over."""
+        return min(most, self._at - time.monotonic())
+
+
+class _OutageLog:
     """An outage of the server as somebody sees it who waits for a job; told when it lasts."""
 
     def __init__(self, job_id: str) -> None:
@@ -93,9 +103,3 @@ class _Outage:
         if self._told:
             logger.warning("waiting for job %s: the Redis server answers again", self._job_id)
         self._since, self._told = None, False
-
-
-def _pause_until(deadline: float | None, job_id: str) -> None:
-    if deadline is not None and time.monotonic() >= deadline:
-        raise TimeoutError(f"job {job_id}: the Redis server did not answer in time")
-    time.sleep(0.2)
