@@ -74,13 +74,14 @@ def _stuck_jobs(engine: Engine, jobs: Sequence[ActiveJob]) -> Iterator[Finding]:
     """Jobs that nothing will move on, and those that wait for a job above them."""
     idle = _idle_jobs(engine, jobs)
     holders = {job.job_id: _holder(engine, job) for job in idle}
-    held = {job_id: holder for job_id, holder in holders.items() if holder is not None}
+    parked = {job_id: holder for job_id, holder in holders.items() if holder is not None}
     stuck = [job_id for job_id, holder in holders.items() if holder is None]
-    if held:
-        names = ", ".join(list(held)[:_NAMED])
-        holder = next(iter(held.values()))
+    if parked:
+        names = ", ".join(list(parked)[:_NAMED])
+        holder = next(iter(parked.values()))
         yield Finding(
-            "warn", "held", f"{len(held)} jobs wait for the job that has started them: {names}",
+            "warn", "parked",
+            f"{len(parked)} child jobs wait for a paused or failed parent: {names}",
             f"flowforge {holder.command} {holder.job_id}",
         )  # fmt: skip
     if stuck:

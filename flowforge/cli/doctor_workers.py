@@ -47,10 +47,10 @@ def examine_workers(
         )
         return
     if engine.overview.has_leader():
-        yield Finding("ok", "maintenance", "a worker does the upkeep")
+        yield Finding("ok", "upkeep", "a worker does the upkeep")
     else:
         yield Finding(
-            "warn", "maintenance", "no worker does the upkeep: timers and lost work wait",
+            "warn", "upkeep", "no worker does the upkeep: timers and lost work wait",
             f"ask again in {LEAD + FOLLOW:.0f} s; then look for 'upkeep failed' in the workers' "
             "logs",
         )  # fmt: skip

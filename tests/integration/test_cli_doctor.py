@@ -93,7 +93,7 @@ def test_workers_that_cannot_report(
                     job.wait(0.05)
             finally:
                 redis.config_set(setting, before)
-            assert not {"worker", "queue", "maintenance"} & set(found)
+            assert not {"worker", "queue", "upkeep"} & set(found)
             (finding,) = found["workers"]
             assert (finding["level"], remedy in finding["fix"]) == ("warn", True)
             told = f"workers cannot report while the server takes no writes: it {state}"
@@ -189,8 +189,8 @@ def test_job_that_its_parent_holds(idle: Shell, status: str, verb: str) -> None:
     idle.fields(child, queued=0, waiting=1, updated=1, parent=f"{parent}/2.0.99999")
     found = idle.findings(code=1)
     assert "stuck" not in found
-    assert child in found["held"][0]["text"]
-    assert found["held"][0]["fix"] == f"flowforge {verb} {parent}"
+    assert child in found["parked"][0]["text"]
+    assert found["parked"][0]["fix"] == f"flowforge {verb} {parent}"
 
 
 def test_definition_that_is_gone(idle: Shell) -> None:

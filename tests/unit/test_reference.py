@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import inspect
 import re
@@ -14,7 +15,7 @@ from flowforge import errors
 from flowforge.cli.main import cli
 from flowforge.engine.submit import SUBMIT_CHUNK
 from flowforge.settings import Settings
-from tests.support.pages import DOCS
+from tests.support.pages import DOCS, ROOT
 
 REFERENCE = DOCS / "reference"
 
@@ -137,6 +138,26 @@ def test_every_command_and_option_is_on_the_page(name: str) -> None:
     assert title, f"cli.md has no section {name}"
     named = set(re.findall(r"--[\w-]+", section(page, title)))
     assert long_options(cli.commands[name]) - named == set()
+
+
+def checks_of_the_doctor() -> set[str]:
+    """The second arguments of ``Finding`` that are written out in the code."""
+    found = set()
+    for file in (ROOT / "flowforge/cli").glob("doctor*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "Finding":
+                check = node.args[1]
+                found |= {check.value} if isinstance(check, ast.Constant) else set()
+    return found
+
+
+def test_every_check_of_the_doctor_is_on_the_page() -> None:
+    """Under the name that programs get."""
+    table = section(text_of("cli.md"), "doctor").partition("| Check |")[2]
+    names = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    named = set(re.findall(r"`([\w-]+)`", " ".join(names)))
+    assert len(checks_of_the_doctor()) > 20
+    assert checks_of_the_doctor() - named == set()
 
 
 def test_the_limits_are_those_of_the_code() -> None:
