@@ -79,7 +79,7 @@ def test_what_a_worker_puts_back_is_let_in_again(
 def test_no_item_stops_a_worker_that_runs_other_tasks_too(
     server: LocalServer, server_bench: Bench, name: str
 ) -> None:
-    """Whatever lies on the list, the invocation behind it is delivered."""
+    """The invocation behind the items is delivered, whatever they hold."""
     guard = Guard(server_bench.store, {"t.R0", UNKNOWN_TASK}, exclusive=False)
     server_bench.client.lpush(server_bench.list, HOSTILE[name][0])
     job = server_bench.submit()

@@ -40,7 +40,7 @@ def a_lost_lease(bench: Bench) -> str:
 @pytest.mark.attack(what="A malformed member in the index of timers")
 @pytest.mark.parametrize("member", TIMERS)
 def test_a_damaged_timer_is_dropped(bench: Bench, member: str) -> None:
-    """The timer behind it is released, and the job that it names stays as it was."""
+    """The timer behind it is released; the job that the member names is not changed."""
     behind, named = a_due_timer(bench), bench.submit()
     bench.start(named)
     before = bench.counters(named)
@@ -57,7 +57,7 @@ def test_a_damaged_timer_is_dropped(bench: Bench, member: str) -> None:
 @pytest.mark.attack(what="A malformed member in the index of leases")
 @pytest.mark.parametrize("member", LEASES)
 def test_a_damaged_lease_is_dropped(bench: Bench, member: str) -> None:
-    """The lost claim behind it is taken back, and the job that it names stays as it was."""
+    """The lease behind it is taken back; the job that the member names is not changed."""
     behind, named = a_lost_lease(bench), bench.submit()
     before = bench.counters(named)
     poison = member.format(named)
@@ -120,7 +120,7 @@ def a_push_by_a_resume(bench: Bench) -> Callable[[], object]:
 def test_what_cannot_be_pushed_is_pushed_later(
     server_bench: Bench, prepare: Callable[[Bench], Callable[[], object]]
 ) -> None:
-    """The script goes on to its end; the message counts as one that was popped and lost."""
+    """The script completes; the message is pushed when the key has been deleted."""
     bench = server_bench
     act = prepare(bench)
     bench.link.call("DEL", bench.other_list)
@@ -157,7 +157,7 @@ def damage_history(bench: Bench, job: str) -> None:
 def test_the_timer_of_a_damaged_job_is_put_off(
     bench: Bench, damage: Callable[[Bench, str], None]
 ) -> None:
-    """It is not lost, should somebody mend the job; timers behind it are released."""
+    """The timer is kept and can fire after a repair; the timers behind it are released."""
     first = bench.submit(definition="damaged")
     bench.start(first)
     bench.retry_later(first, delay=-1000)
@@ -177,7 +177,7 @@ def test_the_timer_of_a_damaged_job_is_put_off(
 def test_the_lease_of_a_damaged_job_is_put_off(
     bench: Bench, damage: Callable[[Bench, str], None]
 ) -> None:
-    """It is not lost either; lost claims behind it are taken back."""
+    """The claim is kept for a repair; the lost claims behind it are taken back."""
     first = bench.submit(definition="damaged")
     bench.start(first, lease=-1000)
     behind = a_lost_lease(bench)
@@ -194,7 +194,7 @@ def test_the_lease_of_a_damaged_job_is_put_off(
 def test_the_message_of_a_damaged_job_is_put_off(
     bench: Bench, damage: Callable[[Bench, str], None]
 ) -> None:
-    """It comes behind all that has been pushed."""
+    """The message is postponed; the lost messages of other jobs are pushed again."""
     first, behind = bench.submit(definition="damaged"), bench.submit()
     bench.forget_broker()
     damage(bench, first)
@@ -206,7 +206,7 @@ def test_the_message_of_a_damaged_job_is_put_off(
 
 @pytest.mark.attack(what="An expired job with keys of a wrong type")
 def test_a_damaged_job_does_not_keep_others_from_being_forgotten(bench: Bench) -> None:
-    """What is left of an expired job may be of a wrong type."""
+    """Other expired jobs are removed from the indexes all the same."""
     jobs = [bench.submit() for _ in range(2)]
     for job in jobs:
         bench.start(job)
@@ -224,7 +224,7 @@ def test_a_damaged_job_does_not_keep_others_from_being_forgotten(bench: Bench) -
 
 @pytest.mark.attack(what="A deletion that names nothing, or a key of a wrong type")
 def test_damaged_deletions_are_dropped(bench: Bench) -> None:
-    """A name without a key, or of a key of a wrong type, must not stop the other deletions."""
+    """It is dropped, and the other deletions are done."""
     bench.link.call("SET", bench.key("deleted", "j:x:i"), "no hash")
     bench.link.call("HSET", bench.key("deleted", "j:y:i"), "a", "1")
     bench.link.call("RPUSH", bench.key("deletions"), "garbage", "j:x:i", "j:y:i")
@@ -249,7 +249,7 @@ def test_damage_is_told_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> 
 
 @pytest.mark.attack(what="A flood of malformed members")
 def test_a_flood_of_damage_does_not_fill_the_server(bench: Bench) -> None:
-    """So many are told apart, the rest is only counted."""
+    """A bounded number of members is recorded; the rest is only counted."""
     flood = [part for number in range(1100) for part in (0, f"x{number}")]
     bench.link.call("ZADD", bench.key("timers"), *flood)
     bench.store.upkeep.release_due(2000)
@@ -259,14 +259,14 @@ def test_a_flood_of_damage_does_not_fill_the_server(bench: Bench) -> None:
     assert bench.members("timers") == {}
 
 
-@pytest.mark.attack(what="A push number of a list that is none")
+@pytest.mark.attack(what="A push number of a list that does not exist")
 @pytest.mark.parametrize(
     ("name", "number"), [(b"aaa", b"junk"), (b"\xff", b"1"), (b"{prefix}:workers", b"3")]
 )
 def test_a_damaged_number_of_a_list_does_not_stop_the_resending(
     server_bench: Bench, name: bytes, number: bytes
 ) -> None:
-    """The lists of others are looked at all the same, whatever the damaged name leads to."""
+    """The lists of the other queues are searched for lost messages all the same."""
     bench = server_bench
     name = name.replace(b"{prefix}", bench.prefix.encode())
     bench.link.call("HSET", bench.key("workers"), "w", "x")

@@ -205,12 +205,12 @@ GOES_ON = {
 REFUSED = {"submit", "stage", "bury", "name", "note", "annotate"}
 
 
-@pytest.mark.attack(what="Scripts that free or keep, on a full server")
+@pytest.mark.attack(what="Scripts that free memory, or keep what exists, on a full server")
 @pytest.mark.parametrize("prepare", GOES_ON, ids=lambda prepare: prepare.__name__)
 def test_what_frees_or_keeps_goes_on(
     bench: Bench, prepare: Callable[[Bench], Callable[[], object]]
 ) -> None:
-    """Jobs can be finished and ended, which is what makes room again."""
+    """Jobs can be completed and ended, which frees memory."""
     act = prepare(bench)
     fill(bench)
     assert act()

@@ -60,7 +60,7 @@ class Clock:
 @pytest.mark.attack(what="A server that refuses writes for about as long as a lease")
 @pytest.mark.parametrize("state", REFUSALS)
 def test_looks_that_the_server_refuses_are_none(bench: Bench, state: str) -> None:
-    """Also while no lease has expired: those that do so later could not be renewed."""
+    """No lease is taken back, because workers could not renew their leases meanwhile."""
     (refuse, told), clock = REFUSALS[state], Clock()
     reclaimer = Reclaimer(bench.store, 9, interval=2.0, grace=5.0, clock=clock)
     assert reclaimer.run_once() == 0

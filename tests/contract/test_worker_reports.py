@@ -49,7 +49,7 @@ def test_a_silent_worker_serves_and_holds_nothing(bench: Bench) -> None:
 @pytest.mark.attack(what="A worker's report with facts of other types")
 @pytest.mark.parametrize("facts", ["none", {"queues": "q"}, {"queues": [1]}], ids=repr)
 def test_a_report_that_cannot_be_read_hides_no_other(bench: Bench, facts: Any) -> None:
-    """The others are read all the same, and the one that cannot be read is named."""
+    """The other reports are read, and the damaged one is named."""
     reports = WorkerReports(bench.store)
     reports.write("here", "mark", FACTS, [])
     report(bench, "junk", 0, facts)

@@ -131,7 +131,7 @@ def site(
 
 @pytest.mark.attack(what="A restart of the server while a handler runs")
 def test_one_restart_of_the_server_ends_no_worker(site: Site, tmp_path: Path) -> None:
-    """While a handler runs, and the worker waits for more."""
+    """Handlers finish and commit, and each worker takes new messages."""
     gate, logs = tmp_path / "gate", {pool: tmp_path / pool for pool in site.workers}
     held = {
         pool: on(pool, Slow).execute("it", {"log": str(logs[pool]), "gate": str(gate)})
@@ -192,7 +192,7 @@ REFUSALS: dict[str, tuple[Callable[[Site], object], Callable[[Site], object]]] =
 @pytest.mark.parametrize("site", ["fleet"], indirect=True)
 @pytest.mark.parametrize("name", REFUSALS)
 def test_an_error_in_place_of_a_message_ends_no_worker(site: Site, name: str) -> None:
-    """It is said once, and asked again until the server serves."""
+    """The worker logs the error once and asks again until the server serves."""
     refuse, serve = REFUSALS[name]
     before = site.said(REFUSED)
     refuse(site)
@@ -204,7 +204,7 @@ def test_an_error_in_place_of_a_message_ends_no_worker(site: Site, name: str) ->
 
 @pytest.mark.attack(what="Connections that break on a full server")
 def test_a_full_server_is_connected_to_again(site: Site) -> None:
-    """What is denied for want of memory is not needed to wait for messages."""
+    """The worker connects again: waiting for messages needs no memory of the server."""
     site.redis.config_set("maxmemory", "1mb")
     site.reconnect()
     site.all_poll()
@@ -214,7 +214,7 @@ def test_a_full_server_is_connected_to_again(site: Site) -> None:
 
 @pytest.mark.attack(what="A flood of hostile items on a full server")
 def test_a_flood_on_a_full_server_is_taken_off(site: Site) -> None:
-    """Refused messages that cannot be kept are dropped at once, and counted."""
+    """Refused messages that cannot be stored are dropped at once and counted."""
     queue, flood = "prefork", 100
     with site.redis.pipeline(transaction=True) as at_once:
         at_once.lpush(site.key(queue), *[b"rubbish"] * flood)
@@ -252,9 +252,9 @@ def other_records(site: Site) -> None:
 BOOKKEEPING = (unreadable_records, other_records, keys_of_another_type)
 
 
-@pytest.mark.attack(what="Rubbish and keys of a wrong type in kombu's bookkeeping")
+@pytest.mark.attack(what="Malformed data and keys of a wrong type in kombu's bookkeeping")
 def test_kombus_bookkeeping_may_hold_anything(site: Site) -> None:
-    """For running workers whose connections break, and for one that starts."""
+    """Running workers connect again, and a new worker starts."""
     for damage in BOOKKEEPING:
         for key in site.redis.keys(site.key("*")):
             if b"unacked" in key or b"_kombu" in key:
@@ -269,10 +269,10 @@ def test_kombus_bookkeeping_may_hold_anything(site: Site) -> None:
     site.work()
 
 
-@pytest.mark.attack(what="Rubbish on the channels that Celery's workers listen to")
+@pytest.mark.attack(what="Malformed data on the channels that Celery's workers listen to")
 @pytest.mark.parametrize("channel", ["/0.celeryev/worker.heartbeat", "/0.celery.pidbox"])
 def test_anything_may_be_published(site: Site, channel: str) -> None:
-    """A fleet does not listen; a joined app drops what is no broadcast of Celery's."""
+    """A fleet does not listen; a joined app drops what is not a broadcast of Celery."""
     dropped = site.said("a broadcast was dropped")
     for item in (b"5", b"[]", b'{"properties": 5}', b'{"properties": {}}', b"{", b"\xff"):
         listeners = site.redis.publish(site.key(channel), item)

@@ -104,9 +104,11 @@ class TestJoinedApp:
         assert result.get(timeout=LIMIT) == 3
         eventually(lambda: not shop.redis.exists(f"{shop.prefix}:unacked"))
 
-    @pytest.mark.attack(what="Tasks whose headers and bodies end or fill an app's own workers")
+    @pytest.mark.attack(
+        what="Tasks with headers and bodies that would end or fill the workers of a joined app"
+    )
     def test_a_task_that_would_end_a_worker_is_refused(self, shop: Shop) -> None:
-        """What the guard lets in can be run; the rest is a dead letter, and the next task runs."""
+        """A task that the guard accepts can run; any other is a dead letter, and the next runs."""
         add = shop.app.tasks["tests.integration.shop.add"]
         letters = f"{shop.prefix}:dead"
         for limits in ({"time_limit": 10**400}, {"soft_time_limit": 1e300}):

@@ -162,7 +162,7 @@ def test_a_busy_server_is_waited_for(
 def test_a_full_server_loses_no_handler_and_stops_no_upkeep(
     here: Installation, tmp_path: Path
 ) -> None:
-    """Leases are renewed, timers released, jobs controlled, for as long as it is full."""
+    """Leases are renewed, timers are released and jobs are controlled, as long as it is full."""
     here.fleet.start(pool="threads", concurrency=2)
     gate, log = tmp_path / "gate", str(tmp_path / "log")
     slow = single(Slow).execute("it", {"log": log, "gate": str(gate)})

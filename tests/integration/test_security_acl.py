@@ -213,7 +213,7 @@ def test_a_viewer_sees_everything(guarded: Guarded) -> None:
 @pytest.mark.attack(what="A viewer that controls jobs")
 @pytest.mark.parametrize("verb", ["pause", "cancel", "retry"])
 def test_a_viewer_changes_nothing(guarded: Guarded, verb: str) -> None:
-    """Control is refused with a clear error, and the job stays as it was."""
+    """Control is refused with a clear error, and the job does not change."""
     job: JobState = countdown().execute("it", {"n": 3}).wait(LIMIT)
     done = flowforge(guarded.urls["viewer"], verb, job.job_id)
     assert done.returncode == 1
@@ -245,11 +245,11 @@ FORBIDDEN: dict[str, Callable[[redis.Redis], Any]] = {
 }
 
 
-@pytest.mark.attack(what="Any role that administers the server, or reaches others' keys")
+@pytest.mark.attack(what="Any user that administers the server, or reaches keys of others")
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("name", FORBIDDEN)
 def test_what_is_not_needed_is_denied(guarded: Guarded, role: str, name: str) -> None:
-    """No role administers the server or reaches keys and channels of others."""
+    """No user administers the server or reaches keys and channels of others."""
     with (
         guarded.client(role) as client,
         pytest.raises((NoPermissionError, redis.ResponseError)) as e,
@@ -285,7 +285,7 @@ ON_QUEUES: tuple[tuple[str, ...], ...] = (
 @pytest.mark.attack(what="A producer that takes, removes or replaces the messages of a queue")
 @pytest.mark.parametrize("command", ON_QUEUES, ids=lambda command: command[0])
 def test_a_producer_only_adds_to_queues(guarded: Guarded, command: tuple[str, ...]) -> None:
-    """Popping and removing are for workers, in a script as well."""
+    """Only workers may pop and remove messages; a producer's script may not either."""
     script = "return redis.call(unpack(ARGV))"
     with guarded.client("producer") as client:
         with pytest.raises(NoPermissionError):
@@ -298,7 +298,7 @@ def test_a_producer_only_adds_to_queues(guarded: Guarded, command: tuple[str, ..
 
 @pytest.mark.attack(what="A producer's script that never ends")
 def test_an_administrator_ends_an_endless_script(guarded: Guarded) -> None:
-    """The server says that it is busy meanwhile, and goes on afterwards."""
+    """Other clients get BUSY; an administrator ends the script, and the server goes on."""
     guarded.admin.config_set("busy-reply-threshold", 100)
     ended: list[str] = []
 

@@ -32,14 +32,12 @@ def forged(flow: Flow, **slot: str) -> Flow:
     return flow
 
 
-@pytest.mark.attack(
-    what="A job of a definition that names another method, or any function, to be run"
-)
+@pytest.mark.attack(what="A job whose definition names another method, or any function, to be run")
 @pytest.mark.parametrize(
     "slot", [{"handler": "_restore"}, {"handler": "setup"}, {"merge_strategy": "shutil:rmtree"}]
 )
 def test_a_forged_definition_fails_its_job(own: Installation, slot: dict[str, str]) -> None:
-    """With the reason; the worker calls nothing and goes on."""
+    """The job fails with the reason; the worker does not call it and goes on."""
     worker = own.fleet.start(pool="solo")
     job = forged(countdown(), **slot).execute("it", {"n": 1}).wait(LIMIT)
     assert job.status == "failed"
@@ -61,12 +59,12 @@ def push(installation: Installation, message: dict[str, Any]) -> None:
     installation.redis.lpush(installation.broker_list(), json.dumps(message))
 
 
-@pytest.mark.attack(what="A message that names a class or task which the worker does not know")
+@pytest.mark.attack(what="A message that names a class or task that the worker does not know")
 @pytest.mark.parametrize(
     "name", ["tests.integration.flows.Elsewhere2", "celery.chord_unlock", "os.system"]
 )
 def test_the_name_in_a_message_decides_nothing(own: Installation, name: str) -> None:
-    """A job does not fail because messages name classes that nobody knows: its own are run."""
+    """The job runs its own routine and does not fail."""
     job = countdown().execute("it", {"n": 2})
     message = waiting_message(own)
     message["headers"]["task"] = name
@@ -80,7 +78,7 @@ def test_the_name_in_a_message_decides_nothing(own: Installation, name: str) -> 
 
 @pytest.mark.attack(what="A message that names another class of the worker")
 def test_a_class_that_is_known_does_not_stand_in_for_another(own: Installation) -> None:
-    """Under the name of a routine that the worker has, it runs the one that the job has."""
+    """The worker runs the routine that the job's definition names."""
     job = countdown().execute("it", {"n": 1})
     message = waiting_message(own)
     message["headers"]["task"] = "tests.integration.flows.Square"
@@ -89,9 +87,9 @@ def test_a_class_that_is_known_does_not_stand_in_for_another(own: Installation) 
     assert outputs(job) == [{"n": 0}]
 
 
-@pytest.mark.attack(what="A definition that names a class which no worker has imported")
+@pytest.mark.attack(what="A definition that names a class that no worker has imported")
 def test_a_class_that_is_not_imported_is_not_imported(own: Installation) -> None:
-    """A definition may name anything; a worker gives it back and says what to import."""
+    """Workers give the invocation back; the job fails and says what to import."""
     job = single(Keeper).execute("it", {"a": 1})
     worker = own.fleet.start(pool="solo")
     assert job.wait(LIMIT).status == "failed"
@@ -102,7 +100,7 @@ def test_a_class_that_is_not_imported_is_not_imported(own: Installation) -> None
 
 @pytest.mark.attack(what="Messages for invocations that do not exist, have run or run now")
 def test_a_message_names_an_invocation_at_most(own: Installation) -> None:
-    """What does not exist is not made, and what has run does not run again."""
+    """No invocation is created, and none runs twice."""
     job = countdown().execute("it", {"n": 0})
     message = waiting_message(own)
     text = json.dumps(message)
@@ -126,7 +124,7 @@ def test_a_message_names_an_invocation_at_most(own: Installation) -> None:
 
 @pytest.mark.attack(what="Callbacks, a chain, more arguments or params in a message")
 def test_callbacks_and_arguments_are_refused(own: Installation) -> None:
-    """A body that names more than ids is a dead letter; the invocation itself is not lost."""
+    """The message is a dead letter; the invocation that it names still runs."""
     job = countdown().execute("it", {"n": 0})
     message = waiting_message(own)
     args, kwargs, embed = json.loads(message["body"])

@@ -52,11 +52,11 @@ def worker(solo: Installation) -> Iterator[Worker]:
 
 
 @pytest.mark.attack(
-    what="Handlers that raise exceptions which cannot be written down, in a worker of one process"
+    what="Handlers that raise exceptions that cannot be pickled or printed, with a solo worker"
 )
 @pytest.mark.parametrize("name", STRANGE)
 def test_what_a_handler_raises_is_its_failure(worker: Worker, name: str) -> None:
-    """Its error handler is asked at once; the invocation loses no worker."""
+    """The error handler decides at once; the invocation loses no worker."""
     flow = single(Raising)
     flow.set_error_handler(ErrorHandler("continue"))
     job = flow.execute("it", {"name": name}).wait(LIMIT)
@@ -65,12 +65,10 @@ def test_what_a_handler_raises_is_its_failure(worker: Worker, name: str) -> None
     assert job.serialize()
 
 
-@pytest.mark.attack(
-    what="Exceptions of such classes under STOP and RETRY, so that Celery gets them too"
-)
+@pytest.mark.attack(what="Such exceptions under STOP and RETRY, so that Celery gets them too")
 @pytest.mark.parametrize("strategy", ["stop", "retry"])
 def test_celery_gets_nothing_that_ends_its_process(worker: Worker, strategy: str) -> None:
-    """Each of them fails its job after as many attempts as it has, and the worker goes on."""
+    """Each job fails after its number of attempts, and the worker goes on."""
     flow = single(Raising)
     flow.set_error_handler(ErrorHandler(strategy, 1, 0.0, retryable_exceptions=BaseException))
     jobs = flow.execute_many("it", [{"name": name} for name in STRANGE])
@@ -80,9 +78,9 @@ def test_celery_gets_nothing_that_ends_its_process(worker: Worker, strategy: str
     assert [kinds(job) for job in jobs] == [expected] * len(jobs)
 
 
-@pytest.mark.attack(what="More odd exceptions than a worker of threads takes messages at once")
+@pytest.mark.attack(what="More such exceptions than a worker with threads can run at once")
 def test_a_worker_of_threads_keeps_its_places(threads: Installation) -> None:
-    """All fail their jobs, each place for a message is free again, and an ordinary job runs."""
+    """All jobs fail, all threads are free again, and an ordinary job runs."""
     jobs = single(Raising).execute_many("it", [{"name": name} for name in STRANGE])
     assert {job.wait(LIMIT).status for job in jobs} == {"failed"}
     assert [kinds(job) for job in jobs] == [["submitted", "failed"]] * len(jobs)
@@ -100,9 +98,9 @@ def test_no_secret_keeps_a_failure_from_being_recorded(worker: Worker, name: str
     assert "not told" in job.error["message"]
 
 
-@pytest.mark.attack(what="A routine whose construction claims that a record is too new")
+@pytest.mark.attack(what="A routine whose `__init__` claims that a record is too new")
 def test_what_a_routine_raises_as_it_is_built_ends_its_job(worker: Worker) -> None:
-    """It is not given back again and again for a worker that could read it."""
+    """The job fails; its invocation is not given back for another worker."""
     job = sent_to(Unbuilt()).execute("sender").wait(LIMIT)
     assert job.status == "failed"
     assert job.error is not None
@@ -113,7 +111,7 @@ def test_what_a_routine_raises_as_it_is_built_ends_its_job(worker: Worker) -> No
 @pytest.mark.attack(what="`sys.exit` in a merge function, in `setup` and in a routine's `__init__`")
 @pytest.mark.parametrize("routine", [Merging, SetUp, Built])
 def test_a_job_fails_where_its_code_exits(worker: Worker, routine: type[Routine]) -> None:
-    """The worker that runs it does not end; other code than handlers is user code too."""
+    """The job fails with SystemExit, and its worker goes on."""
     job = sent_to(routine()).execute("sender").wait(LIMIT)
     assert job.status == "failed"
     assert job.error is not None

@@ -55,7 +55,7 @@ def nested(levels: int) -> list[Any]:
 def test_params_are_checked_when_submitted(
     narrow: Installation, value: Any, error: type[Exception], told: str
 ) -> None:
-    """What is too large, too deep or of a strange type never reaches the server."""
+    """The submission is refused before anything reaches the server."""
     before = narrow.engine.overview.newest(None, 1000)
     with pytest.raises(error, match=told):
         countdown().execute("it", {"n": value})
@@ -75,7 +75,7 @@ def test_params_are_checked_when_submitted(
 def test_params_are_checked_when_emitted(
     narrow: Installation, what: str, error: str, told: str
 ) -> None:
-    """The handler fails at the emission; nothing of it is stored, and the worker goes on."""
+    """The emission fails in the handler; nothing of it is stored, and the worker goes on."""
     job = single(Growing).execute("it", {"what": what}).wait(LIMIT)
     assert job.status == "failed"
     assert job.error is not None
@@ -87,7 +87,7 @@ def test_params_are_checked_when_emitted(
 
 @pytest.mark.attack(what="An error of five million characters")
 def test_an_error_message_is_bounded(narrow: Installation) -> None:
-    """An exception with megabytes of text does not end up in the job."""
+    """The job stores only a part of the text."""
     job = single(Growing).execute("it", {"what": "long error"}).wait(LIMIT)
     assert job.error is not None
     assert len(job.error["message"]) <= 2_000
@@ -98,7 +98,7 @@ def test_an_error_message_is_bounded(narrow: Installation) -> None:
 
 @pytest.mark.attack(what="Orders by remote control")
 def test_a_worker_takes_no_orders(narrow: Installation) -> None:
-    """Remote control is off: neither a shutdown nor a revoke by broadcast reaches a worker."""
+    """Remote control is off: no shutdown and no revoke by broadcast reaches a worker."""
     (worker,) = narrow.fleet.workers
     app: Celery = fleet_app(
         Settings(redis_url=narrow.server.url, prefix=narrow.prefix, celery={"imports": ()})
@@ -125,7 +125,7 @@ def test_remote_control_is_off_by_default(setting: str) -> None:
 
 @pytest.mark.attack(what="Pickle and other serializers")
 def test_only_json_is_accepted(narrow: Installation) -> None:
-    """A pickle for a fleet's worker is refused before anything could unpickle it."""
+    """A message with pickle is refused before any code could unpickle it."""
     app = fleet_app(Settings(redis_url=narrow.server.url, prefix=narrow.prefix))
     assert app.conf.accept_content == ["json"]
     app.conf.accept_content = ["json", "pickle"]

@@ -275,7 +275,7 @@ def run(target: Target, *arguments: str) -> click.testing.Result:
 def test_no_record_reaches_the_terminal_or_breaks_a_list(
     target: Target, name: str, terminal: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A list leaves out what it cannot read and says so; details say that a record is corrupt."""
+    """Lists leave out what they cannot read and say so; details report a corrupt record."""
     FORGERIES[name](target)
     if terminal:
         monkeypatch.setattr(rich.console.Console, "is_terminal", True)
@@ -338,7 +338,7 @@ def test_a_damaged_row_is_an_error(target: Target, name: str) -> None:
 @pytest.mark.attack(what="A job's error of other types than a worker writes")
 @pytest.mark.parametrize("name", ERRORS)
 def test_a_forged_error_is_told_or_corrupt(target: Target, name: str) -> None:
-    """Whoever waits for the job, and the job above it, get an exception of FlowForge's."""
+    """A client that waits, and the parent job, get an exception of FlowForge."""
     target.row(status="failed", error=ERRORS[name])
     inspector = target.installation.engine.inspector
     with pytest.raises((JobFailedError, CorruptRecordError)):
@@ -351,9 +351,9 @@ def test_a_forged_error_is_told_or_corrupt(target: Target, name: str) -> None:
     assert [type(part) for part in told.root] == [str, str]
 
 
-@pytest.mark.attack(what="An unknown status of a job that somebody waits for")
+@pytest.mark.attack(what="An unknown status of a job that a client waits for")
 def test_who_waits_hears_of_a_status_that_is_none(target: Target) -> None:
-    """At once, with and without a timeout."""
+    """The client gets an error at once, with and without a timeout."""
     job = JobState.get(target.job_id)
     for fields in ({"status": "junk"}, {"status": b"\xff"}, {"status": "paused", "running": "x"}):
         target.row(**fields)
@@ -362,9 +362,9 @@ def test_who_waits_hears_of_a_status_that_is_none(target: Target) -> None:
                 job.wait(timeout)
 
 
-@pytest.mark.attack(what="Forged reports of workers, for whoever waits for a job")
+@pytest.mark.attack(what="Forged reports of workers, while a client waits for a job")
 def test_who_waits_is_told_of_the_timeout_whatever_the_workers_report(target: Target) -> None:
-    """Who serves the queues is only an addition."""
+    """The client gets its timeout; the reports only add to its text."""
     target.row(status="running", queued=1)
     target.worker(record(2**40, [1]))
     target.redis.hset(target.key("invocations"), "junk", 1)
@@ -372,12 +372,12 @@ def test_who_waits_is_told_of_the_timeout_whatever_the_workers_report(target: Ta
         JobState.get(target.job_id).wait(0.01)
 
 
-@pytest.mark.attack(what="Params nested as deep as they may be")
+@pytest.mark.attack(what="Params nested as deep as they may be, read by each command")
 @pytest.mark.parametrize("kind", [list, dict])
 def test_the_deepest_params_are_shown_and_kept(
     target: Target, kind: type, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Whoever reads a job bears what may be sent."""
+    """Each command shows the job, and a snapshot keeps the params."""
     value: Any = 1
     for _ in range(MAX_DEPTH - 1):
         value = [value] if kind is list else {"k": value}

@@ -85,9 +85,9 @@ def run(flow: Flow, entry: str, **params: object) -> JobState:
     return flow.execute(entry, params).wait(LIMIT)
 
 
-@pytest.mark.attack(what="Looking for secret params of a completed job in every key and log")
+@pytest.mark.attack(what="A search for the secret params of a completed job in every key and log")
 def test_a_completed_job_leaves_no_trace(talkative: Installation) -> None:
-    """Not even in the store: what was delivered goes with the commit."""
+    """They are nowhere: the commit deletes the params of its invocation."""
     job = run(vault.kept(), "keeper", **SECRETS)
     assert job.status == "completed"
     assert leaks(talkative, completed=job) == []
@@ -98,7 +98,7 @@ def test_a_completed_job_leaves_no_trace(talkative: Installation) -> None:
 @pytest.mark.attack(what="Handlers that put secret params into their errors")
 @pytest.mark.parametrize("strategy", list(ErrorStrategy))
 def test_errors_tell_no_secret(talkative: Installation, strategy: ErrorStrategy) -> None:
-    """Messages, causes and tracebacks are searched for the values and all that is in them."""
+    """Messages, causes and tracebacks are searched for the values and all inside them."""
     job = run(vault.told(strategy), "blabber", **SECRETS)
     assert job.status == ("failed" if strategy.value in ("stop", "retry") else "completed")
     assert "***" in shown(job)
@@ -111,7 +111,7 @@ def test_errors_tell_no_secret(talkative: Installation, strategy: ErrorStrategy)
 def test_secrets_that_were_collected_are_secrets(
     talkative: Installation, routine: Collector | Joined, slot: str
 ) -> None:
-    """Merging and joining do not bring to light what was hidden in each delivery."""
+    """A value that was secret in a delivery is masked after merging and joining too."""
     job = run(vault.sent_to(routine, slot), "sender", password=PLAIN)
     assert job.status == "failed"
     assert job.error is not None

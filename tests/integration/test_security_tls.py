@@ -68,7 +68,7 @@ def test_a_fleet_runs_over_tls(encrypted: Encrypted, prefix: str, tmp_path: Path
 
 @pytest.mark.attack(what="A server with a certificate of an unknown authority, before a producer")
 def test_a_producer_checks_the_certificate(encrypted: Encrypted, prefix: str) -> None:
-    """One that no authority of this machine signed is refused, and the error says why."""
+    """The producer refuses the connection, and the error says why."""
     engine = engine_of(encrypted.url(), prefix)
     with pytest.raises(StoreUnavailableError, match="certificate verify failed"):
         engine.submit(JobTemplate(countdown(), "it"), {"n": 1})
@@ -77,7 +77,7 @@ def test_a_producer_checks_the_certificate(encrypted: Encrypted, prefix: str) ->
 
 @pytest.mark.attack(what="A server with a certificate for another name")
 def test_a_producer_checks_the_name(encrypted: Encrypted, prefix: str) -> None:
-    """A good certificate of another host is refused."""
+    """The client refuses a valid certificate of another host."""
     authority = encrypted.certificates.authority
     engine = engine_of(encrypted.url("127.0.0.1", ssl_ca_certs=authority), prefix)
     with pytest.raises(StoreUnavailableError, match="IP address mismatch"):
@@ -87,7 +87,7 @@ def test_a_producer_checks_the_name(encrypted: Encrypted, prefix: str) -> None:
 
 @pytest.mark.attack(what="A server with a certificate of an unknown authority, before a worker")
 def test_a_worker_checks_the_certificate(encrypted: Encrypted, prefix: str, tmp_path: Path) -> None:
-    """It sends its password to nobody whose certificate is not good."""
+    """The worker does not send its password."""
     with Fleet(encrypted.url(), prefix, tmp_path, (FLOWS,), **FAST) as fleet:
         worker = fleet.start(wait=False)
         fleet.wait_until_ended(worker, 30)

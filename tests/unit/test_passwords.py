@@ -49,7 +49,7 @@ def use(url: Any) -> None:
     "url", [*URLS, [URLS[0], URLS[0]], (URLS[0],), URLS[0].encode(), {"url": URLS[0]}], ids=str
 )
 def test_no_error_shows_a_password(url: Any) -> None:
-    """Each is an error of FlowForge's own, which neither quotes the URL nor a part of it."""
+    """Each gives an error of FlowForge, which quotes no part of the URL."""
     with pytest.raises(FlowForgeError) as caught:
         use(url)
     shown = "".join(traceback.format_exception(caught.value))

@@ -118,7 +118,7 @@ def test_what_celery_writes_is_let_in(bench: Bench, guard: Guard, name: str) -> 
 )
 @pytest.mark.parametrize("name", HARMFUL)
 def test_what_ends_a_worker_is_refused(bench: Bench, guard: Guard, name: str) -> None:
-    """Types that Celery takes for granted are looked at, each refusal with its reason."""
+    """Each is refused with its reason, before Celery reads it."""
     item, reason = HARMFUL[name]
     assert guard.admit("q", item) is None
     (letter,) = DeadLetters(bench.store).newest(10)
@@ -147,7 +147,7 @@ def bomb(method: str) -> bytes:
     "method", ["application/x-gzip", "application/x-bz2", "application/x-lzma"]
 )
 def test_a_body_is_not_expanded_beyond_the_limit(bench: Bench, method: str) -> None:
-    """It is refused for its size, and the worker's memory does not grow by more than that."""
+    """It is refused for its size; the worker's memory grows by no more than the limit."""
     guard, item = Guard(bench.store, {"t.R0"}, exclusive=False, most=MOST), bomb(method)
     tracemalloc.start()
     try:
@@ -160,9 +160,9 @@ def test_a_body_is_not_expanded_beyond_the_limit(bench: Bench, method: str) -> N
     assert f"more than {MOST} bytes" in letter.reason
 
 
-@pytest.mark.attack(what="A message of any size on a queue of an app that flows have joined")
+@pytest.mark.attack(what="A message of any size on a queue of a joined app")
 def test_a_large_message_is_refused_unread(bench: Bench) -> None:
-    """Nothing is parsed, and the letter keeps what a letter keeps."""
+    """It is refused without parsing; the dead letter keeps the usual part."""
     guard = Guard(bench.store, {"t.R0"}, exclusive=False, most=MOST)
     assert guard.admit("q", b"[" * (MOST + 1)) is None
     (letter,) = DeadLetters(bench.store).newest(10)

@@ -43,11 +43,11 @@ def own(bench: Bench, **changes: Any) -> bytes:
 
 
 @pytest.mark.attack(
-    what="Items that end or mislead a stock worker: no JSON, other types, nesting, half characters"
+    what="Items that end or mislead a worker without the guard: no JSON, other types, nesting"
 )
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_malformed_item_becomes_a_dead_letter(bench: Bench, guard: Guard, name: str) -> None:
-    """It is refused with the reason, before kombu sees it."""
+    """Each is refused with the reason, before kombu decodes it."""
     item, reason = HOSTILE[name]
     assert guard.admit("q", item) is None
     (letter,) = dead_letters(bench)
@@ -76,7 +76,7 @@ def test_a_task_of_the_app_is_let_in(guard: Guard) -> None:
 
 @pytest.mark.attack(what="Another program's task on a fleet's queue")
 def test_an_exclusive_worker_runs_no_other_task(bench: Bench, exclusive: Guard) -> None:
-    """A fleet for flows refuses what somebody else put on its queue."""
+    """A worker of a fleet refuses it."""
     assert exclusive.admit("q", json.dumps(foreign_task()).encode()) is None
     assert "'app.add' is not an invocation" in dead_letters(bench)[0].reason
 
@@ -119,7 +119,7 @@ CHANGES = {
 @pytest.mark.attack(what="An invocation with any part changed")
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_changed_invocation_is_refused(bench: Bench, exclusive: Guard, name: str) -> None:
-    """A message with our mark is exactly what the scripts write, or it is not let in."""
+    """It is refused unless it is exactly what the scripts write."""
     message = json.loads(own(bench))
     CHANGES[name](message)
     assert exclusive.admit(bench.list, json.dumps(message).encode()) is None
@@ -128,7 +128,7 @@ def test_a_changed_invocation_is_refused(bench: Bench, exclusive: Guard, name: s
 
 @pytest.mark.attack(what="Bytes behind an invocation")
 def test_something_behind_the_message_is_refused(bench: Bench, exclusive: Guard) -> None:
-    """The whole item counts, not its beginning."""
+    """It is refused, because the guard compares the whole item."""
     item = own(bench)
     for tail in (b" ", b"\n", b"{}", b"\x00"):
         assert exclusive.admit(bench.list, item + tail) is None
@@ -141,9 +141,9 @@ def test_a_large_item_is_not_kept_whole(bench: Bench, guard: Guard) -> None:
     assert (len(letter.item), letter.size, letter.whole) == (KEPT_BYTES, 1_000_000, False)
 
 
-@pytest.mark.attack(what="Refused messages while the server takes no letters")
+@pytest.mark.attack(what="Refused messages while the server stores no dead letters")
 def test_a_refusal_that_cannot_be_kept_is_a_refusal(bench: Bench) -> None:
-    """An outage of the store does not let the item in, and does not end the worker."""
+    """The message is still refused, and the worker does not end."""
 
     class Broken:
         keys = bench.keys

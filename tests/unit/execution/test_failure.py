@@ -38,7 +38,7 @@ def problem(outcome: Outcome) -> dict[str, Any]:
 @pytest.mark.parametrize("slot", ["input", "card"])
 @pytest.mark.parametrize("name", STRANGE)
 def test_no_exception_keeps_its_failure_from_being_recorded(name: str, slot: str) -> None:
-    """The error handler decides on it as on any other, and its record can be read."""
+    """The error handler decides as on any exception, and the record can be read."""
     # Suppressed, since half a character in a report would end a parallel run of the tests.
     outcome = None
     with contextlib.suppress(UnicodeEncodeError):
@@ -56,7 +56,7 @@ def test_no_exception_keeps_its_failure_from_being_recorded(name: str, slot: str
 @pytest.mark.attack(what="Secrets that cannot be written out, or would fill the worker's memory")
 @pytest.mark.parametrize("name", UNSEARCHABLE)
 def test_what_cannot_be_searched_for_is_not_told(name: str) -> None:
-    """The failure is recorded with its place and without its message."""
+    """The failure is recorded with its frames and without its message."""
     outcome = raised(ValueError("may be the secret"), "card", {"number": UNSEARCHABLE[name]})
     assert outcome.kind == "error_continued"
     stored = problem(outcome)

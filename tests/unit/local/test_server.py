@@ -124,7 +124,7 @@ def test_it_keeps_nothing_without_a_data_dir(redis_client: redis.Redis) -> None:
 
 @pytest.mark.attack(what="Another user of the machine who looks for the embedded server's password")
 def test_the_password_is_for_the_owner_only(server: LocalServer) -> None:
-    """The password is not among the arguments that every user can list, nor in the repr."""
+    """The password is neither in the arguments that every user can list nor in a repr."""
     password = server.url.split("@")[0].rsplit(":", 1)[1]
     listed = subprocess.check_output(["ps", "axww", "-o", "args="], text=True)
     assert str(server.directory) in listed
@@ -435,11 +435,11 @@ def test_a_forked_child_that_stays_does_not_keep_it(before: str) -> None:
 
 
 @pytest.mark.attack(
-    what="A lock in a shared data directory that is a link to a file of the owner's"
+    what="A lock in a shared data directory that is a link to another file of the owner"
 )
 @pytest.mark.parametrize("exists", [False, True])
 def test_a_lock_that_is_a_link_is_refused(tmp_path: Path, exists: bool) -> None:
-    """Nothing is made or opened through it, and the error says what to do."""
+    """No file is created or opened through the link, and the error says what to do."""
     elsewhere, directory = tmp_path / "elsewhere", tmp_path / "data"
     directory.mkdir(mode=0o777)
     if exists:

@@ -69,7 +69,7 @@ def test_a_definition_survives_storage() -> None:
 
 @pytest.mark.attack(what="A definition that was changed under its hash")
 def test_a_stored_definition_has_the_hash_that_it_is_stored_under() -> None:
-    """Whoever changes a definition in the store changes no job that is pinned to it."""
+    """Workers refuse the definition, so no job runs it."""
     definition = orders().definition()
     text = definition.to_json()
     assert Definition.stored(definition.hash, text.encode()) == definition

@@ -73,7 +73,7 @@ NAMES = (
 @pytest.mark.attack(what="A forged definition that names another method of a class as handler")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_forged_handler_is_not_called(name: str) -> None:
-    """Private methods, those of the base class and what is no method are out of reach."""
+    """Private methods, methods of the base class and other attributes are refused."""
     plan = forged(lambda routine: routine["slots"][0].update(handler=name))
     with pytest.raises(FlowForgeError):
         plan.routine(0)
@@ -93,7 +93,7 @@ FUNCTIONS = (
 @pytest.mark.attack(what="A forged definition that names any imported function as merge function")
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_forged_merge_is_not_called(name: str) -> None:
-    """Only what a class declares, and public functions beside routines, are merge functions."""
+    """Only declared functions, and public functions of modules with routines, are accepted."""
     assert os.makedirs is makedirs
     plan = forged(lambda routine: routine["slots"][0].update(merge_strategy=name))
     with pytest.raises(FlowForgeError):

@@ -107,7 +107,7 @@ def test_ordinary_errors_arrive_as_themselves(error: Exception) -> None:
 )
 @pytest.mark.parametrize("name", STRANGE)
 def test_celery_does_all_it_does_with_what_it_is_told(name: str) -> None:
-    """Nothing but an ``Exception`` comes of it, in the process and in the main one."""
+    """Only an ``Exception`` results, in the child process and in the main one."""
     try:
         raise STRANGE[name]()
     except BaseException as error:  # noqa: BLE001 - any is to be told

@@ -135,10 +135,10 @@ def test_a_stopping_follower_takes_no_lead_away(bench: Bench) -> None:
     assert bench.link.call("EXISTS", bench.key("leader")) == 1
 
 
-@pytest.mark.attack(what="A leader key without an end, or with one far away")
+@pytest.mark.attack(what="A leader key without an expiry, or with one far away")
 @pytest.mark.parametrize("value", ["for ever", "too long", "no string"])
 def test_a_lead_that_nobody_can_hold_is_taken(bench: Bench, value: str) -> None:
-    """Without an end, or with one later than was ever asked for: damage, or a turned clock."""
+    """Another worker takes the lead, and the key gets its normal expiry."""
     key = bench.key("leader")
     if value == "no string":
         bench.link.call("RPUSH", key, "x")
@@ -343,7 +343,7 @@ def test_no_lease_outlasts_a_clock_that_was_set_back(bench: Bench) -> None:
 
 @pytest.mark.attack(what="A worker's report that cannot be read")
 def test_a_report_that_cannot_be_read_is_forgotten(bench: Bench) -> None:
-    """One of a newer release is left for it; all others have their turn."""
+    """It is forgotten; a report of a newer release is kept for workers that can read it."""
     key, now = bench.key("workers"), bench.now() // 1000
     newer = packb([RECORD_VERSION + 1, now, {}])
     reports = {
