@@ -16,6 +16,7 @@ from typing import Any
 from flowforge.broker.message import message_format
 from flowforge.codec.binary import invocation_record, pack_record, packb
 from flowforge.execution.effects import Effects
+from flowforge.model.status import AttemptOutcome
 from flowforge.store.claims import Claim, Granted, NextClaim
 from flowforge.store.link import Argument, Link
 from flowforge.store.store import Store
@@ -180,7 +181,7 @@ class Bench:
         made = self._children(invocation, children)
         effects = Effects(made, list(outputs), list(stats), list(resets), list(jobs), dict(staged))
         return self.store.invocations.commit(
-            job_id, invocation, token, outcome, 5, DETAILS, effects, then
+            job_id, invocation, token, AttemptOutcome(outcome), 5, DETAILS, effects, then
         )
 
     def stage(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.contract.bench import Bench
 
 #: The invocation that waits for the first job which the entry of a job has started.
 WAITS = "2.0.99999"
 
 
-def parent_of_one(bench: Bench, **changes: object) -> str:
+def parent_of_one(bench: Bench, **changes: Any) -> str:
     """A parent whose entry has started the job ``child``."""
     parent = bench.submit()
     bench.start(parent)

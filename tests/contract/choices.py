@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine
 
 from flowforge.execution.effects import NOBODY, Effects
+from flowforge.model.status import AttemptOutcome
 from flowforge.store.claims import Claim, NextClaim
 from flowforge.store.link import Argument, Link
 from tests.contract.bench import DETAILS, LONG, Bench, Fields, Request, record, started
@@ -188,7 +189,7 @@ class Choices(RuleBasedStateMachine):
         then: NextClaim | None,
     ) -> Any:
         return self.bench.store.invocations.commit(
-            job.id, invocation, token, done.outcome, 5, DETAILS, effects, then
+            job.id, invocation, token, AttemptOutcome(done.outcome), 5, DETAILS, effects, then
         )
 
     def compare_claim(self, job: Job, invocation: str, claim: Any) -> None:

@@ -284,8 +284,8 @@ def _check_outstanding(stored: Stored, model: Model, job: Job) -> None:
             # A routine at rest keeps nobody waiting.
             assert field == "look" or numbers[int(field[2:])] > 0
     assert waiting == Counter(f[5:] for f in fields if f.startswith("waits"))
-    slots = {field.partition("/")[0] for field in job.open}
-    assert {slot for slot in slots if RULES[slot].kind == "all"} <= waiting.keys()
+    opened = {field.partition("/")[0] for field in job.open}
+    assert {slot for slot in opened if RULES[slot].kind == "all"} <= waiting.keys()
 
 
 def _check_attempts(stored: Stored, job: Job) -> None:

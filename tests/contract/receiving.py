@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from kombu import Connection, Consumer, Queue
 from kombu.message import Message
 
@@ -9,7 +11,7 @@ from kombu.message import Message
 def receive(connection: Connection, name: str) -> list[Message]:
     """What a kombu consumer gets from a list."""
     received: list[Message] = []
-    channel = connection.channel()
+    channel: Any = connection.channel()
     with Consumer(
         channel, [Queue(name, routing_key=name)], on_message=received.append, accept=["json"]
     ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from celery import Celery
@@ -46,7 +47,7 @@ def test_the_guarded_channel_survives_rubbish(guarded: Connection, server_bench:
         server_bench.client.lpush(server_bench.list, item)
     job = server_bench.submit()
     messages: list[Message] = []
-    channel = guarded.channel()
+    channel: Any = guarded.channel()
     queue = Queue(server_bench.list, routing_key=server_bench.list)
     with Consumer(channel, [queue], on_message=messages.append):
         while not messages:
@@ -61,7 +62,7 @@ def test_what_a_worker_puts_back_is_let_in_again(
 ) -> None:
     """A message that a stopping worker returns is an invocation for the next one."""
     server_bench.submit(routine=int(task[-1]))
-    channel = guarded.channel()
+    channel: Any = guarded.channel()
     queue = Queue(server_bench.list, routing_key=server_bench.list)
     with Consumer(channel, [queue], on_message=lambda message: None):
         guarded.drain_events(timeout=5)
@@ -85,7 +86,7 @@ def test_no_item_stops_a_worker_that_runs_other_tasks_too(
     job = server_bench.submit()
     tasks: list[str] = []
     with Connection(server.url, transport=guarded_transport(guard, sentinel=False)) as connection:
-        channel = connection.channel()
+        channel: Any = connection.channel()
         queue = Queue(server_bench.list, routing_key=server_bench.list)
         with Consumer(channel, [queue], on_message=lambda m: tasks.append(m.headers["id"])):
             while f"{job}-1" not in tasks:
@@ -148,7 +149,7 @@ def test_a_message_goes_back_to_the_list_that_it_came_from(
     server_bench.client.lpush(server_bench.list + suffix, forged)
     guard = Trusting(server_bench.store, {"t.R0"}, exclusive=exclusive)
     with Connection(server.url, transport=guarded_transport(guard, sentinel=False)) as connection:
-        channel = connection.channel()
+        channel: Any = connection.channel()
         queue = Queue(server_bench.list, routing_key=server_bench.list)
         with Consumer(channel, [queue], on_message=lambda message: None):
             connection.drain_events(timeout=5)

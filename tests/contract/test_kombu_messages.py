@@ -172,7 +172,7 @@ def test_lists_are_where_kombu_looks(app: Celery, server_bench: Bench) -> None:
     """List names of every priority are those that kombu's channel makes."""
     router = Router(app)
     with app.connection_for_read() as connection:
-        channel = connection.channel()
+        channel: Any = connection.channel()
         for priority in range(10):
             kombus = channel._q_for_pri("q", priority)
             assert "q" + router.suffix(priority) == kombus

@@ -245,7 +245,7 @@ def test_a_pool_of_greenlets_runs_a_function_in_a_new_one() -> None:
 def test_connections_of_an_app_are_made_by_a_class_that_can_be_set(app: Celery) -> None:
     """Those for reading and for writing."""
     own = type("Own", (app.amqp.Connection,), {})
-    app.amqp.Connection = own  # type: ignore[misc]
+    app.amqp.Connection = own
     assert isinstance(app.connection_for_read(), own)
     assert isinstance(app.connection_for_write(), own)
 

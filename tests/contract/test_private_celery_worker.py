@@ -112,8 +112,9 @@ def test_what_waits_for_a_rate_limit_is_in_the_buckets(app: Celery, worker: Any)
 def test_a_further_consumer_hands_its_messages_to_the_same_pool(app: Celery, worker: Any) -> None:
     """With a handler of the worker's consumer, from a connection of its own."""
     consumer = worker.consumer
+    connection: Any
     with app.connection_for_read() as connection:
-        queue = Queue("further", routing_key="further", channel=connection.default_channel)
+        queue: Any = Queue("further", routing_key="further", channel=connection.default_channel)
         queue.declare()
         app.send_task("noted", ("further",), queue=queue)
         tasks = app.amqp.TaskConsumer(

@@ -47,7 +47,7 @@ def send(channel: Any, queue: Any, body: str = "hello", priority: int = 0) -> No
     channel.basic_publish(message, queue.exchange.name, queue.routing_key)
 
 
-def taken(connection: Connection, channel: Any, queue: Any) -> Message:
+def taken(connection: Connection, channel: Any, queue: Any) -> Any:
     """The next message, neither acknowledged nor given back."""
     messages: list[Message] = []
     consumer = Consumer(channel, [queue], on_message=messages.append)
@@ -103,7 +103,7 @@ def test_every_fetched_message_passes_the_client_that_create_client_makes(
     monkeypatch.setattr(stock.Channel, "_create_client", create_client)
     with Connection(server.url) as connection:
         channel = connection.channel()
-        queue = Queue(prefix, Exchange(prefix), routing_key=prefix, channel=channel)
+        queue: Any = Queue(prefix, Exchange(prefix), routing_key=prefix, channel=channel)
         queue.declare()
         send(channel, queue, "first")
         send(channel, queue, "second")
@@ -257,7 +257,7 @@ def test_queues_are_bound_counted_and_deleted_by_these(
     """A binding is a member of a set, and the messages of all priorities count."""
     bound, counted = spy(stock.Channel, "_queue_bind"), spy(stock.Channel, "_size")
     deleted = spy(stock.Channel, "_delete")
-    queue = Queue(prefix, Exchange(prefix), routing_key="key", channel=channel)
+    queue: Any = Queue(prefix, Exchange(prefix), routing_key="key", channel=channel)
     queue.declare()
     assert bound == [(prefix, "key", None, prefix)]
     assert redis_client.scard(f"_kombu.binding.{prefix}") == 1
@@ -277,7 +277,7 @@ def test_bindings_are_kept_and_removed_by_these(
 ) -> None:
     """For a queue that expires, from the timer of a worker."""
     refreshed, swept = spy(stock.Channel, "_refresh_bindings"), spy(stock.Channel, "sweep_bindings")
-    queue = Queue(prefix, Exchange(prefix), routing_key=prefix, channel=channel, expires=60)
+    queue: Any = Queue(prefix, Exchange(prefix), routing_key=prefix, channel=channel, expires=60)
     with Consumer(channel, [queue]):
         connection.transport.cycle.maybe_refresh_binding_expiry()
     assert refreshed == [([prefix],)]
@@ -347,7 +347,7 @@ def test_attributes_of_a_channel_class_are_options_of_its_connections(server: Lo
         assert {name: options[name] for name in values} == values
     own = {"socket_timeout": 3}
     with Connection(server.url, transport=transport, transport_options=own) as connection:
-        options = connection.channel().client.connection_pool.connection_kwargs  # type: ignore[attr-defined]
+        options = connection.channel().client.connection_pool.connection_kwargs
         assert options["socket_timeout"] == 3
 
 

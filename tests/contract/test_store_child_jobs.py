@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -317,7 +318,7 @@ def test_children_of_a_job_that_was_never_retried_end(bench: Bench) -> None:
 MANY = 601
 
 
-def crowd(bench: Bench, **changes: object) -> str:
+def crowd(bench: Bench, **changes: Any) -> str:
     """A parent of many."""
     parent = bench.submit(**changes)
     bench.start(parent)

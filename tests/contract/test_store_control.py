@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -241,7 +242,7 @@ def test_waiters_learn_that_the_last_handler_of_a_paused_job_is_gone(bench: Benc
         bench.start(job, lease=-1)
         bench.pause(job)
         if leave == "retry":
-            assert announced(bench, job, lambda j=job: bench.retry_later(j)) == [b"paused"]
+            assert announced(bench, job, partial(bench.retry_later, job)) == [b"paused"]
         else:
             assert announced(bench, job, lambda: bench.reclaim(9, 10)) == [b"paused"]
 

@@ -77,7 +77,7 @@ def test_a_damaged_unclaimed_message_is_dropped(bench: Bench, member: str) -> No
     bench.forget_broker()
     poison = member.format(named).encode()
     bench.link.call("ZADD", bench.key("unclaimed", bench.list), -5.5, poison)
-    lost = [(poison, b"-5.5"), (f"{behind}/1.0.0".encode(), 1)]
+    lost: list[tuple[bytes, int | bytes]] = [(poison, b"-5.5"), (f"{behind}/1.0.0".encode(), 1)]
     assert bench.store.upkeep.resend(bench.list, lost) == (1, 0, 1)
     assert bench.sent() == [(behind, "1.0.0")]
     assert bench.counters(named) == (1, 0, 0, 0)

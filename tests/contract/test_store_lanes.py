@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import pytest
 
-from flowforge.store.link import Argument
 from tests.contract.bench import Bench, Child
 
 SLOW: Child = (2, 0, "")
@@ -115,7 +114,7 @@ def test_lanes_end_with_their_job(bench: Bench, end: str) -> None:
             bench.commit(job, invocation)
         assert bench.status(job) == "completed"
     lanes = [key for key in bench.every_key() if f":{job}" in key and key[-2:] in (":b", ":l")]
-    ttls: list[Argument] = [bench.link.call("PTTL", key) for key in lanes]
+    ttls: list[int] = [bench.link.call("PTTL", key) for key in lanes]
     assert len(lanes) == (3 if end == "fail" else 0)
     assert all(ttl > 0 for ttl in ttls)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flowforge.worker.upkeep.deletions import Deletions
 from tests.contract.bench import LONG, Bench, record
 
 SLOT = "1.0"
 
 
-def deliver(bench: Bench, count: int, **changes: object) -> str:
+def deliver(bench: Bench, count: int, **changes: Any) -> str:
     """A job with ``count`` deliveries to one merging slot: ``2.1.0.1``, ``3.1.0.2`` and so on."""
     job = bench.submit(**changes)
     bench.start(job)

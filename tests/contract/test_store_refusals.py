@@ -109,7 +109,7 @@ class Seldom:
 
 def test_an_outage_for_writes_is_told_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     """Whoever meets it, and however much that only reads succeeds meanwhile; the next one again."""
-    services = [
+    services: list[Work] = [
         Timers(bench.store),
         Seldom(Reclaimer(bench.store, 9)),
         Seldom(Presence(bench.store, "w1", dict)),

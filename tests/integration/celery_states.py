@@ -35,7 +35,7 @@ class UnprintableError(Exception):
 ODD = {
     "reject": Reject("no", requeue=True),
     "ignore": Ignore("never mind"),
-    "retry": Retry("again", when=1),
+    "retry": Retry("again", when=1),  # type: ignore[arg-type]
     "lost": WorkerLostError("gone"),
     "terminated": Terminated("ended"),
     "limit": TimeLimitExceeded(1),

@@ -67,7 +67,7 @@ class Shell:
 
     def report_worker(self, name: str, age: int = 0, **facts: Any) -> None:
         """Write the report of a worker that does not exist."""
-        seconds, _ = self.installation.redis.time()  # type: ignore[misc]
+        seconds, _ = self.installation.redis.time()
         record = pack_record(int(seconds) - age, {"concurrency": 1, "pool": "solo", **facts})
         self.installation.redis.hset(self.installation.key("workers"), name, record)
 
@@ -80,4 +80,4 @@ def start(
     command: Sequence[str], environment: dict[str, str], **options: Any
 ) -> subprocess.Popen[str]:
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, env=environment, **{"cwd": ROOT, **pipes, **options})  # type: ignore[no-any-return]
+    return subprocess.Popen(command, env=environment, **{"cwd": ROOT, **pipes, **options})

@@ -58,7 +58,8 @@ class One(Routine):
         self.define_slot("input", handler=self.go)
         self.define_event("output")
 
-    def go(self, **params: Any) -> None:
+    # ``*_``, which is never given, lets subclasses name the params that they need.
+    def go(self, *_: Any, **params: Any) -> None:
         self.emit("output", **params)
 
 

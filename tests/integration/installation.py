@@ -42,7 +42,8 @@ class Installation:
     prefix: str
     engine: Engine
     fleet: Fleet
-    redis: redis.Redis
+    #: A redis-py client. Not typed: what a command returns depends on the client's options.
+    redis: Any
 
     def key(self, name: str, argument: str = "") -> str:
         return self.engine.store.keys.of(name, argument)
@@ -52,7 +53,7 @@ class Installation:
 
     def queued(self, queue: str = "celery") -> int:
         """Messages in a broker list."""
-        length: int = self.redis.llen(self.broker_list(queue))  # type: ignore[assignment]
+        length: int = self.redis.llen(self.broker_list(queue))
         return length
 
     def hand_over(self, queue: str) -> None:

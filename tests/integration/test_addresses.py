@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import click.testing
@@ -92,9 +93,9 @@ def test_an_app_on_a_socket_can_be_joined(socket: Socket) -> None:
         flowforge.install(app, redis_url=socket.url, prefix=f"t{secrets.token_hex(6)}")
         with app.connection_for_read() as connection, connection.clone() as again:
             for one in (connection, again):
-                channel = one.default_channel
-                assert isinstance(channel, GuardMixin)
+                channel: Any = one.default_channel
                 assert channel.client.connection_pool.connection_kwargs["db"] == 3
+                assert isinstance(channel, GuardMixin)
     finally:
         engine = set_engine(former)
         assert engine is not None

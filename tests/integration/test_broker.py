@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -36,7 +37,7 @@ class Site:
     """Workers of several pools, each on a queue of its own that has the pool's name."""
 
     server: LocalServer
-    redis: redis.Redis
+    redis: Any
     prefix: str
     fleet: Fleet
     joined: bool

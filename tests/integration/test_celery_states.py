@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class Told:
         send = getattr(self.app.control, command)
         replies = send(*arguments, reply=True, timeout=LIMIT, limit=1, **options)
         assert len(replies) == 1
-        return replies
+        return list(replies)
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +198,7 @@ def test_the_log_names_a_step_by_the_id_of_its_task(told: Told) -> None:
     jobs.append(raising(ErrorHandler("retry", max_retries=1, retry_delay=0.01)).execute("it"))
     for job in jobs:
         ended(job)
-        eventually(lambda job=job: _lines_about(told, job.job_id))
+        eventually(partial(_lines_about, told, job.job_id))
         for line in _lines_about(told, job.job_id):
             assert f"{job.job_id}-1" in line
             assert f"{job.job_id}/" not in line

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -38,7 +39,7 @@ class Shop:
 
     app: Celery
     prefix: str
-    redis: redis.Redis
+    redis: Any
 
 
 @pytest.fixture(scope="module")

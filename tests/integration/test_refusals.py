@@ -53,12 +53,12 @@ def here(
 
 
 @contextmanager
-def settings(client: redis.Redis, **values: object) -> Iterator[None]:
+def settings(client: Any, **values: object) -> Iterator[None]:
     """Settings of the server, and what they were before."""
     names = [name.replace("_", "-") for name in values]
     before = {name: client.config_get(name)[name] for name in names}
     for name, value in zip(names, values.values(), strict=True):
-        client.config_set(name, value)  # type: ignore[arg-type]
+        client.config_set(name, value)
     try:
         yield
     finally:
@@ -123,7 +123,9 @@ def test_a_producer_is_told_the_state_of_a_server_that_refuses(
 ) -> None:
     """Nothing was submitted then, and the same call works as soon as the server serves again."""
     job = single(One).execute("it")
-    here.engine.store.link.close()
+    link = here.engine.store.link
+    assert isinstance(link, ServerLink)
+    link.close()
     with STATES[state](here.redis):
         with pytest.raises(WritesRefusedError, match=rf"127.0.0.1:\d+ {state}.*; ") as caught:
             single(One).execute("it")

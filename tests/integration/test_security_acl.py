@@ -43,7 +43,7 @@ class Guarded:
     """A server on which each role has its user."""
 
     server: LocalServer
-    admin: redis.Redis
+    admin: Any
     urls: dict[str, str]
     engine: Engine
     fleet: Fleet

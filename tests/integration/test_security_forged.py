@@ -28,7 +28,7 @@ def forged(flow: Flow, **slot: str) -> Flow:
         stored["routines"][0]["routine"]["slots"][0].update(slot)
         return Definition.from_json(json.dumps(stored))
 
-    flow.definition = definition  # type: ignore[method-assign]
+    flow.definition = definition  # type: ignore[method-assign, assignment]
     return flow
 
 
@@ -117,7 +117,7 @@ def test_a_message_names_an_invocation_at_most(own: Installation) -> None:
     eventually(lambda: own.queued() == 0, message="an empty list")
     assert outputs(countdown().execute("it", {"n": 0})) == [{"n": 0}]
     assert kinds(job).count("completed") == 1
-    assert job.get_routine_state("it")["started"] == 1
+    assert job.routine_states["it"]["started"] == 1
     assert worker.alive
     assert DeadLetters(own.engine.store).count() == 0
 

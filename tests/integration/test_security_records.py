@@ -9,7 +9,6 @@ from typing import Any
 
 import click.testing
 import pytest
-import redis
 import rich.console
 
 from flowforge import JobState
@@ -42,7 +41,7 @@ class Target:
     job_id: str
 
     @property
-    def redis(self) -> redis.Redis:
+    def redis(self) -> Any:
         return self.installation.redis
 
     def key(self, name: str) -> str:

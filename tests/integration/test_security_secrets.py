@@ -147,7 +147,7 @@ def test_a_key_of_a_join_may_be_secret(talkative: Installation) -> None:
 def test_a_message_carries_no_params(own: Installation) -> None:
     """What lies in the broker, and may become a dead letter, names an invocation by its ids."""
     job = vault.kept().execute("keeper", SECRETS)
-    (message,) = own.redis.lrange(own.broker_list(), 0, -1)  # type: ignore[misc]
+    (message,) = own.redis.lrange(own.broker_list(), 0, -1)
     assert not [trace for trace in TRACES if trace.encode() in message]
     own.redis.lset(own.broker_list(), 0, message[:-1])
     own.fleet.start(pool="solo")

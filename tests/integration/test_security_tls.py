@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -102,4 +103,5 @@ def test_a_worker_checks_the_certificate(encrypted: Encrypted, prefix: str, tmp_
 def test_the_broker_connection_checks_too(query: str, expected: str) -> None:
     """kombu alone would take any certificate; a URL that asks for that gets it."""
     app = fleet_app(Settings(redis_url=f"rediss://:pw@redis.example:6379/0{query}"))
-    assert app.connection_for_read().ssl["ssl_cert_reqs"].name == expected
+    connection: Any = app.connection_for_read()
+    assert connection.ssl["ssl_cert_reqs"].name == expected

@@ -30,12 +30,13 @@ class Block:
 
 def blocks(page: Path, *languages: str) -> Iterator[Block]:
     """The blocks of these languages in their order."""
-    start, language, lines = 0, None, list[str]()  # language: None outside of blocks
+    start, lines = 0, list[str]()
+    language: str | None = None  # outside of blocks
     for number, line in enumerate(page.read_text().splitlines(), 1):
         fence = _FENCE.match(line)
         if fence is None:
             lines.append(line)
             continue
-        if language in languages:
+        if language is not None and language in languages:
             yield Block(language, start, lines)
         start, language, lines = number + 1, fence[1] if language is None else None, []

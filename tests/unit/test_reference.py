@@ -142,12 +142,12 @@ def test_every_command_and_option_is_on_the_page(name: str) -> None:
 
 def checks_of_the_doctor() -> set[str]:
     """The second arguments of ``Finding`` that are written out in the code."""
-    found = set()
+    found: set[str] = set()
     for file in (ROOT / "flowforge/cli").glob("doctor*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "Finding":
                 check = node.args[1]
-                found |= {check.value} if isinstance(check, ast.Constant) else set()
+                found |= {str(check.value)} if isinstance(check, ast.Constant) else set()
     return found
 
 

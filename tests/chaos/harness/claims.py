@@ -66,8 +66,8 @@ def _watch(path: str) -> None:
             _note(descriptor, granted.job_id, granted.invocation, at)
         return answer, granted
 
-    Invocations.claim = noting_claim  # type: ignore[method-assign]
-    Invocations.commit = noting_commit  # type: ignore[method-assign]
+    Invocations.claim = noting_claim  # type: ignore[method-assign, assignment]
+    Invocations.commit = noting_commit  # type: ignore[method-assign, assignment]
 
 
 if _VARIABLE in os.environ:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from flowforge.execution.run import run
 from flowforge.store.invocations import Invocations
 from flowforge.worker.run import runtime
 
@@ -70,4 +71,5 @@ if _TICKETS in os.environ:
     for step in ("claim", "commit"):
         around = _around(f"before-{step}", f"after-{step}", getattr(Invocations, step))
         setattr(Invocations, step, around)
-    runtime.run = _around("before-handler", "after-handler", runtime.run)
+    around = _around("before-handler", "after-handler", run)
+    setattr(runtime, run.__name__, around)

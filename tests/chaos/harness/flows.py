@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from flowforge import Flow, Routine
+from flowforge.execution.attempt import Attempt
 from tests.chaos.harness.ledger import note
 
 #: The module that workers import.
@@ -28,6 +29,7 @@ class Noting(Routine):
 
     def _note(self, kind: Any) -> None:
         running = self._invocation
+        assert isinstance(running, Attempt), "a handler runs"
         note(kind, running.job_id, running.number, running.attempt_number, running.routine.id)
 
 

@@ -70,10 +70,10 @@ def _switch_off(way: str) -> None:
         _rewrite(*_TEXTS[way])
         if way == "fence":
             # A worker that hears of its loss in time does not commit, and so never comes to it.
-            LeaseKeeper.renew_once = _tell_nobody  # type: ignore[method-assign]
+            LeaseKeeper.renew_once = _tell_nobody  # type: ignore[method-assign, assignment]
     elif way == "upkeep":
-        Reclaimer.run_once = _find_nothing  # type: ignore[method-assign]
-        Resender.run_once = _find_nothing  # type: ignore[method-assign]
+        Reclaimer.run_once = _find_nothing  # type: ignore[method-assign, assignment]
+        Resender.run_once = _find_nothing  # type: ignore[method-assign, assignment]
     else:
         raise ValueError(f"unknown sabotage {way!r}; known: {', '.join(WAYS)}")
 

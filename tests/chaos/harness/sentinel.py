@@ -120,7 +120,8 @@ class Cluster:
 
     def _address(self) -> int:
         try:
-            _, port = self._client.sentinel_get_master_addr_by_name(MASTER)
+            found: Any = self._client.sentinel_get_master_addr_by_name(MASTER)
+            _, port = found
         except redis.RedisError:
             return 0
         return int(port)

@@ -11,5 +11,5 @@ from flowforge.worker.lifecycle.installation import fleet_app
 from tests.chaos.harness.shared_task import TASK, add
 
 app = fleet_app(from_environment())
-app.task(add, name=TASK)
+app.task(name=TASK)(add)
 flowforge.install(app)

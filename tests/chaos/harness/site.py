@@ -65,7 +65,8 @@ class Site:
         self.engine = Engine(self.settings, fleet_app(self.settings))
         modules = (tuning.MODULE, flows.MODULE, *imports)
         # The harness looks on while the server is away.
-        self.engine.store.link._patience = _PATIENCE
+        link: Any = self.engine.store.link
+        link._patience = _PATIENCE
         self.fleet = Fleet(worker_url or url, prefix, directory, modules, **settings)
         self._env = {ledger.VARIABLE: str(self.ledger), **tuning.environment(settings)}
         self._env.update(env or {})

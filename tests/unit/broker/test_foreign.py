@@ -15,7 +15,7 @@ import msgpack
 import pytest
 from kombu import compression
 from kombu.exceptions import SerializerNotInstalled
-from kombu.serialization import registry
+from kombu.serialization import registry  # type: ignore[attr-defined]
 
 from flowforge.broker.guard import Guard
 from flowforge.store.dead_letters import DeadLetters

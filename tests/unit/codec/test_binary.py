@@ -331,7 +331,8 @@ def test_a_newer_type_is_refused() -> None:
 
 def test_a_record_of_no_invocation_is_refused() -> None:
     """Params are a dict and the parent is a number."""
-    for fields in ((1, [2]), ("1", {}), (None, {})):
+    damaged: list[tuple[Any, Any]] = [(1, [2]), ("1", {}), (None, {})]
+    for fields in damaged:
         with pytest.raises(CorruptRecordError, match="a number and params"):
             read_invocation(pack_record(*fields), "it")
 
@@ -344,7 +345,8 @@ def test_the_uuid_of_a_payload_is_the_same() -> None:
 
 def test_what_can_be_encoded_can_be_read_as_a_record() -> None:
     """However deep the installed msgpack goes: what is emitted is not found unreadable later."""
-    depth, value = 0, []
+    depth = 0
+    value: list[Any] = []
     while True:
         try:
             payload = encode_payload({"value": value}, 10**6, "here")
@@ -424,7 +426,7 @@ def test_a_fixed_offset_needs_no_name() -> None:
 @pytest.mark.parametrize(
     "zone",
     [
-        Looking(),
+        Looking(),  # type: ignore[abstract]
         Localized("Nowhere/Else", 1),
         # What datetime(..., tzinfo=pytz.timezone("Europe/Berlin")) makes: the mean time of 1893.
         Localized("Europe/Berlin", 0.9),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from celery import Celery, Task
-from celery._state import _task_stack
+from celery._state import _task_stack  # type: ignore[attr-defined]
 
 from flowforge.engine.blocking_waits import check_may_wait
 from flowforge.errors import WouldBlockError

@@ -24,8 +24,8 @@ class PretendingError(Exception):
     def __str__(self) -> str:
         raise KeyboardInterrupt
 
-    @property
-    def __class__(self) -> type:  # type: ignore[override]
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
         raise RuntimeError("no class")
 
     @property
@@ -102,7 +102,7 @@ class EmptyGroup(ExceptionGroup[Exception]):
     """A group that ends the process that looks for what is in it."""
 
     @property
-    def exceptions(self) -> Any:  # type: ignore[override]
+    def exceptions(self) -> Any:
         raise SystemExit(5)
 
 
@@ -150,7 +150,7 @@ def chained() -> Exception:
 
 
 def grouped() -> Exception:
-    error = ExceptionGroup("the innermost", [ValueError("x")])
+    error = ExceptionGroup[Exception]("the innermost", [ValueError("x")])
     for _ in range(600):
         error = ExceptionGroup("more", [error])
     return error
@@ -176,7 +176,7 @@ STRANGE: dict[str, Callable[[], BaseException]] = {
     "Celery's termination": lambda: WorkerTerminate(1),
     "a newer record": lambda: NewerRecordError("upgrade the handler"),
     "a handler that was not started": lambda: NotStartedError("x"),
-    "a syntax error at no line": lambda: SyntaxError("m", ("f.py", 1, "x", "text")),
+    "a syntax error at no line": lambda: SyntaxError("m", ("f.py", 1, "x", "text")),  # type: ignore[arg-type]
     "a syntax error of odd offsets": lambda: SyntaxError("m", ("f", -9, -9, "t", -5, 10**30)),
     "notes that are no list": noted,
     "three thousand causes": chained,

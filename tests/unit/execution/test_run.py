@@ -286,13 +286,14 @@ def test_a_late_start_of_a_job_that_was_paused_is_none(monkeypatch: pytest.Monke
 
 def test_a_signal_to_a_child_of_the_pool_ends_it(act: Use) -> None:
     """billiard raises a plain SystemExit in its handler of signals, wherever the child is then."""
-    act(lambda routine, params: billiard.common._shutdown_cleanup(signal.SIGUSR2, None))
+    common: Any = billiard.common
+    act(lambda routine, params: common._shutdown_cleanup(signal.SIGUSR2, None))
     before = signal.getsignal(signal.SIGUSR2)
     try:
         with pytest.raises(SystemExit):
             run(make_attempt(), "w1")
     finally:
-        billiard.common.clear_terminate_handler_fired()
+        common.clear_terminate_handler_fired()
         signal.signal(signal.SIGUSR2, before)
 
 

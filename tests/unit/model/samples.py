@@ -17,7 +17,7 @@ class ServiceDownError(Exception):
 class Recorder:
     """An invocation that notes what a handler asked of it."""
 
-    job = "the job"
+    job: Any = "the job"
     job_id = "j1"
     attempt_number = 2
     checkpoint: Any = None
@@ -33,6 +33,12 @@ class Recorder:
 
     def record_stat(self, op: str, name: str | None, value: object) -> None:
         self.recorded.append((op, name, value))
+
+    def start(self, *arguments: Any) -> str:
+        raise NotImplementedError
+
+    def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
+        raise NotImplementedError
 
     def slot_data(self, slot: str) -> dict[str, Any]:
         return {"slot": slot}

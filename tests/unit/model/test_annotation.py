@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import MutableMapping
     from decimal import Decimal as Money
 
-Order = NewType("Order", dict)
+Order = NewType("Order", dict[str, Any])
 
 
 class Fields(TypedDict):

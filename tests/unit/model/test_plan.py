@@ -16,6 +16,7 @@ from flowforge.model.error_handler import ErrorHandler
 from flowforge.model.flow import FlowGraph
 from flowforge.model.plan import Plan
 from flowforge.model.routine import Routine
+from flowforge.model.signature import Origin
 from tests.unit.model.samples import Called, Charge, Fetch, ServiceDownError, orders
 
 
@@ -123,7 +124,10 @@ def test_call_is_planned_as_a_slot() -> None:
     plan = Plan(flow.definition())
     call = plan.routine(0).slots[1]
     assert (call.name, call.call, call.slot, call.merges) == ("__call__", "__call__", None, False)
-    assert call.signature.arguments({"day": 1, "x": 2}, str) == ((), {"day": 1})
+    assert call.signature.arguments({"day": 1, "x": 2}, lambda: Origin("", "", "")) == (
+        (),
+        {"day": 1},
+    )
 
 
 def test_the_policy_is_the_nearest_one() -> None:

@@ -60,16 +60,16 @@ def run(arena: Arena) -> None:
                 site.submit(Tree(_SIZE))
             site.wait(_LIMIT + invocations / 50)
             site.fault_over()
-            left: int = client.llen(_list(site))  # type: ignore[assignment]
+            left: int = client.llen(_list(site))
             limit = _LIMIT + left / _RATE
             eventually(lambda: not client.llen(_list(site)), limit, "all duplicates taken")
             arena.figures["duplicate messages left at the end"] = left
         finally:
             over.set()
             shuffler.join()
-        numbers: list[bytes] = client.hvals(site.engine.store.keys.of("sequences"))  # type: ignore[assignment]
+        numbers: list[bytes] = client.hvals(site.engine.store.keys.of("sequences"))
         pushes = sum(map(int, numbers))
-        messages = int(client.get(f"{site.settings.prefix}:{multiplied.COUNTER}") or 0)  # type: ignore[arg-type]
+        messages = int(client.get(f"{site.settings.prefix}:{multiplied.COUNTER}") or 0)
     site.verify()
     arena.figures["invocations"] = sum(tree.invocations for tree in site.jobs.values())
     arena.figures["messages"] = messages
@@ -87,7 +87,7 @@ def _shuffle(
 ) -> None:
     shuffle = client.register_script(_SHUFFLE)
     while not over.wait(_PAUSE):
-        length = int(shuffle(keys=[_list(site)], args=[seed + len(done), _SHUFFLED]))  # type: ignore[arg-type]
+        length = int(shuffle(keys=[_list(site)], args=[seed + len(done), _SHUFFLED]))
         if length > 1:
             done.append(length)
 

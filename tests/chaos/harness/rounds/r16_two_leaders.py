@@ -14,6 +14,7 @@ import redis
 from flowforge.codec.binary import invocation_record, pack_record, packb
 from flowforge.engine.job_template import JobTemplate
 from flowforge.execution.effects import Child, Effects
+from flowforge.model.status import AttemptOutcome
 from flowforge.store.lease_tokens import next_token
 from flowforge.store.link import ServerLink, make_client
 from flowforge.store.store import Store
@@ -74,7 +75,7 @@ def _claimed(site: Site) -> str:
     store.invocations.claim(job, "1.0.0", token, 60_000)
     details = pack_record("gone", 1, 0, {}, None, None)
     answer, _ = store.invocations.commit(
-        job, "1.0.0", token, "completed", 1, details, Effects(children)
+        job, "1.0.0", token, AttemptOutcome.COMPLETED, 1, details, Effects(children)
     )
     assert answer == "ok", answer
     for number in range(2, _SIZE + 2):

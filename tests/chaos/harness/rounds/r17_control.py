@@ -122,8 +122,8 @@ def _check_starts(
         late += [(at - begin) / 1e6 for at in starts.get(job, ()) if begin < at < end]
     rests = windows(calls, ("rest",))
     for job, begin, end in rests:
-        wrong = [at for at in starts.get(job, ()) if begin < at < end]
-        arena.expect(not wrong, f"I5 {len(wrong)} handlers of job {job} started at rest")
+        early = [at for at in starts.get(job, ()) if begin < at < end]
+        arena.expect(not early, f"I5 {len(early)} handlers of job {job} started at rest")
     arena.figures["pauses and cancels checked"] = len(halts)
     arena.figures["paused jobs checked at rest"] = len(rests)
     arena.expect(not late, f"I5 handlers started up to {percentile(late, 1.0):.0f} ms after a halt")

@@ -175,7 +175,7 @@ class Soak:
         thaw(pids)
 
     def _double(self) -> None:
-        items: list[bytes] = self.client.lrange(self.list, -100, -1)  # type: ignore[assignment]
+        items: list[bytes] = self.client.lrange(self.list, -100, -1)
         if items:
             self.arena.rng.shuffle(items)
             self.client.rpush(self.list, *items)

@@ -18,7 +18,6 @@ from flowforge.errors import (
 from flowforge.store.lease_tokens import next_token
 from flowforge.store.worker_reports import FORGOTTEN, WorkerReports
 from flowforge.worker.run.leases import LeaseKeeper
-from flowforge.worker.upkeep import upkeep as maintenance
 from flowforge.worker.upkeep.presence import Absence, Holding, Presence
 from flowforge.worker.upkeep.reclaimer import Reclaimer
 from flowforge.worker.upkeep.retention import Retention
@@ -172,7 +171,7 @@ def test_the_lead_is_asked_for_again_before_each_duty(
             super().run_once()
             bench.link.call("SET", bench.key("leader"), "other", "PX", int(LEAD * 1000))
             later = time.monotonic() + LEAD
-            monkeypatch.setattr(maintenance.time, "monotonic", lambda: later)
+            monkeypatch.setattr("flowforge.worker.upkeep.upkeep.time.monotonic", lambda: later)
 
     slow, behind, own = Slow(), Counting(), Counting()
     duties = [Duty(slow, 0.0), Duty(behind, 0.0), Duty(own, 0.0, leader_only=False)]
