@@ -53,7 +53,9 @@ class QoS(stock.QoS):
             super().append(message, delivery_tag)
         except ResponseError as error:
             # It has left its list: to give it up now would be to lose it.
-            logger.warning("a message is kept in this worker's memory alone: %s", error)
+            logger.warning(
+                "a message is kept in this worker's memory alone, and lost with it: %s", error
+            )
             virtual.QoS.append(self, message, delivery_tag)
 
     def ack(self, delivery_tag: str) -> None:
@@ -102,7 +104,7 @@ class QoS(stock.QoS):
         except Exception as error:  # noqa: BLE001 - kombu's client is half taken down here
             # What was held comes back by itself: invocations through the store, other tasks after
             # kombu's visibility timeout. The worker must go on.
-            logger.warning("could not give messages back: %s", told(error))
+            logger.warning("could not put messages back on their lists: %s", told(error))
 
     def restore_visible(self, start: int = 0, num: int = 10, interval: int = 10) -> None:
         """Give back what other workers fetched and have not acknowledged for too long."""

@@ -180,7 +180,7 @@ class GuardMixin:
         except (*LOST, Empty):
             raise
         except Exception as error:  # noqa: BLE001 - whoever may publish may publish anything
-            logger.warning("a broadcast was dropped: %s", told(error))
+            logger.warning("dropped a broadcast that kombu cannot read: %s", told(error))
             return False
 
     def _unsubscribe_from(self, queue: str) -> None:

@@ -38,7 +38,7 @@ def pause(session: Session, job_id: str, reason: str, checkpoint: Any, as_json: 
 @json_option
 @pass_session
 def resume(session: Session, job_id: str, as_json: bool) -> None:
-    """Resume a paused job: what the pause held back is released."""
+    """Resume a paused job: what is parked goes on."""
     engine = session.engine(job_id)
     engine.resume(job_id)
     _answer(engine, job_id, as_json)

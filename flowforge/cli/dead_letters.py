@@ -36,7 +36,9 @@ def _number_or_all(_: click.Context, __: click.Parameter, text: str | None) -> i
 @click.option(
     "--drop", metavar="N|all", callback=_number_or_all, help="Forget letter N, or all there are."
 )
-@click.option("--server", metavar="NAME", help="Only this server: the first part of its jobs' ids.")
+@click.option(
+    "--shard", metavar="NAME", help="Only this shard: the first part of the ids of its jobs."
+)
 @json_option
 @pass_session
 def dead_letters(
@@ -44,17 +46,17 @@ def dead_letters(
     limit: int,
     requeue: int | None,
     drop: int | str | None,
-    server: str | None,
+    shard: str | None,
     as_json: bool,
 ) -> None:
     """List the messages that workers refused, the newest first, each with the reason.
 
-    What is sent again is checked again: do it once a worker runs that takes it. Where there are
-    several servers each numbers its own letters, so a number needs --server.
+    What is sent again is checked again: do it once a worker runs that takes it. With
+    several shards each numbers its own letters, so a number needs --shard.
     """
     if requeue is not None and drop is not None:
         raise click.UsageError("--requeue and --drop exclude each other")
-    engines = _chosen(session.engines(), server)
+    engines = _chosen(session.engines(), shard)
     if requeue is not None:
         engine = _only(engines)
         _requeue(engine, DeadLetters(engine.store), requeue)
@@ -77,20 +79,20 @@ def dead_letters(
             say(f"left out: {one_line(str(error), 500)}", err=True)
 
 
-def _chosen(engines: Sequence[Engine], server: str | None) -> Sequence[Engine]:
-    if server is None:
+def _chosen(engines: Sequence[Engine], shard: str | None) -> Sequence[Engine]:
+    if shard is None:
         return engines
-    chosen = [engine for engine in engines if engine.store.server_name == server]
+    chosen = [engine for engine in engines if engine.store.server_name == shard]
     if not chosen:
         known = ", ".join(engine.store.server_name for engine in engines)
-        raise click.BadParameter(f"no server is named {shown(server)}; there is {known}")
+        raise click.BadParameter(f"no shard is named {shown(shard)}; there is {known}")
     return chosen
 
 
 def _only(engines: Sequence[Engine]) -> Engine:
     if len(engines) > 1:
         known = ", ".join(engine.store.server_name for engine in engines)
-        raise click.UsageError(f"a letter's number is its server's own: give --server ({known})")
+        raise click.UsageError(f"each shard numbers its own letters: give --shard ({known})")
     return engines[0]
 
 
@@ -120,10 +122,10 @@ def _priority(item: bytes) -> int:
 
 def _list(found: list[tuple[str, DeadLetter]], as_json: bool, *, several: bool) -> None:
     if as_json:
-        print_json([_plain(server, letter) for server, letter in found])
+        print_json([_plain(shard, letter) for shard, letter in found])
         return
-    for server, letter in found:
-        name = f"{server} #{letter.number}" if several else f"#{letter.number}"
+    for shard, letter in found:
+        name = f"{shard} #{letter.number}" if several else f"#{letter.number}"
         say(
             f"{name}  {letter.at:%Y-%m-%d %H:%M:%S} UTC  on {one_line(letter.queue)}: "
             f"{one_line(letter.reason)}\n"
@@ -133,9 +135,9 @@ def _list(found: list[tuple[str, DeadLetter]], as_json: bool, *, several: bool) 
         say("no dead letters to show", err=True)
 
 
-def _plain(server: str, letter: DeadLetter) -> dict[str, Any]:
+def _plain(shard: str, letter: DeadLetter) -> dict[str, Any]:
     return {
-        "server": server,
+        "shard": shard,
         "number": letter.number,
         "at": letter.at,
         "queue": letter.queue,

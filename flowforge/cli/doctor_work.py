@@ -73,16 +73,16 @@ def _miscounted_jobs(jobs: Sequence[ActiveJob]) -> Iterator[Finding]:
 def _stuck_jobs(engine: Engine, jobs: Sequence[ActiveJob]) -> Iterator[Finding]:
     """Jobs that nothing will move on, and those that wait for a job above them."""
     idle = _idle_jobs(engine, jobs)
-    holders = {job.job_id: _holder(engine, job) for job in idle}
-    parked = {job_id: holder for job_id, holder in holders.items() if holder is not None}
-    stuck = [job_id for job_id, holder in holders.items() if holder is None]
+    parents = {job.job_id: _blocking_parent(engine, job) for job in idle}
+    parked = {job_id: parent for job_id, parent in parents.items() if parent is not None}
+    stuck = [job_id for job_id, parent in parents.items() if parent is None]
     if parked:
         names = ", ".join(list(parked)[:_NAMED])
-        holder = next(iter(parked.values()))
+        parent = next(iter(parked.values()))
         yield Finding(
             "warn", "parked",
             f"{len(parked)} child jobs wait for a paused or failed parent: {names}",
-            f"flowforge {holder.command} {holder.job_id}",
+            f"flowforge {parent.command} {parent.job_id}",
         )  # fmt: skip
     if stuck:
         names = ", ".join(stuck[:_NAMED])
@@ -106,7 +106,7 @@ def _idle_jobs(engine: Engine, jobs: Sequence[ActiveJob]) -> list[ActiveJob]:
     return [idle[job_id] for job_id in engine.overview.without_children(list(idle))]
 
 
-class _Holder(NamedTuple):
+class _BlockingParent(NamedTuple):
     """An ancestor that keeps a job from going on, and the command that lets both go on."""
 
     job_id: str
@@ -117,13 +117,13 @@ class _Holder(NamedTuple):
 _COMMANDS = {"failed": "retry", "paused": "resume"}
 
 
-def _holder(engine: Engine, job: ActiveJob) -> _Holder | None:
+def _blocking_parent(engine: Engine, job: ActiveJob) -> _BlockingParent | None:
     """The nearest ancestor of a job that keeps it from going on."""
     above = job.parent_job_id
     while above:
         ancestor = engine.inspector.ancestor(above)
         if ancestor.status in _COMMANDS:
-            return _Holder(above, _COMMANDS[ancestor.status])
+            return _BlockingParent(above, _COMMANDS[ancestor.status])
         above = ancestor.parent_job_id
     return None
 

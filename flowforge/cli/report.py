@@ -39,13 +39,13 @@ def print_job(job: dict[str, Any]) -> None:
             ("created", local_time(job["created_at"])),
             *_optional("ended", _ended(job)),
             ("work", amounts(job["counts"])),
-            *_optional("started by", job["parent_job_id"] or ""),
-            *_optional("waits for", ", ".join(job["open_child_job_ids"])),
+            *_optional("parent job", job["parent_job_id"] or ""),
+            *_optional("child jobs", ", ".join(job["open_child_job_ids"])),
             (
                 "limits",
                 f"{limits['max_in_flight']} in flight, priority {job['priority']}, "
                 f"{limits['output_limit']} outputs, {limits['history_limit']} history records, "
-                f"kept {kept} after the end",
+                f"retention {kept}",
             ),
         ]
     )

@@ -38,7 +38,11 @@ from flowforge.store.worker_reports import WorkerReports
     help="A second run with KEY finds the first job.",
 )  # fmt: skip
 @click.option("--priority", type=click.IntRange(0, 9), help="0 is served first.")
-@click.option("--max-in-flight", type=click.IntRange(min=1), help="Messages at the same time.")
+@click.option(
+    "--max-in-flight",
+    type=click.IntRange(min=1),
+    help="Invocations in the broker and in workers at the same time.",
+)
 @click.option("--no-wait", is_flag=True, help="Print the job's id and leave.")
 @click.option("--watch", is_flag=True, help="Show a line of progress for each routine.")
 @timeout_option

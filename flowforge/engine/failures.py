@@ -22,7 +22,7 @@ def told_reason(inspector: Inspector, job_id: str) -> str:
 
 def child_error(inspector: Inspector, job_id: str, status: str) -> ChildJobError:
     """What a routine hears of a job that it has started and that has not completed."""
-    begins = f"job {job_id}, which this routine has started, is {status}"
+    begins = f"child job {job_id} of this routine is {status}"
     if status != "failed":
         return ChildJobError(f"{begins}: {told_reason(inspector, job_id)}")
     root_id, reason = _root(inspector, job_id)

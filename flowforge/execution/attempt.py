@@ -163,7 +163,7 @@ class Attempt(Emitting):
         if len(self.effects.jobs) >= MOST_STARTED:
             raise EmissionError(
                 f"{self.routine.id}.start: a handler can start {MOST_STARTED} jobs; emit to a "
-                "routine that starts one with each delivery"
+                "routine that starts one with each invocation"
             )
         child = self._context.child_job(flow, entry_routine_id, params, priority, max_in_flight)
         waiter = invocation_record(self.number, packb({"job_id": child.job_id, "event": event}))

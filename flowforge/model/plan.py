@@ -84,7 +84,7 @@ class SetUp:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRoutine:
-    """A routine, built; once ``set_up`` has run, ``prototype.bind`` makes copies for deliveries."""
+    """A routine, built; once ``set_up`` has run, ``prototype.bind`` makes copies for attempts."""
 
     id: str
     index: int

@@ -58,7 +58,7 @@ def _check_class(cls: type[Routine]) -> None:
     for base in cls.__mro__:
         if base is not object and base.__dict__.get("__slots__"):
             raise NotRebuildableError(
-                f"{base.__qualname__} has __slots__, which copies for deliveries would lack: "
+                f"{base.__qualname__} has __slots__, which copies for attempts would lack: "
                 "remove __slots__"
             )
 

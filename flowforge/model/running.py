@@ -96,5 +96,5 @@ class Running:
         if self._invocation is not None:
             raise DefinitionError(
                 f"{type(self).__qualname__} cannot {what} in a handler, whose instance lives for "
-                "one delivery: do it in __init__"
+                "one attempt: do it in __init__"
             )

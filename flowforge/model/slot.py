@@ -64,7 +64,7 @@ class Slot:
         if name == CALL_SLOT:
             raise DefinitionError(f"{CALL_SLOT!r} is no slot name: override __call__ instead")
         if name == CHILD_SLOT:
-            raise DefinitionError(f"{CHILD_SLOT!r} is no slot name: it is for started jobs")
+            raise DefinitionError(f"{CHILD_SLOT!r} is no slot name: it is for child jobs")
         hidden = frozenset(check_names(f"secret of slot {name!r}", secret))
         if join is not None and not isinstance(join, Join):
             raise DefinitionError(f"join of slot {name!r} must be a Join, not {join!r}")

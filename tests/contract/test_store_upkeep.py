@@ -110,7 +110,7 @@ def test_the_log_tells_whose_work_was_taken_back(
     caplog.clear()
     assert reclaimer.run_once() == 130
     assert "from a worker that reports no more" in caplog.messages[0]
-    assert caplog.messages[20:] == ["reclaimed 110 more invocations of lost workers"]
+    assert caplog.messages[20:] == ["reclaimed 110 more invocations from lost workers"]
 
 
 def test_a_valid_lease_is_left_alone(bench: Bench) -> None:

@@ -210,8 +210,8 @@ def test_commands_reach_every_server(pair: Pair) -> None:
     names = [engine.store.server_name for engine in pair.engines.each]
     shown = pair.run("dead-letters").stdout
     assert all(f"{name} #1" in shown and f"bad on {name}" in shown for name in names)
-    assert "--server" in pair.run("dead-letters", "--drop", "1", code=2).output
-    pair.run("dead-letters", "--drop", "1", "--server", names[0])
+    assert "--shard" in pair.run("dead-letters", "--drop", "1", code=2).output
+    pair.run("dead-letters", "--drop", "1", "--shard", names[0])
     assert f"bad on {names[0]}" not in pair.run("dead-letters").stdout
     assert "dropped 1" in pair.run("dead-letters", "--drop", "all").stdout
 

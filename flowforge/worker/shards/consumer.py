@@ -60,7 +60,7 @@ def serve_several(app: Celery, shards: Sequence[Shard]) -> None:
                         self.first_connection_attempt = False
                         return _connect(shard)
                 maybe_shutdown()
-                logger.error("none of the servers answers, trying again in %s s", RETRY)
+                logger.error("no shard answers; trying again in %s s", RETRY)
                 time.sleep(RETRY)
 
         def connection_for_write(self, url: Any = None, heartbeat: float | None = None) -> Any:
@@ -140,7 +140,7 @@ class _OtherServers(bootsteps.StartStopStep):
             link = self._open(consumer, shard)
         # A server that refuses for now, full or short of replicas, is as good as away.
         except (_UnreachableError, OperationalError, RedisError) as error:
-            logger.warning("going on without a server, tried every %s s: %s", RETRY, error)
+            logger.warning("going on without a shard, tried every %s s: %s", RETRY, error)
             self._away.add(shard)
             self._back.discard(shard)
             self._try_later(consumer, shard)
@@ -148,7 +148,7 @@ class _OtherServers(bootsteps.StartStopStep):
         self._away.discard(shard)
         self._back.discard(shard)
         self._links.append(link)
-        logger.info("also serving %s", link.connection.as_uri())
+        logger.info("also serving the shard at %s", link.connection.as_uri())
         if consumer.hub is None:
             drain = threading.Thread(target=self._drain, args=(consumer, link, start), daemon=True)
             drain.start()
@@ -187,7 +187,7 @@ class _OtherServers(bootsteps.StartStopStep):
         except Exception as error:  # noqa: BLE001 - else the server would not be served any more
             # Closing a connection that is waited on breaks the waiting, in one way or another.
             if start == self._start:
-                logger.warning("the connection to a server was lost, trying again: %r", error)
+                logger.warning("the connection to a shard was lost, trying again: %r", error)
                 self._links.remove(link)
                 _close(link)
                 self._try_later(consumer, link.shard)

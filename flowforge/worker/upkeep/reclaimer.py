@@ -74,7 +74,7 @@ class Reclaimer:
         for one in lost[:_TOLD]:
             self._tell(one)
         if len(lost) > _TOLD:
-            logger.warning("reclaimed %d more invocations of lost workers", len(lost) - _TOLD)
+            logger.warning("reclaimed %d more invocations from lost workers", len(lost) - _TOLD)
         return total
 
     def _in_grace(self) -> bool:
