@@ -166,7 +166,7 @@ def test_stuck_job(idle: Shell) -> None:
     idle.installation.redis.hset(idle.installation.key("children", job_id), "child", "")
     assert "stuck" not in idle.findings(code=1)
     assert idle.json("show", job_id)["open_child_job_ids"] == ["child"]
-    assert "child jobs  child" in idle.run("show", job_id).stdout
+    assert "child jobs child" in idle.run("show", job_id).stdout
 
 
 def test_counters_below_zero(idle: Shell) -> None:
