@@ -61,7 +61,7 @@ def parse() -> argparse.Namespace:
         "--rounds", type=int, default=5, help="items for each handler (default: 5; 0: stay idle)"
     )
     parser.add_argument(
-        "--window", type=int, help="max_in_flight (default: the number of handlers)"
+        "--max-in-flight", type=int, help="of the wide job (default: the number of handlers)"
     )
     parser.add_argument("--prefetch", type=int, default=4, help="worker_prefetch_multiplier")
     parser.add_argument("--idle", type=float, default=10.0, help="seconds of doing nothing first")
@@ -111,7 +111,7 @@ async def busy(crowd: Crowd, gauge: Gauge, site: Site, options: argparse.Namespa
     items = handlers * options.rounds
     looks: list[Look] = []
     early = gauge.read()
-    job = site.submit_wide(wide(options.window or handlers), items)
+    job = site.submit_wide(wide(options.max_in_flight or handlers), items)
     small = asyncio.create_task(submit_small(options))
     while crowd.tally.commits < items + SMALL:
         looks.append(Look(time.monotonic(), crowd.tally.running, site.queued()))
