@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from flowforge.cli.history import entry_line
 from flowforge.cli.report import print_result
-from flowforge.model.job_handle import HistoryEntry
 
 
 def job(reason: str | None, error: dict[str, Any] | None) -> dict[str, Any]:
@@ -37,12 +34,3 @@ def test_the_reason_says_where_and_what_to_do(
     """Of a failure by the engine itself it is the message, else what the handler raised."""
     print_result(job(reason, error))
     assert capsys.readouterr().out.startswith(f"job j1 failed: {expected}")
-
-
-def test_the_columns_of_a_history_line_up() -> None:
-    """Whatever happened: the longest kind fits, too."""
-    kinds = ("completed", "error_continued", "given_back", "failed")
-    at = datetime(2013, 1, 1, tzinfo=UTC)
-    lines = [entry_line(HistoryEntry("1-0", at, kind, 7, "it", "input", {})) for kind in kinds]
-    assert {line.index("it.input") for line in lines} == {entry_line(None).index("ROUTINE.SLOT")}
-    assert {line.index("7  ") for line in lines} == {entry_line(None).index("INVOCATION")}

@@ -10,7 +10,6 @@ from celery import Celery
 
 from flowforge import Flow, routine
 from flowforge.engine.engine import Engine
-from flowforge.engine.handler_jobs import HandlerJobs
 from flowforge.engine.job_items import Item
 from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.sharded import ShardedEngine
@@ -45,15 +44,6 @@ def test_a_timeout_is_a_number(engine: Engine, timeout: Any) -> None:
     """The error says so before anything is waited for."""
     with pytest.raises(InvalidValueError, match="timeout must be a number of seconds"):
         engine.wait("j1", timeout)
-
-
-def test_a_job_is_made_of_a_flow(engine: Engine) -> None:
-    """``start`` in a handler takes the flow itself, not its id."""
-    flow: Any = "orders"
-    with pytest.raises(
-        InvalidValueError, match="start takes a Flow to make a job of, not 'orders'"
-    ):
-        HandlerJobs(engine).child_job(flow, "it", None, None, None)
 
 
 def test_a_chunk_of_large_params_has_few_jobs(
