@@ -74,6 +74,12 @@ class UpkeepScripts:
         """
         return bool(self._scripts.run("delete", most))
 
+    def forget_reports(self, reports: Iterable[tuple[bytes | str, bytes]]) -> int:
+        """Remove reports (worker name, report), each only if it is still the same: how many."""
+        arguments = [part for report in reports for part in report]
+        removed: int = self._scripts.run("forget", *arguments)
+        return removed
+
     def lead(self, candidate: str, lead_ms: int) -> bool:
         """Take or keep the lead of the upkeep: whether ``candidate`` has it now."""
         return bool(self._scripts.run("lead", candidate, lead_ms))

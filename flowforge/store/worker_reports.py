@@ -69,8 +69,9 @@ class WorkerReports:
 
     def withdraw(self, name: str, mark: str) -> None:
         """Take the report back at an orderly stop; that of another worker of this name stays."""
-        if not _is_of_another(self._link.call("HGET", self._key, name), mark):
-            self._link.call("HDEL", self._key, name)
+        report = self._link.call("HGET", self._key, name)
+        if report is not None and not _is_of_another(report, mark):
+            self._store.upkeep.forget_reports([(name, report)])
 
     # --- by others -----------------------------------------------------------------------
 
@@ -108,10 +109,10 @@ class WorkerReports:
     def forget_silent(self) -> int:
         """Forget workers that have not reported for long; returns how many."""
         now = self._now()
-        silent = [name for name, record in self._records() if self._silent(name, record, now)]
-        if silent:
-            self._link.call("HDEL", self._key, *silent)
-        return len(silent)
+        silent = [
+            (name, record) for name, record in self._records() if self._silent(name, record, now)
+        ]
+        return self._store.upkeep.forget_reports(silent) if silent else 0
 
     def _silent(self, name: bytes, record: bytes, now: int) -> bool:
         try:

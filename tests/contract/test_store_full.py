@@ -160,6 +160,11 @@ def an_end_of_a_lead(bench: Bench) -> Callable[[], object]:
     return lambda: bench.store.upkeep.resign("me") == 1
 
 
+def a_worker_that_stops(bench: Bench) -> Callable[[], object]:
+    bench.link.call("HSET", bench.key("workers"), "w1", "report")
+    return lambda: bench.store.upkeep.forget_reports([("w1", b"report")]) == 1
+
+
 def a_requeue(bench: Bench) -> Callable[[], object]:
     number = bench.store.scripts.run("bury", b"letter", 100)
     return lambda: bench.store.scripts.run("requeue", number, bench.list, b"letter") == 1
@@ -196,6 +201,7 @@ GOES_ON = {
     a_first_lead: "lead",
     a_longer_lead: "lead",
     an_end_of_a_lead: "resign",
+    a_worker_that_stops: "forget",
     a_requeue: "requeue",
     a_damaged_member: "damage",
     a_late_start: "may_start",

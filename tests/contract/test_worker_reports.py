@@ -60,6 +60,17 @@ def test_a_report_that_cannot_be_read_hides_no_other(bench: Bench, facts: Any) -
         reports.served_queues()
 
 
+def test_a_report_that_has_been_replaced_is_not_forgotten(bench: Bench) -> None:
+    """A worker may report between the look at its last report and the removal."""
+    report(bench, "back", FORGOTTEN + 2, FACTS)
+    old = bench.hash("workers")["back"]
+    report(bench, "back", 0, FACTS)
+    report(bench, "gone", FORGOTTEN + 2, FACTS)
+    gone = bench.hash("workers")["gone"]
+    assert bench.store.upkeep.forget_reports([("back", old), ("gone", gone), ("none", old)]) == 1
+    assert set(bench.hash("workers")) == {"back"}
+
+
 def test_a_worker_withdraws_its_own_report_alone(bench: Bench) -> None:
     """One that has replaced it under its name stays."""
     reports = WorkerReports(bench.store)
