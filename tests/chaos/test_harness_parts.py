@@ -10,6 +10,7 @@ from tests.chaos.harness.aof import boundaries, cut_tail
 from tests.chaos.harness.report import BEGIN, END, update_document
 from tests.chaos.harness.round import Result
 from tests.chaos.harness.rounds import discover, pick
+from tests.chaos.run import DOCUMENT
 
 _LOG = b"#TS:1\r\n*1\r\n$5\r\nMULTI\r\n*2\r\n$3\r\nGET\r\n$2\r\n\r\n\r\n*1\r\n$4\r\nEXEC\r\n"
 _MARKS = [0, 7, 22, 43, 57]
@@ -62,3 +63,10 @@ def test_the_document_keeps_what_stands_around_the_table(tmp_path: Path) -> None
     assert text.endswith(f"| passed |\n{END}\nafter\n")
     assert "| 4 | Zombie | stop | 40 | 1,234 a\\|b; recovered in 1.3 s | passed |" in text
     assert "stale" not in text
+
+
+def test_the_page_has_the_rounds() -> None:
+    """Each row of the measured table has the texts of its round, and no round is missing."""
+    rows = [line.strip("| ").split(" | ") for line in DOCUMENT.read_text().splitlines()]
+    shown = [row[:4] for row in rows if row[0].isdigit()]
+    assert shown == [[str(one.row), one.fault, one.injection, one.target] for one in discover()]

@@ -181,3 +181,19 @@ def test_the_version_is_the_packages() -> None:
     """The README's maturity row names the version that is installed."""
     version = importlib.import_module("flowforge").__version__
     assert f"version {version}" in README.read_text()
+
+
+#: Words that make a sentence hard to read, each with a plainer one in its place: "no worker", "a
+#: program that", "again", "without end", "called".
+AVOIDED = re.compile(
+    r"\b(nobody|somebody|whoever|whomever|anew|for ever|told (?:by|of))\b", re.IGNORECASE
+)
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if "decisions" not in page.parts], ids=page_name
+)
+def test_the_pages_do_without_words_that_are_hard_to_read(page: Path) -> None:
+    """Readers whose first language is not English find a name or a plain word instead."""
+    found = [match[0] for match in AVOIDED.finditer(prose(page))]
+    assert found == []
