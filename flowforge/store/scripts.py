@@ -1,7 +1,7 @@
 """The Lua scripts, one per transition, as they are sent to the server.
 
 A file in ``lua/`` is a transition, a file in ``lua/include/`` a rule. Each names on its
-``--@include`` line what it uses itself; what that needs in turn is found from there. Within a
+``--@include`` lines what it uses itself; what that needs in turn is found from there. Within a
 function such a line is replaced by the file. What is there is then made when the function runs: a
 rule that few runs of a script need costs the others nothing.
 
@@ -76,9 +76,8 @@ class Script:
 
 
 def includes_of(text: str) -> list[str]:
-    """The names on the ``--@include`` line of a file; none without such a line."""
-    match = _INCLUDE.search(text)
-    return [] if match is None else _names(match[1])
+    """The names on the ``--@include`` lines of a file, which stand at its head."""
+    return [name for names in _INCLUDE.findall(text) for name in _names(names)]
 
 
 def within(text: str) -> list[str]:

@@ -13,7 +13,9 @@
 --      | 'dropped' (the job has ended) | 'newer' (a later release's job)
 --      | 'incomplete' (what was staged is not all there: nothing is committed)}, and behind 'ok' what was
 --      claimed next, if anything: id, invocation, record, claims, lost, definition hash
---@include base, job_row, child_jobs, history, complete_joins, settle, create, lease, merging_log, commit/children, commit/staged, commit/outputs, commit/stats, commit/resets, commit/started_jobs, commit/next_message
+--@include base, job_row, child_jobs, history, complete_joins, settle, create, lease, merging_log
+--@include commit/children, commit/staged, commit/outputs, commit/stats, commit/resets
+--@include commit/started_jobs, commit/next_message
 local id, invocation, token, outcome = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local micros, details, arguments, children = tonumber(ARGV[6]), ARGV[7], ARGV, 8
 

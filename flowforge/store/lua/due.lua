@@ -1,7 +1,8 @@
 -- Does what the timers are for that are due.
 -- In:  most
 -- Out: how many were due
---@include base, state, job_row, timers, damaged, late_joins, due/children, due/invocation, due/join, due/look, due/retry
+--@include base, state, job_row, timers, damaged, late_joins
+--@include due/children, due/invocation, due/join, due/look, due/retry
 local most = tonumber(ARGV[2])
 
 -- How much of the jobs' work one call releases, in messages; what is due beyond it stays so.

@@ -7,7 +7,8 @@ local function create_job(about, id, mode, record, idempotency, parent, now, pen
   local job = only_table({
     id = id, status = 'pending', def = about.def, suffix = about.suffix,
     priority = about.priority, queued = 0, running = 0, parked = 0, last = 0, timers = 0,
-    staged = 0, joins = about.joins, max_in_flight = tonumber(about.max_in_flight), retention = tonumber(about.retention),
+    staged = 0, joins = about.joins,
+    max_in_flight = tonumber(about.max_in_flight), retention = tonumber(about.retention),
     history_limit = about.history_limit, output_limit = tonumber(about.output_limit),
     created = now, parent = parent, queues = about.queues,
   })

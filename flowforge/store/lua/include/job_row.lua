@@ -1,4 +1,4 @@
--- The row of a job, as the table that transitions work with. store/job_fields.py says what the fields mean.
+-- The row of a job, as the table that transitions work with. store/job_fields.py has what its fields mean.
 -- What the table has further: id; lanes (lanes_of); missing (top_up).
 --@include base, state
 

@@ -1,5 +1,5 @@
 -- A job on several queues has a lane for each broker list: a list of what is parked and a share of
--- max_in_flight, so that a queue which is served slowly, or not at all, does not keep the others from their work.
+-- max_in_flight. A queue that is served slowly, or not at all, then does not keep the others from work.
 --@include base
 
 -- Messages that a job may always have on a list unclaimed. More only while as many handlers run: a

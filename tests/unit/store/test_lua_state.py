@@ -1,0 +1,44 @@
+"""What the files of a script share: declared in one include, changed by the functions it names."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.support.fleet import ROOT
+
+LUA = ROOT / "flowforge/store/lua"
+FILES = {path.relative_to(LUA).as_posix(): path.read_text() for path in LUA.rglob("*.lua")}
+
+#: Name -> the functions that may change it, the last sentence of its comment; all that work may
+#: add to ``spent``.
+STATE = {
+    name: re.findall(r"\w+", comment.rstrip().removesuffix(".").rpartition(". ")[2])
+    for comment, name in re.findall(
+        r"((?:^--.*\n)+)^local (jobs|unsaved|routes|join_rules|unpushed)\b",
+        FILES["include/state.lua"],
+        re.MULTILINE,
+    )
+}
+
+
+def test_the_state_is_found() -> None:
+    """All but what is only counted."""
+    declared = re.findall(r"^local (\w+)", FILES["include/state.lua"], re.MULTILINE)
+    assert set(declared) - {"spent", "BYTES"} == set(STATE)
+
+
+@pytest.mark.parametrize("name", STATE)
+def test_only_the_named_functions_change_it(name: str) -> None:
+    """Each assignment stands in the body of one of them."""
+    changing = set()
+    for file, text in FILES.items():
+        if file == "include/state.lua":
+            continue
+        for body in re.split(r"^(?=local function )", text, flags=re.MULTILINE):
+            if re.search(rf"(?<![\w.]){name}(\[[^\]]*\])*(?<!, ) = |insert\({name}\[", body):
+                found = re.match(r"local function (\w+)", body)
+                assert found, f"{file} changes {name} outside of a function"
+                changing.add(found[1])
+    assert changing == set(STATE[name])
