@@ -128,9 +128,14 @@ def _parts(file: str, text: str) -> Iterator[Part]:
         if match := _WITHIN.match(line):
             yield Part(file, expand_keys("".join(lines[first:at])), first + 1)
             for name in _names(match[1]):
-                yield from _parts(f"include/{name}.lua", _read_include(name))
+                yield from _include_parts(name)
             first = at + 1
     yield Part(file, expand_keys("".join(lines[first:])), first + 1)
+
+
+@functools.cache
+def _include_parts(name: str) -> tuple[Part, ...]:
+    return tuple(_parts(f"include/{name}.lua", _read_include(name)))
 
 
 def render(name: str, text: str) -> Script:
@@ -138,7 +143,7 @@ def render(name: str, text: str) -> Script:
     parts: list[Part] = []
     depth = 0
     for include in resolve(name, text, _read_include):
-        parts += _parts(f"include/{include}.lua", _read_include(include))
+        parts += _include_parts(include)
         if include in _ENCLOSING:
             parts.append(_OPEN)
             depth += 1
