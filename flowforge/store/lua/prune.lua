@@ -18,7 +18,7 @@ end
 
 local gone = 0
 for _, id in ipairs(call('ZRANGEBYSCORE', k_expiry(), '-inf', now, 'LIMIT', 0, most)) do
-  -- A row that still lives for a moment can still be retried: the next sweep finds it.
+  -- A row that still lives for a moment can still be retried: the next run finds it.
   if call('EXISTS', k_job(id)) == 0 then
     gone = gone + 1
     handle_member('expiry', k_expiry(), id, now + PUT_OFF, forget)

@@ -2,7 +2,7 @@
 -- In:  id, retry, request
 -- Out: 'ok' | 'gone' | 'newer' (a later release's job) | 'undefined' (its definition is gone)
 --      | 'orphaned' (the job that started it was cancelled) | the status that does not allow it
---@include base, job_row, full, request, history, finish, late_joins, retry
+--@include base, job_row, full, request, history, finish, go_on, retry
 local id, retry, request = ARGV[2], ARGV[3] == '1', ARGV[4]
 local job = load_job(id)
 if not job then return 'gone' end

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from flowforge.model.slot import CHILD_SLOT_INDEX
 from flowforge.store.scripts import LOADER, SCRIPTS, includes_of, resolve, within
 from tests.support.fleet import ROOT
 from tests.unit.store.lua_globals import globals_of
@@ -150,6 +151,12 @@ def test_every_line_is_known_by_its_file(name: str) -> None:
             original := (LUA / file).read_text().splitlines()[number - 1]
         ):
             assert text == original
+
+
+def test_the_slot_of_child_jobs_is_the_models() -> None:
+    """The invocation that waits for a child job is known by it, in Lua and in Python."""
+    text = (LUA_ROOT / "include/child_jobs.lua").read_text()
+    assert f"local CHILD_SLOT = '.{CHILD_SLOT_INDEX}'" in text
 
 
 def test_scripts_name_their_locals_within_luas_limit() -> None:

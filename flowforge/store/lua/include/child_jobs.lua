@@ -1,4 +1,4 @@
--- Jobs that handlers start: what a parent and its children owe each other.
+-- Jobs that handlers start: how they and the jobs that have started them affect each other.
 -- A child is known to its parent as child id -> the invocation that waits for it. Pause,
 -- cancel and failure reach a child through the look at its ancestors before each claim.
 --@include base, job_row, push, timers, deletions
@@ -6,8 +6,8 @@
 -- Ancestors looked at: more than any job has; a loop in damaged data must not hang the server.
 local DEEPEST = 10000
 
--- How the invocations of invocations that wait for a child job end.
-local WAITING_SLOT = '.99999'
+-- How an invocation ends that waits for a child job: its slot, CHILD_SLOT_INDEX of model/slot.py.
+local CHILD_SLOT = '.99999'
 
 -- Whether work of the job may start now. If not, why: 'parked' (it or an ancestor is paused, or has
 -- failed and waits for a retry: what it has is parked), 'orphaned' (an ancestor has ended for good),
@@ -61,7 +61,7 @@ local function report_to_parent(job, now)
 end
 
 local function waits_for_child(invocation)
-  return string.find(invocation, WAITING_SLOT, 1, true)
+  return string.find(invocation, CHILD_SLOT, 1, true)
 end
 
 -- A child's failure that was reported to an invocation holds until one of the two is retried; a retry of

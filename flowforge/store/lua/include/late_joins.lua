@@ -1,5 +1,5 @@
--- Going on after a pause, of the job or of one above it, or after a failure.
---@include base, timers, child_jobs, join_rules, join, complete_joins, settle
+-- Joins whose time was over while their job could not go on.
+--@include base, timers, join_rules, join
 
 -- A join whose time was over while the job could not go on, or whose time made it fail.
 -- about: 'number field' of the collection.
@@ -21,12 +21,4 @@ local function bring_back_late(job, now)
     end
   end
   if #late == 100 then set_timer(now, job.id, 'late') end
-end
-
--- Goes on with what was late or parked, in the job and in those that it has started.
-local function go_on(job, now)
-  bring_back_late(job, now)
-  fire_complete(job, now)
-  look_at_children(job, now)
-  settle(job, now)
 end

@@ -1,5 +1,5 @@
 -- Continuing a failed job.
---@include base, job_row, timers, deletions, child_jobs, history, finish, late_joins
+--@include base, job_row, timers, deletions, child_jobs, history, finish, go_on
 
 -- Back to where a job stood before it was paused or failed: it may never have been started.
 local function set_live(job, now)

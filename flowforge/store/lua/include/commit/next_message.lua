@@ -6,7 +6,7 @@
 local LOOKS = 8
 
 -- The oldest message of a list, taken off it, if it is an invocation as this job's template makes it;
--- else it stays for the worker's consumer, which knows what to do with other tasks and with rubbish.
+-- else it stays for the worker's consumer, which takes other tasks and refuses what is none.
 -- All of it is compared: a forged message must not be taken off without a trace.
 local function take_message(list)
   local item = call('LINDEX', list, -1)

@@ -21,7 +21,7 @@ local function start_jobs(job, invocation, arguments, at, now)
     call('PERSIST', k_definition(about.def))
     local r = routine_of(invocation)
     job.last = job.last + 1
-    local waits = string.format('%d.%s%s', job.last, r, WAITING_SLOT)
+    local waits = string.format('%d.%s%s', job.last, r, CHILD_SLOT)
     call('HSET', k_invocations(job.id), waits, waiter)
     call('HSET', k_children(job.id), child, waits)
     if job.joins then call('HINCRBY', k_outstanding(job.id), r, 1) end
