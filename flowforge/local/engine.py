@@ -92,7 +92,7 @@ class EmbeddedWorker:
         self._installation = Installation(app, [(settings, HandlerJobs(engine))], exclusive=True)
         (shard,) = self._installation.shards
         # A data directory may hold jobs of other scripts, which know their own classes.
-        shard.runtime.max_unknown = 0
+        shard.runtime.recorder.max_unknown = 0
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._controller = WorkController(

@@ -1,7 +1,7 @@
-"""Giving an invocation its last delivery alone in its process.
+"""Giving an invocation its last attempt alone in its process.
 
 A handler that kills its process takes its neighbours in other threads with it, and each counts a
-lost worker. So whatever is left one delivery of runs without neighbours: if that is lost as well,
+lost worker. So whatever is left one attempt of runs without neighbours: if that is lost as well,
 nobody else can be to blame, and nobody else is quarantined for it.
 """
 

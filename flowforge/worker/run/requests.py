@@ -16,8 +16,9 @@ from celery.worker import state
 from celery.worker.request import Request
 
 from flowforge.store.lease_tokens import next_token
+from flowforge.worker.run.recording import Ended
 from flowforge.worker.run.reports import Failed, Retried, Uncounted, raised, retry_of
-from flowforge.worker.run.runtime import Ended, Runtime
+from flowforge.worker.run.runtime import Runtime
 from flowforge.worker.run.task import TOKEN
 
 logger = logging.getLogger(__name__)

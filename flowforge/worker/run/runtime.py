@@ -4,50 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import TypeAlias
 
-from flowforge.codec.binary import pack_record, read_invocation
+from flowforge.codec.binary import read_invocation
 from flowforge.common.forks import Forks, end_stray
-from flowforge.common.lru_cache import Recent
-from flowforge.common.true_attributes import name_of
 from flowforge.errors import (
-    CorruptRecordError,
     NewerRecordError,
-    RecordError,
     UnknownRoutineClassError,
 )
 from flowforge.execution.attempt import Attempt, NotStartedError
 from flowforge.execution.ending import ends_worker, passed
-from flowforge.execution.failure import MESSAGE_LIMIT, message_of, type_of
 from flowforge.execution.handler_context import JobAccess
 from flowforge.execution.run import Outcome, failed, run
-from flowforge.model.invocation_id import InvocationId, lease_of, routine_of
+from flowforge.model.invocation_id import InvocationId, lease_of
 from flowforge.model.plan import CHILD_ENDED, Plan
 from flowforge.model.slot import CHILD_SLOT_INDEX
-from flowforge.model.status import AttemptOutcome
 from flowforge.settings import Settings
 from flowforge.store.answers import Answer, AnswerOrStatus
 from flowforge.store.claims import Claim, Granted, NextClaim
-from flowforge.store.definitions import definition_of, stored_definition
 from flowforge.store.inspector import Inspector
 from flowforge.store.lease_tokens import next_token
 from flowforge.store.store import Store
 from flowforge.worker.run import log_lines
-from flowforge.worker.run.handler_context import INCOMPLETE, WorkerHandlerContext
+from flowforge.worker.run.handler_context import WorkerHandlerContext
 from flowforge.worker.run.joining import Collections
 from flowforge.worker.run.leases import LeaseKeeper
 from flowforge.worker.run.merging import MergedSlots
+from flowforge.worker.run.plans import Plans
 from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
-from flowforge.worker.run.reports import Failed, Retried, Uncounted
-
-#: Definitions kept by a process, the most recently used ones.
-_PLANS = 256
-
-#: Workers of a fleet that do not know the class of an invocation, until its job fails.
-MAX_UNKNOWN = 3
-
-#: Seconds until another worker gets an invocation that this one cannot run.
-RELEASE_DELAY = 1.0
+from flowforge.worker.run.recording import RELEASE_DELAY, Ended, Recorder
+from flowforge.worker.run.reports import Uncounted
 
 
 def _is_for_another(error: BaseException) -> bool:
@@ -56,10 +41,6 @@ def _is_for_another(error: BaseException) -> bool:
         return True
     # Building a routine reads no records: there it can only come from the routine's own code.
     return issubclass(type(error), NewerRecordError) and not passed(error, Plan.__module__)
-
-
-#: What an attempt leads to: what its commit claimed next, or how it failed.
-Ended: TypeAlias = Granted | Failed | Retried | Uncounted | None
 
 
 class Runtime:
@@ -91,11 +72,8 @@ class Runtime:
         self._context = WorkerHandlerContext(store, jobs, self.merged)
         self.collections = Collections(store)
         self._lease_ms = int(settings.lease * 1000)
-        #: Workers that do not know an invocation's class until its job fails; 0: it never does.
-        self.max_unknown = MAX_UNKNOWN
-        self._plans: Recent[str, Plan] = Recent(_PLANS)
-
-    # --- running one invocation ----------------------------------------------------------
+        self.plans = Plans(store)
+        self.recorder = Recorder(store, worker)
 
     def invoke(
         self,
@@ -117,37 +95,35 @@ class Runtime:
         # From the claim on: a process builds the routine for its first one, which may take long.
         self.leases.add(lease)
         try:
-            return self._run_claimed(lease, job_id, invocation, granted, lists)
+            return self._run_claimed(lease, granted, lists)
         finally:
             self.leases.remove(lease)
 
-    def _run_claimed(
-        self, lease: str, job_id: str, invocation: str, granted: Granted, lists: Sequence[str]
-    ) -> Ended:
-        token, claim, began = granted.token, granted.claim, Forks.count
+    def _run_claimed(self, lease: str, granted: Granted, lists: Sequence[str]) -> Ended:
+        claim, began = granted.claim, Forks.count
         try:
-            attempt = self._prepare(granted, self.plan(claim.definition))
+            attempt = self._prepare(granted, self.plans.get(claim.definition))
         except BaseException as error:
             end_stray(began, error)
             if ends_worker(error):
                 raise
             if _is_for_another(error):
-                self._release(job_id, invocation, token, claim, error)
+                self.recorder.release(granted, error)
                 return Uncounted()
             # Else the job would hang on a lease.
-            return self._refuse(job_id, invocation, token, claim, error)
+            return self.recorder.refuse(granted, error)
         self.leases.add(lease, attempt)
         try:
-            if not self._last_delivery(claim):
-                return self._complete(attempt, token, lists)
-            return self._complete_alone(attempt, token)
+            if not self._last_attempt(claim):
+                return self._complete(attempt, lists)
+            return self._complete_alone(attempt)
         except NewerRecordError as error:
-            self._release(job_id, invocation, token, claim, error)
+            self.recorder.release(granted, error)
         except NotStartedError:
-            self._put_back(attempt, token)
+            self.recorder.put_back(attempt)
         return Uncounted()
 
-    def _last_delivery(self, claim: Claim) -> bool:
+    def _last_attempt(self, claim: Claim) -> bool:
         """Whether the invocation is quarantined if this worker is lost as well."""
         return claim.lost > 0 and claim.lost + 1 >= self.settings.max_losses
 
@@ -165,9 +141,9 @@ class Runtime:
             return Uncounted()
         # Not kept: children that begin later must not inherit routines that were built here.
         granted = Granted(job_id, invocation, token, claim, asked)
-        attempt = self._prepare(granted, self._read_plan(claim.definition))
+        attempt = self._prepare(granted, self.plans.read(claim.definition))
         outcome = failed(attempt, self.worker, error, perf_counter() - limit)
-        return self._record(attempt, token, outcome, ())
+        return self.recorder.record(attempt, outcome, None)
 
     def revoke(self, job_id: str, invocation: str, reason: str, *, running: bool) -> AnswerOrStatus:
         """Cancel the job of an invocation: OK, or why not, as ``JobControl.cancel`` has it.
@@ -178,24 +154,24 @@ class Runtime:
             return Answer.DONE
         return self.probe.control.cancel(job_id, reason)
 
-    def _complete_alone(self, attempt: Attempt, token: str) -> Ended:
+    def _complete_alone(self, attempt: Attempt) -> Ended:
         with self._process_lock.alone() as alone:
             if alone:
-                return self._complete(attempt, token, ())
+                return self._complete(attempt, ())
         log_lines.put_off(attempt, RELEASE_DELAY)
-        self._put_back(attempt, token, RELEASE_DELAY)
+        self.recorder.put_back(attempt, RELEASE_DELAY)
         return Uncounted()
 
-    def _complete(self, attempt: Attempt, token: str, lists: Sequence[str]) -> Ended:
+    def _complete(self, attempt: Attempt, lists: Sequence[str]) -> Ended:
         outcome = self._run(attempt)
         if attempt.cancelled:
             # It was told that nothing of it counts, and may have stopped half-way for that. The job
             # may have been retried since.
-            self._put_back(attempt, token)
+            self.recorder.put_back(attempt)
             return Uncounted()
         if attempt.joins:
             self.collections.release(attempt, outcome.effects)
-        return self._record(attempt, token, outcome, lists)
+        return self.recorder.record(attempt, outcome, self._next_claim(lists))
 
     def _claim(self, job_id: str, invocation: str, token: str) -> Granted | None:
         asked = perf_counter()
@@ -234,125 +210,7 @@ class Runtime:
                 return failed(attempt, self.worker, error, began)
         return run(attempt, self.worker)
 
-    def _record(
-        self, attempt: Attempt, token: str, outcome: Outcome, lists: Sequence[str]
-    ) -> Ended:
-        job_id, invocation, store = attempt.job_id, attempt.invocation, self.store
-        ended: Ended = None
-        error = outcome.error
-        if outcome.kind is AttemptOutcome.RETRIED:
-            delay_ms = int(outcome.delay * 1000)
-            answer = store.invocations.retry_later(
-                job_id, invocation, token, delay_ms, outcome.micros, outcome.details
-            )
-            ended = (
-                Retried(error, outcome.delay) if answer is Answer.OK and error is not None else None
-            )
-        elif outcome.kind is AttemptOutcome.FAILED:
-            answer = store.invocations.fail(
-                job_id, invocation, token, outcome.micros, outcome.details, outcome.reason,
-                outcome.problem,
-            )  # fmt: skip
-            ended = Failed(error) if answer is Answer.OK and error is not None else None
-        else:
-            answer, ended = store.invocations.commit(
-                job_id, invocation, token, outcome.kind, outcome.micros, outcome.details,
-                outcome.effects, self._next_claim(lists),
-            )  # fmt: skip
-            if error is not None and answer is Answer.OK:
-                log_lines.passed_over(attempt, outcome.kind, error)
-        if answer is Answer.INCOMPLETE:
-            self._run_again(attempt, token)
-        elif answer is not Answer.OK:
-            log_lines.not_accepted(attempt, outcome.kind, answer)
-        # What was done before is done: it may be this one, whose reply was lost.
-        return ended if answer in (Answer.OK, Answer.DONE) else Uncounted()
-
-    def _run_again(self, attempt: Attempt, token: str) -> None:
-        """Give an attempt back whose staged emissions are lost; the job fails if that goes on."""
-        log_lines.given_back(attempt.job_id, attempt.invocation, INCOMPLETE)
-        error = ["IncompleteEmission", INCOMPLETE, ""]
-        details = pack_record(self.worker, attempt.attempt_number, 0, {}, None, error)
-        problem = pack_record({"type": error[0], "message": INCOMPLETE})
-        self.store.invocations.release(
-            attempt.job_id, attempt.invocation, token, int(RELEASE_DELAY * 1000), details,
-            MAX_UNKNOWN, INCOMPLETE, problem,
-        )  # fmt: skip
-
     def _next_claim(self, lists: Sequence[str]) -> NextClaim | None:
         if not lists or self._process_lock.closed:
             return None
         return NextClaim(next_token(), self._lease_ms, lists, perf_counter())
-
-    def _put_back(self, attempt: Attempt, token: str, delay: float = 0.0) -> None:
-        """Let it be claimed again; no attempt is counted. ``delay``: seconds."""
-        details = pack_record(self.worker, attempt.attempt_number, 0, {}, None, None)
-        job_id, invocation = attempt.job_id, attempt.invocation
-        answer = self.store.invocations.release(
-            job_id, invocation, token, int(delay * 1000), details
-        )
-        if answer is not Answer.OK:
-            log_lines.not_given_back(attempt, answer)
-
-    def _release(
-        self, job_id: str, invocation: str, token: str, claim: Claim, error: BaseException
-    ) -> None:
-        message = message_of(error)
-        log_lines.given_back(job_id, invocation, message)
-        details = self._error_details(claim, error)
-        delay_ms = int(RELEASE_DELAY * 1000)
-        most = self.max_unknown if issubclass(type(error), UnknownRoutineClassError) else 0
-        problem = pack_record({"type": name_of(type(error)), "message": message})
-        self.store.invocations.release(
-            job_id, invocation, token, delay_ms, details, most, message, problem
-        )
-
-    def _refuse(
-        self, job_id: str, invocation: str, token: str, claim: Claim, error: BaseException
-    ) -> Failed | None:
-        kind, message = type_of(error).rpartition(".")[2], message_of(error)[:MESSAGE_LIMIT]
-        problem = pack_record({"type": kind, "message": message, "invocation": invocation})
-        details = self._error_details(claim, error)
-        reason = f"{kind}: {message}"[:500]
-        answer = self.store.invocations.fail(job_id, invocation, token, 0, details, reason, problem)
-        return Failed(error) if answer is Answer.OK else None
-
-    def _error_details(self, claim: Claim, error: BaseException) -> bytes:
-        shown = [type_of(error).rpartition(".")[2], message_of(error)[:MESSAGE_LIMIT], ""]
-        return pack_record(self.worker, claim.attempt_number, 0, {}, None, shown)
-
-    # --- definitions -----------------------------------------------------------------------
-
-    def plan(self, definition_hash: str) -> Plan:
-        """The plan of a stored definition; CorruptRecordError when it is missing or unreadable."""
-        found = self._plans.get(definition_hash)
-        if found is not None:
-            return found
-        return self._plans.add(definition_hash, self._read_plan(definition_hash))
-
-    def _read_plan(self, definition_hash: str) -> Plan:
-        definition = stored_definition(self.store, definition_hash)
-        if definition is None:
-            raise CorruptRecordError(f"definition {definition_hash} is not stored any more")
-        return Plan(definition)
-
-    def class_of(self, job_id: str, invocation: str) -> str:
-        """``class_name`` by the definition that a job is pinned to."""
-        definition_hash = definition_of(self.store, job_id)
-        return "" if definition_hash is None else self.class_name(definition_hash, invocation)
-
-    def class_name(self, definition_hash: str, invocation: str) -> str:
-        """The routine class, and task, of an invocation; empty when that cannot be told."""
-        try:
-            routine = routine_of(invocation)
-            return self.plan(definition_hash).definition.routines[routine].class_name
-        except (RecordError, IndexError):
-            return ""
-
-    def place_of(self, definition_hash: str, invocation: str) -> str:
-        """``routine.slot`` of an invocation; its invocation when that cannot be told."""
-        try:
-            definition = self.plan(definition_hash).definition
-            return ".".join(definition.place_of(InvocationId.parse(invocation)))
-        except (RecordError, ValueError):
-            return invocation

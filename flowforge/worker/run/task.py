@@ -9,7 +9,6 @@ from celery import Celery, Task
 
 from flowforge.broker.guard import UNKNOWN_TASK
 from flowforge.broker.message import MARK
-from flowforge.codec.binary import pack_record
 from flowforge.errors import UnknownRoutineClassError
 from flowforge.model import registry
 from flowforge.model.invocation_id import task_id
@@ -21,7 +20,7 @@ from flowforge.worker.consuming.observation import Observation
 from flowforge.worker.run import log_lines
 from flowforge.worker.run.next_invocation import next_invocation, run_on
 from flowforge.worker.run.reports import Failed, Retried, Uncounted, raised
-from flowforge.worker.run.runtime import RELEASE_DELAY, Runtime
+from flowforge.worker.run.runtime import Runtime
 from flowforge.worker.run.runtimes import Runtimes
 
 #: What is told with a task that has to return to Celery when it has ended: the token to claim its
@@ -90,7 +89,7 @@ class InvocationTask(Task):  # type: ignore[type-arg]
             )
 
     def _trace_next(self, runtime: Runtime, granted: Granted, delivery_info: Any) -> Any:
-        name = runtime.class_name(granted.claim.definition, granted.invocation)
+        name = runtime.plans.class_name(granted.claim.definition, granted.invocation)
         task = self.app.tasks.get(name)
         tracer = task._tracer if isinstance(task, InvocationTask) else None
         if tracer is None:
@@ -123,7 +122,7 @@ class UnknownClassTask(Task):  # type: ignore[type-arg]
 
     def run(self, job_id: str, invocation: str, class_name: str) -> None:
         runtime = self.runtimes.of(job_id)
-        class_name = runtime.class_of(job_id, invocation) or class_name
+        class_name = runtime.plans.class_of(job_id, invocation) or class_name
         if class_name in registry.known():
             # The message named another class than the job's definition, which alone counts.
             with self.runtimes.process_lock.inside():
@@ -137,10 +136,7 @@ class UnknownClassTask(Task):  # type: ignore[type-arg]
             f"no worker on queue {queue!r} knows routine class {class_name}: {fix} (last tried: "
             f"{runtime.worker})"
         )
-        details = pack_record({"type": "UnknownRoutineClassError", "message": reason})
-        answer = runtime.store.invocations.give_back(
-            job_id, invocation, int(RELEASE_DELAY * 1000), runtime.max_unknown, details, reason
-        )
+        answer = runtime.recorder.give_back(job_id, invocation, reason)
         if answer is Answer.FAILED:
             raise UnknownRoutineClassError(reason)
         if answer is Answer.OK:

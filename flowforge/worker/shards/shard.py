@@ -150,7 +150,7 @@ class Shard:
         return Reclaimer(
             store,
             settings.max_losses,
-            self.runtime.place_of,
+            self.runtime.plans.place_of,
             lease=settings.lease,
             interval=settings.upkeep_interval,
             grace=settings.heartbeat,

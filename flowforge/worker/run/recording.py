@@ -1,0 +1,134 @@
+"""Recording how an attempt has ended: committed, retried, failed, or given back uncounted."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from flowforge.codec.binary import pack_record
+from flowforge.common.true_attributes import name_of
+from flowforge.errors import UnknownRoutineClassError
+from flowforge.execution.attempt import Attempt
+from flowforge.execution.failure import MESSAGE_LIMIT, message_of, type_of
+from flowforge.execution.run import Outcome
+from flowforge.model.status import AttemptOutcome
+from flowforge.store.answers import Answer
+from flowforge.store.claims import Claim, Granted, NextClaim
+from flowforge.store.store import Store
+from flowforge.worker.run import log_lines
+from flowforge.worker.run.handler_context import INCOMPLETE
+from flowforge.worker.run.reports import Failed, Retried, Uncounted
+
+#: Workers of a fleet that do not know the class of an invocation, until its job fails.
+MAX_UNKNOWN = 3
+
+#: Seconds until another worker gets an invocation that this one cannot run.
+RELEASE_DELAY = 1.0
+
+#: What an attempt leads to: what its commit claimed next, or how it failed.
+Ended: TypeAlias = Granted | Failed | Retried | Uncounted | None
+
+
+class Recorder:
+    """Records in one store. ``worker`` is the name that the history shows."""
+
+    def __init__(self, store: Store, worker: str) -> None:
+        self._invocations = store.invocations
+        self._worker = worker
+        #: Workers that do not know an invocation's class until its job fails; 0: it never does.
+        self.max_unknown = MAX_UNKNOWN
+
+    def record(self, attempt: Attempt, outcome: Outcome, then: NextClaim | None) -> Ended:
+        """Commit, or record the failure. ``then``: what a commit claims next."""
+        ended: Ended
+        if outcome.kind is AttemptOutcome.RETRIED:
+            answer, ended = self._retry_later(attempt, outcome)
+        elif outcome.kind is AttemptOutcome.FAILED:
+            answer, ended = self._fail(attempt, outcome)
+        else:
+            answer, ended = self._invocations.commit(
+                attempt.job_id, attempt.invocation, attempt.token, outcome.kind, outcome.micros,
+                outcome.details, outcome.effects, then,
+            )  # fmt: skip
+            if outcome.error is not None and answer is Answer.OK:
+                log_lines.passed_over(attempt, outcome.kind, outcome.error)
+        if answer is Answer.INCOMPLETE:
+            self._run_again(attempt)
+        elif answer is not Answer.OK:
+            log_lines.not_accepted(attempt, outcome.kind, answer)
+        # What was done before is done: it may be this one, whose reply was lost.
+        return ended if answer in (Answer.OK, Answer.DONE) else Uncounted()
+
+    def _retry_later(self, attempt: Attempt, outcome: Outcome) -> tuple[Answer, Retried | None]:
+        answer = self._invocations.retry_later(
+            attempt.job_id, attempt.invocation, attempt.token, int(outcome.delay * 1000),
+            outcome.micros, outcome.details,
+        )  # fmt: skip
+        if answer is not Answer.OK or outcome.error is None:
+            return answer, None
+        return answer, Retried(outcome.error, outcome.delay)
+
+    def _fail(self, attempt: Attempt, outcome: Outcome) -> tuple[Answer, Failed | None]:
+        answer = self._invocations.fail(
+            attempt.job_id, attempt.invocation, attempt.token, outcome.micros, outcome.details,
+            outcome.reason, outcome.problem,
+        )  # fmt: skip
+        if answer is not Answer.OK or outcome.error is None:
+            return answer, None
+        return answer, Failed(outcome.error)
+
+    def _run_again(self, attempt: Attempt) -> None:
+        """Give an attempt back whose staged emissions are lost; the job fails if that goes on."""
+        log_lines.given_back(attempt.job_id, attempt.invocation, INCOMPLETE)
+        error = ["IncompleteEmission", INCOMPLETE, ""]
+        details = pack_record(self._worker, attempt.attempt_number, 0, {}, None, error)
+        problem = pack_record({"type": error[0], "message": INCOMPLETE})
+        self._invocations.release(
+            attempt.job_id, attempt.invocation, attempt.token, int(RELEASE_DELAY * 1000), details,
+            MAX_UNKNOWN, INCOMPLETE, problem,
+        )  # fmt: skip
+
+    def put_back(self, attempt: Attempt, delay: float = 0.0) -> None:
+        """Let it be claimed again; no attempt is counted. ``delay``: seconds."""
+        details = pack_record(self._worker, attempt.attempt_number, 0, {}, None, None)
+        answer = self._invocations.release(
+            attempt.job_id, attempt.invocation, attempt.token, int(delay * 1000), details
+        )
+        if answer is not Answer.OK:
+            log_lines.not_given_back(attempt, answer)
+
+    def release(self, granted: Granted, error: BaseException) -> None:
+        """Leave to another worker what this one cannot run."""
+        message = message_of(error)
+        log_lines.given_back(granted.job_id, granted.invocation, message)
+        details = self._error_details(granted.claim, error)
+        most = self.max_unknown if issubclass(type(error), UnknownRoutineClassError) else 0
+        problem = pack_record({"type": name_of(type(error)), "message": message})
+        self._invocations.release(
+            granted.job_id, granted.invocation, granted.token, int(RELEASE_DELAY * 1000), details,
+            most, message, problem,
+        )  # fmt: skip
+
+    def give_back(self, job_id: str, invocation: str, reason: str) -> Answer:
+        """Leave to another worker what this one has not claimed, as its class is unknown here.
+
+        FAILED when as many workers as ``max_unknown`` did so; the job has failed for ``reason``.
+        """
+        details = pack_record({"type": "UnknownRoutineClassError", "message": reason})
+        return self._invocations.give_back(
+            job_id, invocation, int(RELEASE_DELAY * 1000), self.max_unknown, details, reason
+        )
+
+    def refuse(self, granted: Granted, error: BaseException) -> Failed | None:
+        """Fail the job of what no worker can run."""
+        kind, message = type_of(error).rpartition(".")[2], message_of(error)[:MESSAGE_LIMIT]
+        problem = pack_record({"type": kind, "message": message, "invocation": granted.invocation})
+        details = self._error_details(granted.claim, error)
+        answer = self._invocations.fail(
+            granted.job_id, granted.invocation, granted.token, 0, details,
+            f"{kind}: {message}"[:500], problem,
+        )  # fmt: skip
+        return Failed(error) if answer is Answer.OK else None
+
+    def _error_details(self, claim: Claim, error: BaseException) -> bytes:
+        shown = [type_of(error).rpartition(".")[2], message_of(error)[:MESSAGE_LIMIT], ""]
+        return pack_record(self._worker, claim.attempt_number, 0, {}, None, shown)
