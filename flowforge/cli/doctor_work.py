@@ -8,6 +8,7 @@ from typing import NamedTuple
 from flowforge.cli.findings import Finding
 from flowforge.cli.render import amounts
 from flowforge.engine.engine import Engine
+from flowforge.model.status import JobStatus
 from flowforge.store.broker_lists import BrokerList, BrokerLists
 from flowforge.store.dead_letters import DeadLetters
 from flowforge.store.job_rows import ActiveJob, UnreadableRow
@@ -98,7 +99,7 @@ def _idle_jobs(engine: Engine, jobs: Sequence[ActiveJob]) -> list[ActiveJob]:
     idle = {
         job.job_id: job
         for job in jobs
-        if job.status != "paused"
+        if job.status != JobStatus.PAUSED
         and job.updated < limit
         and not any(job.counters[name] for name in ("queued", "running", "timers"))
     }
@@ -114,7 +115,7 @@ class _BlockingParent(NamedTuple):
 
 
 #: The command that lets an ancestor of this status go on.
-_COMMANDS = {"failed": "retry", "paused": "resume"}
+_COMMANDS: dict[str, str] = {JobStatus.FAILED: "retry", JobStatus.PAUSED: "resume"}
 
 
 def _blocking_parent(engine: Engine, job: ActiveJob) -> _BlockingParent | None:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from flowforge.cli.plain import to_json
+from flowforge.model.status import JobStatus, RoutineStatus
 
 #: Columns where the output is no terminal: nothing is folded or cut.
 _UNFOLDED = 10_000
@@ -30,16 +31,16 @@ _CONTROLS = re.compile(
 _BREAKS = re.compile("[\t\n]+")
 
 _STYLES = {
-    "completed": "green",
-    "failed": "red",
-    "fail": "red",
-    "cancelled": "magenta",
-    "paused": "yellow",
-    "warn": "yellow",
-    "running": "cyan",
+    JobStatus.COMPLETED: "green",
+    JobStatus.FAILED: "red",
+    JobStatus.CANCELLED: "magenta",
+    JobStatus.PAUSED: "yellow",
+    JobStatus.RUNNING: "cyan",
+    RoutineStatus.ERROR_CONTINUED: "yellow",
+    RoutineStatus.SKIPPED: "yellow",
     "ok": "green",
-    "error_continued": "yellow",
-    "skipped": "yellow",
+    "warn": "yellow",
+    "fail": "red",
 }
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")

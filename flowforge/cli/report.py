@@ -21,6 +21,7 @@ from flowforge.cli.routine_table import ROUTINE_COLUMNS, routine_rows
 from flowforge.cli.snapshot import job_snapshot
 from flowforge.cli.tables import print_pairs, print_table
 from flowforge.engine.engine import Engine
+from flowforge.model.status import JobStatus
 
 #: Outputs that are shown as text; JSON has all.
 OUTPUTS = 20
@@ -76,7 +77,7 @@ def print_end(engine: Engine, job_id: str, as_json: bool) -> int:
         print_json(job)
     else:
         print_result(job)
-    return 0 if job["status"] == "completed" else 1
+    return 0 if job["status"] == JobStatus.COMPLETED else 1
 
 
 def print_error(error: dict[str, Any] | None) -> None:

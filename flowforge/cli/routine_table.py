@@ -9,9 +9,13 @@ from rich.text import Text
 
 from flowforge.cli.render import compact, duration, status_text
 from flowforge.cli.tables import make_table
+from flowforge.model.status import AttemptOutcome
 
 #: Counters of a routine's attempts that took time.
-_TIMED = ("completed", "failed", "retried", "error_continued", "skipped")
+_TIMED = (
+    AttemptOutcome.COMPLETED, AttemptOutcome.FAILED, AttemptOutcome.RETRIED,
+    AttemptOutcome.ERROR_CONTINUED, AttemptOutcome.SKIPPED,
+)  # fmt: skip
 
 
 def mean_seconds(state: dict[str, Any]) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flowforge.engine.engine import Engine
+from flowforge.model.status import RoutineStatus
 from flowforge.store.routine_states import COUNTERS
 
 
@@ -32,7 +33,7 @@ def routines(engine: Engine, job_id: str) -> dict[str, dict[str, Any]]:
         spec.id: {
             "class": spec.class_name,
             "queue": spec.queue or engine.app.conf.task_default_queue,
-            "status": "pending",
+            "status": RoutineStatus.PENDING.value,
             "running": 0,
             **dict.fromkeys(COUNTERS, 0),
             **states.get(spec.id, {}),

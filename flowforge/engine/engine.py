@@ -16,6 +16,7 @@ from flowforge.engine.submit import JobCreator
 from flowforge.engine.wait import wait_for
 from flowforge.errors import CommandRefusedError, ConfigurationError, StoreUnavailableError
 from flowforge.model.flow import FlowGraph
+from flowforge.model.status import JobStatus
 from flowforge.settings import Settings
 from flowforge.store.inspector import Inspector
 from flowforge.store.link import ServerLink, make_client
@@ -134,7 +135,7 @@ class Engine(Submitter):
     def submit_items(self, template: JobTemplate, jobs: Iterator[Item]) -> Iterator[list[str]]:
         return self._creator.create(template, jobs)
 
-    def wait(self, job_id: str, timeout: float | None = None) -> str:
+    def wait(self, job_id: str, timeout: float | None = None) -> JobStatus:
         """Block until the job has ended, or is paused with nothing running; returns the status.
 
         Outlives outages of the server, with a warning in the log. Raises TimeoutError after

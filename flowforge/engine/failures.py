@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flowforge.errors import ChildJobError
+from flowforge.model.status import JobStatus
 from flowforge.store.inspector import Inspector
 
 #: Characters of a failure that travel up to the jobs which wait for the failed one.
@@ -20,10 +21,10 @@ def told_reason(inspector: Inspector, job_id: str) -> str:
     return f"{error['routine_id']}.{error['slot']}: {error['type']}: {error['message']}{at}"
 
 
-def child_error(inspector: Inspector, job_id: str, status: str) -> ChildJobError:
+def child_error(inspector: Inspector, job_id: str, status: JobStatus) -> ChildJobError:
     """What a routine hears of a job that it has started and that has not completed."""
     begins = f"child job {job_id} of this routine is {status}"
-    if status != "failed":
+    if status is not JobStatus.FAILED:
         return ChildJobError(f"{begins}: {told_reason(inspector, job_id)}")
     root_id, reason = _root(inspector, job_id)
     because = "" if root_id == job_id else f" because of job {root_id}"

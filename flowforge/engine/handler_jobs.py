@@ -42,7 +42,7 @@ class HandlerJobs:
         """The outputs of a completed job; ChildJobError when it has ended otherwise."""
         inspector = self._engine.inspector
         status = inspector.status(job_id)
-        if status != JobStatus.COMPLETED:
+        if status is not JobStatus.COMPLETED:
             raise child_error(inspector, job_id, status)
         return [
             {"routine_id": one.routine_id, "event": one.event, "params": one.params}

@@ -108,7 +108,7 @@ class JobState:
     @property
     def status(self) -> str:
         """``pending``, ``running``, ``paused``, ``completed``, ``failed`` or ``cancelled``."""
-        return self._engine.inspector.status(self.job_id)
+        return self._engine.inspector.status(self.job_id).value
 
     @property
     def reason(self) -> str | None:
@@ -162,12 +162,12 @@ class JobState:
         WouldBlockError as ``wait`` does.
         """
         status = self._engine.wait(self.job_id, timeout)
-        if status == "completed":
+        if status is JobStatus.COMPLETED:
             return self.outputs
         why = told_reason(self._engine.inspector, self.job_id)
-        if status == "failed":
+        if status is JobStatus.FAILED:
             raise JobFailedError(f"job {self.job_id} failed: {why}")
-        if status == "cancelled":
+        if status is JobStatus.CANCELLED:
             raise JobCancelledError(f"job {self.job_id} was cancelled: {why}")
         raise JobPausedError(f"job {self.job_id} is paused: {why}; resume() continues it")
 

@@ -86,7 +86,7 @@ class JobCreator:
         common = replace(
             common,
             priority=None if template.priority is None else common.priority,
-            window=template.max_in_flight or definition.max_in_flight,
+            max_in_flight=template.max_in_flight or definition.max_in_flight,
         )
         entry = self._entry(definition, common)
         (job_id,) = self._store.new_job_ids(1)
@@ -111,8 +111,10 @@ class JobCreator:
             slot=definition.slot_names(routine).index(slot_name),
             priority=priority,
             suffix=self._router.suffix(priority),
-            window=template.max_in_flight or definition.max_in_flight or settings.max_in_flight,
-            keep=max(1, int(settings.retention * 1000)),
+            max_in_flight=template.max_in_flight
+            or definition.max_in_flight
+            or settings.max_in_flight,
+            retention_ms=max(1, int(settings.retention * 1000)),
             history_limit=settings.history_limit,
             output_limit=settings.output_limit,
             entry=f"{entry_routine_id}.{slot_name}",

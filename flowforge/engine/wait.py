@@ -12,6 +12,7 @@ from flowforge.engine.blocking_waits import check_may_wait, check_timeout
 from flowforge.engine.job_server import JobServer
 from flowforge.engine.unserved_queues import overdue
 from flowforge.errors import StoreUnavailableError
+from flowforge.model.status import JobStatus
 from flowforge.store.announcements import announcements
 from flowforge.store.link import explained, raise_explained
 from flowforge.store.outage import is_final, is_outage
@@ -29,7 +30,7 @@ OUTAGE_TOLD = 5.0
 PAUSE = 0.2
 
 
-def wait_for(server: JobServer, job_id: str, timeout: float | None) -> str:
+def wait_for(server: JobServer, job_id: str, timeout: float | None) -> JobStatus:
     """As ``Engine.wait`` says."""
     check_timeout(timeout)
     check_may_wait(job_id, timeout)
@@ -53,7 +54,7 @@ def wait_for(server: JobServer, job_id: str, timeout: float | None) -> str:
 
 def _wait_on_channel(
     server: JobServer, job_id: str, deadline: _Deadline, outage: _OutageLog
-) -> str:
+) -> JobStatus:
     with announcements(server.client, server.store.keys, job_id) as announced:
         while True:
             status = server.inspector.settled(job_id)

@@ -9,7 +9,7 @@ from typing import TypeAlias
 Child: TypeAlias = tuple[int, int, str, bytes]
 
 #: The routine of staged children that are none: outputs of the job.
-NOBODY = -1
+AS_OUTPUTS = -1
 
 
 @dataclass(slots=True)
@@ -27,5 +27,5 @@ class Effects:
     resets: list[tuple[str, int]] = field(default_factory=list)
     #: What the script needs to create each job that the handler started.
     jobs: list[list[str | bytes | int | float]] = field(default_factory=list)
-    #: Routine -> how many children of this attempt are staged in the store; NOBODY: outputs.
+    #: Routine -> how many children of this attempt are staged in the store; AS_OUTPUTS: outputs.
     staged: dict[int, int] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from flowforge.codec.binary import encode_payload, invocation_record, output_record
 from flowforge.common.forks import Forks
 from flowforge.errors import OutsideInvocationError
-from flowforge.execution.effects import NOBODY, Child, Effects
+from flowforge.execution.effects import AS_OUTPUTS, Child, Effects
 from flowforge.execution.handler_context import HandlerContext
 from flowforge.model.plan import PlannedRoutine, Target
 
@@ -124,7 +124,7 @@ class Emitting:
             self.closed = True
             if self._bytes > STAGED_BYTES or self._collected() > STAGED_EMISSIONS:
                 self._stage_all()
-            elif NOBODY in self.effects.staged:
+            elif AS_OUTPUTS in self.effects.staged:
                 # Outputs stay behind those that were emitted before them.
                 self._stage_outputs()
 
@@ -138,7 +138,7 @@ class Emitting:
         children, staged = self.effects.children, self.effects.staged
         while children:
             part = _part(children, [len(child[3]) for child in children])
-            already = sum(staged.values()) - staged.get(NOBODY, 0)
+            already = sum(staged.values()) - staged.get(AS_OUTPUTS, 0)
             self._context.stage(self, part, already)
             del children[: len(part)]
             for routine, *_ in part:
@@ -150,9 +150,9 @@ class Emitting:
         outputs, staged = self.effects.outputs, self.effects.staged
         while outputs:
             part = _part(outputs, [len(record) for record in outputs])
-            self._context.stage_outputs(self, part, staged.get(NOBODY, 0))
+            self._context.stage_outputs(self, part, staged.get(AS_OUTPUTS, 0))
             del outputs[: len(part)]
-            staged[NOBODY] = staged.get(NOBODY, 0) + len(part)
+            staged[AS_OUTPUTS] = staged.get(AS_OUTPUTS, 0) + len(part)
 
 
 def _child(target: Target, params: dict[str, Any], record: bytes, where: str) -> Child:

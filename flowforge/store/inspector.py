@@ -15,7 +15,7 @@ from flowforge.errors import CorruptRecordError, RecordError
 from flowforge.model.definition import Definition, RoutineSpec
 from flowforge.model.invocation_id import routine_of
 from flowforge.model.job_handle import HistoryEntry, OpenJoin, Output
-from flowforge.model.status import ENDED, JobStatus
+from flowforge.model.status import ENDED, AttemptOutcome, JobStatus
 from flowforge.store.definitions import stored_definition
 from flowforge.store.history import history_entry, submitted
 from flowforge.store.job_errors import read_error
@@ -71,18 +71,18 @@ class Inspector:
         row = self._rows.row(job_id)
         return summary(job_id, row), details(job_id, row)
 
-    def status(self, job_id: str) -> str:
+    def status(self, job_id: str) -> JobStatus:
         reply = self._link.call("HGET", self._keys.of("job", job_id), "status")
         if reply is None:
             raise job_not_found(job_id)
         return status_of(reply, job_id)
 
-    def settled(self, job_id: str) -> str | None:
+    def settled(self, job_id: str) -> JobStatus | None:
         """The status of a job that has ended, or is paused with nothing running; else None."""
         raw_status, running = self._rows.fields(job_id, "status", "running")
         status = status_of(raw_status or b"", job_id)
         with reading_row(job_id):
-            at_rest = status == JobStatus.PAUSED and whole(running or 0) == 0
+            at_rest = status is JobStatus.PAUSED and whole(running or 0) == 0
         return status if status in ENDED or at_rest else None
 
     def flow_id(self, job_id: str) -> str:
@@ -254,7 +254,7 @@ class Inspector:
         """
         try:
             for entry in self.history(job_id, _LATEST):
-                if entry.invocation == number and entry.kind == "completed":
+                if entry.invocation == number and entry.kind == AttemptOutcome.COMPLETED:
                     return [f"{entry.routine_id}.{name}" for name in entry.details["emitted"]]
         except RecordError:
             pass

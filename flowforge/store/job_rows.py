@@ -29,7 +29,7 @@ class JobSummary:
 
     job_id: str
     flow_id: str
-    status: str
+    status: JobStatus
     reason: str | None
     created_at: datetime
     updated_at: datetime | None
@@ -58,9 +58,6 @@ class ActiveJob(NamedTuple):
     updated: int
     parent_job_id: str | None
     counters: dict[str, int]
-
-
-_STATUSES = frozenset(JobStatus)
 
 
 class UnreadableRow(NamedTuple):
@@ -194,12 +191,13 @@ def reading_row(job_id: str) -> AbstractContextManager[None]:
     return reading(f"the row of job {job_id}")
 
 
-def status_of(raw: bytes, job_id: str) -> str:
+def status_of(raw: bytes, job_id: str) -> JobStatus:
     """A job's status as it is stored; CorruptRecordError when there is no such status."""
-    status = raw.decode(errors="backslashreplace")
-    if status not in _STATUSES:
-        raise CorruptRecordError(f"job {job_id} has the unknown status {shown(status)}")
-    return status
+    word = raw.decode(errors="backslashreplace")
+    try:
+        return JobStatus(word)
+    except ValueError:
+        raise CorruptRecordError(f"job {job_id} has the unknown status {shown(word)}") from None
 
 
 def job_not_found(job_id: str) -> JobNotFoundError:

@@ -6,13 +6,12 @@ from typing import Any
 
 from flowforge.codec.binary import unpackb
 from flowforge.model.definition import Definition
+from flowforge.model.status import AttemptOutcome, RoutineStatus
 from flowforge.store.history import history_details
 from flowforge.store.reading import moment, typed, whole
 
 #: Counters of a routine that a reader shows; ``started`` less the others is what runs.
-_CLOSED = (
-    "completed", "failed", "retried", "error_continued", "skipped", "lost", "released", "dropped",
-)  # fmt: skip
+_CLOSED = tuple(outcome.value for outcome in AttemptOutcome)
 COUNTERS = ("started", *_CLOSED)
 
 #: Parts of a routine's state that the engine itself keeps; users add parts of their own.
@@ -60,7 +59,8 @@ def _counted(counters: dict[bytes, bytes], prefix: str) -> dict[str, Any]:
     running = state["started"] - sum(state[name] for name in _CLOSED)
     began, ended = get("began"), get("ended")
     state["running"] = running
-    state["status"] = _routine_status(state, (get("status") or b"pending").decode())
+    latest = (get("status") or RoutineStatus.PENDING.encode()).decode()
+    state["status"] = _routine_status(state, latest)
     state["started_at"] = moment(began) if began else None
     state["ended_at"] = moment(ended) if ended else None
     state["total_seconds"] = whole(get("micros") or 0) / 1e6
@@ -71,7 +71,7 @@ def _counted(counters: dict[bytes, bytes], prefix: str) -> dict[str, Any]:
 def _latest_error(raw: bytes, what: str) -> dict[str, Any] | None:
     """Type and message of an attempt's error, and when it was recorded."""
     at, _, details = raw.partition(b" ")
-    error = history_details("failed", details, what).get("error")
+    error = history_details(AttemptOutcome.FAILED, details, what).get("error")
     if error is None:
         return None
     return {"type": error["type"], "message": error["message"], "at": moment(at)}
@@ -80,12 +80,12 @@ def _latest_error(raw: bytes, what: str) -> dict[str, Any] | None:
 def _routine_status(state: dict[str, Any], latest: str) -> str:
     """One word for all invocations of a routine; a failure that was passed over stays visible."""
     if state["running"] > 0:
-        return "running"
-    if latest in ("pending", "failed"):
+        return RoutineStatus.RUNNING.value
+    if latest in (RoutineStatus.PENDING, RoutineStatus.FAILED):
         return latest
-    for passed_over in ("error_continued", "skipped"):
+    for passed_over in (RoutineStatus.ERROR_CONTINUED, RoutineStatus.SKIPPED):
         if state[passed_over]:
-            return passed_over
+            return passed_over.value
     return latest
 
 

@@ -22,7 +22,7 @@ class NewJob(NamedTuple):
 
 @dataclass(frozen=True)
 class Submission:
-    """What jobs that are submitted together have in common. Times are milliseconds."""
+    """What jobs that are submitted together have in common."""
 
     definition: str
     flow_id: str
@@ -32,8 +32,8 @@ class Submission:
     priority: int | None
     suffix: str
     #: None: of the job that starts these.
-    window: int | None
-    keep: int
+    max_in_flight: int | None
+    retention_ms: int
     history_limit: int
     output_limit: int
     entry: str
@@ -41,10 +41,10 @@ class Submission:
     def arguments(self) -> tuple[str | int, ...]:
         """In the order that the scripts read them."""
         priority = "" if self.priority is None else self.priority
-        window = "" if self.window is None else self.window
+        max_in_flight = "" if self.max_in_flight is None else self.max_in_flight
         return (
             self.definition, self.flow_id, self.routine, self.slot, priority, self.suffix,
-            window, self.keep, self.history_limit, self.output_limit, self.entry,
+            max_in_flight, self.retention_ms, self.history_limit, self.output_limit, self.entry,
         )  # fmt: skip
 
 

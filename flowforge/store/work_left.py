@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from flowforge.model.status import JobStatus
 from flowforge.store.reading import whole
 
 #: Where the invocations of a job are, and the field of its row that counts them.
@@ -23,9 +24,9 @@ def work_left(row: Mapping[str, bytes | None]) -> dict[str, int]:
     cancelled one only handlers that still run are left: messages are dropped when they are popped.
     """
     counts = {name: whole(row.get(field) or 0) for name, field in WORK.items()}
-    if row["status"] == b"failed":
+    if row["status"] == JobStatus.FAILED.encode():
         counts["parked"] += counts["queued"]
         counts["queued"] = 0
-    elif row["status"] == b"cancelled":
+    elif row["status"] == JobStatus.CANCELLED.encode():
         counts = {**dict.fromkeys(WORK, 0), "running": counts["running"]}
     return counts

@@ -105,7 +105,8 @@ class Bench:
         """A job to submit. ``changes``: fields of Submission and of NewJob."""
         common = Submission(
             definition=DEFINITION, flow_id="flow", routine=0, slot=0, priority=0, suffix="",
-            window=100, keep=LONG, history_limit=1000, output_limit=100, entry="r0.s0",
+            max_in_flight=100, retention_ms=LONG, history_limit=1000, output_limit=100,
+            entry="r0.s0",
         )  # fmt: skip
         job = NewJob(secrets.token_hex(8), "", record())
         names = set(NewJob._fields)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine
 
-from flowforge.execution.effects import NOBODY, Effects
+from flowforge.execution.effects import AS_OUTPUTS, Effects
 from flowforge.model.status import AttemptOutcome
 from flowforge.store.claims import Claim, NextClaim
 from flowforge.store.link import Argument, Link
@@ -105,8 +105,10 @@ class Choices(RuleBasedStateMachine):
         return [Item(r, s, mode, self.new_record()) for r, s, mode in children]
 
     def plan(self, drawn: Any) -> Plan:
-        flow, entry, window, lane = drawn
-        return Plan(f"j{len(self.model.jobs) + 1}", flow, self.items([entry])[0], window, lane)
+        flow, entry, max_in_flight, lane = drawn
+        return Plan(
+            f"j{len(self.model.jobs) + 1}", flow, self.items([entry])[0], max_in_flight, lane
+        )
 
     # --- choosing ------------------------------------------------------------------------
 
@@ -146,13 +148,14 @@ class Choices(RuleBasedStateMachine):
 
     def outputs(self, number: int) -> list[Item]:
         """Emissions that go to nobody, to be staged."""
-        return [Item(NOBODY, 0, "", b"o")] * number
+        return [Item(AS_OUTPUTS, 0, "", b"o")] * number
 
     # --- saying it to the store ----------------------------------------------------------
 
     def request(self, plan: Plan) -> Request:
         return self.bench.submission(
-            job_id=plan.id, definition=plan.flow, window=plan.window, output_limit=OUTPUT_LIMIT,
+            job_id=plan.id, definition=plan.flow, max_in_flight=plan.max_in_flight,
+            output_limit=OUTPUT_LIMIT,
             priority=3 * plan.lane, suffix=SUFFIX if plan.lane else "", routine=plan.entry.routine,
             slot=plan.entry.slot, mode=plan.entry.mode, record=plan.entry.record,
         )  # fmt: skip

@@ -197,7 +197,7 @@ def _check_counters(row: dict[str, bytes], model: Model, job: Job) -> None:
     assert timers == model.waiting_timers(job)
     assert staged == len(job.staged) + job.staged_outputs
     assert queued + running + waiting + timers + len(job.awaited) == len(job.uncommitted)
-    assert queued + running <= job.plan.window
+    assert queued + running <= job.plan.max_in_flight
     if job.live and job.parent is None:
         # Nothing waits for room that is there.
         for lane in {model.lane(job, invocation) for invocation in job.parked}:

@@ -27,12 +27,12 @@ def test_a_commit_creates_the_job_and_what_waits_for_it(bench: Bench) -> None:
 
 def test_a_child_takes_over_what_it_is_not_given(bench: Bench) -> None:
     """Priority, with its lists, and window of the job that starts it; each alone."""
-    parent = bench.submit(priority=3, suffix="\x06\x163", window=7)
+    parent = bench.submit(priority=3, suffix="\x06\x163", max_in_flight=7)
     bench.start(parent)
     jobs = [
-        bench.child("heir", priority=None, window=None),
-        bench.child("urgent", priority=0, suffix="", window=None),
-        bench.child("narrow", priority=None, window=2),
+        bench.child("heir", priority=None, max_in_flight=None),
+        bench.child("urgent", priority=0, suffix="", max_in_flight=None),
+        bench.child("narrow", priority=None, max_in_flight=2),
     ]
     assert bench.commit(parent, jobs=jobs) == "ok"
     found = {job: bench.row(job) for job in ("heir", "urgent", "narrow")}
@@ -322,7 +322,7 @@ def crowd(bench: Bench, **changes: Any) -> str:
     """A parent of many."""
     parent = bench.submit(**changes)
     bench.start(parent)
-    jobs = [bench.child(f"child{n}", keep=LONG) for n in range(MANY)]
+    jobs = [bench.child(f"child{n}", retention_ms=LONG) for n in range(MANY)]
     bench.commit(parent, children=[(0, 1, "")], jobs=jobs)
     return parent
 
@@ -346,7 +346,7 @@ def test_many_children_are_told_in_pieces(bench: Bench) -> None:
 
 def test_many_children_outlive_a_failed_parent_until_they_are_told(bench: Bench) -> None:
     """Retention forgets the parent first; the children are known for as long as they need."""
-    parent = crowd(bench, keep=20)
+    parent = crowd(bench, retention_ms=20)
     bench.start(parent, "2.0.1", "w")
     bench.fail(parent, "2.0.1", "w")
     eventually(lambda: bench.store.upkeep.prune(10))

@@ -136,7 +136,7 @@ def test_a_claim_without_its_definition_fails_the_job(bench: Bench) -> None:
 
 def test_room_in_the_window_is_filled_by_claims(bench: Bench) -> None:
     """While handlers run long, what waits moves on as soon as the window allows."""
-    job = bench.submit(window=2)
+    job = bench.submit(max_in_flight=2)
     bench.start(job)
     bench.commit(job, children=[(1, 0, "")] * 4)
     assert bench.counters(job) == (2, 0, 2, 0)
@@ -148,7 +148,7 @@ def test_room_in_the_window_is_filled_by_claims(bench: Bench) -> None:
 
 def test_a_job_queues_few_messages_ahead_of_its_handlers(bench: Bench) -> None:
     """Unclaimed messages of one job stay few, so that other jobs' messages are popped soon."""
-    job = bench.submit(window=1000)
+    job = bench.submit(max_in_flight=1000)
     bench.start(job)
     bench.commit(job, children=[(1, 0, "")] * 100)
     queued, running, waiting, _ = bench.counters(job)

@@ -147,7 +147,7 @@ def test_pushes_of_a_list_are_numbered(bench: Bench) -> None:
 
 def test_max_in_flight_is_respected_and_what_is_parked_is_fifo(bench: Bench) -> None:
     """No more than the window is in the broker and in workers; the rest follows in order."""
-    job = bench.submit(window=2)
+    job = bench.submit(max_in_flight=2)
     bench.start(job)
     bench.commit(job, children=[(1, 0, "")] * 5)
     assert bench.parked(job) == ["4.1.0", "5.1.0", "6.1.0"]
@@ -165,7 +165,7 @@ def test_max_in_flight_is_respected_and_what_is_parked_is_fifo(bench: Bench) -> 
 
 def test_a_child_is_parked_behind_what_is_parked(bench: Bench) -> None:
     """What is emitted later does not overtake what waits already."""
-    job = bench.submit(window=2)
+    job = bench.submit(max_in_flight=2)
     bench.start(job)
     bench.commit(job, children=[(1, 0, "")] * 3)
     bench.start(job, "2.1.0", "t2")
@@ -284,7 +284,7 @@ def test_a_commit_without_its_definition_is_accepted(bench: Bench) -> None:
 
 def test_a_large_fan_out_is_one_commit(bench: Bench) -> None:
     """Thousands of children fit: no limit of Lua's stack shows."""
-    job = bench.submit(window=10_000)
+    job = bench.submit(max_in_flight=10_000)
     bench.start(job)
     assert bench.commit(job, children=[(1, 0, "")] * 5000) == "ok"
     queued, _, waiting, _ = bench.counters(job)

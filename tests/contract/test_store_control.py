@@ -90,7 +90,7 @@ def test_resume_releases_exactly_what_was_parked(bench: Bench) -> None:
 
 def test_resume_respects_the_window(bench: Bench) -> None:
     """Parked work comes back through the window, not all at once."""
-    job = bench.submit(window=2)
+    job = bench.submit(max_in_flight=2)
     bench.start(job)
     bench.pause(job)
     bench.commit(job, children=[(1, 0, "")] * 5)
@@ -177,7 +177,7 @@ def test_a_job_without_its_definition_is_not_resumed(bench: Bench, status: str) 
 
 def test_cancel_is_final_and_drops_the_work(bench: Bench) -> None:
     """Parked, queued and waiting work goes; the reason stays."""
-    job = bench.submit(window=2)
+    job = bench.submit(max_in_flight=2)
     bench.start(job)
     bench.commit(job, children=[(1, 0, "m")] * 5)
     bench.start(job, "2.1.0.1", "t2")
@@ -280,7 +280,7 @@ def test_a_parked_entry_that_names_no_invocation_is_dropped(
     bench: Bench, entry: str, place: str
 ) -> None:
     """What was parked beside it goes on, and the job completes."""
-    job = bench.submit(window=2)
+    job = bench.submit(max_in_flight=2)
     bench.start(job)
     bench.pause(job)
     bench.commit(job, children=[(1, 0, "")] * 3)

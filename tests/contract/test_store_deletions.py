@@ -56,7 +56,7 @@ def test_a_large_hash_of_a_job_that_ends_is_deleted_in_pieces(bench: Bench) -> N
 
 def test_timers_go_with_what_they_are_for(bench: Bench) -> None:
     """Those of many open joins and many retries are cleared piece by piece."""
-    job = bench.submit(f"1.0 count {LONG} fail 0\n", window=MANY)
+    job = bench.submit(f"1.0 count {LONG} fail 0\n", max_in_flight=MANY)
     bench.start(job)
     bench.commit(job, children=[*[(1, 0, f"j9:{n}") for n in range(MANY)], *[(0, 1, "")] * MANY])
     for number in range(MANY + 2, 2 * MANY + 2):
@@ -88,7 +88,7 @@ def test_a_full_piece_may_be_the_last(bench: Bench) -> None:
 
 def test_parked_work_of_a_cancelled_job_may_be_large(bench: Bench) -> None:
     """Parked invocations count like items of joins."""
-    job = bench.submit(window=1)
+    job = bench.submit(max_in_flight=1)
     bench.start(job)
     bench.commit(job, children=[(0, 0, "")] * MANY)
     bench.store.control.cancel(job, "")
@@ -123,7 +123,7 @@ def test_items_of_a_job_that_has_ended_meanwhile_are_no_work(bench: Bench) -> No
 
 def test_a_failed_job_keeps_its_work_until_it_is_forgotten(bench: Bench) -> None:
     """It was not retried: retention deletes its large hashes, before the server frees them."""
-    job = start(bench, 2, others=MANY, keep=20)
+    job = start(bench, 2, others=MANY, retention_ms=20)
     bench.start(job, "4.0.1")
     bench.fail(job, "4.0.1")
     collected = bench.key("collected", job)
@@ -136,7 +136,7 @@ def test_a_failed_job_keeps_its_work_until_it_is_forgotten(bench: Bench) -> None
 
 def test_a_retried_job_keeps_its_large_hashes(bench: Bench) -> None:
     """Nothing of it goes with the time that it would have had."""
-    job = start(bench, 2, others=MANY, keep=LONG)
+    job = start(bench, 2, others=MANY, retention_ms=LONG)
     bench.start(job, "4.0.1")
     bench.fail(job, "4.0.1")
     assert bench.store.upkeep.prune(10) == 0
@@ -156,7 +156,7 @@ def test_the_upkeep_deletes_what_waits(bench: Bench) -> None:
 
 def test_a_row_that_still_lives_keeps_its_work(bench: Bench) -> None:
     """It may be retried in this very moment: the next round of the upkeep finds it."""
-    job = start(bench, 2, others=MANY, keep=LONG)
+    job = start(bench, 2, others=MANY, retention_ms=LONG)
     bench.start(job, "4.0.1")
     bench.fail(job, "4.0.1")
     bench.link.call("ZADD", bench.key("expiry"), 1, job)

@@ -134,7 +134,7 @@ def a_lost_message(bench: Bench) -> Callable[[], object]:
 
 
 def a_prune(bench: Bench) -> Callable[[], object]:
-    job = bench.submit(keep=1)
+    job = bench.submit(retention_ms=1)
     bench.store.control.cancel(job, "")
     bench.link.call("DEL", bench.key("job", job))
     bench.link.call("ZADD", bench.key("expiry"), 0, job)

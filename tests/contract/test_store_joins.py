@@ -61,7 +61,7 @@ def test_a_waiting_retry_above_keeps_a_join_open(bench: Bench) -> None:
 
 def test_staged_items_belong_to_the_join(bench: Bench) -> None:
     """A join of all waits for what is still staged."""
-    job = bench.submit(ALL, window=1)
+    job = bench.submit(ALL, max_in_flight=1)
     bench.start(job)
     bench.stage(job, [(0, 1, ""), (1, 0, "j0:"), (1, 0, "j0:")])
     bench.commit(job, children=[(1, 0, "j0:")], staged={0: 1, 1: 2})

@@ -41,7 +41,7 @@ def run_fast(bench: Bench, job: str) -> int:
 
 def test_a_slow_queue_has_no_more_than_its_share(bench: Bench) -> None:
     """The rest of the window is there for the others."""
-    job = start(bench, window=1000)
+    job = start(bench, max_in_flight=1000)
     bench.commit(job, children=[SLOW] * 900 + [FAST] * 5)
     assert on_lists(bench) == (5, AHEAD)
     assert run_fast(bench, job) == 5
@@ -50,7 +50,7 @@ def test_a_slow_queue_has_no_more_than_its_share(bench: Bench) -> None:
 
 def test_a_small_window_is_shared(bench: Bench) -> None:
     """By the number of queues, down to one each; what runs counts wherever it runs."""
-    job = start(bench, window=4)
+    job = start(bench, max_in_flight=4)
     bench.commit(job, children=[SLOW] * 10 + [FAST] * 10)
     assert on_lists(bench) == (2, 2)
     assert run_fast(bench, job) == 10
@@ -59,7 +59,7 @@ def test_a_small_window_is_shared(bench: Bench) -> None:
 
 def test_staged_work_for_a_slow_queue_holds_up_nothing(bench: Bench) -> None:
     """What is behind it gets to its own queue, piece by piece."""
-    job = start(bench, window=1000)
+    job = start(bench, max_in_flight=1000)
     bench.stage(job, [SLOW] * 2000)
     bench.stage(job, [FAST] * 5, already=2000)
     bench.commit(job, staged={2: 2000, 1: 5})
@@ -72,7 +72,7 @@ def test_staged_work_for_a_slow_queue_holds_up_nothing(bench: Bench) -> None:
 
 def test_staged_work_stays_staged_while_every_queue_is_behind(bench: Bench) -> None:
     """Nothing would go sooner for it; it goes on when one has nothing left that waits."""
-    job = start(bench, window=1000)
+    job = start(bench, max_in_flight=1000)
     bench.stage(job, [SLOW, FAST] * 100)
     bench.commit(job, staged={2: 100, 1: 100})
     bench.store.upkeep.release_due(100)
@@ -84,7 +84,7 @@ def test_staged_work_stays_staged_while_every_queue_is_behind(bench: Bench) -> N
 
 def test_each_lane_keeps_its_order(bench: Bench) -> None:
     """As that of a job on one queue does."""
-    job = start(bench, window=2)
+    job = start(bench, max_in_flight=2)
     bench.commit(job, children=[FAST, SLOW] * 4)
     invocations = []
     while unclaimed := bench.unclaimed():
@@ -98,7 +98,7 @@ def test_each_lane_keeps_its_order(bench: Bench) -> None:
 @pytest.mark.parametrize("end", ["complete", "cancel", "fail"])
 def test_lanes_end_with_their_job(bench: Bench, end: str) -> None:
     """Their counts and parked invocations go at once, or when a failed job is forgotten."""
-    job = start(bench, window=2)
+    job = start(bench, max_in_flight=2)
     bench.commit(job, children=[SLOW] * 3 + [FAST] * 3)
     if end == "cancel":
         bench.store.control.cancel(job, "")
@@ -121,7 +121,7 @@ def test_lanes_end_with_their_job(bench: Bench, end: str) -> None:
 
 def test_a_failed_job_goes_on_in_all_lanes(bench: Bench) -> None:
     """A retry lets each of them have what it had."""
-    job = start(bench, window=2)
+    job = start(bench, max_in_flight=2)
     bench.commit(job, children=[SLOW] * 3 + [FAST] * 3)
     bench.start(job, "5.1.0")
     bench.fail(job, "5.1.0")

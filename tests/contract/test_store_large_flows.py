@@ -65,7 +65,7 @@ def commands(bench: Bench) -> int:
 
 def run_through(bench: Bench, routines: int, joins: str, emit: Emit) -> float:
     """Run a job to its end; commands of the server for each of its steps."""
-    request = bench.submission(window=10_000, definition=f"large{routines}")
+    request = bench.submission(max_in_flight=10_000, definition=f"large{routines}")
     bench.send(request, stored(bench, routines, joins))
     job, before, steps = request.job_id, commands(bench), 0
     while sent := bench.link.call("RPOP", bench.list):

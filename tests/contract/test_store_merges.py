@@ -98,7 +98,7 @@ def test_a_log_stays_bounded_in_a_job_without_end(bench: Bench) -> None:
 
 def test_a_long_log_is_removed_in_pieces(bench: Bench) -> None:
     """By the upkeep, as all that is large."""
-    job = deliver(bench, 1234, window=10)
+    job = deliver(bench, 1234, max_in_flight=10)
     bench.start(job, invocation(1))
     bench.commit(job, invocation(1), resets=[(SLOT, -1)])
     assert len(log(bench, job)) == 1234

@@ -82,7 +82,7 @@ def test_every_key_of_an_ended_job_expires(bench: Bench, end: Callable[[Bench, s
     What tells of timers that have to be taken back lives for an hour longer; the index of open
     joins goes when the job is forgotten.
     """
-    job = bench.submit(PAIRS, keep=LONG, idempotency_key="k", mode="o")
+    job = bench.submit(PAIRS, retention_ms=LONG, idempotency_key="k", mode="o")
     end(bench, job)
     own = [key for key in bench.every_key() if f":{job}" in key] + [bench.key("idempotency", "k")]
     own = [key for key in own if key != bench.key("opened", job)]
@@ -97,7 +97,7 @@ def test_nothing_is_left_of_a_forgotten_job(
     bench: Bench, end: Callable[[Bench, str], None]
 ) -> None:
     """After the retention and a round of the upkeep no key is left, however the job ended."""
-    job = bench.submit(PAIRS, keep=SHORT, idempotency_key="k", mode="o")
+    job = bench.submit(PAIRS, retention_ms=SHORT, idempotency_key="k", mode="o")
     end(bench, job)
     bench.forget_broker()
     eventually(lambda: is_gone(bench, job))
@@ -108,7 +108,7 @@ def test_nothing_is_left_of_a_forgotten_job(
 
 def test_nothing_is_left_of_messages_that_nobody_claimed(bench: Bench) -> None:
     """A cancelled job's message may stay on a list that no worker serves; its marks do not."""
-    job = bench.submit(keep=SHORT)
+    job = bench.submit(retention_ms=SHORT)
     bench.store.control.cancel(job, "")
     eventually(lambda: is_gone(bench, job))
     bench.forget_broker()
@@ -119,7 +119,7 @@ def test_nothing_is_left_of_messages_that_nobody_claimed(bench: Bench) -> None:
 
 def test_numbers_outlive_the_jobs_whose_messages_lie_on_a_list(bench: Bench) -> None:
     """What is pushed next is compared with what still lies there, so the numbers go on."""
-    job = bench.submit(keep=SHORT)
+    job = bench.submit(retention_ms=SHORT)
     bench.store.control.cancel(job, "")
     eventually(lambda: is_gone(bench, job))
     eventually(lambda: bench.store.upkeep.prune(10))
@@ -132,7 +132,7 @@ def test_numbers_outlive_the_jobs_whose_messages_lie_on_a_list(bench: Bench) -> 
 
 def test_numbers_of_lists_go_one_by_one(bench: Bench) -> None:
     """An empty list loses its numbers although another one is not empty."""
-    first, second = bench.submit(keep=SHORT), bench.submit(keep=SHORT, routine=2)
+    first, second = bench.submit(retention_ms=SHORT), bench.submit(retention_ms=SHORT, routine=2)
     for job in (first, second):
         bench.store.control.cancel(job, "")
     bench.link.call("DEL", bench.other_list)
@@ -144,7 +144,7 @@ def test_numbers_of_lists_go_one_by_one(bench: Bench) -> None:
 
 def test_expired_jobs_leave_the_indexes(bench: Bench) -> None:
     """A forgotten job is no longer listed, while those that are kept are."""
-    gone, kept = bench.submit(keep=SHORT), bench.submit(keep=LONG)
+    gone, kept = bench.submit(retention_ms=SHORT), bench.submit(retention_ms=LONG)
     for job in (gone, kept):
         end_completed(bench, job)
     eventually(lambda: is_gone(bench, gone))
@@ -156,7 +156,7 @@ def test_expired_jobs_leave_the_indexes(bench: Bench) -> None:
 
 def test_an_index_is_swept_after_a_long_silence(bench: Bench) -> None:
     """Jobs leave the indexes although no other job ended since."""
-    job = bench.submit(keep=SHORT)
+    job = bench.submit(retention_ms=SHORT)
     end_completed(bench, job)
     eventually(lambda: is_gone(bench, job))
     eventually(
@@ -169,8 +169,8 @@ def test_an_index_is_swept_after_a_long_silence(bench: Bench) -> None:
 
 def test_prune_works_in_batches(bench: Bench) -> None:
     """One call forgets at most as many jobs as it is allowed."""
-    jobs = [bench.submit(keep=SHORT) for _ in range(3)]
-    end_completed(bench, bench.submit(keep=LONG))
+    jobs = [bench.submit(retention_ms=SHORT) for _ in range(3)]
+    end_completed(bench, bench.submit(retention_ms=LONG))
     for job in jobs:
         end_completed(bench, job)
     eventually(lambda: all(is_gone(bench, job) for job in jobs))
@@ -221,7 +221,7 @@ def test_a_new_job_brings_an_expiring_definition_back(bench: Bench) -> None:
 
 def test_a_definition_outlives_every_job_that_used_it(bench: Bench) -> None:
     """A job with a short retention does not take the definition from one with a long."""
-    long, short = bench.submit(keep=LONG), bench.submit(keep=SHORT)
+    long, short = bench.submit(retention_ms=LONG), bench.submit(retention_ms=SHORT)
     end_failed(bench, long)
     end_completed(bench, short)
     definition = bench.link.call("PTTL", bench.key("definition", DEFINITION))
@@ -230,10 +230,10 @@ def test_a_definition_outlives_every_job_that_used_it(bench: Bench) -> None:
 
 def test_a_definition_that_came_back_outlives_earlier_jobs(bench: Bench) -> None:
     """A short job that revives the definition does not shorten what a long one asked for."""
-    long = bench.submit(keep=LONG)
+    long = bench.submit(retention_ms=LONG)
     end_failed(bench, long)
     until = bench.hash("definition", DEFINITION)["until"]
-    short = bench.submission(keep=SHORT)
+    short = bench.submission(retention_ms=SHORT)
     assert bench.send(short, None) == short.job_id
     end_completed(bench, short.job_id)
     assert bench.hash("definition", DEFINITION)["until"] == until
@@ -243,8 +243,8 @@ def test_a_definition_that_came_back_outlives_earlier_jobs(bench: Bench) -> None
 
 def test_a_definition_lives_as_long_as_the_latest_job_asks(bench: Bench) -> None:
     """A longer retention extends the time of a definition that was about to go."""
-    end_completed(bench, bench.submit(keep=SHORT))
+    end_completed(bench, bench.submit(retention_ms=SHORT))
     first = int(bench.hash("definition", DEFINITION)["until"])
-    end_completed(bench, bench.submit(keep=LONG))
+    end_completed(bench, bench.submit(retention_ms=LONG))
     assert int(bench.hash("definition", DEFINITION)["until"]) >= first + LONG - SHORT
     assert bench.link.call("PTTL", bench.key("definition", DEFINITION)) > LONG / 2

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flowforge.execution.effects import NOBODY
+from flowforge.execution.effects import AS_OUTPUTS
 from flowforge.store.link import Argument, Link
 from flowforge.worker.upkeep.deletions import Deletions
 from tests.contract.bench import Bench, Child, record
@@ -55,7 +55,7 @@ def test_staged_outputs_become_visible_after_the_commit(bench: Bench) -> None:
         == "ok"
     )
     assert bench.outputs(job) == []
-    assert bench.commit(job, outputs=[b"a"], staged={NOBODY: 4}) == "ok"
+    assert bench.commit(job, outputs=[b"a"], staged={AS_OUTPUTS: 4}) == "ok"
     assert bench.outputs(job) == [b"a", b"b", b"c", b"d"]
     assert bench.row(job)["output_count"] == "5"
     assert bench.status(job) == "completed"
@@ -67,7 +67,7 @@ def test_staged_outputs_hold_up_no_join(bench: Bench) -> None:
     job = bench.submit("1.0 all 0 fail 0\n")
     bench.start(job)
     bench.store.invocations.stage_outputs(job, "1.0.0", "t", [b"x"] * 3, 0)
-    bench.commit(job, children=[(1, 0, "j0:")], staged={NOBODY: 3})
+    bench.commit(job, children=[(1, 0, "j0:")], staged={AS_OUTPUTS: 3})
     assert bench.invocations(job) == {"2.1.0"}
     assert "0" not in bench.hash("outstanding", job)
     assert len(bench.outputs(job)) == 3
@@ -78,7 +78,7 @@ def test_many_staged_outputs_are_released_by_the_upkeep(bench: Bench) -> None:
     job = bench.submit(output_limit=10_000)
     bench.start(job)
     bench.store.invocations.stage_outputs(job, "1.0.0", "t", [b"x"] * 2500, 0)
-    bench.commit(job, staged={NOBODY: 2500})
+    bench.commit(job, staged={AS_OUTPUTS: 2500})
     assert 100 < len(bench.outputs(job)) < 1000
     assert bench.status(job) == "running"
     while bench.store.upkeep.release_due(100):
@@ -89,7 +89,7 @@ def test_many_staged_outputs_are_released_by_the_upkeep(bench: Bench) -> None:
 
 def test_staged_children_respect_the_window(bench: Bench) -> None:
     """The job is not complete before the last of them; none of them is an invocation too early."""
-    job = bench.submit(window=2)
+    job = bench.submit(max_in_flight=2)
     bench.start(job)
     bench.stage(job, FIVE)
     bench.commit(job, staged={1: 5})
@@ -102,11 +102,11 @@ def test_staged_children_respect_the_window(bench: Bench) -> None:
 
 def test_staged_outputs_wait_for_no_room(bench: Bench) -> None:
     """They start nothing, so a job that has all its handlers running shows them all the same."""
-    job = bench.submit(window=1)
+    job = bench.submit(max_in_flight=1)
     bench.start(job)
     bench.stage(job, FIVE)
     bench.store.invocations.stage_outputs(job, "1.0.0", "t", [b"a", b"b"], 0)
-    bench.commit(job, children=[(0, 1, "")], staged={1: 5, NOBODY: 2})
+    bench.commit(job, children=[(0, 1, "")], staged={1: 5, AS_OUTPUTS: 2})
     assert bench.counters(job)[:3] == (1, 0, 0)
     assert bench.outputs(job) == [b"a", b"b"]
     assert bench.row(job)["staged"] == "5"
@@ -144,7 +144,7 @@ def test_a_commit_is_refused_without_all_that_was_staged(bench: Bench, there: in
 
 def test_a_job_whose_staged_work_is_lost_fails(bench: Bench) -> None:
     """It would complete with work undone otherwise; it fails again when it is retried."""
-    job = bench.submit(window=2)
+    job = bench.submit(max_in_flight=2)
     bench.start(job)
     bench.stage(job, FIVE)
     bench.commit(job, staged={1: 5})
@@ -172,7 +172,7 @@ def test_what_a_passed_over_attempt_staged_is_removed(bench: Bench, outcome: str
 
 def test_existing_work_goes_before_staged_work(bench: Bench) -> None:
     """What is under way is finished before more is begun."""
-    job = bench.submit(window=1)
+    job = bench.submit(max_in_flight=1)
     bench.start(job)
     bench.stage(job, FIVE[:2])
     bench.commit(job, children=[(0, 1, ""), (0, 1, "")], staged={1: 2})
@@ -212,7 +212,7 @@ def test_what_an_attempt_staged_goes_with_it(bench: Bench, end: str) -> None:
 
 def test_a_cancel_drops_what_is_staged(bench: Bench) -> None:
     """Released or not: of a cancelled job nothing is left to run, and the upkeep removes it."""
-    job = bench.submit(window=1)
+    job = bench.submit(max_in_flight=1)
     bench.start(job)
     bench.stage(job, FIVE)
     bench.commit(job, staged={1: 5})
@@ -227,7 +227,7 @@ def test_a_cancel_drops_what_is_staged(bench: Bench) -> None:
 
 def test_a_failed_job_keeps_what_is_staged(bench: Bench) -> None:
     """A retry of the job continues with it."""
-    job = bench.submit(window=2)
+    job = bench.submit(max_in_flight=2)
     bench.start(job)
     bench.stage(job, FIVE)
     bench.commit(job, staged={1: 5})
@@ -241,7 +241,7 @@ def test_a_failed_job_keeps_what_is_staged(bench: Bench) -> None:
 
 def test_what_a_failed_job_staged_goes_with_the_job(bench: Bench) -> None:
     """Nobody retried it: retention throws it away, however many attempts had staged."""
-    job = bench.submit(window=2, keep=20)
+    job = bench.submit(max_in_flight=2, retention_ms=20)
     bench.start(job)
     bench.stage(job, FIVE)
     bench.commit(job, staged={1: 5})
@@ -266,7 +266,7 @@ def test_only_the_holder_of_the_lease_can_stage(bench: Bench) -> None:
 
 def test_a_large_staged_emission_is_released_in_steps(bench: Bench) -> None:
     """Thousands of children: each exactly once, however many scripts it takes."""
-    job = bench.submit(window=10_000)
+    job = bench.submit(max_in_flight=10_000)
     bench.start(job)
     for part in range(4):
         bench.stage(job, [(1, 0, "")] * 200, already=200 * part)

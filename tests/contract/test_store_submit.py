@@ -51,7 +51,7 @@ def test_an_idempotency_key_finds_the_earlier_job(bench: Bench) -> None:
 
 def test_an_idempotency_key_holds_while_the_job_runs(bench: Bench) -> None:
     """The key has no time to live before the job has ended, and then that of the job."""
-    job = bench.submit(idempotency_key="flow/k", keep=5000)
+    job = bench.submit(idempotency_key="flow/k", retention_ms=5000)
     key = bench.key("idempotency", "flow/k")
     assert bench.link.call("PTTL", key) == -1
     bench.store.control.cancel(job, "")
@@ -183,7 +183,7 @@ def test_a_remembering_entry_keeps_its_payload(bench: Bench) -> None:
 
 def test_nothing_of_a_live_job_expires(bench: Bench) -> None:
     """Only the end of a job gives its keys a time to live."""
-    job = bench.submit(mode="m", idempotency_key="k", keep=1)
+    job = bench.submit(mode="m", idempotency_key="k", retention_ms=1)
     bench.start(job, "1.0.0.1")
     bench.commit(job, "1.0.0.1", children=[(1, 0, "m")], outputs=[b"x"])
     ttls = {key: bench.link.call("PTTL", key) for key in bench.every_key()}

@@ -18,6 +18,7 @@ from flowforge.engine.current import set_engine
 from flowforge.engine.failures import child_error
 from flowforge.errors import CorruptRecordError, JobFailedError
 from flowforge.local.server import LocalServer
+from flowforge.model.status import JobStatus
 from flowforge.store.dead_letters import DeadLetters
 from tests.integration.flows import One, single
 from tests.integration.installation import LIMIT, Installation, installed
@@ -343,7 +344,7 @@ def test_a_forged_error_is_told_or_corrupt(target: Target, name: str) -> None:
     with pytest.raises((JobFailedError, CorruptRecordError)):
         JobState.get(target.job_id).result(LIMIT)
     try:
-        told = child_error(inspector, target.job_id, "failed")
+        told = child_error(inspector, target.job_id, JobStatus.FAILED)
     except CorruptRecordError:
         return
     assert told.root is not None

@@ -1,14 +1,7 @@
 -- Accepts what an invocation did: its end, its emissions, its outputs, its stats; exactly once.
--- In:  id, invocation, token, outcome (completed, error_continued, skipped), micros, packed details,
---      number of children, then r, s, mode, record each;
---      number of routines with staged children, then routine (-1: outputs), how many each;
---      number of outputs, then a record each;
---      number of stat changes, then op (add, number, set, reset), field, value each;
---      number of slot resets, then r.s, k (-1: all so far) each; or '', k: items of a join done;
---      number of jobs to start, then what submit takes of each (from definition hash to entry
---      text), id, mode, record, record of the invocation that waits for it, number of definition
---      fields and values, and these;
---      to go on with the next message: token, lease ms, broker lists in order, else nothing
+-- In:  id, invocation, token, outcome (completed, error_continued, skipped), micros, packed details;
+--      then the sections children, staged, outputs, stats, resets, started_jobs, each with the number of
+--      its items first; then next_message, or nothing. include/commit/ has a file for each
 -- Out: {'ok' | 'done' (was committed before) | 'stale' (another claim is valid) | 'gone'
 --      | 'dropped' (the job has ended) | 'newer' (a later release's job)
 --      | 'incomplete' (what was staged is not all there: nothing is committed)}, and behind 'ok' what was

@@ -51,7 +51,7 @@ class Plan:
     id: str
     flow: str
     entry: Item
-    window: int = 100
+    max_in_flight: int = 100
     lane: int = 0
 
 

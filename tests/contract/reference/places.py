@@ -80,7 +80,7 @@ class Places:
         """The same for one lane: a share of the window, and a bounded number of messages."""
         if not job.joins:
             return self.room(job)
-        share = max(1, job.plan.window // 2)
+        share = max(1, job.plan.max_in_flight // 2)
         ahead = min(share, max(QUEUED_AT_LEAST, 2 * self.running(job)))
         return min(ahead - self.queued_in(job, lane), self.room(job))
 
@@ -92,7 +92,7 @@ class Places:
     def room(self, job: Job) -> int:
         """How many messages of the job may be pushed now, to whatever queue."""
         queued, running = self.queued(job), self.running(job)
-        left = job.plan.window - queued - running
+        left = job.plan.max_in_flight - queued - running
         return left if job.joins else min(left, max(QUEUED_AT_LEAST, 2 * running) - queued)
 
     # --- moving --------------------------------------------------------------------------

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from celery import Celery
 
+from flowforge.codec.binary import encode_payload
 from flowforge.engine import job_state
 from flowforge.engine.engine import Engine
 from flowforge.engine.flow import Flow
 from flowforge.engine.job_items import checked_key
 from flowforge.engine.job_state import JobState
 from flowforge.errors import InvalidValueError, JobStateError, PayloadError
+from flowforge.model.status import JobStatus
 from flowforge.settings import Settings
 from flowforge.store.routine_states import COUNTERS
 
@@ -39,6 +41,18 @@ def test_an_unknown_status_is_refused() -> None:
     """The error lists those there are."""
     with pytest.raises(InvalidValueError, match="unknown job status 'bad'; known: pending"):
         JobState.find("bad")
+
+
+@pytest.mark.parametrize("status", JobStatus)
+def test_a_status_is_plain_text(
+    job: JobState, monkeypatch: pytest.MonkeyPatch, status: JobStatus
+) -> None:
+    """It prints as text, is text in JSON, and travels, which a member of an enum does not."""
+    monkeypatch.setattr(job._engine.inspector, "status", lambda _: status)
+    shown = job.status
+    assert type(shown) is str
+    assert (repr(shown), json.dumps(shown)) == (f"'{status}'", f'"{status}"')
+    assert encode_payload({"status": shown}, 100, "here")
 
 
 @pytest.mark.parametrize("limit", ["x", -1, 1.5, True], ids=repr)

@@ -20,7 +20,7 @@ from flowforge.errors import (
     StoreUnavailableError,
 )
 from flowforge.execution.attempt import MOST_STARTED, Attempt
-from flowforge.execution.effects import NOBODY, Effects
+from flowforge.execution.effects import AS_OUTPUTS, Effects
 from flowforge.execution.emitting import STAGED_BYTES, STAGED_EMISSIONS
 from flowforge.model.flow import FlowGraph
 from flowforge.model.plan import Plan
@@ -129,7 +129,7 @@ def test_many_outputs_are_staged() -> None:
     assert len(attempt.effects.outputs) == 5
     attempt.finish()
     assert attempt.effects.outputs == []
-    assert attempt.effects.staged == {NOBODY: STAGED_EMISSIONS + 5}
+    assert attempt.effects.staged == {AS_OUTPUTS: STAGED_EMISSIONS + 5}
     found = [unpack_record(record, "output", 4)[-1]["id"] for record in context.outputs]
     assert found == list(range(STAGED_EMISSIONS + 5))
 

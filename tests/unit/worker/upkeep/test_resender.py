@@ -114,7 +114,7 @@ def test_a_push_after_the_look_is_not_taken_for_lost(bench: Bench, looks: Looks)
 
 def test_many_lost_messages_are_found_at_once(bench: Bench, looks: Looks) -> None:
     """The batches of the script do not limit a looks."""
-    job = bench.submit(window=10_000)
+    job = bench.submit(max_in_flight=10_000)
     bench.start(job)
     for number in range(1, 11):
         tag, token = (f"{number}.1.0", "t") if number > 1 else ("1.0.0", "t")

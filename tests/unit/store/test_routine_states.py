@@ -1,0 +1,47 @@
+"""The state of a routine, as users get it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from flowforge.codec.binary import encode_payload
+from flowforge.model.status import AttemptOutcome, RoutineStatus
+from flowforge.store.routine_states import COUNTERS, ENGINE_KEPT, routine_states
+from tests.unit.model.samples import orders
+
+
+def state(**fields: str | int) -> dict[str, Any]:
+    """That of a routine with these fields in its hash, without its times."""
+    counters = {f"0.{name}".encode(): str(value).encode() for name, value in fields.items()}
+    found = routine_states(orders().definition(), counters, {}, {})["fetch"]
+    return {name: part for name, part in found.items() if part is not None}
+
+
+def test_each_outcome_of_an_attempt_is_a_counter() -> None:
+    """So is the number of attempts; users give none of them."""
+    assert ("started", *AttemptOutcome) == COUNTERS
+    assert set(COUNTERS) < ENGINE_KEPT
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"status": "pending"}, RoutineStatus.PENDING),
+        ({"status": "completed", "started": 2}, RoutineStatus.RUNNING),
+        ({"status": "completed"}, RoutineStatus.COMPLETED),
+        ({"status": "failed", "skipped": 1, "started": 2}, RoutineStatus.FAILED),
+        ({"status": "completed", "skipped": 1, "started": 2}, RoutineStatus.SKIPPED),
+        ({"status": "completed", "error_continued": 1, "started": 2}, "error_continued"),
+    ],
+)
+def test_a_state_is_plain(fields: dict[str, str | int], status: str) -> None:
+    """Names and the status are text, which is printed, written as JSON and sent as such."""
+    found = state(**{"started": 1, "completed": 1, **fields})
+    assert found["status"] == status
+    assert type(found["status"]) is str
+    assert {type(name) for name in found} == {str}
+    assert json.loads(json.dumps(found)) == found
+    assert encode_payload(found, 10_000, "here")
