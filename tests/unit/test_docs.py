@@ -151,6 +151,20 @@ def test_the_six_words_mean_the_same_everywhere() -> None:
     assert six_words(README) == six_words(DOCS / "reference/glossary.md")
 
 
+@pytest.mark.parametrize("purpose", ["how-to", "explanation", "reference"])
+def test_an_index_names_every_page_of_its_directory(purpose: str) -> None:
+    """In its table, for readers on a forge, and in its contents, for the built pages."""
+    index = DOCS / purpose / "index.md"
+    pages = {path.stem for path in index.parent.glob("*.md")} - {"index"}
+    (contents,) = re.findall(
+        r"^```{toctree}\n:hidden:\n\n(.*?)\n```$", index.read_text(), re.M | re.S
+    )
+    listed = [entry for entry in contents.splitlines() if "/" not in entry]
+    linked = re.findall(r"^\| .*\]\(([\w-]+)\.md\)", index.read_text(), re.M)
+    assert sorted(listed) == sorted(pages)
+    assert set(linked) == pages
+
+
 def prose(page: Path) -> str:
     """A page without its fenced blocks."""
     return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
