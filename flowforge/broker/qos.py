@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 LOST = (ConnectionError, TimeoutError, OSError)
 
 
-def told(error: Exception) -> str:
+def described(error: Exception) -> str:
     """What went wrong, in a line; redis-py's errors have no words of their own in ``repr``."""
     return f"{type(error).__name__}: {error}"
 
@@ -90,21 +90,21 @@ class QoS(stock.QoS):
         """Give back at a stop or a lost connection; a duplicate of a running one is harmless."""
         self._flush()
         # A pool of threads acknowledges meanwhile.
-        held = [
+        fetched = [
             (lists[-1], message)
             for tag, lists in list(self._invocations.items())
             if lists and (message := self._delivered.pop(tag, None)) is not None
         ]
-        self.channel.put_back(held)
+        self.channel.put_back(fetched)
         return super().restore_unacked(client) if self._delivered else None
 
     def restore_unacked_once(self, stderr: Any = None) -> None:
         try:
             super().restore_unacked_once(stderr)
         except Exception as error:  # noqa: BLE001 - kombu's client is half taken down here
-            # What was held comes back by itself: invocations through the store, other tasks after
+            # What was fetched comes back by itself: invocations through the store, other tasks after
             # kombu's visibility timeout. The worker must go on.
-            logger.warning("could not put messages back on their lists: %s", told(error))
+            logger.warning("could not put messages back on their lists: %s", described(error))
 
     def restore_visible(self, start: int = 0, num: int = 10, interval: int = 10) -> None:
         """Give back what other workers fetched and have not acknowledged for too long."""
@@ -113,7 +113,7 @@ class QoS(stock.QoS):
         except LOST:
             raise
         except Exception as error:  # noqa: BLE001 - the keys may hold anything
-            logger.warning("could not look for lost messages of other tasks: %s", told(error))
+            logger.warning("could not look for lost messages of other tasks: %s", described(error))
 
     def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
         try:

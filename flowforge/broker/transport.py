@@ -17,7 +17,7 @@ from redis.exceptions import ConnectionError, ResponseError
 
 from flowforge.broker.foreign import RefusedError
 from flowforge.broker.guard import Guard
-from flowforge.broker.qos import LOST, FleetQoS, QoS, told
+from flowforge.broker.qos import LOST, FleetQoS, QoS, described
 from flowforge.broker.refusals import Refusals
 
 logger = logging.getLogger(__name__)
@@ -40,11 +40,11 @@ class BrokerConnection(Connection):
         self, errback: Callable[..., Any] | None = None, *arguments: Any, **options: Any
     ) -> Any:
         pauses = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": 2.0}
-        told = None if errback is None else _more_and_more_seldom(errback)
-        return super().ensure_connection(told, *arguments, **{**pauses, **options})
+        rarely = None if errback is None else _with_backoff(errback)
+        return super().ensure_connection(rarely, *arguments, **{**pauses, **options})
 
 
-def _more_and_more_seldom(errback: Callable[..., Any]) -> Callable[..., Any]:
+def _with_backoff(errback: Callable[..., Any]) -> Callable[..., Any]:
     """What calls another for the first, second, fourth, eighth ... failure alone.
 
     A wrong password may stay so for days, in every worker of a fleet.
@@ -61,8 +61,8 @@ def _more_and_more_seldom(errback: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextlib.contextmanager
-def _expendable(what: str) -> Iterator[None]:
-    """For what messages are delivered without: a refusal of the server is told and passed over."""
+def _best_effort(what: str) -> Iterator[None]:
+    """For what no message depends on: a refusal of the server is logged and passed over."""
     try:
         yield
     except ResponseError as error:
@@ -142,30 +142,30 @@ class GuardMixin:
             logger.warning(
                 "could not put %d messages back on their lists; the upkeep pushes them again: %s",
                 len(messages),
-                told(error),
+                described(error),
             )
 
     # kombu's tables of bindings and its counts: what it keeps of queues at the server.
 
     def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
         # Others that send to this queue bind it as well, and most bindings are there already.
-        with _expendable(f"bind the queue {queue}"):
+        with _best_effort(f"bind the queue {queue}"):
             super()._queue_bind(exchange, routing_key, pattern, queue)  # type: ignore[misc]
 
     def _refresh_bindings(self, queues: list[str]) -> None:
-        with _expendable("keep the bindings of queues"):
+        with _best_effort("keep the bindings of queues"):
             super()._refresh_bindings(queues)  # type: ignore[misc]
 
     def sweep_bindings(self, limit: int = 100) -> Any:
-        with _expendable("remove old bindings of queues"):
+        with _best_effort("remove old bindings of queues"):
             return super().sweep_bindings(limit)  # type: ignore[misc]
 
     def _delete(self, queue: str, *arguments: Any, **options: Any) -> None:
-        with _expendable(f"delete the queue {queue}"):
+        with _best_effort(f"delete the queue {queue}"):
             super()._delete(queue, *arguments, **options)  # type: ignore[misc]
 
     def _size(self, queue: str) -> Any:
-        with _expendable(f"count the messages of queue {queue}"):
+        with _best_effort(f"count the messages of queue {queue}"):
             return super()._size(queue)  # type: ignore[misc]
 
     def _do_restore_message(self, payload: Any, *arguments: Any, **options: Any) -> None:
@@ -180,7 +180,7 @@ class GuardMixin:
         except (*LOST, Empty):
             raise
         except Exception as error:  # noqa: BLE001 - whoever may publish may publish anything
-            logger.warning("dropped a broadcast that kombu cannot read: %s", told(error))
+            logger.warning("dropped a broadcast that kombu cannot read: %s", described(error))
             return False
 
     def _unsubscribe_from(self, queue: str) -> None:
@@ -196,7 +196,7 @@ class GuardMixin:
                     self._brpop_read()  # type: ignore[attr-defined]
             super().close()  # type: ignore[misc]
         except Exception as error:  # noqa: BLE001 - kombu's client may be half taken down
-            logger.warning("a broker channel was not closed in order: %s", told(error))
+            logger.warning("a broker channel was not closed in order: %s", described(error))
 
 
 class FleetMixin(GuardMixin):
@@ -224,6 +224,6 @@ def guarded_transport(guard: Guard, *, sentinel: bool) -> str:
     return name
 
 
-def forget_transport(name: str) -> None:
+def unregister_transport(name: str) -> None:
     """Take back what ``guarded_transport`` registered."""
     TRANSPORT_ALIASES.pop(name, None)

@@ -96,7 +96,7 @@ class WorkerReports:
                 served |= _names(_live_facts(record, now), "queues")
         return served
 
-    def held_messages(self) -> set[bytes]:
+    def rate_limited_messages(self) -> set[bytes]:
         """The invocations, as ``job/invocation``, that live workers hold back for a rate limit."""
         now = self._now()
         held: set[bytes] = set()

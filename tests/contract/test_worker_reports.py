@@ -30,7 +30,7 @@ def test_a_report_is_read_as_it_was_written(bench: Bench) -> None:
     assert (worker.queues, worker.routines) == (frozenset({"q"}), frozenset({"t.R0"}))
     assert worker.live
     assert reports.served_queues() == {"q"}
-    assert reports.held_messages() == {b"job/1.0.0"}
+    assert reports.rate_limited_messages() == {b"job/1.0.0"}
 
 
 def test_a_silent_worker_serves_and_holds_nothing(bench: Bench) -> None:
@@ -41,7 +41,7 @@ def test_a_silent_worker_serves_and_holds_nothing(bench: Bench) -> None:
     found, _ = reports.read()
     assert [(one.name, one.live) for one in found] == [("gone", False), ("silent", False)]
     assert reports.served_queues() == set()
-    assert reports.held_messages() == set()
+    assert reports.rate_limited_messages() == set()
     assert reports.forget_silent() == 1
     assert [one.name for one in reports.read()[0]] == ["silent"]
 

@@ -34,7 +34,7 @@ class FleetConsumer(Consumer):
         super().__init__(*arguments, **options)
 
 
-class Pace(bootsteps.StartStopStep):
+class RestartBackoff(bootsteps.StartStopStep):
     """Pauses between the starts of a consumer, growing while its connections do not last.
 
     Celery starts it again at once when a server that lets it connect refuses what comes next.

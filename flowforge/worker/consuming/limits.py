@@ -41,7 +41,7 @@ def any_limit(worker: Any, tasks: Iterable[Any]) -> bool:
     )
 
 
-def held_back(worker: Any) -> list[str]:
+def rate_limited(worker: Any) -> list[str]:
     """Invocations, as ``job/invocation``, whose messages wait in the worker for a rate limit."""
     buckets = getattr(worker.consumer, "task_buckets", None) or {}
     waiting = (list(bucket.contents) for bucket in list(buckets.values()) if bucket)

@@ -27,14 +27,14 @@ class Observation:
     def begin(self, worker: Any) -> None:
         """Take what holds for all tasks of ``worker``, and what holds for each by now."""
         self._worker = worker
-        self._look_at_limits()
+        self._update_limits()
         warn_of_limits(worker, _invocation_tasks(worker))
 
     def limit_changed(self, task: Any) -> None:
         """Look at the limits of all tasks again; also Celery's consumer, for those of this one."""
         if self._worker is None:
             return
-        self._look_at_limits()
+        self._update_limits()
         consumer = self._worker.consumer
         if consumer is not None and task.name in consumer.strategies:
             # The time limits of a task are part of what the consumer does with its messages.
@@ -48,11 +48,11 @@ class Observation:
         """
         return (
             self._limited
-            or (eventer is not None and _tells_of_tasks(eventer))
+            or (eventer is not None and _sends_task_events(eventer))
             or (len(state.revoked) != 0 and self._invocation_revoked())
         )
 
-    def _look_at_limits(self) -> None:
+    def _update_limits(self) -> None:
         self._limited = any_limit(self._worker, _invocation_tasks(self._worker))
 
     def _invocation_revoked(self) -> bool:
@@ -65,7 +65,7 @@ class Observation:
         return self._revoked
 
 
-def _tells_of_tasks(eventer: Any) -> bool:
+def _sends_task_events(eventer: Any) -> bool:
     """Heartbeats alone, which Celery sends by default, need no task to be seen."""
     return bool(eventer.enabled and (not eventer.groups or "task" in eventer.groups))
 

@@ -19,15 +19,15 @@ from flowforge.settings import Settings
 from flowforge.store.lease_tokens import name_worker
 from flowforge.store.outage import is_final
 from flowforge.store.server_check import check_server
-from flowforge.worker.consuming.consumer import FleetConsumer, Pace
+from flowforge.worker.consuming.consumer import FleetConsumer, RestartBackoff
 from flowforge.worker.consuming.observation import Observation
-from flowforge.worker.lifecycle.shutdown import leave_in_order
+from flowforge.worker.lifecycle.shutdown import defer_signals
 from flowforge.worker.lifecycle.startup import cannot_start, warn_without_routines
 from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
 from flowforge.worker.run.revoking import cancel_revoked
 from flowforge.worker.run.runtimes import Runtimes
 from flowforge.worker.run.task import add_tasks
-from flowforge.worker.shards.consumer import serve_several
+from flowforge.worker.shards.consumer import serve_shards
 from flowforge.worker.shards.shard import WORKER_PATIENCE, Shard
 
 logger = logging.getLogger(__name__)
@@ -71,13 +71,13 @@ class Installation:
         self._observation = Observation()
         self._forget_tasks = add_tasks(app, self._runtimes, self._observation)
         app.steps["worker"].add(self._step())
-        app.steps["consumer"].add(Pace)
+        app.steps["consumer"].add(RestartBackoff)
         if exclusive:
             app.conf.worker_consumer = FleetConsumer
         signals.worker_process_init.connect(self._name_worker, weak=False)
         signals.task_revoked.connect(self._revoked, weak=False)
         if len(self.shards) > 1:
-            serve_several(app, self.shards)
+            serve_shards(app, self.shards)
 
     def _name_worker(self, sender: str | None, **_: Any) -> None:
         # A child that was spawned begins without what its parent has learned.
@@ -118,7 +118,7 @@ class Installation:
 
             def start(self, worker: Any) -> None:
                 self.started = True
-                leave_in_order(worker)
+                defer_signals(worker)
                 observation.begin(worker)
                 if isinstance(worker, WorkerProgram):
                     warn_without_routines()

@@ -45,7 +45,7 @@ _Handler = Callable[[int, Any], None]
 _Wrap = Callable[[_Handler], _Handler]
 
 
-def leave_in_order(worker: Any) -> None:
+def defer_signals(worker: Any) -> None:
     """Put off what Celery does on a signal. To be called when it has installed its handlers.
 
     A second signal is not put off.
@@ -57,9 +57,9 @@ def leave_in_order(worker: Any) -> None:
     elif isinstance(worker.pool, SoloPool):
         _replace_cold(_after_the_task)
     elif worker.hub is not None:
-        leave = _Leave(worker)
-        _replace(_WARM, leave.instead_of)
-        _replace(_COLD, leave.instead_of)
+        deferred = _Deferred(worker)
+        _replace(_WARM, deferred.deferring)
+        _replace(_COLD, deferred.deferring)
 
 
 def _replace(name: str, wrap: _Wrap) -> None:
@@ -96,7 +96,7 @@ def _replace_cold(wrap: _Wrap) -> None:
 
 def _in_a_greenlet(worker: Any, handler: _Handler) -> _Handler:
     def leave(number: int, frame: Any) -> None:
-        _take_no_more(worker)
+        _stop_consuming(worker)
         handler(number, frame)
 
     return lambda number, frame: worker.pool.spawn_n(leave, number, frame)
@@ -119,10 +119,10 @@ def _after_the_task(handler: _Handler) -> _Handler:
     return cold
 
 
-def _take_no_more(worker: Any) -> None:
+def _stop_consuming(worker: Any) -> None:
     """What was fetched and has not begun goes back to the server when the connection ends."""
     consumer = worker.consumer
-    for name in ("task_consumer", "flowforge_others"):
+    for name in ("task_consumer", "flowforge_other_shards"):
         tasks = getattr(consumer, name, None)
         if tasks is not None:
             with contextlib.suppress(OperationalError, *consumer.connection_errors):
@@ -131,7 +131,7 @@ def _take_no_more(worker: Any) -> None:
         worker.semaphore.clear()
 
 
-class _Leave:
+class _Deferred:
     """Calls a signal's handler from the event loop of a worker."""
 
     def __init__(self, worker: Any) -> None:
@@ -141,7 +141,7 @@ class _Leave:
         self._signalled = False
         self._turned, self._done = threading.Event(), threading.Event()
 
-    def instead_of(self, handler: _Handler) -> _Handler:
+    def deferring(self, handler: _Handler) -> _Handler:
         """A signal handler that does what `handler` does, later."""
 
         def put_off(number: int, frame: Any) -> None:
@@ -154,11 +154,11 @@ class _Leave:
             self._waiting = (handler, number, frame)
             # What the signal interrupts may hold the hub's lock, or that with which a Thread
             # enters the list of threads; from a bare one the hub is also woken up.
-            _thread.start_new_thread(self._hand_over, (number,))
+            _thread.start_new_thread(self._schedule, (number,))
 
         return put_off
 
-    def _hand_over(self, number: int) -> None:
+    def _schedule(self, number: int) -> None:
         self._worker.hub.call_soon(self._begin)
         # The connection may break, and with it the loop end, before it comes to the handler.
         if not (self._turned.wait(_TURN) and self._done.wait(_TAKE_UP + _TURN)) and self._waiting:
@@ -166,14 +166,14 @@ class _Leave:
 
     def _begin(self) -> None:
         self._turned.set()
-        _take_no_more(self._worker)
-        self._go(time.monotonic() + _TAKE_UP)
+        _stop_consuming(self._worker)
+        self._call_handler(time.monotonic() + _TAKE_UP)
 
-    def _go(self, until: float) -> None:
+    def _call_handler(self, until: float) -> None:
         if self._waiting is None:
             return
-        if self._on_their_way() and time.monotonic() < until:
-            self._worker.hub.call_later(_LOOK, self._go, until)
+        if self._has_unaccepted_jobs() and time.monotonic() < until:
+            self._worker.hub.call_later(_LOOK, self._call_handler, until)
             return
         (handler, *arguments), self._waiting = self._waiting, None
         self._done.set()
@@ -181,7 +181,7 @@ class _Leave:
         with contextlib.suppress(NotImplementedError):
             handler(*arguments)
 
-    def _on_their_way(self) -> bool:
+    def _has_unaccepted_jobs(self) -> bool:
         """Whether something was given to the pool of processes that no child has taken up yet."""
         pool = getattr(self._worker.pool, "_pool", None)
         given = getattr(pool, "_cache", {})

@@ -1,9 +1,9 @@
-"""One worker for several servers: their messages go to the same pool.
+"""One worker for several shards: their messages go to the same pool.
 
-Celery's consumer has one connection, to the first server that answers. A bootstep consumes from
-the others beside it, with Celery's own consumers and handler, and keeps trying those that are away.
-When a connection breaks, Celery starts its consumer anew, with whoever answers then; tasks that run
-are not touched by that.
+Celery's consumer has one connection, to the first shard that answers. A bootstep consumes from the
+other shards, with consumers and a handler of Celery's, and keeps trying those that are away. When
+Celery's connection breaks, Celery starts its consumer again, with the first shard that answers
+then. Tasks that run go on.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class _Link:
     consumer: Any
 
 
-def serve_several(app: Celery, shards: Sequence[Shard]) -> None:
-    """Let the workers of an app consume from all the servers. The app runs invocations only."""
+def serve_shards(app: Celery, shards: Sequence[Shard]) -> None:
+    """Let the workers of an app consume from all shards. The app runs invocations only."""
 
-    class SeveralConsumer(FleetConsumer):
-        """Connects to the first server that answers; another first one in each worker."""
+    class ShardsConsumer(FleetConsumer):
+        """Connects to the first shard that answers; each worker begins with another one."""
 
         def connection_for_read(self, heartbeat: float | None = None) -> Any:
             start = zlib.crc32(self.hostname.encode()) % len(shards)
@@ -69,11 +69,11 @@ def serve_several(app: Celery, shards: Sequence[Shard]) -> None:
             connection.connect()
             return connection
 
-    class OtherServers(_OtherServers):
-        servers = shards
+    class OtherShards(_OtherShards):
+        all_shards = shards
 
-    app.conf.worker_consumer = SeveralConsumer
-    app.steps["consumer"].add(OtherServers)
+    app.conf.worker_consumer = ShardsConsumer
+    app.steps["consumer"].add(OtherShards)
 
 
 class _UnreachableError(Exception):
@@ -91,25 +91,25 @@ def _connect(shard: Shard) -> Any:
     return connection
 
 
-class _OtherServers(bootsteps.StartStopStep):
-    """Consumes from the servers that Celery's own connection is not to."""
+class _OtherShards(bootsteps.StartStopStep):
+    """Consumes from the shards that Celery's own connection is not to."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
-    servers: Sequence[Shard] = ()
+    all_shards: Sequence[Shard] = ()
 
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
-        consumer.flowforge_others = self
+        consumer.flowforge_other_shards = self
         self._links: list[_Link] = []
-        #: Servers that did not answer, and those of them that have answered since.
-        self._away: set[Shard] = set()
-        self._back: set[Shard] = set()
+        #: Shards that did not answer, and those of them that have answered since.
+        self._unreachable: set[Shard] = set()
+        self._reachable: set[Shard] = set()
         #: Counts starts: what was planned before the latest is void.
         self._start = 0
 
     def start(self, consumer: Any) -> None:
         self._start += 1
-        for shard in self.servers:
+        for shard in self.all_shards:
             if shard is not consumer.flowforge_shard:
                 self._attach(consumer, shard, self._start)
 
@@ -125,15 +125,15 @@ class _OtherServers(bootsteps.StartStopStep):
         """Take no more messages: what a kombu consumer calls so."""
         self._start += 1
         for link in self._links:
-            with contextlib.suppress(*_lost(link)):
+            with contextlib.suppress(*_connection_errors(link)):
                 link.consumer.cancel()
 
     def _attach(self, consumer: Any, shard: Shard, start: int) -> None:
         if start != self._start:
             return
-        if shard in self._away - self._back:
+        if shard in self._unreachable - self._reachable:
             # The event loop must not wait for an address that swallows connections.
-            threading.Thread(target=self._ask, args=(shard,), daemon=True).start()
+            threading.Thread(target=self._probe_shard, args=(shard,), daemon=True).start()
             self._try_later(consumer, shard)
             return
         try:
@@ -141,12 +141,12 @@ class _OtherServers(bootsteps.StartStopStep):
         # A server that refuses for now, full or short of replicas, is as good as away.
         except (_UnreachableError, OperationalError, RedisError) as error:
             logger.warning("going on without a shard, tried every %s s: %s", RETRY, error)
-            self._away.add(shard)
-            self._back.discard(shard)
+            self._unreachable.add(shard)
+            self._reachable.discard(shard)
             self._try_later(consumer, shard)
             return
-        self._away.discard(shard)
-        self._back.discard(shard)
+        self._unreachable.discard(shard)
+        self._reachable.discard(shard)
         self._links.append(link)
         logger.info("also serving the shard at %s", link.connection.as_uri())
         if consumer.hub is None:
@@ -156,10 +156,10 @@ class _OtherServers(bootsteps.StartStopStep):
     def _try_later(self, consumer: Any, shard: Shard) -> None:
         consumer.timer.call_after(RETRY, self._attach, (consumer, shard, self._start))
 
-    def _ask(self, shard: Shard) -> None:
+    def _probe_shard(self, shard: Shard) -> None:
         with contextlib.suppress(FlowForgeError):
             check_server(shard.probe.link)
-            self._back.add(shard)
+            self._reachable.add(shard)
 
     def _open(self, consumer: Any, shard: Shard) -> _Link:
         connection = _connect(shard)
@@ -193,7 +193,7 @@ class _OtherServers(bootsteps.StartStopStep):
                 self._try_later(consumer, link.shard)
 
 
-def _lost(link: _Link) -> tuple[type[Exception], ...]:
+def _connection_errors(link: _Link) -> tuple[type[Exception], ...]:
     """What a server that is away, or refuses, makes of a command that may fail."""
     errors: tuple[type[Exception], ...] = link.connection.connection_errors
     return (*errors, OperationalError, RedisError)
@@ -203,7 +203,7 @@ def _close(link: _Link) -> None:
     """Give back what was fetched and not begun, if the server is there, and end the connection."""
     cycle = link.connection.transport.cycle
     for action in (link.consumer.cancel, link.connection.close):
-        with contextlib.suppress(*_lost(link)):
+        with contextlib.suppress(*_connection_errors(link)):
             action()
     # kombu's timers for this connection; they would go on for ever.
     for name, timer in vars(cycle).items():

@@ -12,7 +12,7 @@ from celery import Celery
 from flowforge.broker.address import broker_address
 from flowforge.broker.guard import Guard
 from flowforge.broker.routing import Router
-from flowforge.broker.transport import forget_transport, guarded_transport
+from flowforge.broker.transport import guarded_transport, unregister_transport
 from flowforge.errors import ConfigurationError, StoreUnavailableError
 from flowforge.execution.handler_context import JobAccess
 from flowforge.model import registry
@@ -21,13 +21,13 @@ from flowforge.store.link import ServerLink, make_client
 from flowforge.store.placement import PATIENCE
 from flowforge.store.store import Store
 from flowforge.store.worker_reports import FORGOTTEN
-from flowforge.worker.consuming.limits import held_back
+from flowforge.worker.consuming.limits import rate_limited
 from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
 from flowforge.worker.run.runtime import Runtime
 from flowforge.worker.run.task import InvocationTasks, TaskQueues
 from flowforge.worker.upkeep.damage import Damage
 from flowforge.worker.upkeep.deletions import Deletions
-from flowforge.worker.upkeep.presence import Absence, Holding, Presence
+from flowforge.worker.upkeep.presence import Presence, RateLimitedReports, StaleReports
 from flowforge.worker.upkeep.reclaimer import Reclaimer
 from flowforge.worker.upkeep.resender import Resender
 from flowforge.worker.upkeep.retention import Retention
@@ -116,7 +116,7 @@ class Shard:
     def close(self) -> None:
         """Give back what an app has of this server, after its worker has ended."""
         self.runtime.leases.close()
-        forget_transport(self.transport)
+        unregister_transport(self.transport)
         self._link.close()
         self._probe_link.close()
         self.client.close()
@@ -133,14 +133,14 @@ class Shard:
             [
                 Duty(presence, PRESENCE_INTERVAL, leader_only=False),
                 # Before what was popped just after a look is found lost.
-                Duty(Holding(presence), settings.unclaimed_grace / 3, leader_only=False),
+                Duty(RateLimitedReports(presence), settings.unclaimed_grace / 3, leader_only=False),
                 Duty(Timers(store), TIMER_INTERVAL),
                 Duty(self._reclaimer(store), settings.upkeep_interval),
                 # One look sees what was popped, a later one finds it lost: both in one interval.
                 Duty(Resender(store, settings.unclaimed_grace), settings.upkeep_interval / 3),
                 Duty(Retention(store), settings.upkeep_interval),
                 Duty(Deletions(store), DELETION_INTERVAL),
-                Duty(Absence(store), FORGOTTEN),
+                Duty(StaleReports(store), FORGOTTEN),
                 Duty(Damage(store), settings.upkeep_interval),
             ],
         )
@@ -167,4 +167,4 @@ class Shard:
                 "threads": threading.active_count(),
             }
 
-        return Presence(self.probe, worker.hostname, facts, lambda: held_back(worker))
+        return Presence(self.probe, worker.hostname, facts, lambda: rate_limited(worker))

@@ -15,15 +15,15 @@ class Damage:
 
     def __init__(self, store: Store) -> None:
         self._overview = Overview(store)
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     def run_once(self) -> int:
         """How much of it is new to this process."""
         found = self._overview.damaged()
-        new = found - self._told
+        new = found - self._logged
         for text in sorted(new):
             # As a literal: it may hold anything.
             logger.error("damaged data was passed over: %r", text)
         # What has been forgotten there may come again.
-        self._told = found
+        self._logged = found
         return len(new)

@@ -13,7 +13,7 @@ from flowforge.store.worker_reports import WorkerReports
 logger = logging.getLogger(__name__)
 
 
-class Absence:
+class StaleReports:
     """Forgets the records of workers that have stopped reporting."""
 
     def __init__(self, store: Store) -> None:
@@ -27,7 +27,8 @@ class Absence:
 class Presence:
     """Reports this worker, by name, with its facts.
 
-    ``held``: the invocations, as ``job/invocation``, that the worker holds back for a rate limit.
+    ``rate_limited``: the invocations, as ``job/invocation``, that wait in the worker for a rate
+    limit.
     """
 
     def __init__(
@@ -35,19 +36,19 @@ class Presence:
         store: Store,
         name: str,
         facts: Callable[[], dict[str, Any]],
-        held: Callable[[], Sequence[str]] = tuple,
+        rate_limited: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._reports = WorkerReports(store)
         self._name = name
         self._facts = facts
-        self.held = held
+        self.rate_limited = rate_limited
         #: What tells this worker from another of its name.
         self._mark = next_token()
         self._written = self._warned = False
 
     def run_once(self) -> int:
         """How many reports were written: one."""
-        replaced = self._reports.write(self._name, self._mark, self._facts(), self.held())
+        replaced = self._reports.write(self._name, self._mark, self._facts(), self.rate_limited())
         # Before its own first report it may be that of a worker which has been replaced.
         if self._written and replaced:
             self._warn()
@@ -68,15 +69,15 @@ class Presence:
             )
 
 
-class Holding:
-    """Reports more often while the worker holds messages back."""
+class RateLimitedReports:
+    """Reports more often while messages wait in the worker for a rate limit."""
 
     def __init__(self, presence: Presence) -> None:
         self._presence = presence
 
     def run_once(self) -> int:
-        """How many messages are held."""
-        held = len(self._presence.held())
-        if held:
+        """How many messages wait for a rate limit."""
+        rate_limited = len(self._presence.rate_limited())
+        if rate_limited:
             self._presence.run_once()
-        return held
+        return rate_limited

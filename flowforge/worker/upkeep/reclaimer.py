@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 _BATCH = 100
 
 #: Invocations that one round tells of; a host that dies may have had hundreds.
-_TOLD = 20
+_LOGGED = 20
 
 
 def _tag_alone(definition: str, invocation: str) -> str:
@@ -71,10 +71,10 @@ class Reclaimer:
             total += sum(found.counts)
             if sum(found.counts) < _BATCH:
                 break
-        for one in lost[:_TOLD]:
-            self._tell(one)
-        if len(lost) > _TOLD:
-            logger.warning("reclaimed %d more invocations from lost workers", len(lost) - _TOLD)
+        for one in lost[:_LOGGED]:
+            self._log(one)
+        if len(lost) > _LOGGED:
+            logger.warning("reclaimed %d more invocations from lost workers", len(lost) - _LOGGED)
         return total
 
     def _in_grace(self) -> bool:
@@ -91,7 +91,7 @@ class Reclaimer:
         self._grace_until = None
         return False
 
-    def _tell(self, one: Lost) -> None:
+    def _log(self, one: Lost) -> None:
         again = one.times < self._max_losses
         logger.warning(
             "reclaimed invocation %s (%s) from %s, which was lost or cut off: %s",

@@ -3,7 +3,7 @@
 kombu pops a message before anything else knows of it, so a worker that dies in between takes it
 along. Every push has a number of its list, ascending; the lists are served in order, so whatever is
 unclaimed and older than a list's tail has been popped. What stays so for the grace period is pushed
-again: the worker that popped it is dead, or busy with something long. What a worker holds back for
+again: the worker that popped it is dead, or busy with something long. What waits in a worker for
 a rate limit is neither.
 """
 
@@ -52,7 +52,7 @@ class Resender:
         # The numbers are read before the lists: a push in between must not look popped.
         for name, latest in self._lists.latest_numbers():
             try:
-                found += self._look_at(name.decode(), int(latest))
+                found += self._check_list(name.decode(), int(latest))
             except ValueError as error:
                 self._lists.mend_number(name)
                 self._store.upkeep.tell_damaged("seq", name, str(error))
@@ -61,7 +61,7 @@ class Resender:
                 self._store.upkeep.tell_damaged("seq", name, str(error))
         return found
 
-    def _look_at(self, name: str, latest: int) -> int:
+    def _check_list(self, name: str, latest: int) -> int:
         popped = self._popped_below(name, latest)
         if popped is None:
             return 0
@@ -93,14 +93,14 @@ class Resender:
         if not below:
             return 0
         total = skipped = 0
-        held: set[bytes] | None = None
+        rate_limited: set[bytes] | None = None
         while True:
             unclaimed = self._lists.unclaimed(name, below, skipped, _BATCH)
             if not unclaimed:
                 return total
-            if held is None:
-                held = self._reports.held_messages()
-            lost = [one for one in unclaimed if one.member not in held]
+            if rate_limited is None:
+                rate_limited = self._reports.rate_limited_messages()
+            lost = [one for one in unclaimed if one.member not in rate_limited]
             skipped += len(unclaimed) - len(lost)
             pushed, parked, dropped = self._store.upkeep.resend(name, lost) if lost else (0, 0, 0)
             total += pushed + parked + dropped

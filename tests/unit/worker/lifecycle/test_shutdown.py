@@ -79,7 +79,7 @@ def install(signals: None, worker: Worker) -> Callable[..., Handler]:
     def install(number: int = signal.SIGTERM, name: str = "worker_Warm") -> Handler:
         handler = Handler(name)
         signal.signal(number, handler)
-        leaving.leave_in_order(worker)
+        leaving.defer_signals(worker)
         return handler
 
     return install

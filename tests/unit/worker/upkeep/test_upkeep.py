@@ -18,7 +18,7 @@ from flowforge.errors import (
 from flowforge.store.lease_tokens import next_token
 from flowforge.store.worker_reports import FORGOTTEN, WorkerReports
 from flowforge.worker.run.leases import LeaseKeeper
-from flowforge.worker.upkeep.presence import Absence, Holding, Presence
+from flowforge.worker.upkeep.presence import Presence, RateLimitedReports, StaleReports
 from flowforge.worker.upkeep.reclaimer import Reclaimer
 from flowforge.worker.upkeep.retention import Retention
 from flowforge.worker.upkeep.timers import Timers
@@ -351,7 +351,7 @@ def test_a_report_that_cannot_be_read_is_forgotten(bench: Bench) -> None:
     }  # fmt: skip
     for name, record in reports.items():
         bench.link.call("HSET", key, name, record)
-    assert Absence(bench.store).run_once() == 3
+    assert StaleReports(bench.store).run_once() == 3
     assert set(bench.hash("workers")) == {"newer", "here"}
 
 
@@ -405,10 +405,10 @@ def test_two_workers_of_one_name_are_told_once(
 def test_a_worker_that_holds_messages_reports_at_once(bench: Bench) -> None:
     """Else its next report could come after its messages were found lost."""
     held: list[str] = []
-    holding = Holding(Presence(bench.store, "w1", dict, lambda: held))
+    holding = RateLimitedReports(Presence(bench.store, "w1", dict, lambda: held))
     assert holding.run_once() == 0
-    assert WorkerReports(bench.store).held_messages() == set()
+    assert WorkerReports(bench.store).rate_limited_messages() == set()
     held.append("job/1.0.0")
     bench.link.call("HSET", bench.key("workers"), "damaged", pack_record(0, "no facts"))
     assert holding.run_once() == 1
-    assert WorkerReports(bench.store).held_messages() == {b"job/1.0.0"}
+    assert WorkerReports(bench.store).rate_limited_messages() == {b"job/1.0.0"}

@@ -11,7 +11,7 @@ from redis.exceptions import ReadOnlyError, ResponseError
 from flowforge.broker import refusals as refusals_module
 from flowforge.broker.refusals import Refusals
 from flowforge.worker.consuming import consumer as consumer_module
-from flowforge.worker.consuming.consumer import LONGEST_PAUSE, SHORT, Pace
+from flowforge.worker.consuming.consumer import LONGEST_PAUSE, SHORT, RestartBackoff
 
 
 class Clock:
@@ -39,21 +39,21 @@ def consumer(state: int) -> SimpleNamespace:
     return SimpleNamespace(blueprint=SimpleNamespace(state=state), steps=[])
 
 
-def paused(clock: Clock, pace: Pace, lasted: float, state: int = RUN) -> float:
+def paused(clock: Clock, backoff: RestartBackoff, lasted: float, state: int = RUN) -> float:
     """Seconds that the consumer waits after a connection that lasted so long."""
     clock.now += lasted
     before = clock.now
-    pace.stop(consumer(state))
+    backoff.stop(consumer(state))
     return clock.now - before
 
 
 def test_a_consumer_whose_connections_do_not_last_pauses(clock: Clock) -> None:
     """Longer and longer; not after a connection that lasted, and not at the end of the worker."""
-    pace = Pace(consumer(RUN))
-    pauses = [paused(clock, pace, 0.0) for _ in range(4)]
+    backoff = RestartBackoff(consumer(RUN))
+    pauses = [paused(clock, backoff, 0.0) for _ in range(4)]
     assert pauses == pytest.approx([0.5, 1.0, LONGEST_PAUSE, LONGEST_PAUSE], abs=0.15)
-    assert paused(clock, pace, SHORT) == 0
-    assert paused(clock, pace, 0.0, CLOSE) == 0
+    assert paused(clock, backoff, SHORT) == 0
+    assert paused(clock, backoff, 0.0, CLOSE) == 0
 
 
 def test_a_server_that_refuses_is_asked_with_pauses(
