@@ -102,7 +102,7 @@ class QoS(stock.QoS):
         try:
             super().restore_unacked_once(stderr)
         except Exception as error:  # noqa: BLE001 - kombu's client is half taken down here
-            # What was fetched comes back by itself: invocations through the store, other tasks after
+            # The messages come back by themselves: invocations through the store, other tasks after
             # kombu's visibility timeout. The worker must go on.
             logger.warning("could not put messages back on their lists: %s", described(error))
 

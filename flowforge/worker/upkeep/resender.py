@@ -3,8 +3,8 @@
 kombu pops a message before anything else knows of it, so a worker that dies in between takes it
 along. Every push has a number of its list, ascending; the lists are served in order, so whatever is
 unclaimed and older than a list's tail has been popped. What stays so for the grace period is pushed
-again: the worker that popped it is dead, or busy with something long. What waits in a worker for
-a rate limit is neither.
+again: the worker that popped it is dead, or busy with something long. A message that
+waits in a worker for a rate limit is not lost.
 """
 
 from __future__ import annotations
