@@ -109,9 +109,7 @@ class WorkerReports:
     def forget_silent(self) -> int:
         """Forget workers that have not reported for long; returns how many."""
         now = self._now()
-        silent = [
-            (name, record) for name, record in self._records() if self._silent(name, record, now)
-        ]
+        silent = [report for report in self._records() if self._silent(*report, now)]
         return self._store.upkeep.forget_reports(silent) if silent else 0
 
     def _silent(self, name: bytes, record: bytes, now: int) -> bool:
