@@ -17,7 +17,7 @@ from flowforge.errors import ConfigurationError, UnsupportedBrokerError
 from flowforge.local.engine import TO_A_FLEET, EmbeddedEngine
 from flowforge.model import registry
 from flowforge.settings import Settings, from_environment
-from flowforge.store.link import describe, make_client
+from flowforge.store.client import describe, make_client
 from flowforge.worker.lifecycle.installation import Installation, fleet_app
 from flowforge.worker.lifecycle.startup import import_at_start
 

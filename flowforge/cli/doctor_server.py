@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from flowforge.cli.findings import Finding
 from flowforge.engine.engine import Engine
-from flowforge.store.link import Link, describe
+from flowforge.store.client import describe
+from flowforge.store.link import Link
 from flowforge.store.server_check import OLDEST, ServerFacts, read_facts, read_setting
 
 #: Part of maxmemory from which the server is called nearly full: beyond 1 it refuses writes.

@@ -18,8 +18,9 @@ from flowforge.errors import CommandRefusedError, ConfigurationError, StoreUnava
 from flowforge.model.flow import FlowGraph
 from flowforge.model.status import JobStatus
 from flowforge.settings import Settings
+from flowforge.store.client import make_client
 from flowforge.store.inspector import Inspector
-from flowforge.store.link import ServerLink, make_client
+from flowforge.store.link import ServerLink
 from flowforge.store.outage import Outage, outage_of
 from flowforge.store.overview import Overview
 from flowforge.store.store import Store

@@ -14,8 +14,8 @@ from flowforge.engine.unserved_queues import overdue
 from flowforge.errors import StoreUnavailableError
 from flowforge.model.status import JobStatus
 from flowforge.store.announcements import announcements
-from flowforge.store.link import explained, raise_explained
 from flowforge.store.outage import is_final, is_outage
+from flowforge.store.server_errors import explained, raise_explained
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ import fakeredis
 import pytest
 
 from flowforge.local.server import LocalServer
-from flowforge.store.link import ClientLink, ServerLink, make_client
+from flowforge.store.client import make_client
+from flowforge.store.link import ClientLink, ServerLink
 from tests.contract.bench import Bench
 
 

@@ -10,7 +10,7 @@ import redis
 import redis.sentinel
 
 from flowforge.local.server import LocalServer
-from flowforge.store.link import make_client
+from flowforge.store.client import make_client
 
 
 @pytest.mark.private_name("redis", "Connection._sock")

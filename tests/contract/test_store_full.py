@@ -8,7 +8,8 @@ import pytest
 
 from flowforge.errors import WritesRefusedError
 from flowforge.local.server import LocalServer
-from flowforge.store.link import ServerLink, make_client
+from flowforge.store.client import make_client
+from flowforge.store.link import ServerLink
 from flowforge.store.scripts import SCRIPTS
 from flowforge.worker.upkeep.reclaimer import Reclaimer
 from tests.contract.bench import LONG, Bench

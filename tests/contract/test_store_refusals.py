@@ -8,7 +8,8 @@ import pytest
 
 from flowforge.errors import WritesRefusedError
 from flowforge.local.server import LocalServer
-from flowforge.store.link import ServerLink, make_client
+from flowforge.store.client import make_client
+from flowforge.store.link import ServerLink
 from flowforge.worker.upkeep.presence import Presence
 from flowforge.worker.upkeep.reclaimer import Reclaimer
 from flowforge.worker.upkeep.timers import Timers

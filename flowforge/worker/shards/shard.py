@@ -17,7 +17,8 @@ from flowforge.errors import ConfigurationError, StoreUnavailableError
 from flowforge.execution.handler_context import JobAccess
 from flowforge.model import registry
 from flowforge.settings import Settings
-from flowforge.store.link import ServerLink, make_client
+from flowforge.store.client import make_client
+from flowforge.store.link import ServerLink
 from flowforge.store.placement import PATIENCE
 from flowforge.store.store import Store
 from flowforge.store.worker_reports import FORGOTTEN

@@ -12,8 +12,9 @@ from flowforge.errors import (
     StoreUnavailableError,
     WritesRefusedError,
 )
-from flowforge.store.link import explained, make_client
+from flowforge.store.client import make_client
 from flowforge.store.outage import is_forbidden, is_outage, outage_of
+from flowforge.store.server_errors import explained
 
 #: Replies of servers, as they send them, and a word that says which state it is.
 REFUSALS = {

@@ -15,8 +15,9 @@ from flowforge.codec.binary import invocation_record, pack_record, packb
 from flowforge.engine.job_template import JobTemplate
 from flowforge.execution.effects import Child, Effects
 from flowforge.model.status import AttemptOutcome
+from flowforge.store.client import make_client
 from flowforge.store.lease_tokens import next_token
-from flowforge.store.link import ServerLink, make_client
+from flowforge.store.link import ServerLink
 from flowforge.store.store import Store
 from flowforge.worker.upkeep.reclaimer import Reclaimer
 from tests.chaos.harness.arena import Arena
