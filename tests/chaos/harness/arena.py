@@ -66,7 +66,7 @@ class Arena:
         self._sites = 0
 
     def times(self, number: float, least: int = 1) -> int:
-        """A number of the issue's table at this scale."""
+        """A round's number, given for scale 1, at this scale."""
         return max(least, round(number * self.scale))
 
     def pools(self, *others: str) -> tuple[str, ...]:
