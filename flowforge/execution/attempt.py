@@ -160,7 +160,7 @@ class Attempt(Emitting):
         priority: int | None,
         max_in_flight: int | None,
     ) -> str:
-        if len(self.effects.jobs) >= MOST_STARTED:
+        if len(self.effects.started_jobs) >= MOST_STARTED:
             raise EmissionError(
                 f"{self.routine.id}.start: a handler can start {MOST_STARTED} jobs; emit to a "
                 "routine that starts one with each invocation"
@@ -171,7 +171,7 @@ class Attempt(Emitting):
         if child.definition not in self._definitions:
             self._definitions.append(child.definition)
             definition = child.definition
-        self.effects.jobs.append([*child.arguments, waiter, len(definition), *definition])
+        self.effects.started_jobs.append([*child.arguments, waiter, len(definition), *definition])
         return child.job_id
 
     def child_outputs(self, job_id: str) -> list[dict[str, Any]]:

@@ -14,10 +14,12 @@ AS_OUTPUTS = -1
 
 @dataclass(slots=True)
 class Effects:
-    """Everything that the commit of an invocation makes visible at once."""
+    """All that the commit of an invocation makes visible, in the order of the commit's sections."""
 
     #: Invocations to create.
     children: list[Child] = field(default_factory=list)
+    #: Routine -> how many children of this attempt are staged in the store; AS_OUTPUTS: outputs.
+    staged: dict[int, int] = field(default_factory=dict)
     #: Records for the job's outputs.
     outputs: list[bytes] = field(default_factory=list)
     #: (op, field, value) with op add, number, set or reset.
@@ -26,6 +28,4 @@ class Effects:
     #: An empty slot: the first k items of the join that this invocation handled are done with.
     resets: list[tuple[str, int]] = field(default_factory=list)
     #: What the script needs to create each job that the handler started.
-    jobs: list[list[str | bytes | int | float]] = field(default_factory=list)
-    #: Routine -> how many children of this attempt are staged in the store; AS_OUTPUTS: outputs.
-    staged: dict[int, int] = field(default_factory=dict)
+    started_jobs: list[list[str | bytes | int | float]] = field(default_factory=list)

@@ -24,7 +24,7 @@ def sections(effects: Effects, then: NextClaim | None) -> list[Argument]:
         *(outputs(effects.outputs) if effects.outputs else EMPTY),
         *(stats(effects.stats) if effects.stats else EMPTY),
         *(resets(effects.resets) if effects.resets else EMPTY),
-        *(started_jobs(effects.jobs) if effects.jobs else EMPTY),
+        *(started_jobs(effects.started_jobs) if effects.started_jobs else EMPTY),
         *(next_message(then) if then is not None else ()),
     ]
 

@@ -180,7 +180,7 @@ class Bench:
     ) -> tuple[str, Granted | None]:
         """Commit, and go on with the next message of some lists."""
         made = self._children(invocation, children)
-        effects = Effects(made, list(outputs), list(stats), list(resets), list(jobs), dict(staged))
+        effects = Effects(made, dict(staged), list(outputs), list(stats), list(resets), list(jobs))
         return self.store.invocations.commit(
             job_id, invocation, token, AttemptOutcome(outcome), 5, DETAILS, effects, then
         )

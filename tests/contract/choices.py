@@ -176,7 +176,7 @@ class Choices(RuleBasedStateMachine):
             [(item.routine, item.slot, item.mode, item.record) for item in done.children],
             outputs=[b"o"] * done.outputs,
             resets=resets,
-            jobs=[
+            started_jobs=[
                 started(self.request(plan), self.fields(plan), waiter) for plan, waiter in done.jobs
             ],
             staged=dict(staged),

@@ -1,10 +1,10 @@
 -- Takes back leases that expired: their process is dead, stuck or cut off. The invocation runs
 -- again elsewhere, or is quarantined when it has taken too many workers with it.
--- In:  most deliveries, most, ms of the longest lease (0: any)
+-- In:  losses until it is quarantined, most, ms of the longest lease (0: any)
 -- Out: {requeued, quarantined, dropped, then of each that was requeued or quarantined: id, invocation, definition
 --      hash, worker ('': not known), how often it was lost}
 --@include base, job_row, push, full, history, damaged, finish, settle, lease
-local most_deliveries, most, longest = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
+local max_losses, most, longest = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local now = now_ms()
 local requeued, quarantined, dropped = 0, 0, 0
 local lost_parts = {}
@@ -58,7 +58,7 @@ local function take_back(member)
   remember(job, 'lost', invocation, worker)
   if not find_route(job, routine_of(invocation)) then
     fail_undefined(job, invocation, now)
-  elseif lost >= most_deliveries then
+  elseif lost >= max_losses then
     fail_job(job, invocation, 'quarantined', 'quarantined ' .. lost .. ' ' .. invocation, now)
     quarantined = quarantined + 1
   else

@@ -349,9 +349,9 @@ def test_a_handler_starts_a_bounded_number_of_jobs() -> None:
     attempt = make_attempt()
     for _ in range(MOST_STARTED):
         attempt.start(FLOW, "it", {}, "grown", None, None)
-    definitions = [job[-3:] for job in attempt.effects.jobs]
+    definitions = [job[-3:] for job in attempt.effects.started_jobs]
     assert definitions[0] == [2, "json", "{}"]
-    assert all(job[-1] == 0 for job in attempt.effects.jobs[1:])
+    assert all(job[-1] == 0 for job in attempt.effects.started_jobs[1:])
     with pytest.raises(EmissionError, match="emit to a routine that starts one"):
         attempt.start(FLOW, "it", {}, "grown", None, None)
 

@@ -34,7 +34,7 @@ def filled() -> Effects:
         outputs=[b"x", b"y"],
         stats=[("add", "0.n", "1"), ("set", "0.t", b"v")],
         resets=[("0.0", -1), ("", 7)],
-        jobs=[["def", "id1"], ["def", "id2"]],
+        started_jobs=[["def", "id1"], ["def", "id2"]],
         staged={1: 200, AS_OUTPUTS: 3},
     )
 
