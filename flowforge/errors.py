@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
+Error = TypeVar("Error", bound=BaseException)
+
 
 class FlowForgeError(Exception):
     """FlowForge could not do what was asked."""
@@ -108,6 +112,11 @@ class JobNotCompletedError(JobError):
 class JobFailedError(JobNotCompletedError):
     """The job failed."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What exceptions do by themselves leaves the cause out, which has the remote traceback.
+        cause = self.__cause__ if isinstance(self.__cause__, HandlerError) else None
+        return _with_cause, (type(self), self.args, cause), self.__dict__
+
 
 class JobCancelledError(JobNotCompletedError):
     """The job was cancelled."""
@@ -149,3 +158,12 @@ class LeaseLostError(FlowForgeError):
 
 class OutsideInvocationError(FlowForgeError, RuntimeError):
     """This is only possible while a handler of a job is running."""
+
+
+# --- inside ----------------------------------------------------------------------------
+
+
+def _with_cause(cls: type[Error], args: tuple[Any, ...], cause: BaseException | None) -> Error:
+    error = cls(*args)
+    error.__cause__ = cause
+    return error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flowforge.errors import ChildJobError
+from typing import Any
+
+from flowforge.errors import ChildJobError, HandlerError, JobFailedError
 from flowforge.model.status import JobStatus
 from flowforge.store.inspector import Inspector
 
@@ -12,7 +14,21 @@ ROOT_LIMIT = 1_500
 
 def told_reason(inspector: Inspector, job_id: str) -> str:
     """The reason of a pause or an end; of a failure what happened where, and what to do."""
+    return _told(*inspector.reason_and_error(job_id))
+
+
+def job_failed(inspector: Inspector, job_id: str) -> JobFailedError:
+    """What a producer is told of a failed job, with the traceback from the worker as its cause."""
     reason, error = inspector.reason_and_error(job_id)
+    failed = JobFailedError(f"job {job_id} failed: {_told(reason, error)}")
+    traceback = (error or {}).get("traceback")
+    if traceback:
+        # In quotes, as concurrent.futures shows those of other processes.
+        failed.__cause__ = HandlerError(f'\n"""\n{traceback}"""')
+    return failed
+
+
+def _told(reason: str | None, error: dict[str, Any] | None) -> str:
     if error is None:
         return reason or "no reason was given"
     if "slot" not in error:

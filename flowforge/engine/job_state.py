@@ -13,7 +13,7 @@ from flowforge.common.bounded_repr import shown
 from flowforge.engine import job_snapshot
 from flowforge.engine.current import current_engine
 from flowforge.engine.engine import Engine
-from flowforge.engine.failures import told_reason
+from flowforge.engine.failures import job_failed, told_reason
 from flowforge.engine.texts import checked_text
 from flowforge.engine.user_data import (
     check_note,
@@ -24,7 +24,6 @@ from flowforge.engine.user_data import (
 from flowforge.errors import (
     InvalidValueError,
     JobCancelledError,
-    JobFailedError,
     JobPausedError,
 )
 from flowforge.model.job_handle import HistoryEntry, OpenJoin, Output
@@ -159,14 +158,15 @@ class JobState:
         """Wait for the end and return the outputs.
 
         Raises JobFailedError, JobCancelledError or JobPausedError with the reason; TimeoutError and
-        WouldBlockError as ``wait`` does.
+        WouldBlockError as ``wait`` does. The cause of a JobFailedError shows the traceback from the
+        worker, also after pickling.
         """
         status = self._engine.wait(self.job_id, timeout)
         if status is JobStatus.COMPLETED:
             return self.outputs
-        why = told_reason(self._engine.inspector, self.job_id)
         if status is JobStatus.FAILED:
-            raise JobFailedError(f"job {self.job_id} failed: {why}")
+            raise job_failed(self._engine.inspector, self.job_id)
+        why = told_reason(self._engine.inspector, self.job_id)
         if status is JobStatus.CANCELLED:
             raise JobCancelledError(f"job {self.job_id} was cancelled: {why}")
         raise JobPausedError(f"job {self.job_id} is paused: {why}; resume() continues it")

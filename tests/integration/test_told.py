@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import traceback
 from collections.abc import Iterator
 
 import pytest
@@ -44,6 +46,28 @@ class TestFailures:
         assert told.endswith(", in breaks)")
         assert job.error is not None
         assert job.error["at"].endswith(", in breaks")
+
+    def test_the_traceback_from_the_worker_is_the_cause(self) -> None:
+        """As an error of an executor in another process shows it, also after pickling."""
+        with pytest.raises(JobFailedError) as caught:
+            breaking(None).execute("it", {"text": "gone"}).result(LIMIT)
+        for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):  # noqa: S301
+            shown = "".join(traceback.format_exception(error))
+            assert 'told_flows.py", line' in shown
+            assert "raise KeyError(text)" in shown
+            assert "KeyError: 'gone'\n\"\"\"" in shown
+            assert f"direct cause of the following exception:\n\nTraceback" in shown or error.__traceback__ is None
+            assert shown.rstrip().endswith(f"JobFailedError: {error}")
+
+    def test_a_failure_without_a_handler_has_no_cause(self) -> None:
+        """There is no traceback of user code to show."""
+        job = misspelt.execute("both").wait(LIMIT)
+        assert job.status == "failed"
+        lost = Flow("lost")
+        lost.add_routine(type("Gone", (Nest,), {"__module__": "gone", "__qualname__": "Gone"}), "it")
+        with pytest.raises(JobFailedError) as caught:
+            lost.execute("it", {"depth": 0}).result(LIMIT)
+        assert caught.value.__cause__ is None
 
     @pytest.mark.parametrize("depth", [1, 3, 6])
     def test_the_root_cause_is_told_through_any_depth_of_started_jobs(self, depth: int) -> None:
