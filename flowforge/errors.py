@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
-
-Error = TypeVar("Error", bound=BaseException)
-
 
 class FlowForgeError(Exception):
     """FlowForge could not do what was asked."""
@@ -112,7 +108,7 @@ class JobNotCompletedError(JobError):
 class JobFailedError(JobNotCompletedError):
     """The job failed."""
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         # What exceptions do by themselves leaves the cause out, which has the remote traceback.
         cause = self.__cause__ if isinstance(self.__cause__, HandlerError) else None
         return _with_cause, (type(self), self.args, cause), self.__dict__
@@ -163,7 +159,9 @@ class OutsideInvocationError(FlowForgeError, RuntimeError):
 # --- inside ----------------------------------------------------------------------------
 
 
-def _with_cause(cls: type[Error], args: tuple[Any, ...], cause: BaseException | None) -> Error:
+def _with_cause(
+    cls: type[JobFailedError], args: tuple[str, ...], cause: BaseException | None
+) -> JobFailedError:
     error = cls(*args)
     error.__cause__ = cause
     return error

@@ -26,6 +26,21 @@ class Reclaimed(NamedTuple):
     lost: list[Lost]
 
 
+class Pushed(NamedTuple):
+    """An invocation whose message was pushed again."""
+
+    job_id: str
+    invocation: str
+    definition: str
+
+
+class Resent(NamedTuple):
+    """``counts``: pushed, parked, dropped; ``pushed``: those that were pushed."""
+
+    counts: tuple[int, int, int]
+    pushed: list[Pushed]
+
+
 class UpkeepScripts:
     """Each method is one script, which a duty of the upkeep runs."""
 
@@ -55,13 +70,13 @@ class UpkeepScripts:
         """Remember a member of an index that nothing can be made of."""
         self._scripts.run("damage", index, member, why)
 
-    def resend(
-        self, broker_list: str, lost: Iterable[tuple[bytes, int | bytes]]
-    ) -> tuple[int, int, int]:
-        """Push lost messages (member, push number) again: pushed, parked, dropped."""
+    def resend(self, broker_list: str, lost: Iterable[tuple[bytes, int | bytes]]) -> Resent:
+        """Push lost messages (member, push number) again."""
         arguments = [part for member, number in lost for part in (number, member)]
-        pushed, parked, dropped = self._scripts.run("resend", broker_list, *arguments)
-        return pushed, parked, dropped
+        pushed, parked, dropped, *told = self._scripts.run("resend", broker_list, *arguments)
+        parts = [part.decode() for part in told]
+        again = [Pushed(*parts[at : at + 3]) for at in range(0, len(parts), 3)]
+        return Resent((pushed, parked, dropped), again)
 
     def prune(self, most: int) -> int:
         """Forget ended jobs whose keys have expired: how many."""

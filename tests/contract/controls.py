@@ -146,7 +146,7 @@ class Controls(Choices):
         lost = [(member, push - outdated) for member, push in lost]
         expected = self.model.resend(number, lost)
         members = [("/".join(member).encode(), push) for member, push in lost]
-        assert self.bench.store.upkeep.resend(self.lists[number], members) == expected
+        assert self.bench.store.upkeep.resend(self.lists[number], members).counts == expected
 
     @precondition(lambda self: any(self.model.lists))
     @rule(number=NUMBERS)

@@ -78,7 +78,7 @@ def test_a_damaged_unclaimed_message_is_dropped(bench: Bench, member: str) -> No
     poison = member.format(named).encode()
     bench.link.call("ZADD", bench.key("unclaimed", bench.list), -5.5, poison)
     lost: list[tuple[bytes, int | bytes]] = [(poison, b"-5.5"), (f"{behind}/1.0.0".encode(), 1)]
-    assert bench.store.upkeep.resend(bench.list, lost) == (1, 0, 1)
+    assert bench.store.upkeep.resend(bench.list, lost).counts == (1, 0, 1)
     assert bench.sent() == [(behind, "1.0.0")]
     assert bench.counters(named) == (1, 0, 0, 0)
     assert [text.partition(":")[0] for text in told(bench)] == [f"unclaimed {poison.decode()}"]
@@ -130,7 +130,11 @@ def test_what_cannot_be_pushed_is_pushed_later(
     job, _, invocation = member.partition("/")
     assert bench.counters(job) == (1, 0, 0, 0)
     bench.link.call("DEL", bench.other_list)
-    assert bench.store.upkeep.resend(bench.other_list, [(member.encode(), number)]) == (1, 0, 0)
+    assert bench.store.upkeep.resend(bench.other_list, [(member.encode(), number)]).counts == (
+        1,
+        0,
+        0,
+    )
     assert bench.sent(bench.other_list) == [(job, invocation)]
     bench.start(job, invocation)
     assert bench.commit(job, invocation) == "ok"
@@ -199,7 +203,7 @@ def test_the_message_of_a_damaged_job_is_put_off(
     bench.forget_broker()
     damage(bench, first)
     lost = [(member.encode(), number) for member, number in bench.unclaimed().items()]
-    assert bench.store.upkeep.resend(bench.list, lost) == (1, 0, 0)
+    assert bench.store.upkeep.resend(bench.list, lost).counts == (1, 0, 0)
     assert bench.sent() == [(behind, "1.0.0")]
     assert f"{first}/1.0.0" in bench.unclaimed()
 

@@ -130,7 +130,7 @@ def a_lost_message(bench: Bench) -> Callable[[], object]:
     job = bench.submit()
     bench.forget_broker()
     return lambda: (
-        bench.store.upkeep.resend(bench.list, [(f"{job}/1.0.0".encode(), 1)]) == (1, 0, 0)
+        bench.store.upkeep.resend(bench.list, [(f"{job}/1.0.0".encode(), 1)]).counts == (1, 0, 0)
     )
 
 

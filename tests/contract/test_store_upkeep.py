@@ -198,7 +198,7 @@ def test_a_lost_message_is_pushed_again(bench: Bench) -> None:
     """It gets a new push number, so that it is not taken for lost at once."""
     job = bench.submit()
     bench.forget_broker()
-    assert bench.store.upkeep.resend(bench.list, [(f"{job}/1.0.0".encode(), 1)]) == (1, 0, 0)
+    assert bench.store.upkeep.resend(bench.list, [(f"{job}/1.0.0".encode(), 1)]).counts == (1, 0, 0)
     assert bench.sent() == [(job, "1.0.0")]
     assert bench.unclaimed() == {f"{job}/1.0.0": 2}
     assert bench.counters(job) == (1, 0, 0, 0)
@@ -211,7 +211,7 @@ def test_what_was_claimed_meanwhile_is_not_lost(bench: Bench) -> None:
     bench.store.upkeep.resend(bench.list, [(f"{pushed}/1.0.0".encode(), 2)])
     before = bench.snapshot()
     lost = [(f"{claimed}/1.0.0".encode(), 1), (f"{pushed}/1.0.0".encode(), 2)]
-    assert bench.store.upkeep.resend(bench.list, lost) == (0, 0, 0)
+    assert bench.store.upkeep.resend(bench.list, lost).counts == (0, 0, 0)
     assert bench.snapshot() == before
 
 
@@ -227,7 +227,7 @@ def test_lost_messages_of_jobs_that_do_not_run(bench: Bench) -> None:
     bench.link.call("DEL", bench.key("job", forgotten))
     lost = [(member.encode(), number) for member, number in bench.unclaimed().items()]
     pushed = bench.sent()
-    assert bench.store.upkeep.resend(bench.list, lost) == (0, 2, 2)
+    assert bench.store.upkeep.resend(bench.list, lost).counts == (0, 2, 2)
     assert bench.sent() == pushed
     assert bench.unclaimed() == {}
     assert bench.parked(paused) == ["1.0.0"]

@@ -55,8 +55,8 @@ class TestFailures:
             shown = "".join(traceback.format_exception(error))
             assert 'told_flows.py", line' in shown
             assert "raise KeyError(text)" in shown
-            assert "KeyError: 'gone'\n\"\"\"" in shown
-            assert f"direct cause of the following exception:\n\nTraceback" in shown or error.__traceback__ is None
+            assert 'KeyError: \'gone\'\n"""' in shown
+            assert "direct cause of the following exception:" in shown
             assert shown.rstrip().endswith(f"JobFailedError: {error}")
 
     def test_a_failure_without_a_handler_has_no_cause(self) -> None:
@@ -64,7 +64,9 @@ class TestFailures:
         job = misspelt.execute("both").wait(LIMIT)
         assert job.status == "failed"
         lost = Flow("lost")
-        lost.add_routine(type("Gone", (Nest,), {"__module__": "gone", "__qualname__": "Gone"}), "it")
+        lost.add_routine(
+            type("Gone", (Nest,), {"__module__": "gone", "__qualname__": "Gone"}), "it"
+        )
         with pytest.raises(JobFailedError) as caught:
             lost.execute("it", {"depth": 0}).result(LIMIT)
         assert caught.value.__cause__ is None

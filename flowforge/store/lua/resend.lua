@@ -1,10 +1,17 @@
 -- Pushes again what was popped but never claimed.
 -- In:  broker list, then push number, id/invocation each
--- Out: {pushed again, parked, dropped}
+-- Out: {pushed again, parked, dropped, then of each that was pushed: id, invocation, definition hash}
 --@include base, job_row, push, damaged, finish
 local list, arguments = ARGV[2], ARGV
 local now = now_ms()
 local pushed, parked, dropped = 0, 0, 0
+local pushed_parts = {}
+
+local function push_again(job, invocation)
+  push(job, invocation)
+  pushed = pushed + 1
+  for _, part in ipairs({ job.id, invocation, job.def }) do pushed_parts[#pushed_parts + 1] = part end
+end
 
 local function resend(member)
   local id, invocation = parts_of(member)
@@ -17,8 +24,7 @@ local function resend(member)
   local wanted = job and job.status ~= 'completed' and job.status ~= 'cancelled'
   if job and job.newer then
     -- The message alone, so that it finds a worker of the release that wrote the job.
-    if find_route(job, routine_of(invocation)) then push(job, invocation) end
-    pushed = pushed + 1
+    if find_route(job, routine_of(invocation)) then push_again(job, invocation) else pushed = pushed + 1 end
   elseif wanted and call('HEXISTS', k_invocations(id), invocation) == 0 then
     dropped = dropped + 1
     record_damaged('unclaimed', member, 'the job has no such invocation')
@@ -31,8 +37,7 @@ local function resend(member)
       park(job, invocation)
       parked = parked + 1
     else
-      push(job, invocation)
-      pushed = pushed + 1
+      push_again(job, invocation)
     end
     save_job(job, now)
   else
@@ -53,4 +58,4 @@ for i = 3, #arguments, 2 do
     handle_member('unclaimed', k_unclaimed(list), member, latest, resend)
   end
 end
-return { pushed, parked, dropped }
+return { pushed, parked, dropped, unpack(pushed_parts) }

@@ -48,9 +48,9 @@ def not_given_back(attempt: Attempt, answer: Answer) -> None:
     logger.info("invocation %s need not be given back: %s", _name_of(attempt), why)
 
 
-def given_back(job_id: str, invocation: str, why: object) -> None:
-    """Another worker, or this one later, is to run it."""
-    logger.error("invocation %s is given back: %s", task_id(job_id, invocation), why)
+def given_back(job_id: str, invocation: str, place: str, why: object) -> None:
+    """Another worker, or this one later, is to run it. ``place``: its routine and slot."""
+    logger.error("invocation %s (%s) is given back: %s", task_id(job_id, invocation), place, why)
 
 
 def not_staged(attempt: Attempt, error: Exception) -> None:
@@ -73,10 +73,16 @@ def passed_over(attempt: Attempt, kind: str, error: BaseException) -> None:
     """The job goes on after an error, by CONTINUE or SKIP."""
     logger.warning(
         "the job goes on (%s) after an error of %s.%s, invocation %s, attempt %d",
-        kind, attempt.routine.id, attempt.slot.name, _name_of(attempt), attempt.attempt_number,
+        kind, attempt.routine.id, attempt.slot.name, task_id(attempt.job_id, attempt.invocation),
+        attempt.attempt_number,
         exc_info=harmless(error),
     )  # fmt: skip
 
 
+def place_of(attempt: Attempt) -> str:
+    """``routine.slot``."""
+    return f"{attempt.routine.id}.{attempt.slot.name}"
+
+
 def _name_of(attempt: Attempt) -> str:
-    return task_id(attempt.job_id, attempt.invocation)
+    return f"{task_id(attempt.job_id, attempt.invocation)} ({place_of(attempt)})"

@@ -45,6 +45,10 @@ class Plans:
         except (RecordError, IndexError):
             return ""
 
+    def place_in(self, job_id: str, invocation: str) -> str:
+        """``place_of`` by the definition that a job is pinned to."""
+        return self.place_of(definition_of(self._store, job_id) or "", invocation)
+
     def place_of(self, definition_hash: str, invocation: str) -> str:
         """``routine.slot`` of an invocation; its invocation when that cannot be told."""
         try:

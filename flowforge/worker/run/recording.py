@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 from flowforge.codec.binary import pack_record
@@ -29,10 +30,14 @@ Ended: TypeAlias = Granted | Failed | Retried | Uncounted | None
 
 
 class Recorder:
-    """Records in one store. ``worker`` is the name that the history shows."""
+    """Records in one store. ``worker`` is the name that the history shows.
 
-    def __init__(self, store: Store, worker: str) -> None:
+    ``place_of``: as ``Plans.place_of``.
+    """
+
+    def __init__(self, store: Store, worker: str, place_of: Callable[[str, str], str]) -> None:
         self._invocations = store.invocations
+        self._place_of = place_of
         self._worker = worker
         #: Workers that do not know an invocation's class until its job fails; 0: it never does.
         self.max_unknown = MAX_UNKNOWN
@@ -78,7 +83,8 @@ class Recorder:
 
     def _run_again(self, attempt: Attempt) -> None:
         """Give an attempt back whose staged emissions are lost; the job fails if that goes on."""
-        log_lines.given_back(attempt.job_id, attempt.invocation, INCOMPLETE)
+        place = log_lines.place_of(attempt)
+        log_lines.given_back(attempt.job_id, attempt.invocation, place, INCOMPLETE)
         error = ["IncompleteEmission", INCOMPLETE, ""]
         details = pack_record(self._worker, attempt.attempt_number, 0, {}, None, error)
         problem = pack_record({"type": error[0], "message": INCOMPLETE})
@@ -99,7 +105,8 @@ class Recorder:
     def release(self, granted: Granted, error: BaseException) -> None:
         """Leave to another worker what this one cannot run."""
         message = message_of(error)
-        log_lines.given_back(granted.job_id, granted.invocation, message)
+        place = self._place_of(granted.claim.definition, granted.invocation)
+        log_lines.given_back(granted.job_id, granted.invocation, place, message)
         details = self._error_details(granted.claim, error)
         most = self.max_unknown if issubclass(type(error), UnknownRoutineClassError) else 0
         problem = pack_record({"type": name_of(type(error)), "message": message})

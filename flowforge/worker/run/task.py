@@ -140,7 +140,8 @@ class UnknownClassTask(Task):  # type: ignore[type-arg]
         if answer is Answer.FAILED:
             raise UnknownRoutineClassError(reason)
         if answer is Answer.OK:
-            log_lines.given_back(job_id, invocation, reason)
+            place = runtime.plans.place_in(job_id, invocation)
+            log_lines.given_back(job_id, invocation, place, reason)
         else:
             log_lines.not_claimed(job_id, invocation, answer)
 

@@ -138,7 +138,7 @@ class Shard:
                 Duty(Timers(store), TIMER_INTERVAL),
                 Duty(self._reclaimer(store), settings.upkeep_interval),
                 # One look sees what was popped, a later one finds it lost: both in one interval.
-                Duty(Resender(store, settings.unclaimed_grace), settings.upkeep_interval / 3),
+                Duty(self._resender(store), settings.upkeep_interval / 3),
                 Duty(Retention(store), settings.upkeep_interval),
                 Duty(Deletions(store), DELETION_INTERVAL),
                 Duty(StaleReports(store), FORGOTTEN),
@@ -156,6 +156,10 @@ class Shard:
             interval=settings.upkeep_interval,
             grace=settings.heartbeat,
         )
+
+    def _resender(self, store: Store) -> Resender:
+        grace = self.settings.unclaimed_grace
+        return Resender(store, grace, place_of=self.runtime.plans.place_of)
 
     def _make_presence(self, worker: Any) -> Presence:
         def facts() -> dict[str, Any]:

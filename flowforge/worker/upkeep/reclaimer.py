@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 
-from flowforge.model.invocation_id import task_id
 from flowforge.store.store import Store
 from flowforge.store.upkeep import Lost
-
-logger = logging.getLogger(__name__)
+from flowforge.worker.upkeep.log_lines import PlaceOf, reclaimed, unplaced
 
 #: Leases handled by one call of the script, about 2 ms of the server's time.
 _BATCH = 100
-
-#: Invocations that one round tells of; a host that dies may have had hundreds.
-_LOGGED = 20
-
-
-def _tag_alone(definition: str, invocation: str) -> str:
-    return invocation
 
 
 class Reclaimer:
@@ -32,14 +22,14 @@ class Reclaimer:
     outage for writes alone is such a time. ``lease``, ``interval`` of the looks, ``grace`` (a
     heartbeat): seconds.
 
-    ``place_of``: definition hash and invocation -> its routine and slot, for the log.
+    ``place_of``: for the log.
     """
 
     def __init__(
         self,
         store: Store,
         max_losses: int,
-        place_of: Callable[[str, str], str] = _tag_alone,
+        place_of: PlaceOf = unplaced,
         *,
         lease: float = 0.0,
         interval: float = 0.0,
@@ -71,10 +61,7 @@ class Reclaimer:
             total += sum(found.counts)
             if sum(found.counts) < _BATCH:
                 break
-        for one in lost[:_LOGGED]:
-            self._log(one)
-        if len(lost) > _LOGGED:
-            logger.warning("reclaimed %d more invocations from lost workers", len(lost) - _LOGGED)
+        reclaimed(lost, self._max_losses, self._place_of)
         return total
 
     def _in_grace(self) -> bool:
@@ -90,15 +77,3 @@ class Reclaimer:
         # Over, once: a leader that is always late must get on as well.
         self._grace_until = None
         return False
-
-    def _log(self, one: Lost) -> None:
-        again = one.times < self._max_losses
-        logger.warning(
-            "reclaimed invocation %s (%s) from %s, which was lost or cut off: %s",
-            task_id(one.job_id, one.invocation),
-            self._place_of(one.definition, one.invocation),
-            f"worker {one.worker}" if one.worker else "a worker that reports no more",
-            f"queued again, loss {one.times} of {self._max_losses}"
-            if again
-            else f"quarantined after {one.times} losses",
-        )

@@ -9,7 +9,6 @@ waits in a worker for a rate limit is not lost.
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 from collections import deque
@@ -19,15 +18,17 @@ from flowforge.errors import CommandRefusedError
 from flowforge.model.invocation_id import JOB_ID, NUMBER
 from flowforge.store.broker_lists import BrokerLists
 from flowforge.store.store import Store
+from flowforge.store.upkeep import Pushed, Resent
 from flowforge.store.worker_reports import WorkerReports
-
-logger = logging.getLogger(__name__)
+from flowforge.worker.upkeep.log_lines import PlaceOf, pushed_again, unplaced
 
 #: Members pushed again by one call of the script, about 1 ms of the server's time.
 _BATCH = 100
 
 #: Items of a shared list that are searched, from its tail, for a message of FlowForge.
 _SEARCH = 2000
+
+_NOTHING = Resent((0, 0, 0), [])
 
 _PUSH_NUMBER = re.compile(rf'"delivery_tag": "{JOB_ID}-{NUMBER}-({NUMBER})"\}}\}}$'.encode())
 
@@ -36,13 +37,18 @@ class Resender:
     """Pushes lost messages again. Keeps what it saw in memory: a new leader starts a new grace."""
 
     def __init__(
-        self, store: Store, grace: float, clock: Callable[[], float] = time.monotonic
+        self,
+        store: Store,
+        grace: float,
+        clock: Callable[[], float] = time.monotonic,
+        place_of: PlaceOf = unplaced,
     ) -> None:
         self._store = store
         self._lists = BrokerLists(store)
         self._reports = WorkerReports(store)
         self._grace = grace
         self._clock = clock
+        self._place_of = place_of
         #: Per list: (when, everything below this number had been popped by then).
         self._seen: dict[str, deque[tuple[float, int]]] = {}
 
@@ -92,6 +98,13 @@ class Resender:
     def _resend(self, name: str, below: int) -> int:
         if not below:
             return 0
+        pushed: list[Pushed] = []
+        total = self._resend_all(name, below, pushed)
+        pushed_again(pushed, name, self._place_of)
+        return total
+
+    def _resend_all(self, name: str, below: int, pushed: list[Pushed]) -> int:
+        """How many were found lost; ``pushed`` gets those that were pushed."""
         total = skipped = 0
         rate_limited: set[bytes] | None = None
         while True:
@@ -102,10 +115,9 @@ class Resender:
                 rate_limited = self._reports.rate_limited_messages()
             lost = [one for one in unclaimed if one.member not in rate_limited]
             skipped += len(unclaimed) - len(lost)
-            pushed, parked, dropped = self._store.upkeep.resend(name, lost) if lost else (0, 0, 0)
-            total += pushed + parked + dropped
-            if pushed:
-                logger.warning("pushed %d unclaimed messages of %s again", pushed, name)
-            stuck = bool(lost) and not pushed + parked + dropped
+            found = self._store.upkeep.resend(name, lost) if lost else _NOTHING
+            total += sum(found.counts)
+            pushed += found.pushed
+            stuck = bool(lost) and not any(found.counts)
             if len(unclaimed) < _BATCH or stuck:
                 return total

@@ -21,7 +21,7 @@ _WAKING = 3.0
 
 #: How a worker's log tells that a commit was refused.
 _REFUSED = re.compile(
-    r"invocation \S+, completed, is not accepted: (?:the lease|it has been committed)"
+    r"invocation \S+ \(\S+\), completed, is not accepted: (?:the lease|it has been committed)"
 )
 
 #: A handler must still run when the worker is stopped: 0.3 s.

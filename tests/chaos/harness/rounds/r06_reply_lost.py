@@ -18,7 +18,7 @@ _DROP = 0.05
 _COMMIT = b"\r\ncompleted\r\n"
 
 #: How a worker's log tells that its commit was there already.
-_ALREADY = re.compile(r"invocation \S+, completed, is not accepted: it has been committed")
+_ALREADY = re.compile(r"invocation \S+ \(\S+\), completed, is not accepted: it has been committed")
 
 _TREE = Tree(200, micros=1000)
 

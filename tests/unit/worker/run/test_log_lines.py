@@ -20,13 +20,14 @@ def test_each_line_names_the_invocation_by_the_id_of_its_celery_task(
     log_lines.not_claimed(attempt.job_id, attempt.invocation, Answer.TAKEN)
     log_lines.not_accepted(attempt, "completed", Answer.STALE)
     log_lines.not_given_back(attempt, Answer.GONE)
-    log_lines.given_back(attempt.job_id, attempt.invocation, "no such class")
+    log_lines.given_back(attempt.job_id, attempt.invocation, "b.input", "no such class")
     log_lines.not_staged(attempt, OSError("x"))
     log_lines.put_off(attempt, 1.0)
     log_lines.passed_over(attempt, "skipped", ValueError("x"))
     assert len(caplog.messages) == 7
     for line in caplog.messages:
         assert "invocation j1-7" in line
+        assert (".input" in line) is ("not run" not in line)
         assert attempt.invocation not in line
 
 
@@ -34,7 +35,7 @@ def test_a_refusal_says_why(caplog: pytest.LogCaptureFixture) -> None:
     """In words, and not by the store's answer."""
     caplog.set_level(logging.INFO)
     log_lines.not_accepted(make_attempt(), "completed", Answer.STALE)
-    said = "invocation j1-7, completed, is not accepted: the lease of this attempt was lost"
+    said = "invocation j1-7 (worker.input), completed, is not accepted: the lease of this attempt"
     assert caplog.messages[0].startswith(said)
 
 

@@ -229,3 +229,17 @@ def test_what_a_live_worker_holds_back_is_not_lost(bench: Bench, looks: Looks) -
     assert lost.partition("/")[0] in str(bench.sent())
     presence.withdraw()
     assert looks.after(GRACE) >= 119
+
+
+def test_the_log_names_what_is_pushed_again(
+    bench: Bench, looks: Looks, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the task, the place and the list; of many, the first twenty and how many more."""
+    jobs = [bench.submit() for _ in range(23)]
+    bench.forget_broker()
+    looks.after(0)
+    assert looks.after(GRACE) == 23
+    assert len(caplog.messages) == 21
+    named = f"pushed invocation {jobs[0]}-1 (1.0.0) again to {bench.list}: a worker took its"
+    assert any(line.startswith(named) for line in caplog.messages)
+    assert caplog.messages[-1] == f"pushed 3 more unclaimed invocations again to {bench.list}"

@@ -1,0 +1,56 @@
+"""What the leader's log says of invocations that it has recovered."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from flowforge.model.invocation_id import task_id
+from flowforge.store.upkeep import Lost, Pushed
+
+logger = logging.getLogger(__name__)
+
+#: Definition hash and invocation -> its routine and slot, as ``routine.slot``.
+PlaceOf: TypeAlias = Callable[[str, str], str]
+
+#: Invocations that one round names; a host that dies may have had hundreds.
+MOST_NAMED = 20
+
+
+def unplaced(definition: str, invocation: str) -> str:
+    """The invocation itself, where no definition is at hand."""
+    return invocation
+
+
+def reclaimed(lost: Sequence[Lost], max_losses: int, place_of: PlaceOf) -> None:
+    """Their leases expired; with ``max_losses`` losses an invocation is quarantined."""
+    for one in lost[:MOST_NAMED]:
+        logger.warning(
+            "reclaimed %s from %s, which was lost or cut off: %s",
+            _name_of(one, place_of),
+            f"worker {one.worker}" if one.worker else "a worker that reports no more",
+            f"queued again, loss {one.times} of {max_losses}"
+            if one.times < max_losses
+            else f"quarantined after {one.times} losses",
+        )
+    if len(lost) > MOST_NAMED:
+        logger.warning("reclaimed %d more invocations from lost workers", len(lost) - MOST_NAMED)
+
+
+def pushed_again(pushed: Sequence[Pushed], broker_list: str, place_of: PlaceOf) -> None:
+    """A worker took their messages from the list and claimed nothing; it is not known which."""
+    for one in pushed[:MOST_NAMED]:
+        logger.warning(
+            "pushed %s again to %s: a worker took its message and did not claim it",
+            _name_of(one, place_of),
+            broker_list,
+        )
+    if len(pushed) > MOST_NAMED:
+        more = len(pushed) - MOST_NAMED
+        logger.warning("pushed %d more unclaimed invocations again to %s", more, broker_list)
+
+
+def _name_of(one: Lost | Pushed, place_of: PlaceOf) -> str:
+    place = place_of(one.definition, one.invocation)
+    return f"invocation {task_id(one.job_id, one.invocation)} ({place})"
