@@ -11,7 +11,7 @@ from typing import Any
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import ConfigurationError
 
-#: Bounds that nobody reaches on purpose and the server's numbers can hold: seconds, and counts.
+#: Bounds far above what makes sense, within what the server can count: seconds, and counts.
 LONGEST = 1e10
 MOST = 10**12
 

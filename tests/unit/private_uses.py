@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import types
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from tests.support.fleet import ROOT
@@ -86,6 +87,11 @@ def _defined(tree: ast.Module) -> set[str]:
     return found
 
 
+@cache
+def _defined_in(path: Path) -> set[str]:
+    return _defined(ast.parse(path.read_text()))
+
+
 def _imports_libraries(tree: ast.Module) -> bool:
     return any(
         name.split(".")[0] in _LIBRARIES
@@ -111,5 +117,5 @@ def _of_imported(tree: ast.Module, names: set[str] | None) -> set[str]:
         if isinstance(node, ast.ImportFrom) and _own_module(node):
             path = ROOT / f"{str(node.module).replace('.', '/')}.py"
             if path.exists() and (names is None or names & {one.name for one in node.names}):
-                found |= _defined(ast.parse(path.read_text()))
+                found |= _defined_in(path)
     return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import time
 from multiprocessing.connection import Connection
-from types import TracebackType
 from typing import Any, Self
 
 import redis
@@ -34,12 +33,7 @@ class Probe:
         self._here.recv()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._here.send("stop")
         self.milliseconds = self._here.recv()
         self._process.join()
