@@ -20,7 +20,7 @@ from flowforge.store.runner import ScriptRunner
 
 
 class JobControl:
-    """Each method is one script, which whoever holds the job's handle may run."""
+    """Each method is one script. Producers, handlers and workers run them."""
 
     def __init__(self, scripts: ScriptRunner) -> None:
         self._scripts = scripts

@@ -57,6 +57,6 @@ class Store:
         return bool(self.link.call("EXISTS", self.keys.of("job", job_id)))
 
     def new_job_ids(self, number: int) -> list[str]:
-        """The server's name and 80 random bits: whoever has an id can tell where the job is."""
+        """The server's name, by which a job is found, and 80 random bits, each time."""
         name, bits = self.server_name, os.urandom(10 * number).hex()
         return [f"{name}-{bits[start : start + 20]}" for start in range(0, len(bits), 20)]
