@@ -20,7 +20,7 @@ class Answer(StrEnum):
 
     #: There is no such job.
     GONE = "gone"
-    #: A later release has written the job, which alone may change it.
+    #: A later release has written the job, and only that release may change it.
     NEWER = "newer"
     #: The job, or one above it, has ended: nothing of the request counts.
     DROPPED = "dropped"
@@ -64,8 +64,8 @@ class Answers(dict[bytes, Word], Generic[Word]):
     def __missing__(self, reply: object) -> Word:
         known = ", ".join(sorted(self.values()))
         raise CorruptRecordError(
-            f"the script {self.script!r} answered {shown(reply)}, which this process does not "
-            f"know; it knows {known}: a record is damaged, or another release answered"
+            f"the script {self.script!r} answered {shown(reply)}; this release knows the answers "
+            f"{known}: a record is damaged, or the script is not of this release"
         )
 
 

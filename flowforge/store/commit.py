@@ -17,7 +17,7 @@ EMPTY = (0,)
 
 
 def sections(effects: Effects, then: NextClaim | None) -> list[Argument]:
-    """All sections, those without items by themselves: a call for each would cost every step."""
+    """All sections. Only those with items are built by a call: most steps have one of them."""
     return [
         *(children(effects.children) if effects.children else EMPTY),
         *(staged(effects.staged) if effects.staged else EMPTY),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from flowforge.codec.binary import pack_record
+from flowforge.errors import CorruptRecordError
 from tests.contract.bench import DEFINITION, LONG, Bench
 
 
@@ -197,6 +198,15 @@ def test_a_paused_job_can_be_cancelled(bench: Bench) -> None:
     bench.pause(job)
     assert bench.store.control.cancel(job, "") == "ok"
     assert bench.status(job) == "cancelled"
+
+
+@pytest.mark.parametrize("verb", ["resume", "retry"])
+def test_a_status_that_is_none_is_an_error(bench: Bench, verb: str) -> None:
+    """A damaged row is no answer; the error names the script and what it answered."""
+    job = bench.submit()
+    bench.link.call("HSET", bench.key("job", job), "status", "odd")
+    with pytest.raises(CorruptRecordError, match="'resume' answered b'odd'"):
+        getattr(bench.store.control, verb)(job)
 
 
 @pytest.mark.parametrize("end", ["completed", "failed", "cancelled"])
