@@ -10,7 +10,10 @@
 --@include commit/children, commit/staged, commit/outputs, commit/stats, commit/resets
 --@include commit/started_jobs, commit/next_message
 local id, invocation, token, outcome = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local micros, details, arguments, children = tonumber(ARGV[6]), ARGV[7], ARGV, 8
+local micros, details, arguments = tonumber(ARGV[6]), ARGV[7], ARGV
+
+-- Where the first section is; `at`: where the next one is.
+local children = 8
 
 local job = load_job(id)
 if not job then return { 'gone' } end

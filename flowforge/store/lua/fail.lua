@@ -1,7 +1,7 @@
 -- Records an attempt that is not committed: a retry later, a return to other workers without
 -- counting the attempt, or the end of the job.
--- In:  id, invocation, token, action (retry, release, stop), delay ms, micros, packed details, reason, packed error,
---      releases that fail the job (0: none does)
+-- In:  id, invocation, token, action (retry, release, stop), delay ms, micros, packed details,
+--      reason, packed error, releases that fail the job (0: none does)
 -- Out: 'ok' | 'done' (was committed before) | 'stale' (another claim is valid) | 'gone'
 --      | 'newer' (a later release's job) | 'dropped' (the job has ended)
 --@include base, job_row, timers, history, finish, settle, lease

@@ -1,8 +1,8 @@
 -- Takes back leases that expired: their process is dead, stuck or cut off. The invocation runs
 -- again elsewhere, or is quarantined when it has taken too many workers with it.
 -- In:  losses until it is quarantined, most, ms of the longest lease (0: any)
--- Out: {requeued, quarantined, dropped, then of each that was requeued or quarantined: id, invocation, definition
---      hash, worker ('': not known), how often it was lost}
+-- Out: {requeued, quarantined, dropped, then of each that was requeued or quarantined: id, invocation,
+--      definition hash, worker ('': not known), how often it was lost}
 --@include base, job_row, push, full, history, damaged, finish, settle, lease
 local max_losses, most, longest = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local now = now_ms()

@@ -1,6 +1,6 @@
 -- Creates jobs of one flow, each with its first invocation: all of them or none.
--- In:  definition hash, flow id, routine, slot, priority, list suffix, window, keep ms,
---      history limit, output limit, entry text, number of jobs, then id, mode, record and
+-- In:  definition hash, flow id, routine, slot, priority, list suffix, max_in_flight,
+--      retention ms, history limit, output limit, entry text, number of jobs, then id, mode, record and
 --      idempotency key (or '') each, then the definition as field, value, ... or nothing when the
 --      store is believed to have it
 -- Out: {'ok', id of each job or of the earlier one with its key} | {'definition'} (send it along)
