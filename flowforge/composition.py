@@ -69,8 +69,8 @@ def _make_engine() -> Submitter:
                 "no server is named, and FLOWFORGE_EMBEDDED=0 forbids the embedded engine: "
                 f"{TO_A_FLEET}"
             )
-        meant = settings.embedded or settings.data_dir is not None or _Asked.configured
-        return EmbeddedEngine(settings, meant=meant)
+        intended = settings.embedded or settings.data_dir is not None or _Asked.configured
+        return EmbeddedEngine(settings, intended=intended)
     return _as_one(_engines(settings, fleet_app(settings)))
 
 

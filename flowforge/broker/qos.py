@@ -133,7 +133,7 @@ class QoS(stock.QoS):
 
 
 class FleetQoS(QoS):
-    """That of a worker which runs nothing but invocations: nobody's bookkeeping is looked at."""
+    """That of a worker which runs invocations alone: it looks at no other worker's messages."""
 
     def restore_visible(self, *arguments: Any, **options: Any) -> None:
         """Nothing: a fleet keeps no message in kombu's keys, so what is there is not its own."""

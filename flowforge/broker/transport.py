@@ -78,7 +78,7 @@ class GuardMixin:
 
     QoS = QoS
 
-    # Without them a connection that fell silent blocks the worker for ever: kombu's own upkeep
+    # Without them a connection that fell silent blocks the worker without end: kombu's own upkeep
     # waits for replies in the event loop. Options of the app win. Seconds.
     socket_timeout = 10.0
     socket_connect_timeout = 5.0
@@ -179,7 +179,7 @@ class GuardMixin:
             return super()._receive_one(client)  # type: ignore[misc]
         except (*LOST, Empty):
             raise
-        except Exception as error:  # noqa: BLE001 - whoever may publish may publish anything
+        except Exception as error:  # noqa: BLE001 - a broadcast may be anything
             logger.warning("dropped a broadcast that kombu cannot read: %s", described(error))
             return False
 

@@ -28,7 +28,7 @@ if sys.platform != "win32":
     os.register_at_fork(after_in_child=_count)
 
 
-def end_stray(began: int, error: BaseException | None = None) -> None:
+def end_forked_child(began: int, error: BaseException | None = None) -> None:
     """End this process if it was forked since ``Forks.count`` was ``began``.
 
     User code has come back to the engine in a child then. It ends as a script does that was left in

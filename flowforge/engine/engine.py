@@ -102,7 +102,7 @@ class Engine(Submitter):
         self.store = Store(self.link, settings.prefix)
         self.inspector = Inspector(self.store)
         self.overview = Overview(self.store)
-        self._creator = JobCreator(self.store, settings, Router(app), self.look_at)
+        self._creator = JobCreator(self.store, settings, Router(app), self.on_submit)
         self.child_job = self._creator.child_job
         control = Control(self.store, self.inspector, settings)
         self.pause, self.resume, self.cancel = control.pause, control.resume, control.cancel
@@ -115,7 +115,7 @@ class Engine(Submitter):
     def of(self, job_id: str) -> Engine:
         return self
 
-    def look_at(self, flow: FlowGraph) -> None:
+    def on_submit(self, flow: FlowGraph) -> None:
         """Jobs of this flow are about to be created; a subclass may have something to say."""
 
     def outage(self) -> Outage | None:

@@ -35,7 +35,7 @@ SUBMIT_BYTES = 256 * 1024
 
 class JobCreator:
     """Creates jobs on one server. ``router``: where the messages of the app's routines go;
-    ``look_at``: is shown every flow before it is resolved.
+    ``on_submit``: is called with every flow before it is resolved.
     """
 
     def __init__(
@@ -43,9 +43,9 @@ class JobCreator:
         store: Store,
         settings: Settings,
         router: Router,
-        look_at: Callable[[FlowGraph], None],
+        on_submit: Callable[[FlowGraph], None],
     ) -> None:
-        self._look_at = look_at
+        self._on_submit = on_submit
         self._store = store
         self._settings = settings
         self._router = router
@@ -130,7 +130,7 @@ class JobCreator:
 
     def _resolve(self, flow: FlowGraph) -> tuple[Definition, dict[str, Argument]]:
         """The flow with the queue of every routine settled, and how it is stored."""
-        self._look_at(flow)
+        self._on_submit(flow)
         plain = flow.definition()
         found = self._stored.get(plain.hash)
         if found is None:

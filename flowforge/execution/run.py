@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import NamedTuple
 
 from flowforge.codec.binary import pack_record
-from flowforge.common.forks import end_stray
+from flowforge.common.forks import end_forked_child
 from flowforge.errors import EmissionError
 from flowforge.execution.attempt import Attempt
 from flowforge.execution.current import current
@@ -64,12 +64,12 @@ def run(attempt: Attempt, worker: str) -> Outcome:
         routine = attempt.routine.prototype.bind(attempt)
         attempt.confirm(waited)
         result = getattr(routine, slot.call)(*args, **kwargs)
-        end_stray(attempt.began)
+        end_forked_child(attempt.began)
         if result is not None:
             _look_at_result(attempt, result)
         attempt.finish()
     except BaseException as error:
-        end_stray(attempt.began, error)
+        end_forked_child(attempt.began, error)
         # A record that only a later release can read is another worker's to handle.
         if error is attempt.given_back or ends_worker(error):
             raise

@@ -40,12 +40,12 @@ TO_A_FLEET = (
 class EmbeddedEngine(Engine):
     """Starts a server and a worker with the first use, and ends them with the process.
 
-    ``meant``: somebody has asked for it. If not, the log tells of a flow that a fleet could run: a
+    ``intended``: the user has asked for it. If not, the log names a flow that a fleet could run: a
     script that forgot to import the Celery app of its fleet looks like one that needs none.
     """
 
-    def __init__(self, settings: Settings, *, meant: bool = False) -> None:
-        self._told = meant
+    def __init__(self, settings: Settings, *, intended: bool = False) -> None:
+        self._warned = intended
         self._owner = os.getpid()
         self.server = LocalServer.start(settings.data_dir)
         try:
@@ -58,11 +58,11 @@ class EmbeddedEngine(Engine):
             raise
         atexit.register(self.close)
 
-    def look_at(self, flow: FlowGraph) -> None:
+    def on_submit(self, flow: FlowGraph) -> None:
         # Workers of a fleet import modules, so what a script defines itself is no flow of theirs.
         modules = {type(routine).__module__ for routine in flow.routines.values()} - MAINS
-        if modules and not self._told:
-            self._told = True
+        if modules and not self._warned:
+            self._warned = True
             logger.warning(
                 "no server is named, so jobs of flow %r run on the embedded engine: inside this "
                 "process, and no longer than it. To run them on a fleet %s. FLOWFORGE_EMBEDDED=1 "

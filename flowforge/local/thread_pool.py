@@ -1,4 +1,4 @@
-"""A Celery pool of daemon threads, for a worker inside somebody else's process.
+"""A Celery pool of daemon threads, for a worker inside a user's process.
 
 The threads of Celery's own pool are joined when the interpreter ends, so a script would hang on a
 handler that is still running; these end with the process.
@@ -22,7 +22,7 @@ class TaskPool(BasePool):
 
     body_can_be_buffer = True
     signal_safe = False
-    # The process is somebody else's: waiting for results is theirs to decide.
+    # The process is the user's, who may wait for results in it.
     task_join_will_block = False
     _work: queue.SimpleQueue[Callable[[], Any] | None]
 

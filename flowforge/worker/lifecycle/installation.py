@@ -88,8 +88,8 @@ class Installation:
 
     def _revoked(self, sender: Any, request: Any, terminated: bool, **_: Any) -> None:
         # Celery ends a worker's tasks in the same way.
-        told = request.id in state.revoked
-        if told and getattr(sender, "runtimes", None) is self._runtimes:
+        revoked = request.id in state.revoked
+        if revoked and getattr(sender, "runtimes", None) is self._runtimes:
             cancel_revoked(self._runtimes, sender.name, request, terminated=terminated)
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 Celery acts on a signal where it strikes. A cold shutdown, the soft one's end as well, runs whole in
 the signal handler: when that interrupts the hand-over of a message to a child process, the parent
-waits for ever for a child that never got it; in a pool of greenlets it takes the greenlet that it
+hangs on a child that never got it; in a pool of greenlets it takes the greenlet that it
 interrupts, which may be a routine's; in a solo worker it raises its errors into the routine. A warm
 shutdown forgets messages that a child was given and has not answered yet; that child then waits
 30 s for its result to be read.
@@ -103,14 +103,16 @@ def _in_a_greenlet(worker: Any, handler: _Handler) -> _Handler:
 
 
 def _after_the_task(handler: _Handler) -> _Handler:
-    """For a solo worker, which has nobody who could stop its task but the task itself."""
+    """For a solo worker, whose task nothing but the task itself can stop."""
 
     def cold(number: int, frame: Any) -> None:
         if not state.active_requests:
             handler(number, frame)
         elif state.should_terminate is None:
             # Not by way of a log or a file object: the signal may have interrupted just those.
-            os.write(2, b"worker: ends with its task, or cuts it off when it is told so again\n")
+            os.write(
+                2, b"worker: ends when its task has ended; a second signal cuts the task off\n"
+            )
             vars(state)["should_terminate"] = EX_FAILURE
         else:
             # As if the machine had failed: the invocation's lease expires.

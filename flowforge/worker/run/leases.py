@@ -18,7 +18,7 @@ _CHUNK = 500
 
 
 class Cancellable(Protocol):
-    """What is told that its work no longer counts."""
+    """What learns by a flag that its work no longer counts."""
 
     cancelled: bool
 
@@ -41,7 +41,7 @@ class LeaseKeeper:
         self._beginning = threading.Lock()
 
     def add(self, lease: str, holder: Cancellable | None = None) -> None:
-        """Renew a lease from now on. Added once more, with a holder, it has somebody to be told."""
+        """Renew a lease from now on. Adding it again, with a holder, says whose flag to set."""
         # After a fork the parent's thread does not exist here, and its leases are not ours.
         if self._process != Forks.count:
             self._begin()
@@ -53,7 +53,7 @@ class LeaseKeeper:
                 return
             self._held = {}
             self._process = Forks.count
-        thread = threading.Thread(target=self._renew_for_ever, name="flowforge-leases")
+        thread = threading.Thread(target=self._renew_until_closed, name="flowforge-leases")
         thread.daemon = True
         thread.start()
 
@@ -75,13 +75,13 @@ class LeaseKeeper:
             for lease, answer in zip(chunk, answers, strict=True):
                 if answer is not Answer.OK:
                     gone += 1
-                    # One that comes later is told by the next beat.
+                    # A holder that is added later is flagged by the next beat.
                     holder = held[lease]
                     if holder is not None:
                         holder.cancelled = True
         return gone
 
-    def _renew_for_ever(self) -> None:
+    def _renew_until_closed(self) -> None:
         while not self._ended.wait(self._interval):
             if not self._held:
                 continue

@@ -3,7 +3,7 @@
 The commit that creates a delivery appends its params to the log and gives it a position. What the
 delivery sees is the fold of the log from the last reset up to that position, and no delivery can
 overwrite another's update. The store remembers which reset that was for the first attempt, so a
-retry sees the same, and keeps the records until nobody can be shown them.
+retry sees the same, and keeps the records until no attempt can be shown them.
 """
 
 from __future__ import annotations

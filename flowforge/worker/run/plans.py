@@ -38,7 +38,7 @@ class Plans:
         return "" if definition_hash is None else self.class_name(definition_hash, invocation)
 
     def class_name(self, definition_hash: str, invocation: str) -> str:
-        """The routine class, and task, of an invocation; empty when that cannot be told."""
+        """The routine class, and task, of an invocation; empty when it cannot be read."""
         try:
             routine = routine_of(invocation)
             return self.get(definition_hash).definition.routines[routine].class_name
@@ -50,7 +50,7 @@ class Plans:
         return self.place_of(definition_of(self._store, job_id) or "", invocation)
 
     def place_of(self, definition_hash: str, invocation: str) -> str:
-        """``routine.slot`` of an invocation; its invocation when that cannot be told."""
+        """``routine.slot`` of an invocation; its invocation when it cannot be read."""
         try:
             definition = self.get(definition_hash).definition
             return ".".join(definition.place_of(InvocationId.parse(invocation)))

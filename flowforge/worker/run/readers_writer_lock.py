@@ -1,8 +1,8 @@
 """Giving an invocation its last attempt alone in its process.
 
-A handler that kills its process takes its neighbours in other threads with it, and each counts a
-lost worker. So whatever is left one attempt of runs without neighbours: if that is lost as well,
-nobody else can be to blame, and nobody else is quarantined for it.
+A handler that kills its process ends the handlers of other threads with it, and each of their
+invocations counts a lost worker. So the last attempt that an invocation may lose runs alone. If it
+is lost as well, no other handler can be the cause, and no other invocation is quarantined for it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from contextlib import contextmanager
 
 
 class ReadersWriterLock:
-    """Who runs in this process. ``patience``: seconds that one waits for the others.
+    """Shared by the threads of a process, or one thread's alone.
 
-    After these it goes on all the same: a handler that waits for another one's job must not be
-    waited for in turn without end.
+    ``patience``: seconds that ``exclusive`` waits for the other threads. After these it goes on all
+    the same, since one of their handlers may wait for a job that only this thread could run.
     """
 
     def __init__(self, patience: float) -> None:
@@ -28,12 +28,12 @@ class ReadersWriterLock:
 
     @property
     def closed(self) -> bool:
-        """Whether somebody is alone, or wants to be: nobody else should claim anything now."""
+        """Whether a thread has the lock alone, or waits for that: no other should claim now."""
         return self._closed
 
     @contextmanager
-    def inside(self) -> Iterator[None]:
-        """Around everything that a thread claims and runs; waits while somebody is alone."""
+    def shared(self) -> Iterator[None]:
+        """Around all that a thread claims and runs; waits while another has the lock alone."""
         with self._changed:
             # What a busy process does not claim in time is sent to others.
             while self._closed:
@@ -47,10 +47,10 @@ class ReadersWriterLock:
                 self._changed.notify_all()
 
     @contextmanager
-    def alone(self) -> Iterator[bool]:
-        """Within ``inside``: wait until the others have left, and keep new ones out.
+    def exclusive(self) -> Iterator[bool]:
+        """Within ``shared``: wait until the other threads have left, and keep new ones out.
 
-        False at once when another one is alone already, or about to be.
+        False at once when another thread has the lock alone, or waits for that.
         """
         with self._changed:
             mine = not self._closed

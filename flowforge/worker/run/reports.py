@@ -1,4 +1,4 @@
-"""What Celery is told of an attempt that has failed: an exception of the task that ran it.
+"""How an attempt that has failed is reported to Celery: by an exception of the task that ran it.
 
 By then the failure is recorded. Celery's part is to tell others of it: signals, events, its log,
 and what listens to them. It must neither run the task again nor end its process.
@@ -74,20 +74,20 @@ def harmless(error: BaseException) -> Exception:
     """The error itself, if Celery can print and pass it on and does nothing else with it."""
     if issubclass(type(error), Exception):
         found = cast(Exception, error)
-        if _can_be_told(found):
+        if _is_harmless(found):
             return found
-    told = HandlerError(f"{type_of(error)}: {message_of(error)[:MESSAGE_LIMIT]}")
-    return told.with_traceback(traceback_of(error))
+    reported = HandlerError(f"{type_of(error)}: {message_of(error)[:MESSAGE_LIMIT]}")
+    return reported.with_traceback(traceback_of(error))
 
 
-def _can_be_told(error: Exception) -> bool:
+def _is_harmless(error: Exception) -> bool:
     """Whether all works that Celery does with an exception, in this process and the main one.
 
     It is done here first, with Celery's own functions: the exception's class and what it holds or
     points to may be anybody's code, and in Celery's hands only an ``Exception`` does no harm.
     """
     try:
-        if _means_more(error):
+        if _is_acted_upon(error):
             return False
         bool(error)
         sent = get_pickleable_exception(error)
@@ -98,13 +98,13 @@ def _can_be_told(error: Exception) -> bool:
         arrived = pickle.loads(pickled)  # noqa: S301 - pickled in the line above
         for one in (error, sent, sent.__traceback__, arrived, get_pickled_exception(arrived)):
             str(one), repr(one)
-        return issubclass(type(arrived), Exception) and not _means_more(arrived)
+        return issubclass(type(arrived), Exception) and not _is_acted_upon(arrived)
     except BaseException as broken:
         if ends_worker(broken):
             raise
         return False
 
 
-def _means_more(error: object) -> bool:
+def _is_acted_upon(error: object) -> bool:
     # By its class, and by what it says of itself, which Celery asks.
     return issubclass(type(error), _ACTED_UPON) or isinstance(error, _ACTED_UPON)

@@ -75,7 +75,7 @@ class InvocationRequest(Request):
             super().on_failure(exc_info, send_failed_event, return_ok)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
-        # A process that runs out of time fails first, and is told of as that.
+        # A process that runs out of time fails first, and that is what is reported.
         if soft or not self._timed_out:
             super().on_timeout(soft, timeout)
 
@@ -86,11 +86,11 @@ class InvocationRequest(Request):
         error = TimeLimitExceeded(limit)
         ended = self._end_attempt(error)
         if isinstance(ended, Retried):
-            self._tell_of_retry(retry_of(error, ended.delay))
+            self._report_retry(retry_of(error, ended.delay))
         elif isinstance(ended, Failed):
-            super().on_failure(_seen(error))
+            super().on_failure(_exception_info(error))
         elif isinstance(ended, Uncounted):
-            super().on_failure(_seen(raised(ended)))
+            super().on_failure(_exception_info(raised(ended)))
         else:
             self.on_success((0, "None", limit))
 
@@ -105,14 +105,14 @@ class InvocationRequest(Request):
             logger.exception("could not record that %s[%s] has ended", self.name, self.id)
             return Failed(error)
 
-    def _tell_of_retry(self, again: exceptions.Retry) -> None:
-        seen = _seen(again)
+    def _report_retry(self, again: exceptions.Retry) -> None:
+        seen = _exception_info(again)
         signals.task_retry.send(sender=self.task, request=self._context, reason=again, einfo=seen)
         logger.info("Task %s[%s] retry: %s", self.name, self.id, again)
         super().on_failure(seen)
 
 
-def _seen(error: Exception) -> ExceptionInfo:
+def _exception_info(error: Exception) -> ExceptionInfo:
     """An exception as Celery passes it on."""
     try:
         raise error

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 
 from flowforge.codec.binary import read_invocation
-from flowforge.common.forks import Forks, end_stray
+from flowforge.common.forks import Forks, end_forked_child
 from flowforge.errors import (
     NewerRecordError,
     UnknownRoutineClassError,
@@ -104,7 +104,7 @@ class Runtime:
         try:
             attempt = self._prepare(granted, self.plans.get(claim.definition))
         except BaseException as error:
-            end_stray(began, error)
+            end_forked_child(began, error)
             if ends_worker(error):
                 raise
             if _is_for_another(error):
@@ -116,7 +116,7 @@ class Runtime:
         try:
             if not self._last_attempt(claim):
                 return self._complete(attempt, lists)
-            return self._complete_alone(attempt)
+            return self._complete_exclusively(attempt)
         except NewerRecordError as error:
             self.recorder.release(granted, error)
         except NotStartedError:
@@ -154,8 +154,8 @@ class Runtime:
             return Answer.DONE
         return self.probe.control.cancel(job_id, reason)
 
-    def _complete_alone(self, attempt: Attempt) -> Ended:
-        with self._process_lock.alone() as alone:
+    def _complete_exclusively(self, attempt: Attempt) -> Ended:
+        with self._process_lock.exclusive() as alone:
             if alone:
                 return self._complete(attempt, ())
         log_lines.put_off(attempt, RELEASE_DELAY)
@@ -203,7 +203,7 @@ class Runtime:
             try:
                 attempt.params = self.merged.up_to(attempt)
             except BaseException as error:
-                end_stray(attempt.began, error)
+                end_forked_child(attempt.began, error)
                 # A merge is user code too.
                 if error is attempt.given_back or ends_worker(error):
                     raise

@@ -75,7 +75,7 @@ class InvocationTask(Task):  # type: ignore[type-arg]
         tracer, runtime = self._tracer, self.runtimes.of(args[0])
         request = request or {}
         token = request.get(TOKEN)
-        with self.runtimes.process_lock.inside():
+        with self.runtimes.process_lock.shared():
             if token is not None or not runtime.settings.time_slice:
                 next_invocation.token = token
                 return tracer(uuid, args, kwargs, request)
@@ -125,7 +125,7 @@ class UnknownClassTask(Task):  # type: ignore[type-arg]
         class_name = runtime.plans.class_of(job_id, invocation) or class_name
         if class_name in registry.known():
             # The message named another class than the job's definition, which alone counts.
-            with self.runtimes.process_lock.inside():
+            with self.runtimes.process_lock.shared():
                 ended = runtime.invoke(job_id, invocation)
             if isinstance(ended, (Failed, Retried)):
                 raise raised(ended)
@@ -166,7 +166,7 @@ class TaskQueues:
         self._app = app
 
     def __contains__(self, name: object) -> bool:
-        # Asked anew each time: the app may be configured further after flows have joined it.
+        # Asked each time: the app may be configured further after flows have joined it.
         return name in self._app.amqp.queues or not self._app.conf.worker_enable_remote_control
 
 

@@ -205,7 +205,7 @@ def _close(link: _Link) -> None:
     for action in (link.consumer.cancel, link.connection.close):
         with contextlib.suppress(*_connection_errors(link)):
             action()
-    # kombu's timers for this connection; they would go on for ever.
+    # kombu's timers for this connection; they would never end.
     for name, timer in vars(cycle).items():
         if name.endswith("_tref") and timer is not None:
             timer.cancel()

@@ -82,7 +82,7 @@ class Shard:
             exclusive=exclusive,
             queues=TaskQueues(app),
             most=settings.max_message,
-            # Asked anew each time: the app may be configured further after flows have joined it.
+            # Asked each time: the app may be configured further after flows have joined it.
             compression=lambda: app.conf.task_compression,
         )
         sentinel = urlsplit(settings.redis_url).scheme == "sentinel"

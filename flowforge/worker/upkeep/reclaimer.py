@@ -16,7 +16,7 @@ _BATCH = 100
 class Reclaimer:
     """Requeues invocations whose lease expired; quarantines those that keep losing workers.
 
-    A lease that ran out while nobody could renew it, since the server was away or refused writes,
+    A lease that ran out while no worker could renew it, for the server was away or refused writes,
     says nothing of its worker. So after a time without a look, or before the first one, everybody
     has the ``grace`` to renew. A server that refuses renewals refuses the look as well, so that an
     outage for writes alone is such a time. ``lease``, ``interval`` of the looks, ``grace`` (a

@@ -74,7 +74,7 @@ class Resender:
         return self._resend(name, min(self._remember(name, popped), latest + 1))
 
     def _popped_below(self, name: str, latest: int) -> int | None:
-        """Every number below the result has left the list; None when that cannot be told."""
+        """Every number below the result has left the list; None when it is not known."""
         searched = 0
         for item in self._lists.oldest_first(name, _SEARCH):
             if match := _PUSH_NUMBER.search(item):
@@ -88,7 +88,7 @@ class Resender:
         now = self._clock()
         marks = self._seen.setdefault(name, deque([(now, 0)]))
         if popped < marks[-1][1]:
-            # An older message came back to the tail, or the numbers began anew: start over.
+            # An older message came back to the tail, or the numbers began again: start over.
             marks.clear()
         marks.append((now, popped))
         while len(marks) > 1 and marks[1][0] <= now - self._grace:

@@ -55,7 +55,7 @@ class Upkeep:
         self._thread: threading.Thread | None = None
         self._lead_until = 0.0
         self._next_try = 0.0
-        #: Why the server serves no writes now, as far as it is told.
+        #: Why the server serves no writes now, as far as the log says.
         self._outages: set[object] = set()
         #: What the user may not do, and why.
         self._forbidden: dict[Callable[[], object], str] = {}
@@ -89,7 +89,7 @@ class Upkeep:
         return min(2 * rest, LONGEST_REST) if self._refused else shortest
 
     def _safely(self, action: Callable[[], object]) -> None:
-        """The upkeep must outlive everything, outages above all; one of them is told once."""
+        """The upkeep must outlive everything, outages above all; each of them is logged once."""
         try:
             action()
         except StoreUnavailableError as error:

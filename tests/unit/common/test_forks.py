@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from flowforge.common.forks import Forks, end_stray
+from flowforge.common.forks import Forks, end_forked_child
 from flowforge.errors import OutsideInvocationError
 from flowforge.execution.run import run
 from tests.unit.execution.samples import Worker, make_attempt
@@ -42,13 +42,13 @@ def test_a_child_ends_as_its_script_would(end: str) -> None:
     """With the status that its own end would have given it."""
     error, status = ENDS[end]
     began = Forks.count
-    assert status_of(lambda: end_stray(began, error)) == status
+    assert status_of(lambda: end_forked_child(began, error)) == status
 
 
 def test_the_process_itself_goes_on() -> None:
     """What was begun here is ours to finish, also in a child that began it itself."""
-    end_stray(Forks.count, SystemExit(1))
-    assert status_of(lambda: end_stray(Forks.count)) == WENT_ON
+    end_forked_child(Forks.count, SystemExit(1))
+    assert status_of(lambda: end_forked_child(Forks.count)) == WENT_ON
 
 
 @pytest.fixture

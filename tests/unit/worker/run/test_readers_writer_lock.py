@@ -27,7 +27,7 @@ def neighbour(process_lock: ReadersWriterLock, threads: ThreadPoolExecutor) -> I
     came, go = threading.Event(), threading.Event()
 
     def stay() -> None:
-        with process_lock.inside():
+        with process_lock.shared():
             came.set()
             assert go.wait(LIMIT)
 
@@ -41,7 +41,7 @@ def neighbour(process_lock: ReadersWriterLock, threads: ThreadPoolExecutor) -> I
 
 
 def be_alone(process_lock: ReadersWriterLock, began: threading.Event, end: threading.Event) -> bool:
-    with process_lock.inside(), process_lock.alone() as alone:
+    with process_lock.shared(), process_lock.exclusive() as alone:
         began.set()
         assert end.wait(LIMIT)
         return alone
@@ -50,7 +50,7 @@ def be_alone(process_lock: ReadersWriterLock, began: threading.Event, end: threa
 def test_one_that_has_no_neighbours_is_alone_at_once() -> None:
     """Processes that run one handler at a time never wait."""
     process_lock = ReadersWriterLock(patience=LIMIT)
-    with process_lock.inside(), process_lock.alone() as alone:
+    with process_lock.shared(), process_lock.exclusive() as alone:
         assert alone
         assert process_lock.closed
     assert not process_lock.closed
@@ -78,7 +78,7 @@ def test_nobody_comes_in_while_one_is_alone(threads: ThreadPoolExecutor) -> None
     assert began.wait(LIMIT)
 
     def come_in() -> bool:
-        with process_lock.inside():
+        with process_lock.shared():
             return end.is_set()
 
     newcomer = threads.submit(come_in)
@@ -90,14 +90,14 @@ def test_nobody_comes_in_while_one_is_alone(threads: ThreadPoolExecutor) -> None
 def test_two_cannot_be_alone(threads: ThreadPoolExecutor) -> None:
     """The second hears so at once, so that its invocation can go elsewhere; neither hangs."""
     process_lock = ReadersWriterLock(patience=LIMIT)
-    with process_lock.inside():
+    with process_lock.shared():
         both = [threading.Event(), threading.Event()]
         end = threading.Event()
         end.set()
         first = threads.submit(be_alone, process_lock, both[0], end)
         while not process_lock.closed:
             assert not first.done()
-        with process_lock.alone() as alone:
+        with process_lock.exclusive() as alone:
             assert not alone
     assert first.result(LIMIT)
     assert not process_lock.closed
@@ -106,5 +106,5 @@ def test_two_cannot_be_alone(threads: ThreadPoolExecutor) -> None:
 def test_patience_ends(threads: ThreadPoolExecutor) -> None:
     """A neighbour that does not end cannot keep the invocation from running for ever."""
     process_lock = ReadersWriterLock(patience=0.01)
-    with neighbour(process_lock, threads), process_lock.inside(), process_lock.alone() as alone:
+    with neighbour(process_lock, threads), process_lock.shared(), process_lock.exclusive() as alone:
         assert alone
