@@ -151,6 +151,16 @@ class ErrorHandler:
         return cls(**values)
 
 
+def check_error_handler(error_handler: ErrorHandler | None) -> ErrorHandler | None:
+    """Return it when another process can rebuild it; ValueError otherwise."""
+    if error_handler is None:
+        return None
+    if not isinstance(error_handler, ErrorHandler):
+        raise DefinitionError(f"an ErrorHandler is needed, not {shown(error_handler)}")
+    error_handler.serialize()
+    return error_handler
+
+
 def _number(name: str, value: Any, least: float, most: float = math.inf) -> float:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     # An int beyond what a float holds is as good as infinite.

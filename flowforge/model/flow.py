@@ -12,12 +12,12 @@ from flowforge.common.bounded_repr import shown
 from flowforge.errors import DefinitionError
 from flowforge.model.connection import Connection, Ends
 from flowforge.model.definition import Definition, RoutineSpec
-from flowforge.model.error_handler import ErrorHandler
+from flowforge.model.error_handler import ErrorHandler, check_error_handler
 from flowforge.model.names import check_name, check_whole, listing, snake_case
+from flowforge.model.param_checks import check_params
 from flowforge.model.rebuildable import check_rebuildable
 from flowforge.model.records import Record
-from flowforge.model.routine import Routine, check_error_handler, fresh, overrides_call
-from flowforge.model.signature import Signature
+from flowforge.model.routine import Routine, fresh, overrides_call
 from flowforge.model.slot import CALL_SLOT
 from flowforge.model.subflow import SEPARATOR, SubFlow
 
@@ -207,8 +207,7 @@ class FlowGraph:
         connection = Connection(
             source_routine_id, source_event, target_routine_id, target_slot, param_mapping or {}
         )
-        _check_join(source, connection, target)
-        _check_mapping(source, connection, target)
+        check_params(source, connection, target)
         if connection.ends in self._connections:
             raise DefinitionError(f"{connection} is connected already")
         self._link([connection])
@@ -329,42 +328,3 @@ class FlowGraph:
 
 def _numbered(stem: str, number: int) -> str:
     return stem if number == 1 else f"{stem}_{number}"
-
-
-def _check_join(source: Routine, connection: Connection, target: Routine) -> None:
-    """Refuse a join whose params the event, as far as it is declared, does not have."""
-    slot, event = target.get_slot(connection.target_slot), source.get_event(connection.source_event)
-    if slot is None or slot.join is None or event is None or event.output_params is None:
-        return
-    sent = connection.apply(dict.fromkeys(event.output_params))
-    for name in slot.join.params:
-        if name not in sent:
-            raise DefinitionError(
-                f"{connection}: the join of slot {slot.name!r} needs the param {name!r}; the event "
-                f"sends: {listing(sent)}"
-            )
-
-
-def _check_mapping(source: Routine, connection: Connection, target: Routine) -> None:
-    """Refuse renaming what the event, as far as it is declared, does not send, or nobody takes."""
-    event, slot = source.get_event(connection.source_event), target.get_slot(connection.target_slot)
-    if not connection.param_mapping or event is None or event.output_params is None:
-        return
-    for name in connection.param_mapping:
-        if name not in event.output_params:
-            raise DefinitionError(
-                f"{connection}: param_mapping renames {name!r}, which event {event.name!r} does "
-                f"not declare; it declares: {listing(event.output_params)}. Correct the name, or "
-                "add it to the event's output_params"
-            )
-    # Joins hand over all of an item, and functions that merge may make new names of the old ones.
-    if slot is None or slot.join is not None or callable(slot.merge_strategy):
-        return
-    signature = Signature.of(getattr(type(target), slot.handler_name))
-    for name, renamed in connection.param_mapping.items():
-        if not signature.takes(renamed):
-            raise DefinitionError(
-                f"{connection}: param_mapping sends {name!r} as {renamed!r}, which the handler "
-                f"does not take; it takes: {listing(signature.names)}. Correct the name, or let "
-                "the handler take **params"
-            )

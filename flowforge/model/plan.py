@@ -16,6 +16,7 @@ from flowforge.model.error_handler import ErrorHandler
 from flowforge.model.handlers import check_handler_exists
 from flowforge.model.join import Join
 from flowforge.model.routine import Routine
+from flowforge.model.running import Running
 from flowforge.model.signature import Signature
 from flowforge.model.slot import CALL_SLOT, CHILD_SLOT, CHILD_SLOT_INDEX, Slot
 
@@ -103,7 +104,7 @@ CHILD_ENDED = PlannedSlot(
     CHILD_SLOT,
     CHILD_SLOT_INDEX,
     "_child_ended",
-    Signature.of(Routine._child_ended),
+    Signature.of(Running._child_ended),
     False,
     None,
     frozenset(),

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NoReturn, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from flowforge.common.bounded_repr import shown
-from flowforge.errors import DefinitionError, EmissionError, NotRebuildableError
+from flowforge.errors import DefinitionError, NotRebuildableError
 from flowforge.model import registry
-from flowforge.model.error_handler import ErrorHandler, ErrorStrategy
+from flowforge.model.error_handler import ErrorHandler, ErrorStrategy, check_error_handler
 from flowforge.model.event import Event
 from flowforge.model.handlers import check_handler_exists, handler_name
 from flowforge.model.invocation import Invocation
 from flowforge.model.join import Join
-from flowforge.model.names import listing
 from flowforge.model.offered import check_offered
 from flowforge.model.records import Record, plain_copy, read, read_list, read_optional
 from flowforge.model.running import Running
@@ -32,8 +31,6 @@ class Routine(Running):
     #: Celery queue that this routine's work goes to; None: what ``task_routes`` says.
     queue: str | None = None
 
-    _slots: dict[str, Slot]
-    _events: dict[str, Event]
     _config: dict[str, Any]
     _error_handler: ErrorHandler | None
     _revision: int
@@ -173,7 +170,7 @@ class Routine(Running):
         """Return all of the config; a deep copy."""
         return {name: plain_copy(value, name) for name, value in self._config.items()}
 
-    # --- while a handler runs -------------------------------------------------------------
+    # --- transport ------------------------------------------------------------------------
 
     def bind(self, invocation: Invocation) -> Self:
         """Return a shallow copy for one delivery, which delegates to ``invocation``.
@@ -186,74 +183,6 @@ class Routine(Running):
         state["_stats"] = self._stats.copy()
         state["_invocation"] = invocation
         return bound
-
-    def emit(self, event: str, /, **params: object) -> None:
-        """Send params to every slot connected to ``event``, when this handler has succeeded.
-
-        EmissionError for an undeclared event, PayloadError for a value that cannot travel.
-        """
-        if event not in self._events:
-            self._refuse_event(event)
-        if self._invocation is None:
-            self._outside("emit")
-        self._invocation.emit(event, params)
-
-    def _refuse_event(self, event: str) -> NoReturn:
-        raise EmissionError(
-            f"{type(self).__qualname__} has not declared the event {event!r}; declared: "
-            f"{listing(self._events)}; use define_event"
-        )
-
-    def start(
-        self,
-        flow: Any,
-        entry_routine_id: str,
-        entry_params: dict[str, Any] | None = None,
-        *,
-        event: str,
-        priority: int | None = None,
-        max_in_flight: int | None = None,
-    ) -> str:
-        """Start a job of another flow when this attempt commits; return the job's id.
-
-        ``priority`` and ``max_in_flight`` as in ``Flow.execute``; None: those of this job, but a
-        flow with a ``max_in_flight`` of its own keeps it.
-
-        When it completes, ``event`` is emitted here with ``job_id`` and ``outputs``, a list of
-        ``routine_id``, ``event`` and ``params`` each. This job completes after it; a pause or the
-        end of this job reaches it; if it fails or is cancelled, that is an error of this routine.
-        """
-        if event not in self._events:
-            self._refuse_event(event)
-        return self._running("start").start(
-            flow, entry_routine_id, entry_params, event, priority, max_in_flight
-        )
-
-    def _child_ended(self, job_id: str, event: str) -> None:
-        """Handle the end of a job that ``start`` has started."""
-        outputs = self._running("start").child_outputs(job_id)
-        self.emit(event, job_id=job_id, outputs=outputs)
-
-    def slot_data(self, name: str) -> dict[str, Any]:
-        """Return what the slot has merged in this job; of an ``override`` slot the latest payload.
-
-        ValueError for an unknown slot.
-        """
-        self._check_slot(name)
-        return self._running("slot_data").slot_data(name)
-
-    def reset_slot(self, name: str) -> None:
-        """Forget what the slot has merged, when this attempt commits. ValueError if unknown."""
-        self._check_slot(name)
-        self._running("reset_slot").reset_slot(name)
-
-    def _check_slot(self, name: str) -> None:
-        if name not in self._slots:
-            raise DefinitionError(
-                f"{type(self).__qualname__} has no slot {name!r}; it has: {listing(self._slots)}"
-            )
-
-    # --- transport ------------------------------------------------------------------------
 
     def serialize(self) -> Record:
         """Return the JSON object from which any process that knows the class rebuilds this."""
@@ -314,16 +243,6 @@ def fresh(cls: type[R]) -> R:
 def overrides_call(cls: type[Routine]) -> bool:
     """Whether the class can be entered through its own ``__call__``."""
     return cls.__call__ is not Routine.__call__
-
-
-def check_error_handler(error_handler: ErrorHandler | None) -> ErrorHandler | None:
-    """Return it when another process can rebuild it; ValueError otherwise."""
-    if error_handler is None:
-        return None
-    if not isinstance(error_handler, ErrorHandler):
-        raise DefinitionError(f"an ErrorHandler is needed, not {shown(error_handler)}")
-    error_handler.serialize()
-    return error_handler
 
 
 def _mutable(value: object) -> bool:

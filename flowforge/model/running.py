@@ -6,13 +6,18 @@ from typing import Any, NoReturn
 
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import DefinitionError, EmissionError, OutsideInvocationError
+from flowforge.model.event import Event
 from flowforge.model.invocation import Invocation
 from flowforge.model.job_handle import JobHandle
+from flowforge.model.names import listing
+from flowforge.model.slot import Slot
 
 
 class Running:
     """The part of a routine that delegates to the invocation it is bound to."""
 
+    _slots: dict[str, Slot]
+    _events: dict[str, Event]
     _invocation: Invocation | None
     _stats: dict[str, Any]
 
@@ -43,6 +48,72 @@ class Running:
         True within a heartbeat of it: a long handler looks now and then, and returns.
         """
         return self._running("cancelled").cancelled
+
+    def emit(self, event: str, /, **params: object) -> None:
+        """Send params to every slot connected to ``event``, when this handler has succeeded.
+
+        EmissionError for an undeclared event, PayloadError for a value that cannot travel.
+        """
+        if event not in self._events:
+            self._refuse_event(event)
+        if self._invocation is None:
+            self._outside("emit")
+        self._invocation.emit(event, params)
+
+    def _refuse_event(self, event: str) -> NoReturn:
+        raise EmissionError(
+            f"{type(self).__qualname__} has not declared the event {event!r}; declared: "
+            f"{listing(self._events)}; use define_event"
+        )
+
+    def start(
+        self,
+        flow: Any,
+        entry_routine_id: str,
+        entry_params: dict[str, Any] | None = None,
+        *,
+        event: str,
+        priority: int | None = None,
+        max_in_flight: int | None = None,
+    ) -> str:
+        """Start a job of another flow when this attempt commits; return the job's id.
+
+        ``priority`` and ``max_in_flight`` as in ``Flow.execute``; None: those of this job, but a
+        flow with a ``max_in_flight`` of its own keeps it.
+
+        When it completes, ``event`` is emitted here with ``job_id`` and ``outputs``, a list of
+        ``routine_id``, ``event`` and ``params`` each. This job completes after it; a pause or the
+        end of this job reaches it; if it fails or is cancelled, that is an error of this routine.
+        """
+        if event not in self._events:
+            self._refuse_event(event)
+        return self._running("start").start(
+            flow, entry_routine_id, entry_params, event, priority, max_in_flight
+        )
+
+    def _child_ended(self, job_id: str, event: str) -> None:
+        """Handle the end of a job that ``start`` has started."""
+        outputs = self._running("start").child_outputs(job_id)
+        self.emit(event, job_id=job_id, outputs=outputs)
+
+    def slot_data(self, name: str) -> dict[str, Any]:
+        """Return what the slot has merged in this job; of an ``override`` slot the latest payload.
+
+        ValueError for an unknown slot.
+        """
+        self._check_slot(name)
+        return self._running("slot_data").slot_data(name)
+
+    def reset_slot(self, name: str) -> None:
+        """Forget what the slot has merged, when this attempt commits. ValueError if unknown."""
+        self._check_slot(name)
+        self._running("reset_slot").reset_slot(name)
+
+    def _check_slot(self, name: str) -> None:
+        if name not in self._slots:
+            raise DefinitionError(
+                f"{type(self).__qualname__} has no slot {name!r}; it has: {listing(self._slots)}"
+            )
 
     def set_stat(self, name: str, value: object) -> None:
         """Keep a value for this routine and job, with the commit."""
