@@ -59,6 +59,9 @@ class Settings:
     max_message: int = 16 * 1024 * 1024
     #: Messages of one job in the broker and in workers at the same time.
     max_in_flight: int = 1000
+    #: How log lines are written: ``text`` or ``json``. None: in workers that run nothing but
+    #: FlowForge as text, with the job, place and attempt of handlers; elsewhere they are left.
+    log_format: str | None = None
     #: Options for the Celery app that FlowForge makes (``task_routes`` and the like).
     celery: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -210,6 +213,7 @@ _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
         "a dict of Celery settings, such as {'task_routes': ...}",
     ),
     "embedded": (lambda value: value is None or isinstance(value, bool), "True, False or None"),
+    "log_format": (lambda value: value in (None, "text", "json"), '"text", "json" or None'),
     "str": (lambda value: isinstance(value, str), "text"),
     "int": (_is_whole, "a whole number"),
     "float": (_is_number, "a number of seconds"),

@@ -15,6 +15,7 @@ from dataclasses import replace
 from celery import Celery
 from celery.worker import WorkController
 
+from flowforge import logs
 from flowforge.engine.engine import Engine
 from flowforge.engine.handler_jobs import HandlerJobs
 from flowforge.errors import ConfigurationError
@@ -46,6 +47,8 @@ class EmbeddedEngine(Engine):
 
     def __init__(self, settings: Settings, *, intended: bool = False) -> None:
         self._warned = intended
+        if settings.log_format is not None:
+            logs.set_up(settings.log_format)
         self._owner = os.getpid()
         self.server = LocalServer.start(settings.data_dir)
         try:

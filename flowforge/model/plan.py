@@ -89,6 +89,7 @@ class PlannedRoutine:
 
     id: str
     index: int
+    flow_id: str
     class_name: str
     prototype: Routine
     set_up: SetUp
@@ -176,6 +177,7 @@ class Plan:
         return PlannedRoutine(
             spec.id,
             index,
+            self.definition.flow_id,
             spec.class_name,
             prototype,
             SetUp(prototype.setup),

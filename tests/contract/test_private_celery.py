@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 import signal
 import sys
@@ -14,11 +15,14 @@ import celery.apps.worker as program
 import gevent
 import pytest
 from celery import Celery, Task, signals
+from celery.app.defaults import DEFAULTS
+from celery.app.log import TaskFormatter
 from celery.app.trace import trace_task
 from celery.app.utils import find_app
 from celery.concurrency.base import BasePool, apply_target
 from celery.concurrency.gevent import TaskPool as GreenletPool
 from celery.exceptions import WorkerShutdown, WorkerTerminate
+from celery.utils.log import ColorFormatter
 from celery.utils.serialization import (
     get_pickleable_etype,
     get_pickleable_exception,
@@ -239,6 +243,23 @@ def test_a_pool_of_greenlets_runs_a_function_in_a_new_one() -> None:
 
 
 # --- the app ---------------------------------------------------------------------------
+
+
+@pytest.mark.private_name("celery", "app.defaults.DEFAULTS")
+def test_the_settings_that_nobody_has_set_are_known(app: Celery) -> None:
+    """By the names that the configuration has."""
+    for name in ("worker_log_format", "worker_task_log_format"):
+        assert DEFAULTS[name] == app.conf[name]
+
+
+@pytest.mark.private_name("celery", "utils.log.ColorFormatter")
+@pytest.mark.parametrize("cls", [ColorFormatter, TaskFormatter])
+def test_celerys_formatters_can_be_made_with_another_format(cls: Any) -> None:
+    """The worker's own and that of tasks."""
+    assert issubclass(cls, ColorFormatter)
+    made = cls("%(message)s!", datefmt="%H", use_color=False)
+    assert made.format(logging.makeLogRecord({"msg": "hello"})) == "hello!"
+    assert (made.datefmt, made.use_color) == ("%H", False)
 
 
 @pytest.mark.private_name("celery", "amqp.Connection")

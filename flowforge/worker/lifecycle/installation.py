@@ -10,6 +10,7 @@ from celery import Celery, bootsteps, signals
 from celery.apps.worker import Worker as WorkerProgram
 from celery.worker import state
 
+from flowforge import logs
 from flowforge.broker.address import broker_address, state_url
 from flowforge.broker.transport import BrokerConnection
 from flowforge.errors import FlowForgeError, StoreUnavailableError
@@ -21,6 +22,7 @@ from flowforge.store.outage import is_final
 from flowforge.store.server_check import check_server
 from flowforge.worker.consuming.consumer import FleetConsumer, RestartBackoff
 from flowforge.worker.consuming.observation import Observation
+from flowforge.worker.lifecycle.log_format import LogFormat
 from flowforge.worker.lifecycle.shutdown import defer_signals
 from flowforge.worker.lifecycle.startup import cannot_start, warn_without_routines
 from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
@@ -74,6 +76,8 @@ class Installation:
         app.steps["consumer"].add(RestartBackoff)
         if exclusive:
             app.conf.worker_consumer = FleetConsumer
+        form = servers[0][0].log_format or ("text" if exclusive else None)
+        self._log_format = None if form is None else LogFormat(form)
         signals.worker_process_init.connect(self._name_worker, weak=False)
         signals.task_revoked.connect(self._revoked, weak=False)
         if len(self.shards) > 1:
@@ -83,6 +87,7 @@ class Installation:
         # A child that was spawned begins without what its parent has learned.
         if sender:
             name_worker(sender)
+            logs.Worker.name = sender
         for shard in self.shards:
             shard.runtime.worker = sender or shard.runtime.worker
 
@@ -95,6 +100,8 @@ class Installation:
     def close(self) -> None:
         """Give back what the process has for the app, after its worker has ended."""
         self._forget_tasks()
+        if self._log_format is not None:
+            self._log_format.close()
         signals.worker_process_init.disconnect(self._name_worker)
         signals.task_revoked.disconnect(self._revoked)
         for shard in self.shards:
@@ -112,6 +119,7 @@ class Installation:
                 super().__init__(worker, **options)
                 self.started = False
                 name_worker(worker.hostname)
+                logs.Worker.name = worker.hostname
                 for shard in shards:
                     _check_at_start(worker, shard, alone=len(shards) == 1)
                     shard.runtime.worker = worker.hostname
