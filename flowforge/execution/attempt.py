@@ -282,18 +282,18 @@ class Attempt(Emitting):
         sources = self.slot.sources
         if len(sources) == 1 or self.slot.merges:
             return list(sources)
-        emitter = read_invocation(self.raw, f"invocation {self.invocation}")[0]
+        emitter = read_invocation(self.raw, f"invocation {self.number}")[0]
         events = self._reading(lambda: self._context.emissions_of(self.job_id, emitter))
         sent = [source for source in sources if source.partition(" -> ")[0] in events]
         return sent or list(sources)
 
     def _entered(self) -> bool:
         """Whether the params came with the job and not from an emission."""
-        return not self.joins and read_invocation(self.raw, f"invocation {self.invocation}")[0] == 0
+        return not self.joins and read_invocation(self.raw, f"invocation {self.number}")[0] == 0
 
     def delivered(self) -> dict[str, Any]:
         """The params as they were delivered, whatever the handler has done to its copy."""
-        return {} if self.joins else read_invocation(self.raw, f"invocation {self.invocation}")[1]
+        return {} if self.joins else read_invocation(self.raw, f"invocation {self.number}")[1]
 
     def visible_record(self) -> bytes | None:
         """The stored params for the history, without those that the slot marks as secret.
@@ -304,6 +304,6 @@ class Attempt(Emitting):
             return None
         if not self.slot.secret:
             return self.raw
-        parent, params = read_invocation(self.raw, f"invocation {self.invocation}")
+        parent, params = read_invocation(self.raw, f"invocation {self.number}")
         visible = {k: "***" if k in self.slot.secret else v for k, v in params.items()}
         return invocation_record(parent, packb(visible))

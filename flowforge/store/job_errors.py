@@ -88,8 +88,10 @@ def _unfilled(
 
 
 def _undefined(invocation: str) -> dict[str, Any]:
-    message = f"the definition of the job is gone from the server, so {invocation} cannot run"
-    return {"type": "CorruptRecordError", "message": message, "invocation": invocation}
+    number = InvocationId.parse(invocation).number
+    what = f"so invocation {number} cannot run"
+    message = f"the definition of the job is gone from the server, {what}"
+    return {"type": "CorruptRecordError", "message": message, "invocation": number}
 
 
 def _quarantined(count: int, invocation: str, definition: Definition) -> dict[str, Any]:

@@ -84,6 +84,7 @@ def test_what_a_script_left_as_the_error_is_told_in_words(bench: Bench) -> None:
         error = inspector.error(job)
         assert error is not None
         assert words in error["message"]
+        assert error.get("invocation", 1) == 1, "an invocation is named by its number"
     bench.link.call("HSET", bench.key("job", job), "error", "junk")
     with pytest.raises(CorruptRecordError, match=f"the error of job {job}"):
         inspector.error(job)

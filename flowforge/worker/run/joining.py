@@ -9,7 +9,7 @@ from flowforge.errors import CorruptRecordError
 from flowforge.execution.attempt import Attempt
 from flowforge.execution.effects import Effects
 from flowforge.execution.joined import JoinedItems
-from flowforge.model.invocation_id import number_of
+from flowforge.model.invocation_id import number_of, task_id
 from flowforge.model.plan import PlannedSlot
 from flowforge.store.slot_records import SlotRecords
 from flowforge.store.store import Store
@@ -31,9 +31,8 @@ class Collections:
         """
         count = record[1:].partition(b" ")[0]
         if record[:1] != b"J" or not count.isdigit():
-            raise CorruptRecordError(
-                f"invocation {invocation} of job {job_id} is no record of a join"
-            )
+            what = f"invocation {task_id(job_id, invocation)}"
+            raise CorruptRecordError(f"{what} has no record of a join")
         items = self._items(job_id, invocation, int(count))
         params: dict[str, Any] = {slot.signature.sole or "items": items}
         key = None if slot.slot is None or slot.slot.join is None else slot.slot.join.key
@@ -47,7 +46,7 @@ class Collections:
 
     def _items(self, job_id: str, invocation: str, count: int) -> JoinedItems:
         number = number_of(invocation)
-        what = f"an item of join {invocation} of job {job_id}"
+        what = f"an item of join {job_id}-{number}"
 
         def read(first: int, last: int) -> list[dict[str, Any]]:
             found = self._records.collected(job_id, number, first, last)

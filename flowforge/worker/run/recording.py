@@ -11,6 +11,7 @@ from flowforge.errors import UnknownRoutineClassError
 from flowforge.execution.attempt import Attempt
 from flowforge.execution.failure import MESSAGE_LIMIT, message_of, type_of
 from flowforge.execution.run import Outcome
+from flowforge.model.invocation_id import number_of
 from flowforge.model.status import AttemptOutcome
 from flowforge.store.answers import Answer
 from flowforge.store.claims import Claim, Granted, NextClaim
@@ -128,7 +129,8 @@ class Recorder:
     def refuse(self, granted: Granted, error: BaseException) -> Failed | None:
         """Fail the job of what no worker can run."""
         kind, message = type_of(error).rpartition(".")[2], message_of(error)[:MESSAGE_LIMIT]
-        problem = pack_record({"type": kind, "message": message, "invocation": granted.invocation})
+        number = int(number_of(granted.invocation))
+        problem = pack_record({"type": kind, "message": message, "invocation": number})
         details = self._error_details(granted.claim, error)
         answer = self._invocations.fail(
             granted.job_id, granted.invocation, granted.token, 0, details,

@@ -190,7 +190,7 @@ class Runtime:
         if slot.slot is not None and slot.slot.join is not None:
             params = self.collections.params(job_id, invocation, slot, claim.record)
         else:
-            what = f"invocation {invocation} of job {job_id}"
+            what = f"invocation {job_id}-{named.number}"
             _, params = read_invocation(claim.record, what)
         return Attempt(
             routine, slot, job_id, invocation, named, granted.token, claim.attempt_number, params,
