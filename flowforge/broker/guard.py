@@ -46,7 +46,7 @@ def _own_pattern() -> re.Pattern[bytes]:
     # One queue, priority and push number would do as well as any other: only ids are used twice.
     holes = {
         "\x01": f"(?P<job>{JOB_ID})",
-        "\x02": f"(?P<tag>{INVOCATION})",
+        "\x02": f"(?P<invocation>{INVOCATION})",
         "\x03": f"(?P<number>{NUMBER})",
         "\x04": NUMBER,
         "\x05": "[0-9]",
@@ -180,8 +180,8 @@ def _redirect(item: bytes, task: str) -> bytes:
 def _directed_back(message: dict[str, Any]) -> bytes:
     """What ``_redirect`` made its message of; anything else gives what matches no invocation."""
     try:
-        (job_id, tag, task), kwargs, embed = json.loads(str(message["body"]))
-        body = json.dumps([[job_id, tag], kwargs, embed])
+        (job_id, invocation, task), kwargs, embed = json.loads(str(message["body"]))
+        body = json.dumps([[job_id, invocation], kwargs, embed])
         headers = {**message["headers"], "task": task}
         return json.dumps({**message, "body": body, "headers": headers}).encode()
     except (ValueError, TypeError, RecursionError):

@@ -17,11 +17,12 @@ from flowforge.model.invocation_id import task_id
 #: Header that marks a message as an invocation of FlowForge.
 MARK = "flowforge"
 
-# Words that json.dumps leaves alone. Those of the first line become the bytes that the scripts
-# replace, those of the second become names, which may hold anything, the words too.
-_JOB, _TAG, _NUMBER, _PUSH, _PRIORITY = "@job@", "@tag@", "@number@", "@push@", '"@priority@"'
+# Words that json.dumps leaves alone. Those of the first two lines become the bytes that the scripts
+# replace, those of the third become names, which may hold anything, the words too.
+_JOB, _INVOCATION, _NUMBER = "@job@", "@invocation@", "@number@"
+_PUSH, _PRIORITY = "@push@", '"@priority@"'
 _TASK, _QUEUE, _SLOT = "@task@", "@queue@", "@slot@"
-_HOLES = {_JOB: "\x01", _TAG: "\x02", _NUMBER: "\x03", _PUSH: "\x04", _PRIORITY: "\x05"}
+_HOLES = {_JOB: "\x01", _INVOCATION: "\x02", _NUMBER: "\x03", _PUSH: "\x04", _PRIORITY: "\x05"}
 _WORDS = re.compile("|".join((*_HOLES, _TASK, _QUEUE, _SLOT)))
 
 
@@ -30,7 +31,7 @@ def message_template(task_name: str, queue: str, slot: str) -> str:
     task = task_id(_JOB, _NUMBER)
     embed: dict[str, None] = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     message: dict[str, Any] = {
-        "body": json.dumps([[_JOB, _TAG], {}, embed]),
+        "body": json.dumps([[_JOB, _INVOCATION], {}, embed]),
         "content-encoding": "utf-8",
         "content-type": "application/json",
         "headers": {
@@ -73,7 +74,7 @@ def message_template(task_name: str, queue: str, slot: str) -> str:
 def message_format(task_name: str, queue: str, slot: str) -> str:
     """The template for Lua's ``string.format``: the holes are filled in their order in the text.
 
-    That is six times the job's id, with tag, number, priority and push number in between.
+    That is six times the job's id, with invocation, number, priority and push number in between.
     """
     text = message_template(task_name, queue, slot).replace("%", "%%")
     for hole in _HOLES.values():

@@ -80,7 +80,7 @@ def test_a_template_has_its_holes() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["@job@", "@tag@", "@number@", "@push@", '"@priority@"', "%1", "~slot~"]
+    "name", ["@job@", "@invocation@", "@number@", "@push@", '"@priority@"', "%1", "~slot~"]
 )
 def test_a_name_that_looks_like_a_hole_is_a_name(name: str) -> None:
     """Names of slots and queues are the user's."""
