@@ -30,6 +30,9 @@ from flowforge.store.job_rows import JobSummary
 #: Jobs that cannot be read, as far as they are named.
 _TOLD = 10
 
+#: Characters of a reason, unless all of it is asked for.
+_REASON = 100
+
 
 @dataclass
 class _LeftOut:
@@ -47,9 +50,12 @@ class _LeftOut:
 )
 @click.option("--flow", metavar="FLOW", help="Only jobs of this flow.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--wide", is_flag=True, help="Print whole reasons, over several lines if need be.")
 @json_option
 @pass_session
-def jobs(session: Session, status: str | None, flow: str | None, limit: int, as_json: bool) -> None:
+def jobs(
+    session: Session, status: str | None, flow: str | None, limit: int, wide: bool, as_json: bool
+) -> None:
     """List jobs, the newest first."""
     left_out = _LeftOut()
     newest_first = merge(
@@ -60,7 +66,7 @@ def jobs(session: Session, status: str | None, flow: str | None, limit: int, as_
     found = list(islice(newest_first, limit))
     # What the other servers have is worth showing.
     if found or not left_out.silent:
-        _list(found, as_json, filtered=bool(status or flow))
+        _list(found, as_json, wide=wide, filtered=bool(status or flow))
     for error in left_out.corrupt[:_TOLD]:
         say(f"left out: {one_line(str(error), 500)}", err=True)
     if len(left_out.corrupt) > _TOLD:
@@ -69,11 +75,12 @@ def jobs(session: Session, status: str | None, flow: str | None, limit: int, as_
         raise CommandFailedError("; ".join(str(error) for error in left_out.silent))
 
 
-def _list(found: list[JobSummary], as_json: bool, *, filtered: bool) -> None:
+def _list(found: list[JobSummary], as_json: bool, *, wide: bool, filtered: bool) -> None:
     if as_json:
         print_json([vars(job) for job in found])
         return
-    columns = ("JOB", "STATUS", "~FLOW", "CREATED", "~WORK", "~REASON")
+    narrow = "~" if wide else "<"
+    columns = ("JOB", "STATUS", f"{narrow}FLOW", "CREATED", f"{narrow}WORK", f"{narrow}REASON")
     rows: list[list[str | Text]] = [
         [
             job.job_id,
@@ -81,7 +88,7 @@ def _list(found: list[JobSummary], as_json: bool, *, filtered: bool) -> None:
             job.flow_id,
             local_time(job.created_at, "%m-%d %H:%M:%S"),
             amounts(job.counts),
-            one_line(job.reason or "", 60),
+            one_line(job.reason or "", 500 if wide else _REASON),
         ]
         for job in found
     ]

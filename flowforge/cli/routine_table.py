@@ -26,7 +26,7 @@ def mean_seconds(state: dict[str, Any]) -> float | None:
 
 #: What is shown of each routine.
 ROUTINE_COLUMNS = (
-    "~ROUTINE", "STATUS", ">DONE", ">RUNNING", ">RETRIED", ">FAILED", ">MEAN", "~STATS",
+    "~ROUTINE", "STATUS", ">DONE", ">RUNNING", ">RETRIED", ">FAILED", ">LOST", ">MEAN", "~STATS",
 )  # fmt: skip
 
 
@@ -46,7 +46,7 @@ def _line(routine_id: str, state: dict[str, Any]) -> list[str | Text]:
         routine_id,
         status_text(state["status"]),
         f"{state['completed']}/{state['started']}",
-        *(str(state[name]) for name in ("running", "retried", "failed")),
+        *(str(state[name]) for name in ("running", "retried", "failed", "lost")),
         "-" if mean is None else duration(mean),
         " ".join(f"{name}={compact(value, 40)}" for name, value in stats.items()),
     ]

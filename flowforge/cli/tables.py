@@ -15,6 +15,9 @@ from flowforge.cli.render import console, unbroken
 #: millisecond a row.
 _FITTED = 500
 
+#: What says how a column looks, before its name.
+_MARKS = ">~<"
+
 #: Blanks between two columns.
 _GAP = "  "
 
@@ -22,20 +25,24 @@ _GAP = "  "
 def make_table(
     columns: Sequence[str], rows: Iterable[Sequence[str | Text]], title: str | None = None
 ) -> Table:
-    """A table without lines. ``>name`` is a column aligned to the right, ``~name`` one that is
-    folded where the terminal is narrow."""
+    """A table without lines. ``>name`` is a column aligned to the right. Where the terminal is
+    narrow, a column ``~name`` is folded and a column ``<name`` is cut."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     if title is not None:
         table.title, table.title_justify, table.title_style = _cell(title), "left", "bold"
     for column in columns:
         table.add_column(
-            column.lstrip(">~"),
+            column.lstrip(_MARKS),
             justify="right" if column.startswith(">") else "left",
-            no_wrap=not column.startswith("~"),
-            overflow="fold",
+            # Only what may wrap is made narrower; the cells of a column that is cut do not wrap.
+            no_wrap=not column.startswith(("~", "<")),
+            overflow="ellipsis" if column.startswith("<") else "fold",
         )
     for row in rows:
-        table.add_row(*(_cell(cell) for cell in row))
+        cells = [_cell(cell) for cell in row]
+        for cell, column in zip(cells, columns, strict=True):
+            cell.no_wrap = column.startswith("<") or None
+        table.add_row(*cells)
     return table
 
 
@@ -60,7 +67,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) ->
 
 def _print_columns(columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
     """Rows below each other, nothing folded and without the blanks that fill the last column."""
-    names = [column.lstrip(">~") for column in columns]
+    names = [column.lstrip(_MARKS) for column in columns]
     cells = [names, *([unbroken(str(cell)) for cell in row] for row in rows)]
     lengths = [[cell_len(cell) for cell in row] for row in cells]
     widths = [max(column) for column in zip(*lengths, strict=True)]

@@ -133,6 +133,8 @@ def test_what_keeps_losing_workers_is_quarantined(bench: Bench) -> None:
     row = bench.row(job)
     assert (row["status"], row["reason"]) == ("failed", "quarantined")
     assert bench.hash("job", job)["error"] == b"quarantined 3 1.0.0"
+    routine = bench.hash("routines", job)
+    assert (routine["0.status"], routine["0.lost"]) == (b"failed", b"3")
     bench.store.control.retry(job)
     claim = bench.start(job, token="again", lease=-1)
     assert (claim.claims, claim.lost) == (1, 0)

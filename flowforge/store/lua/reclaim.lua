@@ -52,13 +52,14 @@ local function take_back(member)
     return
   end
   local lost = call('HINCRBY', k_attempts(id), 'l' .. invocation, 1)
-  count_attempt(job, invocation, 'lost', 'pending', 0, now)
+  local quarantine = lost >= max_losses
+  count_attempt(job, invocation, 'lost', quarantine and 'failed' or 'pending', 0, now)
   local worker = worker_of(token)
   for _, part in ipairs({ id, invocation, job.def, worker, lost }) do lost_parts[#lost_parts + 1] = part end
   remember(job, 'lost', invocation, worker)
   if not find_route(job, routine_of(invocation)) then
     fail_undefined(job, invocation, now)
-  elseif lost >= max_losses then
+  elseif quarantine then
     fail_job(job, invocation, 'quarantined', 'quarantined ' .. lost .. ' ' .. invocation, now)
     quarantined = quarantined + 1
   else

@@ -30,3 +30,18 @@ def test_a_long_table_is_not_fitted_to_the_terminal(
     print_table(("NAME", ">COUNT"), [["a", "1"]] * 501)
     assert fitted == []
     assert capsys.readouterr().out.splitlines()[:2] == ["NAME  COUNT", "a         1"]
+
+
+@pytest.mark.parametrize(("mark", "lines"), [("<", 2), ("~", 10)])
+def test_a_narrow_terminal_cuts_or_folds(
+    mark: str, lines: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is cut stays on one line and ends in an ellipsis; other columns keep their width."""
+    monkeypatch.setattr("rich.console.Console.is_terminal", True)
+    monkeypatch.setenv("COLUMNS", "40")
+    print_table(("JOB", f"{mark}REASON"), [["7c1e-e7770998c544f2113233", "it broke " * 9]])
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) == lines
+    assert max(map(len, shown)) <= 40
+    assert shown[1].startswith("7c1e-e7770998c544f2113233  it broke")
+    assert ("…" in shown[1]) == (mark == "<")
