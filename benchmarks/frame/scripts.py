@@ -7,7 +7,7 @@ from typing import Any
 
 import redis
 
-from flowforge.store.scripts import SCRIPTS
+from flowforge.store.scripts import all_scripts
 
 #: Microseconds from which the server logs a script. Logging all of them would cost a third of the
 #: server's time (it logs the commands inside of scripts as well); those below are the fast ones,
@@ -25,7 +25,7 @@ class ScriptTimes:
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
-        self._names = {script.sha.encode(): name for name, script in SCRIPTS.items()}
+        self._names = {script.sha.encode(): script.name for script in all_scripts()}
         client.slowlog_reset()
 
     def figures(self, commits: int) -> dict[str, float]:

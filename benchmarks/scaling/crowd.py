@@ -16,7 +16,7 @@ from flowforge.engine.engine import Engine
 from flowforge.engine.handler_jobs import HandlerJobs
 from flowforge.local.server import LocalServer
 from flowforge.settings import Settings
-from flowforge.store.scripts import SCRIPTS
+from flowforge.store.scripts import all_scripts
 from flowforge.worker.lifecycle.installation import Installation, fleet_app
 from flowforge.worker.upkeep.presence import Presence
 
@@ -38,7 +38,7 @@ class Site:
         self.client = self._side.client
         self.url = server.url
         self.lists = self._runtime.lists(app.conf.task_default_queue)
-        for script in SCRIPTS.values():
+        for script in all_scripts():
             self.client.script_load(script.source)
 
     @contextmanager

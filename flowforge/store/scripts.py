@@ -18,6 +18,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import NamedTuple
 
 from flowforge.store.keys import expand_keys
@@ -116,9 +117,22 @@ def _below(include: str, above: tuple[str, ...]) -> tuple[str, ...]:
     return (*above, include)
 
 
-@functools.cache
+def _texts(below: Traversable, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Path and text of every Lua file."""
+    for entry in below.iterdir():
+        if entry.is_dir():
+            yield from _texts(entry, f"{prefix}{entry.name}/")
+        elif entry.name.endswith(".lua"):
+            yield f"{prefix}{entry.name}", entry.read_text()
+
+
+#: All of them are read at once: a process whose package is replaced under it must not mix two
+#: releases.
+_TEXTS = dict(_texts(_LUA))
+
+
 def _read_include(name: str) -> str:
-    return (_LUA / "include" / f"{name}.lua").read_text()
+    return _TEXTS[f"include/{name}.lua"]
 
 
 def _parts(file: str, text: str) -> Iterator[Part]:
@@ -150,14 +164,26 @@ def render(name: str, text: str) -> Script:
     return Script.of(name, (*parts, *_parts(f"{name}.lua", text), *[_CLOSE] * depth))
 
 
-def _load_all() -> dict[str, Script]:
-    files = (entry for entry in _LUA.iterdir() if entry.name.endswith(".lua"))
-    names = {entry.name.removesuffix(".lua"): entry.read_text() for entry in files}
-    return {name: render(name, text) for name, text in names.items()}
+class _Scripts(dict[str, Script]):
+    """The scripts by name, each rendered when it is first asked for: a process needs few."""
+
+    def __missing__(self, name: str) -> Script:
+        found = self[name] = render(name, _TEXTS[f"{name}.lua"])
+        return found
 
 
-#: Every script by name.
-SCRIPTS: dict[str, Script] = _load_all()
+#: See ``script_names`` for what can be asked for. KeyError for any other name.
+SCRIPTS: dict[str, Script] = _Scripts()
+
+
+def script_names() -> list[str]:
+    """The names of all scripts."""
+    return sorted(path.removesuffix(".lua") for path in _TEXTS if "/" not in path)
+
+
+def all_scripts() -> list[Script]:
+    """All scripts."""
+    return [SCRIPTS[name] for name in script_names()]
 
 
 def _print(name: str) -> None:
@@ -169,6 +195,6 @@ def _print(name: str) -> None:
 
 if __name__ == "__main__":
     for wanted in sys.argv[1:]:
-        if wanted not in SCRIPTS:
-            sys.exit(f"there is no script {wanted!r}; there are: {', '.join(sorted(SCRIPTS))}")
+        if wanted not in script_names():
+            sys.exit(f"there is no script {wanted!r}; there are: {', '.join(script_names())}")
         _print(wanted)

@@ -24,7 +24,7 @@ from flowforge.engine.engine import Engine
 from flowforge.local.server import LocalServer
 from flowforge.settings import from_environment
 from flowforge.store.dead_letters import DeadLetters
-from flowforge.store.scripts import SCRIPTS
+from flowforge.store.scripts import SCRIPTS, script_names
 from flowforge.worker.lifecycle.installation import fleet_app
 from tests.integration.flows import Flaky, countdown, single, squares
 from tests.integration.installation import FAST, FLOWS, LIMIT
@@ -65,7 +65,7 @@ def documented_users() -> list[str]:
 
 def test_the_users_may_run_what_their_scripts_use() -> None:
     """A command that is refused in the middle of a script leaves half a transition behind."""
-    scripts = {"worker": set(SCRIPTS), "producer": PRODUCERS_SCRIPTS}
+    scripts = {"worker": set(script_names()), "producer": PRODUCERS_SCRIPTS}
     for line in documented_users():
         role = line.split()[2].removeprefix("ff-")
         used = {

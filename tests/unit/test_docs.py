@@ -13,7 +13,7 @@ import pytest
 
 import flowforge
 from flowforge.store.keys import PATTERNS
-from flowforge.store.scripts import SCRIPTS
+from flowforge.store.scripts import script_names
 from tests.support.environment import without_settings
 from tests.support.fleet import Fleet
 from tests.support.pages import DOCS, README, ROOT, TUTORIAL, blocks
@@ -178,7 +178,7 @@ def spans(page: str) -> set[str]:
 def test_the_internals_have_every_key_and_script() -> None:
     """The page on internals lists each key pattern and each script."""
     assert set(PATTERNS.values()) - spans("explanation/internals.md") == set()
-    assert set(SCRIPTS) - spans("explanation/internals.md") == set()
+    assert set(script_names()) - spans("explanation/internals.md") == set()
 
 
 #: Where a path on a page may begin: the repository, the library, its scripts.

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from flowforge.store.scripts import SCRIPTS
+from flowforge.store.scripts import SCRIPTS, all_scripts
 
 MODULE = __name__
 
@@ -41,7 +41,7 @@ local call = redis.call
 @contextmanager
 def pushing(copies: int) -> Iterator[int]:
     """While it lasts every message is pushed `copies` times; gives the number of scripts."""
-    before = dict(SCRIPTS)
+    before = {script.name: script for script in all_scripts()}
     call = _COPYING % (COUNTER, copies, copies)
     changed = {
         name: script.changed(_CALL, call)

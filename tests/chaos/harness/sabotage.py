@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from flowforge.store.scripts import SCRIPTS
+from flowforge.store.scripts import SCRIPTS, all_scripts
 from flowforge.worker.run.leases import LeaseKeeper
 from flowforge.worker.upkeep.reclaimer import Reclaimer
 from flowforge.worker.upkeep.resender import Resender
@@ -48,7 +48,7 @@ def environment(way: str) -> Mapping[str, str]:
 
 
 def _rewrite(old: str, new: str) -> None:
-    changed = [script for script in SCRIPTS.values() if old in script.source]
+    changed = [script for script in all_scripts() if old in script.source]
     if not changed:
         # A test of the harness must not be passed because there was nothing to switch off.
         raise LookupError(f"no script holds {old!r} any more: bring sabotage.py up to date")

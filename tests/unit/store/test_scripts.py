@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from flowforge.model.slot import CHILD_SLOT_INDEX
-from flowforge.store.scripts import LOADER, SCRIPTS, includes_of, resolve, within
+from flowforge.store.scripts import (
+    LOADER,
+    SCRIPTS,
+    all_scripts,
+    includes_of,
+    resolve,
+    script_names,
+    within,
+)
 from tests.support.fleet import ROOT
 from tests.unit.store.lua_globals import globals_of
 from tests.unit.store.lua_names import used_includes
@@ -28,11 +36,11 @@ LUA = resources.files("flowforge.store") / "lua"
 def test_every_file_is_a_script() -> None:
     """What lies in the directory can be run by its name."""
     files = {entry.name.removesuffix(".lua") for entry in LUA.iterdir() if entry.is_file()}
-    assert set(SCRIPTS) == files
+    assert set(script_names()) == files
     assert {"submit", "claim", "commit", "fail", "pause", "resume", "cancel"} <= files
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", script_names())
 def test_a_script_uses_no_unknown_global(name: str) -> None:
     """A forgotten include or a typing error shows here and not on a rare path."""
     used = globals_of(SCRIPTS[name].source)
@@ -46,7 +54,7 @@ def test_the_look_for_globals_finds_them() -> None:
     assert globals_of(source) == {("b", False), ("c", True)}
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", script_names())
 def test_a_script_is_complete(name: str) -> None:
     """Everything that is included is there, the file itself last; the digest is the source's."""
     script = SCRIPTS[name]
@@ -60,7 +68,7 @@ def test_a_script_is_complete(name: str) -> None:
     assert script.name == name
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", script_names())
 def test_a_script_says_what_it_does(name: str) -> None:
     """Its file begins with what it is for, what goes in and what comes out."""
     text = (LUA / f"{name}.lua").read_text()
@@ -99,10 +107,10 @@ def test_arguments_are_read_on_the_first_lines(path: Path) -> None:
 
 def test_every_include_is_used() -> None:
     """No rule lies around that no script follows."""
-    used = {part.file for script in SCRIPTS.values() for part in script.parts}
+    used = {part.file for script in all_scripts() for part in script.parts}
     there = {path.relative_to(LUA_ROOT).as_posix() for path in FILES}
     assert {file for file in there if "/" in file} == used - {LOADER} - {
-        f"{n}.lua" for n in SCRIPTS
+        f"{n}.lua" for n in script_names()
     }
 
 
@@ -140,7 +148,7 @@ def test_an_include_within_itself_is_refused() -> None:
         resolve("script", "--@include a", texts.__getitem__)
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", script_names())
 def test_every_line_is_known_by_its_file(name: str) -> None:
     """What the server says of line n of the whole can be found in the file that it comes from."""
     script = SCRIPTS[name]
@@ -161,7 +169,7 @@ def test_the_slot_of_child_jobs_is_the_models() -> None:
 
 def test_scripts_name_their_locals_within_luas_limit() -> None:
     """Lua takes at most 200 locals in one function; includes and keys count."""
-    for script in SCRIPTS.values():
+    for script in all_scripts():
         top = re.findall(r"^local (?:function )?([\w, ]+)", script.source, re.MULTILINE)
         assert sum(len(names.split(",")) for names in top) < 180, script.name
 
@@ -170,7 +178,9 @@ def test_scripts_name_their_locals_within_luas_limit() -> None:
 PRODUCERS = {"annotate", "cancel", "name", "note", "pause", "requeue", "resume", "submit"}
 
 
-@pytest.mark.parametrize(("user", "names"), [("worker", set(SCRIPTS)), ("producer", PRODUCERS)])
+@pytest.mark.parametrize(
+    ("user", "names"), [("worker", set(script_names())), ("producer", PRODUCERS)]
+)
 def test_the_documented_rights_are_enough_for_the_scripts(user: str, names: set[str]) -> None:
     """Also for those that run seldom: the page on access lists names every command."""
     page = (ROOT / "docs/how-to/access-lists.md").read_text()
