@@ -59,6 +59,8 @@ class Settings:
     max_message: int = 16 * 1024 * 1024
     #: Messages of one job in the broker and in workers at the same time.
     max_in_flight: int = 1000
+    #: Lines that handlers log and that are kept of each job, about, the latest; 0: none.
+    keep_logs: int = 0
     #: How log lines are written: ``text`` or ``json``. None: in workers that run nothing but
     #: FlowForge as text, with the job, place and attempt of handlers; elsewhere they are left.
     log_format: str | None = None
@@ -91,7 +93,7 @@ class Settings:
                     f"{name} must be at least 1 and at most {MOST:g}, not "
                     f"{shown(getattr(self, name))}"
                 )
-        for name in ("history_limit", "output_limit", "time_slice"):
+        for name in ("history_limit", "output_limit", "time_slice", "keep_logs"):
             if not 0 <= getattr(self, name) <= MOST:
                 raise ConfigurationError(
                     f"{name} must not be below 0 nor above {MOST:g}, not "

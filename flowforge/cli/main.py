@@ -13,6 +13,7 @@ from flowforge.cli.doctor import doctor
 from flowforge.cli.group import FlowForgeGroup
 from flowforge.cli.history import history
 from flowforge.cli.jobs import jobs
+from flowforge.cli.logs import logs
 from flowforge.cli.run import run
 from flowforge.cli.session import META_KEY, Session
 from flowforge.cli.show import show
@@ -43,6 +44,7 @@ def _app_of(ctx: click.Context) -> Celery | None:
 
 
 for _command in (
-    run, worker, watch, jobs, show, history, pause, resume, cancel, retry, doctor, dead_letters,
+    run, worker, watch, jobs, show, history, logs, pause, resume, cancel, retry, doctor,
+    dead_letters,
 ):  # fmt: skip
     cli.add_command(_command)

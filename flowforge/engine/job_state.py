@@ -14,7 +14,7 @@ from flowforge.engine import job_snapshot
 from flowforge.engine.current import current_engine
 from flowforge.engine.engine import Engine
 from flowforge.engine.failures import job_failed, told_reason
-from flowforge.engine.texts import checked_text
+from flowforge.engine.texts import checked_line_id, checked_text
 from flowforge.engine.user_data import (
     check_note,
     check_routine_data,
@@ -26,7 +26,7 @@ from flowforge.errors import (
     JobCancelledError,
     JobPausedError,
 )
-from flowforge.model.job_handle import HistoryEntry, OpenJoin, Output
+from flowforge.model.job_handle import HistoryEntry, LogLine, OpenJoin, Output
 from flowforge.model.status import JobStatus
 
 
@@ -251,6 +251,27 @@ class JobState:
             self._check_routine(routine_id)
         entries: Iterable[HistoryEntry] = self._engine.inspector.history(self.job_id)
         return [e for e in entries if routine_id is None or _concerns(e, routine_id)]
+
+    def logs(
+        self,
+        routine_id: str | None = None,
+        *,
+        invocation: int | None = None,
+        after: str | None = None,
+    ) -> list[LogLine]:
+        """What handlers have logged, where workers keep it (``keep_logs``), in the store's order.
+
+        Of one routine or of all; of one ``invocation``, by its number; only lines ``after`` the one
+        with this id. A line is there about half a second after it was logged. ValueError for an
+        unknown routine and for what is no id of a line.
+        """
+        if routine_id is not None:
+            self._check_routine(routine_id)
+        return [
+            line
+            for line in self._engine.inspector.log_lines(self.job_id, checked_line_id(after))
+            if routine_id in (None, line.routine_id) and invocation in (None, line.invocation)
+        ]
 
     def record_execution(
         self, routine_id: str, event_name: str, data: dict[str, Any] | None = None

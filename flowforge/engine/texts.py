@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import InvalidValueError
 
@@ -16,4 +18,14 @@ def checked_text(name: str, value: object) -> str:
         raise InvalidValueError(
             f"{name} {shown(value)} holds half of a surrogate pair, which UTF-8 cannot encode"
         ) from None
+    return value
+
+
+_LINE_ID = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
+
+
+def checked_line_id(value: object) -> str | None:
+    """Return the id of a log line, or None; ValueError for anything else."""
+    if value is not None and (not isinstance(value, str) or not _LINE_ID.fullmatch(value)):
+        raise InvalidValueError(f"after must be the id of a log line, not {shown(value)}")
     return value

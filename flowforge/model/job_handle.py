@@ -32,6 +32,26 @@ class HistoryEntry:
 
 
 @dataclass(frozen=True)
+class LogLine:
+    """A line that a handler has logged. ``id``: the store's order; ``at``: the worker's clock.
+
+    ``exception``: the traceback; None without one. Values of secret params are blanked out.
+    """
+
+    id: str
+    at: datetime
+    level: str
+    logger: str
+    message: str
+    exception: str | None
+    invocation: int
+    routine_id: str
+    slot: str
+    attempt: int
+    worker: str
+
+
+@dataclass(frozen=True)
 class OpenJoin:
     """A join that collects. ``key``: the value it is for, empty when it is for all items."""
 
@@ -104,6 +124,14 @@ class JobHandle(Protocol):
     def update_routine_state(self, routine_id: str, data: dict[str, Any]) -> None: ...
 
     def get_execution_history(self, routine_id: str | None = None) -> list[HistoryEntry]: ...
+
+    def logs(
+        self,
+        routine_id: str | None = None,
+        *,
+        invocation: int | None = None,
+        after: str | None = None,
+    ) -> list[LogLine]: ...
 
     def record_execution(
         self, routine_id: str, event_name: str, data: dict[str, Any] | None = None

@@ -14,7 +14,7 @@ from flowforge.common.lru_cache import Recent
 from flowforge.errors import CorruptRecordError, RecordError
 from flowforge.model.definition import Definition, RoutineSpec
 from flowforge.model.invocation_id import routine_of
-from flowforge.model.job_handle import HistoryEntry, OpenJoin, Output
+from flowforge.model.job_handle import HistoryEntry, LogLine, OpenJoin, Output
 from flowforge.model.status import ENDED, AttemptOutcome, JobStatus
 from flowforge.store.definitions import stored_definition
 from flowforge.store.history import history_entry, submitted
@@ -30,6 +30,7 @@ from flowforge.store.job_rows import (
     status_of,
     summary,
 )
+from flowforge.store.log_lines import read_line
 from flowforge.store.open_joins import open_join
 from flowforge.store.outputs import read_output
 from flowforge.store.reading import moment, reading, typed, whole
@@ -246,6 +247,15 @@ class Inspector:
         start = "-"
         while entries := self._link.call("XRANGE", key, start, "+", "COUNT", 1000):
             yield from (history_entry(raw, definition, job_id) for raw in entries)
+            start = f"({entries[-1][0].decode()}"
+
+    def log_lines(self, job_id: str, after: str | None = None) -> Iterator[LogLine]:
+        """The lines that are kept of the job's handlers, oldest first; those behind an id."""
+        definition = self.definition(job_id)
+        key = self._keys.of("logs", job_id)
+        start = "-" if after is None else f"({after}"
+        while entries := self._link.call("XRANGE", key, start, "+", "COUNT", 1000):
+            yield from (read_line(raw, definition, job_id) for raw in entries)
             start = f"({entries[-1][0].decode()}"
 
     def emissions_of(self, job_id: str, number: int) -> list[str]:

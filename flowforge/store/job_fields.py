@@ -41,6 +41,7 @@ FIELDS: dict[str, str] = {
     "checkpoint": "Packed data that the latest pause has kept",
     # control
     "request": "The latest request of control, so that one that is sent twice is met once",
+    "logs": "1 if lines that its handlers logged may be kept",
     "retried": "1 if it was retried with its parent, until a retry of its own is asked for",
 }
 

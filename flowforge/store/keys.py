@@ -33,6 +33,7 @@ PATTERNS: dict[str, str] = {
     "children": "j:{}:d",  # hash: id of a child job -> the invocation that waits for it
     "history": "j:{}:h",  # stream
     "outputs": "j:{}:o",  # list of records
+    "logs": "j:{}:w",  # stream: lines that handlers have logged
     "pauses": "j:{}:p",  # list of records
     "channel": "n:{}",  # pub/sub: what waiters listen to
     # all jobs
@@ -50,6 +51,7 @@ PATTERNS: dict[str, str] = {
     "leader": "leader",  # string: who does the upkeep
     "workers": "workers",  # hash: worker name -> record
     "damaged": "damaged",  # hash: members of indexes that made no sense, and how often each was met
+    "log_writer": "w:{}",  # string, with a time to live: the latest batch of lines of a process
     "dead_letters": "dead",  # zset: number, ms and record of a refused message, by number
     "dead_letter_number": "dead:n",  # string: the latest number
 }

@@ -23,7 +23,7 @@ _HASHES = (
 FAILURES = ("retried", "failed", "error_continued", "skipped")
 
 #: Keys of a job that go by themselves some time after its end.
-_KEYS = (*_HASHES, "parked", "stats", "late", "history", "outputs", "pauses")
+_KEYS = (*_HASHES, "parked", "stats", "late", "history", "outputs", "pauses", "logs")
 
 
 class Stored:
@@ -52,6 +52,8 @@ class Stored:
             self._ask("late", job.id, "LRANGE", key("late", job.id), 0, -1)
             self._ask("history", job.id, "XRANGE", key("history", job.id), "-", "+")
             self._ask("outputs", job.id, "LLEN", key("outputs", job.id))
+            self._ask("logs", job.id, "XLEN", key("logs", job.id))
+            self._ask("logs' end", job.id, "PTTL", key("logs", job.id))
             self._ask("segments", job.id, "LRANGE", key("segments", job.id), 0, -1)
             self._ask("listed", job.id, "ZSCORE", key("status", job.status), job.id)
             for name in _KEYS if job.status in ENDED else ():
@@ -168,6 +170,9 @@ def _compare_job(stored: Stored, model: Model, job: Job, lists: list[str]) -> No
     for lane in _parked_lists(lists, job):
         assert stored.texts("parked", f"{job.id} {lane}") == model.waiting_in(job, lane)
     assert stored.raw("outputs", job.id) == job.outputs
+    assert stored.raw("logs", job.id) == job.lines
+    if job.status not in ENDED:
+        assert stored.raw("logs' end", job.id) == (-1 if job.lines else -2)
     assert [about.decode() for about in stored.raw("late", job.id)] == job.late
     assert stored.raw("listed", job.id) is not None
     kinds = [

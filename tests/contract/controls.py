@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
+from flowforge.store.log_lines import Line
 from tests.contract.bench import LONG
 from tests.contract.choices import Choices
 from tests.contract.reference.jobs import Job
@@ -27,11 +28,25 @@ class Controls(Choices):
         super().__init__()
         #: What is stored of ended jobs, which must not change.
         self.frozen: dict[str, tuple[Any, ...]] = {}
+        #: The latest batch of log lines.
+        self.batch = 0
 
     @rule()
     def lose_the_next_reply(self) -> None:
         """The link sends the same frame again when it does not hear of the first."""
         self.reply_is_lost = True
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(data=st.data())
+    def keep_a_line(self, data: st.DataObject) -> None:
+        """Of a handler of some job, whatever has become of it."""
+        job = self.model.jobs[data.draw(st.sampled_from(sorted(self.model.jobs)), "job")]
+        job.lines += 1
+        self.batch += 1
+        lines = [Line(job.id, "1.0.0", b"line")]
+        with self.sending() as frames:
+            kept = self.bench.store.log_lines.keep("w", self.batch, 1000, lines)
+        assert kept == (1 if frames == 1 else 0)
 
     # --- control -------------------------------------------------------------------------
 

@@ -209,7 +209,7 @@ GOES_ON = {
 }
 
 #: Scripts that bring in something new.
-REFUSED = {"submit", "stage", "bury", "name", "note", "annotate"}
+REFUSED = {"submit", "stage", "bury", "name", "note", "annotate", "keep_lines"}
 
 
 @pytest.mark.attack(what="Scripts that free memory, or keep what exists, on a full server")

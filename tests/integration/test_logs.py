@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flowforge import JobState
+from flowforge import JobState, configure
+from flowforge.composition import forget
 from flowforge.local.server import LocalServer
+from flowforge.worker.run.log_keeper import FIRST_LINES, LAST_LINES
+from tests.integration.cli_shell import Shell
 from tests.integration.installation import LIMIT, Installation, installed
-from tests.integration.log_flows import chat
+from tests.integration.log_flows import chat, flood, telling, waiting
 from tests.support.eventually import eventually
 from tests.support.fleet import Worker
 
@@ -19,6 +23,9 @@ FLOWS = "tests.integration.log_flows"
 
 #: How each line of ``chatty`` begins.
 SAID = ("logged", "task-logged", "printed", "complained", "caught")
+
+#: Lines that are kept of each job.
+KEPT = 600
 
 POOLS = ("prefork", "spawn", "threads", "solo", "gevent")
 
@@ -30,7 +37,7 @@ def pool(
     """A worker of the pool that logs JSON."""
     directory = tmp_path_factory.mktemp(request.param)
     spawned = request.param == "spawn"
-    with installed(server, directory, [FLOWS], log_format="json") as installation:
+    with installed(server, directory, [FLOWS], log_format="json", keep_logs=KEPT) as installation:
         installation.fleet.start(
             pool="prefork" if spawned else request.param,
             configuration=["worker.pool_start_method=spawn"] if spawned else [],
@@ -86,6 +93,131 @@ def test_every_line_of_the_log_is_json(pool: Installation) -> None:
     first = next(at for at, line in enumerate(logged) if line.startswith("{"))
     for line in logged[first:]:
         assert json.loads(line)["level"] in ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+def kept(job: JobState, count: int) -> list[str]:
+    """The messages that are kept of the job, once they are as many."""
+    eventually(lambda: len(job.logs()) >= count, message="the lines in the store")
+    return [line.message for line in job.logs()]
+
+
+def printed(pool: Installation, *arguments: str) -> str:
+    """What a command prints on stdout."""
+    out, err = Shell(pool).program(*arguments).communicate(timeout=LIMIT)
+    assert out or "FLOWFORGE_KEEP_LOGS" in err
+    return out
+
+
+class TestKeptLines:
+    """With the setting ``keep_logs``."""
+
+    def test_they_stay_with_the_job(self, pool: Installation) -> None:
+        """Each with its place, its attempt and its worker, in the order of the handler."""
+        job = run("kept")
+        assert kept(job, 5) == [f"{how} kept" for how in SAID]
+        (first, *_, last) = job.logs()
+        assert (first.level, first.logger) == ("WARNING", "shop")
+        assert (first.routine_id, first.slot, first.invocation) == ("it", "input", 1)
+        assert (first.attempt, first.exception) == (1, None)
+        assert first.worker.startswith(f"{pool.fleet.workers[0].name}@")
+        assert job.created_at <= first.at <= last.at
+        assert str(last.exception).endswith("KeyError: 'kept'")
+        assert job.logs(after=job.logs()[3].id) == [last]
+        assert job.logs("it", invocation=1) == job.logs()
+        assert job.logs(invocation=2) == []
+
+    def test_they_expire_with_the_job(self, pool: Installation) -> None:
+        """Also those that come after its end."""
+        job = run("kept")
+        kept(job, 5)
+        left: Any = pool.redis.pttl(pool.key("logs", job.job_id))
+        # The two are read one after the other.
+        assert abs(left - pool.redis.pttl(pool.key("job", job.job_id))) < 1000
+
+    def test_they_are_there_while_the_handler_runs(
+        self, pool: Installation, tmp_path: Path
+    ) -> None:
+        """A reader does not wait for its end."""
+        gate = tmp_path / "gate"
+        job = waiting.execute("waits", {"gate": str(gate)})
+        assert kept(job, 1) == ["before the gate"]
+        assert job.status == "running"
+        gate.touch()
+        assert kept(job.wait(LIMIT), 2) == ["before the gate", "behind the gate"]
+
+    def test_they_hold_no_secrets(self, pool: Installation) -> None:
+        """Neither in messages nor in tracebacks; the attempts are told apart."""
+        job = telling.execute("tells", {"token": "hush-hush"}).wait(LIMIT)
+        assert kept(job, 6) == [
+            "the token is ***", "attempt 1", "no", "the token is ***", "attempt 2", "no",
+        ]  # fmt: skip
+        assert [line.attempt for line in job.logs()] == [1, 1, 1, 2, 2, 2]
+        assert "ValueError: refused ***" in str(job.logs()[2].exception)
+        assert "hush-hush" not in repr(job.logs())
+
+    def test_they_are_bounded(self, pool: Installation) -> None:
+        """The first and the last lines of an attempt, and how many are missing."""
+        job = flood.execute("floods", {"lines": 5000}).wait(LIMIT)
+        eventually(lambda: any(line.message == "line 4999" for line in job.logs()))
+        told = [line.message for line in job.logs()]
+        assert told[:FIRST_LINES] == [f"line {number}" for number in range(FIRST_LINES)]
+        assert told[-LAST_LINES:] == [f"line {number}" for number in range(4980, 5000)]
+        left_out = 5000 - FIRST_LINES - LAST_LINES
+        assert told[FIRST_LINES] == f"({left_out} lines of this attempt were not kept)"
+
+
+def test_the_command_line_shows_them(own: Installation, tmp_path: Path) -> None:
+    """While the job runs too; a message cannot look like a line of another one."""
+    own.fleet.start(pool="threads", env={"FLOWFORGE_IMPORTS": FLOWS, "FLOWFORGE_KEEP_LOGS": "100"})
+    gate = tmp_path / "gate"
+    job = waiting.execute("waits", {"gate": str(gate)})
+    follower = Shell(own).program("logs", job.job_id, "--follow", "--json")
+    assert follower.stdout is not None
+    assert json.loads(follower.stdout.readline())["message"] == "before the gate"
+    gate.touch()
+    assert json.loads(follower.communicate(timeout=LIMIT)[0])["message"] == "behind the gate"
+    said = run("one\n20:00:00.000  ERROR  9  x.y  two")
+    kept(said, 5)
+    shown = printed(own, "logs", said.job_id, "--routine", "it", "--invocation", "1")
+    place = f"{'it.input':<20}"
+    assert f"WARNING   1           {place}  logged one\n    20:00:00.000" in shown
+    assert "\n    KeyError: " in shown
+    assert printed(own, "logs", said.job_id, "--invocation", "7") == ""
+
+
+def test_the_end_of_a_worker_loses_no_line(own: Installation) -> None:
+    """Neither of a child process nor of a worker without any."""
+    for pool in ("prefork", "threads"):
+        worker = own.fleet.start(
+            pool=pool, env={"FLOWFORGE_IMPORTS": FLOWS, "FLOWFORGE_KEEP_LOGS": "100"}
+        )
+        job = run("hello")
+        own.fleet.terminate(worker)
+        own.fleet.wait_until_ended(worker)
+        assert [line.message for line in job.logs()] == [f"{how} hello" for how in SAID]
+
+
+def test_the_embedded_engine_keeps_them_too(no_settings: None) -> None:
+    """What loggers are given; a print stays what it is."""
+    configure(keep_logs=100)
+    try:
+        job = run("hello")
+        messages = kept(job, 3)
+        assert [message.partition(" ")[0] for message in messages] == [
+            "logged", "task-logged", "caught",
+        ]  # fmt: skip
+    finally:
+        forget()
+
+
+def test_nothing_is_kept_by_default(own: Installation) -> None:
+    """And nothing hears what handlers log."""
+    own.fleet.start(env={"FLOWFORGE_IMPORTS": FLOWS})
+    job = run("hello")
+    (worker,) = own.fleet.workers
+    lines(worker, "hello")
+    assert job.logs() == []
+    assert not own.redis.exists(own.key("logs", job.job_id))
 
 
 def test_a_fleet_logs_text_by_default(own: Installation) -> None:

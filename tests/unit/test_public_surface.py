@@ -88,6 +88,7 @@ SIGNATURES: dict[Any, str] = {
     JobState.get_routine_state: "self, routine_id",
     JobState.update_routine_state: "self, routine_id, data",
     JobState.get_execution_history: "self, routine_id=None",
+    JobState.logs: "self, routine_id=None, *, invocation=None, after=None",
     JobState.record_execution: "self, routine_id, event_name, data=None",
     JobState.wait: "self, timeout=None",
     JobState.result: "self, timeout=None",

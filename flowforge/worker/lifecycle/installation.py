@@ -20,11 +20,13 @@ from flowforge.settings import Settings
 from flowforge.store.lease_tokens import name_worker
 from flowforge.store.outage import is_final
 from flowforge.store.server_check import check_server
+from flowforge.store.store import Store
 from flowforge.worker.consuming.consumer import FleetConsumer, RestartBackoff
 from flowforge.worker.consuming.observation import Observation
 from flowforge.worker.lifecycle.log_format import LogFormat
 from flowforge.worker.lifecycle.shutdown import defer_signals
 from flowforge.worker.lifecycle.startup import cannot_start, warn_without_routines
+from flowforge.worker.run.log_keeper import LogKeeper
 from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
 from flowforge.worker.run.revoking import cancel_revoked
 from flowforge.worker.run.runtimes import Runtimes
@@ -70,6 +72,8 @@ class Installation:
         self._runtimes = Runtimes(
             [(shard.probe, shard.runtime) for shard in self.shards], process_lock
         )
+        keep = servers[0][0].keep_logs
+        self._log_keeper = LogKeeper(keep, self._store_of) if keep else None
         self._observation = Observation()
         self._forget_tasks = add_tasks(app, self._runtimes, self._observation)
         app.steps["worker"].add(self._step())
@@ -78,18 +82,31 @@ class Installation:
             app.conf.worker_consumer = FleetConsumer
         form = servers[0][0].log_format or ("text" if exclusive else None)
         self._log_format = None if form is None else LogFormat(form)
-        signals.worker_process_init.connect(self._name_worker, weak=False)
+        signals.worker_process_init.connect(self._begin_child, weak=False)
+        signals.worker_process_shutdown.connect(self._end_child, weak=False)
         signals.task_revoked.connect(self._revoked, weak=False)
         if len(self.shards) > 1:
             serve_shards(app, self.shards)
 
-    def _name_worker(self, sender: str | None, **_: Any) -> None:
+    def _begin_child(self, sender: str | None, **_: Any) -> None:
         # A child that was spawned begins without what its parent has learned.
-        if sender:
-            name_worker(sender)
-            logs.Worker.name = sender
+        self._begin_process(sender or self.shards[0].runtime.worker)
+
+    def _begin_process(self, name: str) -> None:
+        """This process is part of the worker of this name, and its logging is set up."""
+        name_worker(name)
+        logs.Worker.name = name
         for shard in self.shards:
-            shard.runtime.worker = sender or shard.runtime.worker
+            shard.runtime.worker = name
+        if self._log_keeper is not None:
+            self._log_keeper.attach()
+
+    def _end_child(self, **_: Any) -> None:
+        if self._log_keeper is not None:
+            self._log_keeper.flush()
+
+    def _store_of(self, job_id: str) -> Store:
+        return self._runtimes.of(job_id).probe
 
     def _revoked(self, sender: Any, request: Any, terminated: bool, **_: Any) -> None:
         # Celery ends a worker's tasks in the same way.
@@ -102,13 +119,16 @@ class Installation:
         self._forget_tasks()
         if self._log_format is not None:
             self._log_format.close()
-        signals.worker_process_init.disconnect(self._name_worker)
+        signals.worker_process_init.disconnect(self._begin_child)
+        signals.worker_process_shutdown.disconnect(self._end_child)
         signals.task_revoked.disconnect(self._revoked)
+        if self._log_keeper is not None:
+            self._log_keeper.detach()
         for shard in self.shards:
             shard.close()
 
     def _step(self) -> type[bootsteps.StartStopStep]:
-        shards, observation = self.shards, self._observation
+        shards, observation, begin_process = self.shards, self._observation, self._begin_process
 
         class FlowForgeStep(bootsteps.StartStopStep):
             """Checks the servers before the pool starts, then keeps their jobs up."""
@@ -118,11 +138,9 @@ class Installation:
             def __init__(self, worker: Any, **options: Any) -> None:
                 super().__init__(worker, **options)
                 self.started = False
-                name_worker(worker.hostname)
-                logs.Worker.name = worker.hostname
+                begin_process(worker.hostname)
                 for shard in shards:
                     _check_at_start(worker, shard, alone=len(shards) == 1)
-                    shard.runtime.worker = worker.hostname
 
             def start(self, worker: Any) -> None:
                 self.started = True

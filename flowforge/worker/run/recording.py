@@ -31,12 +31,14 @@ Ended: TypeAlias = Granted | Failed | Retried | Uncounted | None
 
 
 class Recorder:
-    """Records in one store. ``worker`` is the name that the history shows.
+    """Records in one store. ``worker``: the name that the history shows, which comes later.
 
     ``place_of``: as ``Plans.place_of``.
     """
 
-    def __init__(self, store: Store, worker: str, place_of: Callable[[str, str], str]) -> None:
+    def __init__(
+        self, store: Store, worker: Callable[[], str], place_of: Callable[[str, str], str]
+    ) -> None:
         self._invocations = store.invocations
         self._place_of = place_of
         self._worker = worker
@@ -87,7 +89,7 @@ class Recorder:
         place = log_lines.place_of(attempt)
         log_lines.given_back(attempt.job_id, attempt.invocation, place, INCOMPLETE)
         error = ["IncompleteEmission", INCOMPLETE, ""]
-        details = pack_record(self._worker, attempt.attempt_number, 0, {}, None, error)
+        details = pack_record(self._worker(), attempt.attempt_number, 0, {}, None, error)
         problem = pack_record({"type": error[0], "message": INCOMPLETE})
         self._invocations.release(
             attempt.job_id, attempt.invocation, attempt.token, int(RELEASE_DELAY * 1000), details,
@@ -96,7 +98,7 @@ class Recorder:
 
     def put_back(self, attempt: Attempt, delay: float = 0.0) -> None:
         """Let it be claimed again; no attempt is counted. ``delay``: seconds."""
-        details = pack_record(self._worker, attempt.attempt_number, 0, {}, None, None)
+        details = pack_record(self._worker(), attempt.attempt_number, 0, {}, None, None)
         answer = self._invocations.release(
             attempt.job_id, attempt.invocation, attempt.token, int(delay * 1000), details
         )
@@ -140,4 +142,4 @@ class Recorder:
 
     def _error_details(self, claim: Claim, error: BaseException) -> bytes:
         shown = [type_of(error).rpartition(".")[2], message_of(error)[:MESSAGE_LIMIT], ""]
-        return pack_record(self._worker, claim.attempt_number, 0, {}, None, shown)
+        return pack_record(self._worker(), claim.attempt_number, 0, {}, None, shown)

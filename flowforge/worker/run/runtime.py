@@ -73,7 +73,7 @@ class Runtime:
         self.collections = Collections(store)
         self._lease_ms = int(settings.lease * 1000)
         self.plans = Plans(store)
-        self.recorder = Recorder(store, worker, self.plans.place_of)
+        self.recorder = Recorder(store, lambda: self.worker, self.plans.place_of)
 
     def invoke(
         self,

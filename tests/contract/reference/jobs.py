@@ -80,6 +80,8 @@ class Job:
     started: int = 0
     closed: Counter[str] = field(default_factory=Counter)
     outputs: int = 0
+    #: Lines that handlers have logged.
+    lines: int = 0
     #: Committed emissions that are not released yet, oldest first.
     staged: list[Item] = field(default_factory=list)
     staged_outputs: int = 0

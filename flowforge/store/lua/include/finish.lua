@@ -22,10 +22,10 @@ local function leave_definition(def, now, retention)
   if call('HINCRBY', key, 'active', -1) <= 0 then call('PEXPIREAT', key, until_ms + 1000) end
 end
 
--- What stays with a job after its end.
-local function kept_of(id)
+-- What stays with a job after its end. logged: whether its handlers may have logged lines that are kept.
+local function kept_of(id, logged)
   return { k_job(id), k_routines(id), k_stats(id), k_routine_data(id), k_history(id), k_outputs(id),
-    k_pauses(id) }
+    k_pauses(id), logged and k_logs(id) or nil }
 end
 
 -- Ends a job: terminal status, retention on every key, waiters notified. A failed job keeps its work
@@ -42,7 +42,8 @@ local function finish(job, status, now)
   job.ended = now
   call('HSET', k_job(job.id), 'ended', now)
   save_job(job, now)
-  for _, key in ipairs(kept_of(job.id)) do call('PEXPIRE', key, job.retention) end
+  local rare = call('HMGET', k_job(job.id), 'idempotency', 'logs')
+  for _, key in ipairs(kept_of(job.id, rare[2])) do call('PEXPIRE', key, job.retention) end
   if status == 'completed' then
     -- Nothing is outstanding: this is all that can be left.
     local all = job.joins or job.queues > 1
@@ -65,8 +66,7 @@ local function finish(job, status, now)
       for _, key in ipairs(lists) do call('UNLINK', key) end
     end
   end
-  local idempotency = call('HGET', k_job(job.id), 'idempotency')
-  if idempotency then call('PEXPIRE', k_idempotency(idempotency), job.retention) end
+  if rare[1] then call('PEXPIRE', k_idempotency(rare[1]), job.retention) end
   call('ZADD', k_expiry(), now + job.retention, job.id)
   leave_definition(job.def, now, job.retention)
   notify(job)
