@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 
 import click
 import redis
@@ -24,6 +23,7 @@ from flowforge.cli.findings import Finding
 from flowforge.cli.kept_engine import KeptEngine
 from flowforge.cli.render import json_option, print_json, print_text
 from flowforge.cli.session import Session, pass_session
+from flowforge.common.versions import installed_version
 from flowforge.engine.engine import Engine
 from flowforge.errors import FlowForgeError
 from flowforge.model.status import ACTIVE
@@ -57,10 +57,7 @@ def versions() -> dict[str, str]:
     """Of what runs here; a worker elsewhere may have others."""
     found = {"flowforge": __version__, "python": platform.python_version()}
     for name in ("celery", "kombu", "redis"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "?"
+        found[name] = installed_version(name)
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from flowforge.cli.findings import Finding
 from flowforge.engine.engine import Engine
-from flowforge.engine.unserved_queues import unreported
+from flowforge.engine.explain import unreported
 from flowforge.errors import RecordError
 from flowforge.model import registry
 from flowforge.store.worker_reports import FORGOTTEN, WorkerReport

@@ -26,6 +26,9 @@ class KeptEngine(Engine):
             self.server.stop()
             raise
 
+    def worker_command(self, queue: str) -> str:
+        return f"run a program of its flow with FLOWFORGE_DATA_DIR={self.server.data_dir}"
+
     def close(self) -> None:
         super().close()
         self.server.stop()

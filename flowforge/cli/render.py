@@ -103,21 +103,6 @@ def local_time(at: datetime, form: str = "%Y-%m-%d %H:%M:%S") -> str:
     return at.astimezone().strftime(form)
 
 
-def duration(seconds: float) -> str:
-    """A length of time with three figures at most, for example ``12.3 ms`` or ``2 h 5 min``."""
-    if seconds < 1:
-        return f"{seconds * 1000:.{1 if seconds < 0.1 else 0}f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes} min"
-    return f"{hours // 24} d {hours % 24} h" if hours % 24 else f"{hours // 24} d"
-
-
 def amounts(counts: dict[str, int]) -> str:
     """``2 queued, 1 running``: what is not zero, or ``none``."""
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none"

@@ -6,10 +6,10 @@ from typing import Any
 
 from rich.text import Text
 
+from flowforge.cli.explain import print_findings
 from flowforge.cli.render import (
     amounts,
     compact,
-    duration,
     local_time,
     one_line,
     print_json,
@@ -20,8 +20,10 @@ from flowforge.cli.render import (
 from flowforge.cli.routine_table import ROUTINE_COLUMNS, routine_rows
 from flowforge.cli.snapshot import job_snapshot
 from flowforge.cli.tables import print_pairs, print_table
+from flowforge.common.duration import duration
 from flowforge.engine.engine import Engine
-from flowforge.model.status import JobStatus
+from flowforge.model.job_finding import JobFinding
+from flowforge.model.status import ENDED, JobStatus
 
 #: Outputs that are shown as text; JSON has all.
 OUTPUTS = 20
@@ -29,6 +31,7 @@ OUTPUTS = 20
 
 def print_job(job: dict[str, Any]) -> None:
     """Everything: what ``show`` prints."""
+    _print_explanation(job)
     limits = job["limits"]
     kept = duration(limits["retention_seconds"])
     print_pairs(
@@ -56,6 +59,14 @@ def print_job(job: dict[str, Any]) -> None:
     _print_joins(job["open_joins"])
     _print_pauses(job["pause_points"])
     print_outputs(job, OUTPUTS)
+
+
+def _print_explanation(job: dict[str, Any]) -> None:
+    """What runs and what waits; how the job ended is told below."""
+    findings = [JobFinding(**one) for one in job["explanation"] if one["kind"] not in ENDED]
+    if findings:
+        print_findings(findings)
+        say()
 
 
 def print_result(job: dict[str, Any]) -> None:

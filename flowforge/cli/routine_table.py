@@ -7,20 +7,15 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from flowforge.cli.render import compact, duration, status_text
+from flowforge.cli.render import compact, status_text
 from flowforge.cli.tables import make_table
-from flowforge.model.status import AttemptOutcome
-
-#: Counters of a routine's attempts that took time.
-_TIMED = (
-    AttemptOutcome.COMPLETED, AttemptOutcome.FAILED, AttemptOutcome.RETRIED,
-    AttemptOutcome.ERROR_CONTINUED, AttemptOutcome.SKIPPED,
-)  # fmt: skip
+from flowforge.common.duration import duration
+from flowforge.store.usual_times import TIMED
 
 
 def mean_seconds(state: dict[str, Any]) -> float | None:
     """Mean time of one attempt of a routine; None before the first has ended."""
-    ended = sum(state[name] for name in _TIMED)
+    ended = sum(state[name] for name in TIMED)
     return state["total_seconds"] / ended if ended else None
 
 

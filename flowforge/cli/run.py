@@ -16,8 +16,8 @@ from flowforge.cli.session import Session, ends_with_process, pass_session
 from flowforge.cli.target import choose_entry, load_flow
 from flowforge.cli.waiting import explained, progress_view, timeout_option, wait_for
 from flowforge.engine.engine import Engine
+from flowforge.engine.explain import unreported
 from flowforge.engine.job_template import JobTemplate
-from flowforge.engine.unserved_queues import unreported
 from flowforge.local.engine import EmbeddedEngine
 from flowforge.store.worker_reports import WorkerReports
 

@@ -18,6 +18,7 @@ def job_snapshot(engine: Engine, job_id: str) -> dict[str, Any]:
         **vars(summary),
         **vars(details),
         "error": inspector.error(job_id),
+        "explanation": [dict(vars(finding)) for finding in engine.explain(job_id)],
         "open_child_job_ids": inspector.open_children(job_id),
         "routines": routines(engine, job_id),
         "open_joins": [dict(vars(join)) for join in inspector.open_joins(job_id)],

@@ -89,7 +89,7 @@ def wait_for(engine: Engine, job_id: str, timeout: float | None, view: View | No
             view.show(engine.inspector.status(job_id), states)
             left = TICK if deadline is None else min(TICK, deadline - time.monotonic())
             try:
-                status = engine.wait(job_id, left)
+                status = engine.wait(job_id, left, explains=left < TICK)
             except TimeoutError:
                 if left < TICK:
                     raise

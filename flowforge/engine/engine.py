@@ -10,12 +10,14 @@ from celery import Celery
 
 from flowforge.broker.routing import Router
 from flowforge.engine.control import Control
+from flowforge.engine.explain import explain
 from flowforge.engine.job_items import Item, checked_key, items
 from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.submit import JobCreator
 from flowforge.engine.wait import wait_for
 from flowforge.errors import CommandRefusedError, ConfigurationError, StoreUnavailableError
 from flowforge.model.flow import FlowGraph
+from flowforge.model.job_finding import JobFinding
 from flowforge.model.status import JobStatus
 from flowforge.settings import Settings
 from flowforge.store.client import make_client
@@ -133,14 +135,25 @@ class Engine(Submitter):
             link.close()
         return None
 
+    def worker_command(self, queue: str) -> str:
+        """How a worker is started that serves a queue."""
+        return f"flowforge worker -Q {queue}"
+
+    def explain(self, job_id: str) -> list[JobFinding]:
+        """What runs of the job, what waits and for what; JobNotFoundError."""
+        return explain(self, job_id)
+
     def submit_items(self, template: JobTemplate, jobs: Iterator[Item]) -> Iterator[list[str]]:
         return self._creator.create(template, jobs)
 
-    def wait(self, job_id: str, timeout: float | None = None) -> JobStatus:
+    def wait(
+        self, job_id: str, timeout: float | None = None, *, explains: bool = True
+    ) -> JobStatus:
         """Block until the job has ended, or is paused with nothing running; returns the status.
 
         Outlives outages of the server, with a warning in the log. Raises TimeoutError after
-        ``timeout`` seconds, JobNotFoundError when there is no such job, LoginRefusedError when the
-        server lets this process in no more.
+        ``timeout`` seconds, which with ``explains`` says why the job does not go on;
+        JobNotFoundError when there is no such job, LoginRefusedError when the server lets this
+        process in no more.
         """
-        return wait_for(self, job_id, timeout)
+        return wait_for(self, job_id, timeout, explains=explains)

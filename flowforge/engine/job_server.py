@@ -1,4 +1,4 @@
-"""The server of a job, as far as waiting for the job needs it."""
+"""The server of a job, as far as waiting for the job and explaining it need it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ from typing import Protocol
 import redis
 from celery import Celery
 
+from flowforge.settings import Settings
 from flowforge.store.inspector import Inspector
 from flowforge.store.outage import Outage
+from flowforge.store.overview import Overview
 from flowforge.store.store import Store
 
 
 class JobServer(Protocol):
-    """What a waiter needs of the engine of the job's server."""
+    """What is needed of the engine of the job's server."""
 
     app: Celery
     client: redis.Redis
+    settings: Settings
     store: Store
     inspector: Inspector
+    overview: Overview
 
     def outage(self) -> Outage | None: ...
+
+    def worker_command(self, queue: str) -> str: ...

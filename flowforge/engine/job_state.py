@@ -26,6 +26,7 @@ from flowforge.errors import (
     JobCancelledError,
     JobPausedError,
 )
+from flowforge.model.job_finding import JobFinding
 from flowforge.model.job_handle import HistoryEntry, LogLine, OpenJoin, Output
 from flowforge.model.status import JobStatus
 
@@ -171,12 +172,21 @@ class JobState:
             raise JobCancelledError(f"job {self.job_id} was cancelled: {why}")
         raise JobPausedError(f"job {self.job_id} is paused: {why}; resume() continues it")
 
+    def explain(self) -> list[JobFinding]:
+        """Why the job stands where it does: what keeps it from going on first, then what runs.
+
+        Each finding has ``kind``, ``what`` (a sentence), ``since``, ``until``, ``command`` (what to
+        do), ``invocation``, ``routine_id``, ``slot``, ``count`` and ``details``. Of many
+        invocations of a kind some are named.
+        """
+        return self._engine.explain(self.job_id)
+
     def wait(self, timeout: float | None = None) -> Self:
         """Block until the job has ended, or is paused with nothing running; return this handle.
 
         Without a timeout it outlives outages of the server, with a warning in the log after 5
-        seconds. Raises TimeoutError after ``timeout`` seconds, which names queues of the job that
-        no worker serves; WouldBlockError in a handler or Celery task without a timeout, and while
+        seconds. Raises TimeoutError after ``timeout`` seconds, with the first finding of
+        ``explain``; WouldBlockError in a handler or Celery task without a timeout, and while
         a worker imports the calling module; LoginRefusedError; CorruptRecordError for a row that
         cannot be read.
         """

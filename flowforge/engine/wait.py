@@ -9,8 +9,8 @@ import time
 import redis
 
 from flowforge.engine.blocking_waits import check_may_wait, check_timeout
+from flowforge.engine.explain import overdue
 from flowforge.engine.job_server import JobServer
-from flowforge.engine.unserved_queues import overdue
 from flowforge.errors import StoreUnavailableError
 from flowforge.model.status import JobStatus
 from flowforge.store.announcements import announcements
@@ -30,14 +30,19 @@ OUTAGE_TOLD = 5.0
 PAUSE = 0.2
 
 
-def wait_for(server: JobServer, job_id: str, timeout: float | None) -> JobStatus:
+def wait_for(
+    server: JobServer, job_id: str, timeout: float | None, *, explains: bool = True
+) -> JobStatus:
     """As ``Engine.wait`` says."""
     check_timeout(timeout)
     check_may_wait(job_id, timeout)
     deadline, outage = _Deadline(timeout), _OutageLog(job_id)
     while True:
         try:
-            return _wait_on_channel(server, job_id, deadline, outage)
+            status = _wait_on_channel(server, job_id, deadline, outage)
+            if status is None:
+                raise TimeoutError(overdue(server, job_id) if explains else job_id)
+            return status
         except redis.RedisError as error:
             if not is_outage(error):
                 raise_explained(server.client.connection_pool, error)
@@ -54,7 +59,8 @@ def wait_for(server: JobServer, job_id: str, timeout: float | None) -> JobStatus
 
 def _wait_on_channel(
     server: JobServer, job_id: str, deadline: _Deadline, outage: _OutageLog
-) -> JobStatus:
+) -> JobStatus | None:
+    """The status once the job has settled; None when the time is over."""
     with announcements(server.client, server.store.keys, job_id) as announced:
         while True:
             status = server.inspector.settled(job_id)
@@ -63,7 +69,7 @@ def _wait_on_channel(
                 return status
             patience = deadline.left(LOOK_AGAIN)
             if patience <= 0:
-                raise TimeoutError(overdue(server, job_id))
+                return None
             announced.wait(patience)
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, Self
 
+from flowforge.model.job_finding import JobFinding
+
 
 @dataclass(frozen=True)
 class Output:
@@ -110,6 +112,8 @@ class JobHandle(Protocol):
     def result(self, timeout: float | None = None) -> list[Output]: ...
 
     def wait(self, timeout: float | None = None) -> Self: ...
+
+    def explain(self) -> list[JobFinding]: ...
 
     def pause(self, reason: str = "", checkpoint: Any = None) -> None: ...
 

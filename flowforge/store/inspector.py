@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 from flowforge.codec.binary import unpack_record
 from flowforge.common.lru_cache import Recent
 from flowforge.errors import CorruptRecordError, RecordError
-from flowforge.model.definition import Definition, RoutineSpec
-from flowforge.model.invocation_id import routine_of
+from flowforge.model.definition import Definition
 from flowforge.model.job_handle import HistoryEntry, LogLine, OpenJoin, Output
 from flowforge.model.status import ENDED, AttemptOutcome, JobStatus
 from flowforge.store.definitions import stored_definition
@@ -40,9 +39,6 @@ from flowforge.store.work_left import WORK, work_left
 
 #: Entries of the history among which an invocation is looked for.
 _LATEST = 1000
-
-#: Outstanding invocations that are looked at.
-_SAMPLE = 200
 
 #: Definitions kept by one reader.
 _CACHED = 256
@@ -185,15 +181,6 @@ class Inspector:
         """Whether an invocation has not been committed and its job goes on."""
         return bool(self._link.call("HEXISTS", self._keys.of("invocations", job_id), invocation))
 
-    def outstanding_routines(self, job_id: str) -> list[RoutineSpec]:
-        """The routines of some of the outstanding invocations."""
-        key = self._keys.of("invocations", job_id)
-        _, pairs = self._link.call("HSCAN", key, 0, "COUNT", _SAMPLE)
-        definition = self.definition(job_id)
-        with reading(f"the invocations of job {job_id}"):
-            indexes = {routine_of(invocation.decode()) for invocation in pairs[::2]}
-            return [definition.routines[index] for index in sorted(indexes)]
-
     def open_children(self, job_id: str) -> list[str]:
         """The jobs that the job's handlers have started and that have not ended."""
         found = self._link.call("HKEYS", self._keys.of("children", job_id))
@@ -224,15 +211,13 @@ class Inspector:
     def pauses(self, job_id: str) -> list[dict[str, Any]]:
         """Every pause: when, why, and the checkpoint if one was given."""
         self.status(job_id)
-        points = []
-        for raw in self._link.call("LRANGE", self._keys.of("pauses", job_id), 0, -1):
-            at, _, record = raw.partition(b" ")
-            what = f"a pause point of job {job_id}"
-            with reading(what):
-                reason, given, checkpoint = unpack_record(record, what, 3)
-                point = {"at": moment(at), "reason": typed(reason, str)}
-                points.append({**point, "checkpoint": checkpoint if given else None})
-        return points
+        points = self._link.call("LRANGE", self._keys.of("pauses", job_id), 0, -1)
+        return [_pause_point(raw, job_id) for raw in points]
+
+    def latest_pause(self, job_id: str) -> dict[str, Any] | None:
+        """The latest of ``pauses``; None when none is kept."""
+        raw = self._link.call("LINDEX", self._keys.of("pauses", job_id), -1)
+        return None if raw is None else _pause_point(raw, job_id)
 
     def history(self, job_id: str, limit: int | None = None) -> Iterator[HistoryEntry]:
         """What happened, oldest first; with ``limit`` only the latest entries."""
@@ -269,3 +254,12 @@ class Inspector:
         except RecordError:
             pass
         return []
+
+
+def _pause_point(raw: bytes, job_id: str) -> dict[str, Any]:
+    at, _, record = raw.partition(b" ")
+    what = f"a pause point of job {job_id}"
+    with reading(what):
+        reason, given, checkpoint = unpack_record(record, what, 3)
+        point = {"at": moment(at), "reason": typed(reason, str)}
+        return {**point, "checkpoint": checkpoint if given else None}

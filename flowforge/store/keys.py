@@ -14,7 +14,7 @@ PATTERNS: dict[str, str] = {
     # one job
     "job": "j:{}",  # hash: status, counters, times, limits
     "invocations": "j:{}:i",  # hash: invocation -> record of every uncommitted invocation
-    "attempts": "j:{}:a",  # hash: invocation -> claims, with l before it lost ones, u unknown class
+    "attempts": "j:{}:a",  # hash: invocation -> claims; behind l, u and s: lost, given back, since
     "parked": "j:{}:b",  # list: invocations that wait for room, a resume or a retry; see lanes
     "lanes": "j:{}:l",  # hash, in jobs on several queues: q<list> -> messages, w<list> -> parked
     "merges": "j:{}:m",  # hash: r.s -> length, r.s.k -> record k, r.s.base -> consumed up to

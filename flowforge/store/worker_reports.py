@@ -34,6 +34,9 @@ class WorkerReport:
     concurrency: int
     queues: frozenset[str]
     routines: frozenset[str]
+    #: Version of FlowForge, and seconds that a lease lasts; '' and None in reports without them.
+    version: str = ""
+    lease: float | None = None
 
     @property
     def live(self) -> bool:
@@ -86,15 +89,6 @@ class WorkerReports:
             except RecordError as error:
                 unreadable.append(error)
         return reports, unreadable
-
-    def served_queues(self) -> set[str]:
-        """The queues of live workers; RecordError when one of the reports cannot be read."""
-        now = self._now()
-        served: set[str] = set()
-        for _, record in self._records():
-            with reading("a worker's report"):
-                served |= _names(_live_facts(record, now), "queues")
-        return served
 
     def rate_limited_messages(self) -> set[bytes]:
         """The invocations, as ``job/invocation``, that live workers hold back for a rate limit."""
@@ -156,6 +150,8 @@ def _report(name: str, record: bytes, now: int) -> WorkerReport:
             typed(facts.get("concurrency") or 0, int),
             _names(facts, "queues"),
             _names(facts, "routines"),
+            typed(facts.get("version", ""), str),
+            typed(facts.get("lease"), float, int, type(None)),
         )
 
 

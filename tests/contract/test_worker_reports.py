@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from flowforge.codec.binary import pack_record
-from flowforge.errors import CorruptRecordError
 from flowforge.store.worker_reports import FORGOTTEN, STALE, WorkerReports
 from tests.contract.bench import Bench
 
@@ -29,8 +28,16 @@ def test_a_report_is_read_as_it_was_written(bench: Bench) -> None:
     assert (worker.name, worker.pid, worker.pool, worker.concurrency) == ("w1", 7, "solo", 2)
     assert (worker.queues, worker.routines) == (frozenset({"q"}), frozenset({"t.R0"}))
     assert worker.live
-    assert reports.served_queues() == {"q"}
+    assert (worker.version, worker.lease) == ("", None)
     assert reports.rate_limited_messages() == {b"job/1.0.0"}
+
+
+def test_a_report_says_what_releases_before_it_did_not(bench: Bench) -> None:
+    """Version and lease; without them it is read all the same, as above."""
+    reports = WorkerReports(bench.store)
+    reports.write("w1", "mark", {**FACTS, "version": "0.1.0", "lease": 15.0}, [])
+    (worker,), _ = reports.read()
+    assert (worker.version, worker.lease) == ("0.1.0", 15.0)
 
 
 def test_a_silent_worker_serves_and_holds_nothing(bench: Bench) -> None:
@@ -40,7 +47,6 @@ def test_a_silent_worker_serves_and_holds_nothing(bench: Bench) -> None:
     report(bench, "gone", FORGOTTEN + 2, FACTS)
     found, _ = reports.read()
     assert [(one.name, one.live) for one in found] == [("gone", False), ("silent", False)]
-    assert reports.served_queues() == set()
     assert reports.rate_limited_messages() == set()
     assert reports.forget_silent() == 1
     assert [one.name for one in reports.read()[0]] == ["silent"]
@@ -56,8 +62,6 @@ def test_a_report_that_cannot_be_read_hides_no_other(bench: Bench, facts: Any) -
     (worker,), (error,) = reports.read()
     assert worker.name == "here"
     assert "the report of worker junk" in str(error)
-    with pytest.raises(CorruptRecordError):
-        reports.served_queues()
 
 
 def test_a_report_that_has_been_replaced_is_not_forgotten(bench: Bench) -> None:

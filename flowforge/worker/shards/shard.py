@@ -13,6 +13,7 @@ from flowforge.broker.address import broker_address
 from flowforge.broker.guard import Guard
 from flowforge.broker.routing import Router
 from flowforge.broker.transport import guarded_transport, unregister_transport
+from flowforge.common.versions import installed_version
 from flowforge.errors import ConfigurationError, StoreUnavailableError
 from flowforge.execution.handler_context import JobAccess
 from flowforge.model import registry
@@ -170,6 +171,8 @@ class Shard:
                 "queues": sorted(self._app.amqp.queues.consume_from),
                 "routines": sorted(registry.known()),
                 "threads": threading.active_count(),
+                "version": installed_version("flowforge"),
+                "lease": self.settings.lease,
             }
 
         return Presence(self.probe, worker.hostname, facts, lambda: rate_limited(worker))

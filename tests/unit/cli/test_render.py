@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from flowforge.cli.render import amounts, clean, compact, duration, one_line
+from flowforge.cli.render import amounts, clean, compact, one_line
+from flowforge.common.duration import duration
 
 
 def test_control_characters_are_shown() -> None:

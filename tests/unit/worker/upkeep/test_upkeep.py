@@ -15,7 +15,7 @@ from flowforge.errors import (
     LoginRefusedError,
     WritesRefusedError,
 )
-from flowforge.store.lease_tokens import next_token
+from flowforge.store.lease_tokens import next_token, owner_of
 from flowforge.store.worker_reports import FORGOTTEN, WorkerReports
 from flowforge.worker.run.leases import LeaseKeeper
 from flowforge.worker.upkeep.presence import Presence, RateLimitedReports, StaleReports
@@ -56,6 +56,26 @@ def test_tokens_differ() -> None:
     os.close(read)
     os.close(write)
     assert theirs.partition("-")[0] not in {token.partition("-")[0] for token in tokens}
+
+
+@pytest.mark.parametrize(
+    ("token", "owner"),
+    [
+        ("0a1b2c0012670123456789ab-7", ("0a1b2c", 4711)),
+        ("0000000012670123456789ab-7", (None, 4711)),
+        ("0a1b2c0123456789ab-7", ("0a1b2c", None)),
+        ("0123456789ab-7", (None, None)),
+        ("t", (None, None)),
+    ],
+)
+def test_a_token_says_whose_it_is(token: str, owner: tuple[str | None, int | None]) -> None:
+    """Also one of an earlier release, as far as it can."""
+    assert owner_of(token) == owner
+
+
+def test_a_token_names_its_process() -> None:
+    """By the id that the system gives it."""
+    assert owner_of(next_token()).pid == os.getpid()
 
 
 def test_held_leases_are_renewed(bench: Bench) -> None:

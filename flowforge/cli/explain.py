@@ -1,0 +1,71 @@
+"""``flowforge explain``: why a job stands where it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import click
+from rich.text import Text
+
+from flowforge.cli.arguments import job_argument
+from flowforge.cli.render import json_option, local_time, one_line, print_json, print_text
+from flowforge.cli.session import Session, pass_session
+from flowforge.common.duration import duration
+from flowforge.model.job_finding import FindingKind, JobFinding
+
+#: How a finding of a kind looks: what stands in the way, and what may be a fault.
+_STYLES = {
+    FindingKind.OUTAGE: "red",
+    FindingKind.FAILED: "red",
+    FindingKind.STUCK: "red",
+    FindingKind.UNSERVED: "red",
+    FindingKind.UNKNOWN_CLASS: "red",
+    FindingKind.PAUSED: "yellow",
+    FindingKind.PARENT: "yellow",
+    FindingKind.TIMER: "yellow",
+    FindingKind.RUNNING: "cyan",
+    FindingKind.COMPLETED: "green",
+}
+
+#: Columns of the longest kind, ``unknown_class`` and ``max_in_flight``.
+_KIND = 13
+
+
+@click.command("explain")
+@job_argument
+@json_option
+@pass_session
+def explain(session: Session, job_id: str, as_json: bool) -> None:
+    """Say why a job stands where it does, and what lets it go on."""
+    findings = session.engine(job_id).explain(job_id)
+    if as_json:
+        print_json([vars(finding) for finding in findings])
+    else:
+        print_findings(findings)
+
+
+def print_findings(findings: Iterable[JobFinding]) -> None:
+    """One line for each."""
+    for finding in findings:
+        kind = FindingKind(finding.kind)
+        style = "red" if finding.details.get("stuck") else _STYLES.get(kind, "")
+        line = Text(f"{finding.kind:<{_KIND}}", style)
+        line.append(f"  {one_line(finding.what, 500)}{_times(finding)}", "default")
+        if finding.command:
+            line.append(f"  -> {one_line(finding.command, 500)}", "default")
+        print_text(line)
+
+
+def _times(finding: JobFinding) -> str:
+    since = "" if finding.since is None else f", since {_time(finding.since)}"
+    until = "" if finding.until is None else f", until {_time(finding.until)}"
+    return since + until
+
+
+def _time(at: datetime) -> str:
+    """The time here, and how far it is."""
+    seconds = (datetime.now(at.tzinfo) - at).total_seconds()
+    form = "%H:%M:%S" if abs(seconds) < 86_400 else "%Y-%m-%d %H:%M:%S"
+    far = f"{duration(seconds)} ago" if seconds >= 0 else f"in {duration(-seconds)}"
+    return f"{local_time(at, form)} ({far})"

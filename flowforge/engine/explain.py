@@ -1,0 +1,190 @@
+"""Why a job stands where it does: what runs, what waits and for what, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+from flowforge.engine.blocking_parents import blocking_parent
+from flowforge.engine.explain_work import WorkFindings
+from flowforge.engine.failures import told_reason
+from flowforge.engine.job_server import JobServer
+from flowforge.errors import FlowForgeError, JobNotFoundError, RecordError
+from flowforge.model.invocation_id import InvocationId
+from flowforge.model.job_finding import FindingKind, JobFinding
+from flowforge.model.status import ENDED, JobStatus
+from flowforge.store.job_rows import JobDetails, JobSummary
+from flowforge.store.outage import Outage
+from flowforge.store.outstanding import Outstanding
+
+#: Child jobs whose own first reason is looked up, and how many jobs deep.
+_CHILDREN = 3
+_DEEPEST = 5
+
+
+def explain(server: JobServer, job_id: str) -> list[JobFinding]:
+    """The findings on a job, what keeps it from going on first; JobNotFoundError."""
+    return list(_findings(server, job_id, 0))
+
+
+def overdue(server: JobServer, job_id: str) -> str:
+    """What to say of a job that has not ended in time: how it stands, and the first reason."""
+    return f"job {job_id} is still {server.inspector.status(job_id)}{_first_reason(server, job_id)}"
+
+
+def unreported(outage: Outage) -> str:
+    """Why silence of the workers says nothing of them."""
+    return f"workers cannot report while {refuses(outage)}"
+
+
+def refuses(outage: Outage) -> str:
+    """That the server takes no writes."""
+    return f"the server takes no writes: it {outage.state}"
+
+
+def _first_reason(server: JobServer, job_id: str) -> str:
+    try:
+        first = next(_findings(server, job_id, 0), None)
+    except FlowForgeError:
+        # The timeout itself is what has to be said.
+        return ""
+    if first is None:
+        return ""
+    return f"; {first.what}" + (f": {first.command}" if first.command else "")
+
+
+def _findings(server: JobServer, job_id: str, depth: int) -> Iterator[JobFinding]:
+    summary, details = server.inspector.describe(job_id)
+    if summary.status in ENDED:
+        yield _ended(server, summary, details)
+        if not summary.counts["running"]:
+            return
+    outage = None if summary.status in ENDED or depth else server.outage()
+    if outage is not None:
+        yield JobFinding(FindingKind.OUTAGE.value, refuses(outage), command=outage.remedy)
+    if summary.status is JobStatus.PAUSED:
+        yield _paused(server, summary)
+    elif summary.status not in ENDED and details.parent_job_id is not None:
+        yield from _held_by_parent(server, details.parent_job_id)
+    work = WorkFindings(server, summary, details, silenced=outage is not None)
+    yield from work.running() if summary.status in ENDED else _active(server, work, summary, depth)
+
+
+def _active(
+    server: JobServer, work: WorkFindings, summary: JobSummary, depth: int
+) -> Iterator[JobFinding]:
+    found = chain(
+        work.unserved(), work.running(), work.queued(), work.on_timers(),
+        _child_jobs(server, work.outstanding, summary, depth), work.joins(), work.parked(),
+    )  # fmt: skip
+    anything = False
+    for finding in found:
+        anything = True
+        yield finding
+    if not anything and summary.status is not JobStatus.PAUSED:
+        yield JobFinding(
+            FindingKind.STUCK.value,
+            "nothing of it is queued, running or on a timer, and nothing else moves it on",
+            since=summary.updated_at,
+            command=f"flowforge pause {summary.job_id} and flowforge resume {summary.job_id}",
+        )
+
+
+def _ended(server: JobServer, job: JobSummary, details: JobDetails) -> JobFinding:
+    if job.status is JobStatus.COMPLETED:
+        return JobFinding(FindingKind.COMPLETED.value, "it completed", since=details.ended_at)
+    why = told_reason(server.inspector, job.job_id)
+    if job.status is JobStatus.CANCELLED:
+        return JobFinding(
+            FindingKind.CANCELLED.value, f"it was cancelled: {why}", since=details.ended_at
+        )
+    error = server.inspector.error(job.job_id) or {}
+    number = error.get("invocation")
+    return JobFinding(
+        FindingKind.FAILED.value,
+        f"it failed: {why}",
+        since=details.ended_at,
+        command=f"flowforge retry {job.job_id}",
+        invocation=number if isinstance(number, int) else None,
+        routine_id=error.get("routine_id"),
+        slot=error.get("slot"),
+        details={
+            name: error[name] for name in ("type", "message", "at", "attempt") if name in error
+        },
+    )
+
+
+def _paused(server: JobServer, job: JobSummary) -> JobFinding:
+    point = server.inspector.latest_pause(job.job_id)
+    parked, running = job.counts["parked"], job.counts["running"]
+    what = f"it is paused: {job.reason or 'no reason was given'}"
+    what += f"; {parked} invocations are parked" if parked else ""
+    what += f"; {running} handlers still run" if running else ""
+    return JobFinding(
+        FindingKind.PAUSED.value,
+        what,
+        since=point["at"] if point else job.updated_at,
+        command=f"flowforge resume {job.job_id}",
+        count=parked,
+        details={"reason": job.reason or ""},
+    )
+
+
+def _held_by_parent(server: JobServer, parent_job_id: str) -> Iterator[JobFinding]:
+    parent = blocking_parent(server.inspector, parent_job_id)
+    if parent is None:
+        return
+    status = parent.status or "gone"
+    what = f"job {parent.job_id}, which has started it, is {status}"
+    if parent.command is None:
+        what += ": the upkeep cancels this job"
+    else:
+        what += f": {_reason_of(server, parent.job_id)}"
+    yield JobFinding(
+        FindingKind.PARENT.value, what, command=parent.command,
+        details={"job_id": parent.job_id, "status": status},
+    )  # fmt: skip
+
+
+def _reason_of(server: JobServer, job_id: str) -> str:
+    try:
+        return told_reason(server.inspector, job_id)
+    except (JobNotFoundError, RecordError) as error:
+        return str(error)
+
+
+def _child_jobs(
+    server: JobServer, outstanding: Outstanding, job: JobSummary, depth: int
+) -> Iterator[JobFinding]:
+    """Child jobs that the job waits for, each with its own first reason."""
+    count, children = outstanding.children(_CHILDREN)
+    for child_id, waiter in children:
+        reason = _child_reason(server, child_id, depth)
+        yield JobFinding(
+            FindingKind.CHILD.value,
+            _child_text(server, job, waiter, child_id, reason),
+            since=None if reason is None else reason.since,
+            until=None if reason is None else reason.until,
+            command=f"flowforge explain {child_id}" if reason is None else reason.command,
+            invocation=waiter.number,
+            count=count,
+            details={"job_id": child_id, "kind": None if reason is None else reason.kind},
+        )
+
+
+def _child_text(
+    server: JobServer, job: JobSummary, waiter: InvocationId, child_id: str,
+    reason: JobFinding | None,
+) -> str:  # fmt: skip
+    routine_id, _ = server.inspector.definition(job.job_id).place_of(waiter)
+    because = "" if reason is None else f": {reason.what}"
+    return f"{routine_id} (invocation {waiter.number}) waits for its child job {child_id}{because}"
+
+
+def _child_reason(server: JobServer, child_id: str, depth: int) -> JobFinding | None:
+    if depth >= _DEEPEST:
+        return None
+    try:
+        return next(_findings(server, child_id, depth + 1), None)
+    except (JobNotFoundError, RecordError) as error:
+        return JobFinding(FindingKind.STUCK.value, str(error))

@@ -1,0 +1,106 @@
+"""The leases of handlers that run: whose they are, since when, and when they were renewed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from flowforge.model.invocation_id import InvocationId, parse_lease
+from flowforge.store.lease_tokens import TokenOwner, owner_of
+from flowforge.store.reading import whole
+from flowforge.store.store import Store
+
+#: Leases that one command looks at, and commands of one look.
+_PAGE = 500
+_PAGES = 20
+
+
+class RunningAttempt(NamedTuple):
+    """An attempt with a lease. ``expiry`` and ``claimed``: milliseconds of the server's clock.
+
+    ``claimed``: None until the first renewal, which keeps it; the lease then still has the expiry
+    that the claim gave it.
+    """
+
+    job_id: str
+    invocation: InvocationId
+    owner: TokenOwner
+    expiry: int
+    claimed: int | None
+    number: int
+    lost: int
+
+
+class Leases:
+    """Reads the leases of one installation."""
+
+    def __init__(self, store: Store) -> None:
+        self._link = store.link
+        self._keys = store.keys
+
+    def of_job(self, job_id: str, most: int) -> list[RunningAttempt]:
+        """At most ``most`` attempts of a job, the oldest invocations first.
+
+        Of an installation with more than 10,000 leases some may be missing.
+        """
+        found: dict[bytes, bytes] = {}
+        cursor = b"0"
+        for _ in range(_PAGES):
+            cursor, page = self._link.call(
+                "ZSCAN", self._keys.of("leases"), cursor, "MATCH", f"{job_id}/*", "COUNT", _PAGE
+            )
+            found.update(zip(page[::2], page[1::2], strict=True))
+            if len(found) >= most or cursor == b"0":
+                break
+        attempts = self._attempts(list(found.items())[:most])
+        return sorted(attempts, key=lambda attempt: attempt.invocation)
+
+    def long_running(self) -> Iterator[RunningAttempt]:
+        """The attempts of all jobs that have been renewed, of at most 10,000 leases."""
+        for page in range(_PAGES):
+            reply = self._link.call(
+                "ZRANGE", self._keys.of("leases"), page * _PAGE, (page + 1) * _PAGE - 1,
+                "WITHSCORES",
+            )  # fmt: skip
+            pairs = list(zip(reply[::2], reply[1::2], strict=True))
+            for attempt in self._attempts(pairs):
+                if attempt.claimed is not None:
+                    yield attempt
+            if len(pairs) < _PAGE:
+                return
+
+    def _attempts(self, leases: Sequence[tuple[bytes, bytes]]) -> list[RunningAttempt]:
+        parsed = []
+        for member, score in leases:
+            try:
+                job_id, invocation, token = parse_lease(member.decode())
+                parsed.append(
+                    (job_id, invocation, InvocationId.parse(invocation), token, int(float(score)))
+                )
+            except ValueError:
+                # The upkeep drops a member that names no attempt.
+                continue
+        commands = [
+            ("HMGET", self._keys.of("attempts", job_id), name, f"l{name}", f"s{name}")
+            for job_id, name, *_ in parsed
+        ]
+        replies = self._link.many(commands) if commands else []
+        return [
+            _attempt(job_id, invocation, token, expiry, reply)
+            for (job_id, _, invocation, token, expiry), reply in zip(parsed, replies, strict=True)
+        ]
+
+
+def _attempt(
+    job_id: str, invocation: InvocationId, token: str, expiry: int, counts: list[bytes | None]
+) -> RunningAttempt:
+    claims, lost = whole(counts[0] or 1), whole(counts[1] or 0)
+    return RunningAttempt(
+        job_id, invocation, owner_of(token), expiry, _claimed(counts[2], token), claims - lost, lost
+    )
+
+
+def _claimed(kept: bytes | None, token: str) -> int | None:
+    """When this attempt was claimed; what an earlier one has left says nothing of it."""
+    whose, _, claimed = (kept or b"").decode(errors="backslashreplace").partition(" ")
+    return whole(claimed) if whose == token else None

@@ -1,0 +1,117 @@
+"""Where the outstanding work of a job is."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from flowforge.model.definition import Definition
+from flowforge.model.invocation_id import InvocationId
+from flowforge.store import outstanding
+from flowforge.store.outstanding import JobList, Outstanding
+from flowforge.store.usual_times import UsualTimes
+from tests.contract.bench import DEFINITION, Bench
+
+
+class Plan:
+    """What is asked of a definition."""
+
+    hash = DEFINITION
+
+    def place_of(self, invocation: InvocationId) -> tuple[str, str]:
+        return f"r{invocation.routine}", f"s{invocation.slot}"
+
+    def secret(self, routine: int, slot: int) -> frozenset[str]:
+        return frozenset({"s"})
+
+
+def look(bench: Bench, job: str) -> Outstanding:
+    return Outstanding(bench.store, job, cast(Definition, Plan()))
+
+
+def spread(bench: Bench, count: int, **changes: Any) -> str:
+    """A job with so many outstanding invocations of routine 1."""
+    job = bench.submit(**changes)
+    bench.link.call("LPOP", bench.list)
+    bench.start(job)
+    assert bench.commit(job, children=[(1, 0, "")] * count) == "ok"
+    return job
+
+
+@pytest.mark.parametrize("before", [0, 3, 1500])
+def test_the_place_of_a_message(bench: Bench, monkeypatch: pytest.MonkeyPatch, before: int) -> None:
+    """Exact for a job with few invocations, and for one with many near the head of the list."""
+    monkeypatch.setattr(outstanding, "_SAMPLE", 2)
+    members = [part for n in range(before) for part in (n - before, f"other{n}/1.0.0")]
+    if members:
+        bench.link.call("ZADD", bench.key("unclaimed", bench.list), *members)
+    few, many = bench.submit(), spread(bench, 200)
+    assert look(bench, few).lists({"q": 0}) == {"q": JobList(bench.list, 1, 33, 33 + before)}
+    (queued,) = look(bench, few).queued_on(bench.list)
+    assert (queued.invocation.number, queued.ahead) == (1, before)
+    found = look(bench, many).queued_on(bench.list)
+    if before < 1000:
+        assert found[0].ahead >= before + 1
+    else:
+        assert len(found) <= 2  # what the sample has met by chance
+
+
+def test_the_lists_of_a_job_on_several_queues(bench: Bench) -> None:
+    """Each with the messages of the job."""
+    request = bench.submission()
+    assert bench.send(request, {**bench.fields(), "queues": 2}) == request.job_id
+    job = request.job_id
+    bench.link.call("LPOP", bench.list)
+    bench.start(job)
+    bench.commit(job, children=[(1, 0, ""), (2, 0, ""), (2, 1, "")])
+    assert look(bench, job).lists({"q": 0, "q2": 2}) == {
+        "q": JobList(bench.list, 1, 1, 1),
+        "q2": JobList(bench.other_list, 2, 2, 2),
+    }
+
+
+def test_timers_are_found_by_the_history(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Among many invocations too; without it, among the timers that are due next."""
+    monkeypatch.setattr(outstanding, "_SAMPLE", 1)
+    job = spread(bench, 200)
+    bench.start(job, "5.1.0")
+    bench.retry_later(job, "5.1.0", delay=60_000)
+    (timer,) = look(bench, job).on_timers()
+    assert timer.invocation.number == 5
+    assert timer.entry is not None
+    assert (timer.entry.kind, timer.entry.routine_id) == ("retried", "r1")
+    assert 0 < timer.due - bench.now() <= 60_000
+    bench.link.call("DEL", bench.key("history", job))
+    (timer,) = look(bench, job).on_timers()
+    assert (timer.invocation.number, timer.entry) == (5, None)
+
+
+def test_params_without_secrets(bench: Bench) -> None:
+    """None for large ones, and for what has none of its own."""
+    job = bench.submit()
+    invocation = InvocationId(1, 0, 0, 0)
+    assert look(bench, job).params(invocation) == {}
+    key = bench.key("invocations", job)
+    record = bench.link.call("HGET", key, "1.0.0")
+    bench.link.call("HSET", key, "1.0.0", record[:2] + b"\x00\x82\xa1s\x01\xa1n\x02")
+    assert look(bench, job).params(invocation) == {"s": "***", "n": 2}
+    for raw in (b"J3 key", b"x" * 5000):
+        bench.link.call("HSET", key, "1.0.0", raw)
+        assert look(bench, job).params(invocation) is None
+    assert look(bench, job).params(InvocationId(9, 0, 0, 0)) is None
+
+
+def test_the_usual_time_of_a_routine(bench: Bench) -> None:
+    """Of the job's own attempts, else of a job of the same definition that completed."""
+    times = UsualTimes(bench.store)
+    job = bench.submit()
+    assert times.seconds(job, 0) is None
+    other = bench.submit()
+    bench.start(other)
+    bench.commit(other)
+    assert bench.status(other) == "completed"
+    assert UsualTimes(bench.store).seconds(job, 0) == 5e-6
+    bench.start(job)
+    bench.link.call("HSET", bench.key("routines", job), "0.micros", 300, "0.completed", 2)
+    assert UsualTimes(bench.store).seconds(job, 0) == 150e-6
