@@ -86,7 +86,7 @@ def per_step() -> float:
 
 
 def _run_chain(url: str, steps: int) -> None:
-    """Each commit creates one child, and claims it with its reply, as a busy worker does."""
+    """Each commit creates one invocation, and claims it with its reply, as a busy worker does."""
     configure(redis_url=url)
     store = current_engine().each[0].store
     job_id = _chain().execute("step", {"n": steps}).job_id
@@ -94,13 +94,13 @@ def _run_chain(url: str, steps: int) -> None:
     invocation, token = "1.0.0", "t-0"
     store.invocations.claim(job_id, invocation, token, _LEASE_MS)
     for number in range(1, steps):
-        child = (0, 0, "", invocation_record(number, packb({"n": number})))
+        emitted = (0, 0, "", invocation_record(number, packb({"n": number})))
         then = NextClaim(f"t-{number}", _LEASE_MS, ["celery"], 0.0)
-        effects = Effects(children=[child])
+        effects = Effects(emitted=[emitted])
         _, granted = store.invocations.commit(
             job_id, invocation, token, AttemptOutcome.COMPLETED, 5, details, effects, then
         )
-        assert granted is not None, "the commit claims its own child"
+        assert granted is not None, "the commit claims the invocation that it has emitted"
         invocation, token = granted.invocation, granted.token
     answer, _ = store.invocations.commit(
         job_id, invocation, token, AttemptOutcome.COMPLETED, 5, details, Effects()

@@ -62,17 +62,17 @@ class Router:
 
 
 def _join_rules(definition: Definition) -> Iterator[tuple[str, str]]:
-    """A field for each join, ``j<r.s>``: ``kind timeout-ms otherwise ancestors``."""
+    """A field for each join, ``j<r.s>``: ``kind timeout-ms otherwise upstream``."""
     for index in range(len(definition.routines)):
         for position in range(len(definition.slot_names(index))):
             join = definition.join(index, position)
             if join is None:
                 continue
-            ancestors = definition.ancestors(index)
-            kind = "quiet" if ancestors >> index & 1 else "all"
+            upstream = definition.upstream(index)
+            kind = "quiet" if upstream >> index & 1 else "all"
             timeout = 0 if join.timeout is None else max(1, round(join.timeout * 1000))
             kind = kind if join.needs is None else "count"
-            up = _rows(ancestors) or "-"
+            up = _rows(upstream) or "-"
             yield f"j{index}.{position}", f"{kind} {timeout} {join.otherwise} {up}"
 
 

@@ -246,13 +246,13 @@ def unpack_record(data: bytes, what: str, length: int) -> list[Any]:
 
 
 #: Start of an invocation's record: an array of three, version 1. The encoded params follow the
-#: parent's number as they are, so that a fan-out encodes equal params once.
+#: emitter's number as they are, so that a fan-out encodes equal params once.
 _INVOCATION = b"\x93\x01"
 
 
-def invocation_record(parent: int, payload: bytes) -> bytes:
-    """The record of one invocation: who emitted it (0: submitted) and its encoded params."""
-    return _INVOCATION + packb(parent) + payload
+def invocation_record(emitter: int, payload: bytes) -> bytes:
+    """The record of one invocation: the number of its emitter (0: submitted), and its params."""
+    return _INVOCATION + packb(emitter) + payload
 
 
 def output_record(number: int, routine_id: str, event: str, payload: bytes) -> bytes:
@@ -262,8 +262,8 @@ def output_record(number: int, routine_id: str, event: str, payload: bytes) -> b
 
 
 def read_invocation(data: bytes, what: str) -> tuple[int, dict[str, Any]]:
-    """Parent number and params of an invocation's record."""
-    parent, params = unpack_record(data, what, 2)
-    if type(parent) is not int or type(params) is not dict:
+    """The emitter's number and the params of an invocation's record."""
+    emitter, params = unpack_record(data, what, 2)
+    if type(emitter) is not int or type(params) is not dict:
         raise CorruptRecordError(f"{what} does not hold a number and params")
-    return parent, params
+    return emitter, params

@@ -245,7 +245,7 @@ class WorkFindings:
 
     def _join(self, collecting: CollectingJoin, count: int) -> JobFinding:
         join, rule = collecting.join, self._definition.join(collecting.routine, collecting.slot)
-        above = _bits(self._definition.ancestors(collecting.routine))
+        above = _bits(self._definition.upstream(collecting.routine))
         outstanding = {
             self._definition.routine(index).id: number
             for index, number in self.outstanding.outstanding_of(above).items()

@@ -304,6 +304,6 @@ class Attempt(Emitting):
             return None
         if not self.slot.secret:
             return self.raw
-        parent, params = read_invocation(self.raw, f"invocation {self.number}")
+        emitter, params = read_invocation(self.raw, f"invocation {self.number}")
         visible = {k: "***" if k in self.slot.secret else v for k, v in params.items()}
-        return invocation_record(parent, packb(visible))
+        return invocation_record(emitter, packb(visible))

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 #: Routine, slot, mode and record of an invocation to create.
-Child: TypeAlias = tuple[int, int, str, bytes]
+Emitted: TypeAlias = tuple[int, int, str, bytes]
 
-#: The routine of staged children that are none: outputs of the job.
+#: The routine of staged emissions that create no invocation: outputs of the job.
 AS_OUTPUTS = -1
 
 
@@ -17,8 +17,8 @@ class Effects:
     """All that the commit of an invocation makes visible, in the order of the commit's sections."""
 
     #: Invocations to create.
-    children: list[Child] = field(default_factory=list)
-    #: Routine -> how many children of this attempt are staged in the store; AS_OUTPUTS: outputs.
+    emitted: list[Emitted] = field(default_factory=list)
+    #: Routine -> how many emissions of this attempt are staged in the store; AS_OUTPUTS: outputs.
     staged: dict[int, int] = field(default_factory=dict)
     #: Records for the job's outputs.
     outputs: list[bytes] = field(default_factory=list)

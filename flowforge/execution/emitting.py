@@ -9,16 +9,16 @@ from typing import Any, TypeVar
 from flowforge.codec.binary import encode_payload, invocation_record, output_record
 from flowforge.common.forks import Forks
 from flowforge.errors import OutsideInvocationError
-from flowforge.execution.effects import AS_OUTPUTS, Child, Effects
+from flowforge.execution.effects import AS_OUTPUTS, Effects, Emitted
 from flowforge.execution.handler_context import HandlerContext
 from flowforge.model.plan import PlannedRoutine, Target
 
-#: Children and outputs, and bytes of their records, that an attempt collects in memory. More are
-#: staged in the store, which costs it about 1 ms at a time.
+#: Emitted invocations and outputs, and bytes of their records, that an attempt collects in memory.
+#: More are staged in the store, which costs it about 1 ms at a time.
 STAGED_EMISSIONS = 200
 STAGED_BYTES = 1024 * 1024
 
-_Record = TypeVar("_Record", Child, bytes)
+_Record = TypeVar("_Record", Emitted, bytes)
 
 
 class Emitting:
@@ -49,6 +49,7 @@ class Emitting:
         self.number = number
         self.limit = limit
         self.effects = Effects()
+        #: Event -> how often the handler has emitted it.
         self.emitted: dict[str, int] = {}
         #: Whether the handler has returned: nothing is collected any more.
         self.closed = False
@@ -63,15 +64,15 @@ class Emitting:
         """Collect one emission; the values are copied (encoded) at once."""
         targets = self.routine.targets[event]
         where = f"{self.routine.id}.emit({event!r})"
-        children: Sequence[Child] = ()
+        emitted: Sequence[Emitted] = ()
         outputs: Sequence[bytes] = ()
         if len(targets) == 1:
             mapped = targets[0].connection.apply(params)
             record = self._encode(mapped, where)
-            children, size = (_child(targets[0], mapped, record, where),), len(record)
+            emitted, size = (_emitted(targets[0], mapped, record, where),), len(record)
         elif targets:
-            children = self._fan_out(targets, params, where)
-            size = sum(len(child[3]) for child in children)
+            emitted = self._fan_out(targets, params, where)
+            size = sum(len(one[3]) for one in emitted)
         else:
             payload = encode_payload(params, self.limit, where)
             record = output_record(self.number, self.routine.id, event, payload)
@@ -80,26 +81,26 @@ class Emitting:
             self.expect_open("emit", event)
             if self._bytes >= STAGED_BYTES or self._collected() >= STAGED_EMISSIONS:
                 self._stage_all()
-            self.effects.children += children
+            self.effects.emitted += emitted
             self.effects.outputs += outputs
             self._bytes += size
             self.emitted[event] = self.emitted.get(event, 0) + 1
 
     def _fan_out(
         self, targets: tuple[Target, ...], params: dict[str, Any], where: str
-    ) -> list[Child]:
-        children: list[Child] = []
+    ) -> list[Emitted]:
+        emitted: list[Emitted] = []
         # Equal params are encoded once.
         shared: bytes | None = None
         for target in targets:
             mapped = target.connection.apply(params)
             if mapped is not params:
-                children.append(_child(target, mapped, self._encode(mapped, where), where))
+                emitted.append(_emitted(target, mapped, self._encode(mapped, where), where))
                 continue
             if shared is None:
                 shared = self._encode(params, where)
-            children.append(_child(target, params, shared, where))
-        return children
+            emitted.append(_emitted(target, params, shared, where))
+        return emitted
 
     def _encode(self, params: dict[str, Any], where: str) -> bytes:
         return invocation_record(self.number, encode_payload(params, self.limit, where))
@@ -131,16 +132,16 @@ class Emitting:
     # --- staging, under the lock -----------------------------------------------------------
 
     def _collected(self) -> int:
-        return len(self.effects.children) + len(self.effects.outputs)
+        return len(self.effects.emitted) + len(self.effects.outputs)
 
     def _stage_all(self) -> None:
         """Move what is collected to the store, where it waits for the commit unseen."""
-        children, staged = self.effects.children, self.effects.staged
-        while children:
-            part = _part(children, [len(child[3]) for child in children])
+        emitted, staged = self.effects.emitted, self.effects.staged
+        while emitted:
+            part = _part(emitted, [len(one[3]) for one in emitted])
             already = sum(staged.values()) - staged.get(AS_OUTPUTS, 0)
             self._context.stage(self, part, already)
-            del children[: len(part)]
+            del emitted[: len(part)]
             for routine, *_ in part:
                 staged[routine] = staged.get(routine, 0) + 1
         self._stage_outputs()
@@ -155,7 +156,7 @@ class Emitting:
             staged[AS_OUTPUTS] = staged.get(AS_OUTPUTS, 0) + len(part)
 
 
-def _child(target: Target, params: dict[str, Any], record: bytes, where: str) -> Child:
+def _emitted(target: Target, params: dict[str, Any], record: bytes, where: str) -> Emitted:
     return target.routine_index, target.slot_index, target.mode(params, where), record
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from flowforge.execution.effects import Child
+from flowforge.execution.effects import Emitted
 from flowforge.model.flow import FlowGraph
 from flowforge.model.job_handle import JobHandle
 from flowforge.model.plan import PlannedSlot
@@ -56,7 +56,7 @@ class HandlerContext(JobAccess, Protocol[Asking_contra]):
     def emissions_of(self, job_id: str, number: int) -> list[str]:
         """What an invocation emitted, as ``routine.event``; empty when that is not known."""
 
-    def stage(self, attempt: Asking_contra, children: Sequence[Child], already: int) -> None:
+    def stage(self, attempt: Asking_contra, emitted: Sequence[Emitted], already: int) -> None:
         """Keep part of a large emission for the commit; ``already``: how many are kept before."""
 
     def stage_outputs(self, attempt: Asking_contra, outputs: Sequence[bytes], already: int) -> None:

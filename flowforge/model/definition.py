@@ -168,15 +168,15 @@ class Definition:
         slots = self.routines[routine_index].raw["slots"]
         return frozenset(slots[slot_index].get("secret", ()) if slot_index < len(slots) else ())
 
-    def ancestors(self, index: int) -> int:
+    def upstream(self, index: int) -> int:
         """Return every routine from which a delivery can lead to this one, as bits by index.
 
         A routine on a cycle is among its own.
         """
-        return self._ancestors[index]
+        return self._upstream[index]
 
     @cached_property
-    def _ancestors(self) -> list[int]:
+    def _upstream(self) -> list[int]:
         targets: list[set[int]] = [set() for _ in self.routines]
         for connection in self.connections:
             source = self.index(connection.source_routine_id)

@@ -1,14 +1,14 @@
 """The arguments of ``commit.lua`` behind those of the attempt, section by section.
 
-The script reads the sections in this order. Each begins with how many items it has; only the
-children of an attempt are there in most commits.
+The script reads the sections in this order. Each begins with how many items it has; most
+commits have items in `emitted` alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from flowforge.execution.effects import Child, Effects
+from flowforge.execution.effects import Effects, Emitted
 from flowforge.store.claims import NextClaim
 from flowforge.store.link import Argument
 
@@ -19,7 +19,7 @@ EMPTY = (0,)
 def sections(effects: Effects, then: NextClaim | None) -> list[Argument]:
     """All sections. Only those with items are built by a call: most steps have one of them."""
     return [
-        *(children(effects.children) if effects.children else EMPTY),
+        *(emitted(effects.emitted) if effects.emitted else EMPTY),
         *(staged(effects.staged) if effects.staged else EMPTY),
         *(outputs(effects.outputs) if effects.outputs else EMPTY),
         *(stats(effects.stats) if effects.stats else EMPTY),
@@ -29,7 +29,7 @@ def sections(effects: Effects, then: NextClaim | None) -> list[Argument]:
     ]
 
 
-def children(items: Sequence[Child]) -> list[Argument]:
+def emitted(items: Sequence[Emitted]) -> list[Argument]:
     """Routine, slot, mode and record of each invocation to create."""
     return _each(items)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flowforge.execution.effects import Child, Effects
+from flowforge.execution.effects import Effects, Emitted
 from flowforge.model.invocation_id import parse_lease
 from flowforge.model.status import AttemptOutcome
 from flowforge.store.answers import (
@@ -88,9 +88,9 @@ class Invocations:
         return first, records
 
     def stage(
-        self, job_id: str, invocation: str, token: str, children: Sequence[Child], already: int
+        self, job_id: str, invocation: str, token: str, emitted: Sequence[Emitted], already: int
     ) -> Answer:
-        """Keep children for the commit of this attempt: OK, or STALE when it cannot be, or
+        """Keep emissions for the commit of this attempt: OK, or STALE when it cannot be, or
         INCOMPLETE when the store does not have what the attempt had staged before.
 
         ``already``: how many that is. A part may be staged again when it is not known whether it
@@ -98,7 +98,7 @@ class Invocations:
         """
         items = [
             b"%d %d %d %s%s" % (routine, slot, len(packed), packed, record)
-            for routine, slot, mode, record in children
+            for routine, slot, mode, record in emitted
             for packed in (mode.encode(),)
         ]
         return STAGE[self._scripts.run("stage", job_id, invocation, token, "", already, *items)]

@@ -22,7 +22,7 @@ PATTERNS: dict[str, str] = {
     "stats": "j:{}:s",  # hash: r.name -> number or packed value
     "routine_data": "j:{}:u",  # hash: routine id/key -> packed value
     "segments": "j:{}:g",  # list: job/invocation/token of each staged emission not yet released
-    "segment": "g:{}",  # list per attempt: staged children; with /o behind it staged outputs
+    "segment": "g:{}",  # list per attempt: staged emissions; with /o behind it staged outputs
     "output_segments": "j:{}:v",  # list: the same for outputs: which of them are not yet released
     "outstanding": "j:{}:n",  # hash: routine -> uncommitted invocations; joins that wait for it
     "joins": "j:{}:k",  # hash: r.s/key -> number and count of a collection that is open

@@ -36,8 +36,8 @@ WAITING_SLOT = 99_999
 #: The record of such an invocation.
 WAITER = b"waiter"
 
-#: (routine, slot, mode) of a child.
-Child = tuple[int, int, str]
+#: (routine, slot, mode) of an invocation that an attempt emits.
+Emitted = tuple[int, int, str]
 
 
 def record(number: int = 0, **params: Any) -> bytes:
@@ -49,7 +49,7 @@ Fields = dict[str, str | bytes | int | float]
 
 
 def rules(joins: str) -> Fields:
-    """Joins as a definition stores them, of lines ``r.s kind timeout-ms otherwise ancestors``."""
+    """Joins as a definition stores them, of lines ``r.s kind timeout-ms otherwise upstream``."""
     lines = [line.split(" ", 1) for line in joins.splitlines()]
     return {**{f"j{slot}": rule for slot, rule in lines}, "joins": len(lines)} if lines else {}
 
@@ -150,7 +150,7 @@ class Bench:
         invocation: str = "1.0.0",
         token: str = "t",
         *,
-        children: Iterable[Child] = (),
+        emitted: Iterable[Emitted] = (),
         outcome: str = "completed",
         outputs: Sequence[bytes] = (),
         stats: Sequence[tuple[str, str, Any]] = (),
@@ -159,7 +159,7 @@ class Bench:
         jobs: Sequence[list[Argument]] = (),
     ) -> str:
         answer, granted = self.commit_then(
-            None, job_id, invocation, token, children, outcome, outputs, stats, resets, staged, jobs
+            None, job_id, invocation, token, emitted, outcome, outputs, stats, resets, staged, jobs
         )
         assert granted is None
         return answer
@@ -170,7 +170,7 @@ class Bench:
         job_id: str,
         invocation: str = "1.0.0",
         token: str = "t",
-        children: Iterable[Child] = (),
+        emitted: Iterable[Emitted] = (),
         outcome: str = "completed",
         outputs: Sequence[bytes] = (),
         stats: Sequence[tuple[str, str, Any]] = (),
@@ -179,7 +179,7 @@ class Bench:
         jobs: Sequence[list[Argument]] = (),
     ) -> tuple[str, Granted | None]:
         """Commit, and go on with the next message of some lists."""
-        made = self._children(invocation, children)
+        made = self._emitted(invocation, emitted)
         effects = Effects(made, dict(staged), list(outputs), list(stats), list(resets), list(jobs))
         return self.store.invocations.commit(
             job_id, invocation, token, AttemptOutcome(outcome), 5, DETAILS, effects, then
@@ -188,7 +188,7 @@ class Bench:
     def stage(
         self,
         job_id: str,
-        children: Iterable[Child],
+        emitted: Iterable[Emitted],
         invocation: str = "1.0.0",
         token: str = "t",
         *,
@@ -196,14 +196,14 @@ class Bench:
     ) -> str:
         """``already``: how many the attempt has staged before."""
         return self.store.invocations.stage(
-            job_id, invocation, token, self._children(invocation, children), already
+            job_id, invocation, token, self._emitted(invocation, emitted), already
         )
 
-    def _children(
-        self, invocation: str, children: Iterable[Child]
+    def _emitted(
+        self, invocation: str, emitted: Iterable[Emitted]
     ) -> list[tuple[int, int, str, bytes]]:
-        parent = int(invocation.split(".", maxsplit=1)[0])
-        return [(r, s, mode, record(parent, r=r, s=s)) for r, s, mode in children]
+        emitter = int(invocation.split(".", maxsplit=1)[0])
+        return [(r, s, mode, record(emitter, r=r, s=s)) for r, s, mode in emitted]
 
     def fail(self, job_id: str, invocation: str = "1.0.0", token: str = "t") -> str:
         return self.store.invocations.fail(

@@ -17,7 +17,7 @@ from flowforge.store.claims import Claim, NextClaim
 from flowforge.store.link import Argument, Link
 from tests.contract.bench import DETAILS, LONG, Bench, Fields, Request, record, started
 from tests.contract.reference.ending import OUTPUT_LIMIT
-from tests.contract.reference.flow import JOINING, PLAIN, Child, children_of, fields
+from tests.contract.reference.flow import JOINING, PLAIN, Emitted, emitted_by, fields
 from tests.contract.reference.jobs import Item, Job, Plan
 from tests.contract.reference.model import Done, Model
 
@@ -29,7 +29,7 @@ APART = 1_000_000
 SUFFIX = "\x06\x163"
 
 #: The last one is a join that can never be filled: such a job ends when it is submitted.
-_ENTRIES: dict[str, list[Child]] = {
+_ENTRIES: dict[str, list[Emitted]] = {
     PLAIN: [(0, 0, ""), (1, 0, "m")],
     JOINING: [*[(0, 0, "")] * 5, *[(1, 0, "m")] * 2, (5, 0, "j0:"), (3, 0, "j0:"), (4, 1, "j2:")],
 }
@@ -101,8 +101,8 @@ class Choices(RuleBasedStateMachine):
         self.records += 1
         return record(0, n=self.records)
 
-    def items(self, children: Sequence[Child]) -> list[Item]:
-        return [Item(r, s, mode, self.new_record()) for r, s, mode in children]
+    def items(self, emitted: Sequence[Emitted]) -> list[Item]:
+        return [Item(r, s, mode, self.new_record()) for r, s, mode in emitted]
 
     def plan(self, drawn: Any) -> Plan:
         flow, entry, max_in_flight, lane = drawn
@@ -140,7 +140,7 @@ class Choices(RuleBasedStateMachine):
         self, data: st.DataObject, job: Job, invocation: str, least: int = 0, most: int = 3
     ) -> list[Item]:
         """What an invocation may emit."""
-        allowed = children_of(job.plan.flow, invocation)
+        allowed = emitted_by(job.plan.flow, invocation)
         if not allowed:
             return []
         drawn = data.draw(st.lists(st.sampled_from(allowed), min_size=least, max_size=most), "emit")
@@ -173,7 +173,7 @@ class Choices(RuleBasedStateMachine):
         if about.startswith(b"J"):
             resets.append(("", int(about[1:].split(b" ")[0])))
         return Effects(
-            [(item.routine, item.slot, item.mode, item.record) for item in done.children],
+            [(item.routine, item.slot, item.mode, item.record) for item in done.emitted],
             outputs=[b"o"] * done.outputs,
             resets=resets,
             started_jobs=[

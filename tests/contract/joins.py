@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.contract.bench import Bench
 
-# slot kind timeout-ms otherwise ancestors, as Router.fields writes them.
+# slot kind timeout-ms otherwise upstream, as Router.fields writes them.
 COUNT = "1.0 count 0 fail 0\n"
 COUNT_OR_FIRE = "1.0 count 0 fire 0\n"
 ALL = "1.0 all 0 fail 0\n"

@@ -89,8 +89,8 @@ class Transitions(Controls):
         """A handler starts another job, which may end at once."""
         (job, invocation), token = self.unclaimed(data), self.new_token()
         if self._claim(job, invocation, token, False):
-            children = self.emission(data, job, invocation, most=1)
-            self._commit(job, invocation, token, Done(children=children, jobs=self.to_start(drawn)))
+            emitted = self.emission(data, job, invocation, most=1)
+            self._commit(job, invocation, token, Done(emitted=emitted, jobs=self.to_start(drawn)))
 
     def to_start(self, drawn: Any) -> list[tuple[Plan, bytes]]:
         """Jobs for a commit to start, as far as there is room for more."""
@@ -118,7 +118,7 @@ class Transitions(Controls):
             token = self.new_token()
             if self._claim(job, invocation, token, False):
                 self._commit(
-                    job, invocation, token, Done(children=self.emission(data, job, invocation))
+                    job, invocation, token, Done(emitted=self.emission(data, job, invocation))
                 )
             times -= 1
 
@@ -174,7 +174,7 @@ class Transitions(Controls):
                 assert self._send_part(job, invocation, token, items, already, kind) == expected
         if commits:
             self._commit(
-                job, invocation, token, Done(children=self.emission(data, job, invocation, most=1))
+                job, invocation, token, Done(emitted=self.emission(data, job, invocation, most=1))
             )
 
     @precondition(some_leased)
@@ -212,8 +212,8 @@ class Transitions(Controls):
             return self.bench.store.invocations.stage_outputs(
                 job.id, invocation, token, outputs, already
             )
-        children = [(item.routine, item.slot, item.mode, item.record) for item in part]
-        return self.bench.store.invocations.stage(job.id, invocation, token, children, already)
+        emitted = [(item.routine, item.slot, item.mode, item.record) for item in part]
+        return self.bench.store.invocations.stage(job.id, invocation, token, emitted, already)
 
     @precondition(some_unclaimed)
     @rule(data=st.data())
@@ -237,7 +237,7 @@ class Transitions(Controls):
         jobs = self.to_start(drawn)
         if idle:
             self.pop_all(number)
-        done = Done(children=self.emission(data, job, invocation), resets=[("1.0", -1)], jobs=jobs)
+        done = Done(emitted=self.emission(data, job, invocation), resets=[("1.0", -1)], jobs=jobs)
         self._commit_and_follow(job, invocation, token, done, number, self.new_token(), lost, again)
 
     def _commit_and_follow(
@@ -275,7 +275,7 @@ class Transitions(Controls):
         self._fail(job, invocation, lease.token, "stop", due)
         how = data.draw(st.sampled_from(["commit", "retry", "stop"]), "how")
         if how == "commit":
-            self._commit(job, other, its.token, Done(children=self.emission(data, job, other)))
+            self._commit(job, other, its.token, Done(emitted=self.emission(data, job, other)))
         else:
             self._fail(job, other, its.token, how, due)
 
@@ -323,7 +323,7 @@ class Transitions(Controls):
         elif what == "submit":
             assert self.bench.send(self.submission, None) == self.submission.job_id
         elif what == "commit":
-            self._commit(job, invocation, token, Done(children=self.items([(0, 0, "")]), outputs=1))
+            self._commit(job, invocation, token, Done(emitted=self.items([(0, 0, "")]), outputs=1))
         elif what == "stage":
             part = self.items([(0, 0, "")])
             expected = self.model.stage(job, invocation, token, part, 0)

@@ -42,7 +42,7 @@ def test_what_an_earlier_attempt_has_left_is_not_taken_for_the_next(bench: Bench
     bench.store.invocations.heartbeat(LONG, [f"{job}/1.0.0/{NEW}"])
     (attempt,) = Leases(bench.store).of_job(job, 5)
     assert attempt.claimed is not None
-    assert bench.commit(job, token=NEW, children=[(1, 0, "")]) == "ok"
+    assert bench.commit(job, token=NEW, emitted=[(1, 0, "")]) == "ok"
     assert bench.hash("attempts", job) == {}
 
 
@@ -60,7 +60,7 @@ def test_leases_of_a_job_are_found_among_many(bench: Bench) -> None:
     """At most so many; a member that names no attempt is passed over."""
     job = bench.submit()
     bench.start(job)
-    bench.commit(job, children=[(1, 0, "")] * 3)
+    bench.commit(job, emitted=[(1, 0, "")] * 3)
     for number in (2, 3, 4):
         bench.start(job, f"{number}.1.0")
     members = [part for n in range(2000) for part in (bench.now(), f"other{n}/1.0.0/t")]

@@ -35,7 +35,7 @@ def spread(bench: Bench, count: int, **changes: Any) -> str:
     job = bench.submit(**changes)
     bench.link.call("LPOP", bench.list)
     bench.start(job)
-    assert bench.commit(job, children=[(1, 0, "")] * count) == "ok"
+    assert bench.commit(job, emitted=[(1, 0, "")] * count) == "ok"
     return job
 
 
@@ -64,7 +64,7 @@ def test_the_lists_of_a_job_on_several_queues(bench: Bench) -> None:
     job = request.job_id
     bench.link.call("LPOP", bench.list)
     bench.start(job)
-    bench.commit(job, children=[(1, 0, ""), (2, 0, ""), (2, 1, "")])
+    bench.commit(job, emitted=[(1, 0, ""), (2, 0, ""), (2, 1, "")])
     assert look(bench, job).lists({"q": 0, "q2": 2}) == {
         "q": JobList(bench.list, 1, 1, 1),
         "q2": JobList(bench.other_list, 2, 2, 2),

@@ -169,7 +169,7 @@ def test_what_was_found_before_the_child_was_retried_does_not_count(
     elif way == "retry":
         assert bench.retry_later(parent, WAITS, "w", LONG) == "ok"
     else:
-        assert bench.commit(parent, WAITS, "w", outcome=way, children=[(1, 0, "")]) == "ok"
+        assert bench.commit(parent, WAITS, "w", outcome=way, emitted=[(1, 0, "")]) == "ok"
     assert bench.status(parent) == "running"
     assert bench.invocations(parent) == {WAITS}
     if not ended:
@@ -187,8 +187,8 @@ def test_a_child_that_nobody_waits_for_any_more_runs_alone(bench: Bench, more: b
     parent = parent_of_one(bench)
     fail(bench, "child")
     bench.start(parent, WAITS, "w")
-    children = [(1, 0, "")] if more else []
-    bench.commit(parent, WAITS, "w", outcome="error_continued", children=children)
+    emitted = [(1, 0, "")] if more else []
+    bench.commit(parent, WAITS, "w", outcome="error_continued", emitted=emitted)
     assert bench.status(parent) == ("running" if more else "completed")
     assert bench.store.control.retry("child") == "ok"
     if more:

@@ -85,7 +85,7 @@ def test_a_child_may_end_when_it_is_created(bench: Bench) -> None:
     parent = bench.submit()
     bench.start(parent)
     doomed = bench.child(joins="1.0 count 0 fail 0\n", routine=1, mode="j2:")
-    bench.commit(parent, children=[(0, 1, "")], jobs=[doomed])
+    bench.commit(parent, emitted=[(0, 1, "")], jobs=[doomed])
     assert bench.status("child") == "failed"
     assert queued(bench, parent) == {"2.0.1", "3.0.99999"}
     assert bench.counters(parent) == (2, 0, 0, 0)
@@ -125,14 +125,14 @@ def test_a_join_waits_for_jobs_that_were_started_above(bench: Bench) -> None:
     """What waits for a child may still deliver."""
     parent = bench.submit("1.0 all 0 fail 0\n")
     bench.start(parent)
-    bench.commit(parent, children=[(1, 0, "j0:")], jobs=[bench.child()])
+    bench.commit(parent, emitted=[(1, 0, "j0:")], jobs=[bench.child()])
     waits = bench.hash("children", parent)["child"].decode()
     complete(bench, "child")
     bench.start(parent, waits, "w")
     assert not [
         invocation for invocation in bench.invocations(parent) if invocation.endswith(".1.0")
     ]
-    bench.commit(parent, waits, "w", children=[(1, 0, "j0:")])
+    bench.commit(parent, waits, "w", emitted=[(1, 0, "j0:")])
     (invocation,) = bench.invocations(parent)
     assert bench.hash("invocations", parent)[invocation] == b"J2 "
 
@@ -154,7 +154,7 @@ def stopped_family(bench: Bench, stop: Callable[[Bench, str], None]) -> str:
     """A parent that was stopped, and the claim of its child refused for it."""
     parent = bench.submit()
     bench.start(parent)
-    bench.commit(parent, children=[(0, 1, "")], jobs=[bench.child()])
+    bench.commit(parent, emitted=[(0, 1, "")], jobs=[bench.child()])
     stop(bench, parent)
     assert bench.claim("child", "1.0.0", "c") == "paused"
     assert bench.counters("child") == (0, 0, 1, 0)
@@ -200,9 +200,9 @@ def test_a_childs_joins_are_not_late_while_its_parent_stands_still(
     parent = bench.submit()
     bench.start(parent)
     joins = f"1.0 count {LONG} {otherwise} 0\n"
-    bench.commit(parent, children=[(0, 1, "")], jobs=[bench.child(joins=joins)])
+    bench.commit(parent, emitted=[(0, 1, "")], jobs=[bench.child(joins=joins)])
     bench.start("child", "1.0.0", "c")
-    bench.commit("child", "1.0.0", "c", children=[(1, 0, "j2:"), (0, 0, "")])
+    bench.commit("child", "1.0.0", "c", emitted=[(1, 0, "j2:"), (0, 0, "")])
     stop(bench, parent)
     bench.make_due()
     if seen:
@@ -248,7 +248,7 @@ def test_a_timer_below_a_cancelled_job_ends_what_it_belongs_to(bench: Bench, tim
     if timer == "retry":
         bench.retry_later("child", "1.0.0", "c", LONG)
     else:
-        bench.commit("child", "1.0.0", "c", children=[(1, 0, "j2:"), (0, 0, "")])
+        bench.commit("child", "1.0.0", "c", emitted=[(1, 0, "j2:"), (0, 0, "")])
     (member,) = bench.members("timers")
     bench.store.control.cancel(parent, "")
     bench.link.call("ZREM", bench.key("timers"), "child/look")
@@ -323,7 +323,7 @@ def crowd(bench: Bench, **changes: Any) -> str:
     parent = bench.submit(**changes)
     bench.start(parent)
     jobs = [bench.child(f"child{n}", retention_ms=LONG) for n in range(MANY)]
-    bench.commit(parent, children=[(0, 1, "")], jobs=jobs)
+    bench.commit(parent, emitted=[(0, 1, "")], jobs=jobs)
     return parent
 
 

@@ -28,7 +28,7 @@ def test_the_first_claim_starts_the_job(bench: Bench) -> None:
     assert bench.status(job) == "running"
     assert list(bench.members("status", "running")) == [job]
     assert bench.members("status", "pending") == {}
-    bench.commit(job, children=[(1, 0, "")])
+    bench.commit(job, emitted=[(1, 0, "")])
     bench.start(job, "2.1.0")
     assert bench.row(job)["started"] == started
 
@@ -55,7 +55,7 @@ def test_a_committed_invocation_is_taken(bench: Bench) -> None:
     """A duplicate that comes after the commit runs nothing, even with the token that committed."""
     job = bench.submit()
     bench.start(job, token="t1")
-    bench.commit(job, token="t1", children=[(1, 0, "")])
+    bench.commit(job, token="t1", emitted=[(1, 0, "")])
     assert bench.claim(job, "1.0.0", "t1") == "taken"
     assert bench.claim(job, "1.0.0", "t2") == "taken"
 
@@ -109,7 +109,7 @@ def test_a_failed_job_parks_what_is_claimed(bench: Bench) -> None:
     """What was queued when the job failed waits for its retry."""
     job = bench.submit()
     bench.start(job)
-    bench.commit(job, children=[(1, 0, ""), (1, 1, "")])
+    bench.commit(job, emitted=[(1, 0, ""), (1, 1, "")])
     bench.start(job, "2.1.0")
     bench.fail(job, "2.1.0")
     assert bench.claim(job, "3.1.1") == "dropped"
@@ -138,7 +138,7 @@ def test_room_in_the_window_is_filled_by_claims(bench: Bench) -> None:
     """While handlers run long, what waits moves on as soon as the window allows."""
     job = bench.submit(max_in_flight=2)
     bench.start(job)
-    bench.commit(job, children=[(1, 0, "")] * 4)
+    bench.commit(job, emitted=[(1, 0, "")] * 4)
     assert bench.counters(job) == (2, 0, 2, 0)
     bench.start(job, "2.1.0", "t1")
     assert bench.counters(job) == (1, 1, 2, 0)
@@ -150,7 +150,7 @@ def test_a_job_queues_few_messages_ahead_of_its_handlers(bench: Bench) -> None:
     """Unclaimed messages of one job stay few, so that other jobs' messages are popped soon."""
     job = bench.submit(max_in_flight=1000)
     bench.start(job)
-    bench.commit(job, children=[(1, 0, "")] * 100)
+    bench.commit(job, emitted=[(1, 0, "")] * 100)
     queued, running, waiting, _ = bench.counters(job)
     assert (queued, running, waiting) == (32, 0, 68)
     for number in range(20):

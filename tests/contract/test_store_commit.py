@@ -30,9 +30,9 @@ def test_a_second_commit_is_done(bench: Bench) -> None:
     """A commit whose reply was lost and that is sent again changes nothing and pushes nothing."""
     job = bench.submit()
     bench.start(job)
-    assert bench.commit(job, children=[(1, 0, "")]) == "ok"
+    assert bench.commit(job, emitted=[(1, 0, "")]) == "ok"
     before = bench.snapshot()
-    assert bench.commit(job, children=[(1, 0, "")]) == "done"
+    assert bench.commit(job, emitted=[(1, 0, "")]) == "done"
     assert bench.snapshot() == before
 
 
@@ -42,7 +42,7 @@ def test_a_stale_token_commits_nothing(bench: Bench) -> None:
     bench.start(job, token="t1", lease=-1)
     bench.reclaim(9, 10)
     before = bench.snapshot()
-    assert bench.commit(job, token="t1", children=[(1, 0, "")]) == "stale"
+    assert bench.commit(job, token="t1", emitted=[(1, 0, "")]) == "stale"
     assert bench.snapshot() == before
     bench.start(job, token="t2")
     assert bench.commit(job, token="t1") == "stale"
@@ -70,7 +70,7 @@ def test_a_commit_after_the_cancel_is_dropped(bench: Bench) -> None:
     bench.start(job)
     bench.store.control.cancel(job, "")
     pushed = bench.sent()
-    assert bench.commit(job, children=[(1, 0, "")], outputs=[b"x"]) == "dropped"
+    assert bench.commit(job, emitted=[(1, 0, "")], outputs=[b"x"]) == "dropped"
     assert bench.sent() == pushed
     assert bench.outputs(job) == []
     assert bench.members("leases") == {}
@@ -82,11 +82,11 @@ def test_a_commit_after_the_failure_waits_for_the_retry(bench: Bench) -> None:
     """What ran while its job failed is not accepted; it runs again when the job is retried."""
     job = bench.submit()
     bench.start(job)
-    bench.commit(job, children=[(1, 0, ""), (1, 1, "")])
+    bench.commit(job, emitted=[(1, 0, ""), (1, 1, "")])
     bench.start(job, "2.1.0", "t2")
     bench.start(job, "3.1.1", "t3")
     bench.fail(job, "2.1.0", "t2")
-    assert bench.commit(job, "3.1.1", "t3", children=[(1, 0, "")]) == "dropped"
+    assert bench.commit(job, "3.1.1", "t3", emitted=[(1, 0, "")]) == "dropped"
     assert bench.invocations(job) == {"2.1.0", "3.1.1"}
     assert bench.parked(job) == ["2.1.0", "3.1.1"]
     assert bench.members("leases") == {}
@@ -105,11 +105,11 @@ def test_the_outcome_is_counted(bench: Bench, outcome: str) -> None:
     assert bench.history(job)[-1] == (outcome, "1.0.0")
 
 
-def test_children_are_numbered_and_pushed(bench: Bench) -> None:
-    """Every child gets the next number of its job and one message on its routine's list."""
+def test_emitted_invocations_are_numbered_and_pushed(bench: Bench) -> None:
+    """Each gets the next number of its job and one message on its routine's list."""
     job = bench.submit()
     bench.start(job)
-    bench.commit(job, children=[(1, 0, ""), (2, 1, ""), (1, 0, "")])
+    bench.commit(job, emitted=[(1, 0, ""), (2, 1, ""), (1, 0, "")])
     assert bench.invocations(job) == {"2.1.0", "3.2.1", "4.1.0"}
     assert bench.hash("invocations", job)["3.2.1"] == record(1, r=2, s=1)
     assert bench.sent() == [(job, "1.0.0"), (job, "2.1.0"), (job, "4.1.0")]
@@ -122,7 +122,7 @@ def test_a_message_carries_its_own_ids(bench: Bench) -> None:
     """Task, id, routing key and delivery tag of a message belong to one push of one invocation."""
     job = bench.submit()
     bench.start(job)
-    bench.commit(job, children=[(2, 1, "m")])
+    bench.commit(job, emitted=[(2, 1, "m")])
     (message,) = bench.messages(bench.other_list)
     assert message["headers"]["task"] == "t.R2"
     assert message["headers"]["id"] == f"{job}-2"
@@ -139,7 +139,7 @@ def test_pushes_of_a_list_are_numbered(bench: Bench) -> None:
     first, second = bench.submit(), bench.submit()
     assert bench.unclaimed() == {f"{first}/1.0.0": 1, f"{second}/1.0.0": 2}
     bench.start(first)
-    bench.commit(first, children=[(1, 0, ""), (2, 0, "")])
+    bench.commit(first, emitted=[(1, 0, ""), (2, 0, "")])
     assert bench.unclaimed() == {f"{second}/1.0.0": 2, f"{first}/2.1.0": 3}
     assert bench.unclaimed(bench.other_list) == {f"{first}/3.2.0": 1}
     assert bench.hash("sequences") == {bench.list: b"3", bench.other_list: b"1"}
@@ -149,7 +149,7 @@ def test_max_in_flight_is_respected_and_what_is_parked_is_fifo(bench: Bench) -> 
     """No more than the window is in the broker and in workers; the rest follows in order."""
     job = bench.submit(max_in_flight=2)
     bench.start(job)
-    bench.commit(job, children=[(1, 0, "")] * 5)
+    bench.commit(job, emitted=[(1, 0, "")] * 5)
     assert bench.parked(job) == ["4.1.0", "5.1.0", "6.1.0"]
     order = []
     for number in range(2, 7):
@@ -163,33 +163,33 @@ def test_max_in_flight_is_respected_and_what_is_parked_is_fifo(bench: Bench) -> 
     assert bench.status(job) == "completed"
 
 
-def test_a_child_is_parked_behind_what_is_parked(bench: Bench) -> None:
+def test_an_emitted_invocation_is_parked_behind_what_is_parked(bench: Bench) -> None:
     """What is emitted later does not overtake what waits already."""
     job = bench.submit(max_in_flight=2)
     bench.start(job)
-    bench.commit(job, children=[(1, 0, "")] * 3)
+    bench.commit(job, emitted=[(1, 0, "")] * 3)
     bench.start(job, "2.1.0", "t2")
-    bench.commit(job, "2.1.0", "t2", children=[(2, 0, "")])
+    bench.commit(job, "2.1.0", "t2", emitted=[(2, 0, "")])
     assert [invocation for _, invocation in bench.sent()] == ["1.0.0", "2.1.0", "3.1.0", "4.1.0"]
     assert bench.parked(job) == ["5.2.0"]
 
 
-def test_an_unknown_child_slot_refuses_the_whole_commit(bench: Bench) -> None:
+def test_an_emission_to_an_unknown_slot_refuses_the_whole_commit(bench: Bench) -> None:
     """Validation comes before the first write: nothing of such a commit is kept."""
     job = bench.submit()
     bench.start(job)
     before = bench.snapshot()
     with pytest.raises((ResponseError, CommandRefusedError)):
-        bench.commit(job, children=[(1, 0, ""), (1, 9, "")], outputs=[b"x"])
+        bench.commit(job, emitted=[(1, 0, ""), (1, 9, "")], outputs=[b"x"])
     assert bench.snapshot() == before
-    assert bench.commit(job, children=[(1, 0, "")]) == "ok"
+    assert bench.commit(job, emitted=[(1, 0, "")]) == "ok"
 
 
 def test_outputs_are_kept_up_to_the_limit(bench: Bench) -> None:
     """The first outputs of a job are kept, all are counted."""
     job = bench.submit(output_limit=3)
     bench.start(job)
-    bench.commit(job, children=[(1, 0, "")], outputs=[b"a", b"b"])
+    bench.commit(job, emitted=[(1, 0, "")], outputs=[b"a", b"b"])
     bench.start(job, "2.1.0")
     bench.commit(job, "2.1.0", outputs=[b"c", b"d"])
     assert bench.outputs(job) == [b"a", b"b", b"c"]
@@ -205,7 +205,7 @@ def test_stats_change_in_the_order_they_were_made(bench: Bench) -> None:
         ("add", "0.set", "1"), ("set", "0.text", b"packed"), ("number", "1.n", "1"),
         ("number", "10.n", "5"),
     ]  # fmt: skip
-    bench.commit(job, children=[(1, 0, "")], stats=changes)
+    bench.commit(job, emitted=[(1, 0, "")], stats=changes)
     found = bench.hash("stats", job)
     assert found == {
         "n0.n": b"2.5", "n0.set": b"8", "v0.text": b"packed", "n1.n": b"1", "n10.n": b"5",
@@ -235,7 +235,7 @@ def test_merging_slots_keep_a_log(bench: Bench) -> None:
     """Deliveries to a merging slot get the positions 1 to N, once each."""
     job = bench.submit()
     bench.start(job)
-    bench.commit(job, children=[(1, 0, "m"), (1, 1, "m"), (1, 0, "m"), (2, 0, "o")])
+    bench.commit(job, emitted=[(1, 0, "m"), (1, 1, "m"), (1, 0, "m"), (2, 0, "o")])
     assert bench.invocations(job) == {"2.1.0.1", "3.1.1.1", "4.1.0.2", "5.2.0"}
     assert bench.hash("merges", job) == {
         "1.0": b"2", "1.0.1": record(1, r=1, s=0), "1.0.2": record(1, r=1, s=0),
@@ -247,7 +247,7 @@ def test_a_reset_consumes_what_was_delivered(bench: Bench) -> None:
     """A reset up to a position only moves forward; -1 takes all so far and the latest payload."""
     job = bench.submit()
     bench.start(job)
-    bench.commit(job, children=[(1, 0, "m")] * 3 + [(2, 0, "o")])
+    bench.commit(job, emitted=[(1, 0, "m")] * 3 + [(2, 0, "o")])
     bench.start(job, "3.1.0.2")
     bench.commit(job, "3.1.0.2", resets=[("1.0", 2)])
     assert bench.hash("merges", job)["1.0.base"] == b"2"
@@ -266,15 +266,15 @@ def test_a_reset_takes_the_deliveries_of_its_own_commit(bench: Bench) -> None:
     """What a handler emits to the slot that it resets counts as delivered so far."""
     job = bench.submit()
     bench.start(job)
-    bench.commit(job, children=[(1, 0, "m")], resets=[("1.0", -1)])
+    bench.commit(job, emitted=[(1, 0, "m")], resets=[("1.0", -1)])
     assert bench.hash("merges", job)["1.0.base"] == b"1"
 
 
 def test_a_commit_without_its_definition_is_accepted(bench: Bench) -> None:
-    """Without children a commit needs no routes; what is queued then fails at its claim."""
+    """Without emissions a commit needs no routes; what is queued then fails at its claim."""
     job = bench.submit()
     bench.start(job)
-    bench.commit(job, children=[(1, 0, ""), (1, 0, "")])
+    bench.commit(job, emitted=[(1, 0, ""), (1, 0, "")])
     bench.start(job, "2.1.0")
     bench.link.call("DEL", bench.key("definition", DEFINITION))
     assert bench.commit(job, "2.1.0") == "ok"
@@ -283,10 +283,10 @@ def test_a_commit_without_its_definition_is_accepted(bench: Bench) -> None:
 
 
 def test_a_large_fan_out_is_one_commit(bench: Bench) -> None:
-    """Thousands of children fit: no limit of Lua's stack shows."""
+    """Thousands of emissions fit: no limit of Lua's stack shows."""
     job = bench.submit(max_in_flight=10_000)
     bench.start(job)
-    assert bench.commit(job, children=[(1, 0, "")] * 5000) == "ok"
+    assert bench.commit(job, emitted=[(1, 0, "")] * 5000) == "ok"
     queued, _, waiting, _ = bench.counters(job)
     assert queued + waiting == 5000 == len(bench.invocations(job))
     assert len(bench.parked(job)) == waiting

@@ -64,7 +64,7 @@ def test_a_running_handler_may_commit_while_paused(bench: Bench) -> None:
     job = bench.submit()
     bench.start(job)
     bench.pause(job)
-    assert bench.commit(job, children=[(1, 0, ""), (1, 1, "")], outputs=[b"x"]) == "ok"
+    assert bench.commit(job, emitted=[(1, 0, ""), (1, 1, "")], outputs=[b"x"]) == "ok"
     assert bench.counters(job) == (0, 0, 2, 0)
     assert bench.parked(job) == ["2.1.0", "3.1.1"]
     assert bench.outputs(job) == [b"x"]
@@ -75,11 +75,11 @@ def test_resume_releases_exactly_what_was_parked(bench: Bench) -> None:
     """What was parked is pushed once each, in order; what was still queued is not pushed again."""
     job = bench.submit()
     bench.start(job)
-    bench.commit(job, children=[(1, 0, "")] * 3)
+    bench.commit(job, emitted=[(1, 0, "")] * 3)
     bench.start(job, "2.1.0", "t2")
     bench.pause(job)
     assert bench.claim(job, "3.1.0", "t3") == "paused"
-    bench.commit(job, "2.1.0", "t2", children=[(2, 0, "")])
+    bench.commit(job, "2.1.0", "t2", emitted=[(2, 0, "")])
     pushed = bench.sent() + bench.sent(bench.other_list)
     assert bench.store.control.resume(job) == "ok"
     now = bench.sent() + bench.sent(bench.other_list)
@@ -94,7 +94,7 @@ def test_resume_respects_the_window(bench: Bench) -> None:
     job = bench.submit(max_in_flight=2)
     bench.start(job)
     bench.pause(job)
-    bench.commit(job, children=[(1, 0, "")] * 5)
+    bench.commit(job, emitted=[(1, 0, "")] * 5)
     bench.store.control.resume(job)
     assert bench.counters(job) == (2, 0, 3, 0)
 
@@ -131,7 +131,7 @@ def test_the_start_of_a_job_is_its_first_claim(bench: Bench) -> None:
     bench.pause(job)
     assert bench.store.control.resume(job) == "ok"
     assert bench.status(job) == "running"
-    bench.commit(job, children=[(1, 0, "")])
+    bench.commit(job, emitted=[(1, 0, "")])
     bench.start(job, "2.1.0")
     assert bench.row(job)["started"] == "1"
 
@@ -163,7 +163,7 @@ def test_a_job_without_its_definition_is_not_resumed(bench: Bench, status: str) 
     """No worker could run it: the answer says so, and the job stays as it is."""
     job = bench.submit()
     bench.start(job)
-    bench.commit(job, children=[(1, 0, ""), (1, 0, "")])
+    bench.commit(job, emitted=[(1, 0, ""), (1, 0, "")])
     bench.start(job, "2.1.0")
     if status == "paused":
         bench.pause(job)
@@ -180,7 +180,7 @@ def test_cancel_is_final_and_drops_the_work(bench: Bench) -> None:
     """Parked, queued and waiting work goes; the reason stays."""
     job = bench.submit(max_in_flight=2)
     bench.start(job)
-    bench.commit(job, children=[(1, 0, "m")] * 5)
+    bench.commit(job, emitted=[(1, 0, "m")] * 5)
     bench.start(job, "2.1.0.1", "t2")
     assert bench.store.control.cancel(job, "enough") == "ok"
     row = bench.row(job)
@@ -238,7 +238,7 @@ def test_waiters_are_told(bench: Bench) -> None:
     job = bench.submit()
     bench.start(job)
     assert announced(bench, job, lambda: bench.pause(job)) == []
-    finish = lambda: bench.commit(job, children=[(1, 0, "")])  # noqa: E731
+    finish = lambda: bench.commit(job, emitted=[(1, 0, "")])  # noqa: E731
     assert announced(bench, job, finish) == [b"paused"]
     assert announced(bench, job, lambda: bench.store.control.resume(job)) == [b"running"]
     bench.start(job, "2.1.0")
@@ -293,7 +293,7 @@ def test_a_parked_entry_that_names_no_invocation_is_dropped(
     job = bench.submit(max_in_flight=2)
     bench.start(job)
     bench.pause(job)
-    bench.commit(job, children=[(1, 0, "")] * 3)
+    bench.commit(job, emitted=[(1, 0, "")] * 3)
     bench.link.call(place, bench.key("parked", job), *[entry] * 300)
     assert bench.store.control.resume(job) == "ok"
     for _ in range(5):
@@ -310,7 +310,7 @@ def test_a_dropped_entry_is_told(bench: Bench) -> None:
     job = bench.submit()
     bench.start(job)
     bench.pause(job)
-    bench.commit(job, children=[(1, 0, "")])
+    bench.commit(job, emitted=[(1, 0, "")])
     bench.link.call("LPUSH", bench.key("parked", job), "x")
     bench.store.control.resume(job)
     assert bench.link.call("HGETALL", bench.key("damaged")) == [

@@ -98,7 +98,7 @@ def test_a_lease_that_a_failed_job_never_gave_is_dropped(bench: Bench) -> None:
 def a_push_by_a_commit(bench: Bench) -> Callable[[], object]:
     job = bench.submit()
     bench.start(job)
-    return lambda: bench.commit(job, children=[(2, 0, "")]) == "ok"
+    return lambda: bench.commit(job, emitted=[(2, 0, "")]) == "ok"
 
 
 def a_push_by_a_timer(bench: Bench) -> Callable[[], object]:

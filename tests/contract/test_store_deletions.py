@@ -6,7 +6,7 @@ from flowforge.worker.upkeep.deletions import Deletions
 from tests.contract.bench import LONG, Bench
 from tests.support.eventually import eventually
 
-# slot kind timeout-ms otherwise ancestors, as Router.fields writes them.
+# slot kind timeout-ms otherwise upstream, as Router.fields writes them.
 COUNT = "1.0 count 0 fail 0\n"
 
 #: More than a script deletes itself.
@@ -17,8 +17,8 @@ def start(bench: Bench, items: int, others: int = 0, **changes: object) -> str:
     """A job with a full collection of `items`, and `others` of one that stays open."""
     job = bench.submit(COUNT, **changes)
     bench.start(job)
-    children = [(1, 0, f"j{items}:a")] * items + [(1, 0, "j9999:b")] * others
-    bench.commit(job, children=[*children, (0, 1, "")])
+    emitted = [(1, 0, f"j{items}:a")] * items + [(1, 0, "j9999:b")] * others
+    bench.commit(job, emitted=[*emitted, (0, 1, "")])
     return job
 
 
@@ -58,7 +58,7 @@ def test_timers_go_with_what_they_are_for(bench: Bench) -> None:
     """Those of many open joins and many retries are cleared piece by piece."""
     job = bench.submit(f"1.0 count {LONG} fail 0\n", max_in_flight=MANY)
     bench.start(job)
-    bench.commit(job, children=[*[(1, 0, f"j9:{n}") for n in range(MANY)], *[(0, 1, "")] * MANY])
+    bench.commit(job, emitted=[*[(1, 0, f"j9:{n}") for n in range(MANY)], *[(0, 1, "")] * MANY])
     for number in range(MANY + 2, 2 * MANY + 2):
         bench.start(job, f"{number}.0.1")
         bench.retry_later(job, f"{number}.0.1", delay=LONG)
@@ -90,7 +90,7 @@ def test_parked_work_of_a_cancelled_job_may_be_large(bench: Bench) -> None:
     """Parked invocations count like items of joins."""
     job = bench.submit(max_in_flight=1)
     bench.start(job)
-    bench.commit(job, children=[(0, 0, "")] * MANY)
+    bench.commit(job, emitted=[(0, 0, "")] * MANY)
     bench.store.control.cancel(job, "")
     assert bench.invocations(job) == set()
     assert waiting_fields(bench) == MANY

@@ -74,7 +74,7 @@ def test_a_due_timer_of_a_failed_job_waits_for_the_retry(bench: Bench) -> None:
     """A retry that was waiting when the job failed belongs to what the job's retry continues."""
     job = bench.submit()
     bench.start(job)
-    bench.commit(job, children=[(1, 0, ""), (1, 1, "")])
+    bench.commit(job, emitted=[(1, 0, ""), (1, 1, "")])
     bench.start(job, "2.1.0", "t2")
     bench.retry_later(job, "2.1.0", "t2", delay=-1)
     bench.start(job, "3.1.1", "t3")
@@ -227,7 +227,7 @@ def test_a_retried_job_continues_from_its_failure(bench: Bench) -> None:
     """The failed invocation runs again with fresh attempts; what succeeded does not."""
     job = bench.submit()
     bench.start(job)
-    bench.commit(job, children=[(1, 0, "")])
+    bench.commit(job, emitted=[(1, 0, "")])
     bench.start(job, "2.1.0")
     bench.fail(job, "2.1.0")
     assert bench.store.control.retry(job) == "ok"
@@ -246,7 +246,7 @@ def test_a_handler_that_outlives_failure_and_retry_may_commit(bench: Bench) -> N
     """A lease that was granted before the failure is still valid after the retry."""
     job = bench.submit()
     bench.start(job)
-    bench.commit(job, children=[(1, 0, ""), (1, 1, "")])
+    bench.commit(job, emitted=[(1, 0, ""), (1, 1, "")])
     bench.start(job, "2.1.0", "t2")
     bench.start(job, "3.1.1", "t3")
     bench.fail(job, "2.1.0", "t2")
@@ -284,7 +284,7 @@ def test_failing_needs_the_lease(bench: Bench, action: str) -> None:
     assert report(job, token="guess") == "stale"
     assert bench.snapshot() == before
     bench.start(job, token="t1")
-    bench.commit(job, token="t1", children=[(1, 0, "")])
+    bench.commit(job, token="t1", emitted=[(1, 0, "")])
     assert report(job, token="t1") == "done"
     assert report("nosuchjob") == "gone"
     bench.start(job, "2.1.0", "t2")
@@ -308,7 +308,7 @@ def test_a_last_commit_does_not_complete_a_job_with_a_timer(bench: Bench) -> Non
     """A waiting retry is outstanding work."""
     job = bench.submit()
     bench.start(job)
-    bench.commit(job, children=[(1, 0, ""), (1, 1, "")])
+    bench.commit(job, emitted=[(1, 0, ""), (1, 1, "")])
     bench.start(job, "2.1.0", "t2")
     bench.retry_later(job, "2.1.0", "t2", delay=-1)
     bench.start(job, "3.1.1", "t3")

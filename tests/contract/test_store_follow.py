@@ -17,7 +17,7 @@ def test_a_commit_claims_the_oldest_message(bench: Bench) -> None:
     job, other = bench.submit(), bench.submit(record=record(a=1))
     bench.start(job)
     bench.link.call("RPOP", bench.list)
-    answer, granted = bench.commit_then(then(bench), job, children=[(1, 0, "")])
+    answer, granted = bench.commit_then(then(bench), job, emitted=[(1, 0, "")])
     assert answer == "ok"
     assert granted is not None
     assert (granted.job_id, granted.invocation, granted.token) == (other, "1.0.0", "n")
@@ -33,7 +33,7 @@ def test_a_commit_may_claim_its_own_child(bench: Bench) -> None:
     job = bench.submit()
     bench.start(job)
     bench.link.call("RPOP", bench.list)
-    _, granted = bench.commit_then(then(bench), job, children=[(1, 0, "")])
+    _, granted = bench.commit_then(then(bench), job, emitted=[(1, 0, "")])
     assert granted is not None
     assert granted.invocation == "2.1.0"
     assert bench.counters(job) == (0, 1, 0, 0)
@@ -48,7 +48,7 @@ def test_lists_are_asked_in_order(bench: Bench) -> None:
     bench.forget_broker()
     bench.store.upkeep.resend(bench.other_list, [(f"{second}/1.2.0".encode(), 1)])
     _, granted = bench.commit_then(
-        then(bench, bench.list, bench.other_list), job, children=[(1, 0, ""), (1, 1, "")]
+        then(bench, bench.list, bench.other_list), job, emitted=[(1, 0, ""), (1, 1, "")]
     )
     assert granted is not None
     assert granted.job_id == job
@@ -153,10 +153,10 @@ def test_a_lost_reply_does_not_lose_what_was_claimed(bench: Bench) -> None:
     """Sent again, a commit is done already, and the claim that came with it is found."""
     job, other, last = bench.submit(), bench.submit(record=record(a=1)), bench.submit()
     bench.start(job)
-    first = bench.commit_then(then(bench), job, children=[(1, 0, "")])
+    first = bench.commit_then(then(bench), job, emitted=[(1, 0, "")])
     assert first[0] == "ok"
     before = bench.snapshot()
-    again = bench.commit_then(then(bench), job, children=[(1, 0, "")])
+    again = bench.commit_then(then(bench), job, emitted=[(1, 0, "")])
     assert again == ("done", first[1])
     assert again[1] == Granted(other, "1.0.0", "n", Claim(record(a=1), DEFINITION, 1, 0), 0.0)
     assert bench.snapshot() == before

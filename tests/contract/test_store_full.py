@@ -48,7 +48,7 @@ def a_claim(bench: Bench) -> Callable[[], object]:
 def a_commit(bench: Bench) -> Callable[[], object]:
     job = bench.submit()
     bench.start(job)
-    return lambda: bench.commit(job, children=[(1, 0, "")], outputs=[b"x"]) == "ok"
+    return lambda: bench.commit(job, emitted=[(1, 0, "")], outputs=[b"x"]) == "ok"
 
 
 def a_retry_later(bench: Bench) -> Callable[[], object]:
@@ -101,7 +101,7 @@ def a_cancel(bench: Bench) -> Callable[[], object]:
 def a_view(bench: Bench) -> Callable[[], object]:
     job = bench.submit()
     bench.start(job)
-    bench.commit(job, children=[(1, 0, "m")])
+    bench.commit(job, emitted=[(1, 0, "m")])
     bench.start(job, "2.1.0.1", "t2")
     return lambda: bench.store.invocations.view(job, "2.1.0.1", "t2", 10) == (1, [])
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contract.bench import Bench, Child
+from tests.contract.bench import Bench, Emitted
 
-SLOW: Child = (2, 0, "")
-FAST: Child = (1, 0, "")
+SLOW: Emitted = (2, 0, "")
+FAST: Emitted = (1, 0, "")
 
 #: Messages of one job that may always be on one list.
 AHEAD = 32
@@ -42,7 +42,7 @@ def run_fast(bench: Bench, job: str) -> int:
 def test_a_slow_queue_has_no_more_than_its_share(bench: Bench) -> None:
     """The rest of the window is there for the others."""
     job = start(bench, max_in_flight=1000)
-    bench.commit(job, children=[SLOW] * 900 + [FAST] * 5)
+    bench.commit(job, emitted=[SLOW] * 900 + [FAST] * 5)
     assert on_lists(bench) == (5, AHEAD)
     assert run_fast(bench, job) == 5
     assert bench.counters(job) == (AHEAD, 0, 900 - AHEAD, 0)
@@ -51,7 +51,7 @@ def test_a_slow_queue_has_no_more_than_its_share(bench: Bench) -> None:
 def test_a_small_window_is_shared(bench: Bench) -> None:
     """By the number of queues, down to one each; what runs counts wherever it runs."""
     job = start(bench, max_in_flight=4)
-    bench.commit(job, children=[SLOW] * 10 + [FAST] * 10)
+    bench.commit(job, emitted=[SLOW] * 10 + [FAST] * 10)
     assert on_lists(bench) == (2, 2)
     assert run_fast(bench, job) == 10
     assert on_lists(bench) == (0, 2)
@@ -85,7 +85,7 @@ def test_staged_work_stays_staged_while_every_queue_is_behind(bench: Bench) -> N
 def test_each_lane_keeps_its_order(bench: Bench) -> None:
     """As that of a job on one queue does."""
     job = start(bench, max_in_flight=2)
-    bench.commit(job, children=[FAST, SLOW] * 4)
+    bench.commit(job, emitted=[FAST, SLOW] * 4)
     invocations = []
     while unclaimed := bench.unclaimed():
         (invocation,) = (member.partition("/")[2] for member in unclaimed)
@@ -99,7 +99,7 @@ def test_each_lane_keeps_its_order(bench: Bench) -> None:
 def test_lanes_end_with_their_job(bench: Bench, end: str) -> None:
     """Their counts and parked invocations go at once, or when a failed job is forgotten."""
     job = start(bench, max_in_flight=2)
-    bench.commit(job, children=[SLOW] * 3 + [FAST] * 3)
+    bench.commit(job, emitted=[SLOW] * 3 + [FAST] * 3)
     if end == "cancel":
         bench.store.control.cancel(job, "")
         # A message that is popped later does not bring them back.
@@ -122,7 +122,7 @@ def test_lanes_end_with_their_job(bench: Bench, end: str) -> None:
 def test_a_failed_job_goes_on_in_all_lanes(bench: Bench) -> None:
     """A retry lets each of them have what it had."""
     job = start(bench, max_in_flight=2)
-    bench.commit(job, children=[SLOW] * 3 + [FAST] * 3)
+    bench.commit(job, emitted=[SLOW] * 3 + [FAST] * 3)
     bench.start(job, "5.1.0")
     bench.fail(job, "5.1.0")
     bench.store.control.retry(job)

@@ -8,17 +8,17 @@ from collections.abc import Callable
 import pytest
 
 from flowforge.broker.message import message_format
-from tests.contract.bench import Bench, Child, Fields, rules
+from tests.contract.bench import Bench, Emitted, Fields, rules
 
 #: Routine -> what its invocation emits.
-Emit = Callable[[int], list[Child]]
+Emit = Callable[[int], list[Emitted]]
 
 
 def row_of_joins(n: int) -> tuple[str, Emit]:
     """A head, and joins in a row with two routines between them: 0 -> 1, 2 -> 3 -> 4, 5 -> 6."""
     joins = "".join(f"{r}.0 all 0 fail 0-{r - 1}\n" for r in range(3, 3 * n + 1, 3))
 
-    def emit(r: int) -> list[Child]:
+    def emit(r: int) -> list[Emitted]:
         if r % 3:
             return [(r + 3 - r % 3, 0, "j0:")]
         return [] if r == 3 * n else [(r + 1, 0, ""), (r + 2, 0, "")]
@@ -30,7 +30,7 @@ def joins_side_by_side(n: int) -> tuple[str, Emit]:
     """A head that feeds many routines, each with a join of its own below it."""
     joins = "".join(f"{n + r}.0 all 0 fail 0,{r}\n" for r in range(1, n + 1))
 
-    def emit(r: int) -> list[Child]:
+    def emit(r: int) -> list[Emitted]:
         if r == 0:
             return [(target, 0, "") for target in range(1, n + 1)]
         return [(n + r, 0, "j0:")] * 2 if r <= n else []
@@ -41,7 +41,7 @@ def joins_side_by_side(n: int) -> tuple[str, Emit]:
 def one_join_below(n: int) -> tuple[str, Emit]:
     """A head that feeds many routines, and one join below them all."""
 
-    def emit(r: int) -> list[Child]:
+    def emit(r: int) -> list[Emitted]:
         if r == 0:
             return [(target, 0, "") for target in range(1, n + 1)]
         return [(n + 1, 0, "j0:")] if r <= n else []
@@ -71,7 +71,7 @@ def run_through(bench: Bench, routines: int, joins: str, emit: Emit) -> float:
     while sent := bench.link.call("RPOP", bench.list):
         invocation = re.findall(rb'"(\d+\.\d+\.\d+)', sent.replace(b"\\", b""))[0].decode()
         bench.start(job, invocation)
-        assert bench.commit(job, invocation, children=emit(int(invocation.split(".")[1]))) == "ok"
+        assert bench.commit(job, invocation, emitted=emit(int(invocation.split(".")[1]))) == "ok"
         steps += 1
     assert steps == routines
     assert bench.status(job) == "completed"
@@ -98,7 +98,7 @@ def test_a_join_may_have_very_many_routines_above_it(server_bench: Bench) -> Non
     job = server_bench.submit(f"1.0 all 0 fail 0,3-{above}\n")
     server_bench.start(job)
     server_bench.link.call("HSET", server_bench.key("outstanding", job), str(above - 1), 1)
-    assert server_bench.commit(job, children=[(1, 0, "j0:"), (0, 1, "")]) == "ok"
+    assert server_bench.commit(job, emitted=[(1, 0, "j0:"), (0, 1, "")]) == "ok"
     server_bench.start(job, "3.0.1")
     assert server_bench.commit(job, "3.0.1") == "ok"
     waits = {k: v for k, v in server_bench.hash("outstanding", job).items() if k.startswith("at")}
@@ -110,11 +110,11 @@ def test_a_collection_is_found_whatever_else_is_open(server_bench: Bench) -> Non
     bench = server_bench
     job = bench.submit("1.0 count 0 fail 0\n2.0 all 0 fail 0\n")
     bench.start(job)
-    bench.commit(job, children=[*[(1, 0, f"j9:{n}") for n in range(3_000)], (0, 1, "")])
+    bench.commit(job, emitted=[*[(1, 0, f"j9:{n}") for n in range(3_000)], (0, 1, "")])
     last = next(invocation for invocation in bench.invocations(job) if invocation.endswith(".0.1"))
     bench.start(job, last)
     before = commands(bench)
-    assert bench.commit(job, last, children=[(2, 0, "j0:")]) == "ok"
+    assert bench.commit(job, last, emitted=[(2, 0, "j0:")]) == "ok"
     assert commands(bench) - before < 45
     assert [invocation.partition(".")[2] for invocation in bench.invocations(job)] == ["2.0"]
 

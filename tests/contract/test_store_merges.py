@@ -14,7 +14,7 @@ def deliver(bench: Bench, count: int, **changes: Any) -> str:
     """A job with ``count`` deliveries to one merging slot: ``2.1.0.1``, ``3.1.0.2`` and so on."""
     job = bench.submit(**changes)
     bench.start(job)
-    bench.commit(job, children=[(1, 0, "m")] * count)
+    bench.commit(job, emitted=[(1, 0, "m")] * count)
     return job
 
 
@@ -91,7 +91,7 @@ def test_a_log_stays_bounded_in_a_job_without_end(bench: Bench) -> None:
     for position in range(1, 50):
         bench.start(job, invocation(position))
         look(bench, job, position)
-        bench.commit(job, invocation(position), children=[(1, 0, "m")], resets=[(SLOT, position)])
+        bench.commit(job, invocation(position), emitted=[(1, 0, "m")], resets=[(SLOT, position)])
         assert log(bench, job) == [position + 1]
     assert len(bench.hash("merges", job)) == 4
 

@@ -20,7 +20,7 @@ def end_completed(bench: Bench, job: str) -> None:
 
 def end_failed(bench: Bench, job: str) -> None:
     bench.start(job)
-    bench.commit(job, children=[(1, 0, "m"), (1, 0, "m")], outputs=[b"x"])
+    bench.commit(job, emitted=[(1, 0, "m"), (1, 0, "m")], outputs=[b"x"])
     bench.start(job, "2.1.0.1", "t2")
     bench.retry_later(job, "2.1.0.1", "t2", delay=-1)
     bench.start(job, "3.1.0.2", "t3")
@@ -30,7 +30,7 @@ def end_failed(bench: Bench, job: str) -> None:
 
 def end_cancelled(bench: Bench, job: str) -> None:
     bench.start(job)
-    bench.commit(job, children=[(1, 0, "o")])
+    bench.commit(job, emitted=[(1, 0, "o")])
     bench.pause(job, "look", {"step": 1})
     bench.store.control.cancel(job, "enough")
     bench.claim(job, "2.1.0")
@@ -39,7 +39,7 @@ def end_cancelled(bench: Bench, job: str) -> None:
 def end_with_timers(bench: Bench, job: str, end: Callable[[str], object]) -> None:
     """A retry that is far away, one join that has fired and one that is open."""
     bench.start(job)
-    bench.commit(job, children=[(0, 1, ""), (0, 1, ""), *[(1, 0, "j2:a")] * 2, (1, 0, "j2:b")])
+    bench.commit(job, emitted=[(0, 1, ""), (0, 1, ""), *[(1, 0, "j2:a")] * 2, (1, 0, "j2:b")])
     bench.start(job, "2.0.1", "t2")
     bench.retry_later(job, "2.0.1", "t2", delay=LONG)
     end(job)
@@ -61,7 +61,7 @@ ENDS = [
     end_completed, end_failed, end_cancelled, end_cancelled_with_timers, end_failed_with_timers,
 ]  # fmt: skip
 
-#: slot kind timeout-ms otherwise ancestors, as Router.fields writes them.
+#: slot kind timeout-ms otherwise upstream, as Router.fields writes them.
 PAIRS = f"1.0 count {LONG} fail 0\n"
 
 

@@ -10,10 +10,10 @@ import pytest
 from flowforge.execution.effects import AS_OUTPUTS
 from flowforge.store.link import Argument, Link
 from flowforge.worker.upkeep.deletions import Deletions
-from tests.contract.bench import Bench, Child, record
+from tests.contract.bench import Bench, Emitted, record
 from tests.support.eventually import eventually
 
-FIVE: list[Child] = [(1, 0, "")] * 5
+FIVE: list[Emitted] = [(1, 0, "")] * 5
 
 
 def segments(bench: Bench) -> list[str]:
@@ -32,14 +32,14 @@ def run_all(bench: Bench, job: str) -> list[str]:
     return ran
 
 
-def test_staged_children_follow_the_commit(bench: Bench) -> None:
+def test_staged_emissions_follow_the_commit(bench: Bench) -> None:
     """They become invocations in their order, behind those of the commit itself."""
     job = bench.submit()
     bench.start(job)
     assert bench.stage(job, [(1, 0, ""), (1, 1, "m")]) == "ok"
     assert bench.stage(job, [(2, 0, "o")], already=2) == "ok"
     assert bench.invocations(job) == {"1.0.0"}
-    assert bench.commit(job, children=[(0, 1, "")], staged={1: 2, 2: 1}) == "ok"
+    assert bench.commit(job, emitted=[(0, 1, "")], staged={1: 2, 2: 1}) == "ok"
     assert bench.invocations(job) == {"2.0.1", "3.1.0", "4.1.1.1", "5.2.0"}
     assert bench.hash("invocations", job)["4.1.1.1"] == record(1, r=1, s=1)
     assert bench.row(job)["staged"] == "0"
@@ -67,7 +67,7 @@ def test_staged_outputs_hold_up_no_join(bench: Bench) -> None:
     job = bench.submit("1.0 all 0 fail 0\n")
     bench.start(job)
     bench.store.invocations.stage_outputs(job, "1.0.0", "t", [b"x"] * 3, 0)
-    bench.commit(job, children=[(1, 0, "j0:")], staged={AS_OUTPUTS: 3})
+    bench.commit(job, emitted=[(1, 0, "j0:")], staged={AS_OUTPUTS: 3})
     assert bench.invocations(job) == {"2.1.0"}
     assert "0" not in bench.hash("outstanding", job)
     assert len(bench.outputs(job)) == 3
@@ -87,7 +87,7 @@ def test_many_staged_outputs_are_released_by_the_upkeep(bench: Bench) -> None:
     assert bench.status(job) == "completed"
 
 
-def test_staged_children_respect_the_window(bench: Bench) -> None:
+def test_staged_emissions_respect_the_window(bench: Bench) -> None:
     """The job is not complete before the last of them; none of them is an invocation too early."""
     job = bench.submit(max_in_flight=2)
     bench.start(job)
@@ -106,7 +106,7 @@ def test_staged_outputs_wait_for_no_room(bench: Bench) -> None:
     bench.start(job)
     bench.stage(job, FIVE)
     bench.store.invocations.stage_outputs(job, "1.0.0", "t", [b"a", b"b"], 0)
-    bench.commit(job, children=[(0, 1, "")], staged={1: 5, AS_OUTPUTS: 2})
+    bench.commit(job, emitted=[(0, 1, "")], staged={1: 5, AS_OUTPUTS: 2})
     assert bench.counters(job)[:3] == (1, 0, 0)
     assert bench.outputs(job) == [b"a", b"b"]
     assert bench.row(job)["staged"] == "5"
@@ -136,7 +136,7 @@ def test_a_commit_is_refused_without_all_that_was_staged(bench: Bench, there: in
     (segment,) = segments(bench)
     bench.link.call(*(("LPOP", segment) if there == 4 else ("RPUSH", segment, b"x")))
     before = bench.snapshot()
-    assert bench.commit(job, children=[(0, 1, "")], staged={1: 5}) == "incomplete"
+    assert bench.commit(job, emitted=[(0, 1, "")], staged={1: 5}) == "incomplete"
     assert bench.snapshot() == before
     assert bench.release(job) == "ok"
     assert segments(bench) == []
@@ -175,7 +175,7 @@ def test_existing_work_goes_before_staged_work(bench: Bench) -> None:
     job = bench.submit(max_in_flight=1)
     bench.start(job)
     bench.stage(job, FIVE[:2])
-    bench.commit(job, children=[(0, 1, ""), (0, 1, "")], staged={1: 2})
+    bench.commit(job, emitted=[(0, 1, ""), (0, 1, "")], staged={1: 2})
     assert [invocation.split(".", 1)[1] for invocation in run_all(bench, job)] == [
         "0.1",
         "0.1",
@@ -265,7 +265,7 @@ def test_only_the_holder_of_the_lease_can_stage(bench: Bench) -> None:
 
 
 def test_a_large_staged_emission_is_released_in_steps(bench: Bench) -> None:
-    """Thousands of children: each exactly once, however many scripts it takes."""
+    """Thousands of emissions: each exactly once, however many scripts it takes."""
     job = bench.submit(max_in_flight=10_000)
     bench.start(job)
     for part in range(4):
@@ -291,7 +291,7 @@ class Twice:
 
 
 def straight(bench: Bench, twice: bool) -> dict[str, Any]:
-    """A job with staged children from its submission to its end; what it did."""
+    """A job with staged emissions from its submission to its end; what it did."""
     once, lossy = bench.store.link, Twice(bench.link)
 
     def lose(action: Callable[[], Any]) -> None:
@@ -306,7 +306,7 @@ def straight(bench: Bench, twice: bool) -> dict[str, Any]:
     lose(lambda: bench.stage(job.job_id, [(2, 0, "")] * 3, already=3))
     lose(
         lambda: bench.commit(
-            job.job_id, children=[(0, 1, "m")], outputs=[b"x"], stats=[("add", "0.n", "1")],
+            job.job_id, emitted=[(0, 1, "m")], outputs=[b"x"], stats=[("add", "0.n", "1")],
             staged={1: 3, 2: 3},
         )
     )  # fmt: skip

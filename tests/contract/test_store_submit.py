@@ -160,11 +160,11 @@ def test_a_list_of_a_wrong_type_is_refused(server_bench: Bench) -> None:
 
 
 def test_a_priority_goes_to_its_own_list(bench: Bench) -> None:
-    """The list's suffix and the message's priority follow the job, for its children as well."""
+    """The list's suffix and the message's priority follow the job, for what it emits as well."""
     suffix = "\x06\x163"
     job = bench.submit(priority=3, suffix=suffix)
     bench.start(job)
-    bench.commit(job, children=[(1, 0, "")])
+    bench.commit(job, emitted=[(1, 0, "")])
     assert bench.sent(bench.list + suffix) == [(job, "1.0.0"), (job, "2.1.0")]
     priorities = [m["properties"]["priority"] for m in bench.messages(bench.list + suffix)]
     assert priorities == [3, 3]
@@ -185,6 +185,6 @@ def test_nothing_of_a_live_job_expires(bench: Bench) -> None:
     """Only the end of a job gives its keys a time to live."""
     job = bench.submit(mode="m", idempotency_key="k", retention_ms=1)
     bench.start(job, "1.0.0.1")
-    bench.commit(job, "1.0.0.1", children=[(1, 0, "m")], outputs=[b"x"])
+    bench.commit(job, "1.0.0.1", emitted=[(1, 0, "m")], outputs=[b"x"])
     ttls = {key: bench.link.call("PTTL", key) for key in bench.every_key()}
     assert set(ttls.values()) == {-1}, ttls

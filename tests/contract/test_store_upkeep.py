@@ -30,7 +30,7 @@ def test_a_heartbeat_tells_what_is_lost(bench: Bench) -> None:
     for job in (held, ended, failed):
         bench.start(job)
     bench.store.control.cancel(ended, "")
-    bench.commit(failed, children=[(1, 0, ""), (1, 1, "")])
+    bench.commit(failed, emitted=[(1, 0, ""), (1, 1, "")])
     bench.start(failed, "2.1.0")
     bench.start(failed, "3.1.1")
     bench.fail(failed, "2.1.0")
@@ -155,7 +155,7 @@ def test_leases_of_ended_jobs_are_dropped(bench: Bench) -> None:
     """What ran for a cancelled, failed or forgotten job does not run again by itself."""
     cancelled, failed, forgotten = bench.submit(), bench.submit(), bench.submit()
     bench.start(failed)
-    bench.commit(failed, children=[(1, 0, ""), (1, 1, "")])
+    bench.commit(failed, emitted=[(1, 0, ""), (1, 1, "")])
     bench.start(failed, "2.1.0", lease=-1)
     bench.start(failed, "3.1.1")
     bench.fail(failed, "3.1.1")
@@ -174,7 +174,7 @@ def test_leases_are_taken_back_in_batches(bench: Bench) -> None:
     """One call handles at most as many as it is allowed; several of one job add up."""
     job = bench.submit()
     bench.start(job)
-    bench.commit(job, children=[(1, 0, "")] * 5)
+    bench.commit(job, emitted=[(1, 0, "")] * 5)
     for number in range(2, 7):
         bench.start(job, f"{number}.1.0", lease=-1)
     assert bench.reclaim(9, 3) == (3, 0, 0)
@@ -222,7 +222,7 @@ def test_lost_messages_of_jobs_that_do_not_run(bench: Bench) -> None:
     paused, failed, cancelled, forgotten = (bench.submit() for _ in range(4))
     bench.pause(paused)
     bench.start(failed)
-    bench.commit(failed, children=[(1, 0, ""), (1, 1, "")])
+    bench.commit(failed, emitted=[(1, 0, ""), (1, 1, "")])
     bench.start(failed, "2.1.0")
     bench.fail(failed, "2.1.0")
     bench.store.control.cancel(cancelled, "")

@@ -1,25 +1,25 @@
 -- Accepts what an invocation did: its end, its emissions, its outputs, its stats; exactly once.
 -- In:  id, invocation, token, outcome (completed, error_continued, skipped), micros, packed details;
---      then the sections children, staged, outputs, stats, resets, started_jobs, each with the number of
+--      then the sections emitted, staged, outputs, stats, resets, started_jobs, each with the number of
 --      its items first; then next_message, or nothing. include/commit/ has a file for each
 -- Out: {'ok' | 'done' (was committed before) | 'stale' (another claim is valid) | 'gone'
 --      | 'dropped' (the job has ended) | 'newer' (a later release's job)
 --      | 'incomplete' (what was staged is not all there: nothing is committed)}, and behind 'ok' what was
 --      claimed next, if anything: id, invocation, record, claims, lost, definition hash
 --@include base, job_row, child_jobs, history, complete_joins, settle, create, lease, merging_log
---@include commit/children, commit/staged, commit/outputs, commit/stats, commit/resets
+--@include commit/emitted, commit/staged, commit/outputs, commit/stats, commit/resets
 --@include commit/started_jobs, commit/next_message
 local id, invocation, token, outcome = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local micros, details, arguments = tonumber(ARGV[6]), ARGV[7], ARGV
 
 -- Where the first section is; `at`: where the next one is.
-local children = 8
+local emitted = 8
 
 local job = load_job(id)
 if not job then return { 'gone' } end
 if job.newer then return { 'newer' } end
 local now = now_ms()
-local at = check_children(job, arguments, children)
+local at = check_emitted(job, arguments, emitted)
 local staged
 staged, at = staged_lists(id .. '/' .. invocation .. '/' .. token, arguments, at)
 if staged and not staged.are_complete() then return { 'incomplete' } end
@@ -46,7 +46,7 @@ count_attempt(job, invocation, outcome, outcome, micros, now)
 if outcome ~= 'completed' then keep_error(job, invocation, details, now) end
 remember(job, outcome, invocation, details)
 
-create_children(job, arguments, children)
+create_emitted(job, arguments, emitted)
 at = commit_outputs(job, arguments, at)
 at = change_stats(id, arguments, at)
 at = consume(id, invocation, arguments, at)

@@ -1,7 +1,7 @@
 -- Keeps part of a large emission outside the worker's memory. Nothing of it is visible before the
 -- commit of the attempt; it is dropped when the attempt ends otherwise.
--- In:  id, invocation, token, '' for children or '/o' for outputs, how many of them are staged already,
---      then the children: 'r s length mode record' each, with the mode's length, and no blank between
+-- In:  id, invocation, token, '' for emissions or '/o' for outputs, how many of them are staged already,
+--      then the emissions: 'r s length mode record' each, with the mode's length, and no blank between
 --      mode and record; or the records of the outputs
 -- Out: 'ok' | 'stale' (the lease is lost or the job has ended)
 --      | 'incomplete' (what was staged before is not all there)

@@ -7,7 +7,7 @@ from typing import Any
 
 from flowforge.errors import LeaseLostError, StoreUnavailableError
 from flowforge.execution.attempt import Attempt
-from flowforge.execution.effects import Child
+from flowforge.execution.effects import Emitted
 from flowforge.execution.handler_context import JobAccess
 from flowforge.model.plan import PlannedSlot
 from flowforge.store.answers import Answer
@@ -37,9 +37,9 @@ class WorkerHandlerContext:
         """Whether handlers of the job may start now."""
         return self._store.invocations.may_start(job_id)
 
-    def stage(self, attempt: Attempt, children: Sequence[Child], already: int) -> None:
+    def stage(self, attempt: Attempt, emitted: Sequence[Emitted], already: int) -> None:
         """Keep part of a large emission in the store until the commit."""
-        self._stage(attempt, self._store.invocations.stage, children, already)
+        self._stage(attempt, self._store.invocations.stage, emitted, already)
 
     def stage_outputs(self, attempt: Attempt, outputs: Sequence[bytes], already: int) -> None:
         """The same for outputs, which nothing has to wait for once they are committed."""

@@ -19,16 +19,16 @@ PLAIN = "plain"
 JOINING = "joining"
 
 #: (routine, slot, mode) of a delivery.
-Child = tuple[int, int, str]
+Emitted = tuple[int, int, str]
 
-_WORK: list[Child] = [(0, 0, ""), (1, 0, "m"), (1, 1, "o"), (2, 0, ""), (2, 1, "m")]
-_JOINED: list[Child] = [
+_WORK: list[Emitted] = [(0, 0, ""), (1, 0, "m"), (1, 1, "o"), (2, 0, ""), (2, 1, "m")]
+_JOINED: list[Emitted] = [
     (3, 0, "j0:a"), (3, 0, "j0:b"), (3, 1, "j2:a"), (3, 1, "j2:b"), (4, 0, "j0:"), (5, 0, "j0:"),
     (3, 0, "j0:a"), (3, 1, "j2:a"), (4, 0, "j0:"), (5, 0, "j0:"), (4, 1, "j2:"),
 ]  # fmt: skip
 
 #: What each routine may emit, in the flow with joins.
-_EMITS: dict[int, list[Child]] = {
+_EMITS: dict[int, list[Emitted]] = {
     **dict.fromkeys(range(3), _WORK + _JOINED),
     3: [(4, 0, "j0:"), (4, 0, "j0:"), (4, 1, "j2:")],
     4: [],
@@ -36,7 +36,7 @@ _EMITS: dict[int, list[Child]] = {
 }
 
 
-def children_of(flow: str, invocation: str) -> list[Child]:
+def emitted_by(flow: str, invocation: str) -> list[Emitted]:
     """What an invocation may emit."""
     routine = int(invocation.split(".")[1])
     return _EMITS[routine] if flow == JOINING else _WORK
@@ -63,8 +63,8 @@ def _above(routine: int) -> frozenset[int]:
     to_visit = {routine}
     while to_visit:
         targets, to_visit = to_visit, set()
-        for source, children in _EMITS.items():
-            if source not in found and targets & {child[0] for child in children}:
+        for source, emitted in _EMITS.items():
+            if source not in found and targets & {one[0] for one in emitted}:
                 to_visit.add(source)
         found |= to_visit
     return frozenset(found)

@@ -92,7 +92,7 @@ class Job:
     #: Open joins by slot and key, and the items of those that are not handled, by number.
     open: dict[str, Collection] = field(default_factory=dict)
     collected: dict[int, list[bytes]] = field(default_factory=dict)
-    #: Child job -> the invocation that waits for it.
+    #: Emitted job -> the invocation that waits for it.
     children: dict[str, str] = field(default_factory=dict)
     #: What was told that its child failed -> that child, and the retries of this job by then.
     failures: dict[str, tuple[str, int]] = field(default_factory=dict)

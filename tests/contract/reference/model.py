@@ -29,7 +29,7 @@ class Done:
     """What a handler did, as its commit says it."""
 
     outcome: str = "completed"
-    children: Sequence[Item] = ()
+    emitted: Sequence[Item] = ()
     outputs: int = 0
     #: Merging slots of which everything so far is consumed.
     #: Slot and position up to which it is consumed; -1: all.
@@ -94,7 +94,7 @@ class Model(Controlling):
             job.parked.append(invocation)
 
     def parts_of(self, job: Job, invocation: str, token: str) -> list[list[Item]]:
-        """What an attempt has staged: children, outputs."""
+        """What an attempt has staged: emissions, outputs."""
         return [self.parts.get((job.id, invocation, token + kind), []) for kind in ("", OUTPUTS)]
 
     def drop_parts(self, job: Job, invocation: str, token: str) -> None:
@@ -128,7 +128,7 @@ class Model(Controlling):
         job.failures.pop(invocation, None)
         job.closed[done.outcome] += 1
         job.history[done.outcome] += 1
-        for item in done.children:
+        for item in done.emitted:
             self.deliver(job, item)
         self.put_out(job, done.outputs)
         for slot, position in done.resets:
@@ -136,10 +136,10 @@ class Model(Controlling):
         self.let_epoch_go(job, invocation)
         # The items of a join go with the commit of its handler.
         job.collected.pop(int(invocation.partition(".")[0]), None)
-        children, outputs = self.parts_of(job, invocation, token)
+        emitted, outputs = self.parts_of(job, invocation, token)
         self.drop_parts(job, invocation, token)
         if done.outcome == "completed":
-            job.staged += children
+            job.staged += emitted
             job.staged_outputs += len(outputs)
         waiters = [self.wait_for(job, invocation, plan.id, record) for plan, record in done.jobs]
         self.fire_complete(job)

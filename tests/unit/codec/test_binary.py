@@ -47,8 +47,8 @@ LIMIT = 1024 * 1024
 def test_a_payload_survives_the_trip(params: dict[str, Any]) -> None:
     """Every allowed value keeps its value and its type."""
     record = invocation_record(7, encode_payload(params, LIMIT, "here"))
-    parent, found = read_invocation(record, "it")
-    assert parent == 7
+    emitter, found = read_invocation(record, "it")
+    assert emitter == 7
     assert same(found, params)
 
 
@@ -330,7 +330,7 @@ def test_a_newer_type_is_refused() -> None:
 
 
 def test_a_record_of_no_invocation_is_refused() -> None:
-    """Params are a dict and the parent is a number."""
+    """Params are a dict and the emitter is a number."""
     damaged: list[tuple[Any, Any]] = [(1, [2]), ("1", {}), (None, {})]
     for fields in damaged:
         with pytest.raises(CorruptRecordError, match="a number and params"):

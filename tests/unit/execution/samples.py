@@ -9,7 +9,7 @@ from typing import Any
 from flowforge.codec.binary import encode_payload, invocation_record
 from flowforge.errors import StoreUnavailableError
 from flowforge.execution.attempt import Attempt
-from flowforge.execution.effects import Child
+from flowforge.execution.effects import Emitted
 from flowforge.execution.handler_context import ChildJob
 from flowforge.model.error_handler import ErrorHandler
 from flowforge.model.flow import FlowGraph
@@ -24,7 +24,7 @@ class Context:
     """Answers what a handler asks of its worker."""
 
     def __init__(self) -> None:
-        self.staged: list[Child] = []
+        self.staged: list[Emitted] = []
         self.outputs: list[bytes] = []
         #: Calls that take effect and are reported as failed.
         self.replies_lost = 0
@@ -48,8 +48,8 @@ class Context:
     def job(self, job_id: str) -> Any:
         return f"handle of {job_id}"
 
-    def stage(self, attempt: Attempt, children: Sequence[Child], already: int) -> None:
-        self._keep(self.staged, children, already)
+    def stage(self, attempt: Attempt, emitted: Sequence[Emitted], already: int) -> None:
+        self._keep(self.staged, emitted, already)
 
     def stage_outputs(self, attempt: Attempt, outputs: Sequence[bytes], already: int) -> None:
         self._keep(self.outputs, outputs, already)
@@ -139,7 +139,7 @@ def make_attempt(
     handler: ErrorHandler | None = None,
     *,
     attempt_number: int = 1,
-    parent: int = 2,
+    emitter: int = 2,
     plan: Plan | None = None,
     context: Context | None = None,
     asked: float | None = None,
@@ -149,7 +149,7 @@ def make_attempt(
     routine = plan.routine(0)
     planned = next(s for s in routine.slots if s.name == slot)
     params = {} if params is None else params
-    raw = invocation_record(parent, encode_payload(params, 10**9, "test"))
+    raw = invocation_record(emitter, encode_payload(params, 10**9, "test"))
     named = InvocationId(7, 0, planned.index, 3 if planned.merges else 0)
     return Attempt(
         routine, planned, "j1", str(named), named, "t1", attempt_number, params, raw, LIMIT,

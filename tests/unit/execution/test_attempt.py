@@ -28,15 +28,15 @@ from tests.unit.execution.samples import LIMIT, Context, Worker, make_attempt
 
 
 def sent(attempt: Attempt) -> list[tuple[int, int, str, int, dict[str, Any]]]:
-    """(routine, slot, mode, parent, params) of every child."""
+    """(routine, slot, mode, emitter, params) of every emission."""
     return [
-        (routine, slot, mode, *read_invocation(record, "child"))
-        for routine, slot, mode, record in attempt.effects.children
+        (routine, slot, mode, *read_invocation(record, "emitted"))
+        for routine, slot, mode, record in attempt.effects.emitted
     ]
 
 
-def test_an_emission_becomes_a_child() -> None:
-    """A child names its target by index and carries its parent's number and the params."""
+def test_an_emission_names_its_target() -> None:
+    """An emission names its target by index and carries its emitter's number and the params."""
     attempt = make_attempt()
     attempt.emit("done", {"id": 1})
     assert sent(attempt) == [(1, 0, "o", 7, {"id": 1})]
@@ -45,7 +45,7 @@ def test_an_emission_becomes_a_child() -> None:
 
 
 def test_a_fan_out_reaches_every_connection_in_order() -> None:
-    """Each connection gets its own child; its mapping and its slot's mode apply to it alone."""
+    """Each connection gets its own emission; its mapping and its slot's mode apply to it alone."""
     attempt = make_attempt()
     attempt.emit("split", {"id": 1, "x": 2})
     assert sent(attempt) == [
@@ -75,7 +75,7 @@ def test_an_event_that_nobody_is_connected_to_is_an_output() -> None:
     outputs = [unpack_record(raw, "output", 4) for raw in attempt.effects.outputs]
     assert outputs == [[7, "worker", "result", {"total": n}] for n in (3, 4)]
     assert attempt.emitted == {"result": 2}
-    assert attempt.effects.children == []
+    assert attempt.effects.emitted == []
 
 
 @pytest.mark.parametrize("event", ["done", "split", "result"])
@@ -84,7 +84,7 @@ def test_a_value_that_cannot_travel_is_named(event: str) -> None:
     attempt = make_attempt()
     with pytest.raises(PayloadError, match=rf"worker.emit\('{event}'\): params\['a'\]\[0\] is a"):
         attempt.emit(event, {"a": [object()]})
-    assert attempt.effects.children == attempt.effects.outputs == []
+    assert attempt.effects.emitted == attempt.effects.outputs == []
     assert attempt.emitted == {}
 
 
@@ -104,19 +104,19 @@ def test_a_fan_out_is_all_or_nothing() -> None:
     params = {"id": b"x" * (LIMIT - 8)}
     with pytest.raises(PayloadTooLargeError):
         attempt.emit("split", params)
-    assert attempt.effects.children == []
+    assert attempt.effects.emitted == []
 
 
 def test_a_large_emission_is_staged() -> None:
-    """Memory holds a bounded number of children; the rest waits in the store, counted."""
+    """Memory holds a bounded number of emissions; the rest waits in the store, counted."""
     context = Context()
     attempt = make_attempt(context=context)
     for number in range(STAGED_EMISSIONS * 2 + 5):
         attempt.emit("done", {"id": number})
     assert len(context.staged) == STAGED_EMISSIONS * 2
-    assert len(attempt.effects.children) == 5
+    assert len(attempt.effects.emitted) == 5
     assert attempt.effects.staged == {1: STAGED_EMISSIONS * 2}
-    numbers = [read_invocation(record, "child")[1]["id"] for *_, record in context.staged]
+    numbers = [read_invocation(record, "emitted")[1]["id"] for *_, record in context.staged]
     assert numbers == list(range(STAGED_EMISSIONS * 2))
 
 
@@ -144,14 +144,14 @@ def test_few_outputs_are_not_staged() -> None:
 
 
 def test_large_records_are_staged_early() -> None:
-    """Bytes count as well as children."""
+    """Bytes count as well as emissions."""
     context = Context()
     attempt = make_attempt(context=context)
     attempt.limit = STAGED_BYTES * 2
     attempt.emit("done", {"id": b"x" * STAGED_BYTES})
     attempt.emit("done", {"id": 2})
     assert len(context.staged) == 1
-    assert len(attempt.effects.children) == 1
+    assert len(attempt.effects.emitted) == 1
 
 
 def test_an_emission_that_raises_is_not_collected() -> None:
@@ -165,9 +165,9 @@ def test_an_emission_that_raises_is_not_collected() -> None:
             attempt.emit("done", {"id": number})
             accepted.append(number)
     attempt.finish()
-    records = [record for *_, record in [*context.staged, *attempt.effects.children]]
+    records = [record for *_, record in [*context.staged, *attempt.effects.emitted]]
     assert len(accepted) == STAGED_EMISSIONS * 3 - 2
-    assert [read_invocation(record, "child")[1]["id"] for record in records] == accepted
+    assert [read_invocation(record, "emitted")[1]["id"] for record in records] == accepted
     assert attempt.effects.staged == {1: len(context.staged)}
     assert attempt.emitted == {"done": len(accepted)}
 
@@ -185,8 +185,8 @@ def test_threads_of_a_handler_lose_nothing() -> None:
     finally:
         sys.setswitchinterval(interval)
     attempt.finish()
-    children = [*context.staged, *attempt.effects.children]
-    numbers = [read_invocation(record, "child")[1]["id"] for *_, record in children]
+    emitted = [*context.staged, *attempt.effects.emitted]
+    numbers = [read_invocation(record, "emitted")[1]["id"] for *_, record in emitted]
     assert sorted(numbers) == list(range(2000))
     outputs = [*context.outputs, *attempt.effects.outputs]
     assert len(outputs) == len(set(outputs)) == 2000
@@ -313,7 +313,7 @@ def test_the_origin_is_what_feeds_the_slot() -> None:
 
 def test_the_origin_tells_an_entry_from_a_delivery() -> None:
     """A slot that is fed by connections may be an entry as well: what emitted the params counts."""
-    origin = make_attempt("strict", parent=0).origin()
+    origin = make_attempt("strict", emitter=0).origin()
     assert origin[:2] == ("worker.strict", "the entry params of the job hold")
     assert "param_mapping" not in origin.remedy
 
@@ -339,8 +339,8 @@ def test_secret_params_are_masked() -> None:
     attempt = make_attempt("card", params)
     shown = attempt.visible_record()
     assert shown is not None
-    parent, visible = read_invocation(shown, "shown")
-    assert (parent, visible) == (2, {"number": "***", "pin": "***", "name": "Ann"})
+    emitter, visible = read_invocation(shown, "shown")
+    assert (emitter, visible) == (2, {"number": "***", "pin": "***", "name": "Ann"})
     assert attempt.params is params
 
 

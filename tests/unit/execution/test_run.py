@@ -53,8 +53,8 @@ def details(outcome: Outcome) -> dict[str, Any]:
     names = ("worker", "attempt", "micros", "emitted", "params", "error")
     found = dict(zip(names, unpack_record(outcome.details, "details", 6), strict=True))
     if found["params"] is not None:
-        parent, found["params"] = read_invocation(found["params"], "params")
-        assert parent == 2
+        emitter, found["params"] = read_invocation(found["params"], "params")
+        assert emitter == 2
     return found
 
 
@@ -74,7 +74,7 @@ def test_a_handler_that_returns_is_completed(act: Use) -> None:
     outcome = run(attempt, "w1")
     assert outcome.kind == "completed"
     assert outcome.effects is attempt.effects
-    assert len(outcome.effects.children) == 1
+    assert len(outcome.effects.emitted) == 1
     assert outcome.micros >= 0
     found = details(outcome)
     assert (found["worker"], found["attempt"], found["emitted"]) == ("w1", 2, {"done": 1})
@@ -427,7 +427,7 @@ def test_an_emission_error_can_be_caught(act: Use) -> None:
     act(action)
     outcome = run(make_attempt(), "w1")
     assert outcome.kind == "completed"
-    assert len(outcome.effects.children) == 2
+    assert len(outcome.effects.emitted) == 2
 
 
 # --- what reaches the history --------------------------------------------------------------------

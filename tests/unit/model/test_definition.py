@@ -220,7 +220,7 @@ def test_config_keeps_its_order() -> None:
 
 
 @given(links=st.sets(st.tuples(st.integers(0, 7), st.integers(0, 7))))
-def test_ancestors_are_what_a_delivery_can_come_from(links: set[tuple[int, int]]) -> None:
+def test_upstream_routines_are_what_a_delivery_can_come_from(links: set[tuple[int, int]]) -> None:
     """Over any number of connections, in any order of routines, with or without cycles."""
     flow = FlowGraph("f")
     for number in range(8):
@@ -233,5 +233,5 @@ def test_ancestors_are_what_a_delivery_can_come_from(links: set[tuple[int, int]]
             above[target] |= {source} | above[source]
     definition = flow.definition()
     for number in range(8):
-        bits = definition.ancestors(number)
+        bits = definition.upstream(number)
         assert {bit for bit in range(8) if bits >> bit & 1} == above[number]

@@ -17,7 +17,7 @@ LUA = ROOT / "flowforge/store/lua"
 
 #: Name -> the section alone, with two items each.
 WRITTEN: dict[str, list[Argument]] = {
-    "children": commit.children([(1, 0, "", b"r"), (2, 1, "m", b"s")]),
+    "emitted": commit.emitted([(1, 0, "", b"r"), (2, 1, "m", b"s")]),
     "staged": commit.staged({1: 200, AS_OUTPUTS: 3}),
     "outputs": commit.outputs([b"x", b"y"]),
     "stats": commit.stats([("add", "0.n", "1"), ("set", "0.t", b"v")]),
@@ -30,7 +30,7 @@ WRITTEN: dict[str, list[Argument]] = {
 def filled() -> Effects:
     """All that an attempt can have done, as in ``WRITTEN``."""
     return Effects(
-        children=[(1, 0, "", b"r"), (2, 1, "m", b"s")],
+        emitted=[(1, 0, "", b"r"), (2, 1, "m", b"s")],
         outputs=[b"x", b"y"],
         stats=[("add", "0.n", "1"), ("set", "0.t", b"v")],
         resets=[("0.0", -1), ("", 7)],
@@ -72,7 +72,7 @@ def test_what_an_attempt_has_not_done_is_a_section_without_items() -> None:
     assert sections(Effects(outputs=[b"x"]), None) == [0, 0, 1, b"x", 0, 0, 0]
 
 
-@pytest.mark.parametrize("section", ["children", "staged", "outputs", "stats", "resets"])
+@pytest.mark.parametrize("section", ["emitted", "staged", "outputs", "stats", "resets"])
 def test_an_item_has_the_parts_that_lua_reads(section: str) -> None:
     """As many as the reader goes on by for each."""
     (width,) = set(re.findall(r"(\d) \* arguments\[at\]", include(section))) or {"1"}

@@ -1,11 +1,11 @@
 -- All-joins fire when nothing above them is outstanding any more.
 --@include base, timers, join_rules, join
 
--- Ancestors whose counts one script looks at, but for those of the last slot.
+-- Upstream routines whose counts one script looks at, but for those of the last slot.
 local MOST_ABOVE = 4000
 
 -- Fires the collections of all-joins above which nothing is outstanding any more. Each slot with open
--- ones waits at one ancestor that has something outstanding, as 'slot:place ' in the field 'at<r>',
+-- ones waits at one upstream routine that has something outstanding, as 'slot:place ' in the field 'at<r>',
 -- and is looked at when that comes to rest; or in 'look', to be looked at next time. r: the routine
 -- that has come to rest, or nil.
 local function fire_complete(job, now, r)

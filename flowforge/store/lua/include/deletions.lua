@@ -22,7 +22,7 @@ local function work_of(id, job)
     k_collected(id), k_child_failures(id), k_lanes(id), k_children(id) }, lists
 end
 
--- Behind an attempt: the list of its staged outputs, which are apart from its staged children.
+-- Behind an attempt: the list of its staged outputs, which are apart from its staged emissions.
 local OUTPUTS = '/o'
 
 -- Clears the timers of what is deleted: of invocations, or of open joins. name: a hash of either,

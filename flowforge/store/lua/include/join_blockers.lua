@@ -1,7 +1,7 @@
--- What an all-join waits for: an ancestor that has something outstanding.
+-- What an all-join waits for: an upstream routine that has something outstanding.
 --@include base
 
--- At most `most` ancestors from place `from` on; the first is at 0.
+-- At most `most` upstream routines from place `from` on; the first is at 0.
 local function some_above(rule, from, most)
   local found, place = {}, 0
   for _, row in ipairs(rule.up) do
@@ -14,7 +14,7 @@ local function some_above(rule, from, most)
   return found
 end
 
--- Place and routine of an ancestor that has something outstanding, or nil when none has. The search
+-- Place and routine of an upstream routine that has something outstanding, or nil when none has. The search
 -- goes round from a place: what was found at rest there before may have work again.
 local function blocker_of(job, rule, from)
   local seen, most = 0, 8

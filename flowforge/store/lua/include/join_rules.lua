@@ -1,8 +1,8 @@
 -- The rules of joins, as definitions have them.
 --@include base, state
 
--- kind: count, all (fires when no ancestor has anything outstanding) or quiet (all on a cycle: fires
--- when nothing else is left). timeout: ms or 0. up: the ancestors, as rows of indexes {first, last};
+-- kind: count, all (fires when no upstream routine has anything outstanding) or quiet (all on a cycle: fires
+-- when nothing else is left). timeout: ms or 0. up: the upstream routines, as rows of indexes {first, last};
 -- size: how many there are.
 local function rule_of(job, slot)
   local place = job.def .. '/' .. slot

@@ -13,7 +13,7 @@ import redis
 
 from flowforge.codec.binary import invocation_record, pack_record, packb
 from flowforge.engine.job_template import JobTemplate
-from flowforge.execution.effects import Child, Effects
+from flowforge.execution.effects import Effects, Emitted
 from flowforge.model.status import AttemptOutcome
 from flowforge.store.client import make_client
 from flowforge.store.lease_tokens import next_token
@@ -71,12 +71,12 @@ def _claimed(site: Site) -> str:
     engine, store = site.engine, site.engine.store
     job = engine.submit(JobTemplate(TREE, "node", max_in_flight=2 * _SIZE), {})
     payload = packb({"i": 1, "size": 0, "branch": 1, "micros": 0})
-    children: list[Child] = [(0, 0, "", invocation_record(1, payload))] * _SIZE
+    emitted: list[Emitted] = [(0, 0, "", invocation_record(1, payload))] * _SIZE
     token = next_token()
     store.invocations.claim(job, "1.0.0", token, 60_000)
     details = pack_record("gone", 1, 0, {}, None, None)
     answer, _ = store.invocations.commit(
-        job, "1.0.0", token, AttemptOutcome.COMPLETED, 1, details, Effects(children)
+        job, "1.0.0", token, AttemptOutcome.COMPLETED, 1, details, Effects(emitted)
     )
     assert answer == "ok", answer
     for number in range(2, _SIZE + 2):

@@ -120,7 +120,7 @@ def test_many_lost_messages_are_found_at_once(bench: Bench, looks: Looks) -> Non
         tag, token = (f"{number}.1.0", "t") if number > 1 else ("1.0.0", "t")
         if number > 1:
             bench.start(job, tag, token)
-        bench.commit(job, tag, token, children=[(1, 0, "")] * 4)
+        bench.commit(job, tag, token, emitted=[(1, 0, "")] * 4)
     jobs = [bench.submit() for _ in range(230)]
     outstanding = len(bench.unclaimed())
     assert outstanding > 230

@@ -7,24 +7,24 @@
 local function staged_lists(attempt, arguments, at)
   local first, behind = at + 1, at + 1 + 2 * arguments[at]
   if first == behind then return nil, behind end
-  local lists, children, outputs = {}, 0, 0
+  local lists, emitted, outputs = {}, 0, 0
   for i = first, behind - 1, 2 do
     local number = tonumber(arguments[i + 1])
-    if arguments[i] == AS_OUTPUTS then outputs = number else children = children + number end
+    if arguments[i] == AS_OUTPUTS then outputs = number else emitted = emitted + number end
   end
 
   -- Whether all of it is there; also when the lease is gone, which decides then.
   function lists.are_complete()
     if not call('ZSCORE', k_leases(), attempt) then return true end
-    return call('LLEN', k_segment(attempt)) == children
+    return call('LLEN', k_segment(attempt)) == emitted
       and call('LLEN', k_segment(attempt .. OUTPUTS)) == outputs
   end
 
   -- Makes it the job's.
   function lists.adopt(job)
-    job.staged = job.staged + children + outputs
+    job.staged = job.staged + emitted + outputs
     if outputs > 0 then call('RPUSH', k_output_segments(job.id), attempt .. OUTPUTS) end
-    if children > 0 then call('RPUSH', k_segments(job.id), attempt) end
+    if emitted > 0 then call('RPUSH', k_segments(job.id), attempt) end
     if not job.joins then return end
     for i = first, behind - 1, 2 do
       if arguments[i] ~= AS_OUTPUTS then
