@@ -398,7 +398,7 @@ class TestShutdown:
             eventually(lambda: notes(log))
             os.kill(worker.pid, signal.SIGQUIT)
             if pool == "solo":
-                eventually(lambda: "ends with its task" in worker.output())
+                eventually(lambda: "ends when its task" in worker.output())
             gate.touch()
             assert len(outputs(job)) == 1
             own.fleet.wait_until_ended(worker)
@@ -441,7 +441,7 @@ class TestShutdown:
         job = slow_then_echo().execute("slow", {"log": str(log), "gate": str(gate)})
         eventually(lambda: notes(log))
         os.kill(worker.pid, sent)
-        eventually(lambda: "Hitting" in worker.output() or "ends with" in worker.output())
+        eventually(lambda: "Hitting" in worker.output() or "ends when" in worker.output())
         os.kill(worker.pid, sent)
         if cut_off:
             own.fleet.wait_until_ended(worker)
