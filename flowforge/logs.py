@@ -98,6 +98,14 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry)
 
 
+def about(job_id: str, invocation: str) -> dict[str, Any]:
+    """What a line outside handlers is given as ``extra``, so that JSON names the invocation.
+
+    Celery gives its own lines the same.
+    """
+    return {"data": {"id": task_id(job_id, invocation)}}
+
+
 def exception_of(record: logging.LogRecord) -> str:
     """The traceback of a record as text; empty without one."""
     if record.exc_text:

@@ -380,6 +380,8 @@ class TestBrokenRecords:
         eventually(lambda: kinds(job).count("released") >= 1)
         entry = next(e for e in job.get_execution_history() if e.kind == "released")
         assert entry.details["error"]["type"] == "NewerRecordError"
+        (worker,) = prefork.fleet.workers
+        assert entry.details["worker"].startswith(f"{worker.name}@")
         assert "upgrade" in entry.details["error"]["message"]
         assert job.status == "running"
         prefork.redis.hset(key, invocation, record)

@@ -40,7 +40,8 @@ EXCEPTION_BYTES = 2048
 #: Bytes that wait in a process at most: a server that is away must not fill the worker's memory.
 MOST_WAITING = 4 * 1024 * 1024
 
-#: Lines in one call of the script, about 0.4 ms of the server's time.
+#: Lines in one call of the script: 0.3 ms of the server's time when all are of one job, 2 ms when
+#: each is of another.
 BATCH = 100
 
 #: What stands for a text that may hold a secret which cannot be searched for.

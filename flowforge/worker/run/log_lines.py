@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from flowforge.execution.attempt import Attempt
+from flowforge.logs import about
 from flowforge.model.invocation_id import task_id
 from flowforge.store.answers import Answer
 from flowforge.worker.run.reports import harmless
@@ -34,30 +36,38 @@ NOT_ACCEPTED = {
 
 def not_claimed(job_id: str, invocation: str, answer: Answer) -> None:
     why = NOT_CLAIMED[answer]
-    logger.debug("invocation %s is not run: %s", task_id(job_id, invocation), why)
+    extra = about(job_id, invocation)
+    logger.debug("invocation %s is not run: %s", task_id(job_id, invocation), why, extra=extra)
 
 
 def not_accepted(attempt: Attempt, outcome: str, answer: Answer) -> None:
     """The attempt has ended with ``outcome``, and nothing of it counts."""
     why = NOT_ACCEPTED[answer]
-    logger.info("invocation %s, %s, is not accepted: %s", _name_of(attempt), outcome, why)
+    logger.info(
+        "invocation %s, %s, is not accepted: %s", _name_of(attempt), outcome, why,
+        extra=_about(attempt),
+    )  # fmt: skip
 
 
 def not_given_back(attempt: Attempt, answer: Answer) -> None:
     why = NOT_ACCEPTED[answer]
-    logger.info("invocation %s need not be given back: %s", _name_of(attempt), why)
+    extra = _about(attempt)
+    logger.info("invocation %s need not be given back: %s", _name_of(attempt), why, extra=extra)
 
 
 def given_back(job_id: str, invocation: str, place: str, why: object) -> None:
     """Another worker, or this one later, is to run it. ``place``: its routine and slot."""
-    logger.error("invocation %s (%s) is given back: %s", task_id(job_id, invocation), place, why)
+    logger.error(
+        "invocation %s (%s) is given back: %s", task_id(job_id, invocation), place, why,
+        extra=about(job_id, invocation),
+    )  # fmt: skip
 
 
 def not_staged(attempt: Attempt, error: Exception) -> None:
     """The attempt is given back, since a part of its emissions did not reach the store."""
     logger.warning(
         "invocation %s is given back, since a part of what it emits could not be staged: %s",
-        _name_of(attempt), error,
+        _name_of(attempt), error, extra=_about(attempt),
     )  # fmt: skip
 
 
@@ -65,7 +75,7 @@ def put_off(attempt: Attempt, seconds: float) -> None:
     """It has cost workers and is to run alone, and so does another one now."""
     logger.info(
         "invocation %s is put off for %g s: it has to run alone in its process, and another one "
-        "does so now", _name_of(attempt), seconds,
+        "does so now", _name_of(attempt), seconds, extra=_about(attempt),
     )  # fmt: skip
 
 
@@ -75,7 +85,7 @@ def passed_over(attempt: Attempt, kind: str, error: BaseException) -> None:
         "the job goes on (%s) after an error of %s.%s, invocation %s, attempt %d",
         kind, attempt.routine.id, attempt.slot.name, task_id(attempt.job_id, attempt.invocation),
         attempt.attempt_number,
-        exc_info=harmless(error),
+        exc_info=harmless(error), extra=_about(attempt),
     )  # fmt: skip
 
 
@@ -86,3 +96,7 @@ def place_of(attempt: Attempt) -> str:
 
 def _name_of(attempt: Attempt) -> str:
     return f"{task_id(attempt.job_id, attempt.invocation)} ({place_of(attempt)})"
+
+
+def _about(attempt: Attempt) -> dict[str, Any]:
+    return about(attempt.job_id, attempt.invocation)

@@ -10,6 +10,7 @@ import logging
 from typing import Any
 
 from flowforge.errors import StoreUnavailableError
+from flowforge.logs import about
 from flowforge.model.invocation_id import number_of, task_id
 from flowforge.store.answers import Answer, AnswerOrStatus
 from flowforge.worker.run.runtimes import Runtimes
@@ -33,13 +34,15 @@ def cancel_revoked(runtimes: Runtimes, name: str, request: Any, *, terminated: b
     how = f"revoked {'with terminate ' if terminated else ''}by Celery's remote control"
     reason = f"{how}: invocation {number_of(invocation)}, {name}"
     named = f"invocation {task_id(job_id, invocation)} ({name})"
+    extra = about(job_id, invocation)
     try:
         answer = runtimes.of(job_id).revoke(job_id, invocation, reason, running=terminated)
     except StoreUnavailableError as error:
-        logger.error("could not cancel the job of %s, %s: %s", named, how, error)
+        logger.error("could not cancel the job of %s, %s: %s", named, how, error, extra=extra)
         return
     if answer is Answer.OK:
-        logger.warning("the job of %s is cancelled: %s", named, how)
+        logger.warning("the job of %s is cancelled: %s", named, how, extra=extra)
     else:
         why = _NOT_CANCELLED.get(answer, f"it is {answer}")
-        logger.info("the job of %s is not cancelled, although %s: %s", named, how, why)
+        text = "the job of %s is not cancelled, although %s: %s"
+        logger.info(text, named, how, why, extra=extra)

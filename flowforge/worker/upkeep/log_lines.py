@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+from flowforge.logs import about
 from flowforge.model.invocation_id import task_id
 from flowforge.store.upkeep import Lost, Pushed
 
@@ -33,6 +34,7 @@ def reclaimed(lost: Sequence[Lost], max_losses: int, place_of: PlaceOf) -> None:
             f"queued again, loss {one.times} of {max_losses}"
             if one.times < max_losses
             else f"quarantined after {one.times} losses",
+            extra=about(one.job_id, one.invocation),
         )
     if len(lost) > MOST_NAMED:
         logger.warning("reclaimed %d more invocations from lost workers", len(lost) - MOST_NAMED)
@@ -45,6 +47,7 @@ def pushed_again(pushed: Sequence[Pushed], broker_list: str, place_of: PlaceOf) 
             "pushed %s again to %s: a worker took its message and did not claim it",
             _name_of(one, place_of),
             broker_list,
+            extra=about(one.job_id, one.invocation),
         )
     if len(pushed) > MOST_NAMED:
         more = len(pushed) - MOST_NAMED

@@ -153,6 +153,39 @@ def test_a_long_line_is_cut(keeper: LogKeeper, store: Lines, attempt: Attempt) -
     assert b"half \\udc80" in store.text
 
 
+def test_secrets_that_a_handler_was_shown_on_its_way_are_blanked_out(
+    keeper: LogKeeper, store: Lines, attempt: Attempt
+) -> None:
+    """From then on, as in its errors."""
+    log(keeper, "before: hush-hush")
+    attempt.revealed = ({"token": "hush-hush"},)
+    log(keeper, "behind: hush-hush")
+    keeper.flush()
+    assert b"before: hush-hush" in store.text
+    assert b"behind: ***" in store.text
+
+
+def test_a_server_that_is_away_does_not_hold_up_another(
+    attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has its lines and its batches."""
+    monkeypatch.setattr(log_keeper, "INTERVAL", 600)
+    stores = {"j1": Lines(), "j2": Lines()}
+    stores["j1"].refusal = StoreUnavailableError("away")
+    found: Any = stores
+    keeper = LogKeeper(1000, lambda job_id: found[job_id])
+    log(keeper, "one")
+    other = make_attempt()
+    other.job_id = "j2"
+    token = current.set(other)
+    log(keeper, "other")
+    current.reset(token)
+    keeper.flush()
+    assert [batch for batch, _ in stores["j2"].batches] == [1]
+    assert b"other" in stores["j2"].text
+    assert b"one" in stores["j1"].text
+
+
 def test_a_forked_child_sends_only_its_own(
     keeper: LogKeeper, store: Lines, attempt: Attempt
 ) -> None:

@@ -25,6 +25,8 @@ def test_each_line_names_the_invocation_by_the_id_of_its_celery_task(
     log_lines.put_off(attempt, 1.0)
     log_lines.passed_over(attempt, "skipped", ValueError("x"))
     assert len(caplog.messages) == 7
+    # JSON has it as a field.
+    assert {record.__dict__["data"]["id"] for record in caplog.records} == {"j1-7"}
     for line in caplog.messages:
         assert "invocation j1-7" in line
         assert (".input" in line) is ("not run" not in line)
