@@ -49,15 +49,15 @@ class Settings:
     max_losses: int = 3
     #: How long a job is kept after its end.
     retention: float = 7 * 86400.0
-    #: Records of history kept per job, about; the oldest are dropped first.
+    #: History entries kept per job, about; the oldest are dropped first.
     history_limit: int = 10_000
-    #: Output records kept per job.
+    #: Outputs kept per job; later ones are dropped.
     output_limit: int = 10_000
     #: Largest encoded payload of one invocation.
     max_payload: int = 1024 * 1024
     #: Largest message of another task of an app that flows have joined, as it is and decompressed.
     max_message: int = 16 * 1024 * 1024
-    #: Messages of one job in the broker and in workers at the same time.
+    #: Invocations of one job in the broker and in workers at the same time.
     max_in_flight: int = 1000
     #: Lines that handlers log and that are kept of each job, about, the latest; 0: none.
     keep_logs: int = 0

@@ -48,7 +48,7 @@ def _version(facts: ServerFacts) -> Finding:
 
 def _role(facts: ServerFacts) -> Finding:
     if facts.role in ("master", "primary"):
-        return Finding("ok", "role", facts.role)
+        return Finding("ok", "role", "primary")
     fix = "give the address of the primary, or a sentinel:// URL"
     return Finding("fail", "role", f"{facts.role}: it takes no writes", fix)
 

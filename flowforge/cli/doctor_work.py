@@ -49,7 +49,7 @@ def _active_jobs(engine: Engine, unreadable: list[Finding]) -> list[ActiveJob]:
     for job in engine.overview.active(_SAMPLE):
         if isinstance(job, UnreadableRow):
             fix = f"{_UNREADABLE} {job.key}"
-            unreadable.append(Finding("warn", "record", str(job.error), fix))
+            unreadable.append(Finding("warn", "row", str(job.error), fix))
         else:
             found.append(job)
     return found
@@ -196,4 +196,6 @@ def _damaged(engine: Engine) -> Finding:
         "another program writes to these keys, or they were mended by hand: cancel the jobs that "
         "are named, and submit them again"
     )
-    return Finding("warn", "damaged", f"{len(texts)} records were passed over: {shown}", fix)
+    return Finding(
+        "warn", "damaged", f"{len(texts)} damaged members were passed over: {shown}", fix
+    )

@@ -48,7 +48,7 @@ def print_job(job: dict[str, Any]) -> None:
             (
                 "limits",
                 f"{limits['max_in_flight']} in flight, priority {job['priority']}, "
-                f"{limits['output_limit']} outputs, {limits['history_limit']} history records, "
+                f"{limits['output_limit']} outputs, {limits['history_limit']} history entries, "
                 f"retention {kept}",
             ),
         ]

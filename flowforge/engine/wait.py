@@ -85,7 +85,7 @@ class _Deadline:
 
 
 class _OutageLog:
-    """An outage of the server as somebody sees it who waits for a job; told when it lasts."""
+    """Logs an outage of the server that lasts while a process waits for a job."""
 
     def __init__(self, job_id: str) -> None:
         self._job_id = job_id

@@ -31,9 +31,9 @@ class Placement(Generic[T]):
         self._by_name: dict[str, T] = {}
 
     def of(self, job_id: str) -> T:
-        """That of the job's server; any when no server has the job.
+        """Return the place of the job's server, or the first place if no server has the job.
 
-        A server that does not answer is the answer when the job may be there.
+        A server that does not answer may have the job: then its place is returned.
         """
         if len(self._places) == 1:
             return self._places[0][1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,6 +14,7 @@ from flowforge.store.link import ServerLink
 from flowforge.store.scripts import script_names
 from flowforge.worker.upkeep.reclaimer import Reclaimer
 from tests.contract.bench import LONG, Bench
+from tests.support.pages import DOCS
 
 
 @pytest.fixture(scope="module")
@@ -253,3 +255,10 @@ def test_every_script_is_of_one_kind() -> None:
     """A new script has to be shown on a full server, or to be refused there for a reason."""
     assert set(GOES_ON.values()) | REFUSED == set(script_names())
     assert not set(GOES_ON.values()) & REFUSED
+
+
+def test_the_page_names_the_scripts_that_are_refused() -> None:
+    """The page on internals says which scripts a full server refuses."""
+    page = (DOCS / "explanation/internals.md").read_text()
+    (names,) = re.findall(r"^These are all scripts except (.+)\.$", page, re.M)
+    assert set(re.findall(r"`(\w+)`", names)) == REFUSED

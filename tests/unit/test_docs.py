@@ -18,7 +18,8 @@ from tests.support.environment import without_settings
 from tests.support.fleet import Fleet
 from tests.support.pages import DOCS, README, ROOT, TUTORIAL, blocks
 
-#: Pages of this suite's own; docs/reference/cli.md is tested with the command line.
+#: Pages whose `python` blocks run here and whose links are followed. Blocks of other languages
+#: (`console`, `sh`, `py`) do not run here; test_tutorial.py enters those of the tutorial.
 PAGES = [README, *sorted(DOCS.rglob("*.md"))]
 
 #: Seconds that all blocks of one page may take.

@@ -75,7 +75,7 @@ class Shard:
             self.store, settings, os.uname().nodename, jobs, Router(app).lists, process_lock,
             self.probe,
         )  # fmt: skip
-        # The event loop of the worker cannot wait for a server that takes no letters.
+        # The guard buries letters in the worker's event loop, which must not wait for a server.
         letters = Store(ServerLink(self.client, 0), settings.prefix)
         guard = Guard(
             letters,
