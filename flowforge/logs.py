@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flowforge.execution.current import current
-from flowforge.model.invocation_id import is_task_id, task_id
+from flowforge.model.invocation_id import is_task_id, job_of_task, task_id
 
 #: What the setting ``log_format`` may be.
 FORMATS = ("text", "json")
@@ -154,5 +154,5 @@ def _context_of(record: logging.LogRecord) -> Context:
     about = record.__dict__.get("data")
     if context is _NOTHING and isinstance(about, dict) and is_task_id(str(about.get("id"))):
         invocation = str(about["id"])
-        return Context(job=invocation.rpartition("-")[0], invocation=invocation)
+        return Context(job=job_of_task(invocation), invocation=invocation)
     return context

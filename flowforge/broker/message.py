@@ -4,6 +4,11 @@ The layout is that of Celery's task protocol 2 on kombu's virtual transports
 (docs.celeryq.dev, "Message Protocol"): a contract test publishes the same task through kombu and
 compares. The body is plain JSON instead of base64, which kombu accepts when ``body_encoding`` is
 null.
+
+Three others rely on the layout. ``store/lua/include/commit/next_message.lua`` (``take_message``)
+finds job and invocation in the body, which must be first, and the push number in the delivery tag,
+which must be last. ``worker/upkeep/resender.py`` finds the push number there as well.
+``broker/guard.py`` makes the pattern of what it admits from the template.
 """
 
 from __future__ import annotations

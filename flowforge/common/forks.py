@@ -28,13 +28,13 @@ if sys.platform != "win32":
     os.register_at_fork(after_in_child=_count)
 
 
-def end_forked_child(began: int, error: BaseException | None = None) -> None:
-    """End this process if it was forked since ``Forks.count`` was ``began``.
+def end_forked_child(forks_before: int, error: BaseException | None = None) -> None:
+    """End this process if it was forked since ``Forks.count`` was ``forks_before``.
 
-    User code has come back to the engine in a child then. It ends as a script does that was left in
+    User code has come back to FlowForge in a child then. It ends as a script does that was left in
     this way, but without at-exit handlers, which are the parent's.
     """
-    if Forks.count == began:
+    if Forks.count == forks_before:
         return
     status = 1
     with contextlib.suppress(BaseException):

@@ -10,7 +10,7 @@ from flowforge.engine.explain_work import WorkFindings
 from flowforge.engine.failures import told_reason
 from flowforge.engine.job_server import JobServer
 from flowforge.errors import FlowForgeError, JobNotFoundError, RecordError
-from flowforge.model.invocation_id import InvocationId
+from flowforge.model.invocation_id import InvocationName
 from flowforge.model.job_finding import FindingKind, JobFinding
 from flowforge.model.status import ENDED, JobStatus
 from flowforge.store.job_rows import JobDetails, JobSummary
@@ -173,7 +173,7 @@ def _child_jobs(
 
 
 def _child_text(
-    server: JobServer, job: JobSummary, waiter: InvocationId, child_id: str,
+    server: JobServer, job: JobSummary, waiter: InvocationName, child_id: str,
     reason: JobFinding | None,
 ) -> str:  # fmt: skip
     routine_id, _ = server.inspector.definition(job.job_id).place_of(waiter)

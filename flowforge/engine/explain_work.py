@@ -10,7 +10,7 @@ from flowforge.common.duration import duration
 from flowforge.engine.fleet import Fleet, all_import
 from flowforge.engine.job_server import JobServer
 from flowforge.model import registry
-from flowforge.model.invocation_id import InvocationId
+from flowforge.model.invocation_id import InvocationName
 from flowforge.model.job_finding import FindingKind, JobFinding
 from flowforge.store.job_rows import JobDetails, JobSummary
 from flowforge.store.leases import Leases, RunningAttempt
@@ -294,12 +294,12 @@ class WorkFindings:
 
     # --- inside --------------------------------------------------------------------------
 
-    def _place(self, invocation: InvocationId) -> str:
+    def _place(self, invocation: InvocationName) -> str:
         routine_id, slot = self._definition.place_of(invocation)
         return f"{routine_id}.{slot} (invocation {invocation.number})"
 
     def _finding(
-        self, kind: FindingKind, what: str, invocation: InvocationId | None, count: int,
+        self, kind: FindingKind, what: str, invocation: InvocationName | None, count: int,
         since: datetime | None = None, until: datetime | None = None, command: str | None = None,
         details: dict[str, Any] | None = None,
     ) -> JobFinding:  # fmt: skip

@@ -18,7 +18,7 @@ from flowforge.errors import DefinitionError, EmissionError, NewerRecordError
 from flowforge.execution.emitting import Emitting
 from flowforge.execution.handler_context import HandlerContext
 from flowforge.model.flow import FlowGraph
-from flowforge.model.invocation_id import InvocationId
+from flowforge.model.invocation_id import InvocationName
 from flowforge.model.job_handle import JobHandle
 from flowforge.model.plan import PlannedRoutine, PlannedSlot
 from flowforge.model.signature import Origin
@@ -70,7 +70,7 @@ class Attempt(Emitting):
         slot: PlannedSlot,
         job_id: str,
         invocation: str,
-        named: InvocationId,
+        named: InvocationName,
         token: str,
         attempt_number: int,
         params: dict[str, Any],

@@ -32,10 +32,10 @@ class Emitting:
         "_bytes",
         "_context",
         "_lock",
-        "began",
         "closed",
         "effects",
         "emitted",
+        "forks_before",
         "limit",
         "number",
         "routine",
@@ -54,7 +54,7 @@ class Emitting:
         #: Whether the handler has returned: nothing is collected any more.
         self.closed = False
         #: ``Forks.count`` of the process that runs the handler.
-        self.began = Forks.count
+        self.forks_before = Forks.count
         self._context = context
         #: Handlers may use threads. Held while effects change, and while part of them is staged.
         self._lock = Lock()
@@ -107,7 +107,7 @@ class Emitting:
 
     def expect_open(self, call: str, about: object) -> None:
         """OutsideInvocationError when the handler has returned: its commit is made without this."""
-        if self.began != Forks.count:
+        if self.forks_before != Forks.count:
             raise OutsideInvocationError(
                 f"{self.routine.id}.{call}({about!r}): this is a forked child of the handler's "
                 "process, from which nothing reaches the job; hand the values to the parent, and "

@@ -64,12 +64,12 @@ def run(attempt: Attempt, worker: str) -> Outcome:
         routine = attempt.routine.prototype.bind(attempt)
         attempt.confirm(waited)
         result = getattr(routine, slot.call)(*args, **kwargs)
-        end_forked_child(attempt.began)
+        end_forked_child(attempt.forks_before)
         if result is not None:
             _look_at_result(attempt, result)
         attempt.finish()
     except BaseException as error:
-        end_forked_child(attempt.began, error)
+        end_forked_child(attempt.forks_before, error)
         # A record that only a later release can read is another worker's to handle.
         if error is attempt.given_back or ends_worker(error):
             raise

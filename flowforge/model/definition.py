@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import CorruptRecordError, DefinitionError, NewerRecordError
 from flowforge.model.connection import Connection
-from flowforge.model.invocation_id import InvocationId
+from flowforge.model.invocation_id import InvocationName
 from flowforge.model.join import Join
 from flowforge.model.names import listing
 from flowforge.model.records import Record, check_unique, read, read_list, read_optional
@@ -130,7 +130,7 @@ class Definition:
             )
         return self.routines[index]
 
-    def place_of(self, invocation: InvocationId) -> tuple[str, str]:
+    def place_of(self, invocation: InvocationName) -> tuple[str, str]:
         """Return the routine's id and the slot's name; CorruptRecordError when there are none."""
         spec = self.routine(invocation.routine)
         if invocation.slot == CHILD_SLOT_INDEX:

@@ -5,7 +5,7 @@
 ``7.2.0.3``          the same in a merging slot, where its params are the third
 ``job/7.2.0``        the invocation and its job
 ``job/7.2.0/token``  the lease of the attempt with this token
-``job-7``            the Celery task, the same in all attempts
+``job-7``            the invocation id: in logs, and of the Celery task in all attempts
 ===================  ================================================================
 
 Numbers count from 1, indices of routines and slots from 0. The scripts make all but the last two.
@@ -31,7 +31,7 @@ _TASK_ID = re.compile(r"[0-9a-z]+-[0-9a-f]{20}-[0-9]+")
 _new = tuple.__new__
 
 
-class InvocationId(NamedTuple):
+class InvocationName(NamedTuple):
     """An invocation within its job, from ``parse``."""
 
     number: int
@@ -41,7 +41,7 @@ class InvocationId(NamedTuple):
     position: int
 
     @classmethod
-    def parse(cls, text: str) -> InvocationId:
+    def parse(cls, text: str) -> InvocationName:
         """ValueError when ``text`` does not name an invocation."""
         try:
             number, routine, slot = text.split(".", 2)
@@ -94,6 +94,11 @@ def parse_lease(text: str) -> tuple[str, str, str]:
 def task_id(job_id: str, invocation: str) -> str:
     """The id of the Celery task that runs an invocation."""
     return f"{job_id}-{invocation.partition('.')[0]}"
+
+
+def job_of_task(text: str) -> str:
+    """The job in a ``task_id``; see ``is_task_id`` for whether it is one."""
+    return text.rpartition("-")[0]
 
 
 def is_task_id(text: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from flowforge.codec.binary import read_invocation, unpack_record
 from flowforge.model.definition import Definition
-from flowforge.model.invocation_id import InvocationId
+from flowforge.model.invocation_id import InvocationName
 from flowforge.model.job_handle import HistoryEntry
 from flowforge.store.reading import moment, reading, typed
 
@@ -28,7 +28,7 @@ def history_entry(raw: list[Any], definition: Definition, job_id: str) -> Histor
         details = history_details(kind, packed, what)
         if not invocation:
             return HistoryEntry(entry_id, at, kind, None, None, None, details)
-        named = InvocationId.parse(invocation)
+        named = InvocationName.parse(invocation)
         return HistoryEntry(entry_id, at, kind, named.number, *definition.place_of(named), details)
 
 

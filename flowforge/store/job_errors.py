@@ -7,7 +7,7 @@ from typing import Any
 
 from flowforge.codec.binary import unpack_record
 from flowforge.model.definition import Definition
-from flowforge.model.invocation_id import InvocationId
+from flowforge.model.invocation_id import InvocationName
 from flowforge.store.open_joins import open_join
 from flowforge.store.reading import reading, typed, whole
 
@@ -88,14 +88,14 @@ def _unfilled(
 
 
 def _undefined(invocation: str) -> dict[str, Any]:
-    number = InvocationId.parse(invocation).number
+    number = InvocationName.parse(invocation).number
     what = f"so invocation {number} cannot run"
     message = f"the definition of the job is gone from the server, {what}"
     return {"type": "CorruptRecordError", "message": message, "invocation": number}
 
 
 def _quarantined(count: int, invocation: str, definition: Definition) -> dict[str, Any]:
-    number, routine, *_ = InvocationId.parse(invocation)
+    number, routine, *_ = InvocationName.parse(invocation)
     routine_id = definition.routines[routine].id
     message = (
         f"routine {routine_id!r} was quarantined: {count} workers were lost while they ran "

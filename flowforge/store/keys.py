@@ -14,7 +14,7 @@ PATTERNS: dict[str, str] = {
     # one job
     "job": "j:{}",  # hash: status, counters, times, limits
     "invocations": "j:{}:i",  # hash: invocation -> record of every uncommitted invocation
-    "attempts": "j:{}:a",  # hash: invocation -> claims; behind l, u and s: lost, given back, since
+    "claims": "j:{}:a",  # hash: invocation -> claims; behind l, u and s: lost, given back, since
     "parked": "j:{}:b",  # list: invocations that wait for room, a resume or a retry; see lanes
     "lanes": "j:{}:l",  # hash, in jobs on several queues: q<list> -> messages, w<list> -> parked
     "merges": "j:{}:m",  # hash: r.s -> length, r.s.k -> record k, r.s.base -> consumed up to
@@ -42,7 +42,7 @@ PATTERNS: dict[str, str] = {
     "status": "jobs:{}",  # zset per status: job id by creation time
     "idempotency": "idem:{}",  # string: job id
     "leases": "leases",  # zset: id/invocation/token by expiry
-    "timers": "timers",  # zset: id/invocation by due time
+    "timers": "timers",  # zset: job and kind by due time
     "sequences": "seq",  # hash: broker list -> number of its latest push
     "expiry": "expiry",  # zset: ended job ids by the time their keys go
     "deletions": "trash",  # list: what is to be deleted in pieces: a name, or items of a collection

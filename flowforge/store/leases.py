@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from flowforge.model.invocation_id import InvocationId, parse_lease
+from flowforge.model.invocation_id import InvocationName, parse_lease
 from flowforge.store.lease_tokens import TokenOwner, owner_of
 from flowforge.store.reading import whole
 from flowforge.store.store import Store
@@ -23,7 +23,7 @@ class RunningAttempt(NamedTuple):
     """
 
     job_id: str
-    invocation: InvocationId
+    invocation: InvocationName
     owner: TokenOwner
     expiry: int
     claimed: int | None
@@ -75,13 +75,13 @@ class Leases:
             try:
                 job_id, invocation, token = parse_lease(member.decode())
                 parsed.append(
-                    (job_id, invocation, InvocationId.parse(invocation), token, int(float(score)))
+                    (job_id, invocation, InvocationName.parse(invocation), token, int(float(score)))
                 )
             except ValueError:
                 # The upkeep drops a member that names no attempt.
                 continue
         commands = [
-            ("HMGET", self._keys.of("attempts", job_id), name, f"l{name}", f"s{name}")
+            ("HMGET", self._keys.of("claims", job_id), name, f"l{name}", f"s{name}")
             for job_id, name, *_ in parsed
         ]
         replies = self._link.many(commands) if commands else []
@@ -92,7 +92,7 @@ class Leases:
 
 
 def _attempt(
-    job_id: str, invocation: InvocationId, token: str, expiry: int, counts: list[bytes | None]
+    job_id: str, invocation: InvocationName, token: str, expiry: int, counts: list[bytes | None]
 ) -> RunningAttempt:
     claims, lost = whole(counts[0] or 1), whole(counts[1] or 0)
     return RunningAttempt(

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from flowforge.codec.binary import pack_record, unpack_record
 from flowforge.model.definition import Definition
-from flowforge.model.invocation_id import InvocationId
+from flowforge.model.invocation_id import InvocationName
 from flowforge.model.job_handle import LogLine
 from flowforge.store.reading import moment, reading, typed
 from flowforge.store.runner import ScriptRunner
@@ -34,7 +34,7 @@ def read_line(raw: list[Any], definition: Definition, job_id: str) -> LogLine:
     what = f"log line {entry_id} of job {job_id}"
     with reading(what):
         pairs = dict(zip(raw[1][::2], raw[1][1::2], strict=True))
-        named = InvocationId.parse(pairs[b"t"].decode())
+        named = InvocationName.parse(pairs[b"t"].decode())
         at_ms, *texts, attempt, worker = unpack_record(pairs[b"p"], what, 7)
         level, logger, message, exception = (typed(text, str) for text in texts)
         routine_id, slot = definition.place_of(named)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from flowforge.codec.binary import read_invocation
 from flowforge.model.definition import Definition
-from flowforge.model.invocation_id import InvocationId, in_job
+from flowforge.model.invocation_id import InvocationName, in_job
 from flowforge.model.job_handle import HistoryEntry, OpenJoin
 from flowforge.model.slot import CHILD_SLOT_INDEX
 from flowforge.store.history import history_entry
@@ -47,14 +47,14 @@ class JobList(NamedTuple):
 class Queued(NamedTuple):
     """An invocation with a message, and how many unclaimed ones of its list come before it."""
 
-    invocation: InvocationId
+    invocation: InvocationName
     ahead: int
 
 
 class OnTimer(NamedTuple):
     """An invocation on a timer, when it is due in milliseconds, and what the history says of it."""
 
-    invocation: InvocationId
+    invocation: InvocationName
     due: int
     entry: HistoryEntry | None
 
@@ -143,7 +143,7 @@ class Outstanding:
             oldest = self._link.call("ZRANGE", key, 0, _NEAR - 1)
             found = [(member.decode(), rank) for member, rank in self._own(oldest)]
         return [
-            Queued(InvocationId.parse(member.rpartition("/")[2]), rank)
+            Queued(InvocationName.parse(member.rpartition("/")[2]), rank)
             for member, rank in sorted(found, key=lambda one: one[1])
         ]
 
@@ -163,7 +163,7 @@ class Outstanding:
                 found[member.decode().partition("/")[2]] = float(pairs[place][1])
         return sorted(
             (
-                OnTimer(InvocationId.parse(text), int(due), entries.get(text))
+                OnTimer(InvocationName.parse(text), int(due), entries.get(text))
                 for text, due in found.items()
                 if text[:1].isdigit()
             ),
@@ -181,7 +181,7 @@ class Outstanding:
                 found.setdefault(pairs[b"t"].decode(), entry)
         return found
 
-    def params(self, invocation: InvocationId) -> dict[str, Any] | None:
+    def params(self, invocation: InvocationName) -> dict[str, Any] | None:
         """The params of an outstanding invocation, secret ones masked; None when they are large, or
         are not stored with it, as those of a join.
         """
@@ -228,13 +228,13 @@ class Outstanding:
         found = {index: whole(count or 0) for index, count in zip(routines, counts, strict=True)}
         return {index: count for index, count in found.items() if count > 0}
 
-    def children(self, most: int) -> tuple[int, list[tuple[str, InvocationId]]]:
+    def children(self, most: int) -> tuple[int, list[tuple[str, InvocationName]]]:
         """How many child jobs the job waits for, and some of them with what waits for each."""
         key = self._keys.of("children", self._job_id)
         count, page = self._many([("HLEN", key), ("HRANDFIELD", key, most, "WITHVALUES")])
         with reading(f"the child jobs of job {self._job_id}"):
             pairs = zip(page[::2], page[1::2], strict=True)
-            found = [(child.decode(), InvocationId.parse(text.decode())) for child, text in pairs]
+            found = [(child.decode(), InvocationName.parse(text.decode())) for child, text in pairs]
         return count, sorted(found, key=lambda one: one[1])
 
     # --- inside --------------------------------------------------------------------------
@@ -250,7 +250,7 @@ class Outstanding:
     def sampled_routines(self) -> list[int]:
         """Indexes of the routines of some of the outstanding invocations."""
         with reading(f"the invocations of job {self._job_id}"):
-            return sorted({InvocationId.parse(text).routine for text in self._sample()})
+            return sorted({InvocationName.parse(text).routine for text in self._sample()})
 
     def _own(self, members: Iterable[bytes]) -> list[tuple[bytes, int]]:
         """Those members that begin with the job's id, with their places."""

@@ -15,7 +15,7 @@ from tests.contract.reference.model import Model
 from tests.contract.timer_members import parsed
 
 _HASHES = (
-    "job", "invocations", "attempts", "merges", "routines", "joins", "collected", "outstanding",
+    "job", "invocations", "claims", "merges", "routines", "joins", "collected", "outstanding",
     "children", "child_failures", "lanes",
 )  # fmt: skip
 
@@ -183,7 +183,7 @@ def _compare_job(stored: Stored, model: Model, job: Job, lists: list[str]) -> No
         _check_times_to_live(stored, job)
     if job.status not in ("completed", "cancelled"):
         _check_counters(row, model, job)
-        _check_attempts(stored, job)
+        _check_claims(stored, job)
         _check_merges(stored, job)
         _check_joins(stored, model, job)
     _check_routines(stored, model, job)
@@ -293,9 +293,9 @@ def _check_outstanding(stored: Stored, model: Model, job: Job) -> None:
     assert {slot for slot in opened if RULES[slot].kind == "all"} <= waiting.keys()
 
 
-def _check_attempts(stored: Stored, job: Job) -> None:
+def _check_claims(stored: Stored, job: Job) -> None:
     """Counts of claims, lost claims and unknown classes are kept while they are needed."""
-    found = {field: int(n) for field, n in stored.hash("attempts", job.id).items() if n != b"0"}
+    found = {field: int(n) for field, n in stored.hash("claims", job.id).items() if n != b"0"}
     expected = {}
     for invocation, attempts in job.attempts.items():
         counts = {

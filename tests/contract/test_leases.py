@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowforge.model.invocation_id import InvocationId
+from flowforge.model.invocation_id import InvocationName
 from flowforge.store import leases
 from flowforge.store.leases import Leases
 from tests.contract.bench import LONG, Bench
@@ -15,7 +15,7 @@ def test_the_claim_is_known_although_the_lease_was_renewed(bench: Bench) -> None
     job = bench.submit()
     bench.start(job, token=OLD)
     (attempt,) = Leases(bench.store).of_job(job, 5)
-    assert (attempt.job_id, attempt.invocation) == (job, InvocationId(1, 0, 0, 0))
+    assert (attempt.job_id, attempt.invocation) == (job, InvocationName(1, 0, 0, 0))
     assert (attempt.owner.mark, attempt.owner.pid) == ("0a1b2c", 4711)
     assert (attempt.number, attempt.lost, attempt.claimed) == (1, 0, None)
     claimed = attempt.expiry - LONG
@@ -43,7 +43,7 @@ def test_what_an_earlier_attempt_has_left_is_not_taken_for_the_next(bench: Bench
     (attempt,) = Leases(bench.store).of_job(job, 5)
     assert attempt.claimed is not None
     assert bench.commit(job, token=NEW, emitted=[(1, 0, "")]) == "ok"
-    assert bench.hash("attempts", job) == {}
+    assert bench.hash("claims", job) == {}
 
 
 def test_a_job_that_has_ended_gets_no_key_back(bench: Bench) -> None:
@@ -52,7 +52,7 @@ def test_a_job_that_has_ended_gets_no_key_back(bench: Bench) -> None:
     bench.start(job, token=OLD)
     bench.store.control.cancel(job, "")
     assert bench.store.invocations.heartbeat(LONG, [f"{job}/1.0.0/{OLD}"]) == ["cancelled"]
-    assert bench.hash("attempts", job) == {}
+    assert bench.hash("claims", job) == {}
     assert len(Leases(bench.store).of_job(job, 5)) == 1
 
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from flowforge.model.definition import Definition
-from flowforge.model.invocation_id import InvocationId
+from flowforge.model.invocation_id import InvocationName
 from flowforge.store import outstanding
 from flowforge.store.outstanding import JobList, Outstanding
 from flowforge.store.usual_times import UsualTimes
@@ -19,7 +19,7 @@ class Plan:
 
     hash = DEFINITION
 
-    def place_of(self, invocation: InvocationId) -> tuple[str, str]:
+    def place_of(self, invocation: InvocationName) -> tuple[str, str]:
         return f"r{invocation.routine}", f"s{invocation.slot}"
 
     def secret(self, routine: int, slot: int) -> frozenset[str]:
@@ -90,7 +90,7 @@ def test_timers_are_found_by_the_history(bench: Bench, monkeypatch: pytest.Monke
 def test_params_without_secrets(bench: Bench) -> None:
     """None for large ones, and for what has none of its own."""
     job = bench.submit()
-    invocation = InvocationId(1, 0, 0, 0)
+    invocation = InvocationName(1, 0, 0, 0)
     assert look(bench, job).params(invocation) == {}
     key = bench.key("invocations", job)
     record = bench.link.call("HGET", key, "1.0.0")
@@ -99,7 +99,7 @@ def test_params_without_secrets(bench: Bench) -> None:
     for raw in (b"J3 key", b"x" * 5000):
         bench.link.call("HSET", key, "1.0.0", raw)
         assert look(bench, job).params(invocation) is None
-    assert look(bench, job).params(InvocationId(9, 0, 0, 0)) is None
+    assert look(bench, job).params(InvocationName(9, 0, 0, 0)) is None
 
 
 def test_the_usual_time_of_a_routine(bench: Bench) -> None:

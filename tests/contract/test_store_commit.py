@@ -20,7 +20,7 @@ def test_the_last_commit_completes_the_job(bench: Bench) -> None:
     assert bench.counters(job) == (0, 0, 0, 0)
     assert list(bench.members("status", "completed")) == [job]
     assert bench.members("status", "running") == {}
-    for name in ("invocations", "attempts", "parked", "merges"):
+    for name in ("invocations", "claims", "parked", "merges"):
         assert bench.hash(name, job) == {}
     assert bench.members("leases") == {}
     assert bench.history(job)[-1] == ("completed", "1.0.0")

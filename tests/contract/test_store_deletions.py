@@ -168,7 +168,7 @@ def test_a_row_that_still_lives_keeps_its_work(bench: Bench) -> None:
 def test_a_job_of_nothing_but_large_hashes_ends(bench: Bench) -> None:
     """Nothing small is left to be deleted at once."""
     job = bench.submit()
-    names = ("invocations", "attempts", "merges", "outstanding", "joins", "collected")
+    names = ("invocations", "claims", "merges", "outstanding", "joins", "collected")
     for name in names:
         for n in range(0, MANY, 100):
             fields = [part for m in range(n, n + 100) for part in (f"f{m}", "x")]

@@ -269,7 +269,7 @@ class TestCancel:
         run_another_job()
         assert len(notes(log)) == 2
         eventually(lambda: not any(job.counts.values()))
-        for kind in ("invocations", "parked", "attempts", "merges"):
+        for kind in ("invocations", "parked", "claims", "merges"):
             assert not prefork.redis.exists(prefork.key(kind, job.job_id))
 
     def test_a_waiting_retry_is_dropped(self, prefork: Installation, log: str) -> None:

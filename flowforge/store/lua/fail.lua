@@ -22,13 +22,13 @@ if ENDED[job.status] then
   return 'dropped'
 end
 if withdraw(job, invocation, micros, details, now) then return 'ok' end
-if action == 'release' and most > 0 and call('HINCRBY', k_attempts(id), 'u' .. invocation, 1) >= most then
+if action == 'release' and most > 0 and call('HINCRBY', k_claims(id), 'u' .. invocation, 1) >= most then
   action = 'stop'
 end
 if action ~= 'release' then keep_error(job, invocation, details, now) end
 if action == 'retry' or action == 'release' then
   local how = action == 'retry' and 'retried' or 'released'
-  if action == 'release' then call('HINCRBY', k_attempts(id), invocation, -1) end
+  if action == 'release' then call('HINCRBY', k_claims(id), invocation, -1) end
   count_attempt(job, invocation, how, 'pending', micros, now)
   remember(job, how, invocation, details)
   set_timer(now + delay, id, 'invocation', invocation)

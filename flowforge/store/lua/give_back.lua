@@ -22,7 +22,7 @@ elseif ENDED[job.status] then
   return 'dropped'
 end
 remember(job, 'given_back', invocation, details)
-if call('HINCRBY', k_attempts(id), 'u' .. invocation, 1) >= most and most > 0 then
+if call('HINCRBY', k_claims(id), 'u' .. invocation, 1) >= most and most > 0 then
   fail_job(job, invocation, reason, details, now)
   return 'failed'
 end

@@ -9,7 +9,7 @@ local answers = {}
 local statuses = {}
 
 local function keep_claim_time(id, invocation, token, first_expiry)
-  local key, field = k_attempts(id), 's' .. invocation
+  local key, field = k_claims(id), 's' .. invocation
   local kept = call('HGET', key, field)
   if kept and string.sub(kept, 1, #token + 1) == token .. ' ' then return end
   call('HSET', key, field, string.format('%s %d', token, first_expiry - lease))

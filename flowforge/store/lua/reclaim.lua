@@ -51,7 +51,7 @@ local function take_back(member)
     dropped = dropped + 1
     return
   end
-  local lost = call('HINCRBY', k_attempts(id), 'l' .. invocation, 1)
+  local lost = call('HINCRBY', k_claims(id), 'l' .. invocation, 1)
   local quarantine = lost >= max_losses
   count_attempt(job, invocation, 'lost', quarantine and 'failed' or 'pending', 0, now)
   local worker = worker_of(token)

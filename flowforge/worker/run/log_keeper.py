@@ -124,8 +124,8 @@ class LogKeeper(logging.Handler):
         return self._outboxes.setdefault(store, _Outbox(store))
 
     def _send_for_ever(self) -> None:
-        began, pause = Forks.count, threading.Event()
-        while Forks.count == began:
+        forks_before, pause = Forks.count, threading.Event()
+        while Forks.count == forks_before:
             pause.wait(INTERVAL)
             try:
                 self.flush()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowforge.common.lru_cache import Recent
 from flowforge.errors import CorruptRecordError, RecordError
-from flowforge.model.invocation_id import InvocationId, routine_of
+from flowforge.model.invocation_id import InvocationName, routine_of
 from flowforge.model.plan import Plan
 from flowforge.store.definitions import definition_of, stored_definition
 from flowforge.store.store import Store
@@ -53,6 +53,6 @@ class Plans:
         """``routine.slot`` of an invocation; its invocation when it cannot be read."""
         try:
             definition = self.get(definition_hash).definition
-            return ".".join(definition.place_of(InvocationId.parse(invocation)))
+            return ".".join(definition.place_of(InvocationName.parse(invocation)))
         except (RecordError, ValueError):
             return invocation

@@ -15,7 +15,7 @@ from flowforge.execution.attempt import Attempt, NotStartedError
 from flowforge.execution.ending import ends_worker, passed
 from flowforge.execution.handler_context import JobAccess
 from flowforge.execution.run import Outcome, failed, run
-from flowforge.model.invocation_id import InvocationId, lease_of
+from flowforge.model.invocation_id import InvocationName, lease_of
 from flowforge.model.plan import CHILD_ENDED, Plan
 from flowforge.model.slot import CHILD_SLOT_INDEX
 from flowforge.settings import Settings
@@ -100,11 +100,11 @@ class Runtime:
             self.leases.remove(lease)
 
     def _run_claimed(self, lease: str, granted: Granted, lists: Sequence[str]) -> Ended:
-        claim, began = granted.claim, Forks.count
+        claim, forks_before = granted.claim, Forks.count
         try:
             attempt = self._prepare(granted, self.plans.get(claim.definition))
         except BaseException as error:
-            end_forked_child(began, error)
+            end_forked_child(forks_before, error)
             if ends_worker(error):
                 raise
             if _is_for_another(error):
@@ -183,7 +183,7 @@ class Runtime:
 
     def _prepare(self, granted: Granted, plan: Plan) -> Attempt:
         job_id, invocation, claim = granted.job_id, granted.invocation, granted.claim
-        named = InvocationId.parse(invocation)
+        named = InvocationName.parse(invocation)
         routine = plan.routine(named.routine)
         waits = named.slot == CHILD_SLOT_INDEX
         slot = CHILD_ENDED if waits else routine.slots[named.slot]
@@ -203,7 +203,7 @@ class Runtime:
             try:
                 attempt.params = self.merged.up_to(attempt)
             except BaseException as error:
-                end_forked_child(attempt.began, error)
+                end_forked_child(attempt.forks_before, error)
                 # A merge is user code too.
                 if error is attempt.given_back or ends_worker(error):
                     raise

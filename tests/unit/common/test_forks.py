@@ -41,8 +41,8 @@ ENDS: dict[str, tuple[BaseException | None, int]] = {
 def test_a_child_ends_as_its_script_would(end: str) -> None:
     """With the status that its own end would have given it."""
     error, status = ENDS[end]
-    began = Forks.count
-    assert status_of(lambda: end_forked_child(began, error)) == status
+    forks_before = Forks.count
+    assert status_of(lambda: end_forked_child(forks_before, error)) == status
 
 
 def test_the_process_itself_goes_on() -> None:

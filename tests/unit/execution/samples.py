@@ -13,7 +13,7 @@ from flowforge.execution.effects import Emitted
 from flowforge.execution.handler_context import ChildJob
 from flowforge.model.error_handler import ErrorHandler
 from flowforge.model.flow import FlowGraph
-from flowforge.model.invocation_id import InvocationId
+from flowforge.model.invocation_id import InvocationName
 from flowforge.model.plan import Plan, PlannedSlot
 from flowforge.model.routine import Routine
 
@@ -150,7 +150,7 @@ def make_attempt(
     planned = next(s for s in routine.slots if s.name == slot)
     params = {} if params is None else params
     raw = invocation_record(emitter, encode_payload(params, 10**9, "test"))
-    named = InvocationId(7, 0, planned.index, 3 if planned.merges else 0)
+    named = InvocationName(7, 0, planned.index, 3 if planned.merges else 0)
     return Attempt(
         routine, planned, "j1", str(named), named, "t1", attempt_number, params, raw, LIMIT,
         context or Context(), perf_counter() if asked is None else asked,

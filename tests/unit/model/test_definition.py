@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from flowforge.errors import CorruptRecordError, DefinitionError, NewerRecordError
 from flowforge.model.definition import DEFINITION_VERSION, Definition
 from flowforge.model.flow import FlowGraph
-from flowforge.model.invocation_id import InvocationId
+from flowforge.model.invocation_id import InvocationName
 from tests.unit.model.samples import Called, Charge, Fetch, orders
 
 ROOT = Path(__file__).parents[3]
@@ -112,15 +112,15 @@ def test_indexes_follow_the_order_of_addition() -> None:
 def test_an_invocation_has_a_place() -> None:
     """Routine and slot by name; the end of a child job comes to a slot that no routine defines."""
     definition = orders().definition()
-    assert definition.place_of(InvocationId.parse("7.1.1.3")) == ("charge", "all")
-    assert definition.place_of(InvocationId.parse("7.0.99999")) == ("fetch", "__child__")
+    assert definition.place_of(InvocationName.parse("7.1.1.3")) == ("charge", "all")
+    assert definition.place_of(InvocationName.parse("7.0.99999")) == ("fetch", "__child__")
 
 
 @pytest.mark.parametrize("place", ["2.0", "-1.0", "2.99999", "0.1", "0.-1"])
 def test_an_index_out_of_range_is_corrupt(place: str) -> None:
     """Negative indexes do not count from the end."""
     with pytest.raises(CorruptRecordError, match=r"flow 'orders'.* none of index"):
-        orders().definition().place_of(InvocationId.parse(f"1.{place}"))
+        orders().definition().place_of(InvocationName.parse(f"1.{place}"))
 
 
 def test_call_is_the_last_slot() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from flowforge.broker.message import message_template
 from flowforge.model import invocation_id
-from flowforge.model.invocation_id import InvocationId
+from flowforge.model.invocation_id import InvocationName
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from flowforge.model.invocation_id import InvocationId
 )
 def test_an_invocation_is_parsed_and_printed(text: str, parts: tuple[int, ...]) -> None:
     """Number, routine, slot and position; the pattern that guards messages knows them as well."""
-    found = InvocationId.parse(text)
+    found = InvocationName.parse(text)
     assert (found, str(found)) == (parts, text)
     assert re.fullmatch(invocation_id.INVOCATION, text)
     assert invocation_id.number_of(text) == str(found.number)
@@ -29,14 +29,14 @@ def test_an_invocation_is_parsed_and_printed(text: str, parts: tuple[int, ...]) 
 def test_anything_else_is_refused(text: str) -> None:
     """The error shows the text."""
     with pytest.raises(ValueError, match=f"^'{re.escape(text)}' does not name an invocation$"):
-        InvocationId.parse(text)
+        InvocationName.parse(text)
     assert not re.fullmatch(invocation_id.INVOCATION, text)
 
 
 def test_a_huge_number_is_shown_in_short() -> None:
     """Python refuses to read or print so many digits."""
     with pytest.raises(ValueError, match="does not name an invocation") as caught:
-        InvocationId.parse("9" * 5000 + ".0.0")
+        InvocationName.parse("9" * 5000 + ".0.0")
     assert len(str(caught.value)) < 500
 
 
@@ -64,6 +64,7 @@ def test_a_task_has_the_id_of_its_message() -> None:
     task_id = invocation_id.task_id(job_id, "7.2.0")
     assert task_id == f"{job_id}-7" == sent["headers"]["id"]
     assert invocation_id.is_task_id(task_id)
+    assert invocation_id.job_of_task(task_id) == job_id
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,13 @@ def test_every_line_is_known_by_its_file(name: str) -> None:
             assert text == original
 
 
+def test_no_comment_holds_a_call_that_makes_a_key() -> None:
+    """The loader would put the text that makes the key into the comment."""
+    texts = [path.read_text() for path in Path(str(LUA)).rglob("*.lua")]
+    assert texts
+    assert [line for text in texts for line in re.findall(r"--.*\bk_\w+\(.*", text)] == []
+
+
 def test_the_slot_of_child_jobs_is_the_models() -> None:
     """The invocation that waits for a child job is known by it, in Lua and in Python."""
     text = (LUA_ROOT / "include/child_jobs.lua").read_text()

@@ -1,7 +1,7 @@
 -- What every script starts with: short names, the clock, the forms of ids.
 -- ARGV[1] is always the key root. Times are milliseconds of the server's own clock.
--- k_job(id), k_leases() and the like stand for keys: the loader replaces each call by the text that
--- makes the key, from the table in store/keys.py.
+-- k_job, k_leases and the like stand for keys: the loader replaces each call of one by the text that makes
+-- the key, from the table in store/keys.py.
 local P = ARGV[1]
 local call = redis.call
 

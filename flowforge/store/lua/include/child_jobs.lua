@@ -79,7 +79,7 @@ local function await_again(job, invocation, now)
     lives = true
   end
   call('HDEL', k_child_failures(job.id), invocation)
-  call('HDEL', k_attempts(job.id), invocation, 'l' .. invocation, 'u' .. invocation)
+  call('HDEL', k_claims(job.id), invocation, 'l' .. invocation, 'u' .. invocation)
   if not lives then return 'ended' end
   call('HSET', k_children(job.id), id, invocation)
   return 'waits'

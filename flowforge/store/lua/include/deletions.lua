@@ -18,7 +18,7 @@ local function work_of(id, job)
     local lanes = lanes_of(job)
     for _, lane in ipairs(lanes.all()) do lists[#lists + 1] = lanes.parked_list(lane) end
   end
-  return { k_invocations(id), k_attempts(id), k_merges(id), k_outstanding(id), k_joins(id),
+  return { k_invocations(id), k_claims(id), k_merges(id), k_outstanding(id), k_joins(id),
     k_collected(id), k_child_failures(id), k_lanes(id), k_children(id) }, lists
 end
 

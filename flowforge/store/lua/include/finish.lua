@@ -47,7 +47,7 @@ local function finish(job, status, now)
   if status == 'completed' then
     -- Nothing is outstanding: this is all that can be left.
     local all = job.joins or job.queues > 1
-    delete_hashes(all and work_of(job.id, job) or { k_attempts(job.id), k_merges(job.id) })
+    delete_hashes(all and work_of(job.id, job) or { k_claims(job.id), k_merges(job.id) })
     call('UNLINK', k_segments(job.id), k_output_segments(job.id), k_late(job.id))
   else
     -- Segments and the index of open collections of a failed job go when it is forgotten.
@@ -78,7 +78,7 @@ end
 -- reason: one line; problem: packed error record or a code that readers translate.
 local function fail_job(job, invocation, reason, problem, now)
   if invocation then
-    call('HDEL', k_attempts(job.id), invocation, 'l' .. invocation, 'u' .. invocation)
+    call('HDEL', k_claims(job.id), invocation, 'l' .. invocation, 'u' .. invocation)
     park(job, invocation)
   end
   call('HSET', k_job(job.id), 'reason', reason, 'error', problem)

@@ -6,7 +6,7 @@ local function granted(job, invocation, claims)
   local lost = 0
   -- What is claimed for the first time cannot have lost a worker.
   if claims ~= 1 then
-    local counts = call('HMGET', k_attempts(job.id), invocation, 'l' .. invocation)
+    local counts = call('HMGET', k_claims(job.id), invocation, 'l' .. invocation)
     claims, lost = tonumber(counts[1] or 1), tonumber(counts[2] or 0)
   end
   return { 'granted', call('HGET', k_invocations(job.id), invocation), claims, lost, job.def }
@@ -50,7 +50,7 @@ local function grant(id, invocation, token, lease, now)
     return { 'paused' }
   end
 
-  local claims = call('HINCRBY', k_attempts(id), invocation, 1)
+  local claims = call('HINCRBY', k_claims(id), invocation, 1)
   call('ZADD', k_leases(), now + lease, member .. '/' .. token)
   if call('HINCRBY', k_routines(id), r .. '.started', 1) == 1 then
     call('HSET', k_routines(id), r .. '.began', now)

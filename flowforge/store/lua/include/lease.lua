@@ -24,7 +24,7 @@ local function discard(job, invocation, now)
   local r = routine_of(invocation)
   call('HINCRBY', k_routines(job.id), r .. '.dropped', 1)
   if job.status == 'failed' then
-    call('HDEL', k_attempts(job.id), invocation, 'l' .. invocation)
+    call('HDEL', k_claims(job.id), invocation, 'l' .. invocation)
     park(job, invocation)
   end
   save_job(job, now)
