@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 import click
@@ -11,6 +12,8 @@ import click
 from flowforge.common.bounded_repr import shown
 from flowforge.model.invocation_id import JOB_ID
 from flowforge.store.job_rows import job_not_found
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def read_json(text: str) -> Any:
@@ -33,6 +36,23 @@ def json_value(_: click.Context, __: click.Parameter, text: str | None) -> Any:
         return read_json(text)
     except ValueError as error:
         raise click.BadParameter(f"{shown(text)} is no JSON: {error}") from error
+
+
+def time_or_ago(
+    _: click.Context, __: click.Parameter, text: str | None
+) -> datetime | timedelta | None:
+    """Callback of an option that takes a time, or how long ago it was; a time without a zone is
+    one here.
+    """
+    if text is None:
+        return None
+    if match := re.fullmatch(r"(\d{1,6})([smhdw])", text):
+        return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError, OSError):
+        forms = "2h, 30m or 7d ago, or a time such as 2026-11-26T18:00"
+        raise click.BadParameter(f"{shown(text)} is no time: give {forms}") from None
 
 
 def filled(_: click.Context, __: click.Parameter, text: str | None) -> str | None:

@@ -10,6 +10,7 @@ from flowforge import __version__
 from flowforge.cli.control import cancel, pause, resume, retry
 from flowforge.cli.dead_letters import dead_letters
 from flowforge.cli.doctor import doctor
+from flowforge.cli.errors import errors
 from flowforge.cli.explain import explain
 from flowforge.cli.group import FlowForgeGroup
 from flowforge.cli.history import history
@@ -45,7 +46,7 @@ def _app_of(ctx: click.Context) -> Celery | None:
 
 
 for _command in (
-    run, worker, watch, jobs, show, explain, history, logs, pause, resume, cancel, retry, doctor,
-    dead_letters,
+    run, worker, watch, jobs, errors, show, explain, history, logs, pause, resume, cancel, retry,
+    doctor, dead_letters,
 ):  # fmt: skip
     cli.add_command(_command)

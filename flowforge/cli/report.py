@@ -55,6 +55,7 @@ def print_job(job: dict[str, Any]) -> None:
     )
     say()
     print_table(ROUTINE_COLUMNS, routine_rows(job["routines"]))
+    _print_latest_errors(job)
     print_error(job["error"])
     _print_joins(job["open_joins"])
     _print_pauses(job["pause_points"])
@@ -89,6 +90,18 @@ def print_end(engine: Engine, job_id: str, as_json: bool) -> int:
     else:
         print_result(job)
     return 0 if job["status"] == JobStatus.COMPLETED else 1
+
+
+def _print_latest_errors(job: dict[str, Any]) -> None:
+    """Of each routine, also those that were retried or passed over."""
+    latest = {name: state.get("last_error") for name, state in job["routines"].items()}
+    shown = {name: error for name, error in latest.items() if error is not None}
+    if shown:
+        say("\nlatest errors:")
+    for name, error in shown.items():
+        at = f" ({error['at']})" if error["at"] else ""
+        told = one_line(f"{name}: {error['type']}: {error['message']}{at}", 500)
+        say(f"  {local_time(error['when'])}  {told}")
 
 
 def print_error(error: dict[str, Any] | None) -> None:

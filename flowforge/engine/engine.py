@@ -21,6 +21,7 @@ from flowforge.model.job_finding import JobFinding
 from flowforge.model.status import JobStatus
 from flowforge.settings import Settings
 from flowforge.store.client import make_client
+from flowforge.store.error_groups import ErrorGroups
 from flowforge.store.inspector import Inspector
 from flowforge.store.link import ServerLink
 from flowforge.store.outage import Outage, outage_of
@@ -104,6 +105,7 @@ class Engine(Submitter):
         self.store = Store(self.link, settings.prefix)
         self.inspector = Inspector(self.store)
         self.overview = Overview(self.store)
+        self.error_groups = ErrorGroups(self.store)
         self._creator = JobCreator(self.store, settings, Router(app), self.on_submit)
         self.child_job = self._creator.child_job
         control = Control(self.store, self.inspector, settings)

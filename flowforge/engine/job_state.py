@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from copy import copy, deepcopy
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Self
 
@@ -13,6 +13,7 @@ from flowforge.common.bounded_repr import shown
 from flowforge.engine import job_snapshot
 from flowforge.engine.current import current_engine
 from flowforge.engine.engine import Engine
+from flowforge.engine.error_groups import error_groups
 from flowforge.engine.failures import job_failed, told_reason
 from flowforge.engine.texts import checked_line_id, checked_text
 from flowforge.engine.user_data import (
@@ -26,6 +27,7 @@ from flowforge.errors import (
     JobCancelledError,
     JobPausedError,
 )
+from flowforge.model.error_group import ErrorGroup
 from flowforge.model.job_finding import JobFinding
 from flowforge.model.job_handle import HistoryEntry, LogLine, OpenJoin, Output
 from flowforge.model.status import JobStatus
@@ -74,6 +76,22 @@ class JobState:
         ]
         found.sort(key=lambda one: one[:2], reverse=True)
         return [cls(job_id, engine) for _, job_id, engine in found[:limit]]
+
+    @classmethod
+    def error_groups(
+        cls,
+        flow: str | None = None,
+        since: datetime | timedelta | None = None,
+        limit: int = 50,
+    ) -> list[ErrorGroup]:
+        """What fails, by its cause, the most frequent first, at most ``limit``.
+
+        ``since``: only causes of which there was an error since then (an aware datetime, or how
+        long ago); their counts go further back. A group is kept for 7 days after its latest error.
+        ValueError for a limit below 0 and a time without a zone.
+        """
+        _check_limit(limit)
+        return error_groups(current_engine().each, flow, since, limit)
 
     def __repr__(self) -> str:
         return f"JobState({self.job_id!r})"
@@ -231,7 +249,8 @@ class JobState:
         ``error_continued`` or ``skipped``), the counters ``started``, ``completed``, ``failed``,
         ``retried``, ``error_continued``, ``skipped``, ``lost``, ``released``, ``dropped`` and
         ``running``, ``started_at``, ``ended_at``, ``total_seconds``, ``latest_seconds``, ``stats``,
-        ``last_error`` (``type``, ``message``, ``at``; None without), and data of your own.
+        ``last_error`` (``type``, ``message``, ``when`` and ``at``: the place in your own code; None
+        without, also where the error was retried or passed over), and data of your own.
         """
         return self._engine.inspector.routine_states(self.job_id)
 

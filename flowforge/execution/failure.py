@@ -15,8 +15,10 @@ from flowforge.common.true_attributes import module_of, name_of, qualname_of, tr
 from flowforge.errors import ChildJobError, HandlerError
 from flowforge.execution.attempt import Attempt
 from flowforge.execution.ending import ends_worker
-from flowforge.execution.frames import own_frame
+from flowforge.execution.frames import own_frame, own_function
 from flowforge.execution.secret_texts import SecretTexts
+from flowforge.model.error_group import MESSAGE_LIMIT as SAMPLE_LIMIT
+from flowforge.model.error_group import ErrorSample, group_id
 
 #: Characters of an error's type, message and traceback that are kept.
 TYPE_LIMIT = 300
@@ -33,6 +35,7 @@ class Problem:
     def __init__(self, error: BaseException, attempt: Attempt) -> None:
         #: File, line and function of the user's own code.
         self.at = _text(lambda: own_frame(error), "")
+        self._function = _text(lambda: own_function(error), "")[:TYPE_LIMIT]
         # Not isinstance, which asks the exception what it is.
         self.root = error.root if type(error) is ChildJobError else None
         secrets = SecretTexts(attempt)
@@ -54,6 +57,14 @@ class Problem:
             return self._error
         shown = HandlerError(f"{self.type}: {self.message}")
         return shown.with_traceback(traceback_of(self._error))
+
+    def sample(self, attempt: Attempt) -> ErrorSample:
+        """What its group of errors counts and shows."""
+        routine = attempt.routine
+        group = group_id(routine.flow_id, routine.id, self.type, self._function)
+        return ErrorSample(
+            group, routine.id, self.type, self._function, self.message[:SAMPLE_LIMIT]
+        )
 
     def record(self, attempt: Attempt) -> bytes:
         """What the job keeps as its error."""

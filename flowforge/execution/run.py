@@ -15,6 +15,7 @@ from flowforge.execution.current import current
 from flowforge.execution.effects import Effects
 from flowforge.execution.ending import ends_worker
 from flowforge.execution.failure import Problem
+from flowforge.model.error_group import Sample
 from flowforge.model.error_handler import ErrorStrategy
 from flowforge.model.status import AttemptOutcome
 
@@ -49,6 +50,8 @@ class Outcome(NamedTuple):
     problem: bytes = b""
     #: What the attempt raised, without secrets.
     error: BaseException | None = None
+    #: What its group of errors counts; empty when nothing was raised.
+    sample: Sample = ()
 
 
 def run(attempt: Attempt, worker: str) -> Outcome:
@@ -112,6 +115,7 @@ def failed(
         reason=reason[:500],
         problem=problem.record(attempt),
         error=problem.shown(),
+        sample=problem.sample(attempt),
     )
 
 
@@ -137,6 +141,8 @@ def _micros(began: float) -> int:
 
 def _details(attempt: Attempt, worker: str, micros: int, problem: Problem | None) -> bytes:
     params = attempt.visible_record() if len(attempt.raw) <= HISTORY_PARAMS else None
-    error = None if problem is None else [problem.type, problem.message, problem.traceback]
+    error = None
+    if problem is not None:
+        error = [problem.type, problem.message, problem.traceback, problem.at]
     emitted = attempt.emitted if problem is None else {}
     return pack_record(worker, attempt.attempt_number, micros, emitted, params, error)

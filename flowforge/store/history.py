@@ -58,6 +58,12 @@ def history_details(kind: str, packed: bytes, what: str) -> dict[str, Any]:
     if params is not None:
         details["params"] = read_invocation(params, what)[1]
     if error is not None:
-        texts = [typed(text, str) for text in typed(error, list)]
-        details["error"] = dict(zip(("type", "message", "traceback"), texts, strict=True))
+        details["error"] = _error(typed(error, list))
     return details
+
+
+def _error(parts: list[Any]) -> dict[str, str]:
+    """What an attempt has raised; some records have no ``at``: the place in the user's code."""
+    kind, message, traceback, *place = (typed(part, str) for part in parts)
+    at = place[0] if place else ""
+    return {"type": kind, "message": message, "traceback": traceback, "at": at}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flowforge.execution.effects import Effects, Emitted
+from flowforge.model.error_group import Sample
 from flowforge.model.invocation_id import parse_lease
 from flowforge.model.status import AttemptOutcome
 from flowforge.store.answers import (
@@ -42,15 +43,16 @@ class Invocations:
     def commit(
         self, job_id: str, invocation: str, token: str, outcome: AttemptOutcome, micros: int,
         details: bytes, effects: Effects, then: NextClaim | None = None,
+        sample: Sample = (),
     ) -> tuple[Answer, Granted | None]:  # fmt: skip
         """OK, or why nothing was accepted: DONE, STALE, GONE, NEWER, DROPPED, or INCOMPLETE when
         the store no longer has all that was staged.
 
         With ``then`` also what was claimed next; None when the lists are empty, or hold something
-        that is no invocation.
+        that is no invocation. ``sample``: of what was passed over, unless it has completed.
         """
         reply = self._scripts.run(
-            "commit", job_id, invocation, token, outcome, micros, details,
+            "commit", job_id, invocation, token, outcome, micros, details, *sample,
             *sections(effects, then),
         )  # fmt: skip
         answer = COMMIT[reply[0]]
@@ -116,50 +118,67 @@ class Invocations:
         return bool(self._scripts.run("may_start", job_id))
 
     def retry_later(
-        self, job_id: str, invocation: str, token: str, delay_ms: int, micros: int, details: bytes
-    ) -> Answer:
+        self, job_id: str, invocation: str, token: str, delay_ms: int, micros: int,
+        details: bytes, sample: Sample,
+    ) -> Answer:  # fmt: skip
         """Record a failed attempt and set the timer of the next one.
 
         OK, or why nothing was accepted: DONE, STALE, GONE, NEWER, DROPPED.
         """
         reply = self._scripts.run(
-            "fail", job_id, invocation, token, "retry", delay_ms, micros, details, "", ""
+            "fail",
+            job_id,
+            invocation,
+            token,
+            "retry",
+            delay_ms,
+            micros,
+            details,
+            "",
+            "",
+            0,
+            *sample,
         )
         return FAIL[reply]
 
     def release(
         self, job_id: str, invocation: str, token: str, delay_ms: int, details: bytes,
         most: int = 0, reason: str = "", problem: bytes = b"",
+        sample: Sample = (),
     ) -> Answer:  # fmt: skip
         """Return a claimed invocation that this worker cannot run; no attempt is counted.
 
-        The ``most``th time (0: never) fails the job with ``reason`` and ``problem``. Answers as
-        ``retry_later``.
+        The ``most``th time (0: never) fails the job with ``reason``, ``problem`` and ``sample``.
+        Answers as ``retry_later``.
         """
         reply = self._scripts.run(
             "fail", job_id, invocation, token, "release", delay_ms, 0, details, reason, problem,
-            most,
+            most, *sample,
         )  # fmt: skip
         return FAIL[reply]
 
     def fail(
         self, job_id: str, invocation: str, token: str, micros: int, details: bytes, reason: str,
-        problem: bytes,
+        problem: bytes, sample: Sample,
     ) -> Answer:  # fmt: skip
         """Record a failed attempt that ends the job. Answers as ``retry_later``."""
         reply = self._scripts.run(
-            "fail", job_id, invocation, token, "stop", 0, micros, details, reason, problem
-        )
+            "fail", job_id, invocation, token, "stop", 0, micros, details, reason, problem, 0,
+            *sample,
+        )  # fmt: skip
         return FAIL[reply]
 
     def give_back(
-        self, job_id: str, invocation: str, delay_ms: int, most: int, details: bytes, reason: str
-    ) -> Answer:
+        self, job_id: str, invocation: str, delay_ms: int, most: int, details: bytes, reason: str,
+        sample: Sample,
+    ) -> Answer:  # fmt: skip
         """Return an invocation of an unknown class: OK, or FAILED at the ``most``th time.
 
         Else it was not there to be returned: TAKEN, GONE, NEWER, PAUSED, DROPPED.
         """
-        reply = self._scripts.run("give_back", job_id, invocation, delay_ms, most, details, reason)
+        reply = self._scripts.run(
+            "give_back", job_id, invocation, delay_ms, most, details, reason, *sample
+        )
         return GIVE_BACK[reply]
 
     def heartbeat(self, lease_ms: int, leases: Sequence[str]) -> list[AnswerOrStatus]:

@@ -52,6 +52,8 @@ PATTERNS: dict[str, str] = {
     "workers": "workers",  # hash: worker name -> record
     "damaged": "damaged",  # hash: members of indexes that made no sense, and how often each was met
     "log_writer": "w:{}",  # string, with a time to live: the latest batch of lines of a process
+    "error_groups": "errors",  # zset: groups of errors by the time of their latest
+    "error_group": "e:{}",  # hash: what the errors of a group have in common, how many, latest jobs
     "dead_letters": "dead",  # zset: number, ms and record of a refused message, by number
     "dead_letter_number": "dead:n",  # string: the latest number
 }

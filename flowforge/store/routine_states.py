@@ -69,12 +69,15 @@ def _counted(counters: dict[bytes, bytes], prefix: str) -> dict[str, Any]:
 
 
 def _latest_error(raw: bytes, what: str) -> dict[str, Any] | None:
-    """Type and message of an attempt's error, and when it was recorded."""
-    at, _, details = raw.partition(b" ")
+    """What an attempt has raised, when it was recorded, and at which place in the user's code."""
+    when, _, details = raw.partition(b" ")
     error = history_details(AttemptOutcome.FAILED, details, what).get("error")
     if error is None:
         return None
-    return {"type": error["type"], "message": error["message"], "at": moment(at)}
+    return {
+        "type": error["type"], "message": error["message"], "when": moment(when),
+        "at": error["at"] or None,
+    }  # fmt: skip
 
 
 def _routine_status(state: dict[str, Any], latest: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from flowforge.broker.message import message_format
 from flowforge.codec.binary import invocation_record, pack_record, packb
 from flowforge.execution.effects import Effects
+from flowforge.model.error_group import ErrorSample, Sample
 from flowforge.model.status import AttemptOutcome
 from flowforge.store.claims import Claim, Granted, NextClaim
 from flowforge.store.link import Argument, Link
@@ -36,6 +37,12 @@ WAITING_SLOT = 99_999
 #: The record of such an invocation.
 WAITER = b"waiter"
 
+#: What is counted of errors: of attempts that end the job or are made again, and of a class that
+#: no worker knows.
+STOPPED = ErrorSample("stopped", "r0", "Stopped", "shop.charge", "it broke")
+RETRIED = ErrorSample("retried", "r0", "Retried", "shop.charge", "it broke")
+UNKNOWN = ErrorSample.unplaced("Unknown", "unknown class")
+
 #: (routine, slot, mode) of an invocation that an attempt emits.
 Emitted = tuple[int, int, str]
 
@@ -43,6 +50,13 @@ Emitted = tuple[int, int, str]
 def record(number: int = 0, **params: Any) -> bytes:
     """The record of an invocation that ``number`` emitted."""
     return invocation_record(number, packb(params))
+
+
+def passed_over(outcome: str) -> Sample:
+    """What the commit of an attempt counts, by its outcome."""
+    if outcome == "completed":
+        return ()
+    return ErrorSample(outcome, "r0", outcome, "shop.charge", "it broke")
 
 
 Fields = dict[str, str | bytes | int | float]
@@ -182,8 +196,9 @@ class Bench:
         made = self._emitted(invocation, emitted)
         effects = Effects(made, dict(staged), list(outputs), list(stats), list(resets), list(jobs))
         return self.store.invocations.commit(
-            job_id, invocation, token, AttemptOutcome(outcome), 5, DETAILS, effects, then
-        )
+            job_id, invocation, token, AttemptOutcome(outcome), 5, DETAILS, effects, then,
+            passed_over(outcome),
+        )  # fmt: skip
 
     def stage(
         self,
@@ -207,13 +222,19 @@ class Bench:
 
     def fail(self, job_id: str, invocation: str = "1.0.0", token: str = "t") -> str:
         return self.store.invocations.fail(
-            job_id, invocation, token, 5, DETAILS, "it broke", pack_record({})
+            job_id, invocation, token, 5, DETAILS, "it broke", pack_record({}), STOPPED
         )
 
     def retry_later(
-        self, job_id: str, invocation: str = "1.0.0", token: str = "t", delay: int = 0
+        self,
+        job_id: str,
+        invocation: str = "1.0.0",
+        token: str = "t",
+        delay: int = 0,
     ) -> str:
-        return self.store.invocations.retry_later(job_id, invocation, token, delay, 5, DETAILS)
+        return self.store.invocations.retry_later(
+            job_id, invocation, token, delay, 5, DETAILS, RETRIED
+        )
 
     def release(
         self,
@@ -224,14 +245,14 @@ class Bench:
         most: int = 0,
     ) -> str:
         return self.store.invocations.release(
-            job_id, invocation, token, delay, DETAILS, most, "unknown class", b"p"
+            job_id, invocation, token, delay, DETAILS, most, "unknown class", b"p", UNKNOWN
         )
 
     def give_back(
         self, job_id: str, invocation: str = "1.0.0", most: int = 3, delay: int = 0
     ) -> str:
         return self.store.invocations.give_back(
-            job_id, invocation, delay, most, pack_record({}), "unknown class"
+            job_id, invocation, delay, most, pack_record({}), "unknown class", UNKNOWN
         )
 
     def pause(self, job_id: str, reason: str = "look", checkpoint: Any = None) -> str:
@@ -327,14 +348,17 @@ class Bench:
         return reply
 
     def every_key(self) -> set[str]:
-        """All keys below the prefix; the broker's lists are not among them."""
+        """All keys below the prefix; the broker's lists are not among them, nor the groups of
+        errors, which outlive the jobs.
+        """
         found: set[str] = set()
+        groups = (self.key("error_groups"), self.key("error_group"))
         cursor: Any = 0
         while True:
             cursor, batch = self.link.call("SCAN", cursor, "MATCH", f"{self.prefix}:*")
             found |= {key.decode() for key in batch}
             if int(cursor) == 0:
-                return found
+                return {key for key in found if not key.startswith(groups)}
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that is stored, to show that a refused call changed nothing."""

@@ -15,7 +15,16 @@ from flowforge.execution.effects import AS_OUTPUTS, Effects
 from flowforge.model.status import AttemptOutcome
 from flowforge.store.claims import Claim, NextClaim
 from flowforge.store.link import Argument, Link
-from tests.contract.bench import DETAILS, LONG, Bench, Fields, Request, record, started
+from tests.contract.bench import (
+    DETAILS,
+    LONG,
+    Bench,
+    Fields,
+    Request,
+    passed_over,
+    record,
+    started,
+)
 from tests.contract.reference.ending import OUTPUT_LIMIT
 from tests.contract.reference.flow import JOINING, PLAIN, Emitted, emitted_by, fields
 from tests.contract.reference.jobs import Item, Job, Plan
@@ -192,8 +201,9 @@ class Choices(RuleBasedStateMachine):
         then: NextClaim | None,
     ) -> Any:
         return self.bench.store.invocations.commit(
-            job.id, invocation, token, AttemptOutcome(done.outcome), 5, DETAILS, effects, then
-        )
+            job.id, invocation, token, AttemptOutcome(done.outcome), 5, DETAILS, effects, then,
+            passed_over(done.outcome),
+        )  # fmt: skip
 
     def compare_claim(self, job: Job, invocation: str, claim: Any) -> None:
         assert isinstance(claim, Claim), claim

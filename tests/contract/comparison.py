@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from flowforge.store.error_groups import ErrorGroups
 from flowforge.store.job_fields import FIELDS
 from flowforge.store.link import Argument
 from tests.contract.bench import Bench
@@ -98,6 +99,20 @@ def compare(bench: Bench, model: Model, lists: list[str]) -> None:
     for job in model.jobs.values():
         _recount(stored, lists, job)
         _compare_job(stored, model, job, lists)
+    _compare_errors(bench, model)
+
+
+def _compare_errors(bench: Bench, model: Model) -> None:
+    """Each failed attempt, and each failure by a script, is counted with exactly one group."""
+    counted: Counter[str] = Counter()
+    for group in ErrorGroups(bench.store).read(0):
+        counted[group.identity.type] += group.count
+        assert bench.link.call("PTTL", bench.key("error_group", group.key)) > 0
+    assert bench.link.call("PTTL", bench.key("error_groups")) > 0 or not counted
+    expected: Counter[str] = Counter()
+    for job in model.jobs.values():
+        expected.update(job.errors)
+    assert counted == expected
 
 
 def _compare_places(stored: Stored, model: Model, lists: list[str]) -> None:

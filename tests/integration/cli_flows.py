@@ -45,6 +45,14 @@ def broken(secret: str = "") -> None:
     raise ValueError("no \x1b[31mgood [red]")
 
 
+@routine
+def picky(how: str) -> None:
+    """Fail for one of two causes, or for one that its error handler passes over."""
+    if how == "value":
+        raise ValueError("no such card")
+    raise KeyError(how)
+
+
 @routine(events=["value"])
 def every_type() -> dict[str, object]:
     """Emit a value of each type that a payload may hold."""
@@ -81,6 +89,9 @@ gate.add_routine(Gate, "gate")
 
 failing = Flow("failing")
 failing.add_routine(broken, "broken")
+
+choosy = Flow("choosy")
+choosy.add_routine(picky, "picky")
 
 types = Flow("types")
 types.add_routine(every_type, "every_type")

@@ -108,6 +108,47 @@ def test_interrupt_leaves_the_job(fleet: Shell, tmp_path: Path) -> None:
     assert fleet.json("watch", job_id)["status"] == "completed"
 
 
+# --- errors ------------------------------------------------------------------------------
+
+
+def test_two_causes_are_two_groups(fleet: Shell) -> None:
+    """Each with its jobs, the more frequent one first; one is shown with what to do."""
+    jobs = {
+        how: [fleet.submit("choosy", "--param", f"how={how}") for _ in range(count)]
+        for how, count in (("value", 3), ("key", 2))
+    }
+    for job in jobs["value"] + jobs["key"]:
+        fleet.run("watch", job, code=1)
+    first, second = fleet.json("errors", "--flow", "choosy")
+    assert (first["type"], first["count"], first["message"]) == ("ValueError", 3, "no such card")
+    assert (second["type"], second["count"]) == ("KeyError", 2)
+    assert first["at"] == f"{FLOWS}.picky"
+    assert set(first["job_ids"]) == set(jobs["value"])
+    assert fleet.json("errors", "--flow", "choosy", "--limit", "1") == [first]
+    text = fleet.run("errors", "--since", "1h").stdout
+    assert f"{first['id']}      3" in text
+    assert "choosy.picky  ValueError: no such card" in text
+    shown = fleet.run("errors", second["id"][:8]).stdout
+    assert f"raised in  {FLOWS}.picky" in shown
+    assert all(job in shown for job in jobs["key"])
+    assert f"flowforge retry {second['job_ids'][0]}" in shown
+    assert [job["status"] for job in fleet.json("errors", second["id"])["jobs"]] == ["failed"] * 2
+    assert "ValueError in choosy.picky (3)" in fleet.run("doctor").stdout
+    latest = fleet.run("show", jobs["key"][0]).stdout
+    assert "picky: KeyError: 'key' (" in latest
+
+
+def test_errors_that_are_not_there(idle: Shell) -> None:
+    """A list without errors, a group that is none, and a time that is none."""
+    assert "no errors" in idle.run("errors").stderr
+    assert idle.json("errors") == []
+    assert "there is no group 'abc'" in idle.run("errors", "abc", code=1).stderr
+    assert "'soon' is no time" in idle.run("errors", "--since", "soon", code=2).stderr
+    job = idle.submit("numbers")
+    idle.run("cancel", job)
+    assert idle.json("errors", "--since", "2026-11-26T18:00") == []
+
+
 # --- jobs, show, history -----------------------------------------------------------------
 
 

@@ -78,7 +78,8 @@ def leaks(installation: Installation, completed: JobState | None = None) -> list
 def shown(job: JobState) -> str:
     """Everything that a producer can read of a job."""
     history = [str(vars(entry)) for entry in job.get_execution_history()]
-    return f"{job.error} {job.reason} {job.serialize()} {job.routine_states} {history}"
+    groups = [str(vars(group)) for group in JobState.error_groups()]
+    return f"{job.error} {job.reason} {job.serialize()} {job.routine_states} {history} {groups}"
 
 
 def run(flow: Flow, entry: str, **params: object) -> JobState:

@@ -117,6 +117,22 @@ def test_one_worker_serves_all_servers(pair: Pair, pool: str) -> None:
     assert len(JobState.find(limit=4)) == 4
 
 
+def test_errors_of_one_cause_are_one_group(pair: Pair) -> None:
+    """Those of all servers; one that does not answer takes the groups of no other along."""
+    pair.fleet.start(concurrency=1)
+    wide = fan_of(One)
+    jobs = [wide.execute("fan", {"count": "x"}).wait(LIMIT) for _ in range(4)]
+    assert Counter(map(pair.server_of, jobs)) == {0: 2, 1: 2}
+    (group,) = JobState.error_groups(flow=wide.flow_id)
+    assert group.count == 4
+    assert set(group.job_ids) == {job.job_id for job in jobs}
+    pair.servers[1].kill()
+    left = pair.run("errors", code=1)
+    assert group.id in left.stdout
+    with pytest.raises(StoreUnavailableError):
+        JobState.error_groups()
+
+
 def test_a_worker_may_serve_one(pair: Pair, tmp_path: Path) -> None:
     """A worker that is given one URL leaves the other server's jobs to others."""
     own = tmp_path / "one"

@@ -102,7 +102,12 @@ class TestFailures:
         assert job.status == status
         error = job.routine_states["it"]["last_error"]
         assert (error["type"], error["message"]) == ("KeyError", "'gone'")
-        assert job.created_at <= error["at"] <= job.updated_at
+        assert job.created_at <= error["when"] <= job.updated_at
+        assert error["at"].endswith(", in breaks")
+        groups = JobState.error_groups(flow="breaking", since=job.created_at)
+        (group,) = [one for one in groups if job.job_id in one.job_ids]
+        assert (group.routine_id, group.type, group.message) == ("it", "KeyError", "'gone'")
+        assert group.last_at == error["when"]
 
     def test_a_routine_without_an_error_has_none(self) -> None:
         """The name is there all the same."""

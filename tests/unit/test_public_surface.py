@@ -85,6 +85,7 @@ SIGNATURES: dict[Any, str] = {
         "jitter=0.0, max_delay=None"
     ),
     JobState.get: "job_id",
+    JobState.error_groups: "flow=None, since=None, limit=50",
     JobState.get_routine_state: "self, routine_id",
     JobState.update_routine_state: "self, routine_id, data",
     JobState.get_execution_history: "self, routine_id=None",

@@ -1,5 +1,6 @@
 -- Accepts what an invocation did: its end, its emissions, its outputs, its stats; exactly once.
 -- In:  id, invocation, token, outcome (completed, error_continued, skipped), micros, packed details;
+--      unless it has completed a sample of the error, as count_error takes it;
 --      then the sections emitted, staged, outputs, stats, resets, started_jobs, each with the number of
 --      its items first; then next_message, or nothing. include/commit/ has a file for each
 -- Out: {'ok' | 'done' (was committed before) | 'stale' (another claim is valid) | 'gone'
@@ -13,7 +14,7 @@ local id, invocation, token, outcome = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local micros, details, arguments = tonumber(ARGV[6]), ARGV[7], ARGV
 
 -- Where the first section is; `at`: where the next one is.
-local emitted = 8
+local emitted = outcome == 'completed' and 8 or 13
 
 local job = load_job(id)
 if not job then return { 'gone' } end
@@ -43,7 +44,11 @@ call('HDEL', k_invocations(id), invocation)
 call('HDEL', k_claims(id), invocation, 'l' .. invocation, 'u' .. invocation, 's' .. invocation)
 if waits_for_child(invocation) then call('HDEL', k_child_failures(id), invocation) end
 count_attempt(job, invocation, outcome, outcome, micros, now)
-if outcome ~= 'completed' then keep_error(job, invocation, details, now) end
+if outcome ~= 'completed' then
+  --@include error_groups
+  keep_error(job, invocation, details, now)
+  count_error(job, routine_of(invocation), { unpack(arguments, 8, 12) }, now)
+end
 remember(job, outcome, invocation, details)
 
 create_emitted(job, arguments, emitted)

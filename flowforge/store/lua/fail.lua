@@ -1,13 +1,15 @@
 -- Records an attempt that is not committed: a retry later, a return to other workers without
 -- counting the attempt, or the end of the job.
 -- In:  id, invocation, token, action (retry, release, stop), delay ms, micros, packed details,
---      reason, packed error, releases that fail the job (0: none does)
+--      reason, packed error, releases that fail the job (0: none does), then the sample as count_error
+--      takes it
 -- Out: 'ok' | 'done' (was committed before) | 'stale' (another claim is valid) | 'gone'
 --      | 'newer' (a later release's job) | 'dropped' (the job has ended)
 --@include base, job_row, timers, history, finish, settle, lease
 local id, invocation, token, action = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local delay, micros, details = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
-local reason, problem, most = ARGV[9], ARGV[10], tonumber(ARGV[11] or 0)
+local reason, problem, most = ARGV[9], ARGV[10], tonumber(ARGV[11])
+local sample = { unpack(ARGV, 12) }
 
 local job = load_job(id)
 if not job then return 'gone' end
@@ -33,10 +35,14 @@ if action == 'retry' or action == 'release' then
   remember(job, how, invocation, details)
   set_timer(now + delay, id, 'invocation', invocation)
   job.timers = job.timers + 1
+  if action == 'retry' then
+    --@include error_groups
+    count_error(job, routine_of(invocation), sample, now)
+  end
   settle(job, now)
 else
   count_attempt(job, invocation, 'failed', 'failed', micros, now)
   remember(job, 'failed', invocation, details)
-  fail_job(job, invocation, reason, problem, now)
+  fail_job(job, invocation, reason, problem, now, sample)
 end
 return 'ok'

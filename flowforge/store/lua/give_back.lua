@@ -1,10 +1,11 @@
 -- A worker that does not know the routine's class returns the invocation for another to take.
--- In:  id, invocation, delay ms, most (0: without limit), packed details, reason
+-- In:  id, invocation, delay ms, most (0: without limit), packed details, reason,
+--      then the sample as count_error takes it
 -- Out: 'ok' | 'failed' (given back too often: the job failed) | 'gone' | 'newer' (a later release's job)
 --      | 'taken' | 'paused' | 'dropped' (the job has ended)
 --@include base, job_row, push, timers, history, finish, settle
 local id, invocation, delay, most = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local details, reason = ARGV[6], ARGV[7]
+local details, reason, sample = ARGV[6], ARGV[7], { unpack(ARGV, 8) }
 local job = load_job(id)
 if not job then return 'gone' end
 if job.newer then return 'newer' end
@@ -23,7 +24,7 @@ elseif ENDED[job.status] then
 end
 remember(job, 'given_back', invocation, details)
 if call('HINCRBY', k_claims(id), 'u' .. invocation, 1) >= most and most > 0 then
-  fail_job(job, invocation, reason, details, now)
+  fail_job(job, invocation, reason, details, now, sample)
   return 'failed'
 end
 set_timer(now + delay, id, 'invocation', invocation)

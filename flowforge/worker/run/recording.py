@@ -11,6 +11,7 @@ from flowforge.errors import UnknownRoutineClassError
 from flowforge.execution.attempt import Attempt
 from flowforge.execution.failure import MESSAGE_LIMIT, message_of, type_of
 from flowforge.execution.run import Outcome
+from flowforge.model.error_group import ErrorSample
 from flowforge.model.invocation_id import number_of
 from flowforge.model.status import AttemptOutcome
 from flowforge.store.answers import Answer
@@ -55,7 +56,7 @@ class Recorder:
         else:
             answer, ended = self._invocations.commit(
                 attempt.job_id, attempt.invocation, attempt.token, outcome.kind, outcome.micros,
-                outcome.details, outcome.effects, then,
+                outcome.details, outcome.effects, then, outcome.sample,
             )  # fmt: skip
             if outcome.error is not None and answer is Answer.OK:
                 log_lines.passed_over(attempt, outcome.kind, outcome.error)
@@ -69,7 +70,7 @@ class Recorder:
     def _retry_later(self, attempt: Attempt, outcome: Outcome) -> tuple[Answer, Retried | None]:
         answer = self._invocations.retry_later(
             attempt.job_id, attempt.invocation, attempt.token, int(outcome.delay * 1000),
-            outcome.micros, outcome.details,
+            outcome.micros, outcome.details, outcome.sample,
         )  # fmt: skip
         if answer is not Answer.OK or outcome.error is None:
             return answer, None
@@ -78,7 +79,7 @@ class Recorder:
     def _fail(self, attempt: Attempt, outcome: Outcome) -> tuple[Answer, Failed | None]:
         answer = self._invocations.fail(
             attempt.job_id, attempt.invocation, attempt.token, outcome.micros, outcome.details,
-            outcome.reason, outcome.problem,
+            outcome.reason, outcome.problem, outcome.sample,
         )  # fmt: skip
         if answer is not Answer.OK or outcome.error is None:
             return answer, None
@@ -93,7 +94,7 @@ class Recorder:
         problem = pack_record({"type": error[0], "message": INCOMPLETE})
         self._invocations.release(
             attempt.job_id, attempt.invocation, attempt.token, int(RELEASE_DELAY * 1000), details,
-            MAX_UNKNOWN, INCOMPLETE, problem,
+            MAX_UNKNOWN, INCOMPLETE, problem, ErrorSample.unplaced(error[0], INCOMPLETE),
         )  # fmt: skip
 
     def put_back(self, attempt: Attempt, delay: float = 0.0) -> None:
@@ -112,10 +113,11 @@ class Recorder:
         log_lines.given_back(granted.job_id, granted.invocation, place, message)
         details = self._error_details(granted.claim, error)
         most = self.max_unknown if issubclass(type(error), UnknownRoutineClassError) else 0
-        problem = pack_record({"type": name_of(type(error)), "message": message})
+        kind = name_of(type(error))
+        problem = pack_record({"type": kind, "message": message})
         self._invocations.release(
             granted.job_id, granted.invocation, granted.token, int(RELEASE_DELAY * 1000), details,
-            most, message, problem,
+            most, message, problem, ErrorSample.unplaced(kind, message),
         )  # fmt: skip
 
     def give_back(self, job_id: str, invocation: str, reason: str) -> Answer:
@@ -123,10 +125,12 @@ class Recorder:
 
         FAILED when as many workers as ``max_unknown`` did so; the job has failed for ``reason``.
         """
-        details = pack_record({"type": "UnknownRoutineClassError", "message": reason})
+        kind = UnknownRoutineClassError.__name__
+        details = pack_record({"type": kind, "message": reason})
         return self._invocations.give_back(
-            job_id, invocation, int(RELEASE_DELAY * 1000), self.max_unknown, details, reason
-        )
+            job_id, invocation, int(RELEASE_DELAY * 1000), self.max_unknown, details, reason,
+            ErrorSample.unplaced(kind, reason),
+        )  # fmt: skip
 
     def refuse(self, granted: Granted, error: BaseException) -> Failed | None:
         """Fail the job of what no worker can run."""
@@ -136,7 +140,7 @@ class Recorder:
         details = self._error_details(granted.claim, error)
         answer = self._invocations.fail(
             granted.job_id, granted.invocation, granted.token, 0, details,
-            f"{kind}: {message}"[:500], problem,
+            f"{kind}: {message}"[:500], problem, ErrorSample.unplaced(kind, message),
         )  # fmt: skip
         return Failed(error) if answer is Answer.OK else None
 

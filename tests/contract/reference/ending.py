@@ -79,12 +79,14 @@ class Ending(Joining):
         if RULES[field.partition("/")[0]].otherwise == "fire":
             self.fire(job, field)
         else:
+            job.errors["JoinNotFilled"] += 1
             self.end(job, "failed")
 
     # --- ending --------------------------------------------------------------------------
 
-    def fail_for(self, job: Job, invocation: str) -> None:
+    def fail_for(self, job: Job, invocation: str, kind: str) -> None:
         """Fail the job because of one invocation, which stays with it for a retry."""
+        job.errors[kind] += 1
         job.attempts.pop(invocation, None)
         job.parked.append(invocation)
         self.end(job, "failed")

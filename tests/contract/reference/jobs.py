@@ -79,6 +79,8 @@ class Job:
     #: Attempts started, and how they were closed.
     started: int = 0
     closed: Counter[str] = field(default_factory=Counter)
+    #: Errors that were counted with a group, by their type.
+    errors: Counter[str] = field(default_factory=Counter)
     outputs: int = 0
     #: Lines that handlers have logged.
     lines: int = 0

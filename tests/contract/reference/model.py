@@ -128,6 +128,8 @@ class Model(Controlling):
         job.failures.pop(invocation, None)
         job.closed[done.outcome] += 1
         job.history[done.outcome] += 1
+        if done.outcome != "completed":
+            job.errors[done.outcome] += 1
         for item in done.emitted:
             self.deliver(job, item)
         self.put_out(job, done.outputs)
@@ -202,7 +204,7 @@ class Model(Controlling):
         if held:
             job.attempts[invocation].unknown += 1
             if job.attempts[invocation].unknown >= MOST:
-                return self.stop(job, invocation, token)
+                return self.stop(job, invocation, token, "Unknown")
             job.attempts[invocation].claims -= 1
         return self._postpone(job, invocation, token, due, "released")
 
@@ -215,11 +217,13 @@ class Model(Controlling):
         self.drop_parts(job, invocation, token)
         job.closed[how] += 1
         job.history[how] += 1
+        if how == "retried":
+            job.errors["Retried"] += 1
         self.timers[job.id, invocation] = due
         self.settle(job)
         return "ok"
 
-    def stop(self, job: Job, invocation: str, token: str) -> str:
+    def stop(self, job: Job, invocation: str, token: str, kind: str = "Stopped") -> str:
         refused = self._take_lease(job, invocation, token)
         if refused:
             return refused
@@ -228,7 +232,7 @@ class Model(Controlling):
         self.drop_parts(job, invocation, token)
         job.closed["failed"] += 1
         job.history["failed"] += 1
-        self.fail_for(job, invocation)
+        self.fail_for(job, invocation, kind)
         return "ok"
 
     def give_back(self, job: Job, invocation: str, due: bool) -> str:
@@ -243,7 +247,7 @@ class Model(Controlling):
         attempts = job.attempts.setdefault(invocation, Attempts())
         attempts.unknown += 1
         if attempts.unknown >= MOST:
-            self.fail_for(job, invocation)
+            self.fail_for(job, invocation, "Unknown")
             return "failed"
         self.timers[job.id, invocation] = due
         self.settle(job)
@@ -344,7 +348,7 @@ class Model(Controlling):
         job.history["lost"] += 1
         job.attempts[invocation].lost += 1
         if job.attempts[invocation].lost >= MOST:
-            self.fail_for(job, invocation)
+            self.fail_for(job, invocation, "Quarantined")
             return "quarantined"
         self.enqueue(job, invocation)
         self.settle(job)

@@ -12,6 +12,7 @@ from celery.worker import state
 
 from flowforge.codec.binary import unpack_record
 from flowforge.execution.run import Outcome, failed
+from flowforge.model.error_group import ErrorSample
 from flowforge.model.error_handler import ErrorHandler
 from tests.unit.execution.samples import make_attempt
 from tests.unit.execution.strange_errors import STRANGE, UNSEARCHABLE, PretendingError, answering
@@ -113,3 +114,18 @@ class SecretiveError(Exception):
     @property
     def __traceback__(self) -> Any:  # type: ignore[override]
         raise RuntimeError("no traceback")
+
+
+def test_a_sample_names_the_cause_and_hides_the_secrets() -> None:
+    """The message is bounded; the group depends on the cause alone."""
+    first, second = (
+        raised(ValueError(f"4111-2222 {number} " + "x" * 900), "card", {"number": "4111-2222"})
+        for number in range(2)
+    )
+    assert isinstance(first.sample, ErrorSample)
+    assert isinstance(second.sample, ErrorSample)
+    assert first.sample.message.startswith("*** 0 x")
+    assert len(first.sample.message) == 500
+    assert first.sample[:4] == second.sample[:4]
+    assert first.sample.at == f"{__name__}.raised"
+    assert raised(KeyError()).sample[:1] != first.sample[:1]

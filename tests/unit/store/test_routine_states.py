@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from flowforge.codec.binary import encode_payload
+from flowforge.codec.binary import encode_payload, pack_record
 from flowforge.model.status import AttemptOutcome, RoutineStatus
 from flowforge.store.routine_states import COUNTERS, ENGINE_KEPT, routine_states
 from tests.unit.model.samples import orders
@@ -45,3 +46,15 @@ def test_a_state_is_plain(fields: dict[str, str | int], status: str) -> None:
     assert {type(name) for name in found} == {str}
     assert json.loads(json.dumps(found)) == found
     assert encode_payload(found, 10_000, "here")
+
+
+@pytest.mark.parametrize(
+    ("parts", "at"), [([], None), (["/app/a.py:3, in go"], "/app/a.py:3, in go")]
+)
+def test_the_latest_error_has_its_place(parts: list[str], at: str | None) -> None:
+    """Records of earlier releases have none."""
+    details = pack_record("w1", 1, 5, {}, None, ["ValueError", "no", "Traceback", *parts])
+    counters = {b"0.started": b"1", b"0.error": b"1000 " + details}
+    error = routine_states(orders().definition(), counters, {}, {})["fetch"]["last_error"]
+    when = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
+    assert error == {"type": "ValueError", "message": "no", "when": when, "at": at}

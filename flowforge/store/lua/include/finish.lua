@@ -76,7 +76,14 @@ end
 -- Fails a job because of one invocation, which stays with it for a retry; invocation is nil when it is
 -- no invocation's fault.
 -- reason: one line; problem: packed error record or a code that readers translate.
-local function fail_job(job, invocation, reason, problem, now)
+-- sample: as count_error takes it; nil for a code.
+local function fail_job(job, invocation, reason, problem, now, sample)
+  --@include error_groups
+  if sample then
+    count_error(job, routine_of(invocation), sample, now)
+  else
+    count_code(job, invocation, problem, now)
+  end
   if invocation then
     call('HDEL', k_claims(job.id), invocation, 'l' .. invocation, 'u' .. invocation)
     park(job, invocation)
