@@ -83,6 +83,13 @@ def test_what_is_logged_outside_handlers_is_not_kept(keeper: LogKeeper, store: L
     assert store.batches == []
 
 
+def test_blank_lines_are_not_kept(keeper: LogKeeper, store: Lines, attempt: Attempt) -> None:
+    """Celery's redirection logs the blank between two arguments of a print."""
+    log(keeper, "order", " ", "7")
+    keeper.flush()
+    assert [len(lines) for _, lines in store.batches] == [2]
+
+
 def test_what_comes_behind_the_end_of_the_attempt_is_not_kept(
     keeper: LogKeeper, store: Lines, attempt: Attempt
 ) -> None:
