@@ -108,6 +108,11 @@ def amounts(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none"
 
 
+def labels_shown(labels: dict[str, str]) -> str:
+    """``stage=paid tenant=acme``: labels on one line."""
+    return one_line(" ".join(f"{name}={value}" for name, value in labels.items()))
+
+
 def _cleaned(text: Text) -> Text:
     shown = Text(style=text.style)
     for part in text.divide([bound for span in text.spans for bound in (span.start, span.end)]):

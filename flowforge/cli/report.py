@@ -10,6 +10,7 @@ from flowforge.cli.explain import print_findings
 from flowforge.cli.render import (
     amounts,
     compact,
+    labels_shown,
     local_time,
     one_line,
     print_json,
@@ -40,6 +41,7 @@ def print_job(job: dict[str, Any]) -> None:
             ("flow", f"{job['flow_id']}, entry {job['entry']}"),
             ("status", status_text(job["status"])),
             *_optional("reason", one_line(_reason(job), 500)),
+            *_optional("labels", labels_shown(job["labels"])),
             ("created", local_time(job["created_at"])),
             *_optional("ended", _ended(job)),
             ("work", amounts(job["counts"])),

@@ -12,6 +12,7 @@ import click
 from flowforge.cli.arguments import filled, json_value, pairs
 from flowforge.cli.render import json_option, print_json, say
 from flowforge.cli.report import print_end
+from flowforge.cli.selection import label_values
 from flowforge.cli.session import Session, ends_with_process, pass_session
 from flowforge.cli.target import choose_entry, load_flow
 from flowforge.cli.waiting import explained, progress_view, timeout_option, wait_for
@@ -37,6 +38,10 @@ from flowforge.store.worker_reports import WorkerReports
     "--idempotency-key", metavar="KEY", callback=filled,
     help="A second run with KEY finds the first job.",
 )  # fmt: skip
+@click.option(
+    "--label", "labels", metavar="NAME=VALUE", multiple=True, callback=label_values,
+    help="A label that the job is found by. May be repeated.",
+)  # fmt: skip
 @click.option("--priority", type=click.IntRange(0, 9), help="0 is served first.")
 @click.option(
     "--max-in-flight",
@@ -60,6 +65,7 @@ def run(
     timeout: float | None,
     as_json: bool,
     idempotency_key: str | None,
+    labels: dict[str, str],
     **options: Any,
 ) -> None:
     """Start a job of a flow and wait for its end.
@@ -77,7 +83,7 @@ def run(
                 "would end with this command"
             )
         template = JobTemplate(flow, start, **options)
-        job_id = submitter.submit(template, all_params, idempotency_key)
+        job_id = submitter.submit(template, all_params, idempotency_key, labels)
         engine = submitter.of(job_id)
         if not no_wait:
             say(f"job {job_id} of flow {flow.flow_id}{_remark(engine)}", err=True)

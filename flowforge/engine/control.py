@@ -7,8 +7,14 @@ from typing import Any
 
 from flowforge.codec.binary import encode_payload
 from flowforge.engine.texts import checked_text
-from flowforge.errors import CorruptRecordError, JobStateError, NewerRecordError
+from flowforge.errors import (
+    CorruptRecordError,
+    InvalidValueError,
+    JobStateError,
+    NewerRecordError,
+)
 from flowforge.execution.attempt import SLOW_START
+from flowforge.model.labels import MOST_LABELS
 from flowforge.model.status import JobStatus
 from flowforge.settings import Settings
 from flowforge.store.answers import Answer, AnswerOrStatus
@@ -85,6 +91,15 @@ class Control:
     def annotate(self, job_id: str, data: dict[str, bytes]) -> None:
         """Keep packed data of the user's own with the job."""
         self._expect_ok(job_id, "write to", self._store.control.annotate(job_id, data))
+
+    def label(self, job_id: str, changes: dict[str, str]) -> None:
+        """Change labels of the job; an empty value takes one away."""
+        answer = self._store.control.label(job_id, changes)
+        if answer is Answer.FULL:
+            raise InvalidValueError(
+                f"job {job_id} would have more than {MOST_LABELS} labels: take one away with None"
+            )
+        self._expect_ok(job_id, "label", answer)
 
     def _expect_ok(self, job_id: str, verb: str, answer: AnswerOrStatus) -> None:
         if answer is Answer.GONE:

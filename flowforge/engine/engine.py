@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from celery import Celery
@@ -18,10 +18,12 @@ from flowforge.engine.wait import wait_for
 from flowforge.errors import CommandRefusedError, ConfigurationError, StoreUnavailableError
 from flowforge.model.flow import FlowGraph
 from flowforge.model.job_finding import JobFinding
+from flowforge.model.labels import labels_text
 from flowforge.model.status import JobStatus
 from flowforge.settings import Settings
 from flowforge.store.client import make_client
 from flowforge.store.error_groups import ErrorGroups
+from flowforge.store.finding import Finder
 from flowforge.store.inspector import Inspector
 from flowforge.store.link import ServerLink
 from flowforge.store.outage import Outage, outage_of
@@ -43,9 +45,11 @@ class Submitter(ABC):
         template: JobTemplate,
         params: dict[str, Any] | None = None,
         idempotency_key: str | None = None,
+        labels: Mapping[str, str] | None = None,
     ) -> str:
         """Create a job; returns its id, or that of the earlier job with the same key."""
-        item = Item(params, checked_key("idempotency_key", idempotency_key))
+        key = checked_key("idempotency_key", idempotency_key)
+        item = Item(params, key, labels=labels_text(labels))
         ((job_id,),) = self.submit_items(template, iter([item]))
         return job_id
 
@@ -54,6 +58,7 @@ class Submitter(ABC):
         template: JobTemplate,
         params: Iterable[dict[str, Any] | None],
         idempotency_keys: Iterable[str | None] | None = None,
+        labels: Mapping[str, str] | Iterable[Mapping[str, str] | None] | None = None,
     ) -> Iterator[list[str]]:
         """Create a job for each of the ``params``, chunk by chunk; yields the ids of each chunk.
 
@@ -63,7 +68,7 @@ class Submitter(ABC):
         A note on whatever is raised says how many jobs had been created before.
         """
         created = 0
-        jobs = items(params, idempotency_keys)
+        jobs = items(params, idempotency_keys, labels)
         try:
             for ids in self.submit_items(template, jobs):
                 created += len(ids)
@@ -106,11 +111,13 @@ class Engine(Submitter):
         self.inspector = Inspector(self.store)
         self.overview = Overview(self.store)
         self.error_groups = ErrorGroups(self.store)
+        self.finder = Finder(self.store)
         self._creator = JobCreator(self.store, settings, Router(app), self.on_submit)
         self.child_job = self._creator.child_job
         control = Control(self.store, self.inspector, settings)
         self.pause, self.resume, self.cancel = control.pause, control.resume, control.cancel
         self.retry, self.note, self.annotate = control.retry, control.note, control.annotate
+        self.label = control.label
 
     @property
     def each(self) -> Sequence[Engine]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flowforge.common.bounded_repr import shown
@@ -33,6 +33,7 @@ class Flow(FlowGraph):
         idempotency_key: str | None = None,
         priority: int | None = None,
         max_in_flight: int | None = None,
+        labels: Mapping[str, str] | None = None,
     ) -> JobState:
         """Submit a job, and return its handle when the server has taken it.
 
@@ -40,6 +41,8 @@ class Flow(FlowGraph):
         text keys. ``idempotency_key``: text; the same key of the same flow id returns the first
         job, as long as that is kept. ``priority``: 0 (served first, the default) to 9, in the
         steps of the broker. ``max_in_flight``: for this job; None: the flow's, else the setting.
+        ``labels``: by which ``JobState.find`` finds it, such as ``{"tenant": "acme"}``: at most 16,
+        with names of 64 and values of 128 characters; they are shown, so keep secrets out of them.
 
         Raises ValueError for an unknown entry and an option out of range, PayloadError for params
         that cannot travel or are larger than ``max_payload``, StoreUnavailableError after 5
@@ -47,7 +50,7 @@ class Flow(FlowGraph):
         """
         engine = current_engine()
         template = JobTemplate(self, entry_routine_id, priority, max_in_flight)
-        job_id = engine.submit(template, entry_params, idempotency_key)
+        job_id = engine.submit(template, entry_params, idempotency_key, labels)
         self._newest = JobState(job_id, engine.of(job_id))
         return self._newest
 
@@ -59,17 +62,19 @@ class Flow(FlowGraph):
         idempotency_keys: Iterable[str | None] | None = None,
         priority: int | None = None,
         max_in_flight: int | None = None,
+        labels: Mapping[str, str] | Iterable[Mapping[str, str] | None] | None = None,
     ) -> list[JobState]:
         """Submit a job for each of the ``entry_params``, many in one round trip.
 
         The params are taken from the iterable in chunks, of 200 or of as many as have 256 KiB
         together; a chunk is submitted as a whole or not at all. ``idempotency_keys``: as many as
-        there are params. Raises as ``execute`` does, naming the item; the chunks before the one
-        that was refused have been submitted, and a note on the error says how many jobs these are.
+        there are params. ``labels``: one set for all jobs, or an iterable of sets. Raises as
+        ``execute`` does, naming the item; the chunks before the one that was refused have been
+        submitted, and a note on the error says how many jobs these are.
         """
         engine = current_engine()
         template = JobTemplate(self, entry_routine_id, priority, max_in_flight)
-        chunks = engine.submit_many(template, entry_params, idempotency_keys)
+        chunks = engine.submit_many(template, entry_params, idempotency_keys, labels)
         jobs = [JobState(job_id, engine.of(job_id)) for chunk in chunks for job_id in chunk]
         self._newest = jobs[-1] if jobs else self._newest
         return jobs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flowforge.common.bounded_repr import shown
@@ -12,6 +13,7 @@ from flowforge.engine.job_template import JobTemplate
 from flowforge.errors import InvalidValueError
 from flowforge.execution.handler_context import ChildJob
 from flowforge.model.flow import FlowGraph
+from flowforge.model.labels import INHERITED, labels_text
 from flowforge.model.status import JobStatus
 
 
@@ -31,12 +33,14 @@ class HandlerJobs:
         params: dict[str, Any] | None,
         priority: int | None,
         max_in_flight: int | None,
+        labels: Mapping[str, str] | None,
     ) -> ChildJob:
         """A job that the commit of a handler is going to create."""
         if not isinstance(flow, FlowGraph):
             raise InvalidValueError(f"start takes a Flow to make a job of, not {shown(flow)}")
         template = JobTemplate(flow, entry_routine_id, priority, max_in_flight)
-        return self._engine.child_job(template, params)
+        text = INHERITED if labels is None else labels_text(labels)
+        return self._engine.child_job(template, params, text)
 
     def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
         """The outputs of a completed job; ChildJobError when it has ended otherwise."""

@@ -1,4 +1,4 @@
-"""What differs between jobs that are submitted together: params and idempotency key of each."""
+"""What differs between jobs that are submitted together: params, idempotency key and labels."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from flowforge.common.bounded_repr import shown
 from flowforge.engine.texts import checked_text
 from flowforge.errors import InvalidValueError
+from flowforge.model.labels import labels_text
 
 #: What follows the last of the params or of the keys.
 _END: Any = object()
@@ -20,34 +21,59 @@ class Item(NamedTuple):
     params: dict[str, Any] | None
     key: str | None = None
     place: int | None = None
+    #: As they are stored.
+    labels: str = ""
 
 
-def items(params: Iterable[dict[str, Any] | None], keys: Iterable[Any] | None) -> Iterator[Item]:
+def items(
+    params: Iterable[dict[str, Any] | None],
+    keys: Iterable[Any] | None,
+    labels: Mapping[str, str] | Iterable[Any] | None = None,
+) -> Iterator[Item]:
     """The jobs of ``execute_many``. InvalidValueError names what is unfit; a note on any other
     error says what was being read.
     """
     _check_iterable("entry_params", params)
-    if keys is None:
+    if keys is None and (labels is None or isinstance(labels, Mapping)):
+        text = labels_text(labels)
         for place, value in enumerate(_read("entry_params", params)):
-            yield Item(value, None, place)
+            yield Item(value, None, place, text)
         return
-    _check_iterable("idempotency_keys", keys)
-    if isinstance(params, Sized) and isinstance(keys, Sized) and len(params) != len(keys):
-        raise InvalidValueError(
-            f"{len(keys)} idempotency_keys for {len(params)} entry_params: give one for each, or "
-            "None in its place"
-        )
-    both = zip_longest(
-        _read("entry_params", params), _read("idempotency_keys", keys), fillvalue=_END
-    )
-    for place, (value, key) in enumerate(both):
-        if value is _END or key is _END:
-            ended, other = ("entry_params", "idempotency_keys")[:: 1 if value is _END else -1]
+    columns: dict[str, Iterable[Any]] = {"entry_params": params}
+    if keys is not None:
+        columns["idempotency_keys"] = keys
+    text = ""
+    if isinstance(labels, Mapping):
+        text = labels_text(labels)
+    elif labels is not None:
+        columns["labels"] = labels
+    for place, row in enumerate(_rows(columns)):
+        found = dict(zip(columns, row, strict=True))
+        own = labels_text(found["labels"], f"labels[{place}]") if "labels" in found else text
+        key = checked_key(f"idempotency_keys[{place}]", found.get("idempotency_keys"))
+        yield Item(found["entry_params"], key, place, own)
+
+
+def _rows(columns: Mapping[str, Iterable[Any]]) -> Iterator[tuple[Any, ...]]:
+    """One of each at a time; InvalidValueError when they are not as many."""
+    params = columns["entry_params"]
+    for name, values in columns.items():
+        _check_iterable(name, values)
+        if isinstance(params, Sized) and isinstance(values, Sized) and len(params) != len(values):
             raise InvalidValueError(
-                f"{ended} ended after {place}, {other} go on: give one for each, or None in its "
+                f"{len(values)} {name} for {len(params)} entry_params: give one for each, or "
+                "None in its place"
+            )
+    readers = [_read(name, values) for name, values in columns.items()]
+    for place, row in enumerate(zip_longest(*readers, fillvalue=_END)):
+        ended = [name for name, value in zip(columns, row, strict=True) if value is _END]
+        if ended:
+            other = next(name for name in columns if name not in ended)
+            raise InvalidValueError(
+                f"{ended[0]} ended after {place}, {other} go on: give one for each, or None in its "
                 "place"
             )
-        yield Item(value, checked_key(f"idempotency_keys[{place}]", key), place)
+        yield row
 
 
 def checked_key(name: str, key: object) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import copy, deepcopy
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -15,6 +15,7 @@ from flowforge.engine.current import current_engine
 from flowforge.engine.engine import Engine
 from flowforge.engine.error_groups import error_groups
 from flowforge.engine.failures import job_failed, told_reason
+from flowforge.engine.find import find
 from flowforge.engine.texts import checked_line_id, checked_text
 from flowforge.engine.user_data import (
     check_note,
@@ -30,7 +31,9 @@ from flowforge.errors import (
 from flowforge.model.error_group import ErrorGroup
 from flowforge.model.job_finding import JobFinding
 from flowforge.model.job_handle import HistoryEntry, LogLine, OpenJoin, Output
+from flowforge.model.labels import check_label_name, check_labels
 from flowforge.model.status import JobStatus
+from flowforge.store.finding import Query
 
 
 class JobState:
@@ -59,23 +62,31 @@ class JobState:
         return job
 
     @classmethod
-    def find(cls, status: str | None = None, limit: int = 50) -> list[Self]:
-        """The newest jobs, of one status or of all, at most ``limit``.
+    def find(
+        cls,
+        status: str | None = None,
+        limit: int = 50,
+        *,
+        flow: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        since: datetime | timedelta | None = None,
+        until: datetime | timedelta | None = None,
+        text: str | None = None,
+        cursor: str | None = None,
+    ) -> JobPage:
+        """The newest jobs that fit, at most ``limit``; a list with a ``cursor``.
 
-        ValueError for an unknown status, and a limit below 0.
+        ``flow``: a flow id. ``labels``: the job has all of them. ``since`` and ``until``: when it
+        was created, as aware datetimes or as timedeltas before now. ``text``: is in its id, flow
+        id, reason, error or idempotency key, in any case of ASCII letters. ``cursor``: of the page
+        before; jobs that come and go change nothing of the pages behind it.
+
+        ValueError for an unknown status, a limit below 0, and what is no label, time or cursor.
         """
-        if status is not None and status not in list(JobStatus):
-            raise InvalidValueError(
-                f"unknown job status {shown(status)}; known: {', '.join(JobStatus)}"
-            )
         _check_limit(limit)
-        found = [
-            (created, job_id, engine)
-            for engine in current_engine().each
-            for job_id, created in engine.overview.newest(status, limit)
-        ]
-        found.sort(key=lambda one: one[:2], reverse=True)
-        return [cls(job_id, engine) for _, job_id, engine in found[:limit]]
+        query = Query(flow, status, check_labels(labels), since, until, text, cursor)
+        found, after = find(current_engine().each, query, limit)
+        return JobPage((cls(one.job_id, engine) for one, engine in found), after)
 
     @classmethod
     def error_groups(
@@ -127,6 +138,11 @@ class JobState:
     def status(self) -> str:
         """``pending``, ``running``, ``paused``, ``completed``, ``failed`` or ``cancelled``."""
         return self._engine.inspector.status(self.job_id).value
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Its labels: those that it was submitted with, as ``label`` has changed them."""
+        return self._engine.inspector.labels(self.job_id)
 
     @property
     def reason(self) -> str | None:
@@ -239,6 +255,15 @@ class JobState:
         """
         self._engine.retry(self.job_id)
 
+    def label(self, /, **changes: str | None) -> None:
+        """Set labels, also of a job that has ended: ``job.label(stage="paid")``; None removes one.
+
+        ValueError for what is no label, and for a seventeenth one.
+        """
+        kept = check_labels({name: value for name, value in changes.items() if value is not None})
+        gone = [check_label_name(name) for name, value in changes.items() if value is None]
+        self._engine.label(self.job_id, {**kept, **dict.fromkeys(gone, "")})
+
     # --- routines and history ------------------------------------------------------------
 
     @property
@@ -326,6 +351,7 @@ class JobState:
                 "job_id": self.job_id,
                 "flow_id": self.flow_id,
                 "status": self.status,
+                "labels": self.labels,
                 "reason": self.reason,
                 "error": self.error,
                 "created_at": self.created_at,
@@ -362,6 +388,14 @@ class JobState:
 
     def _check_routine(self, routine_id: str) -> None:
         self._engine.inspector.definition(self.job_id).index(routine_id)
+
+
+class JobPage(list[JobState]):
+    """Jobs that were found. ``cursor``: for the next page; None when there are no more."""
+
+    def __init__(self, jobs: Iterable[JobState], cursor: str | None) -> None:
+        super().__init__(jobs)
+        self.cursor = cursor
 
 
 def _unpickled(cls: type[JobState], job_id: str, snapshot: dict[str, Any] | None) -> JobState:

@@ -76,7 +76,9 @@ class JobCreator:
         ids = self._store.new_job_ids(len(chunk))
         return [job._replace(job_id=job_id) for job, job_id in zip(chunk, ids, strict=True)]
 
-    def child_job(self, template: JobTemplate, params: dict[str, Any] | None) -> ChildJob:
+    def child_job(
+        self, template: JobTemplate, params: dict[str, Any] | None, labels: str
+    ) -> ChildJob:
         """A job that the commit of a handler is going to create.
 
         What is None is that of the job that starts it, ``max_in_flight`` only where the flow has
@@ -90,10 +92,10 @@ class JobCreator:
         )
         entry = self._entry(definition, common)
         (job_id,) = self._store.new_job_ids(1)
-        job = self._new_job(entry, definition.flow_id, Item(params), job_id)
+        job = self._new_job(entry, definition.flow_id, Item(params, labels=labels), job_id)
         return ChildJob(
             job.job_id,
-            [*common.arguments(), job.job_id, job.mode, job.record],
+            [*common.arguments(), job.job_id, job.mode, job.record, job.labels],
             [part for pair in fields.items() for part in pair],
         )
 
@@ -126,7 +128,7 @@ class JobCreator:
 
     def _new_job(self, entry: Entry, flow_id: str, item: Item, job_id: str) -> NewJob:
         mode, record = entry.first(item.params, item.place)
-        return NewJob(job_id, mode, record, scoped_key(flow_id, item.key))
+        return NewJob(job_id, mode, record, scoped_key(flow_id, item.key), item.labels)
 
     def _resolve(self, flow: FlowGraph) -> tuple[Definition, dict[str, Argument]]:
         """The flow with the queue of every routine settled, and how it is stored."""

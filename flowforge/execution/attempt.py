@@ -7,7 +7,7 @@ and slot resets are gathered here and dropped with the attempt when it fails.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Context, Decimal
 from time import perf_counter
 from typing import Any, TypeVar
@@ -145,11 +145,14 @@ class Attempt(Emitting):
         event: str,
         priority: int | None,
         max_in_flight: int | None,
+        labels: Mapping[str, str] | None,
     ) -> str:
         """Collect a job to start, and the invocation that waits for its end."""
         with self._lock:
             self.expect_open("start", entry_routine_id)
-            return self._start(flow, entry_routine_id, params, event, priority, max_in_flight)
+            return self._start(
+                flow, entry_routine_id, params, event, priority, max_in_flight, labels
+            )
 
     def _start(
         self,
@@ -159,13 +162,16 @@ class Attempt(Emitting):
         event: str,
         priority: int | None,
         max_in_flight: int | None,
+        labels: Mapping[str, str] | None,
     ) -> str:
         if len(self.effects.started_jobs) >= MOST_STARTED:
             raise EmissionError(
                 f"{self.routine.id}.start: a handler can start {MOST_STARTED} jobs; emit to a "
                 "routine that starts one with each invocation"
             )
-        child = self._context.child_job(flow, entry_routine_id, params, priority, max_in_flight)
+        child = self._context.child_job(
+            flow, entry_routine_id, params, priority, max_in_flight, labels
+        )
         waiter = invocation_record(self.number, packb({"job_id": child.job_id, "event": event}))
         definition: list[Any] = []
         if child.definition not in self._definitions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from flowforge.execution.effects import Emitted
@@ -34,8 +34,11 @@ class JobAccess(Protocol):
         params: dict[str, Any] | None,
         priority: int | None,
         max_in_flight: int | None,
+        labels: Mapping[str, str] | None,
     ) -> ChildJob:
-        """A job that the commit of the handler is going to create."""
+        """A job that the commit of the handler is going to create; without ``labels`` it has those
+        of the handler's job.
+        """
 
     def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
         """The outputs of a completed job; ChildJobError when it has ended otherwise."""

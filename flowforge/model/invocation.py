@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
 from flowforge.model.job_handle import JobHandle
@@ -45,6 +46,7 @@ class Invocation(Protocol):
         event: str,
         priority: int | None,
         max_in_flight: int | None,
+        labels: Mapping[str, str] | None,
     ) -> str:
         """Start a job of another flow with this attempt's commit; return its id."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from flowforge.common.bounded_repr import shown
@@ -75,11 +76,13 @@ class Running:
         event: str,
         priority: int | None = None,
         max_in_flight: int | None = None,
+        labels: Mapping[str, str] | None = None,
     ) -> str:
         """Start a job of another flow when this attempt commits; return the job's id.
 
         ``priority`` and ``max_in_flight`` as in ``Flow.execute``; None: those of this job, but a
-        flow with a ``max_in_flight`` of its own keeps it.
+        flow with a ``max_in_flight`` of its own keeps it. ``labels``: None: those that this job has
+        at the commit.
 
         When it completes, ``event`` is emitted here with ``job_id`` and ``outputs``, a list of
         ``routine_id``, ``event`` and ``params`` each. This job completes after it; a pause or the
@@ -88,7 +91,7 @@ class Running:
         if event not in self._events:
             self._refuse_event(event)
         return self._running("start").start(
-            flow, entry_routine_id, entry_params, event, priority, max_in_flight
+            flow, entry_routine_id, entry_params, event, priority, max_in_flight, labels
         )
 
     def _child_ended(self, job_id: str, event: str) -> None:

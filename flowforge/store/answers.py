@@ -44,6 +44,9 @@ class Answer(StrEnum):
     #: What the attempt had staged is not all there.
     INCOMPLETE = "incomplete"
 
+    #: The job would have too many labels.
+    FULL = "full"
+
     #: The jobs are not created yet: the store does not have their definition.
     DEFINITION = "definition"
 
@@ -89,3 +92,4 @@ RESUME = Answers[AnswerOrStatus](
 )
 NOTE = Answers("note", _A.OK, _A.GONE, _A.NEWER)
 ANNOTATE = Answers("annotate", _A.OK, _A.GONE, _A.NEWER)
+LABEL = Answers("label", _A.OK, _A.GONE, _A.NEWER, _A.FULL)

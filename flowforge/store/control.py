@@ -6,9 +6,11 @@ import secrets
 from typing import Any
 
 from flowforge.codec.binary import pack_record
+from flowforge.model.labels import MOST_LABELS
 from flowforge.store.answers import (
     ANNOTATE,
     CANCEL,
+    LABEL,
     NOTE,
     PAUSE,
     RESUME,
@@ -53,6 +55,11 @@ class JobControl:
         """Keep data of the user's own by ``<routine id>\\0<name>``. Answers as ``note``."""
         pairs = [part for pair in data.items() for part in pair]
         return ANNOTATE[self._scripts.run("annotate", job_id, *pairs)]
+
+    def label(self, job_id: str, changes: dict[str, str]) -> Answer:
+        """Change labels; an empty value takes one away. OK, or why not: GONE, NEWER, FULL."""
+        pairs = [part for pair in changes.items() for part in pair]
+        return LABEL[self._scripts.run("label", job_id, MOST_LABELS, *pairs)]
 
     def _request(self, name: str, *arguments: Argument) -> bytes:
         # The link sends a request again when its reply is lost: the number shows that it is.

@@ -6,6 +6,7 @@ What concerns all jobs together is in :mod:`flowforge.store.overview`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -66,7 +67,8 @@ class Inspector:
     def describe(self, job_id: str) -> tuple[JobSummary, JobDetails]:
         """All that the row tells, in one look."""
         row = self._rows.row(job_id)
-        return summary(job_id, row), details(job_id, row)
+        found = replace(summary(job_id, row), labels=self._rows.labels(job_id))
+        return found, details(job_id, row)
 
     def status(self, job_id: str) -> JobStatus:
         reply = self._link.call("HGET", self._keys.of("job", job_id), "status")
@@ -84,6 +86,11 @@ class Inspector:
 
     def flow_id(self, job_id: str) -> str:
         return self._text(job_id, "flow") or ""
+
+    def labels(self, job_id: str) -> dict[str, str]:
+        """The labels, by name."""
+        self.status(job_id)
+        return self._rows.labels(job_id)
 
     def reason(self, job_id: str) -> str | None:
         """Why the job was paused, cancelled or failed; None otherwise."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import CommandRefusedError, CorruptRecordError, JobNotFoundError
 from flowforge.model.invocation_id import job_of
+from flowforge.model.labels import read_labels
 from flowforge.model.status import ACTIVE, JobStatus
 from flowforge.store.reading import moment, reading, whole
 from flowforge.store.store import Store
@@ -34,6 +35,7 @@ class JobSummary:
     created_at: datetime
     updated_at: datetime | None
     counts: dict[str, int]
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -105,13 +107,27 @@ class JobRows:
 
     def summaries(self, job_ids: Sequence[str]) -> Iterator[JobSummary | CorruptRecordError]:
         """Of the jobs that are there; of a row that cannot be read the error."""
-        for job_id, values in self.many(job_ids, *_SUMMARY):
+        entries = self._entries(job_ids)
+        for (job_id, values), entry in zip(self.many(job_ids, *_SUMMARY), entries, strict=True):
             try:
                 row = _present(values, _SUMMARY)
                 if "status" in row:  # a row that has expired stays in the index for a moment
-                    yield summary(job_id, row)
+                    yield summary(job_id, row, entry)
             except CorruptRecordError as error:
                 yield error
+
+    def labels(self, job_id: str) -> dict[str, str]:
+        """The labels of a job; none of a job that a release without labels created."""
+        (entry,) = self._entries([job_id])
+        with reading_row(job_id):
+            return _labels(entry)
+
+    def _entries(self, job_ids: Sequence[str]) -> list[bytes | None]:
+        """Flow and labels of each, as the indexes have them."""
+        if not job_ids:
+            return []
+        found: list[bytes | None] = self._link.call("HMGET", self._keys.of("entries"), *job_ids)
+        return found
 
     def active(self, job_ids: Sequence[str]) -> Iterator[ActiveJob | UnreadableRow]:
         """Of those jobs that have not ended."""
@@ -143,8 +159,8 @@ def _active(job_id: str, values: Fields) -> ActiveJob:
         return ActiveJob(job_id, (status or b"").decode(), whole(updated or 0), above, named)
 
 
-def summary(job_id: str, row: Mapping[str, bytes]) -> JobSummary:
-    """The summary of a row; CorruptRecordError when it cannot be read."""
+def summary(job_id: str, row: Mapping[str, bytes], entry: bytes | None = None) -> JobSummary:
+    """The summary of a row; CorruptRecordError when it cannot be read. ``entry``: its labels."""
     with reading_row(job_id):
         return JobSummary(
             job_id,
@@ -154,6 +170,7 @@ def summary(job_id: str, row: Mapping[str, bytes]) -> JobSummary:
             moment(row["created"]),
             _moment(row, "updated"),
             work_left(row),
+            _labels(entry),
         )
 
 
@@ -175,6 +192,11 @@ def details(job_id: str, row: Mapping[str, bytes]) -> JobDetails:
             parent_job_id=parent_of(row.get("parent")),
             output_count=whole(row.get("output_count", 0)),
         )
+
+
+def _labels(entry: bytes | None) -> dict[str, str]:
+    """The labels of an entry, whose first line is the id of the flow."""
+    return read_labels((entry or b"").decode().partition("\n")[2])
 
 
 def _moment(row: Mapping[str, bytes], field: str) -> datetime | None:

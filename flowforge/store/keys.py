@@ -40,6 +40,10 @@ PATTERNS: dict[str, str] = {
     "definition": "d:{}",  # hash: json, active, q<r> -> list, m<r>.<s> -> message template
     "unclaimed": "u:{}",  # zset per broker list: id/invocation by push number
     "status": "jobs:{}",  # zset per status: job id by creation time
+    "flow": "flow:{}",  # zset per flow id: the same
+    "label": "label:{}",  # zset per name=value: the same
+    "entries": "entries",  # hash: job id -> its flow id and labels, a line each
+    "flow_counts": "flows",  # hash: status/flow id -> how many jobs, above zero
     "idempotency": "idem:{}",  # string: job id
     "leases": "leases",  # zset: id/invocation/token by expiry
     "timers": "timers",  # zset: job and kind by due time

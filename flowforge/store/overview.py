@@ -9,19 +9,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from flowforge.errors import CorruptRecordError
 from flowforge.model.status import ACTIVE, JobStatus
 from flowforge.store.job_rows import (
     ActiveJob,
     JobRows,
-    JobSummary,
     UnreadableRow,
 )
 from flowforge.store.reading import LAST_TIME, moment
 from flowforge.store.store import Store
-
-#: Jobs that are looked at together when most of them may be of other flows.
-_PAGE = 200
 
 
 class Delays(NamedTuple):
@@ -64,26 +59,6 @@ class Overview:
             ]
         found.sort(reverse=True)
         return [(name, moment(score)) for score, name in found[:limit]]
-
-    def jobs(
-        self, status: str | None, flow_id: str | None, limit: int
-    ) -> Iterator[JobSummary | CorruptRecordError]:
-        """The newest first, of one status or flow or of all; of an unreadable row the error.
-
-        ``limit``: how many are likely to be taken. All that there are come when more are taken.
-        """
-        seen: set[str] = set()
-        most = limit if flow_id is None else max(limit, _PAGE)
-        while True:
-            ids = [job_id for job_id, _ in self.newest(status, most)]
-            fresh = [job_id for job_id in ids if job_id not in seen]
-            for job in self._rows.summaries(fresh):
-                if flow_id is None or not isinstance(job, JobSummary) or job.flow_id == flow_id:
-                    yield job
-            seen.update(fresh)
-            if len(ids) < most or not fresh:
-                return
-            most *= 2
 
     def active(self, most: int) -> Iterator[ActiveJob | UnreadableRow]:
         """Of each status the ``most`` newest jobs that have not ended."""

@@ -18,6 +18,8 @@ class NewJob(NamedTuple):
     mode: str
     record: bytes
     idempotency_key: str = ""
+    #: Lines ``name=value``; see :func:`flowforge.model.labels.labels_text`.
+    labels: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Submissions:
         """
         arguments: list[Argument] = [*common.arguments(), len(jobs)]
         for job in jobs:
-            arguments += (job.job_id, job.mode, job.record, job.idempotency_key)
+            arguments += (job.job_id, job.mode, job.record, job.idempotency_key, job.labels)
         for pair in (definition or {}).items():
             arguments += pair
         reply, *ids = self._scripts.run("submit", *arguments)

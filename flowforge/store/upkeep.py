@@ -83,6 +83,13 @@ class UpkeepScripts:
         forgotten: int = self._scripts.run("prune", most)
         return forgotten
 
+    def forget_vanished(self, cursor: str, most: int) -> str:
+        """Take jobs out of the indexes whose rows are gone, of about ``most`` that are looked at
+        from ``cursor`` on (``0``: the first); the next cursor.
+        """
+        cursor_found, _ = self._scripts.run("vanished", cursor, most)
+        return str(cursor_found.decode())
+
     def delete(self, most: int) -> bool:
         """Remove a piece, of at most ``most`` fields, of what waits for its deletion; False when
         nothing waits.

@@ -48,6 +48,7 @@ PLANS = st.sampled_from([PLAIN, JOINING, JOINING]).flatmap(
         st.sampled_from(_ENTRIES[flow]),
         st.sampled_from([1, 2, 3, 4, 100, 100]),
         st.sampled_from([0, 0, 1]),
+        st.sampled_from(["", "", "a=1", "a=1\nb=2"]),
     )
 )
 
@@ -114,9 +115,14 @@ class Choices(RuleBasedStateMachine):
         return [Item(r, s, mode, self.new_record()) for r, s, mode in emitted]
 
     def plan(self, drawn: Any) -> Plan:
-        flow, entry, max_in_flight, lane = drawn
+        flow, entry, max_in_flight, lane, labels = drawn
         return Plan(
-            f"j{len(self.model.jobs) + 1}", flow, self.items([entry])[0], max_in_flight, lane
+            f"j{len(self.model.jobs) + 1}",
+            flow,
+            self.items([entry])[0],
+            max_in_flight,
+            lane,
+            labels,
         )
 
     # --- choosing ------------------------------------------------------------------------
@@ -167,6 +173,7 @@ class Choices(RuleBasedStateMachine):
             output_limit=OUTPUT_LIMIT,
             priority=3 * plan.lane, suffix=SUFFIX if plan.lane else "", routine=plan.entry.routine,
             slot=plan.entry.slot, mode=plan.entry.mode, record=plan.entry.record,
+            flow_id=plan.flow, labels=plan.labels,
         )  # fmt: skip
 
     def fields(self, plan: Plan) -> Fields:

@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from flowforge.model.labels import label_line, labels_text
+from flowforge.model.status import JobStatus
 from flowforge.store.error_groups import ErrorGroups
 from flowforge.store.job_fields import FIELDS
 from flowforge.store.link import Argument
 from tests.contract.bench import Bench
-from tests.contract.reference.flow import RULES
+from tests.contract.reference.flow import JOINING, PLAIN, RULES
 from tests.contract.reference.jobs import ENDED, Job
 from tests.contract.reference.model import Model
 from tests.contract.timer_members import parsed
@@ -37,7 +39,10 @@ class Stored:
         key = bench.key
         for name in ("leases", "timers"):
             self._ask(name, "", "ZRANGE", key(name), 0, -1)
-        self._ask("sequences", "", "HGETALL", key("sequences"))
+        for name in ("sequences", "entries", "flow_counts"):
+            self._ask(name, "", "HGETALL", key(name))
+        for name, about in _indexes(model):
+            self._ask(name, about, "ZRANGE", key(name, about), 0, -1, "WITHSCORES")
         for name in lists:
             self._ask("unclaimed", name, "ZRANGE", key("unclaimed", name), 0, -1, "WITHSCORES")
         for attempt in model.stagers:
@@ -81,6 +86,22 @@ class Stored:
         return {m.decode(): int(s) for m, s in zip(reply[::2], reply[1::2], strict=True)}
 
 
+def _indexes(model: Model) -> dict[tuple[str, str], set[str]]:
+    """Every index over all jobs, with the jobs that are in it."""
+    flows, labels = (PLAIN, JOINING), ("a=1", "a=2", "b=1", "b=2")
+    found: dict[tuple[str, str], set[str]] = {
+        **{("status", status): set() for status in JobStatus},
+        **{("flow", flow): set() for flow in flows},
+        **{("label", label): set() for label in labels},
+    }
+    for job in model.jobs.values():
+        found["status", job.status].add(job.id)
+        found["flow", job.plan.flow].add(job.id)
+        for name, value in job.labels.items():
+            found["label", label_line(name, value)].add(job.id)
+    return found
+
+
 def _parked_lists(lists: list[str], job: Job) -> dict[int, str]:
     """Lane -> its list of parked invocations."""
     if not job.joins:
@@ -93,6 +114,7 @@ def compare(bench: Bench, model: Model, lists: list[str]) -> None:
     """Everything."""
     stored = Stored(bench, model, lists)
     _compare_places(stored, model, lists)
+    _compare_indexes(stored, model)
     assert all(parsed(bench, stored.texts("timers")))
     for number, name in enumerate(lists):
         assert bench.sent(name) == model.lists[number]
@@ -130,6 +152,20 @@ def _compare_places(stored: Stored, model: Model, lists: list[str]) -> None:
     for attempt, items in model.parts.items():
         there = len(items) + model.damaged.get(attempt, 0)
         assert stored.raw("part", "/".join(attempt)) == there
+
+
+def _compare_indexes(stored: Stored, model: Model) -> None:
+    """Every job is in its indexes by its time of creation, and in no other; it is counted once."""
+    created = {job.id: int(stored.hash("job", job.id)["created"]) for job in model.jobs.values()}
+    for (name, about), jobs in _indexes(model).items():
+        assert stored.scores(name, about) == {job: created[job] for job in jobs}, (name, about)
+    entries = {
+        job.id: [job.plan.flow, *labels_text(job.labels).split()] for job in model.jobs.values()
+    }
+    found = {job: entry.decode().split("\n") for job, entry in stored.hash("entries").items()}
+    assert found == entries
+    counts = Counter(f"{job.status}/{job.plan.flow}" for job in model.jobs.values())
+    assert {field: int(n) for field, n in stored.hash("flow_counts").items()} == counts
 
 
 def _recount(stored: Stored, lists: list[str], job: Job) -> None:

@@ -7,9 +7,12 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
+from flowforge.model.status import JobStatus
+from flowforge.store.finding import Finder, Query
 from flowforge.store.log_lines import Line
 from tests.contract.bench import LONG
 from tests.contract.choices import Choices
+from tests.contract.reference.flow import JOINING, PLAIN
 from tests.contract.reference.jobs import Job
 from tests.contract.reference.model import MOST
 
@@ -118,6 +121,30 @@ class Controls(Choices):
         assert answer == expected
         if (verb, answer) == ("retry", "ok"):
             self.frozen.pop(f"{job.id}/{job.retries}", None)
+
+    @rule(data=st.data(), name=st.sampled_from("ab"), value=st.sampled_from(["", "1", "2"]))
+    def label(self, data: st.DataObject, name: str, value: str) -> None:
+        """Also a job that has ended."""
+        job = self.some_job(data)
+        self.model.label(job, name, value)
+        with self.sending():
+            assert self.bench.store.control.label(job.id, {name: value}) == "ok"
+
+    @rule(
+        status=st.none() | st.sampled_from(list(JobStatus)),
+        flow=st.none() | st.sampled_from([PLAIN, JOINING]),
+        labels=st.sampled_from([{}, {"a": "1"}, {"a": "1", "b": "2"}]),
+    )
+    def find(self, status: str | None, flow: str | None, labels: dict[str, str]) -> None:
+        """Jobs are found by what they are."""
+        found = Finder(self.bench.store).find(Query(flow, status, labels), 2)
+        assert {one.job_id for one in found} == {
+            job.id
+            for job in self.model.jobs.values()
+            if status in (None, job.status)
+            and flow in (None, job.plan.flow)
+            and labels.items() <= job.labels.items()
+        }
 
     # --- upkeep --------------------------------------------------------------------------
 

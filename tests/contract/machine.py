@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
+from flowforge.model.labels import INHERITED
 from flowforge.store.claims import NextClaim
 from flowforge.store.invocations import OUTPUTS
 from tests.contract.choices import PLANS
@@ -95,7 +97,10 @@ class Transitions(Controls):
     def to_start(self, drawn: Any) -> list[tuple[Plan, bytes]]:
         """Jobs for a commit to start, as far as there is room for more."""
         room = drawn is not None and len(self.model.jobs) < ALL_JOBS
-        return [(self.plan(drawn), self.new_record())] if room else []
+        if not room:
+            return []
+        plan = self.plan(drawn)
+        return [(replace(plan, labels=plan.labels or INHERITED), self.new_record())]
 
     @precondition(lambda self: some_unclaimed(self) and len(self.model.jobs) < ALL_JOBS)
     @rule(data=st.data(), drawn=PLANS, lost=st.booleans())

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from flowforge.store.broker_lists import BrokerLists
+from flowforge.store.finding import Finder, Query
 from flowforge.store.job_rows import JobSummary, UnreadableRow
 from flowforge.store.overview import Overview
 from tests.contract.bench import DEFINITION, LONG, Bench
@@ -31,7 +30,7 @@ def test_a_row_that_cannot_be_read_does_not_hide_others(bench: Bench) -> None:
     bench.link.call("DEL", bench.key("job", bad), bench.key("job", gone))
     bench.link.call("HSET", bench.key("job", bad), "status", "pending", "updated", "x")
     overview = Overview(bench.store)
-    found = {type(one): one for one in overview.jobs(None, None, 9)}
+    found = {type(one): one for one in Finder(bench.store).jobs(Query(), 9)}
     assert len(found) == 2
     summary = found[JobSummary]
     assert isinstance(summary, JobSummary)
@@ -40,20 +39,6 @@ def test_a_row_that_cannot_be_read_does_not_hide_others(bench: Bench) -> None:
     assert [one.key for one in active if isinstance(one, UnreadableRow)] == [bench.key("job", bad)]
     jobs = [one for one in active if not isinstance(one, UnreadableRow)]
     assert [(one.job_id, one.parent_job_id) for one in jobs] == [(good, None)]
-
-
-def test_jobs_of_a_flow_are_found_behind_others(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However many of other flows are newer, and each is told once."""
-    monkeypatch.setattr("flowforge.store.overview._PAGE", 1)
-    rare = bench.submit(flow_id="rare")
-    others = [bench.submit() for _ in range(5)]
-    for place, job in enumerate([rare, *others]):
-        bench.link.call("ZADD", bench.key("status", "pending"), 1000 + place, job)
-    jobs = list(Overview(bench.store).jobs(None, "rare", 1))
-    assert [one.job_id for one in jobs if isinstance(one, JobSummary)] == [rare]
-    assert len(list(Overview(bench.store).jobs("pending", None, 2))) == 6
 
 
 def test_one_job_stands_for_each_definition_in_use(bench: Bench) -> None:

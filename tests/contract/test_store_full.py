@@ -144,6 +144,14 @@ def a_prune(bench: Bench) -> Callable[[], object]:
     return lambda: bench.store.upkeep.prune(10) == 1
 
 
+def a_lost_row(bench: Bench) -> Callable[[], object]:
+    job = bench.submit(labels="a=b")
+    bench.link.call("DEL", bench.key("job", job))
+    return lambda: (
+        bench.store.upkeep.forget_vanished("0", 10) == "0" and not bench.members("label", "a=b")
+    )
+
+
 def a_deletion(bench: Bench) -> Callable[[], object]:
     bench.link.call("RPUSH", bench.key("deletions"), "j 1 1 5000")
     return lambda: bench.store.upkeep.delete(10) == 1
@@ -201,6 +209,7 @@ GOES_ON = {
     a_lost_message: "resend",
     a_prune: "prune",
     a_deletion: "delete",
+    a_lost_row: "vanished",
     a_first_lead: "lead",
     a_longer_lead: "lead",
     an_end_of_a_lead: "resign",
@@ -211,7 +220,7 @@ GOES_ON = {
 }
 
 #: Scripts that bring in something new.
-REFUSED = {"submit", "stage", "bury", "name", "note", "annotate", "keep_lines"}
+REFUSED = {"submit", "stage", "bury", "name", "note", "annotate", "label", "keep_lines"}
 
 
 @pytest.mark.attack(what="Scripts that free memory, or keep what exists, on a full server")

@@ -58,11 +58,15 @@ def test_a_family_that_failed_is_retried_in_any_order(
 ) -> None:
     """All three generations complete, though each retry finds the others as they are by then."""
     mended = tmp_path / "mended"
-    eldest = child_job_flows.generations.execute("it", {"mended": str(mended)})
+    labels = {"order": order}
+    eldest = child_job_flows.generations.execute("it", {"mended": str(mended)}, labels=labels)
     assert eldest.wait(LIMIT).status == "failed"
     parent = started(eldest)
     lineage = {"g": eldest, "p": parent, "c": started(parent)}
     assert {job.status for job in lineage.values()} == {"failed"}
+    assert {job.job_id for job in JobState.find(labels=labels)} == {
+        j.job_id for j in lineage.values()
+    }
     mended.touch()
     for name in order:
         lineage[name].retry()

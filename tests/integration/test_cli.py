@@ -167,6 +167,44 @@ def test_jobs_newest_first(idle: Shell) -> None:
     assert numbers[0] in idle.run("jobs").stdout
 
 
+def test_jobs_by_label_time_and_text(idle: Shell) -> None:
+    """What is given has to fit; a page says where the next one begins."""
+    acme = [idle.submit("numbers", "--label", "tenant=acme") for _ in range(3)]
+    other = idle.submit("numbers", "--label", "tenant=\u202eother", "--label", "stage=new")
+    idle.run("cancel", acme[0], "--reason", "Too Late")
+
+    def found(*arguments: str) -> list[str]:
+        return [job["job_id"] for job in idle.json("jobs", *arguments)]
+
+    assert set(found("--label", "tenant=acme", "--since", "2h")) == set(acme)
+    assert found("--label", "tenant=acme", "--status", "cancelled") == [acme[0]]
+    assert found("--text", "too late", "--flow", "numbers") == [acme[0]]
+    assert found("--until", "2h") == found("--since", "2100-01-01T00:00") == []
+    assert idle.json("jobs", "--label", "stage=new")[0]["labels"]["stage"] == "new"
+    listed = idle.run("jobs", "--limit", "3")
+    assert listed.stdout.count("\n") == 4
+    assert "there are more: --cursor " in listed.stderr
+    cursor = listed.stderr.split("--cursor ")[1].strip()
+    assert len(found("--cursor", cursor)) == 1
+    page = idle.json("jobs", "--limit", "2")
+    assert len({*found("--cursor", page[-1]["cursor"]), *(job["job_id"] for job in page)}) == 4
+    shown = idle.run("show", other).stdout
+    assert "stage=new tenant=\\x202eother" in shown
+
+
+def test_what_cannot_be_looked_for(idle: Shell) -> None:
+    """The message says what to give."""
+    for option, text, message in [
+        ("--since", "yesterday", "'yesterday' is no time: give 2h"),
+        ("--label", "acme", "'acme' is not name=value"),
+        ("--label", "=x", "must have 1 to 64 characters"),
+        ("--cursor", "5", "cursor '5' is none"),
+    ]:
+        assert message in " ".join(idle.run("jobs", option, text, code=2).stderr.split())
+    twice = idle.run("jobs", "--label", "a=1", "--label", "a=2", code=2)
+    assert "'a' is given twice" in twice.stderr
+
+
 def test_no_jobs(idle: Shell) -> None:
     """An empty list is empty on stdout; the remark for people goes to stderr."""
     assert idle.json("jobs") == []
@@ -178,7 +216,7 @@ def test_flow_filter_looks_past_the_first_page(
     idle: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A job of a rare flow is found behind many of another."""
-    monkeypatch.setattr("flowforge.store.overview._PAGE", 2)
+    monkeypatch.setattr("flowforge.store.finding._LOOK", 2)
     gate = idle.submit("gate", "--param", "path=x")
     for _ in range(6):
         idle.submit("numbers")

@@ -35,7 +35,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs/how-to/access-lists.md"
 ROLES = ("worker", "producer", "viewer")
 
 #: What submitting, controlling and the commands of producers run.
-PRODUCERS_SCRIPTS = {"submit", "pause", "resume", "cancel", "name", "requeue"}
+PRODUCERS_SCRIPTS = {"submit", "pause", "resume", "cancel", "name", "requeue", "label"}
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,12 @@ def test_a_viewer_sees_everything(guarded: Guarded) -> None:
     """The reading commands of the command line work with read-only rights."""
     job = countdown().execute("it", {"n": 3}).wait(LIMIT)
     url = guarded.urls["viewer"]
-    for arguments in (("jobs",), ("show", job.job_id), ("history", job.job_id), ("dead-letters",)):
+    for arguments in (
+        ("jobs", "--flow", job.flow_id, "--status", "completed"),
+        ("show", job.job_id),
+        ("history", job.job_id),
+        ("dead-letters",),
+    ):
         done = flowforge(url, *arguments, "--json")
         assert done.returncode == 0, (arguments, done.stderr)
         json.loads(done.stdout)

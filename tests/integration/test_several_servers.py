@@ -271,3 +271,20 @@ def test_a_worker_starts_without_one_of_its_servers(pair: Pair, pool: str) -> No
     late = JobState(engine.submit(JobTemplate(COUNTDOWN, "it"), {"n": 1}), engine)
     assert outputs(late) == [{"n": 0}]
     eventually(lambda: pair.engines.of(late.job_id) is engine)
+
+
+def test_jobs_of_all_servers_are_found_page_by_page(pair: Pair) -> None:
+    """The newest first, whichever server they are on, and each once."""
+    params = [{"n": 0}] * 9
+    jobs = [COUNTDOWN.execute("it", one, labels={"tenant": "acme"}) for one in params]
+    assert {pair.server_of(job) for job in jobs} == {0, 1}
+    newest = sorted(jobs, key=lambda job: (job.created_at, job.job_id), reverse=True)
+    found: list[JobState] = []
+    cursor = None
+    for _ in range(3):
+        page = JobState.find(labels={"tenant": "acme"}, limit=4, cursor=cursor)
+        found += page
+        cursor = page.cursor
+    assert (found, cursor) == (newest, None)
+    listed = pair.run("jobs", "--label", "tenant=acme", "--limit", "9").stdout
+    assert [line.split()[0] for line in listed.splitlines()[1:]] == [job.job_id for job in newest]

@@ -40,11 +40,11 @@ SIGNATURES: dict[Any, str] = {
     Flow.set_error_handler: "self, error_handler",
     Flow.execute: (
         "self, entry_routine_id, entry_params=None, *, idempotency_key=None, priority=None, "
-        "max_in_flight=None"
+        "max_in_flight=None, labels=None"
     ),
     Flow.execute_many: (
         "self, entry_routine_id, entry_params, *, idempotency_keys=None, priority=None, "
-        "max_in_flight=None"
+        "max_in_flight=None, labels=None"
     ),
     Flow.add_flow: "self, other, flow_id, *, entry=None",
     Flow.pause: "self, reason='', checkpoint=None, job_state=None",
@@ -61,7 +61,7 @@ SIGNATURES: dict[Any, str] = {
     Routine.emit: "self, event, /, **params",
     Routine.start: (
         "self, flow, entry_routine_id, entry_params=None, *, event, priority=None, "
-        "max_in_flight=None"
+        "max_in_flight=None, labels=None"
     ),
     Routine.set_config: "self, /, **values",
     Routine.get_config: "self, name, default=None",
@@ -86,6 +86,11 @@ SIGNATURES: dict[Any, str] = {
     ),
     JobState.get: "job_id",
     JobState.error_groups: "flow=None, since=None, limit=50",
+    JobState.find: (
+        "status=None, limit=50, *, flow=None, labels=None, since=None, until=None, text=None, "
+        "cursor=None"
+    ),
+    JobState.label: "self, /, **changes",
     JobState.get_routine_state: "self, routine_id",
     JobState.update_routine_state: "self, routine_id, data",
     JobState.get_execution_history: "self, routine_id=None",
@@ -111,7 +116,7 @@ SIGNATURES: dict[Any, str] = {
 PROPERTIES = {
     JobState: {
         "flow_id", "status", "reason", "error", "routine_states", "pause_points", "created_at",
-        "updated_at", "outputs",
+        "updated_at", "outputs", "labels",
     },
     Routine: {"job", "job_id", "attempt", "checkpoint", "cancelled"},
 }  # fmt: skip

@@ -1,11 +1,9 @@
 -- Forgets ended jobs whose keys have expired, in the indexes over all jobs.
 -- In:  most
 -- Out: forgotten
---@include base, deletions, damaged
+--@include base, deletions, damaged, unindex
 local most = ARGV[2]
 local now = now_ms()
-
-local STATUSES = { 'pending', 'running', 'paused', 'completed', 'failed', 'cancelled' }
 
 local function forget(id)
   call('ZREM', k_expiry(), id)
@@ -13,7 +11,7 @@ local function forget(id)
   local hashes = work_of(id)
   if call('EXISTS', unpack(hashes)) > 0 then delete_hashes(hashes, true) end
   delete_indexes(id)
-  for _, status in ipairs(STATUSES) do call('ZREM', k_status(status), id) end
+  unindex(id)
 end
 
 local gone = 0

@@ -9,6 +9,12 @@ from tests.contract.reference.merging import Merging
 class Controlling(Merging):
     """Controls jobs, and lets go what was kept back."""
 
+    def label(self, job: Job, name: str, value: str) -> None:
+        """An empty value takes the label away."""
+        job.labels.pop(name, None)
+        if value:
+            job.labels[name] = value
+
     def pause(self, job: Job) -> str:
         if job.status in ENDED:
             return job.status

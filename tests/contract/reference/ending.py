@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flowforge.model.labels import INHERITED, read_labels
 from tests.contract.bench import WAITING_SLOT
 from tests.contract.reference.flow import RULES
 from tests.contract.reference.jobs import ENDED, Item, Job, Plan
@@ -185,7 +186,9 @@ class Ending(Joining):
     # --- beginning -----------------------------------------------------------------------
 
     def create(self, plan: Plan, parent: tuple[str, str] | None = None) -> None:
-        job = self.jobs[plan.id] = Job(plan, parent)
+        inherits = parent is not None and plan.labels == INHERITED
+        labels = self.jobs[parent[0]].labels if parent and inherits else read_labels(plan.labels)
+        job = self.jobs[plan.id] = Job(plan, parent, labels=dict(labels))
         self.deliver(job, plan.entry)
         if not job.uncommitted:
             self.resolve_open(job)

@@ -53,6 +53,8 @@ class Plan:
     entry: Item
     max_in_flight: int = 100
     lane: int = 0
+    #: As they are stored; of a job that a handler starts INHERITED for those of its parent.
+    labels: str = ""
 
 
 @dataclass
@@ -63,6 +65,7 @@ class Job:
     #: The invocation that waits for this job.
     parent: Member | None = None
     status: str = "pending"
+    labels: dict[str, str] = field(default_factory=dict)
     last: int = 0
     uncommitted: dict[str, bytes] = field(default_factory=dict)
     parked: list[str] = field(default_factory=list)

@@ -79,3 +79,23 @@ def test_an_iterable_that_raises_says_where() -> None:
     with pytest.raises(OSError, match="no such row") as caught:
         next(found)
     assert caught.value.__notes__ == ["while entry_params[1] was read"]
+
+
+def test_labels_are_one_set_for_all_or_one_for_each() -> None:
+    """As they are stored; None is a job without any."""
+    every = items([{}, {}], None, {"b": "2", "a": "1"})
+    assert [item.labels for item in every] == ["a=1\nb=2"] * 2
+    each = items([{}, {}], ["k", None], iter([{"a": "1"}, None]))
+    assert [(item.key, item.labels) for item in each] == [("k", "a=1"), (None, "")]
+    both = items([{}, {}], ["k", None], {"a": "1"})
+    assert [(item.key, item.labels) for item in both] == [("k", "a=1"), (None, "a=1")]
+
+
+def test_labels_that_do_not_fit_name_their_place() -> None:
+    """As many as there are params, each a dict."""
+    with pytest.raises(InvalidValueError, match="3 labels for 1 entry_params"):
+        next(items([{}], None, [{}, {}, {}]))
+    with pytest.raises(InvalidValueError, match="labels ended after 1, entry_params go on"):
+        list(items([{}, {}], None, iter([{}])))
+    with pytest.raises(InvalidValueError, match=r"labels\[1\] must be a dict"):
+        list(items([{}, {}], None, [{}, "a=1"]))

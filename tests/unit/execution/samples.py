@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -70,8 +70,10 @@ class Context:
         params: dict[str, Any] | None,
         priority: int | None,
         max_in_flight: int | None,
+        labels: Mapping[str, str] | None,
     ) -> ChildJob:
-        given = [flow, entry_routine_id, repr(params), repr(priority), repr(max_in_flight)]
+        options = [repr(one) for one in (priority, max_in_flight, labels)]
+        given = [flow, entry_routine_id, repr(params), *options]
         return ChildJob("child-1", ["d1", *given], ["json", "{}"])
 
     def child_outputs(self, job_id: str) -> list[dict[str, Any]]:

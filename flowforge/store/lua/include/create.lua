@@ -1,9 +1,10 @@
 -- Creating a job with its first invocation.
 -- about: what jobs that are submitted together have in common; parent: 'id/invocation' of the invocation
--- that waits for a child job, or nil; pending: where its entry in the index of pending jobs goes, as
--- score and member, or nil: it is made at once.
+-- that waits for a child job, or nil; labels: lines name=value; pending: where its entry in the indexes of
+-- pending jobs and of the flow goes, as score and member, or nil: it is made at once; entries: the same for
+-- the hash of entries, as id and entry.
 --@include base, job_row, deliver, open_joins
-local function create_job(about, id, mode, record, idempotency, parent, now, pending)
+local function create_job(about, id, mode, record, idempotency, labels, parent, now, pending, entries)
   local job = only_table({
     id = id, status = 'pending', def = about.def, suffix = about.suffix,
     priority = about.priority, queued = 0, running = 0, parked = 0, last = 0, timers = 0,
@@ -22,13 +23,20 @@ local function create_job(about, id, mode, record, idempotency, parent, now, pen
   if job.parked > 0 then call('HSET', k_job(id), 'waiting', job.parked) end
   if about.joins then call('HSET', k_job(id), 'joins', 1) end
   if parent then call('HSET', k_job(id), 'parent', parent) end
+  local entry = labels == '' and about.flow or about.flow .. '\n' .. labels
   -- A job that joins may end below.
   if pending and not about.joins then
     pending[#pending + 1] = now
     pending[#pending + 1] = id
+    entries[#entries + 1] = id
+    entries[#entries + 1] = entry
   else
     call('ZADD', k_status('pending'), now, id)
+    call('ZADD', k_flow(about.flow), now, id)
+    call('HSET', k_entries(), id, entry)
+    call('HINCRBY', k_flow_counts(), 'pending/' .. about.flow, 1)
   end
+  for label in string.gmatch(labels, '[^\n]+') do call('ZADD', k_label(label), now, id) end
   if idempotency ~= '' then
     call('HSET', k_job(id), 'idempotency', idempotency)
     call('SET', k_idempotency(idempotency), id)

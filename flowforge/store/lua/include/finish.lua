@@ -8,6 +8,14 @@ end
 local function set_status(job, status)
   call('ZREM', k_status(job.status), job.id)
   call('ZADD', k_status(status), job.created, job.id)
+  -- A job without an entry was created before there were any, and is not counted.
+  local entry = call('HGET', k_entries(), job.id)
+  if entry then
+    local flow = string.match(entry, '^[^\n]*')
+    local before = job.status .. '/' .. flow
+    if call('HINCRBY', k_flow_counts(), before, -1) <= 0 then call('HDEL', k_flow_counts(), before) end
+    call('HINCRBY', k_flow_counts(), status .. '/' .. flow, 1)
+  end
   job.status = status
 end
 

@@ -1,0 +1,256 @@
+"""Finding jobs by flow, status, labels, time and text, the newest first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from heapq import merge
+from itertools import islice
+from typing import NamedTuple
+
+from flowforge.common.bounded_repr import shown
+from flowforge.errors import CorruptRecordError, InvalidValueError
+from flowforge.model.invocation_id import JOB_ID
+from flowforge.model.labels import check_labels, label_line
+from flowforge.model.status import JobStatus
+from flowforge.store.job_rows import Fields, JobRows, JobSummary
+from flowforge.store.reading import LAST_TIME
+from flowforge.store.store import Store
+
+#: Jobs of an index that are looked at together, below 0.5 ms of the server's time for each command.
+_LOOK = 500
+
+#: Rows that are read together.
+_ROWS = 100
+
+#: Fields of a row in which a text is looked for.
+_TEXTS = ("flow", "reason", "error", "idempotency")
+
+#: A bound of time: a moment, or so long before now by the server's clock.
+Bound = datetime | timedelta | None
+
+
+class Found(NamedTuple):
+    """A job that fits. ``created``: milliseconds; jobs are ordered by both."""
+
+    created: int
+    job_id: str
+
+    @property
+    def cursor(self) -> str:
+        """What a later page goes on from, whatever jobs have come and gone by then."""
+        return f"{self.created}/{self.job_id}"
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which jobs are looked for. InvalidValueError for a status, time or cursor that is none.
+
+    ``text``: in the id, the flow id, the reason, the error or the idempotency key, in any case of
+    ASCII letters. ``after``: a cursor.
+    """
+
+    flow_id: str | None = None
+    status: str | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    since: Bound = None
+    until: Bound = None
+    text: str | None = None
+    after: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.status is not None and self.status not in list(JobStatus):
+            raise InvalidValueError(
+                f"unknown job status {shown(self.status)}; known: {', '.join(JobStatus)}"
+            )
+        for name, value in (("flow", self.flow_id), ("text", self.text), ("cursor", self.after)):
+            _check_text(name, value)
+        if self.after is not None and not re.fullmatch(rf"\d{{1,15}}/{JOB_ID}", self.after):
+            raise InvalidValueError(
+                f"cursor {shown(self.after)} is none: take the cursor of a page that was found"
+            )
+        object.__setattr__(self, "labels", check_labels(self.labels))
+        _check_bound("since", self.since)
+        _check_bound("until", self.until)
+
+    @property
+    def last(self) -> Found | None:
+        """The last job of the page before."""
+        if self.after is None:
+            return None
+        created, _, job_id = self.after.partition("/")
+        return Found(int(created), job_id)
+
+
+@dataclass(frozen=True)
+class _Search:
+    """A query as the server is asked. Times are milliseconds; None: no bound."""
+
+    query: Query
+    #: The index that is gone along, and those in which jobs are looked up.
+    along: str
+    others: list[str]
+    since: int | None
+    until: int | None
+    #: Whether the flow has to be read of each job: a former release had no index of flows.
+    by_row: bool
+
+
+class Finder:
+    """Finds jobs of one installation."""
+
+    def __init__(self, store: Store) -> None:
+        self._link = store.link
+        self._keys = store.keys
+        self._rows = JobRows(store)
+
+    def find(self, query: Query, most: int) -> Iterator[Found]:
+        """The newest first. ``most``: how many are likely to be taken; all come that are taken."""
+        if query.status is not None or query.labels:
+            return self._along(query, query.status or "", most)
+        if query.flow_id is not None and self._all_have_entries():
+            return self._along(query, "", most)
+        # No index has the jobs of all statuses.
+        return merge(*(self._along(query, status, most) for status in JobStatus), reverse=True)
+
+    def jobs(self, query: Query, most: int) -> Iterator[JobSummary | CorruptRecordError]:
+        """What a list shows of each; of an unreadable row the error."""
+        found = self.find(query, most)
+        while some := list(islice(found, min(_ROWS, max(1, most)))):
+            yield from self._rows.summaries([one.job_id for one in some])
+
+    def counts(self, flow_id: str) -> dict[str, int]:
+        """How many jobs of a flow there are by status, of those that have been indexed."""
+        fields = [f"{status}/{flow_id}" for status in JobStatus]
+        replies = self._link.call("HMGET", self._keys.of("flow_counts"), *fields)
+        return {
+            status.value: int(count or 0) for status, count in zip(JobStatus, replies, strict=True)
+        }
+
+    def _all_have_entries(self) -> bool:
+        """Whether every job is in the index of its flow: a former release wrote none."""
+        commands = [("ZCARD", self._keys.of("status", status)) for status in JobStatus]
+        entries, *counts = self._link.many([("HLEN", self._keys.of("entries")), *commands])
+        return bool(sum(counts) <= entries)
+
+    def _along(self, query: Query, status: str, most: int) -> Iterator[Found]:
+        """Piece by piece, as they are taken. ``status``: '' for any."""
+        search = self._search(query, status)
+        last, size = query.last, min(_LOOK, max(1, most))
+        while True:
+            some = self._behind(search, last, size)
+            if not some:
+                return
+            for one, fits in zip(some, self._fit(search, some), strict=True):
+                if fits:
+                    yield one
+            # What has been found by now does not suffice: what fits is rare.
+            last, size = some[-1], _LOOK
+
+    def _search(self, query: Query, status: str) -> _Search:
+        """With the smallest of the indexes, as far as they are within the times."""
+        since, until = self._moment(query.since), self._moment(query.until)
+        name = self._keys.of
+        indexes = [name("label", label_line(*label)) for label in query.labels.items()]
+        if status:
+            indexes.append(name("status", status))
+        # A job with labels has an entry.
+        by_row = query.flow_id is not None and not query.labels and not self._all_have_entries()
+        if query.flow_id is not None and not by_row:
+            indexes.append(name("flow", query.flow_id))
+        along = indexes[0]
+        if len(indexes) > 1:
+            bounds = _bound(since, "-inf"), _bound(until, "+inf")
+            counts = self._link.many([("ZCOUNT", index, *bounds) for index in indexes])
+            along = indexes[counts.index(min(counts))]
+        return _Search(query, along, [one for one in indexes if one != along], since, until, by_row)
+
+    def _moment(self, bound: Bound) -> int | None:
+        """The milliseconds of a bound; a time before now is one by the server's clock."""
+        if bound is None:
+            return None
+        if isinstance(bound, datetime):
+            return max(0, int(bound.timestamp() * 1000))
+        seconds, micros = self._link.call("TIME")
+        now = int(seconds) * 1000 + int(micros) // 1000
+        return max(0, now - int(bound.total_seconds() * 1000))
+
+    def _behind(self, search: _Search, last: Found | None, size: int) -> list[Found]:
+        """The next jobs of the index, at most ``size``; none at its end."""
+        newest = search.until if last is None else last.created
+        bounds = _bound(newest, "+inf"), _bound(search.since, "-inf")
+        offset = 0
+        while True:
+            reply = self._link.call(
+                "ZRANGE", search.along, *bounds, "BYSCORE", "REV", "LIMIT", offset, size,
+                "WITHSCORES",
+            )  # fmt: skip
+            some = [
+                Found(_whole(score), name.decode(errors="backslashreplace"))
+                for name, score in zip(reply[::2], reply[1::2], strict=True)
+            ]
+            fresh = [one for one in some if last is None or one < last]
+            if fresh or not some:
+                return fresh
+            # All are of the millisecond of the last one, and before it.
+            offset += len(some)
+
+    def _fit(self, search: _Search, some: Sequence[Found]) -> list[bool]:
+        """Of each whether it is in the other indexes, of the flow, and has the text."""
+        ids = [one.job_id for one in some]
+        fits = [True] * len(ids)
+        for scores in self._link.many([("ZMSCORE", index, *ids) for index in search.others]):
+            fits = [fit and score is not None for fit, score in zip(fits, scores, strict=True)]
+        if search.by_row:
+            flow = (search.query.flow_id or "").encode()
+            flows = self._rows.many(ids, "flow")
+            fits = [
+                fit and not isinstance(row, CorruptRecordError) and row[0] == flow
+                for fit, (_, row) in zip(fits, flows, strict=True)
+            ]
+        if search.query.text is not None:
+            text = _folded(search.query.text.encode(errors="surrogatepass"))
+            left = [job_id for job_id, fit in zip(ids, fits, strict=True) if fit]
+            having = {one for one, row in self._rows.many(left, *_TEXTS) if _has(text, one, row)}
+            fits = [job_id in having for job_id in ids]
+        return fits
+
+
+def _has(text: bytes, job_id: str, row: Fields) -> bool:
+    values = [] if isinstance(row, CorruptRecordError) else row
+    return any(text in _folded(value) for value in [job_id.encode(), *values] if value is not None)
+
+
+def _folded(value: bytes) -> bytes:
+    """With small ASCII letters; a record that is packed has its texts as they are."""
+    return value.lower()
+
+
+def _bound(milliseconds: int | None, otherwise: str) -> int | str:
+    return otherwise if milliseconds is None else milliseconds
+
+
+def _check_bound(name: str, value: object) -> None:
+    if isinstance(value, timedelta) or value is None:
+        return
+    if not isinstance(value, datetime):
+        raise InvalidValueError(
+            f"{name} must be a datetime with a time zone, or a timedelta before now, not "
+            f"{shown(value)}"
+        )
+    if value.tzinfo is None:
+        raise InvalidValueError(
+            f"{name} {value} has no time zone: use datetime.now(UTC), or a timedelta before now"
+        )
+
+
+def _check_text(name: str, value: object) -> None:
+    if value is not None and (not isinstance(value, str) or not value):
+        raise InvalidValueError(f"{name} must be text, not empty, not {shown(value)}")
+
+
+def _whole(score: bytes) -> int:
+    """The milliseconds of an index, at most those of the last year that a datetime has."""
+    return int(min(max(float(score), 0.0), LAST_TIME))
