@@ -133,7 +133,7 @@ class TestWaiting:
         job.cancel()
         slow = breaking(ErrorHandler("retry", retry_delay=600)).execute("it", {"text": "gone"})
         eventually(lambda: slow.counts["timers"] == 1)
-        with pytest.raises(TimeoutError, match=r"is still running$"):
+        with pytest.raises(TimeoutError, match=r"is still running; it\.input .* waits"):
             slow.wait(0)
         slow.cancel()
 
