@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
 from typing import Any
 
 from flowforge.common.bounded_repr import shown
@@ -138,6 +139,12 @@ RENAMED = {
     "sweep": "upkeep_interval",
 }
 
+#: Variables that begin like settings and are none: those of the fault harness, and those that
+#: Kubernetes sets in each pod for a service whose name begins with ``flowforge``.
+_OTHERS = re.compile(
+    r"FLOWFORGE_(CHAOS_\w+|(\w+_)?SERVICE_(HOST|PORT(_\w+)?)|(\w+_)?PORT(_\d+_\w+)?)"
+)
+
 #: Between two URLs. A comma within one, in a password for example, has no scheme behind it.
 _NEXT_URL = re.compile(r"\s*,\s*(?=[a-z+]+://)")
 
@@ -167,6 +174,17 @@ def from_environment(environ: Mapping[str, str] = os.environ, **overrides: Any) 
     values.update(overrides)
     found = replace(defaults, **values)
     return replace(found, imports=tuple(found.imports))
+
+
+def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """A sentence for each ``FLOWFORGE_*`` variable that is no setting, with the nearest setting."""
+    known = [f"FLOWFORGE_{one.name.upper()}" for one in fields(Settings) if one.name != "celery"]
+    return [
+        f"{name} is no setting and has no effect; the nearest setting is "
+        f"{get_close_matches(name, known, 1, 0)[0]}"
+        for name in sorted(environ)
+        if name.startswith("FLOWFORGE_") and name not in known and not _OTHERS.fullmatch(name)
+    ]
 
 
 def _refuse_former_names(environ: Mapping[str, str], overrides: Mapping[str, Any]) -> None:

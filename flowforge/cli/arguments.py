@@ -9,8 +9,9 @@ from typing import Any, NoReturn
 
 import click
 
+from flowforge.cli.render import say
 from flowforge.common.bounded_repr import shown
-from flowforge.model.invocation_id import JOB_ID
+from flowforge.model.invocation_id import JOB_ID, is_task_id, job_of_task
 from flowforge.store.job_rows import job_not_found
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -83,4 +84,28 @@ def _job_id(_: click.Context, __: click.Parameter, text: str) -> str:
     return text
 
 
-job_argument = click.argument("job_id", metavar="JOB", callback=_job_id)
+def _job_or_invocation(context: click.Context, parameter: click.Parameter, text: str) -> str:
+    if not is_task_id(text):
+        return _job_id(context, parameter, text)
+    say(_invocation(text), err=True)
+    return job_of_task(text)
+
+
+def _controlled_job(context: click.Context, parameter: click.Parameter, text: str) -> str:
+    if not is_task_id(text):
+        return _job_id(context, parameter, text)
+    raise click.BadParameter(
+        f"{_invocation(text)}, and only a whole job can be controlled: {context.info_name} "
+        f"{job_of_task(text)}"
+    )
+
+
+def _invocation(text: str) -> str:
+    return f"{text} is invocation {text.rpartition('-')[2]} of job {job_of_task(text)}"
+
+
+#: The job of a command that reads; the id of an invocation, as logs have it, stands for its job.
+job_argument = click.argument("job_id", metavar="JOB", callback=_job_or_invocation)
+
+#: The job of a command that changes it.
+controlled_job_argument = click.argument("job_id", metavar="JOB", callback=_controlled_job)

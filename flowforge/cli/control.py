@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from flowforge.cli.arguments import job_argument, json_value
+from flowforge.cli.arguments import controlled_job_argument, json_value
 from flowforge.cli.render import amounts, json_option, print_json, say
 from flowforge.cli.session import Session, pass_session
 from flowforge.engine.engine import Engine
@@ -16,7 +16,7 @@ _reason = click.option("--reason", default="", metavar="TEXT", help="Kept with t
 
 
 @click.command("pause")
-@job_argument
+@controlled_job_argument
 @_reason
 @click.option(
     "--checkpoint",
@@ -34,7 +34,7 @@ def pause(session: Session, job_id: str, reason: str, checkpoint: Any, as_json: 
 
 
 @click.command("resume")
-@job_argument
+@controlled_job_argument
 @json_option
 @pass_session
 def resume(session: Session, job_id: str, as_json: bool) -> None:
@@ -45,7 +45,7 @@ def resume(session: Session, job_id: str, as_json: bool) -> None:
 
 
 @click.command("cancel")
-@job_argument
+@controlled_job_argument
 @_reason
 @json_option
 @pass_session
@@ -57,7 +57,7 @@ def cancel(session: Session, job_id: str, reason: str, as_json: bool) -> None:
 
 
 @click.command("retry")
-@job_argument
+@controlled_job_argument
 @json_option
 @pass_session
 def retry(session: Session, job_id: str, as_json: bool) -> None:

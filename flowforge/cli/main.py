@@ -16,11 +16,13 @@ from flowforge.cli.group import FlowForgeGroup
 from flowforge.cli.history import history
 from flowforge.cli.jobs import jobs
 from flowforge.cli.logs import logs
+from flowforge.cli.render import say
 from flowforge.cli.run import run
 from flowforge.cli.session import META_KEY, Session
 from flowforge.cli.show import show
 from flowforge.cli.watch import watch
 from flowforge.cli.worker import worker
+from flowforge.settings import unknown_variables
 
 
 @click.group("flowforge", cls=FlowForgeGroup)
@@ -35,6 +37,10 @@ from flowforge.cli.worker import worker
 def cli(ctx: click.Context, redis_url: str | None, prefix: str | None) -> None:
     """Run flows, look at their jobs and control them."""
     ctx.meta[META_KEY] = Session(ctx, _app_of(ctx), redis_url, prefix)
+    # A worker logs them at its start.
+    if ctx.invoked_subcommand != worker.name:
+        for text in unknown_variables():
+            say(f"warning: {text}", err=True)
 
 
 def _app_of(ctx: click.Context) -> Celery | None:

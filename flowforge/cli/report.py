@@ -58,7 +58,7 @@ def print_job(job: dict[str, Any]) -> None:
     say()
     print_table(ROUTINE_COLUMNS, routine_rows(job["routines"]))
     _print_latest_errors(job)
-    print_error(job["error"])
+    print_error(job)
     _print_joins(job["open_joins"])
     _print_pauses(job["pause_points"])
     print_outputs(job, OUTPUTS)
@@ -80,7 +80,7 @@ def print_result(job: dict[str, Any]) -> None:
     reason = _reason(job)
     text = " ".join(words) + (f": {one_line(reason, 500)}" if reason else "")
     print_text(Text(text, status_text(job["status"]).style))
-    print_error(job["error"])
+    print_error(job)
     print_outputs(job, OUTPUTS)
 
 
@@ -106,16 +106,25 @@ def _print_latest_errors(job: dict[str, Any]) -> None:
         say(f"  {local_time(error['when'])}  {told}")
 
 
-def print_error(error: dict[str, Any] | None) -> None:
-    """What failed the job, with the traceback if there is one."""
+def print_error(job: dict[str, Any]) -> None:
+    """What failed the job, with the traceback if a frame of it is the user's own.
+
+    Without one, the message says all that there is, unless the job's reason has said it already.
+    """
+    error = job["error"]
     if error is None:
         return
     place = [f"{name} {error[name]}" for name in ("invocation", "attempt") if name in error]
     where = f" in {error['routine_id']}" if "routine_id" in error else ""
     detail = f" ({', '.join(place)})" if place else ""
-    say(f"\n{one_line(f'error{where}{detail}')}:")
-    text = error.get("traceback") or f"{error.get('type', 'error')}: {error.get('message', '')}"
-    for line in str(text).rstrip().splitlines():
+    head, message = f"error{where}{detail}", str(error.get("message", ""))
+    if error.get("at") and error.get("traceback"):
+        text = str(error["traceback"])
+    else:
+        head += f": {error.get('type', 'error')}"
+        text = "" if " ".join(message.split()) in one_line(_reason(job), 500) else message
+    say(f"\n{one_line(head)}{':' if text else ''}")
+    for line in text.rstrip().splitlines():
         say(f"  {line}")
 
 

@@ -253,6 +253,25 @@ def test_history(fleet: Shell) -> None:
     assert "  2           finish.input  " in fleet.run("history", job_id).stdout
 
 
+@pytest.mark.parametrize("command", ["show", "history"])
+def test_the_id_of_an_invocation_stands_for_its_job(idle: Shell, command: str) -> None:
+    """A log has no other id; a command that reads says which job it is."""
+    job_id = idle.submit("numbers")
+    result = idle.run(command, f"{job_id}-2")
+    assert result.stderr == f"{job_id}-2 is invocation 2 of job {job_id}\n"
+    assert idle.json(command, f"{job_id}-2") == idle.json(command, job_id)
+
+
+@pytest.mark.parametrize("command", ["pause", "resume", "cancel", "retry"])
+def test_an_invocation_cannot_be_controlled(idle: Shell, command: str) -> None:
+    """What is meant may be the invocation alone, so the command names the job and does nothing."""
+    job_id = idle.submit("numbers")
+    result = idle.run(command, f"{job_id}-2", code=2)
+    assert f"is invocation 2 of job {job_id}" in result.stderr
+    assert f"{command} {job_id}" in result.stderr
+    assert idle.json("show", job_id)["status"] == "pending"
+
+
 @pytest.mark.parametrize("job_id", ["feedbeef", "a:i", "a/b", "ünknown"])
 @pytest.mark.parametrize("command", ["show", "history", "watch", "pause", "resume", "cancel"])
 def test_unknown_job(idle: Shell, command: str, job_id: str) -> None:

@@ -140,12 +140,13 @@ def test_spawned_children_run_the_routines(shop: Shop, server: LocalServer, tmp_
 
 
 def test_a_worker_names_what_it_cannot_do(server: LocalServer, tmp_path: Path, prefix: str) -> None:
-    """No routines, and limits that its pool does not keep: it starts, and says so."""
-    with Fleet(server.url, prefix, tmp_path) as fleet:
+    """No routines, a variable that is no setting, limits that its pool does not keep."""
+    with Fleet(server.url, prefix, tmp_path, leases=3) as fleet:
         options = ("--time-limit", "5", "--max-tasks-per-child", "10")
         worker = fleet.start(pool="threads", options=options)
         eventually(lambda: "knows no routine" in worker.output())
         assert "FLOWFORGE_IMPORTS" in worker.output()
+        assert worker.output().count("FLOWFORGE_LEASES is no setting") == 1
         limits = "time_limit (5.0) of the worker; max_tasks_per_child (10) of the worker"
         eventually(lambda: f"pool thread does not keep {limits}" in worker.output())
         fleet.kill(worker)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flowforge.errors import ConfigurationError
-from flowforge.settings import RENAMED, Settings, from_environment
+from flowforge.settings import RENAMED, Settings, from_environment, unknown_variables
 from flowforge.store.client import make_client
 
 
@@ -61,6 +61,25 @@ def test_an_unknown_argument_is_refused() -> None:
     """A typing error does not go unnoticed; the known names are listed."""
     with pytest.raises(ConfigurationError, match=r"unknown setting redis_ulr; known: .*redis_url"):
         from_environment({}, redis_ulr="redis://h")
+
+
+def test_a_variable_that_is_no_setting_is_named_with_the_nearest() -> None:
+    """Not so those of the fault harness, and those that Kubernetes sets for a service."""
+    environ = {
+        "FLOWFORGE_LEASE": "3",
+        "FLOWFORGE_RETENTON": "60",
+        "FLOWFORGE_CHAOS_SEED": "1",
+        "FLOWFORGE_REDIS_SERVICE_HOST": "10.0.0.1",
+        "FLOWFORGE_REDIS_SERVICE_PORT_MAIN": "6379",
+        "FLOWFORGE_REDIS_PORT": "tcp://10.0.0.1:6379",
+        "FLOWFORGE_REDIS_PORT_6379_TCP_ADDR": "10.0.0.1",
+        "HOME": "/",
+    }
+    (text,) = unknown_variables(environ)
+    assert text == (
+        "FLOWFORGE_RETENTON is no setting and has no effect; the nearest setting is "
+        "FLOWFORGE_RETENTION"
+    )
 
 
 @pytest.mark.parametrize(("former", "name"), RENAMED.items())

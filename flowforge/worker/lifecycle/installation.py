@@ -25,7 +25,11 @@ from flowforge.worker.consuming.consumer import FleetConsumer, RestartBackoff
 from flowforge.worker.consuming.observation import Observation
 from flowforge.worker.lifecycle.log_format import LogFormat
 from flowforge.worker.lifecycle.shutdown import defer_signals
-from flowforge.worker.lifecycle.startup import cannot_start, warn_without_routines
+from flowforge.worker.lifecycle.startup import (
+    cannot_start,
+    warn_of_unknown_variables,
+    warn_without_routines,
+)
 from flowforge.worker.run.log_keeper import LogKeeper
 from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
 from flowforge.worker.run.revoking import cancel_revoked
@@ -148,6 +152,7 @@ class Installation:
                 observation.begin(worker)
                 if isinstance(worker, WorkerProgram):
                     warn_without_routines()
+                    warn_of_unknown_variables()
                 for shard in shards:
                     shard.start(worker)
                 # Celery's consumer knows the tasks of its start only; classes may come later.

@@ -11,6 +11,7 @@ from celery import Celery, signals
 
 from flowforge.execution.frames import own_place
 from flowforge.model import registry
+from flowforge.settings import unknown_variables
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,12 @@ def warn_without_routines() -> None:
             "this worker knows no routine, so it can run no job: name the modules that define "
             "them in FLOWFORGE_IMPORTS (in a joined app, also in Celery's imports)"
         )
+
+
+def warn_of_unknown_variables() -> None:
+    """Log each variable that looks like a setting and is none."""
+    for text in unknown_variables():
+        logger.warning("%s", text)
 
 
 def import_at_start(app: Celery, modules: Sequence[str]) -> None:

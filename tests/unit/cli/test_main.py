@@ -1,7 +1,8 @@
-"""Where a reader finds a command."""
+"""Where a reader finds a command, and what all commands do."""
 
 from __future__ import annotations
 
+import click.testing
 import pytest
 
 from flowforge.cli.main import cli
@@ -17,3 +18,12 @@ def test_a_command_is_in_the_file_of_its_name(name: str) -> None:
     callback = cli.commands[name].callback
     assert callback is not None
     assert callback.__module__ == f"flowforge.cli.{file}"
+
+
+@pytest.mark.usefixtures("no_settings")
+def test_a_variable_that_is_no_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On stderr, before the command does anything; a worker logs it at its start instead."""
+    monkeypatch.setenv("FLOWFORGE_LEASES", "3")
+    result = click.testing.CliRunner().invoke(cli, ["show", "7c1e-0"])
+    told = "warning: FLOWFORGE_LEASES is no setting and has no effect; the nearest setting is "
+    assert result.stderr.splitlines()[0] == f"{told}FLOWFORGE_LEASE"
