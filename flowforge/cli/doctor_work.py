@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
+from flowforge.cli.doctor_signs import examine_signs
 from flowforge.cli.findings import Finding
 from flowforge.cli.render import amounts
+from flowforge.engine.blocking_parents import blocking_parent
 from flowforge.engine.engine import Engine
 from flowforge.model.status import JobStatus
 from flowforge.store.broker_lists import BrokerList, BrokerLists
@@ -38,6 +39,7 @@ def examine_work(
     yield from unreadable
     yield from _miscounted_jobs(active)
     yield from _stuck_jobs(engine, active)
+    yield from examine_signs(engine, active)
     yield from _messages(engine, live)
     yield _dead_letters(engine)
     yield _damaged(engine)
@@ -74,16 +76,17 @@ def _miscounted_jobs(jobs: Sequence[ActiveJob]) -> Iterator[Finding]:
 def _stuck_jobs(engine: Engine, jobs: Sequence[ActiveJob]) -> Iterator[Finding]:
     """Jobs that nothing will move on, and those that wait for a job above them."""
     idle = _idle_jobs(engine, jobs)
-    parents = {job.job_id: _blocking_parent(engine, job) for job in idle}
-    parked = {job_id: parent for job_id, parent in parents.items() if parent is not None}
-    stuck = [job_id for job_id, parent in parents.items() if parent is None]
+    parents = {job.job_id: blocking_parent(engine.inspector, job.parent_job_id) for job in idle}
+    parked = {
+        job_id: parent.command for job_id, parent in parents.items() if parent and parent.command
+    }
+    stuck = [job_id for job_id in parents if job_id not in parked]
     if parked:
         names = ", ".join(list(parked)[:_NAMED])
-        parent = next(iter(parked.values()))
         yield Finding(
             "warn", "parked",
             f"{len(parked)} child jobs wait for a paused or failed parent: {names}",
-            f"flowforge {parent.command} {parent.job_id}",
+            next(iter(parked.values())),
         )  # fmt: skip
     if stuck:
         names = ", ".join(stuck[:_NAMED])
@@ -105,28 +108,6 @@ def _idle_jobs(engine: Engine, jobs: Sequence[ActiveJob]) -> list[ActiveJob]:
     }
     # What waits for jobs that its handlers have started has nothing of its own to do.
     return [idle[job_id] for job_id in engine.overview.without_children(list(idle))]
-
-
-class _BlockingParent(NamedTuple):
-    """An ancestor that keeps a job from going on, and the command that lets both go on."""
-
-    job_id: str
-    command: str
-
-
-#: The command that lets an ancestor of this status go on.
-_COMMANDS: dict[str, str] = {JobStatus.FAILED: "retry", JobStatus.PAUSED: "resume"}
-
-
-def _blocking_parent(engine: Engine, job: ActiveJob) -> _BlockingParent | None:
-    """The nearest ancestor of a job that keeps it from going on."""
-    above = job.parent_job_id
-    while above:
-        ancestor = engine.inspector.ancestor(above)
-        if ancestor.status in _COMMANDS:
-            return _BlockingParent(above, _COMMANDS[ancestor.status])
-        above = ancestor.parent_job_id
-    return None
 
 
 def examine_delays(engine: Engine) -> Iterator[Finding]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from flowforge.cli.findings import Finding
 from flowforge.engine.engine import Engine
 from flowforge.engine.explain import unreported
+from flowforge.engine.fleet import all_import
 from flowforge.errors import RecordError
 from flowforge.model import registry
 from flowforge.store.worker_reports import FORGOTTEN, WorkerReport
@@ -38,6 +39,7 @@ def examine_workers(
     """Who is there and who went away; ``active``: jobs that have not ended."""
     for worker in workers:
         yield from _worker(worker)
+    yield from _versions([worker for worker in workers if worker.live])
     if not any(worker.live for worker in workers):
         yield Finding(
             "fail" if active else "warn",
@@ -67,11 +69,27 @@ def _worker(worker: WorkerReport) -> Iterator[Finding]:
         )  # fmt: skip
         return
     queues = ", ".join(sorted(worker.queues))
-    yield Finding(
-        "ok", "worker",
+    text = (
         f"{worker.name}: {worker.pool} {worker.concurrency}, queues {queues}, "
-        f"{len(worker.routines)} routine classes",
-    )  # fmt: skip
+        f"{len(worker.routines)} routine classes"
+    )
+    if worker.routines:
+        yield Finding("ok", "worker", text)
+    else:
+        fix = "name the modules of its routines in FLOWFORGE_IMPORTS, and start it again"
+        yield Finding("warn", "worker", f"{text}: it can run no step", fix)
+
+
+def _versions(live: Sequence[WorkerReport]) -> Iterator[Finding]:
+    """Workers of different releases; reports of releases before this one do not say theirs."""
+    found: dict[str, str] = {}
+    for worker in live:
+        if worker.version:
+            found.setdefault(worker.version, worker.name)
+    if len(found) > 1:
+        named = ", ".join(f"{version} ({name})" for version, name in sorted(found.items()))
+        fix = "install the same FlowForge for all workers, and start them again one by one"
+        yield Finding("warn", "releases", f"workers have different releases: {named}", fix)
 
 
 def examine_needs(engine: Engine, live: Sequence[WorkerReport]) -> Iterator[Finding]:
@@ -103,15 +121,9 @@ def _queue(queue: str, classes: set[str], live: Sequence[WorkerReport]) -> Itera
     for name in sorted(classes) if consumers else ():
         ignorant = [worker for worker in consumers if name not in worker.routines]
         if ignorant:
-            fix = registry.remedy(name, f"the workers that consume {queue!r}", _imports(ignorant))
+            fix = registry.remedy(name, f"the workers that consume {queue!r}", all_import(ignorant))
             names = [worker.name for worker in ignorant]
             yield _unknown(queue, name, names, fix, everyone=len(ignorant) == len(consumers))
-
-
-def _imports(workers: Sequence[WorkerReport]) -> Callable[[str], bool]:
-    """Whether all these workers know a routine of a module, and so have imported it."""
-    modules = [{name.rpartition(".")[0] for name in worker.routines} for worker in workers]
-    return set.intersection(*modules).__contains__
 
 
 def _unknown(queue: str, name: str, ignorant: list[str], fix: str, *, everyone: bool) -> Finding:

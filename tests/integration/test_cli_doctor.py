@@ -12,7 +12,9 @@ import pytest
 
 from flowforge import JobState
 from flowforge.cli.main import cli
+from flowforge.codec.binary import pack_record
 from flowforge.local.server import LocalServer
+from flowforge.store.lease_tokens import mark_of
 from tests.integration.cli_shell import FLOWS, Shell
 from tests.integration.installation import installed
 
@@ -135,6 +137,110 @@ def test_queue_that_nobody_consumes(idle: Shell) -> None:
     (finding,) = idle.findings(code=1)["queue"]
     assert finding["level"] == "fail"
     assert "-Q celery" in finding["fix"]
+
+
+def test_worker_without_routines(idle: Shell) -> None:
+    """It takes messages, and can do nothing with them."""
+    idle.report_worker("w@host", queues=["celery"], routines=[])
+    (finding,) = idle.findings()["worker"]
+    assert (finding["level"], "FLOWFORGE_IMPORTS" in finding["fix"]) == ("warn", True)
+
+
+def test_workers_of_several_releases(idle: Shell) -> None:
+    """A warning that names them; workers of earlier releases do not say theirs."""
+    facts = {"queues": ["celery"], "routines": ["m.C"]}
+    idle.report_worker("old@host", **facts)
+    idle.report_worker("new@host", **facts, version="0.2.0")
+    assert "releases" not in idle.findings()
+    idle.report_worker("next@host", **facts, version="0.3.0")
+    (finding,) = idle.findings()["releases"]
+    assert finding["level"] == "warn"
+    assert "0.2.0 (new@host), 0.3.0 (next@host)" in finding["text"]
+
+
+def fail(shell: Shell, job_id: str, reason: str) -> None:
+    """As a worker does after the last attempt."""
+    invocations, token = shell.installation.engine.store.invocations, f"t-{job_id}"
+    invocations.claim(job_id, "1.0.0", token, 60_000)
+    details = pack_record("w1", 1, 5, {}, None, None)
+    invocations.fail(job_id, "1.0.0", token, 5, details, reason, pack_record({}))
+
+
+def test_jobs_that_failed_lately(idle: Shell) -> None:
+    """How many of how many, and the most frequent reasons; one of very many is no warning."""
+    jobs = [idle.submit("numbers") for _ in range(12)]
+    assert idle.findings(code=1)["failures"][0]["level"] == "ok"
+    for number, job_id in enumerate(jobs):
+        fail(idle, job_id, "charge.input: ValueError: no" if number else "quarantined")
+    found = idle.findings(code=1)
+    assert found["failures"][0]["level"] == "fail"
+    text = "12 of the 12 jobs that ended in the last hour failed: 11 x charge.input: ValueError: no"
+    assert found["failures"][0]["text"].startswith(text)
+    assert "flowforge jobs --status failed" in found["failures"][0]["fix"]
+    assert jobs[0] in found["poison"][0]["text"]
+    assert f"flowforge retry {jobs[0]}" in found["poison"][0]["fix"]
+    for job_id in jobs:
+        idle.fields(job_id, ended=1)
+    found = idle.findings()
+    assert "0 of the 0 jobs" in found["failures"][0]["text"]
+    assert "poison" not in found
+
+
+def test_retry_storm(idle: Shell) -> None:
+    """The job with most of the invocations that wait for another attempt is named."""
+    installation, later = idle.installation, 10**13
+    timers = {f"job/{number}.0.0": later for number in range(150)}
+    installation.redis.zadd(installation.key("timers"), {**timers, "other/1.0.0": later})
+    (finding,) = idle.findings()["retries"]
+    assert (
+        "at least 151 invocations of 2 jobs wait for another attempt, 150 of them of job job"
+        in (finding["text"])
+    )
+    assert finding["fix"].startswith("flowforge explain job ")
+
+
+def test_handler_that_hangs_and_invocation_that_lost_workers(idle: Shell) -> None:
+    """Both are named with what to do; a handler that is as slow as usual is not."""
+    engine, job_id = idle.installation.engine, idle.submit("numbers")
+    token = f"{mark_of('w@host')}0012670123456789ab-1"
+    engine.store.invocations.claim(job_id, "1.0.0", token, 60_000)
+    now = engine.overview.now()
+    attempts, routines = (idle.installation.key(n, job_id) for n in ("attempts", "routines"))
+    idle.installation.redis.hset(attempts, "s1.0.0", f"{token} {now - 300_000}")
+    idle.installation.redis.hset(routines, mapping={"0.micros": 20_000_000, "0.completed": 10})
+    idle.report_worker("w@host", queues=["celery"], routines=["m.C"])
+    found = idle.findings(code=1)
+    assert "poison" not in found
+    assert f"start of job {job_id} for 5 min" in found["handlers"][0]["text"]
+    assert "usually 2.0 s" in found["handlers"][0]["text"]
+    assert found["handlers"][0]["fix"].startswith("look at process 4711 of worker w@host")
+    explained = idle.json("explain", job_id)[0]
+    assert (explained["details"]["stuck"], explained["command"]) == (
+        True, found["handlers"][0]["fix"],
+    )  # fmt: skip
+    idle.installation.redis.hset(routines, "0.micros", 400_000_000)
+    idle.installation.redis.hset(attempts, "l1.0.0", 2)
+    found = idle.findings(code=1)
+    assert "handlers" not in found
+    assert f"{job_id} invocation 1 (2 workers)" in found["poison"][0]["text"]
+
+
+def test_long_pause(idle: Shell) -> None:
+    """After an hour it may have been forgotten."""
+    job_id = idle.submit("numbers")
+    idle.run("pause", job_id, "--reason", "look")
+    assert "paused" not in idle.findings(code=1)
+    idle.fields(job_id, updated=1)
+    (finding,) = idle.findings(code=1)["paused"]
+    assert f"{job_id} (look)" in finding["text"]
+    assert finding["fix"] == f"flowforge resume {job_id}"
+
+
+def test_jobs_beyond_their_retention(idle: Shell) -> None:
+    """The upkeep should have removed them."""
+    idle.installation.redis.zadd(idle.installation.key("expiry"), {"job": 1})
+    (finding,) = idle.findings()["retention"]
+    assert "1 ended jobs" in finding["text"]
 
 
 def test_overdue_leases_and_timers(idle: Shell) -> None:

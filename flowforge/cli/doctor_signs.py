@@ -1,0 +1,154 @@
+"""The doctor on how the work goes: failures, retries, handlers and jobs that do not go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from flowforge.cli.findings import Finding
+from flowforge.cli.render import one_line
+from flowforge.common.duration import duration
+from flowforge.engine.engine import Engine
+from flowforge.engine.explain_work import STUCK_SECONDS, is_stuck, stuck_command
+from flowforge.engine.fleet import Fleet
+from flowforge.errors import FlowForgeError
+from flowforge.model.status import JobStatus
+from flowforge.store.job_rows import ActiveJob
+from flowforge.store.leases import Leases
+from flowforge.store.usual_times import UsualTimes
+from flowforge.store.warning_signs import RecentEnds, WarningSigns
+
+#: Seconds that "lately" means, and after which a pause is long.
+_LATELY = 3600
+_LONG_PAUSE = 3600
+
+#: Parts of the jobs that ended lately which have failed: a warning from the first on, a failure of
+#: the examination from the second on if there are so many.
+_SOME, _MOST, _MANY = 0.05, 0.5, 10
+
+#: Invocations that wait for another attempt from which on it is called a storm.
+_STORM = 100
+
+#: Workers that an invocation has lost from which on it may be poison: one may be a restart.
+_POISON = 2
+
+#: Seconds by which the removal of expired jobs may be late.
+_LATE = 300
+
+_NAMED = 3
+
+
+def examine_signs(engine: Engine, active: Sequence[ActiveJob]) -> Iterator[Finding]:
+    """Findings on how the work goes. ``active``: jobs that have not ended."""
+    signs, now = WarningSigns(engine.store), engine.overview.now()
+    ends = signs.ended_since(now - _LATELY * 1000)
+    yield _failures(ends)
+    yield from _poison(signs, ends)
+    yield from _retry_storm(signs)
+    yield from _stuck_handlers(engine, now)
+    yield from _long_pauses(engine, active, now)
+    expired = signs.expired_jobs(now - _LATE * 1000)
+    if expired:
+        yield Finding(
+            "warn", "retention", f"{expired} ended jobs are kept for longer than their retention",
+            "the workers' upkeep removes them: start a worker, or look for 'upkeep failed' in the "
+            "workers' logs",
+        )  # fmt: skip
+
+
+def _failures(ends: RecentEnds) -> Finding:
+    """How many of the jobs that ended lately have failed, and why most of them did."""
+    total = ends.completed + ends.failed
+    text = f"{ends.failed} of the {total} jobs that ended in the last hour failed"
+    if not ends.failed or ends.failed < _SOME * total:
+        return Finding("ok", "failures", text)
+    top = ends.reasons.most_common(_NAMED)
+    reasons = "; ".join(f"{count} x {one_line(reason, 100)}" for reason, count in top)
+    grave = ends.failed >= max(_MANY, _MOST * total)
+    return Finding(
+        "fail" if grave else "warn", "failures", f"{text}: {reasons}",
+        "flowforge jobs --status failed lists them; mend the cause, then flowforge retry JOB",
+    )  # fmt: skip
+
+
+def _poison(signs: WarningSigns, ends: RecentEnds) -> Iterator[Finding]:
+    """Invocations with which workers were lost."""
+    if ends.quarantined:
+        job_id = ends.quarantined[0]
+        yield Finding(
+            "warn", "poison",
+            f"{len(ends.quarantined)} jobs failed in the last hour because workers were lost with "
+            f"them: {', '.join(ends.quarantined[:_NAMED])}",
+            f"flowforge history {job_id} names the workers: look for a crash or an out-of-memory "
+            f"kill, mend it, then flowforge retry {job_id}",
+        )  # fmt: skip
+    lost = sorted(signs.lost_workers(_POISON), key=lambda one: -one.workers)
+    if lost:
+        named = ", ".join(
+            f"{one.job_id} invocation {one.invocation.partition('.')[0]} ({one.workers} workers)"
+            for one in lost[:_NAMED]
+        )
+        yield Finding(
+            "warn", "poison", f"{len(lost)} invocations have lost several workers: {named}",
+            f"flowforge pause {lost[0].job_id} keeps it from the next worker; look for a crash or "
+            "an out-of-memory kill",
+        )  # fmt: skip
+
+
+def _retry_storm(signs: WarningSigns) -> Iterator[Finding]:
+    jobs = signs.waiting_attempts()
+    if jobs.total() < _STORM:
+        return
+    (job_id, count), *_ = jobs.most_common(1)
+    yield Finding(
+        "warn", "retries",
+        f"at least {jobs.total()} invocations of {len(jobs)} jobs wait for another attempt, "
+        f"{count} of them of job {job_id}",
+        f"flowforge explain {job_id} shows the error; flowforge pause {job_id} stops its attempts",
+    )  # fmt: skip
+
+
+def _stuck_handlers(engine: Engine, now: int) -> Iterator[Finding]:
+    times, fleet = UsualTimes(engine.store), Fleet(engine.store)
+    texts, fix = [], ""
+    for attempt in Leases(engine.store).long_running():
+        seconds = (now - (attempt.claimed or now)) / 1000
+        if seconds <= STUCK_SECONDS:
+            continue  # whatever is usual
+        usual = times.seconds(attempt.job_id, attempt.invocation.routine)
+        if usual is None or not is_stuck(seconds, usual):
+            continue
+        worker = fleet.by_mark(attempt.owner.mark)
+        name = worker.name if worker else None
+        texts.append(
+            f"{_routine(engine, attempt.job_id, attempt.invocation.routine)} of job "
+            f"{attempt.job_id} for {duration(seconds)}, usually {duration(usual)}"
+        )
+        fix = fix or stuck_command(attempt.job_id, name, attempt.owner.pid)
+    if texts:
+        named = "; ".join(texts[:_NAMED])
+        yield Finding("warn", "handlers", f"{len(texts)} handlers do not end: {named}", fix)
+
+
+def _routine(engine: Engine, job_id: str, index: int) -> str:
+    try:
+        return engine.inspector.definition(job_id).routine(index).id
+    except FlowForgeError:
+        return "a handler"
+
+
+def _long_pauses(engine: Engine, active: Sequence[ActiveJob], now: int) -> Iterator[Finding]:
+    limit = now - _LONG_PAUSE * 1000
+    found = [job.job_id for job in active if job.status == JobStatus.PAUSED and job.updated < limit]
+    if found:
+        named = ", ".join(f"{one} ({_reason(engine, one)})" for one in found[:_NAMED])
+        yield Finding(
+            "warn", "paused", f"{len(found)} jobs have been paused for more than an hour: {named}",
+            f"flowforge resume {found[0]}",
+        )  # fmt: skip
+
+
+def _reason(engine: Engine, job_id: str) -> str:
+    try:
+        return one_line(engine.inspector.reason(job_id) or "no reason was given", 60)
+    except FlowForgeError as error:
+        return one_line(str(error), 60)

@@ -1,0 +1,102 @@
+"""Signs that something is wrong with an installation, by bounded looks at its indexes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from flowforge.errors import CorruptRecordError
+from flowforge.model.status import JobStatus
+from flowforge.store.job_rows import JobRows
+from flowforge.store.reading import whole
+from flowforge.store.store import Store
+
+#: The newest jobs of a status that are looked at, and timers that are due next.
+_SAMPLE = 1000
+
+#: Jobs whose attempts are looked at, and invocations of each.
+_ACTIVE = 200
+_ATTEMPTS = 500
+
+
+class RecentEnds(NamedTuple):
+    """Jobs that have ended lately; of the failed ones the reasons, and ids of quarantined ones."""
+
+    completed: int
+    failed: int
+    reasons: Counter[str]
+    quarantined: list[str]
+
+
+class LostWorkers(NamedTuple):
+    """An invocation that has lost workers, and how many."""
+
+    job_id: str
+    invocation: str
+    workers: int
+
+
+class WarningSigns:
+    """Reads one installation."""
+
+    def __init__(self, store: Store) -> None:
+        self._link = store.link
+        self._keys = store.keys
+        self._rows = JobRows(store)
+
+    def ended_since(self, since: int) -> RecentEnds:
+        """Of the newest 1,000 completed and failed jobs those that ended after ``since`` (ms)."""
+        completed = sum(
+            _number(row[0]) >= since
+            for _, row in self._rows.many(self._newest(JobStatus.COMPLETED, _SAMPLE), "ended")
+            if not isinstance(row, CorruptRecordError)
+        )
+        reasons: Counter[str] = Counter()
+        quarantined = []
+        newest = self._newest(JobStatus.FAILED, _SAMPLE)
+        for job_id, row in self._rows.many(newest, "ended", "reason"):
+            if isinstance(row, CorruptRecordError) or _number(row[0]) < since:
+                continue
+            reason = (row[1] or b"").decode(errors="backslashreplace")
+            reasons[reason] += 1
+            if reason == "quarantined":
+                quarantined.append(job_id)
+        return RecentEnds(completed, reasons.total(), reasons, quarantined)
+
+    def waiting_attempts(self) -> Counter[str]:
+        """Job -> its invocations among the 1,000 timers that are due next."""
+        members = self._link.call("ZRANGE", self._keys.of("timers"), 0, _SAMPLE - 1)
+        parts = (member.decode(errors="backslashreplace").partition("/") for member in members)
+        return Counter(job_id for job_id, _, about in parts if about[:1].isdigit())
+
+    def lost_workers(self, least: int) -> list[LostWorkers]:
+        """Invocations of the 200 newest running jobs that have lost ``least`` workers or more."""
+        jobs = self._newest(JobStatus.RUNNING, _ACTIVE)
+        key = self._keys.of
+        pages = self._link.many(
+            [("HSCAN", key("attempts", one), 0, "MATCH", "l*", "COUNT", _ATTEMPTS) for one in jobs]
+        )
+        found = [
+            LostWorkers(job_id, field[1:].decode(errors="backslashreplace"), _number(count))
+            for job_id, (_, page) in zip(jobs, pages, strict=True)
+            for field, count in zip(page[::2], page[1::2], strict=True)
+        ]
+        return [one for one in found if one.workers >= least]
+
+    def expired_jobs(self, before: int) -> int:
+        """Ended jobs whose retention was over before that time, in milliseconds."""
+        count: int = self._link.call("ZCOUNT", self._keys.of("expiry"), "-inf", f"({before}")
+        return count
+
+    def _newest(self, status: str, most: int) -> Sequence[str]:
+        members = self._link.call("ZRANGE", self._keys.of("status", status), 0, most - 1, "REV")
+        return [member.decode(errors="backslashreplace") for member in members]
+
+
+def _number(raw: bytes | None) -> int:
+    """A number of a row; 0 for what is none."""
+    try:
+        return whole(raw or 0)
+    except ValueError:
+        return 0
