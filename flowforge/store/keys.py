@@ -14,7 +14,7 @@ PATTERNS: dict[str, str] = {
     # one job
     "job": "j:{}",  # hash: status, counters, times, limits
     "invocations": "j:{}:i",  # hash: invocation -> record of every uncommitted invocation
-    "claims": "j:{}:a",  # hash: invocation -> claims; behind l, u and s: lost, given back, since
+    "claims": "j:{}:a",  # hash: invocation -> claims; with l before it lost ones, u unknown class
     "parked": "j:{}:b",  # list: invocations that wait for room, a resume or a retry; see lanes
     "lanes": "j:{}:l",  # hash, in jobs on several queues: q<list> -> messages, w<list> -> parked
     "merges": "j:{}:m",  # hash: r.s -> length, r.s.k -> record k, r.s.base -> consumed up to
@@ -46,6 +46,7 @@ PATTERNS: dict[str, str] = {
     "flow_counts": "flows",  # hash: status/flow id -> how many jobs, above zero
     "idempotency": "idem:{}",  # string: job id
     "leases": "leases",  # zset: id/invocation/token by expiry
+    "claim_time": "c:{}",  # string: when the attempt of this lease was claimed, once it was renewed
     "timers": "timers",  # zset: job and kind by due time
     "sequences": "seq",  # hash: broker list -> number of its latest push
     "expiry": "expiry",  # zset: ended job ids by the time their keys go

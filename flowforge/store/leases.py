@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from flowforge.model.invocation_id import InvocationName, parse_lease
+from flowforge.model.invocation_id import InvocationName, lease_of, parse_lease
 from flowforge.store.lease_tokens import TokenOwner, owner_of
 from flowforge.store.reading import whole
 from flowforge.store.store import Store
@@ -80,27 +80,28 @@ class Leases:
             except ValueError:
                 # The upkeep drops a member that names no attempt.
                 continue
+        key = self._keys.of
         commands = [
-            ("HMGET", self._keys.of("claims", job_id), name, f"l{name}", f"s{name}")
-            for job_id, name, *_ in parsed
+            command
+            for job_id, name, _, token, _ in parsed
+            for command in (
+                ("HMGET", key("claims", job_id), name, f"l{name}"),
+                ("GET", key("claim_time", lease_of(job_id, name, token))),
+            )
         ]
         replies = self._link.many(commands) if commands else []
         return [
-            _attempt(job_id, invocation, token, expiry, reply)
-            for (job_id, _, invocation, token, expiry), reply in zip(parsed, replies, strict=True)
+            _attempt(job_id, invocation, token, expiry, counts, claimed)
+            for (job_id, _, invocation, token, expiry), counts, claimed in zip(
+                parsed, replies[::2], replies[1::2], strict=True
+            )
         ]
 
 
 def _attempt(
-    job_id: str, invocation: InvocationName, token: str, expiry: int, counts: list[bytes | None]
-) -> RunningAttempt:
+    job_id: str, invocation: InvocationName, token: str, expiry: int, counts: list[bytes | None],
+    claimed: bytes | None,
+) -> RunningAttempt:  # fmt: skip
     claims, lost = whole(counts[0] or 1), whole(counts[1] or 0)
-    return RunningAttempt(
-        job_id, invocation, owner_of(token), expiry, _claimed(counts[2], token), claims - lost, lost
-    )
-
-
-def _claimed(kept: bytes | None, token: str) -> int | None:
-    """When this attempt was claimed; what an earlier one has left says nothing of it."""
-    whose, _, claimed = (kept or b"").decode(errors="backslashreplace").partition(" ")
-    return whole(claimed) if whose == token else None
+    since = None if claimed is None else whole(claimed)
+    return RunningAttempt(job_id, invocation, owner_of(token), expiry, since, claims - lost, lost)

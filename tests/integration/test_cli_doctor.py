@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click.testing
 import pytest
@@ -148,7 +149,7 @@ def test_worker_without_routines(idle: Shell) -> None:
 
 def test_workers_of_several_releases(idle: Shell) -> None:
     """A warning that names them; workers of earlier releases do not say theirs."""
-    facts = {"queues": ["celery"], "routines": ["m.C"]}
+    facts: dict[str, Any] = {"queues": ["celery"], "routines": ["m.C"]}
     idle.report_worker("old@host", **facts)
     idle.report_worker("new@host", **facts, version="0.2.0")
     assert "releases" not in idle.findings()
@@ -206,7 +207,8 @@ def test_handler_that_hangs_and_invocation_that_lost_workers(idle: Shell) -> Non
     engine.store.invocations.claim(job_id, "1.0.0", token, 60_000)
     now = engine.overview.now()
     attempts, routines = (idle.installation.key(n, job_id) for n in ("attempts", "routines"))
-    idle.installation.redis.hset(attempts, "s1.0.0", f"{token} {now - 300_000}")
+    claimed = idle.installation.key("claim_time", f"{job_id}/1.0.0/{token}")
+    idle.installation.redis.set(claimed, now - 300_000)
     idle.installation.redis.hset(routines, mapping={"0.micros": 20_000_000, "0.completed": 10})
     idle.report_worker("w@host", queues=["celery"], routines=["m.C"])
     found = idle.findings(code=1)

@@ -41,7 +41,7 @@ if outcome ~= 'completed' and withdraw(job, invocation, micros, details, now) th
   return { 'ok' }
 end
 call('HDEL', k_invocations(id), invocation)
-call('HDEL', k_claims(id), invocation, 'l' .. invocation, 'u' .. invocation, 's' .. invocation)
+call('HDEL', k_claims(id), invocation, 'l' .. invocation, 'u' .. invocation)
 if waits_for_child(invocation) then call('HDEL', k_child_failures(id), invocation) end
 count_attempt(job, invocation, outcome, outcome, micros, now)
 if outcome ~= 'completed' then

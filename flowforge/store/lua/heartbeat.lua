@@ -8,22 +8,23 @@ local expiry = now_ms() + lease
 local answers = {}
 local statuses = {}
 
-local function keep_claim_time(id, invocation, token, first_expiry)
-  local key, field = k_claims(id), 's' .. invocation
-  local kept = call('HGET', key, field)
-  if kept and string.sub(kept, 1, #token + 1) == token .. ' ' then return end
-  call('HSET', key, field, string.format('%s %d', token, first_expiry - lease))
+-- Goes by itself some time after the last renewal: nothing that ends an attempt has to remove it.
+local function keep_claim_time(member, expiry_before)
+  local key, kept = k_claim_time(member), 4 * math.max(lease, 1000)
+  if call('PEXPIRE', key, kept) == 0 then
+    call('SET', key, string.format('%d', expiry_before - lease), 'PX', kept)
+  end
 end
 
 write_though_full()
 for i = 3, #arguments do
-  local id, invocation, token = parts_of(arguments[i])
+  local id = parts_of(arguments[i])
   if statuses[id] == nil then statuses[id] = call('HGET', k_job(id), 'status') end
   local held = statuses[id] and call('ZSCORE', k_leases(), arguments[i])
   if not held then
     answers[#answers + 1] = 'lost'
   else
-    if not ENDED[statuses[id]] then keep_claim_time(id, invocation, token, tonumber(held)) end
+    keep_claim_time(arguments[i], tonumber(held))
     call('ZADD', k_leases(), 'XX', expiry, arguments[i])
     answers[#answers + 1] = ENDED[statuses[id]] and statuses[id] or 'ok'
   end
