@@ -196,18 +196,20 @@ def test_a_viewer_sees_everything(guarded: Guarded) -> None:
     """The reading commands of the command line work with read-only rights."""
     job = countdown().execute("it", {"n": 3}).wait(LIMIT)
     url = guarded.urls["viewer"]
+    paused = countdown().execute("it", {"n": 200})
+    paused.pause("look")
     for arguments in (
-        ("jobs", "--flow", job.flow_id, "--status", "completed"),
-        ("show", job.job_id),
-        ("history", job.job_id),
-        ("dead-letters",),
-    ):
+        ("jobs", "--flow", job.flow_id, "--status", "completed"), ("show", job.job_id),
+        ("show", paused.job_id), ("explain", paused.job_id),
+        ("history", job.job_id), ("dead-letters",),
+    ):  # fmt: skip
         done = flowforge(url, *arguments, "--json")
         assert done.returncode == 0, (arguments, done.stderr)
         json.loads(done.stdout)
     doctor = flowforge(url, "doctor", "--json")
-    assert "permission" not in doctor.stderr.lower()
-    assert json.loads(doctor.stdout)
+    assert "permission" not in (doctor.stderr + doctor.stdout).lower()
+    assert {finding["check"] for finding in json.loads(doctor.stdout)["findings"]} >= {"damaged"}
+    paused.cancel()
     with_viewer = Engine(
         from_environment({}, redis_url=url), fleet_app(from_environment({}, redis_url=url))
     )
