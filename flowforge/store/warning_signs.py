@@ -75,7 +75,7 @@ class WarningSigns:
         jobs = self._newest(JobStatus.RUNNING, _ACTIVE)
         key = self._keys.of
         pages = self._link.many(
-            [("HSCAN", key("attempts", one), 0, "MATCH", "l*", "COUNT", _ATTEMPTS) for one in jobs]
+            [("HSCAN", key("claims", one), 0, "MATCH", "l*", "COUNT", _ATTEMPTS) for one in jobs]
         )
         found = [
             LostWorkers(job_id, field[1:].decode(errors="backslashreplace"), _number(count))

@@ -206,7 +206,7 @@ def test_handler_that_hangs_and_invocation_that_lost_workers(idle: Shell) -> Non
     token = f"{mark_of('w@host')}0012670123456789ab-1"
     engine.store.invocations.claim(job_id, "1.0.0", token, 60_000)
     now = engine.overview.now()
-    attempts, routines = (idle.installation.key(n, job_id) for n in ("attempts", "routines"))
+    claims, routines = (idle.installation.key(n, job_id) for n in ("claims", "routines"))
     claimed = idle.installation.key("claim_time", f"{job_id}/1.0.0/{token}")
     idle.installation.redis.set(claimed, now - 300_000)
     idle.installation.redis.hset(routines, mapping={"0.micros": 20_000_000, "0.completed": 10})
@@ -221,7 +221,7 @@ def test_handler_that_hangs_and_invocation_that_lost_workers(idle: Shell) -> Non
         True, found["handlers"][0]["fix"],
     )  # fmt: skip
     idle.installation.redis.hset(routines, "0.micros", 400_000_000)
-    idle.installation.redis.hset(attempts, "l1.0.0", 2)
+    idle.installation.redis.hset(claims, "l1.0.0", 2)
     found = idle.findings(code=1)
     assert "handlers" not in found
     assert f"{job_id} invocation 1 (2 workers)" in found["poison"][0]["text"]

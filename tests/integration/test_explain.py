@@ -12,7 +12,7 @@ from flowforge import JobState
 from flowforge.engine.current import set_engine
 from flowforge.local.server import LocalServer
 from flowforge.model.job_finding import JobFinding
-from tests.integration.cli_shell import Shell
+from tests.integration.cli_shell import FLOWS, Shell
 from tests.integration.explain_flows import failing, gpu, held, joining, retried, starting
 from tests.integration.installation import FAST, Installation, installed, outlive_lease
 from tests.support.eventually import eventually
@@ -22,18 +22,19 @@ pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("no_settings")]
 
 
 @pytest.fixture(scope="module")
-def site(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def shared(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """Shared by the module: a worker with two processes that serves one queue."""
     directory = tmp_path_factory.mktemp("explain")
-    with installed(server, directory, ("tests.integration.explain_flows",), **FAST) as shared:
-        shared.fleet.start()
-        yield shared
+    with installed(server, directory, ("tests.integration.explain_flows",), **FAST) as installation:
+        installation.fleet.start()
+        yield installation
 
 
-@pytest.fixture(autouse=True)
-def _engine(site: Installation) -> None:
-    """A command of an earlier test has left this process without an engine."""
-    set_engine(site.engine)
+@pytest.fixture
+def site(shared: Installation) -> Installation:
+    """The same; a command of an earlier test has left this process without an engine."""
+    set_engine(shared.engine)
+    return shared
 
 
 def first(job: JobState, kind: str) -> JobFinding:
@@ -147,3 +148,68 @@ def test_explain_with_json(site: Installation) -> None:
     (finding,) = json.loads(Shell(site).run("explain", job.job_id, "--json").stdout)
     assert set(finding) == set(JobFinding("", "").__dataclass_fields__)
     assert finding["kind"] == "failed"
+
+
+# --- without a worker ------------------------------------------------------------------------
+
+
+def test_a_message_has_its_place_in_the_queue(idle: Shell) -> None:
+    """The workers that serve it are named; and that one of them has fetched it."""
+    ahead, job_id = idle.submit("numbers"), idle.submit("numbers")
+    idle.report_worker("w@host", queues=["celery"], routines=[f"{FLOWS}.start"])
+    (finding,) = idle.json("explain", job_id)
+    assert (finding["kind"], finding["details"]["position"]) == ("queued", 2)
+    assert finding["details"]["workers"] == ["w@host"]
+    assert "start.input (invocation 1) is number 2 of 2; served by w@host" in finding["what"]
+    idle.installation.redis.rpop(idle.installation.broker_list())
+    (finding,) = idle.json("explain", ahead)
+    assert "a worker has fetched that of start.input (invocation 1)" in finding["what"]
+
+
+def test_a_class_that_no_worker_knows(idle: Shell) -> None:
+    """With the module that is to be imported."""
+    job_id = idle.submit("numbers")
+    idle.report_worker("w@host", queues=["celery"], routines=[])
+    finding, queued = idle.json("explain", job_id)
+    assert (finding["kind"], finding["details"]["class"]) == ("unknown_class", f"{FLOWS}.start")
+    assert finding["command"].startswith(f"add {FLOWS} to FLOWFORGE_IMPORTS")
+    assert queued["kind"] == "queued"
+
+
+def test_what_is_parked_has_no_room(idle: Shell) -> None:
+    """In ``max_in_flight``, or on the queue, where a job has few messages at once."""
+    job_id = idle.submit("numbers")
+    idle.fields(job_id, waiting=5)
+    _, parked = idle.json("explain", job_id)
+    assert (parked["kind"], parked["count"]) == ("in_turn", 5)
+    idle.fields(job_id, window=1)
+    _, parked = idle.json("explain", job_id)
+    assert parked["kind"] == "max_in_flight"
+    assert "1 are queued or running, as many as max_in_flight=1 allows" in parked["what"]
+
+
+def test_a_job_that_nothing_moves_on(idle: Shell) -> None:
+    """And one whose parent has ended, which the upkeep is going to cancel."""
+    job_id, parent = idle.submit("numbers"), idle.submit("numbers")
+    idle.fields(job_id, queued=0)
+    (finding,) = idle.json("explain", job_id)
+    assert (finding["kind"], "flowforge pause" in finding["command"]) == ("stuck", True)
+    idle.fields(parent, status="cancelled")
+    idle.fields(job_id, queued=1, parent=f"{parent}/2.0.99999")
+    finding = idle.json("explain", job_id)[0]
+    assert (finding["kind"], finding["command"]) == ("parent", None)
+    assert f"job {parent}, which has started it, is cancelled: the upkeep" in finding["what"]
+
+
+def test_a_handler_of_an_earlier_release(idle: Shell) -> None:
+    """Its token names neither worker nor process, and its lease the latest renewal alone."""
+    job_id = idle.submit("numbers")
+    engine = idle.installation.engine
+    engine.store.invocations.claim(job_id, "1.0.0", "t", 15_000)
+    (finding,) = idle.json("explain", job_id)
+    assert (finding["kind"], finding["details"]["worker"]) == ("running", None)
+    assert finding["details"]["pid"] is None
+    assert "start.input (invocation 1) runs on an unknown worker; attempt 1" in finding["what"]
+    assert finding["since"] == finding["details"]["last_heartbeat"]
+    idle.installation.redis.zadd(idle.installation.key("leases"), {f"{job_id}/1.0.0/t": 1})
+    assert "its lease has expired" in idle.json("explain", job_id)[0]["what"]
