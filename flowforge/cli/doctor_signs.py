@@ -66,7 +66,8 @@ def _failures(ends: RecentEnds) -> Finding:
     grave = ends.failed >= max(_MANY, _MOST * total)
     return Finding(
         "fail" if grave else "warn", "failures", f"{text}: {reasons}",
-        "flowforge jobs --status failed lists them; mend the cause, then flowforge retry JOB",
+        "flowforge errors --since 1h has the causes, flowforge jobs --status failed the jobs; mend "
+        "a cause, then flowforge retry JOB",
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from flowforge import JobState
 from flowforge.cli.main import cli
 from flowforge.codec.binary import pack_record
 from flowforge.local.server import LocalServer
+from flowforge.model.error_group import ErrorSample
 from flowforge.store.lease_tokens import mark_of
 from tests.integration.cli_shell import FLOWS, Shell
 from tests.integration.installation import installed
@@ -164,7 +165,8 @@ def fail(shell: Shell, job_id: str, reason: str) -> None:
     invocations, token = shell.installation.engine.store.invocations, f"t-{job_id}"
     invocations.claim(job_id, "1.0.0", token, 60_000)
     details = pack_record("w1", 1, 5, {}, None, None)
-    invocations.fail(job_id, "1.0.0", token, 5, details, reason, pack_record({}))
+    sample = ErrorSample.unplaced("ValueError", "no")
+    invocations.fail(job_id, "1.0.0", token, 5, details, reason, pack_record({}), sample)
 
 
 def test_jobs_that_failed_lately(idle: Shell) -> None:
