@@ -18,7 +18,7 @@ from flowforge.local.engine import TO_A_FLEET, EmbeddedEngine
 from flowforge.model import registry
 from flowforge.settings import Settings, from_environment
 from flowforge.store.client import describe, make_client
-from flowforge.worker.lifecycle.installation import Installation, fleet_app
+from flowforge.worker.lifecycle.joined_app import JoinedApp, fleet_app
 from flowforge.worker.lifecycle.startup import import_at_start
 
 logger = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ def _install(app: Celery, settings: Settings, *, exclusive: bool) -> Celery:
 def _join(app: Celery, settings: Settings, *, exclusive: bool) -> Celery:
     engines = _engines(settings, app)
     servers = [(engine.settings, HandlerJobs(engine)) for engine in engines]
-    Installation(app, servers, exclusive=exclusive)
+    JoinedApp(app, servers, exclusive=exclusive)
     set_engine(_as_one(engines))
     return app
 

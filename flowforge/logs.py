@@ -15,9 +15,6 @@ from typing import Any
 from flowforge.execution.current import current
 from flowforge.model.invocation_id import is_task_id, job_of_task, task_id
 
-#: What the setting ``log_format`` may be.
-FORMATS = ("text", "json")
-
 #: Behind the message of a format: all that ``ContextFilter`` knows, or nothing outside handlers.
 SUFFIX = "%(flowforge)s"
 
@@ -117,8 +114,8 @@ def exception_of(record: logging.LogRecord) -> str:
 
 
 def set_up(form: str) -> None:
-    """Write what this process logs in one of the ``FORMATS``: the streams and files of the root
-    logger, and stderr when there are none.
+    """Write what this process logs in one of ``settings.LOG_FORMATS``: the streams and files of the
+    root logger, and stderr when there are none.
     """
     if not logging.root.handlers:
         logging.basicConfig()

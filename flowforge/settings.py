@@ -16,6 +16,9 @@ from flowforge.errors import ConfigurationError
 LONGEST = 1e10
 MOST = 10**12
 
+#: What ``log_format`` may be, apart from None.
+LOG_FORMATS = ("text", "json")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -26,7 +29,7 @@ class Settings:
     redis_url: str | None = field(default=None, repr=False)
     #: Modules that a worker imports so that their routines are known.
     imports: tuple[str, ...] = ()
-    #: First part of every key, so that several installations can share one server.
+    #: First part of every key, so that several fleets can share one server.
     prefix: str = "ff"
     #: Whether the embedded engine may run where no server is named. None: it does, and the log
     #: warns of flows that a fleet could run. False: for programs that belong to a fleet.
@@ -233,7 +236,7 @@ _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
         "a dict of Celery settings, such as {'task_routes': ...}",
     ),
     "embedded": (lambda value: value is None or isinstance(value, bool), "True, False or None"),
-    "log_format": (lambda value: value in (None, "text", "json"), '"text", "json" or None'),
+    "log_format": (lambda value: value in (None, *LOG_FORMATS), '"text", "json" or None'),
     "str": (lambda value: isinstance(value, str), "text"),
     "int": (_is_whole, "a whole number"),
     "float": (_is_number, "a number of seconds"),

@@ -20,7 +20,7 @@ from flowforge.engine.current import current_engine, set_engine
 
 INDEX = "index"
 
-#: Jobs on the small installation, open and finished ones each: more than a listing shows.
+#: Jobs on the small fleet, open and finished ones each: more than a listing shows.
 FEW = 100
 LISTED = 20
 
@@ -31,7 +31,7 @@ LOOKS = 200
 def index(scale: Scale) -> Figures:
     """The same operations with 200 jobs, with 10,000 open ones, with 200,000 finished ones.
 
-    Each time the small installation and the large one are looked at in turns, with both servers and
+    Each time the small fleet and the large one are looked at in turns, with both servers and
     this process on one core: on two cores it decides the times which server wakes up where. Making
     200,000 jobs is only the preparation, and both cores may do it.
     """
@@ -39,11 +39,11 @@ def index(scale: Scale) -> Figures:
     few, looks = scale.pick((FEW, LOOKS), (FEW, LOOKS), (2, 2))
     with Stage(pinned=False) as first:
         flow = first.load("flows").single
-        small = _Installation(first, flow, few)
+        small = _Fleet(first, flow, few)
         small.submit(few)
         set_engine(None)
         with Stage(pinned=False) as second:
-            large = _Installation(second, flow, few)
+            large = _Fleet(second, flow, few)
             large.submit(opened)
             servers = (first.server.pid, second.server.pid)
             figures = _compare("open", small, large, looks, servers)
@@ -54,7 +54,7 @@ def index(scale: Scale) -> Figures:
             return figures | _compare("finished", small, large, looks, servers)
 
 
-class _Installation:
+class _Fleet:
     """A server with jobs. ``few`` of them are finished from the start."""
 
     def __init__(self, stage: Stage, flow: Any, few: int) -> None:
@@ -93,15 +93,15 @@ class _Installation:
 
 
 def _compare(
-    when: str, small: _Installation, large: _Installation, looks: int, servers: tuple[int, ...]
+    when: str, small: _Fleet, large: _Fleet, looks: int, servers: tuple[int, ...]
 ) -> Figures:
     """Medians in milliseconds of both, measured in turns on one core."""
     clocks.pin(*servers)
     times: dict[str, list[float]] = defaultdict(list)
     for _ in range(looks):
-        for size, installation in (("few", small), ("many", large)):
-            set_engine(installation.engine)
-            for name, operation in installation.operations().items():
+        for size, fleet in (("few", small), ("many", large)):
+            set_engine(fleet.engine)
+            for name, operation in fleet.operations().items():
                 began = time.perf_counter()
                 operation()
                 times[f"{name}_{size}_{when}_ms"].append(time.perf_counter() - began)

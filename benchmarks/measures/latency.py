@@ -1,4 +1,4 @@
-"""How long a job of one step takes: on an idle installation, and while a large job drains."""
+"""How long a job of one step takes: on an idle fleet, and while a large job drains."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from flowforge.engine.handler_jobs import HandlerJobs
 from flowforge.local.server import LocalServer
 from flowforge.settings import Settings
 from flowforge.store.scripts import all_scripts
-from flowforge.worker.lifecycle.installation import Installation, fleet_app
+from flowforge.worker.lifecycle.joined_app import JoinedApp, fleet_app
 from flowforge.worker.upkeep.presence import Presence
 
 #: Workers that connect at the same time.
@@ -32,10 +32,10 @@ class Site:
         app = fleet_app(self.settings)
         engine = Engine(self.settings, app)
         set_engine(engine)
-        installation = Installation(app, [(self.settings, HandlerJobs(engine))], exclusive=True)
-        (self._side,) = installation.shards
-        self._runtime = self._side.runtime
-        self.client = self._side.client
+        joined = JoinedApp(app, [(self.settings, HandlerJobs(engine))], exclusive=True)
+        (self._shard,) = joined.shards
+        self._runtime = self._shard.runtime
+        self.client = self._shard.client
         self.url = server.url
         self.lists = self._runtime.lists(app.conf.task_default_queue)
         for script in all_scripts():
@@ -44,8 +44,8 @@ class Site:
     @contextmanager
     def upkeep(self) -> Iterator[None]:
         """Lead, as one of the fleet does: due timers, expired leases, lost messages."""
-        presence = Presence(self._side.store, "upkeep", dict)
-        upkeep = self._side.maintenance(presence)
+        presence = Presence(self._shard.store, "upkeep", dict)
+        upkeep = self._shard.make_upkeep(presence)
         upkeep.tick()
         upkeep.start()
         try:

@@ -1,4 +1,4 @@
-"""``flowforge doctor``: what is wrong with an installation, and what to do about it."""
+"""``flowforge doctor``: what is wrong with a fleet, and what to do about it."""
 
 from __future__ import annotations
 

@@ -15,7 +15,6 @@ from flowforge.store.dead_letters import DeadLetters
 from flowforge.store.job_rows import ActiveJob, UnreadableRow
 from flowforge.store.overview import Delays
 from flowforge.store.worker_reports import WorkerReport
-from flowforge.worker.lifecycle.installation import DEFAULTS
 from flowforge.worker.upkeep.upkeep import FOLLOW, LEAD
 
 #: Seconds that upkeep may rest when its leader dies, with a margin: until then nothing is late.
@@ -143,7 +142,7 @@ def _messages(engine: Engine, live: Sequence[WorkerReport]) -> Iterator[Finding]
 
 def _message_list(label: str, found: BrokerList, live: Sequence[WorkerReport]) -> Finding:
     text = f"{label}: {found.length} messages wait, {found.popped} popped and not claimed"
-    held = sum(worker.concurrency for worker in live) * (DEFAULTS["worker_prefetch_multiplier"] + 1)
+    held = sum(worker.concurrency + worker.prefetch for worker in live)
     if found.popped > held:
         fix = "a worker that does the upkeep pushes them again within seconds"
         return Finding("warn", "messages", text, fix)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from flowforge.engine.engine import Engine
 from flowforge.local.server import LocalServer
 from flowforge.settings import Settings
-from flowforge.worker.lifecycle.installation import fleet_app
+from flowforge.worker.lifecycle.joined_app import fleet_app
 
 
 class KeptEngine(Engine):

@@ -15,7 +15,7 @@ from flowforge.cli.report import print_end
 from flowforge.cli.selection import label_values
 from flowforge.cli.session import Session, ends_with_process, pass_session
 from flowforge.cli.target import choose_entry, load_flow
-from flowforge.cli.waiting import explained, progress_view, timeout_option, wait_for
+from flowforge.cli.waiting import progress_view, saying_outlook, timeout_option, wait_with_view
 from flowforge.engine.engine import Engine
 from flowforge.engine.explain import unreported
 from flowforge.engine.job_template import JobTemplate
@@ -87,9 +87,9 @@ def run(
         engine = submitter.of(job_id)
         if not no_wait:
             say(f"job {job_id} of flow {flow.flow_id}{_remark(engine)}", err=True)
-            with explained(engine, job_id):
+            with saying_outlook(engine, job_id):
                 view = progress_view(job_id, as_json) if watch else None
-                wait_for(engine, job_id, timeout, view)
+                wait_with_view(engine, job_id, timeout, view)
     if no_wait:
         print_json({"job_id": job_id, "flow_id": flow.flow_id}) if as_json else say(job_id)
     else:

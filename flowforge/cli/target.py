@@ -13,8 +13,8 @@ import click
 
 from flowforge.cli.group import CommandFailedError
 from flowforge.errors import DefinitionError
+from flowforge.execution.import_failure import import_failure, is_missing
 from flowforge.model.flow import FlowGraph
-from flowforge.worker.lifecycle.startup import import_failure, is_missing
 
 
 def load_flow(text: str) -> FlowGraph:

@@ -78,7 +78,7 @@ def _progress(state: dict[str, Any]) -> str:
     return f"{done} ({', '.join(rest)})" if rest else done
 
 
-def wait_for(engine: Engine, job_id: str, timeout: float | None, view: View | None) -> str:
+def wait_with_view(engine: Engine, job_id: str, timeout: float | None, view: View | None) -> str:
     """Block as ``Engine.wait`` does; returns the status, raises TimeoutError."""
     if view is None:
         return engine.wait(job_id, timeout)
@@ -99,7 +99,7 @@ def wait_for(engine: Engine, job_id: str, timeout: float | None, view: View | No
 
 
 @contextmanager
-def explained(engine: Engine, job_id: str) -> Iterator[None]:
+def saying_outlook(engine: Engine, job_id: str) -> Iterator[None]:
     """Says what becomes of the job when waiting for it ends before the job does."""
     after = outlook(engine, job_id)
     try:

@@ -9,7 +9,7 @@ from flowforge.cli.kept_engine import KeptEngine
 from flowforge.cli.render import json_option
 from flowforge.cli.report import print_end
 from flowforge.cli.session import Session, pass_session
-from flowforge.cli.waiting import explained, progress_view, timeout_option, wait_for
+from flowforge.cli.waiting import progress_view, saying_outlook, timeout_option, wait_with_view
 
 
 @click.command("watch")
@@ -25,6 +25,6 @@ def watch(session: Session, job_id: str, timeout: float | None, as_json: bool) -
     engine = session.engine(job_id)
     engine.inspector.status(job_id)
     if not isinstance(engine, KeptEngine):
-        with explained(engine, job_id):
-            wait_for(engine, job_id, timeout, progress_view(job_id, as_json))
+        with saying_outlook(engine, job_id):
+            wait_with_view(engine, job_id, timeout, progress_view(job_id, as_json))
     click.get_current_context().exit(print_end(engine, job_id, as_json))

@@ -13,7 +13,7 @@ from flowforge.errors import (
     JobStateError,
     NewerRecordError,
 )
-from flowforge.execution.attempt import SLOW_START
+from flowforge.execution.late_start import PAUSE_TAKES
 from flowforge.model.labels import MOST_LABELS
 from flowforge.model.status import JobStatus
 from flowforge.settings import Settings
@@ -21,11 +21,6 @@ from flowforge.store.answers import Answer, AnswerOrStatus
 from flowforge.store.inspector import Inspector
 from flowforge.store.job_rows import job_not_found
 from flowforge.store.store import Store
-
-#: Seconds that a pause or cancel outlasts the claims made before it: handlers that have not started
-#: ``SLOW_START`` after they asked for theirs ask again. The rest is what a busy worker needs
-#: between its last look at the clock and the handler's first line.
-PAUSE_TAKES = 4 * SLOW_START
 
 
 class Control:

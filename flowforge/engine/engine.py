@@ -98,7 +98,7 @@ class Submitter(ABC):
 
 
 class Engine(Submitter):
-    """Submits to and controls one installation."""
+    """Submits to and controls one fleet."""
 
     def __init__(self, settings: Settings, app: Celery) -> None:
         if settings.redis_url is None:

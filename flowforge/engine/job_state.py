@@ -287,8 +287,8 @@ class JobState:
     def update_routine_state(self, routine_id: str, data: dict[str, Any]) -> None:
         """Keep data of your own with a routine; keys that exist are replaced.
 
-        ValueError for what the engine keeps itself (counters, stats and times). A ``status``, one
-        of ``RoutineStatus``, is shown in place of the engine's own.
+        ValueError for what FlowForge keeps itself (counters, stats and times). A ``status``, one
+        of ``RoutineStatus``, is shown in place of FlowForge's own.
         """
         check_routine_data(routine_id, data)
         self._check_routine(routine_id)

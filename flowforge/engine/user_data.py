@@ -9,17 +9,17 @@ from flowforge.common.bounded_repr import shown
 from flowforge.engine.texts import checked_text
 from flowforge.errors import InvalidValueError, PayloadError
 from flowforge.model.status import RoutineStatus
-from flowforge.store.routine_states import ENGINE_KEPT
+from flowforge.store.routine_states import FLOWFORGE_KEPT
 
 
 def check_routine_data(routine_id: str, data: dict[str, Any]) -> None:
-    """ValueError for what the engine keeps itself, and for a ``status`` that is none."""
+    """ValueError for what FlowForge keeps itself, and for a ``status`` that is none."""
     where = f"state of {routine_id!r}"
     _check_dict(where, data)
-    refused = sorted(ENGINE_KEPT & set(data))
+    refused = sorted(FLOWFORGE_KEPT & set(data))
     if refused:
         raise InvalidValueError(
-            f"{where}: {', '.join(refused)} is kept by the engine itself; choose another name"
+            f"{where}: {', '.join(refused)} is kept by FlowForge itself; choose another name"
         )
     status = data.get("status", RoutineStatus.PENDING)
     if status not in list(RoutineStatus):

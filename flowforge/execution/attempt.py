@@ -17,6 +17,7 @@ from flowforge.common.bounded_repr import shown
 from flowforge.errors import DefinitionError, EmissionError, NewerRecordError
 from flowforge.execution.emitting import Emitting
 from flowforge.execution.handler_context import HandlerContext
+from flowforge.execution.late_start import ASKED_AT_MOST, SLOW_START
 from flowforge.model.flow import FlowGraph
 from flowforge.model.invocation_id import InvocationName
 from flowforge.model.job_handle import JobHandle
@@ -32,13 +33,6 @@ class NotStartedError(Exception):
 
 #: Jobs that one attempt starts at most: its commit creates them all, about 50 us each.
 MOST_STARTED = 100
-
-#: Seconds from the request for a claim to the handler after which the job is asked for again. A
-#: pause takes longer than that (``PAUSE_TAKES``): a handler that would start after it asks first.
-SLOW_START = 0.05
-
-#: Questions of one start. Where none is answered within ``SLOW_START`` the last answer has to do.
-ASKED_AT_MOST = 3
 
 #: How stats are added up.
 _EXACT = Context(prec=40)

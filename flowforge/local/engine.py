@@ -23,7 +23,7 @@ from flowforge.local.server import LocalServer
 from flowforge.model.flow import FlowGraph
 from flowforge.model.locate import MAINS
 from flowforge.settings import Settings
-from flowforge.worker.lifecycle.installation import Installation, fleet_app
+from flowforge.worker.lifecycle.joined_app import JoinedApp, fleet_app
 
 logger = logging.getLogger(__name__)
 
@@ -92,8 +92,8 @@ class EmbeddedWorker:
     """A Celery worker in a thread of this process."""
 
     def __init__(self, app: Celery, settings: Settings, engine: Engine) -> None:
-        self._installation = Installation(app, [(settings, HandlerJobs(engine))], exclusive=True)
-        (shard,) = self._installation.shards
+        self._joined_app = JoinedApp(app, [(settings, HandlerJobs(engine))], exclusive=True)
+        (shard,) = self._joined_app.shards
         # A data directory may hold jobs of other scripts, which know their own classes.
         shard.runtime.recorder.max_unknown = 0
         self._ready = threading.Event()
@@ -121,7 +121,7 @@ class EmbeddedWorker:
         """Stop consuming. Handlers that still run are not waited for."""
         self._controller.terminate(in_sighandler=False)
         self._thread.join(timeout=5.0)
-        self._installation.close()
+        self._joined_app.close()
 
     def _run(self) -> None:
         try:

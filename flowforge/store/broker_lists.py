@@ -37,7 +37,7 @@ class Unclaimed(NamedTuple):
 
 
 class BrokerLists:
-    """Reads the lists of one installation that FlowForge has pushed to."""
+    """Reads the lists of one fleet that FlowForge has pushed to."""
 
     def __init__(self, store: Store) -> None:
         self._link = store.link

@@ -39,7 +39,7 @@ class DeadLetter:
 
 
 class DeadLetters:
-    """The refused messages of one installation."""
+    """The refused messages of one fleet."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -41,7 +41,7 @@ class CountedErrors:
 
 
 class ErrorGroups:
-    """Reads the groups of one installation."""
+    """Reads the groups of one fleet."""
 
     def __init__(self, store: Store) -> None:
         self._link = store.link

@@ -99,7 +99,7 @@ class _Search:
 
 
 class Finder:
-    """Finds jobs of one installation."""
+    """Finds jobs of one fleet."""
 
     def __init__(self, store: Store) -> None:
         self._link = store.link

@@ -53,7 +53,7 @@ class Ancestor(NamedTuple):
 
 
 class Inspector:
-    """Reads the jobs of one installation, one at a time. JobNotFoundError when there is none."""
+    """Reads the jobs of one fleet, one at a time. JobNotFoundError when there is none."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

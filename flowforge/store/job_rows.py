@@ -70,7 +70,7 @@ class UnreadableRow(NamedTuple):
 
 
 class JobRows:
-    """Reads rows of one installation."""
+    """Reads rows of one fleet."""
 
     def __init__(self, store: Store) -> None:
         self._link = store.link

@@ -32,7 +32,7 @@ class RunningAttempt(NamedTuple):
 
 
 class Leases:
-    """Reads the leases of one installation."""
+    """Reads the leases of one fleet."""
 
     def __init__(self, store: Store) -> None:
         self._link = store.link
@@ -41,7 +41,7 @@ class Leases:
     def of_job(self, job_id: str, most: int) -> list[RunningAttempt]:
         """At most ``most`` attempts of a job, the oldest invocations first.
 
-        Of an installation with more than 10,000 leases some may be missing.
+        Of a fleet with more than 10,000 leases some may be missing.
         """
         found: dict[bytes, bytes] = {}
         cursor = b"0"

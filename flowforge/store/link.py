@@ -134,16 +134,3 @@ def _forget_connections() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_connections)
-
-
-class ClientLink:
-    """A Link over any redis-py compatible client, for tests of pure logic on fakeredis."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-
-    def call(self, *command: Argument) -> Any:
-        return self._client.execute_command(*command)
-
-    def many(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
-        return [self._client.execute_command(*command) for command in commands]

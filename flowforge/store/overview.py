@@ -1,4 +1,4 @@
-"""Reading an installation as a whole: its jobs by status, its leases and timers, who leads.
+"""Reading a fleet as a whole: its jobs by status, its leases and timers, who leads.
 
 What concerns one job is in :mod:`flowforge.store.inspector`.
 """
@@ -27,7 +27,7 @@ class Delays(NamedTuple):
 
 
 class Overview:
-    """Reads what concerns all jobs of one installation."""
+    """Reads what concerns all jobs of one fleet."""
 
     def __init__(self, store: Store) -> None:
         self._link = store.link
@@ -84,7 +84,7 @@ class Overview:
     def _active_ids(self, most: int) -> list[str]:
         return [job_id for status in ACTIVE for job_id, _ in self.newest(status, most)]
 
-    # --- the installation ----------------------------------------------------------------
+    # --- the fleet -----------------------------------------------------------------------
 
     def now(self) -> int:
         """The server's time in milliseconds."""

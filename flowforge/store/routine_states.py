@@ -14,8 +14,8 @@ from flowforge.store.reading import moment, typed, whole
 _CLOSED = tuple(outcome.value for outcome in AttemptOutcome)
 COUNTERS = ("started", *_CLOSED)
 
-#: Parts of a routine's state that the engine itself keeps; users add parts of their own.
-ENGINE_KEPT = frozenset(
+#: Parts of a routine's state that FlowForge itself keeps; users add parts of their own.
+FLOWFORGE_KEPT = frozenset(
     {
         *COUNTERS, "running", "stats", "started_at", "ended_at", "total_seconds",
         "latest_seconds", "last_error",
@@ -43,8 +43,8 @@ def routine_states(
         routine_id, _, name = key.decode().partition("\x00")
         found = unpackb(value)
         kept = states.setdefault(routine_id, {})
-        # What the engine keeps is never given by a user; a status is.
-        if name not in ENGINE_KEPT:
+        # What FlowForge keeps is never given by a user; a status is.
+        if name not in FLOWFORGE_KEPT:
             kept[name] = typed(found, str) if name == "status" else found
     return states
 

@@ -1,4 +1,4 @@
-"""Running the scripts of one installation: one key prefix on one server."""
+"""Running the scripts of one key prefix on one server."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class SlotLog(NamedTuple):
 
 
 class SlotRecords:
-    """Reads the records of one installation's slots."""
+    """Reads the records of one fleet's slots."""
 
     def __init__(self, store: Store) -> None:
         self._link = store.link

@@ -1,4 +1,4 @@
-"""One installation: its transitions by what they are about, and the name of its server."""
+"""One prefix on one server: its transitions by what they are about, and the name of its server."""
 
 from __future__ import annotations
 

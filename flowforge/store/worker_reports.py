@@ -37,6 +37,8 @@ class WorkerReport:
     #: Version of FlowForge, and seconds that a lease lasts; '' and None in reports without them.
     version: str = ""
     lease: float | None = None
+    #: Messages that the worker may fetch ahead of what it runs.
+    prefetch: int = 0
 
     @property
     def live(self) -> bool:
@@ -45,7 +47,7 @@ class WorkerReport:
 
 
 class WorkerReports:
-    """The reports of one installation's workers."""
+    """The reports of one fleet's workers."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -152,6 +154,7 @@ def _report(name: str, record: bytes, now: int) -> WorkerReport:
             _names(facts, "routines"),
             typed(facts.get("version", ""), str),
             typed(facts.get("lease"), float, int, type(None)),
+            typed(facts.get("prefetch") or 0, int),
         )
 
 

@@ -91,7 +91,7 @@ def started(request: Request, fields: Fields, waiter: bytes) -> list[Argument]:
 
 
 class Bench:
-    """One installation on one server, with a prefix of its own."""
+    """One fleet on one server, with a prefix of its own."""
 
     def __init__(self, link: Link, client: Any, prefix: str) -> None:
         self.link = link

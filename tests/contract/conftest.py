@@ -9,8 +9,9 @@ import pytest
 
 from flowforge.local.server import LocalServer
 from flowforge.store.client import make_client
-from flowforge.store.link import ClientLink, ServerLink
+from flowforge.store.link import ServerLink
 from tests.contract.bench import Bench
+from tests.support.client_link import ClientLink
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +29,7 @@ def fake_server() -> fakeredis.FakeServer:
 
 @pytest.fixture(params=["fakeredis", "server"])
 def bench(request: pytest.FixtureRequest, prefix: str) -> Bench:
-    """An installation of this test's own, on either kind of server."""
+    """A fleet of this test's own, on either kind of server."""
     if request.param == "server":
         bench: Bench = request.getfixturevalue("server_bench")
         return bench
@@ -41,6 +42,6 @@ def bench(request: pytest.FixtureRequest, prefix: str) -> Bench:
 
 @pytest.fixture
 def server_bench(real: ServerLink, server: LocalServer, prefix: str) -> Iterator[Bench]:
-    """An installation on the real server, for what fakeredis does not do."""
+    """A fleet on the real server, for what fakeredis does not do."""
     with make_client(server.url) as client:
         yield Bench(real, client, prefix)

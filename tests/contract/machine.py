@@ -105,7 +105,7 @@ class Transitions(Controls):
     @precondition(lambda self: some_unclaimed(self) and len(self.model.jobs) < ALL_JOBS)
     @rule(data=st.data(), drawn=PLANS, lost=st.booleans())
     def start_a_job_and_run_it(self, data: st.DataObject, drawn: Any, lost: bool) -> None:
-        """On an idle installation the commit that creates a job also claims its entry."""
+        """On an idle fleet the commit that creates a job also claims its entry."""
         (job, invocation), token, then = self.unclaimed(data), self.new_token(), self.new_token()
         if not self._claim(job, invocation, token, False):
             return

@@ -16,7 +16,7 @@ from flowforge.broker.message import MARK, message_format
 from flowforge.broker.routing import Router
 from flowforge.local.server import LocalServer
 from flowforge.settings import Settings
-from flowforge.worker.lifecycle.installation import fleet_app
+from flowforge.worker.lifecycle.joined_app import fleet_app
 from tests.contract.bench import Bench
 from tests.contract.receiving import receive
 

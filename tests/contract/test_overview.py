@@ -1,4 +1,4 @@
-"""What is read of an installation as a whole."""
+"""What is read of a fleet as a whole."""
 
 from __future__ import annotations
 

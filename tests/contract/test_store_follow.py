@@ -29,7 +29,7 @@ def test_a_commit_claims_the_oldest_message(bench: Bench) -> None:
 
 
 def test_a_commit_may_claim_its_own_child(bench: Bench) -> None:
-    """On an idle installation a chain of routines runs in one process."""
+    """On an idle fleet a chain of routines runs in one process."""
     job = bench.submit()
     bench.start(job)
     bench.link.call("RPOP", bench.list)

@@ -13,7 +13,7 @@ from flowforge.store.link import ServerLink
 from flowforge.worker.upkeep.presence import Presence
 from flowforge.worker.upkeep.reclaimer import Reclaimer
 from flowforge.worker.upkeep.timers import Timers
-from flowforge.worker.upkeep.upkeep import Duty, Upkeep, Work
+from flowforge.worker.upkeep.upkeep import Duty, Scheduled, Upkeep
 from tests.contract.bench import LONG, Bench
 from tests.support.eventually import eventually
 
@@ -96,26 +96,26 @@ def test_a_lease_never_runs_out_between_looks_in_a_row(bench: Bench) -> None:
 
 
 class Seldom:
-    """Does as another service, each second time."""
+    """Does as another duty, each second time."""
 
-    def __init__(self, service: Work) -> None:
-        self._service = service
+    def __init__(self, duty: Duty) -> None:
+        self._duty = duty
         self._runs = 0
 
     def run_once(self) -> None:
         self._runs += 1
         if self._runs % 2:
-            self._service.run_once()
+            self._duty.run_once()
 
 
 def test_an_outage_for_writes_is_told_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     """Whoever meets it, and however much that only reads succeeds meanwhile; the next one again."""
-    services: list[Work] = [
+    duties: list[Duty] = [
         Timers(bench.store),
         Seldom(Reclaimer(bench.store, 9)),
         Seldom(Presence(bench.store, "w1", dict)),
     ]
-    upkeep = Upkeep(bench.store, [Duty(one, 0.0, leader_only=False) for one in services])
+    upkeep = Upkeep(bench.store, [Scheduled(one, 0.0, leader_only=False) for one in duties])
     bench.store.check_writes()
     for lines in (1, 2):
         replicas(bench, True)

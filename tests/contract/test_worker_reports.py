@@ -33,11 +33,11 @@ def test_a_report_is_read_as_it_was_written(bench: Bench) -> None:
 
 
 def test_a_report_says_what_releases_before_it_did_not(bench: Bench) -> None:
-    """Version and lease; without them it is read all the same, as above."""
+    """Version, lease and prefetch; without them it is read all the same, as above."""
     reports = WorkerReports(bench.store)
-    reports.write("w1", "mark", {**FACTS, "version": "0.1.0", "lease": 15.0}, [])
+    reports.write("w1", "mark", {**FACTS, "version": "0.1.0", "lease": 15.0, "prefetch": 8}, [])
     (worker,), _ = reports.read()
-    assert (worker.version, worker.lease) == ("0.1.0", 15.0)
+    assert (worker.version, worker.lease, worker.prefetch) == ("0.1.0", 15.0, 8)
 
 
 def test_a_silent_worker_serves_and_holds_nothing(bench: Bench) -> None:

@@ -32,7 +32,7 @@ from flowforge.local.server import LocalServer
 from flowforge.settings import from_environment
 from flowforge.store.client import make_client
 from flowforge.store.link import ServerLink
-from flowforge.worker.lifecycle.installation import fleet_app
+from flowforge.worker.lifecycle.joined_app import fleet_app
 from tests.integration.flows import countdown
 from tests.integration.installation import FAST, FLOWS, outputs
 from tests.support.fleet import Fleet

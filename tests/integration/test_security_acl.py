@@ -25,7 +25,7 @@ from flowforge.local.server import LocalServer
 from flowforge.settings import from_environment
 from flowforge.store.dead_letters import DeadLetters
 from flowforge.store.scripts import SCRIPTS, script_names
-from flowforge.worker.lifecycle.installation import fleet_app
+from flowforge.worker.lifecycle.joined_app import fleet_app
 from tests.integration.flows import Flaky, countdown, single, squares
 from tests.integration.installation import FAST, FLOWS, LIMIT
 from tests.support.eventually import eventually

@@ -11,7 +11,7 @@ from celery import Celery
 from flowforge.errors import PayloadError, PayloadTooLargeError
 from flowforge.local.server import LocalServer
 from flowforge.settings import Settings
-from flowforge.worker.lifecycle.installation import fleet_app
+from flowforge.worker.lifecycle.joined_app import fleet_app
 from tests.integration import vault
 from tests.integration.flows import countdown, single
 from tests.integration.installation import FAST, FLOWS, LIMIT, Installation, installed, outputs

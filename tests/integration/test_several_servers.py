@@ -28,7 +28,7 @@ from flowforge.errors import (
 from flowforge.local.server import LocalServer
 from flowforge.settings import Settings, from_environment
 from flowforge.store.dead_letters import DeadLetters
-from flowforge.worker.lifecycle.installation import fleet_app
+from flowforge.worker.lifecycle.joined_app import fleet_app
 from tests.integration.flows import One, countdown, fan_of
 from tests.integration.installation import FAST, FLOWS, LIMIT, outputs
 from tests.support.eventually import eventually

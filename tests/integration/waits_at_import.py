@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.integration.told_flows import inner
+from tests.integration.error_message_flows import inner
 
 print(inner.execute("echo", {"n": 1}).result())

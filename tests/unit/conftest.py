@@ -5,8 +5,8 @@ from __future__ import annotations
 import fakeredis
 import pytest
 
-from flowforge.store.link import ClientLink
 from tests.contract.bench import Bench
+from tests.support.client_link import ClientLink
 
 
 @pytest.fixture

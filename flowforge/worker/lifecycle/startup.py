@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from typing import Any
 
 from celery import Celery, signals
 
-from flowforge.execution.frames import own_place
+from flowforge.execution.import_failure import import_failure
 from flowforge.model import registry
 from flowforge.settings import unknown_variables
 
@@ -48,24 +47,3 @@ def import_at_start(app: Celery, modules: Sequence[str]) -> None:
                 raise cannot_start(f"FLOWFORGE_IMPORTS names {name!r}: {reason}") from error
 
     signals.import_modules.connect(import_all, sender=app, weak=False)
-
-
-def is_missing(name: str, error: BaseException) -> bool:
-    """Whether importing failed because there is no such module, not because of what is in it."""
-    return isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}.")
-
-
-def import_failure(name: str, error: BaseException) -> str:
-    """Why a module could not be imported, and where."""
-    if is_missing(name, error):
-        missing = getattr(error, "name", name)
-        hint = ""
-        if name.endswith(".py") or os.sep in name:
-            module = name.removesuffix(".py").strip("./").replace(os.sep, ".")
-            hint = f"; it takes the name of a module, not of its file: {module}"
-        return f"there is no module {missing!r} in {os.getcwd()} or on the Python path{hint}"
-    place: tuple[object, ...] = own_place(error) or ("?", "?")
-    if isinstance(error, SyntaxError):
-        place = (error.filename, error.lineno)
-    where = f"{place[0]}, line {place[1]}"
-    return f"importing {name!r} failed at {where}: {type(error).__name__}: {error}"

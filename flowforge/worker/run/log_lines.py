@@ -44,7 +44,7 @@ def not_accepted(attempt: Attempt, outcome: str, answer: Answer) -> None:
     """The attempt has ended with ``outcome``, and nothing of it counts."""
     why = NOT_ACCEPTED[answer]
     logger.info(
-        "invocation %s, %s, is not accepted: %s", _name_of(attempt), outcome, why,
+        "invocation %s, %s, is not accepted: %s", _attempt_label(attempt), outcome, why,
         extra=_about(attempt),
     )  # fmt: skip
 
@@ -52,7 +52,9 @@ def not_accepted(attempt: Attempt, outcome: str, answer: Answer) -> None:
 def not_given_back(attempt: Attempt, answer: Answer) -> None:
     why = NOT_ACCEPTED[answer]
     extra = _about(attempt)
-    logger.info("invocation %s need not be given back: %s", _name_of(attempt), why, extra=extra)
+    logger.info(
+        "invocation %s need not be given back: %s", _attempt_label(attempt), why, extra=extra
+    )
 
 
 def given_back(job_id: str, invocation: str, place: str, why: object) -> None:
@@ -67,7 +69,7 @@ def not_staged(attempt: Attempt, error: Exception) -> None:
     """The attempt is given back, since a part of its emissions did not reach the store."""
     logger.warning(
         "invocation %s is given back, since a part of what it emits could not be staged: %s",
-        _name_of(attempt), error, extra=_about(attempt),
+        _attempt_label(attempt), error, extra=_about(attempt),
     )  # fmt: skip
 
 
@@ -75,7 +77,7 @@ def put_off(attempt: Attempt, seconds: float) -> None:
     """It has cost workers and is to run alone, and so does another one now."""
     logger.info(
         "invocation %s is put off for %g s: it has to run alone in its process, and another one "
-        "does so now", _name_of(attempt), seconds, extra=_about(attempt),
+        "does so now", _attempt_label(attempt), seconds, extra=_about(attempt),
     )  # fmt: skip
 
 
@@ -94,7 +96,7 @@ def place_of(attempt: Attempt) -> str:
     return f"{attempt.routine.id}.{attempt.slot.name}"
 
 
-def _name_of(attempt: Attempt) -> str:
+def _attempt_label(attempt: Attempt) -> str:
     return f"{task_id(attempt.job_id, attempt.invocation)} ({place_of(attempt)})"
 
 

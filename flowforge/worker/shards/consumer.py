@@ -37,7 +37,7 @@ _DRAIN = 1.0
 
 
 @dataclass(eq=False)
-class _Link:
+class _ShardConsumer:
     """Messages of one server on their way to the pool."""
 
     shard: Shard
@@ -100,7 +100,7 @@ class _OtherShards(bootsteps.StartStopStep):
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
         consumer.flowforge_other_shards = self
-        self._links: list[_Link] = []
+        self._consumers: list[_ShardConsumer] = []
         #: Shards that did not answer, and those of them that have answered since.
         self._unreachable: set[Shard] = set()
         self._reachable: set[Shard] = set()
@@ -115,18 +115,18 @@ class _OtherShards(bootsteps.StartStopStep):
 
     def stop(self, consumer: Any) -> None:
         self._start += 1
-        links, self._links = self._links, []
-        for link in links:
-            _close(link)
+        consumers, self._consumers = self._consumers, []
+        for one in consumers:
+            _close(one)
 
     shutdown = stop
 
     def cancel(self) -> None:
         """Take no more messages: what a kombu consumer calls so."""
         self._start += 1
-        for link in self._links:
-            with contextlib.suppress(*_connection_errors(link)):
-                link.consumer.cancel()
+        for one in self._consumers:
+            with contextlib.suppress(*_connection_errors(one)):
+                one.consumer.cancel()
 
     def _attach(self, consumer: Any, shard: Shard, start: int) -> None:
         if start != self._start:
@@ -137,7 +137,7 @@ class _OtherShards(bootsteps.StartStopStep):
             self._try_later(consumer, shard)
             return
         try:
-            link = self._open(consumer, shard)
+            served = self._open(consumer, shard)
         # A server that refuses for now, full or short of replicas, is as good as away.
         except (_UnreachableError, OperationalError, RedisError) as error:
             logger.warning("going on without a shard, tried every %s s: %s", RETRY, error)
@@ -147,10 +147,12 @@ class _OtherShards(bootsteps.StartStopStep):
             return
         self._unreachable.discard(shard)
         self._reachable.discard(shard)
-        self._links.append(link)
-        logger.info("also serving the shard at %s", link.connection.as_uri())
+        self._consumers.append(served)
+        logger.info("also serving the shard at %s", served.connection.as_uri())
         if consumer.hub is None:
-            drain = threading.Thread(target=self._drain, args=(consumer, link, start), daemon=True)
+            drain = threading.Thread(
+                target=self._drain, args=(consumer, served, start), daemon=True
+            )
             drain.start()
 
     def _try_later(self, consumer: Any, shard: Shard) -> None:
@@ -161,10 +163,10 @@ class _OtherShards(bootsteps.StartStopStep):
             check_server(shard.probe.link)
             self._reachable.add(shard)
 
-    def _open(self, consumer: Any, shard: Shard) -> _Link:
+    def _open(self, consumer: Any, shard: Shard) -> _ShardConsumer:
         connection = _connect(shard)
         try:
-            return _Link(shard, connection, self._consume(consumer, connection))
+            return _ShardConsumer(shard, connection, self._consume(consumer, connection))
         except (OperationalError, RedisError):
             connection.close()
             raise
@@ -178,32 +180,32 @@ class _OtherShards(bootsteps.StartStopStep):
         tasks.consume()
         return tasks
 
-    def _drain(self, consumer: Any, link: _Link, start: int) -> None:
+    def _drain(self, consumer: Any, served: _ShardConsumer, start: int) -> None:
         """Wait for messages in a thread: what the event loop does for the other pools."""
         try:
             while start == self._start:
                 with contextlib.suppress(TimeoutError):
-                    link.connection.drain_events(timeout=_DRAIN)
+                    served.connection.drain_events(timeout=_DRAIN)
         except Exception as error:  # noqa: BLE001 - else the server would not be served any more
             # Closing a connection that is waited on breaks the waiting, in one way or another.
             if start == self._start:
                 logger.warning("the connection to a shard was lost, trying again: %r", error)
-                self._links.remove(link)
-                _close(link)
-                self._try_later(consumer, link.shard)
+                self._consumers.remove(served)
+                _close(served)
+                self._try_later(consumer, served.shard)
 
 
-def _connection_errors(link: _Link) -> tuple[type[Exception], ...]:
+def _connection_errors(served: _ShardConsumer) -> tuple[type[Exception], ...]:
     """What a server that is away, or refuses, makes of a command that may fail."""
-    errors: tuple[type[Exception], ...] = link.connection.connection_errors
+    errors: tuple[type[Exception], ...] = served.connection.connection_errors
     return (*errors, OperationalError, RedisError)
 
 
-def _close(link: _Link) -> None:
+def _close(served: _ShardConsumer) -> None:
     """Give back what was fetched and not begun, if the server is there, and end the connection."""
-    cycle = link.connection.transport.cycle
-    for action in (link.consumer.cancel, link.connection.close):
-        with contextlib.suppress(*_connection_errors(link)):
+    cycle = served.connection.transport.cycle
+    for action in (served.consumer.cancel, served.connection.close):
+        with contextlib.suppress(*_connection_errors(served)):
             action()
     # kombu's timers for this connection; they would never end.
     for name, timer in vars(cycle).items():

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from celery import Celery
+from celery.concurrency.solo import TaskPool as SoloPool
 
 from flowforge.broker.address import broker_address
 from flowforge.broker.guard import Guard
@@ -34,7 +36,7 @@ from flowforge.worker.upkeep.reclaimer import Reclaimer
 from flowforge.worker.upkeep.resender import Resender
 from flowforge.worker.upkeep.retention import Retention
 from flowforge.worker.upkeep.timers import Timers
-from flowforge.worker.upkeep.upkeep import Duty, Upkeep
+from flowforge.worker.upkeep.upkeep import Scheduled, Upkeep
 
 #: Seconds that a worker keeps trying over an outage of the server.
 WORKER_PATIENCE = 60.0
@@ -62,7 +64,7 @@ class Shard:
         exclusive: bool,
     ) -> None:
         if settings.redis_url is None:
-            raise ConfigurationError("an installation needs settings.redis_url")
+            raise ConfigurationError("a shard needs settings.redis_url")
         self._app = app
         self.settings = settings
         self.client = make_client(settings.redis_url)
@@ -75,10 +77,11 @@ class Shard:
             self.store, settings, os.uname().nodename, jobs, Router(app).lists, process_lock,
             self.probe,
         )  # fmt: skip
-        # The guard buries letters in the worker's event loop, which must not wait for a server.
-        letters = Store(ServerLink(self.client, 0), settings.prefix)
+        # The guard buries dead letters in the worker's event loop, which must not wait for the
+        # server.
+        unretried = Store(ServerLink(self.client, 0), settings.prefix)
         guard = Guard(
-            letters,
+            unretried,
             InvocationTasks(app),
             exclusive=exclusive,
             queues=TaskQueues(app),
@@ -101,7 +104,7 @@ class Shard:
     def start(self, worker: Any) -> None:
         """Keep the server's jobs up, from a thread of this worker."""
         self._presence = self._make_presence(worker)
-        self._upkeep = self.maintenance(self._presence)
+        self._upkeep = self.make_upkeep(self._presence)
         self._upkeep.start()
 
     def stop(self) -> None:
@@ -123,7 +126,7 @@ class Shard:
         self._probe_link.close()
         self.client.close()
 
-    def maintenance(self, presence: Presence) -> Upkeep:
+    def make_upkeep(self, presence: Presence) -> Upkeep:
         """The upkeep thread of one worker.
 
         What the server does not take is asked again with the next round. So no duty waits over an
@@ -133,17 +136,19 @@ class Shard:
         return Upkeep(
             store,
             [
-                Duty(presence, PRESENCE_INTERVAL, leader_only=False),
+                Scheduled(presence, PRESENCE_INTERVAL, leader_only=False),
                 # Before what was popped just after a look is found lost.
-                Duty(RateLimitedReports(presence), settings.unclaimed_grace / 3, leader_only=False),
-                Duty(Timers(store), TIMER_INTERVAL),
-                Duty(self._reclaimer(store), settings.upkeep_interval),
+                Scheduled(
+                    RateLimitedReports(presence), settings.unclaimed_grace / 3, leader_only=False
+                ),
+                Scheduled(Timers(store), TIMER_INTERVAL),
+                Scheduled(self._reclaimer(store), settings.upkeep_interval),
                 # One look sees what was popped, a later one finds it lost: both in one interval.
-                Duty(self._resender(store), settings.upkeep_interval / 3),
-                Duty(Retention(store), settings.upkeep_interval),
-                Duty(Deletions(store), DELETION_INTERVAL),
-                Duty(StaleReports(store), FORGOTTEN),
-                Duty(Damage(store), settings.upkeep_interval),
+                Scheduled(self._resender(store), settings.upkeep_interval / 3),
+                Scheduled(Retention(store), settings.upkeep_interval),
+                Scheduled(Deletions(store), DELETION_INTERVAL),
+                Scheduled(StaleReports(store), FORGOTTEN),
+                Scheduled(Damage(store), settings.upkeep_interval),
             ],
         )
 
@@ -163,16 +168,21 @@ class Shard:
         return Resender(store, grace, place_of=self.runtime.plans.place_of)
 
     def _make_presence(self, worker: Any) -> Presence:
-        def facts() -> dict[str, Any]:
-            return {
-                "pid": os.getpid(),
-                "pool": type(worker.pool).__module__.rpartition(".")[2] if worker.pool else "",
-                "concurrency": worker.concurrency,
-                "queues": sorted(self._app.amqp.queues.consume_from),
-                "routines": sorted(registry.known()),
-                "threads": threading.active_count(),
-                "version": installed_version("flowforge"),
-                "lease": self.settings.lease,
-            }
-
+        facts = partial(worker_facts, worker, self._app, self.settings)
         return Presence(self.probe, worker.hostname, facts, lambda: rate_limited(worker))
+
+
+def worker_facts(worker: Any, app: Celery, settings: Settings) -> dict[str, Any]:
+    """What a worker reports of itself. ``prefetch``: messages that it may fetch ahead."""
+    return {
+        "pid": os.getpid(),
+        "pool": type(worker.pool).__module__.rpartition(".")[2] if worker.pool else "",
+        # A solo pool runs one task at a time, whatever concurrency was asked for.
+        "concurrency": 1 if isinstance(worker.pool, SoloPool) else worker.concurrency,
+        "prefetch": worker.concurrency * app.conf.worker_prefetch_multiplier,
+        "queues": sorted(app.amqp.queues.consume_from),
+        "routines": sorted(registry.known()),
+        "threads": threading.active_count(),
+        "version": installed_version("flowforge"),
+        "lease": settings.lease,
+    }

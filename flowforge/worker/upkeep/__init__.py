@@ -1,1 +1,1 @@
-"""The upkeep of an installation: the loop that does it, and a file for each duty."""
+"""The upkeep of a fleet: the loop that does it, and a file for each duty."""

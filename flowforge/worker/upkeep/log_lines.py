@@ -29,7 +29,7 @@ def reclaimed(lost: Sequence[Lost], max_losses: int, place_of: PlaceOf) -> None:
     for one in lost[:MOST_NAMED]:
         logger.warning(
             "reclaimed %s from %s, which was lost or cut off: %s",
-            _name_of(one, place_of),
+            _invocation_label(one, place_of),
             f"worker {one.worker}" if one.worker else "a worker that reports no more",
             f"queued again, loss {one.times} of {max_losses}"
             if one.times < max_losses
@@ -45,7 +45,7 @@ def pushed_again(pushed: Sequence[Pushed], broker_list: str, place_of: PlaceOf) 
     for one in pushed[:MOST_NAMED]:
         logger.warning(
             "pushed %s again to %s: a worker took its message and did not claim it",
-            _name_of(one, place_of),
+            _invocation_label(one, place_of),
             broker_list,
             extra=about(one.job_id, one.invocation),
         )
@@ -54,6 +54,6 @@ def pushed_again(pushed: Sequence[Pushed], broker_list: str, place_of: PlaceOf) 
         logger.warning("pushed %d more unclaimed invocations again to %s", more, broker_list)
 
 
-def _name_of(one: Lost | Pushed, place_of: PlaceOf) -> str:
+def _invocation_label(one: Lost | Pushed, place_of: PlaceOf) -> str:
     place = place_of(one.definition, one.invocation)
     return f"invocation {task_id(one.job_id, one.invocation)} ({place})"

@@ -1,4 +1,4 @@
-"""The upkeep of an installation, done inside the workers by one of them at a time."""
+"""The upkeep of a fleet, done inside the workers by one of them at a time."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ FOLLOW = 2.0
 LONGEST_REST = 8.0
 
 
-class Work(Protocol):
-    """One duty of the upkeep."""
+class Duty(Protocol):
+    """One kind of work of the upkeep."""
 
     def run_once(self) -> object: ...
 
 
 @dataclass
-class Duty:
-    """Some work and when it is due. ``interval``: seconds."""
+class Scheduled:
+    """A duty and when it is due. ``interval``: seconds."""
 
-    work: Work
+    duty: Duty
     interval: float
     #: False: every worker does it, not only the leader.
     leader_only: bool = True
@@ -47,9 +47,9 @@ class Duty:
 class Upkeep:
     """A thread that runs duties; those of the leader only while this process leads."""
 
-    def __init__(self, store: Store, duties: Sequence[Duty]) -> None:
+    def __init__(self, store: Store, scheduled: Sequence[Scheduled]) -> None:
         self._store = store
-        self._duties = list(duties)
+        self._scheduled = list(scheduled)
         self._candidate = next_token()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -77,7 +77,7 @@ class Upkeep:
             self._safely(self._resign)
 
     def _loop(self) -> None:
-        shortest = min(FOLLOW, *(duty.interval for duty in self._duties))
+        shortest = min(FOLLOW, *(one.interval for one in self._scheduled))
         rest = shortest
         while not self._stop.wait(rest):
             rest = self._turn(rest, shortest)
@@ -122,16 +122,16 @@ class Upkeep:
         self._outages.clear()
 
     def _run_due(self) -> None:
-        for duty in self._duties:
+        for one in self._scheduled:
             now = time.monotonic()
-            if now < duty.next_run:
+            if now < one.next_run:
                 continue
             # Asked before each: the one before may have taken longer than the lead lasts.
-            if duty.leader_only and not self._leads(now):
+            if one.leader_only and not self._leads(now):
                 continue
-            duty.next_run = now + duty.interval
+            one.next_run = now + one.interval
             # One that fails must not keep the others from their turn.
-            self._safely(duty.work.run_once)
+            self._safely(one.duty.run_once)
             if self._refused:
                 return
 

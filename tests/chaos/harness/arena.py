@@ -105,7 +105,7 @@ class Arena:
         beside: Site | None = None,
         **settings: Any,
     ) -> Site:
-        """A fresh installation on a server. ``worker_url``: what workers use instead, for example a
+        """A fresh fleet on a server. ``worker_url``: what workers use instead, for example a
         proxy. ``beside``: a site whose workers serve this server as well.
 
         Further keyword arguments are settings, or ``imports`` and ``env`` for the workers.

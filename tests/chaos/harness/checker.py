@@ -146,7 +146,7 @@ def _ledger(story: Story, lines: list[Line], *, rolled_back: bool) -> list[str]:
 
 
 def check_rest(engine: Engine) -> list[str]:
-    """Violations of I3 by the installation as a whole, once every job has ended."""
+    """Violations of I3 by the fleet as a whole, once every job has ended."""
     link, keys = engine.store.link, engine.store.keys
     wrong = [
         f"I3 {name} still holds {members[:_SHOWN]}"

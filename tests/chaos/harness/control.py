@@ -13,7 +13,7 @@ from typing import Literal
 from flowforge.engine.engine import Engine
 from flowforge.errors import JobStateError
 from flowforge.settings import Settings
-from flowforge.worker.lifecycle.installation import fleet_app
+from flowforge.worker.lifecycle.joined_app import fleet_app
 
 Verb = Literal["pause", "resume", "cancel", "rest"]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import flowforge
 from flowforge.settings import from_environment
-from flowforge.worker.lifecycle.installation import fleet_app
+from flowforge.worker.lifecycle.joined_app import fleet_app
 from tests.chaos.harness.shared_task import TASK, add
 
 app = fleet_app(from_environment())

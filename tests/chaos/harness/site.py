@@ -1,4 +1,4 @@
-"""One installation under fault: its workers, its jobs, its ledger, and the last fault's time."""
+"""One fleet under fault: its workers, its jobs, its ledger, and the last fault's time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flowforge.engine.engine import Engine
 from flowforge.engine.job_template import JobTemplate
 from flowforge.settings import Settings
 from flowforge.store.job_rows import JobRows
-from flowforge.worker.lifecycle.installation import fleet_app
+from flowforge.worker.lifecycle.joined_app import fleet_app
 from tests.chaos.harness import flows, ledger, tuning
 from tests.chaos.harness.checker import check_rest, check_tree
 from tests.chaos.harness.flows import Shape
@@ -181,7 +181,7 @@ class Site:
         return self.since_fault()
 
     def verify(self, *, rolled_back: bool = False) -> None:
-        """Check I1 to I3 for every job and, when all have ended, the installation at rest."""
+        """Check I1 to I3 for every job and, when all have ended, the fleet at rest."""
         lines: dict[str, list[ledger.Line]] = {job_id: [] for job_id in self.jobs}
         for line in self.lines():
             lines.setdefault(line.job_id, []).append(line)

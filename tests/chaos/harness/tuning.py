@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from flowforge.worker.upkeep import upkeep as maintenance
+from flowforge.worker.upkeep import upkeep
 
 MODULE = __name__
 
@@ -21,9 +21,9 @@ VARIABLE = "FLOWFORGE_CHAOS_LEAD"
 def environment(settings: Mapping[str, Any]) -> dict[str, str]:
     """What a worker with these settings is told: a lead as long as a short lease."""
     lease = settings.get("lease")
-    return {} if lease is None or lease >= maintenance.LEAD else {VARIABLE: str(lease)}
+    return {} if lease is None or lease >= upkeep.LEAD else {VARIABLE: str(lease)}
 
 
 if VARIABLE in os.environ:
-    maintenance.LEAD = float(os.environ[VARIABLE])
-    maintenance.FOLLOW = maintenance.LEAD / 3
+    upkeep.LEAD = float(os.environ[VARIABLE])
+    upkeep.FOLLOW = upkeep.LEAD / 3

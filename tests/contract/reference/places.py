@@ -21,7 +21,7 @@ def merging(invocation: str) -> tuple[str, str, int]:
 
 
 class Places:
-    """All jobs of one installation. List 2 and 3 are lists 0 and 1 of the lower priority."""
+    """All jobs of one fleet. List 2 and 3 are lists 0 and 1 of the lower priority."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}

@@ -65,7 +65,7 @@ def test_a_limit_is_a_count(limit: Any) -> None:
 @pytest.mark.parametrize("name", ["running", "stats", "ended_at", *COUNTERS])
 def test_what_the_engine_keeps_of_a_routine_cannot_be_replaced(job: JobState, name: str) -> None:
     """It would hide what the engine knows."""
-    with pytest.raises(InvalidValueError, match=f"state of 'one': {name} is kept by the engine"):
+    with pytest.raises(InvalidValueError, match=f"state of 'one': {name} is kept by FlowForge"):
         job.update_routine_state("one", {name: "failed", "mine": 1})
 
 

@@ -15,11 +15,11 @@ from celery.exceptions import WorkerShutdown, WorkerTerminate
 from celery.worker import state
 
 from flowforge.codec.binary import read_invocation, unpack_record
-from flowforge.engine.control import PAUSE_TAKES
 from flowforge.errors import NewerRecordError, PayloadError
-from flowforge.execution.attempt import ASKED_AT_MOST, SLOW_START, Attempt, NotStartedError
+from flowforge.execution.attempt import Attempt, NotStartedError
 from flowforge.execution.current import current
 from flowforge.execution.effects import Effects
+from flowforge.execution.late_start import ASKED_AT_MOST, PAUSE_TAKES, SLOW_START
 from flowforge.execution.run import HISTORY_PARAMS, Outcome, run
 from flowforge.model.error_handler import ErrorHandler
 from tests.unit.execution.samples import Context, Worker, make_attempt, make_plan

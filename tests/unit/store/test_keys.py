@@ -41,7 +41,7 @@ def test_arguments_may_be_expressions() -> None:
 
 
 def test_the_prefix_comes_first() -> None:
-    """Installations that share a server stay apart by their prefix."""
+    """Fleets that share a server stay apart by their prefix."""
     assert Keys("x").of("job", "1") == "x:j:1"
     assert all(Keys("x").of(name, "1").startswith("x:") for name in PATTERNS)
 

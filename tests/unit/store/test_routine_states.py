@@ -10,7 +10,7 @@ import pytest
 
 from flowforge.codec.binary import encode_payload, pack_record
 from flowforge.model.status import AttemptOutcome, RoutineStatus
-from flowforge.store.routine_states import COUNTERS, ENGINE_KEPT, routine_states
+from flowforge.store.routine_states import COUNTERS, FLOWFORGE_KEPT, routine_states
 from tests.unit.model.samples import orders
 
 
@@ -24,7 +24,7 @@ def state(**fields: str | int) -> dict[str, Any]:
 def test_each_outcome_of_an_attempt_is_a_counter() -> None:
     """So is the number of attempts; users give none of them."""
     assert ("started", *AttemptOutcome) == COUNTERS
-    assert set(COUNTERS) < ENGINE_KEPT
+    assert set(COUNTERS) < FLOWFORGE_KEPT
 
 
 @pytest.mark.parametrize(

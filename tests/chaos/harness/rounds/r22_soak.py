@@ -48,7 +48,7 @@ def run(arena: Arena) -> None:
 
 
 class Soak:
-    """One installation: a worker that stays, two that come and go, and a source of faults."""
+    """One fleet: a worker that stays, two that come and go, and a source of faults."""
 
     def __init__(self, arena: Arena) -> None:
         self.arena = arena

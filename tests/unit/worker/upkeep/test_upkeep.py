@@ -22,7 +22,7 @@ from flowforge.worker.upkeep.presence import Presence, RateLimitedReports, Stale
 from flowforge.worker.upkeep.reclaimer import Reclaimer
 from flowforge.worker.upkeep.retention import Retention
 from flowforge.worker.upkeep.timers import Timers
-from flowforge.worker.upkeep.upkeep import LEAD, LONGEST_REST, Duty, Upkeep
+from flowforge.worker.upkeep.upkeep import LEAD, LONGEST_REST, Scheduled, Upkeep
 from tests.contract.bench import LONG, Bench
 from tests.support.eventually import eventually
 
@@ -125,7 +125,7 @@ def test_only_the_leader_does_the_leaders_duties(bench: Bench) -> None:
     shared = [Counting(), Counting()]
     each = [Counting(), Counting()]
     upkeeps = [
-        Upkeep(bench.store, [Duty(s, 0.0), Duty(e, 0.0, leader_only=False)])
+        Upkeep(bench.store, [Scheduled(s, 0.0), Scheduled(e, 0.0, leader_only=False)])
         for s, e in zip(shared, each, strict=True)
     ]
     for upkeep in (*upkeeps, *upkeeps):
@@ -137,7 +137,7 @@ def test_only_the_leader_does_the_leaders_duties(bench: Bench) -> None:
 def test_a_stopping_leader_hands_over(bench: Bench) -> None:
     """The next candidate leads at once."""
     duties = [Counting(), Counting()]
-    upkeeps = [Upkeep(bench.store, [Duty(duty, 0.0)]) for duty in duties]
+    upkeeps = [Upkeep(bench.store, [Scheduled(duty, 0.0)]) for duty in duties]
     upkeeps[0].tick()
     upkeeps[0].stop()
     upkeeps[1].tick()
@@ -146,8 +146,8 @@ def test_a_stopping_leader_hands_over(bench: Bench) -> None:
 
 def test_a_stopping_follower_takes_no_lead_away(bench: Bench) -> None:
     """Only the leader's own lead is given up."""
-    leader = Upkeep(bench.store, [Duty(Counting(), 0.0)])
-    follower = Upkeep(bench.store, [Duty(Counting(), 0.0)])
+    leader = Upkeep(bench.store, [Scheduled(Counting(), 0.0)])
+    follower = Upkeep(bench.store, [Scheduled(Counting(), 0.0)])
     leader.tick()
     follower.tick()
     follower.stop()
@@ -166,7 +166,7 @@ def test_a_lead_that_nobody_can_hold_is_taken(bench: Bench, value: str) -> None:
     if value == "too long":
         bench.link.call("PEXPIRE", key, 3_600_000)
     duty = Counting()
-    Upkeep(bench.store, [Duty(duty, 0.0)]).tick()
+    Upkeep(bench.store, [Scheduled(duty, 0.0)]).tick()
     assert duty.runs == 1
     assert 0 < bench.link.call("PTTL", key) <= LEAD * 1000
 
@@ -175,7 +175,7 @@ def test_a_lead_that_another_holds_is_left_alone(bench: Bench) -> None:
     """Until it expires."""
     bench.link.call("SET", bench.key("leader"), "other", "PX", int(LEAD * 1000))
     duty = Counting()
-    Upkeep(bench.store, [Duty(duty, 0.0)]).tick()
+    Upkeep(bench.store, [Scheduled(duty, 0.0)]).tick()
     assert duty.runs == 0
     bench.link.call("PEXPIRE", bench.key("leader"), 1)
     assert eventually(lambda: bench.store.upkeep.lead("me", 1000)) == 1
@@ -194,7 +194,7 @@ def test_the_lead_is_asked_for_again_before_each_duty(
             monkeypatch.setattr("flowforge.worker.upkeep.upkeep.time.monotonic", lambda: later)
 
     slow, behind, own = Slow(), Counting(), Counting()
-    duties = [Duty(slow, 0.0), Duty(behind, 0.0), Duty(own, 0.0, leader_only=False)]
+    duties = [Scheduled(slow, 0.0), Scheduled(behind, 0.0), Scheduled(own, 0.0, leader_only=False)]
     Upkeep(bench.store, duties).tick()
     assert (slow.runs, behind.runs, own.runs) == (1, 0, 1)
 
@@ -214,7 +214,7 @@ class Refused:
 def test_an_outage_is_told_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     """In one line, and again when there is another."""
     refused = Refused(3)
-    upkeep = Upkeep(bench.store, [Duty(refused, 0.0)])
+    upkeep = Upkeep(bench.store, [Scheduled(refused, 0.0)])
     for _ in range(4):
         upkeep.tick()
     assert caplog.messages == ["upkeep waits: it is full"]
@@ -242,7 +242,7 @@ def test_a_refused_login_is_told_once_and_tried_seldom(
 ) -> None:
     """One line for all duties; the turns come less and less often, until it is accepted."""
     first, second = (Forbidden(LoginRefusedError("who are you")) for _ in range(2))
-    upkeep = Upkeep(bench.store, [Duty(first, 0.0), Duty(second, 0.0)])
+    upkeep = Upkeep(bench.store, [Scheduled(first, 0.0), Scheduled(second, 0.0)])
     rests = [0.25]
     for _ in range(7):
         rests.append(upkeep._turn(rests[-1], 0.25))
@@ -259,7 +259,9 @@ def test_a_missing_right_is_told_once(bench: Bench, caplog: pytest.LogCaptureFix
     error = CommandRefusedError("you may not")
     lacking = [Forbidden(error), Forbidden(error)]
     allowed = Counting()
-    upkeep = Upkeep(bench.store, [*(Duty(one, 0.0) for one in lacking), Duty(allowed, 0.0)])
+    upkeep = Upkeep(
+        bench.store, [*(Scheduled(one, 0.0) for one in lacking), Scheduled(allowed, 0.0)]
+    )
     for _ in range(3):
         assert upkeep._turn(0.25, 0.25) == 0.25
     assert allowed.runs == 3
@@ -269,7 +271,7 @@ def test_a_missing_right_is_told_once(bench: Bench, caplog: pytest.LogCaptureFix
 def test_a_duty_waits_for_its_interval(bench: Bench) -> None:
     """A tick in between leaves it alone."""
     often, seldom = Counting(), Counting()
-    upkeep = Upkeep(bench.store, [Duty(often, 0.0), Duty(seldom, 3600.0)])
+    upkeep = Upkeep(bench.store, [Scheduled(often, 0.0), Scheduled(seldom, 3600.0)])
     for _ in range(3):
         upkeep.tick()
     assert (often.runs, seldom.runs) == (3, 1)
@@ -283,7 +285,7 @@ class Failing:
 def test_a_failing_duty_does_not_starve_those_behind_it(bench: Bench) -> None:
     """One duty that always fails must not keep lost work from being found."""
     behind = Counting()
-    upkeep = Upkeep(bench.store, [Duty(Failing(), 0.0), Duty(behind, 0.0)])
+    upkeep = Upkeep(bench.store, [Scheduled(Failing(), 0.0), Scheduled(behind, 0.0)])
     for _ in range(3):
         upkeep._safely(upkeep.tick)
     assert behind.runs > 0

@@ -11,11 +11,19 @@ import pytest
 from flowforge import ErrorHandler, Flow, JobState
 from flowforge.errors import JobFailedError
 from flowforge.local.server import LocalServer
+from tests.integration.error_message_flows import (
+    Nest,
+    breaking,
+    inner,
+    misspelt,
+    nest,
+    unserved,
+    waiting,
+)
 from tests.integration.installation import FAST, LIMIT, Installation, installed, outputs
-from tests.integration.told_flows import Nest, breaking, inner, misspelt, nest, unserved, waiting
 from tests.support.eventually import eventually
 
-FLOWS = "tests.integration.told_flows"
+FLOWS = "tests.integration.error_message_flows"
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +50,7 @@ class TestFailures:
         job = breaking(None).execute("it", {"text": "gone"})
         told = reason(job)
         assert "it.input: KeyError: 'gone' (" in told
-        assert "told_flows.py:" in told
+        assert "error_message_flows.py:" in told
         assert told.endswith(", in breaks)")
         assert job.error is not None
         assert job.error["at"].endswith(", in breaks")
@@ -53,7 +61,7 @@ class TestFailures:
             breaking(None).execute("it", {"text": "gone"}).result(LIMIT)
         for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):  # noqa: S301
             shown = "".join(traceback.format_exception(error))
-            assert 'told_flows.py", line' in shown
+            assert 'error_message_flows.py", line' in shown
             assert "raise KeyError(text)" in shown
             assert 'KeyError: \'gone\'\n"""' in shown
             assert "direct cause of the following exception:" in shown

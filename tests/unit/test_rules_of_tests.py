@@ -1,4 +1,4 @@
-"""Habits of the tests themselves."""
+"""The rules that all tests keep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routines whose failures the tests of ``test_told`` read; imported by their workers."""
+"""Routines whose failures the tests of ``test_error_messages`` read; imported by their workers."""
 
 from __future__ import annotations
 

@@ -51,8 +51,8 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-class Installation:
-    """FlowForge on one Celery app.
+class JoinedApp:
+    """A Celery app that FlowForge has joined: its tasks, its broker connection, its upkeep.
 
     ``servers``: settings for each server, and what handlers may ask of its engine. The app's broker
     is the first. ``exclusive``: the app runs nothing else.
@@ -214,7 +214,7 @@ def fleet_app(settings: Settings) -> Celery:
         accept_content=["json"],
     )
     if settings.prefix != Settings.prefix:
-        # Installations that share a server must not pop each other's messages.
+        # Fleets that share a server must not pop each other's messages.
         options["global_keyprefix"] = f"{settings.prefix}:"
     app.conf.broker_transport_options = options
     app.conf.update(dict(settings.celery))
