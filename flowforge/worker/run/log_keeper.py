@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable
 from itertools import islice
 
+from celery.exceptions import SoftTimeLimitExceeded
+
 from flowforge.common.forks import Forks
 from flowforge.errors import CommandRefusedError, StoreUnavailableError
 from flowforge.execution.attempt import Attempt
@@ -91,6 +93,9 @@ class LogKeeper(logging.Handler):
             if lines is None:
                 lines = self._open[attempt] = _AttemptLines(attempt, self._outbox(attempt.job_id))
             lines.add(record)
+        except SoftTimeLimitExceeded:
+            # Of the handler that logs: a signal raises it wherever that is.
+            raise
         except Exception:  # noqa: BLE001 - as every handler of logging does
             self.handleError(record)
 

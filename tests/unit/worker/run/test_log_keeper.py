@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 
 from flowforge.errors import CommandRefusedError, StoreUnavailableError
 from flowforge.execution.attempt import Attempt
@@ -150,6 +151,17 @@ def test_a_server_that_is_away_does_not_fill_the_memory(
     sent = sum(len(packed) for _, lines in store.batches for packed in lines)
     assert 2000 < sent <= 4000
     assert any("log lines of handlers were not kept: too many waited" in m for m in caplog.messages)
+
+
+def test_a_soft_time_limit_reaches_the_handler(keeper: LogKeeper, attempt: Attempt) -> None:
+    """Its signal may come while a line is taken."""
+
+    class Late:
+        def __str__(self) -> str:
+            raise SoftTimeLimitExceeded
+
+    with pytest.raises(SoftTimeLimitExceeded):
+        keeper.handle(logging.makeLogRecord({"msg": Late(), "levelname": "INFO", "name": "shop"}))
 
 
 def test_a_long_line_is_cut(keeper: LogKeeper, store: Lines, attempt: Attempt) -> None:
