@@ -109,3 +109,22 @@ job_argument = click.argument("job_id", metavar="JOB", callback=_job_or_invocati
 
 #: The job of a command that changes it.
 controlled_job_argument = click.argument("job_id", metavar="JOB", callback=_controlled_job)
+
+invocation_argument = click.argument("invocation", metavar="INVOCATION", type=click.IntRange(min=1))
+
+by_option = click.option(
+    "--by", metavar="NAME", help="Who does it, for the history; default: user@host."
+)
+
+
+def edits(
+    _: click.Context, __: click.Parameter, texts: tuple[str, ...]
+) -> dict[int, dict[str, Any]]:
+    """Callback of ``N:name=value`` options: what is changed, by the number of the invocation."""
+    found: dict[int, dict[str, Any]] = {}
+    for item in texts:
+        number, sign, pair = item.partition(":")
+        if not sign or not number.isascii() or not number.isdigit():
+            raise click.BadParameter(f"{item!r} is not INVOCATION:name=value, as in 5:amount=20")
+        found.setdefault(int(number), {}).update(pairs(_, __, (pair,)))
+    return found

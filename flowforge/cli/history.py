@@ -73,12 +73,20 @@ def _columns(at: str, kind: str, number: str, place: str, *details: str) -> str:
 
 def _details(details: dict[str, Any]) -> Iterator[str]:
     details = dict(details)
-    if isinstance(details.get("emitted"), dict):  # of an attempt
+    if isinstance(details.get("emitted"), dict) and "attempt" in details:
         yield f"attempt {details.pop('attempt')}"
         yield duration(details.pop("seconds"))
         yield one_line(f"on {details.pop('worker')}")
     for name, value in details.items():
         if name == "error" and isinstance(value, dict) and {"type", "message"} <= value.keys():
             yield one_line(f"{value['type']}: {value['message']}")
+        elif name == "changes":
+            for param, change in value.items():
+                yield one_line(f"{param}: {_side(change['old'])} -> {_side(change['new'])}")
         elif value not in (None, "", {}):
             yield f"{one_line(str(name))} {compact(value)}"
+
+
+def _side(text: str | None) -> str:
+    """A value before or after an edit."""
+    return "(none)" if text is None else text

@@ -10,6 +10,7 @@ from flowforge import __version__
 from flowforge.cli.control import cancel, pause, resume, retry
 from flowforge.cli.dead_letters import dead_letters
 from flowforge.cli.doctor import doctor
+from flowforge.cli.edit import edit
 from flowforge.cli.errors import errors
 from flowforge.cli.explain import explain
 from flowforge.cli.group import FlowForgeGroup
@@ -18,8 +19,10 @@ from flowforge.cli.jobs import jobs
 from flowforge.cli.logs import logs
 from flowforge.cli.render import say
 from flowforge.cli.run import run
+from flowforge.cli.run_now import run_now
 from flowforge.cli.session import META_KEY, Session
 from flowforge.cli.show import show
+from flowforge.cli.skip import skip
 from flowforge.cli.watch import watch
 from flowforge.cli.worker import worker
 from flowforge.settings import unknown_variables
@@ -53,6 +56,6 @@ def _app_of(ctx: click.Context) -> Celery | None:
 
 for _command in (
     run, worker, watch, jobs, errors, show, explain, history, logs, pause, resume, cancel, retry,
-    doctor, dead_letters,
+    edit, skip, run_now, doctor, dead_letters,
 ):  # fmt: skip
     cli.add_command(_command)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, NoReturn
 
-from flowforge.codec.binary import encode_payload
+from flowforge.codec.binary import encode_payload, pack_record
 from flowforge.engine.texts import checked_text
 from flowforge.errors import (
     CorruptRecordError,
@@ -64,20 +64,22 @@ class Control:
         if self._inspector.may_be_running(job_id):
             time.sleep(PAUSE_TAKES)
 
-    def retry(self, job_id: str) -> None:
+    def retry(self, job_id: str, by: str) -> JobStatus | None:
         """Continue a failed job: its failed invocations with fresh attempts, and what waited.
 
-        Jobs that it has started and that made it fail are retried with it.
+        Jobs that it has started and that made it fail are retried with it. Returns the status that
+        does not allow it; None when it was done.
         """
-        answer = self._store.control.retry(job_id)
+        answer = self._store.control.retry(job_id, pack_record(by))
         if answer is Answer.ORPHANED:
             raise JobStateError(
                 f"job {job_id} cannot be retried: the job that started it was cancelled, which "
                 "ended both for good; submit it as a job of its own"
             )
         if isinstance(answer, JobStatus):
-            raise JobStateError(f"job {job_id} is {answer}; only a failed job can be retried")
+            return answer
         self._expect_ok(job_id, "retry", answer)
+        return None
 
     def note(self, job_id: str, record: bytes) -> None:
         """Add a packed note of the user's own to the job's history."""
@@ -97,17 +99,22 @@ class Control:
         self._expect_ok(job_id, "label", answer)
 
     def _expect_ok(self, job_id: str, verb: str, answer: AnswerOrStatus) -> None:
-        if answer is Answer.GONE:
-            raise job_not_found(job_id)
-        if answer is Answer.NEWER:
-            raise NewerRecordError(
-                f"cannot {verb} job {job_id}: a newer FlowForge keeps it; upgrade this process"
-            )
-        if answer is Answer.UNDEFINED:
-            raise CorruptRecordError(
-                f"cannot {verb} job {job_id}: its definition is gone from the server; cancel the "
-                "job and submit it again"
-            )
         if answer is not Answer.OK:
-            hint = "; retry() continues a failed job" if answer is JobStatus.FAILED else ""
-            raise JobStateError(f"cannot {verb} job {job_id}: it is {answer}{hint}")
+            refuse_job(job_id, verb, answer)
+
+
+def refuse_job(job_id: str, verb: str, answer: AnswerOrStatus) -> NoReturn:
+    """Raise what an answer about a whole job means."""
+    if answer is Answer.GONE:
+        raise job_not_found(job_id)
+    if answer is Answer.NEWER:
+        raise NewerRecordError(
+            f"cannot {verb} job {job_id}: a newer FlowForge keeps it; upgrade this process"
+        )
+    if answer is Answer.UNDEFINED:
+        raise CorruptRecordError(
+            f"cannot {verb} job {job_id}: its definition is gone from the server; cancel the "
+            "job and submit it again"
+        )
+    hint = "; retry() continues a failed job" if answer is JobStatus.FAILED else ""
+    raise JobStateError(f"cannot {verb} job {job_id}: it is {answer}{hint}")

@@ -13,6 +13,7 @@ from flowforge.engine.control import Control
 from flowforge.engine.explain import explain
 from flowforge.engine.job_items import Item, checked_key, items
 from flowforge.engine.job_template import JobTemplate
+from flowforge.engine.mending import Mending
 from flowforge.engine.submit import JobCreator
 from flowforge.engine.wait import wait_for
 from flowforge.errors import CommandRefusedError, ConfigurationError, StoreUnavailableError
@@ -116,8 +117,9 @@ class Engine(Submitter):
         self.child_job = self._creator.child_job
         control = Control(self.store, self.inspector, settings)
         self.pause, self.resume, self.cancel = control.pause, control.resume, control.cancel
-        self.retry, self.note, self.annotate = control.retry, control.note, control.annotate
-        self.label = control.label
+        self.note, self.annotate, self.label = control.note, control.annotate, control.label
+        self.mending = Mending(self.store, self.inspector, settings, control)
+        self.retry = self.mending.retry
 
     @property
     def each(self) -> Sequence[Engine]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy, deepcopy
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -248,12 +248,16 @@ class JobState:
         """
         self._engine.cancel(self.job_id, reason)
 
-    def retry(self) -> None:
+    def retry(
+        self, edit: Mapping[int, dict[str, Any]] | None = None, *, by: str | None = None
+    ) -> None:
         """Continue a failed job from its failed invocations, with fresh attempts.
 
-        Child jobs that made it fail are retried with it. JobStateError for a job of another status.
+        Child jobs that made it fail are retried with it. ``edit``: params to change before, by the
+        number of the invocation, as ``edit`` does. ``by``: who does it, for the history; None:
+        ``user@host``. JobStateError for a job of another status.
         """
-        self._engine.retry(self.job_id)
+        self._engine.retry(self.job_id, edit, by)
 
     def label(self, /, **changes: str | None) -> None:
         """Set labels, also of a job that has ended: ``job.label(stage="paid")``; None removes one.
@@ -263,6 +267,55 @@ class JobState:
         kept = check_labels({name: value for name, value in changes.items() if value is not None})
         gone = [check_label_name(name) for name, value in changes.items() if value is None]
         self._engine.label(self.job_id, {**kept, **dict.fromkeys(gone, "")})
+
+    # --- mending by hand -----------------------------------------------------------------
+
+    def edit(
+        self,
+        invocation: int,
+        params: dict[str, Any],
+        *,
+        replace: bool = False,
+        by: str | None = None,
+    ) -> None:
+        """Change params of an invocation that is parked or on a timer, by its number.
+
+        A value replaces that of the same name, None too; the others stay. ``replace``: ``params``
+        are all that it gets. ``by``: as for ``retry``. The history keeps what has changed; secret
+        params are masked.
+
+        Raises JobStateError for an invocation that is queued, runs or has ended, for a join and for
+        one that waits for a child job; PayloadError for values that cannot travel; ArgumentError
+        for params that the handler cannot be called with, if its class is imported here.
+        """
+        self._engine.mending.edit(self.job_id, {invocation: params}, replace, by)
+
+    def skip(
+        self,
+        invocation: int,
+        emit: Sequence[tuple[str, dict[str, Any]]] = (),
+        *,
+        by: str | None = None,
+    ) -> None:
+        """End an invocation that is parked or on a timer, in the place of its handler.
+
+        ``emit``: events and params, such as ``[("charged", {"amount": 20})]``, which go where what
+        the handler emits would go. A failed job stays failed until ``retry()``. ``by``: as for
+        ``retry``.
+
+        Raises JobStateError for an invocation that is queued, runs or has ended, and for one that
+        waits for a child job; EmissionError for an event that the routine does not have;
+        PayloadError for values that cannot travel.
+        """
+        self._engine.mending.skip(self.job_id, invocation, emit, by)
+
+    def run_now(self, invocation: int, *, by: str | None = None) -> None:
+        """Let an invocation that is on a timer run at once: its next attempt is due.
+
+        ``by``: as for ``retry``. JobStateError for an invocation that is on no timer, and for a job
+        that is paused or has ended.
+        """
+        self._engine.mending.run_now(self.job_id, invocation, by)
 
     # --- routines and history ------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, Self
@@ -124,7 +125,28 @@ class JobHandle(Protocol):
 
     def cancel(self, reason: str = "") -> None: ...
 
-    def retry(self) -> None: ...
+    def retry(
+        self, edit: Mapping[int, dict[str, Any]] | None = None, *, by: str | None = None
+    ) -> None: ...
+
+    def edit(
+        self,
+        invocation: int,
+        params: dict[str, Any],
+        *,
+        replace: bool = False,
+        by: str | None = None,
+    ) -> None: ...
+
+    def skip(
+        self,
+        invocation: int,
+        emit: Sequence[tuple[str, dict[str, Any]]] = (),
+        *,
+        by: str | None = None,
+    ) -> None: ...
+
+    def run_now(self, invocation: int, *, by: str | None = None) -> None: ...
 
     def label(self, /, **changes: str | None) -> None: ...
 

@@ -1,12 +1,18 @@
-"""Whether the params of an event fit the slot that a connection sends them to."""
+"""Whether params fit the slot that they are sent to, as far as its class is known."""
 
 from __future__ import annotations
 
-from flowforge.errors import DefinitionError
+from collections.abc import Collection
+from typing import Any
+
+from flowforge.errors import ArgumentError, DefinitionError
+from flowforge.model import registry
 from flowforge.model.connection import Connection
+from flowforge.model.definition import RoutineSpec
 from flowforge.model.names import listing
 from flowforge.model.routine import Routine
-from flowforge.model.signature import Signature
+from flowforge.model.signature import Origin, Signature
+from flowforge.model.slot import CALL_SLOT
 
 
 def check_params(source: Routine, connection: Connection, target: Routine) -> None:
@@ -52,3 +58,37 @@ def _check_mapping(source: Routine, connection: Connection, target: Routine) -> 
                 f"does not take; it takes: {listing(signature.names)}. Correct the name, or let "
                 "the handler take **params"
             )
+
+
+def check_handler_takes(
+    spec: RoutineSpec, slot: int, params: dict[str, Any], named: Collection[str]
+) -> None:
+    """ArgumentError when the handler of a slot cannot be called with ``params``, or does not take
+    one of those that are ``named``.
+
+    What this process cannot know is not checked: a class that it has not imported, and what a
+    slot makes of its params that merges them.
+    """
+    signature = _signature(spec, slot)
+    if signature is None:
+        return
+    place = f"{spec.id}.{spec.slot_names[slot]}"
+    signature.arguments(params, lambda: Origin(place, "the params hold", "give it a value"))
+    for name in named:
+        if not signature.takes(name):
+            raise ArgumentError(
+                f"{place} does not take the param {name!r}; it takes: {listing(signature.names)}"
+            )
+
+
+def _signature(spec: RoutineSpec, slot: int) -> Signature | None:
+    cls = registry.known().get(spec.class_name)
+    if cls is None:
+        return None
+    if spec.slot_names[slot] == CALL_SLOT:
+        return Signature.of(cls.__call__)
+    raw = spec.raw["slots"][slot]
+    if raw["merge_strategy"] != "override":
+        return None
+    handler = getattr(cls, raw["handler"], None)
+    return Signature.of(handler) if callable(handler) else None

@@ -149,6 +149,10 @@ class Plan:
         secret = definition.secret(index, slot_index)
         return Target(index, slot_index, connection, mode == "m", mode == "o", join, secret)
 
+    def targets(self, routine_id: str, event: str) -> tuple[Target, ...]:
+        """Where the params of an event go. Needs no class."""
+        return self._targets.get((routine_id, event), ())
+
     @cached_property
     def _targets(self) -> dict[tuple[str, str], tuple[Target, ...]]:
         """Targets by source routine and event, in order of connection."""
@@ -183,7 +187,7 @@ class Plan:
             SetUp(prototype.setup),
             tuple(self._slot(spec, prototype, i) for i in range(len(spec.slot_names))),
             prototype.get_error_handler() or self._error_handler,
-            {name: self._targets.get((spec.id, name), ()) for name in spec.event_names},
+            {name: self.targets(spec.id, name) for name in spec.event_names},
         )
 
     def _slot(self, spec: RoutineSpec, prototype: Routine, index: int) -> PlannedSlot:

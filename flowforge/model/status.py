@@ -29,6 +29,9 @@ class JobStatus(StrEnum):
 #: The statuses of a job that accepts no commit any more.
 ENDED = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 
+#: The statuses of a job that can never go on.
+FINAL = frozenset({JobStatus.COMPLETED, JobStatus.CANCELLED})
+
 #: The statuses of a job that has not ended.
 ACTIVE = tuple(status for status in JobStatus if status not in ENDED)
 
@@ -46,7 +49,7 @@ class RoutineStatus(StrEnum):
     FAILED = "failed"
     #: An error was passed over by CONTINUE.
     ERROR_CONTINUED = "error_continued"
-    #: An error was passed over by SKIP.
+    #: An error was passed over by SKIP, or an operator skipped the latest invocation.
     SKIPPED = "skipped"
 
 

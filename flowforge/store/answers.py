@@ -7,7 +7,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import CorruptRecordError
-from flowforge.model.status import ENDED, JobStatus
+from flowforge.model.status import ENDED, FINAL, JobStatus
 
 
 class Answer(StrEnum):
@@ -46,6 +46,19 @@ class Answer(StrEnum):
 
     #: The job would have too many labels.
     FULL = "full"
+
+    #: A worker has the invocation.
+    CLAIMED = "claimed"
+    #: The invocation is in the broker.
+    QUEUED = "queued"
+    #: The invocation is parked.
+    PARKED = "parked"
+    #: The invocation waits for a child job.
+    WAITS = "waits"
+    #: The invocation is a join, which has items in place of params.
+    JOIN = "join"
+    #: What is to be replaced is not there any more: another was faster.
+    CHANGED = "changed"
 
     #: The jobs are not created yet: the store does not have their definition.
     DEFINITION = "definition"
@@ -90,6 +103,17 @@ CANCEL = Answers[AnswerOrStatus]("cancel", _A.OK, _A.GONE, _A.NEWER, *ENDED)
 RESUME = Answers[AnswerOrStatus](
     "resume", _A.OK, _A.GONE, _A.NEWER, _A.UNDEFINED, _A.ORPHANED, *JobStatus
 )
+EDIT = Answers[AnswerOrStatus](
+    "edit", _A.OK, _A.GONE, _A.NEWER, _A.DONE, _A.WAITS, _A.QUEUED, _A.CLAIMED, _A.JOIN, _A.CHANGED,
+    *FINAL,
+)  # fmt: skip
+SKIP = Answers[AnswerOrStatus](
+    "skip", _A.OK, _A.GONE, _A.NEWER, _A.DONE, _A.WAITS, _A.QUEUED, _A.CLAIMED, *FINAL
+)
+RUN_NOW = Answers[AnswerOrStatus](
+    "run_now", _A.OK, _A.GONE, _A.NEWER, _A.DONE, _A.WAITS, _A.QUEUED, _A.CLAIMED, _A.PARKED,
+    *JobStatus,
+)  # fmt: skip
 NOTE = Answers("note", _A.OK, _A.GONE, _A.NEWER)
 ANNOTATE = Answers("annotate", _A.OK, _A.GONE, _A.NEWER)
 LABEL = Answers("label", _A.OK, _A.GONE, _A.NEWER, _A.FULL)

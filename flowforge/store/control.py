@@ -37,11 +37,14 @@ class JobControl:
 
     def resume(self, job_id: str) -> AnswerOrStatus:
         """OK, or why not: GONE, NEWER, UNDEFINED, the status that is not ``paused``."""
-        return RESUME[self._request("resume", job_id, 0)]
+        return RESUME[self._request("resume", job_id, 0, b"")]
 
-    def retry(self, job_id: str) -> AnswerOrStatus:
-        """OK, or why not: GONE, NEWER, UNDEFINED, ORPHANED, the status that is not ``failed``."""
-        return RESUME[self._request("resume", job_id, 1)]
+    def retry(self, job_id: str, details: bytes = b"") -> AnswerOrStatus:
+        """OK, or why not: GONE, NEWER, UNDEFINED, ORPHANED, the status that is not ``failed``.
+
+        ``details``: packed, for the history.
+        """
+        return RESUME[self._request("resume", job_id, 1, details)]
 
     def cancel(self, job_id: str, reason: str) -> AnswerOrStatus:
         """OK, or why not: GONE, NEWER, the status of a job that has ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -36,18 +37,11 @@ def history_details(kind: str, packed: bytes, what: str) -> dict[str, Any]:
     """What an entry of this kind says beyond its place."""
     if not packed:
         return {}
-    if kind == "lost":
-        return {"worker": packed.decode()}
-    if kind == "paused":
-        reason, _, checkpoint = unpack_record(packed, what, 3)
-        return {"reason": typed(reason, str), "checkpoint": checkpoint}
-    if kind in ("cancelled", "given_back"):
-        (about,) = unpack_record(packed, what, 1)
-        told: dict[Any, Any] = about if isinstance(about, dict) else {"reason": about}
-        return {typed(name, str): typed(text, str) for name, text in told.items()}
-    if kind == "recorded":
-        routine_id, event, data = unpack_record(packed, what, 3)
-        return {"routine_id": typed(routine_id, str), "event": event, "data": data}
+    read = _READERS.get(kind, _attempt)
+    return read(packed, what)
+
+
+def _attempt(packed: bytes, what: str) -> dict[str, Any]:
     worker, attempt, micros, emitted, params, error = unpack_record(packed, what, 6)
     details = {
         "worker": typed(worker, str),
@@ -67,3 +61,53 @@ def _error(parts: list[Any]) -> dict[str, str]:
     kind, message, traceback, *place = (typed(part, str) for part in parts)
     at = place[0] if place else ""
     return {"type": kind, "message": message, "traceback": traceback, "at": at}
+
+
+def _lost(packed: bytes, _: str) -> dict[str, Any]:
+    return {"worker": packed.decode()}
+
+
+def _paused(packed: bytes, what: str) -> dict[str, Any]:
+    reason, _, checkpoint = unpack_record(packed, what, 3)
+    return {"reason": typed(reason, str), "checkpoint": checkpoint}
+
+
+def _reason(packed: bytes, what: str) -> dict[str, Any]:
+    (about,) = unpack_record(packed, what, 1)
+    told: dict[Any, Any] = about if isinstance(about, dict) else {"reason": about}
+    return {typed(name, str): typed(text, str) for name, text in told.items()}
+
+
+def _note(packed: bytes, what: str) -> dict[str, Any]:
+    routine_id, event, data = unpack_record(packed, what, 3)
+    return {"routine_id": typed(routine_id, str), "event": event, "data": data}
+
+
+def _by_operator(packed: bytes, what: str) -> dict[str, Any]:
+    (by,) = unpack_record(packed, what, 1)
+    return {"by": typed(by, str)}
+
+
+def _edited(packed: bytes, what: str) -> dict[str, Any]:
+    by, changes = unpack_record(packed, what, 2)
+    shown = {typed(name, str): {"old": old, "new": new} for name, old, new in changes}
+    return {"by": typed(by, str), "changes": shown}
+
+
+def _skipped_by_hand(packed: bytes, what: str) -> dict[str, Any]:
+    by, emitted = unpack_record(packed, what, 2)
+    return {"by": typed(by, str), "emitted": typed(emitted, dict)}
+
+
+#: Kind of entry -> what reads its details; those of the other kinds are of attempts.
+_READERS: dict[str, Callable[[bytes, str], dict[str, Any]]] = {
+    "lost": _lost,
+    "paused": _paused,
+    "cancelled": _reason,
+    "given_back": _reason,
+    "recorded": _note,
+    "retry": _by_operator,
+    "run_now": _by_operator,
+    "edited": _edited,
+    "skipped_by_hand": _skipped_by_hand,
+}

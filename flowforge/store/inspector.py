@@ -41,6 +41,9 @@ from flowforge.store.work_left import WORK, work_left
 #: Entries of the history among which an invocation is looked for.
 _LATEST = 1000
 
+#: Kinds of entries whose invocation may have emitted.
+_EMITTED = (AttemptOutcome.COMPLETED, "skipped_by_hand")
+
 #: Definitions kept by one reader.
 _CACHED = 256
 
@@ -256,7 +259,7 @@ class Inspector:
         """
         try:
             for entry in self.history(job_id, _LATEST):
-                if entry.invocation == number and entry.kind == AttemptOutcome.COMPLETED:
+                if entry.invocation == number and entry.kind in _EMITTED:
                     return [f"{entry.routine_id}.{name}" for name in entry.details["emitted"]]
         except RecordError:
             pass

@@ -10,6 +10,7 @@ from flowforge.store.invocations import Invocations
 from flowforge.store.keys import Keys
 from flowforge.store.link import Link
 from flowforge.store.log_lines import LogLines
+from flowforge.store.mending import Mending
 from flowforge.store.runner import ScriptRunner
 from flowforge.store.submission import Submissions
 from flowforge.store.upkeep import UpkeepScripts
@@ -25,6 +26,7 @@ class Store:
         self.submissions = Submissions(self.scripts)
         self.invocations = Invocations(self.scripts)
         self.control = JobControl(self.scripts)
+        self.mending = Mending(self.scripts)
         self.upkeep = UpkeepScripts(self.scripts)
         self.log_lines = LogLines(self.scripts)
         self._server_name = ""

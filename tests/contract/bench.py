@@ -20,6 +20,7 @@ from flowforge.model.error_group import ErrorSample, Sample
 from flowforge.model.status import AttemptOutcome
 from flowforge.store.claims import Claim, Granted, NextClaim
 from flowforge.store.link import Argument, Link
+from flowforge.store.mending import Edit
 from flowforge.store.store import Store
 from flowforge.store.submission import NewJob, Submission
 
@@ -258,6 +259,27 @@ class Bench:
 
     def pause(self, job_id: str, reason: str = "look", checkpoint: Any = None) -> str:
         return self.store.control.pause(job_id, reason, checkpoint, checkpoint is not None)
+
+    def edit(self, job_id: str, invocation: str, new: bytes, before: bytes | None = None) -> str:
+        """Replace a record; ``before``: the one that is expected, None: the one that is there."""
+        if before is None:
+            before = self.hash("invocations", job_id).get(invocation, b"")
+        edit = Edit(invocation, before, new, pack_record("anna", []))
+        answer, about = self.store.mending.edit(job_id, [edit])
+        assert about in (None, invocation)
+        return answer
+
+    def skip(
+        self, job_id: str, invocation: str, emitted: Iterable[Emitted] = (),
+        outputs: Sequence[bytes] = (),
+    ) -> str:  # fmt: skip
+        made = self._emitted(invocation, emitted)
+        return self.store.mending.skip(
+            job_id, invocation, pack_record("anna", {}), made, list(outputs)
+        )
+
+    def run_now(self, job_id: str, invocation: str) -> str:
+        return self.store.mending.run_now(job_id, invocation, pack_record("anna"))
 
     def reclaim(self, max_losses: int, most: int, longest_ms: int = 0) -> tuple[int, int, int]:
         """Take back expired leases: requeued, quarantined, dropped."""

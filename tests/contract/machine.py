@@ -14,7 +14,8 @@ from flowforge.store.claims import NextClaim
 from flowforge.store.invocations import OUTPUTS
 from tests.contract.choices import PLANS
 from tests.contract.comparison import compare, end_of
-from tests.contract.controls import CONTROL, NUMBERS, Controls, some_unclaimed
+from tests.contract.controls import CONTROL, NUMBERS, some_unclaimed
+from tests.contract.mends import Mends
 from tests.contract.passing import end_everything
 from tests.contract.reference.jobs import ENDED, Job, Plan
 from tests.contract.reference.model import MOST, Done
@@ -37,7 +38,7 @@ def some_leased(machine: Transitions) -> bool:
     return bool(machine.model.leases)
 
 
-class Transitions(Controls):
+class Transitions(Mends):
     """Runs each transition on both sides."""
 
     # --- transitions -------------------------------------------------------------------

@@ -261,8 +261,8 @@ def test_waiters_learn_that_the_last_handler_of_a_paused_job_is_gone(bench: Benc
     ("script", "arguments", "before"),
     [
         ("pause", ("why", "", b"point"), "running"),
-        ("resume", (0,), "paused"),
-        ("resume", (1,), "failed"),
+        ("resume", (0, b""), "paused"),
+        ("resume", (1, b""), "failed"),
         ("cancel", ("why", b"details"), "running"),
     ],
 )

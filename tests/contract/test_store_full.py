@@ -13,7 +13,7 @@ from flowforge.store.client import make_client
 from flowforge.store.link import ServerLink
 from flowforge.store.scripts import script_names
 from flowforge.worker.upkeep.reclaimer import Reclaimer
-from tests.contract.bench import LONG, Bench
+from tests.contract.bench import LONG, Bench, record
 from tests.support.pages import DOCS
 
 
@@ -98,6 +98,28 @@ def a_cancel(bench: Bench) -> Callable[[], object]:
     return lambda: (
         bench.store.control.cancel(job, "full") == "ok" and bench.status(job) == "cancelled"
     )
+
+
+def on_a_timer(bench: Bench) -> str:
+    job = bench.submit()
+    bench.start(job)
+    bench.retry_later(job, delay=LONG)
+    return job
+
+
+def an_edit(bench: Bench) -> Callable[[], object]:
+    job = on_a_timer(bench)
+    return lambda: bench.edit(job, "1.0.0", record(0, n=1)) == "ok"
+
+
+def a_skip(bench: Bench) -> Callable[[], object]:
+    job = on_a_timer(bench)
+    return lambda: bench.skip(job, "1.0.0", [(1, 0, "")], [b"x"]) == "ok"
+
+
+def a_run_at_once(bench: Bench) -> Callable[[], object]:
+    job = on_a_timer(bench)
+    return lambda: bench.run_now(job, "1.0.0") == "ok"
 
 
 def a_view(bench: Bench) -> Callable[[], object]:
@@ -202,6 +224,9 @@ GOES_ON = {
     a_resume: "resume",
     a_retry: "resume",
     a_cancel: "cancel",
+    an_edit: "edit",
+    a_skip: "skip",
+    a_run_at_once: "run_now",
     a_view: "view",
     a_timer: "due",
     a_lost_lease: "reclaim",

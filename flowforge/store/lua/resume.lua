@@ -1,9 +1,9 @@
 -- Releases exactly what was parked. With retry = '1' a failed job is what is resumed.
--- In:  id, retry, request
+-- In:  id, retry, packed details, request
 -- Out: 'ok' | 'gone' | 'newer' (a later release's job) | 'undefined' (its definition is gone)
 --      | 'orphaned' (the job that started it was cancelled) | the status that does not allow it
 --@include base, job_row, full, request, history, finish, go_on, retry
-local id, retry, request = ARGV[2], ARGV[3] == '1', ARGV[4]
+local id, retry, details, request = ARGV[2], ARGV[3] == '1', ARGV[4], ARGV[5]
 local job = load_job(id)
 if not job then return 'gone' end
 if job.newer then return 'newer' end
@@ -17,7 +17,7 @@ if retry then
     if done then meet(id, request) end
     return done and 'ok' or job.status
   end
-  local answer = retry_job(job, now)
+  local answer = retry_job(job, details, now)
   if answer == 'ok' then meet(id, request) end
   return answer
 end
@@ -26,7 +26,7 @@ if call('HEXISTS', k_definition(job.def), 'json') == 0 then return 'undefined' e
 meet(id, request)
 set_live(job, now)
 call('HDEL', k_job(id), 'reason')
-remember(job, 'resumed', '', '')
+remember(job, 'resumed', '', details)
 go_on(job, now)
 notify(job)
 return 'ok'

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from flowforge.store.invocations import OUTPUTS
-from tests.contract.reference.controlling import Controlling
 from tests.contract.reference.jobs import ENDED, Attempts, Item, Job, Lease, Member, Plan
+from tests.contract.reference.mending import Mending
 from tests.contract.reference.places import Attempt
 
 #: A lost delivery too many (reclaim), or one worker too many without the class (give_back).
@@ -38,7 +38,7 @@ class Done:
     jobs: Sequence[tuple[Plan, bytes]] = field(default=())
 
 
-class Model(Controlling):
+class Model(Mending):
     """All transitions. Each returns what its script answers."""
 
     def submit(self, plan: Plan) -> None:
@@ -268,7 +268,7 @@ class Model(Controlling):
             elif kind == "join":
                 self._time_out(job, timer)
             elif job.status not in ("completed", "cancelled"):
-                self._let_go(job, kind)
+                self.let_go(job, kind)
         return len(due)
 
     def due_in_order(self) -> list[tuple[str, ...]]:
@@ -292,15 +292,6 @@ class Model(Controlling):
         if waits and job.status == "failed":
             assert self.retry(job) == "ok"
             job.retried = True
-
-    def _let_go(self, job: Job, invocation: str) -> None:
-        why = self.may_go_on(job)
-        if why == "orphaned":
-            self.cancel_for_good(job)
-        elif why:
-            job.parked.append(invocation)
-        else:
-            self.enqueue(job, invocation)
 
     def _time_out(self, job: Job, timer: tuple[str, ...]) -> None:
         number, _, about = timer[2].partition(" ")

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from flowforge.errors import CorruptRecordError
-from flowforge.model.status import ENDED, JobStatus
+from flowforge.model.status import ENDED, FINAL, JobStatus
 from flowforge.store import answers
 from flowforge.store.answers import Answer, Answers
 from flowforge.store.scripts import SCRIPTS, script_names
@@ -25,6 +25,7 @@ READ: dict[str, Answers[Answer | JobStatus]] = {
 STATUSES = {
     "the status of a job that has ended": set(ENDED),
     "the status that does not allow it": set(JobStatus),
+    "the status of a job that is completed or cancelled": set(FINAL),
 }
 
 

@@ -182,7 +182,10 @@ def test_scripts_name_their_locals_within_luas_limit() -> None:
 
 
 #: What applications run; workers run these and the others.
-PRODUCERS = {"annotate", "cancel", "name", "note", "pause", "requeue", "resume", "submit"}
+PRODUCERS = {
+    "annotate", "cancel", "edit", "name", "note", "pause", "requeue", "resume", "run_now", "skip",
+    "submit",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(

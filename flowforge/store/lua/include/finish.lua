@@ -36,6 +36,18 @@ local function kept_of(id, logged)
     k_pauses(id), logged and k_logs(id) or nil }
 end
 
+-- The work of a failed job stays as long as the job. Segments and the index of open collections go when it
+-- is forgotten. ms: how long that is from now.
+local function keep_work(job, ms)
+  local hashes, lists = work_of(job.id, job)
+  -- What has timers outlives the job as well: it says which are to be taken back.
+  local timed = { [k_invocations(job.id)] = job.timers > 0, [k_joins(job.id)] = true }
+  for _, key in ipairs(hashes) do
+    call('PEXPIRE', key, ms + ((call('HLEN', key) > FEW or timed[key]) and SPARE or 0))
+  end
+  for _, key in ipairs(lists) do call('PEXPIRE', key, ms) end
+end
+
 -- Ends a job: terminal status, retention on every key, waiters notified. A failed job keeps its work
 -- so that it can be retried; of other jobs nothing can run any more, so their work is dropped.
 local function finish(job, status, now)
@@ -57,22 +69,14 @@ local function finish(job, status, now)
     local all = job.joins or job.queues > 1
     delete_hashes(all and work_of(job.id, job) or { k_claims(job.id), k_merges(job.id) })
     call('UNLINK', k_segments(job.id), k_output_segments(job.id), k_late(job.id))
+  elseif status == 'failed' then
+    keep_work(job, job.retention)
   else
-    -- Segments and the index of open collections of a failed job go when it is forgotten.
     local hashes, lists = work_of(job.id, job)
-    if status == 'failed' then
-      -- What has timers outlives the job as well: it says which are to be taken back.
-      local timed = { [k_invocations(job.id)] = job.timers > 0, [k_joins(job.id)] = true }
-      for _, key in ipairs(hashes) do
-        call('PEXPIRE', key, job.retention + ((call('HLEN', key) > FEW or timed[key]) and SPARE or 0))
-      end
-      for _, key in ipairs(lists) do call('PEXPIRE', key, job.retention) end
-    else
-      call('PEXPIRE', k_children(job.id), job.retention + SPARE)
-      delete_hashes(hashes, true)
-      delete_indexes(job.id)
-      for _, key in ipairs(lists) do call('UNLINK', key) end
-    end
+    call('PEXPIRE', k_children(job.id), job.retention + SPARE)
+    delete_hashes(hashes, true)
+    delete_indexes(job.id)
+    for _, key in ipairs(lists) do call('UNLINK', key) end
   end
   if rare[1] then call('PEXPIRE', k_idempotency(rare[1]), job.retention) end
   call('ZADD', k_expiry(), now + job.retention, job.id)

@@ -49,12 +49,12 @@ local function rejoin_parent(job, now)
   return true
 end
 
--- 'ok', or why a failed job cannot go on: 'undefined', 'orphaned'.
-local function retry_job(job, now)
+-- details: packed, for the history, or ''. 'ok', or why a failed job cannot go on: 'undefined', 'orphaned'.
+local function retry_job(job, details, now)
   if call('HEXISTS', k_definition(job.def), 'json') == 0 then return 'undefined' end
   if not rejoin_parent(job, now) then return 'orphaned' end
   revive(job, now)
-  remember(job, 'retry', '', '')
+  remember(job, 'retry', '', details)
   go_on(job, now)
   notify(job)
   return 'ok'

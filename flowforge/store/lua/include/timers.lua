@@ -59,9 +59,9 @@ local function set_timer(at, id, kind, about)
   call('ZADD', k_timers(), at, timer_of(id, kind, about))
 end
 
--- Clears the timers of one kind, each about one of the list, which is not empty.
+-- Clears the timers of one kind, each about one of the list, which is not empty. Returns how many there were.
 local function clear_timers(id, kind, abouts)
   local members = {}
   for i, about in ipairs(abouts) do members[i] = timer_of(id, kind, about) end
-  call('ZREM', k_timers(), unpack(members))
+  return call('ZREM', k_timers(), unpack(members))
 end

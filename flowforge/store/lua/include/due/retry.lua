@@ -10,7 +10,7 @@ local function retry_with_parent(id, job, about, now)
     return
   end
   if job and job.status ~= 'failed' then return end
-  if job and retry_job(job, now) == 'ok' then
+  if job and retry_job(job, '', now) == 'ok' then
     call('HSET', k_job(id), 'retried', 1)
   else
     -- It cannot go on: the invocation finds out why.

@@ -1,0 +1,87 @@
+"""Changing the params of an invocation: what it gets instead, and what the history says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from typing import Any
+
+from flowforge.codec.binary import encode_payload, invocation_record, read_invocation
+from flowforge.common.bounded_repr import shown
+from flowforge.errors import InvalidValueError, PayloadError
+from flowforge.execution.secret_texts import HIDDEN
+from flowforge.model.definition import Definition
+from flowforge.model.invocation_id import InvocationName
+from flowforge.model.param_checks import check_handler_takes
+
+#: Changed params that the history names.
+MOST_CHANGES = 50
+
+_ABSENT = object()
+
+#: Name, and the text of the value before and after; None: there was none.
+Change = tuple[str, str | None, str | None]
+
+
+def edited(
+    definition: Definition, named: InvocationName, before: bytes, changes: object, replace: bool,
+    limit: int,
+) -> tuple[bytes, list[Change]]:  # fmt: skip
+    """The new record and how it differs. PayloadError for what cannot travel, ArgumentError for
+    params that the handler cannot be called with.
+    """
+    place = ".".join(definition.place_of(named))
+    where = f"params of invocation {named.number} ({place})"
+    parent, old = read_invocation(before, where)
+    changes = _checked(changes, where)
+    new = dict(changes) if replace else {**old, **changes}
+    payload = encode_payload(new, limit, where)
+    check_handler_takes(definition.routine(named.routine), named.slot, new, changes)
+    secret = definition.secret(named.routine, named.slot)
+    return invocation_record(parent, payload), _difference(old, new, secret)
+
+
+def _checked(changes: object, where: str) -> dict[str, Any]:
+    if not isinstance(changes, Mapping) or not all(isinstance(name, str) for name in changes):
+        raise PayloadError(f"{where} must be a dict with text keys, not {shown(changes)}")
+    return dict(changes)
+
+
+def _difference(old: dict[str, Any], new: dict[str, Any], secret: Container[str]) -> list[Change]:
+    """What has changed, without the values of secret params."""
+    changed = [
+        name for name in {**old, **new} if not _same(old.get(name, _ABSENT), new.get(name, _ABSENT))
+    ]
+    return [
+        (name[:80], _text(old, name, secret), _text(new, name, secret))
+        for name in changed[:MOST_CHANGES]
+    ]
+
+
+def _same(one: object, other: object) -> bool:
+    # 1, 1.0 and True are equal, and not the same to a handler.
+    return type(one) is type(other) and one == other
+
+
+def _text(params: dict[str, Any], name: str, secret: Container[str]) -> str | None:
+    if name not in params:
+        return None
+    return HIDDEN if name in secret else shown(params[name])
+
+
+def checked_numbers(edits: object) -> dict[int, Any]:
+    """The changes by the number of their invocation; InvalidValueError when they are none."""
+    if not isinstance(edits, Mapping) or not edits:
+        raise InvalidValueError(
+            f"edit must be a dict such as {{5: {{'amount': 20}}}}, not {shown(edits)}"
+        )
+    return {checked_number(number): changes for number, changes in edits.items()}
+
+
+def checked_number(number: object) -> int:
+    """The number of an invocation within its job."""
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 < number < 10**15:
+        raise InvalidValueError(
+            f"an invocation is named by its number in the job, as the history shows it, not by "
+            f"{shown(number)}"
+        )
+    return number

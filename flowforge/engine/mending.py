@@ -1,0 +1,122 @@
+"""Mending a job by hand: its invocations that are parked or on a timer, and its retry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flowforge.codec.binary import pack_record
+from flowforge.engine.control import Control
+from flowforge.engine.edits import checked_number, checked_numbers, edited
+from flowforge.engine.mending_refusals import Refusals
+from flowforge.engine.operator_emissions import operator_emissions
+from flowforge.engine.operator_name import operator_name
+from flowforge.errors import InvalidValueError, JobStateError
+from flowforge.model.invocation_id import InvocationName
+from flowforge.model.status import JobStatus
+from flowforge.settings import Settings
+from flowforge.store.answers import Answer
+from flowforge.store.inspector import Inspector
+from flowforge.store.invocation_lookup import FoundInvocation, InvocationLookup
+from flowforge.store.mending import Edit
+from flowforge.store.reading import reading
+from flowforge.store.store import Store
+
+#: Invocations that one call edits.
+MOST_EDITS = 100
+
+
+class Mending:
+    """What operators do to single invocations of a job.
+
+    Raises JobNotFoundError when there is no such job, JobStateError when the invocation, or the
+    status of the job, does not allow it. The error names the operator who was faster.
+    """
+
+    def __init__(
+        self, store: Store, inspector: Inspector, settings: Settings, control: Control
+    ) -> None:
+        self._store = store
+        self._inspector = inspector
+        self._settings = settings
+        self._control = control
+        self._lookup = InvocationLookup(store)
+        self._refusals = Refusals(store, inspector, self._lookup)
+
+    def retry(
+        self,
+        job_id: str,
+        edit: Mapping[int, dict[str, Any]] | None = None,
+        by: str | None = None,
+    ) -> None:
+        """Continue a failed job; with ``edit``, change params of invocations before."""
+        by = operator_name(by)
+        if edit is not None:
+            status = self._inspector.status(job_id)
+            if status is not JobStatus.FAILED:
+                raise JobStateError(self._refusals.retry(job_id, status))
+            self.edit(job_id, edit, by=by)
+        answer = self._control.retry(job_id, by)
+        if isinstance(answer, JobStatus):
+            raise JobStateError(self._refusals.retry(job_id, answer))
+
+    def edit(
+        self,
+        job_id: str,
+        edits: Mapping[int, dict[str, Any]],
+        replace: bool = False,
+        by: str | None = None,
+    ) -> None:
+        """Change the params of invocations: of all that are named, or of none."""
+        by = operator_name(by)
+        numbers = checked_numbers(edits)
+        if len(numbers) > MOST_EDITS:
+            raise InvalidValueError(f"one call edits at most {MOST_EDITS} invocations")
+        made = [
+            self._edit(job_id, number, changes, replace, by) for number, changes in numbers.items()
+        ]
+        answer, invocation = self._store.mending.edit(job_id, made)
+        if answer is not Answer.OK:
+            self._refusals.refuse(job_id, "edit", invocation, answer)
+
+    def _edit(self, job_id: str, number: int, changes: object, replace: bool, by: str) -> Edit:
+        found = self._find(job_id, number, "edit")
+        named = _parsed(job_id, found)
+        self._refusals.check_editable(job_id, found)
+        definition = self._inspector.definition(job_id)
+        limit = self._settings.max_payload
+        record, difference = edited(definition, named, found.record, changes, replace, limit)
+        return Edit(found.invocation, found.record, record, pack_record(by, difference))
+
+    def skip(self, job_id: str, number: int, emit: object = (), by: str | None = None) -> None:
+        """End an invocation in its handler's place, with these emissions."""
+        by = operator_name(by)
+        found = self._find(job_id, checked_number(number), "skip")
+        definition = self._inspector.definition(job_id)
+        named = _parsed(job_id, found)
+        effects, emitted = operator_emissions(definition, named, emit, self._settings.max_payload)
+        answer = self._store.mending.skip(
+            job_id, found.invocation, pack_record(by, emitted), effects.emitted, effects.outputs
+        )
+        if answer is not Answer.OK:
+            self._refusals.refuse(job_id, "skip", found.invocation, answer)
+
+    def run_now(self, job_id: str, number: int, by: str | None = None) -> None:
+        """Let an invocation that is on a timer run at once."""
+        by = operator_name(by)
+        found = self._find(job_id, checked_number(number), "run")
+        answer = self._store.mending.run_now(job_id, found.invocation, pack_record(by))
+        if answer is not Answer.OK:
+            self._refusals.refuse(job_id, "run", found.invocation, answer)
+
+    def _find(self, job_id: str, number: int, verb: str) -> FoundInvocation:
+        definition = self._inspector.definition(job_id)
+        found = self._lookup.find(job_id, definition, number)
+        if found is None:
+            raise JobStateError(self._refusals.done(job_id, verb, number))
+        return found
+
+
+def _parsed(job_id: str, found: FoundInvocation) -> InvocationName:
+    with reading(f"the name of an invocation of job {job_id}"):
+        return InvocationName.parse(found.invocation)

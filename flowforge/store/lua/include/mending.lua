@@ -1,0 +1,40 @@
+-- Mending by hand: only an invocation that is idle can be changed, one that is parked or on a timer.
+--@include base, lanes, push, timers, child_jobs
+
+-- Where an invocation of the job would be parked.
+local function parked_list_of(job, invocation)
+  if job.queues == 1 then return k_parked(job.id) end
+  local lanes = lanes_of(job)
+  return lanes.parked_list(lanes.name(find_route(job, routine_of(invocation))))
+end
+
+local function is_on_timer(job, invocation)
+  return call('ZSCORE', k_timers(), timer_of(job.id, 'invocation', invocation))
+end
+
+-- nil for an idle invocation, else why it is not: done, waits, queued, claimed.
+local function why_not_idle(job, invocation)
+  if call('HEXISTS', k_invocations(job.id), invocation) == 0 then return 'done' end
+  if waits_for_child(invocation) then return 'waits' end
+  if is_on_timer(job, invocation) then return nil end
+  local to = find_route(job, routine_of(invocation))
+  if to and call('ZSCORE', k_unclaimed(to.list .. job.suffix), job.id .. '/' .. invocation) then return 'queued' end
+  if call('LPOS', parked_list_of(job, invocation), invocation) then return nil end
+  return 'claimed'
+end
+
+-- Takes an idle invocation from where it is.
+local function take_idle(job, invocation)
+  if clear_timers(job.id, 'invocation', { invocation }) == 1 then
+    job.timers = job.timers - 1
+    return
+  end
+  call('LREM', parked_list_of(job, invocation), 1, invocation)
+  if job.queues == 1 then
+    job.parked = job.parked - 1
+    return
+  end
+  local lanes = lanes_of(job)
+  local lane = lanes.name(find_route(job, routine_of(invocation)))
+  lanes.set_parked(lane, lanes.parked_in(lane) - 1)
+end

@@ -1,0 +1,44 @@
+-- A commit that an operator makes: ends an idle invocation, with emissions and outputs of the operator's.
+-- In:  id, invocation, request, packed details; then the sections emitted and outputs of a commit
+-- Out: 'ok' | 'gone' | 'newer' (a later release's job) | the status of a job that is completed or cancelled
+--      | 'done' (no such invocation, or no more) | 'waits' (for a child job) | 'queued' | 'claimed'
+--@include base, job_row, deletions, full, request, history, complete_joins, finish, settle, merging_log
+--@include mending
+--@include commit/emitted, commit/outputs
+local id, invocation, request, details, arguments = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV
+
+-- Where the first section is.
+local emitted = 6
+
+local job = load_job(id)
+if not job then return 'gone' end
+if job.newer then return 'newer' end
+if is_met(id, request) then return 'ok' end
+if job.status == 'completed' or job.status == 'cancelled' then return job.status end
+local outputs = check_emitted(job, arguments, emitted)
+local why = why_not_idle(job, invocation)
+if why then return why end
+
+write_though_full()
+meet(id, request)
+local now, r = now_ms(), routine_of(invocation)
+take_idle(job, invocation)
+local items = string.match(call('HGET', k_invocations(id), invocation), '^J(%d+) ')
+call('HDEL', k_invocations(id), invocation)
+call('HDEL', k_claims(id), invocation, 'l' .. invocation, 'u' .. invocation, 's' .. invocation)
+call('HSET', k_routines(id), r .. '.status', 'skipped', r .. '.ended', now)
+remember(job, 'skipped_by_hand', invocation, details)
+if items then delete_items(k_collected(id), id, string.match(invocation, '^%d+'), 1, tonumber(items)) end
+
+create_emitted(job, arguments, emitted)
+commit_outputs(job, arguments, outputs)
+local merging, position = string.match(invocation, '^%d+%.(%d+%.%d+)%.(%d+)$')
+if merging then log_of(id, merging).release_epoch(position) end
+if job.joins and call('HINCRBY', k_outstanding(id), r, -1) <= 0 then fire_complete(job, now, r) end
+settle(job, now)
+if job.status == 'failed' then
+  -- What was changed since it failed may be without a time to live.
+  for _, key in ipairs(kept_of(id)) do stay_with(job, key) end
+  keep_work(job, math.max(1, call('PTTL', k_job(id))))
+end
+return 'ok'

@@ -1,0 +1,85 @@
+"""What operators do to single invocations: edit, skip, run now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.contract.reference.controlling import Controlling
+from tests.contract.reference.jobs import Item, Job
+from tests.contract.reference.places import merging
+
+FINAL = ("completed", "cancelled")
+_WHY = {"unclaimed": "queued", "leases": "claimed", "timers": "", "parked": ""}
+
+
+class Mending(Controlling):
+    """Only what is idle, parked or on a timer, can be mended."""
+
+    def _why_not_idle(self, job: Job, invocation: str) -> str:
+        if invocation not in job.uncommitted:
+            return "done"
+        if invocation.endswith(".99999"):
+            return "waits"
+        (place,) = self.places(job, invocation)
+        return _WHY[place]
+
+    def edit(self, job: Job, invocation: str, before: bytes, record: bytes) -> str:
+        refused = job.status if job.status in FINAL else self._why_not_idle(job, invocation)
+        if refused:
+            return refused
+        if job.uncommitted[invocation].startswith(b"J"):
+            return "join"
+        if job.uncommitted[invocation] != before:
+            return "changed"
+        job.uncommitted[invocation] = record
+        job.history["edited"] += 1
+        if invocation.count(".") == 3:
+            self._edit_log(job, invocation, record)
+        return "ok"
+
+    def _edit_log(self, job: Job, invocation: str, record: bytes) -> None:
+        """Those that are shown the delivery are shown the new record."""
+        _, slot, position = merging(invocation)
+        job.log[slot][position - 1] = record
+        for other, (first, records) in job.shown.items():
+            place = position - first
+            if merging(other)[1] == slot and 0 <= place < len(records):
+                records[place] = record
+
+    def skip(self, job: Job, invocation: str, children: Sequence[Item], outputs: int) -> str:
+        refused = job.status if job.status in FINAL else self._why_not_idle(job, invocation)
+        if refused:
+            return refused
+        if self.timers.pop((job.id, invocation), None) is None:
+            job.parked.remove(invocation)
+        del job.uncommitted[invocation]
+        job.attempts.pop(invocation, None)
+        job.history["skipped_by_hand"] += 1
+        job.collected.pop(int(invocation.partition(".")[0]), None)
+        for item in children:
+            self.deliver(job, item)
+        self.put_out(job, outputs)
+        self.let_epoch_go(job, invocation)
+        self.fire_complete(job)
+        self.settle(job)
+        return "ok"
+
+    def run_now(self, job: Job, invocation: str) -> str:
+        refused = self._why_not_idle(job, invocation) if job.live else job.status
+        if refused:
+            return refused
+        if self.timers.pop((job.id, invocation), None) is None:
+            return "parked"
+        job.history["run_now"] += 1
+        self.let_go(job, invocation)
+        return "ok"
+
+    def let_go(self, job: Job, invocation: str) -> None:
+        """The time of an invocation has come."""
+        why = self.may_go_on(job)
+        if why == "orphaned":
+            self.cancel_for_good(job)
+        elif why:
+            job.parked.append(invocation)
+        else:
+            self.enqueue(job, invocation)

@@ -1,0 +1,254 @@
+"""Mending jobs by hand, with real workers: edit, skip, run now, retry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flowforge import Flow, JobState
+from flowforge.engine.current import set_engine
+from flowforge.errors import (
+    ArgumentError,
+    EmissionError,
+    InvalidValueError,
+    JobNotFoundError,
+    JobStateError,
+    PayloadError,
+)
+from flowforge.local.server import LocalServer
+from tests.integration.cli_shell import Shell
+from tests.integration.installation import FAST, LIMIT, Installation, installed, outputs
+from tests.integration.mend_flows import holding, orders, patient
+from tests.support.eventually import eventually
+
+WHO = r"anna at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
+
+
+@pytest.fixture(scope="module")
+def shared(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """One worker for all of these tests."""
+    flows = ("tests.integration.mend_flows",)
+    with installed(server, tmp_path_factory.mktemp("mend"), flows, **FAST) as found:
+        found.fleet.start(pool="threads", concurrency=2)
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def engine(shared: Installation) -> None:
+    """The engine of this process: a command of the command line leaves none."""
+    set_engine(shared.engine)
+
+
+@pytest.fixture
+def shell(shared: Installation) -> Shell:
+    return Shell(shared)
+
+
+def poisoned(flow: Flow, *amounts: object) -> tuple[JobState, int]:
+    """A job that waits for somebody, and the number of the invocation that it waits for."""
+    job = flow.execute("fetch", {"amounts": list(amounts)})
+    if flow is orders:
+        assert job.wait(LIMIT).status == "failed"
+        return job, number_of(job, "failed")
+    eventually(lambda: job.counts["timers"] == 1 and sum(job.counts.values()) == 1)
+    return job, number_of(job, "retried")
+
+
+def number_of(job: JobState, kind: str) -> int:
+    entry = next(e for e in reversed(job.get_execution_history()) if e.kind == kind)
+    assert entry.invocation is not None
+    return entry.invocation
+
+
+def total(job: JobState) -> dict[str, object]:
+    (found,) = outputs(job)
+    return found
+
+
+def test_a_poison_row_is_edited_and_the_job_completes() -> None:
+    """The history keeps who, when and what, without secrets."""
+    job, number = poisoned(orders, 10, -5, 30)
+    job.retry(edit={number: {"amount": 20, "card": "other card"}}, by="anna")
+    assert total(job) == {"orders": 3, "amount": 60}
+    history = job.get_execution_history("charge")
+    (entry,) = [entry for entry in history if entry.kind == "edited"]
+    assert (entry.invocation, entry.slot) == (number, "input")
+    assert entry.details == {
+        "by": "anna",
+        "changes": {"amount": {"old": "-5", "new": "20"}, "card": {"old": "***", "new": "***"}},
+    }
+    retried = [e for e in job.get_execution_history() if e.kind == "retry"]
+    assert [e.details for e in retried] == [{"by": "anna"}]
+
+
+def test_a_poison_row_is_skipped_and_the_join_downstream_fires() -> None:
+    """The emission goes through the connection, as the handler's would."""
+    job, number = poisoned(orders, 10, -5, 30)
+    job.skip(number, emit=[("charged", {"order_id": 2, "amount": 5})], by="anna")
+    assert job.status == "failed"
+    job.retry()
+    assert total(job) == {"orders": 3, "amount": 45}
+    (entry,) = [e for e in job.get_execution_history() if e.kind == "skipped_by_hand"]
+    assert entry.details == {"by": "anna", "emitted": {"charged": 1}}
+    assert job.routine_states["charge"]["status"] in ("skipped", "completed")
+
+
+def test_a_retry_is_edited_and_made_to_run() -> None:
+    """The job does not wait for its timer."""
+    job, number = poisoned(patient, 10, -5)
+    job.edit(number, {"amount": 7})
+    job.run_now(number)
+    assert total(job) == {"orders": 2, "amount": 17}
+
+
+def test_what_waits_for_a_retry_is_skipped() -> None:
+    """Without an emission the others are all that the join gets."""
+    job, number = poisoned(patient, 10, -5)
+    job.skip(number)
+    assert total(job) == {"orders": 1, "amount": 10}
+
+
+def test_of_two_people_one_wins_and_the_other_is_told() -> None:
+    """By whom, and when."""
+    job, number = poisoned(orders, -5)
+    job.skip(number, by="anna")
+    for late in (lambda: job.skip(number), lambda: job.edit(number, {"amount": 1})):
+        with pytest.raises(JobStateError, match=f"it was skipped by {WHO}"):
+            late()
+    job.retry(by="anna")
+    for late in (job.retry, lambda: job.retry(edit={number: {"amount": 1}})):
+        with pytest.raises(JobStateError, match=f"only a failed job.*it was retried by {WHO}"):
+            late()
+    assert job.result(LIMIT) == []
+    with pytest.raises(JobStateError, match=f"it was skipped by {WHO}"):
+        job.run_now(number)
+
+
+def test_what_runs_is_left_alone(tmp_path: Path) -> None:
+    """The error names the worker; afterwards it says how the invocation has ended."""
+    gate = tmp_path / "gate"
+    job = holding.execute("hold", {"gate": str(gate)})
+    try:
+        eventually(Path(f"{gate}.held").exists, message="the handler's start")
+        for verb in (lambda: job.edit(1, {"gate": ""}), lambda: job.skip(1)):
+            with pytest.raises(JobStateError, match="it runs on worker w1-"):
+                verb()
+        with pytest.raises(JobStateError, match="it runs on worker"):
+            job.run_now(1)
+    finally:
+        gate.touch()
+    job.result(LIMIT)
+    with pytest.raises(JobStateError, match="it has ended: completed at"):
+        job.skip(1)
+
+
+def test_an_edit_is_checked_like_any_params() -> None:
+    """Nothing is changed when it is refused."""
+    job, number = poisoned(orders, -5)
+    refused = [
+        ({"amuont": 20}, False, ArgumentError, "charge.input does not take the param 'amuont'"),
+        ({"amount": 20}, True, ArgumentError, "charge.input was called without"),
+        ({"amount": object()}, False, PayloadError, "cannot travel"),
+        ({"card": "x" * 2**21}, False, PayloadError, "the limit is"),
+        ({1: 2}, False, PayloadError, "text keys"),
+    ]
+    for params, replace, kind, text in refused:
+        with pytest.raises(kind, match=text):
+            job.edit(number, params, replace=replace)  # type: ignore[arg-type]
+    for wrong in (0, "5", True):
+        with pytest.raises(InvalidValueError, match="by its number"):
+            job.edit(wrong, {})  # type: ignore[arg-type]
+    with pytest.raises(JobStateError, match="the job has no invocation of this number"):
+        job.edit(99, {})
+    with pytest.raises(JobNotFoundError):
+        JobState("none").edit(1, {})
+    assert "edited" not in [entry.kind for entry in job.get_execution_history()]
+    job.edit(number, {"order_id": 1, "amount": 2, "card": "c"}, replace=True)
+    job.retry()
+    assert total(job) == {"orders": 1, "amount": 2}
+
+
+def test_emissions_of_a_skip_are_checked() -> None:
+    """Against the events of the routine, and as any params."""
+    job, number = poisoned(orders, -5)
+    refused = [
+        ([("paid", {})], EmissionError, "routine 'charge' has no event 'paid'; it has: 'charged'"),
+        ([("charged", {"amount": object()})], PayloadError, "cannot travel"),
+        ([("charged", 5)], PayloadError, "text keys"),
+        ("charged", InvalidValueError, "emit must be a list"),
+        (["charged"], InvalidValueError, "an emission is an event and its params"),
+        ([("charged", {})] * 201, EmissionError, "at most 200"),
+    ]
+    for emit, kind, text in refused:
+        with pytest.raises(kind, match=text):
+            job.skip(number, emit=emit)  # type: ignore[arg-type]
+    with pytest.raises(InvalidValueError, match="1 to 200 characters"):
+        job.skip(number, by="")
+    assert job.counts["parked"] == 1
+
+
+def test_a_join_has_no_params_to_edit() -> None:
+    """The error says what can be done."""
+    job, number = poisoned(orders, -5)
+    job.skip(number, emit=[("charged", {"order_id": 1, "amount": "five"})])
+    job.retry()
+    assert job.wait(LIMIT).status == "failed"
+    join = number_of(job, "failed")
+    with pytest.raises(JobStateError, match="it is a join"):
+        job.edit(join, {"items": []})
+    job.skip(join, emit=[("total", {"amount": 5})])
+    job.retry()
+    assert total(job) == {"amount": 5}
+
+
+# --- on the command line -----------------------------------------------------------------
+
+
+def test_the_commands_mend(shell: Shell) -> None:
+    """Each says how the job stands then, and what is left to do."""
+    job, number = poisoned(orders, 10, -5)
+    refused = shell.run("edit", job.job_id, "99", "--param", "amount=1", code=1)
+    assert "no invocation of this number" in refused.stderr
+    shell.run("edit", job.job_id, str(number), "--param", "amount=0", "--by", "anna")
+    result = shell.run("retry", job.job_id, "--edit", f"{number}:amount=20", "--by", "bob")
+    assert re.match(rf"job {job.job_id} is (pending|running|completed)", result.stdout)
+    assert total(job) == {"orders": 2, "amount": 30}
+    shown = shell.run("history", job.job_id).stdout
+    assert re.search(r"edited .*charge\.input +by \"anna\"  amount: -5 -> 0", shown)
+    assert re.search(r"edited .*charge\.input +by \"bob\"  amount: 0 -> 20", shown)
+    assert re.search(r"retry +by \"bob\"", shown)
+
+
+def test_the_commands_skip_and_run_now(shell: Shell) -> None:
+    """With an emission as JSON; a failed job stays failed, and the command says so."""
+    job, number = poisoned(orders, 10, -5)
+    other, waiting = poisoned(patient, -5)
+    charged = ["--emit", "charged", '{"order_id": 2, "amount": 20}']
+    result = shell.run("skip", job.job_id, str(number), *charged)
+    assert f"job {job.job_id} is failed" in result.stdout
+    assert f"continue it with `retry {job.job_id}`" in result.stderr
+    shell.run("retry", job.job_id)
+    assert total(job) == {"orders": 2, "amount": 30}
+    shell.run("edit", other.job_id, str(waiting), "--params-json", '{"amount": 3}')
+    assert shell.json("run-now", other.job_id, str(waiting))["job_id"] == other.job_id
+    assert total(other) == {"orders": 1, "amount": 3}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["retry", "j", "--edit", "amount=20"],
+        ["retry", "j", "--edit", "5:amount"],
+        ["edit", "j", "5"],
+        ["edit", "j", "5", "--params-json", "[]"],
+        ["edit", "j", "0", "--param", "a=1"],
+        ["skip", "j", "5", "--emit", "charged", "{"],
+        ["skip", "j", "5", "--emit", "charged", "5"],
+    ],
+)
+def test_wrong_use_is_refused(shell: Shell, arguments: list[str]) -> None:
+    """With status 2, before the server is asked."""
+    shell.run(*arguments, code=2)
