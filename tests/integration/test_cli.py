@@ -125,7 +125,7 @@ def test_two_causes_are_two_groups(fleet: Shell) -> None:
     assert first["at"] == f"{FLOWS}.picky"
     assert set(first["job_ids"]) == set(jobs["value"])
     assert fleet.json("errors", "--flow", "choosy", "--limit", "1") == [first]
-    text = fleet.run("errors", "--since", "1h").stdout
+    text = fleet.run("errors", "--flow", "choosy", "--since", "1h").stdout
     assert f"{first['id']}      3" in text
     assert "choosy.picky  ValueError: no such card" in text
     shown = fleet.run("errors", second["id"][:8]).stdout

@@ -43,6 +43,12 @@ def test_password_stays_out(fleet: Shell) -> None:
     assert password not in fleet.run("doctor").output
 
 
+def test_the_role_has_its_word(idle: Shell) -> None:
+    """The server itself says master."""
+    (finding,) = idle.findings()["role"]
+    assert finding["text"] == "primary"
+
+
 def test_jobs_without_a_worker(idle: Shell) -> None:
     """A missing worker fails the examination as soon as a job waits for one."""
     assert idle.findings()["workers"][0]["level"] == "warn"
