@@ -42,7 +42,7 @@ end
 -- r: the index of the routine, or nil.
 local function count_error(job, r, sample, now)
   local group, routine, kind, place, message = unpack(sample)
-  if group == '' then group = redis.sha1hex(table.concat({ job.def, r or '', kind, place }, '/')) end
+  if group == '' then group = table.concat({ job.def, r or '', kind }, '/') end
   local key, index = k_error_group(group), k_error_groups()
   local before = call('HMGET', key, 'count', 'jobs')
   if not before[1] then
