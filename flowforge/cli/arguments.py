@@ -14,6 +14,9 @@ from flowforge.common.bounded_repr import shown
 from flowforge.model.invocation_id import JOB_ID, is_task_id, job_of_task
 from flowforge.store.job_rows import job_not_found
 
+#: What ``time_or_ago`` takes, for people.
+TIME_FORMS = "2h, 30m or 7d ago, or a time such as 2026-11-26T18:00, here unless it has a zone."
+
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -52,8 +55,7 @@ def time_or_ago(
     try:
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError, OSError):
-        forms = "2h, 30m or 7d ago, or a time such as 2026-11-26T18:00"
-        raise click.BadParameter(f"{shown(text)} is no time: give {forms}") from None
+        raise click.BadParameter(f"{shown(text)} is no time: give {TIME_FORMS}") from None
 
 
 def filled(_: click.Context, __: click.Parameter, text: str | None) -> str | None:

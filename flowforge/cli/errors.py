@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import click
 from rich.text import Text
 
-from flowforge.cli.arguments import time_or_ago
+from flowforge.cli.arguments import TIME_FORMS, time_or_ago
 from flowforge.cli.group import CommandFailedError
 from flowforge.cli.render import (
     json_option,
@@ -35,7 +36,7 @@ from flowforge.store.job_rows import JobRows, JobSummary
     "--since",
     metavar="TIME",
     callback=time_or_ago,
-    help="Only what has failed since: 2h, 30m or 7d ago, or a time such as 2026-11-26T18:00.",
+    help=f"Only what has failed since {TIME_FORMS}",
 )
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
 @json_option
@@ -139,8 +140,15 @@ def _show(session: Session, group: ErrorGroup, as_json: bool) -> None:
     say(f"\nlook at one:     flowforge show {jobs[0].job_id}")
     failed = [job for job in jobs if job.status == JobStatus.FAILED]
     if failed:
-        say(f"all that failed: flowforge jobs --status failed --flow {group.flow_id}")
+        say(f"all that failed: flowforge jobs {shlex.join(_selection(group))}")
         say(f"retry one:       flowforge retry {failed[0].job_id}")
+
+
+def _selection(group: ErrorGroup) -> list[str]:
+    """The options with which ``jobs`` lists the failed jobs of a group."""
+    options = ["--status", "failed", "--flow", group.flow_id]
+    # The engine's own failures are kept in other words.
+    return [*options, "--text", group.type] if group.at else options
 
 
 def _jobs_of(session: Session, group: ErrorGroup) -> Iterator[JobSummary]:

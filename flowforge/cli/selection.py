@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import click
 
+from flowforge.cli.arguments import TIME_FORMS, time_or_ago
 from flowforge.common.bounded_repr import shown
 from flowforge.model.labels import check_labels
 from flowforge.model.status import JobStatus
 from flowforge.store.finding import Query
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-_WHEN = "2h, 30m or 7d ago, or a time such as 2026-11-26T18:00, here unless it has a zone."
-
-
-def _bound(_: click.Context, __: click.Parameter, text: str | None) -> datetime | timedelta | None:
-    """Callback of an option that takes a time, or how long ago it was."""
-    if text is None:
-        return None
-    if match := re.fullmatch(r"(\d{1,6})([smhdw])", text):
-        return timedelta(**{_UNITS[match[2]]: int(match[1])})
-    try:
-        return datetime.fromisoformat(text).astimezone()
-    except (ValueError, OverflowError, OSError):
-        raise click.BadParameter(f"{shown(text)} is no time: give {_WHEN}") from None
 
 
 def label_values(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
@@ -61,9 +44,12 @@ _OPTIONS = (
         help="Only jobs with this label. May be repeated.",
     ),
     click.option(
-        "--since", metavar="TIME", callback=_bound, help=f"Only jobs created since {_WHEN}"
+        "--since", metavar="TIME", callback=time_or_ago,
+        help=f"Only jobs created since {TIME_FORMS}",
     ),
-    click.option("--until", metavar="TIME", callback=_bound, help="Only jobs created until then."),
+    click.option(
+        "--until", metavar="TIME", callback=time_or_ago, help="Only jobs created until then."
+    ),
     click.option(
         "--text", metavar="TEXT",
         help="Only jobs with this in their id, flow, reason, error or idempotency key.",

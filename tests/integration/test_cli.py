@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import signal
 from pathlib import Path
 
@@ -133,6 +134,8 @@ def test_two_causes_are_two_groups(fleet: Shell) -> None:
     assert f"raised in  {FLOWS}.picky" in shown
     assert all(job in shown for job in jobs["key"])
     assert f"flowforge retry {second['job_ids'][0]}" in shown
+    (listing,) = re.findall(r"all that failed: flowforge (jobs .*)", shown)
+    assert {job["job_id"] for job in fleet.json(*shlex.split(listing))} == set(jobs["key"])
     assert [job["status"] for job in fleet.json("errors", second["id"])["jobs"]] == ["failed"] * 2
     assert "ValueError in choosy.picky (3)" in fleet.run("doctor").stdout
     latest = fleet.run("show", jobs["key"][0]).stdout
