@@ -118,8 +118,8 @@ def _paused(server: JobServer, job: JobSummary) -> JobFinding:
     point = server.inspector.latest_pause(job.job_id)
     parked, running = job.counts["parked"], job.counts["running"]
     what = f"it is paused: {job.reason or 'no reason was given'}"
-    what += f"; {parked} invocations are parked" if parked else ""
-    what += f"; {running} handlers still run" if running else ""
+    what += f"; parked invocations: {parked}" if parked else ""
+    what += f"; handlers that still run: {running}" if running else ""
     return JobFinding(
         FindingKind.PAUSED.value,
         what,

@@ -226,6 +226,7 @@ class WorkFindings:
             count,
             since=None if entry is None else entry.at,
             until=_moment(timer.due),
+            command=f"flowforge run-now {self._job.job_id} {timer.invocation.number}",
             details={
                 "error": None
                 if error is None
@@ -251,6 +252,7 @@ class WorkFindings:
             for index, number in self.outstanding.outstanding_of(above).items()
         }
         of = f" of {rule.needs}" if rule is not None and isinstance(rule.needs, int) else ""
+        items = "item" if not of and join.items == 1 else "items"
         names = [f"{name} ({number} outstanding)" for name, number in outstanding.items()]
         waits = f" and waits for {_some(names)}" if names else ""
         timeout = None if rule is None else rule.timeout
@@ -258,7 +260,7 @@ class WorkFindings:
         since = due - round(timeout * 1000) if due is not None and timeout is not None else None
         return JobFinding(
             FindingKind.JOIN.value,
-            f"the join {join.routine_id}.{join.slot}{join.for_key} has {join.items}{of} items"
+            f"the join {join.routine_id}.{join.slot}{join.for_key} has {join.items}{of} {items}"
             f"{waits}",
             since=None if since is None else _moment(since),
             until=None if due is None else _moment(due),

@@ -76,7 +76,7 @@ def test_who_runs_a_handler_since_when(site: Installation, tmp_path: Path) -> No
     assert shell.json("show", job.job_id)["explanation"][0]["kind"] == "running"
     job.pause("look")
     assert [one.kind for one in job.explain()] == ["paused", "running"]
-    assert "it is paused: look; 1 handlers still run" in first(job, "paused").what
+    assert "it is paused: look; handlers that still run: 1" in first(job, "paused").what
     job.resume()
     path.touch()
     job.wait(20)
@@ -93,6 +93,7 @@ def test_a_retry_says_when_and_why(site: Installation) -> None:
     assert 0 <= (finding.until - finding.since).total_seconds() - 600 < 5
     assert finding.details["error"]["message"] == "40 is more than the card allows"
     assert "attempt 1 failed with ValueError: 40 is more" in finding.what
+    assert finding.command == f"flowforge run-now {job.job_id} 1"
     job.cancel("enough")
     assert [(one.kind, one.what) for one in job.explain()] == [
         ("cancelled", "it was cancelled: enough")
@@ -136,7 +137,7 @@ def test_a_join_names_what_it_waits_for(site: Installation, tmp_path: Path) -> N
     found = {one.kind: one for one in job.explain()}
     assert set(found) == {"running", "join"}
     assert found["join"].details["outstanding"] == {"held": 1}
-    assert "the join all.items has 1 items and waits for held (1 outstanding)" in found["join"].what
+    assert "the join all.items has 1 item and waits for held (1 outstanding)" in found["join"].what
     assert found["join"].until is not None
     path.touch()
     assert job.wait(20).status == "completed"
