@@ -18,6 +18,7 @@ from flowforge.cli.history import history
 from flowforge.cli.jobs import jobs
 from flowforge.cli.logs import logs
 from flowforge.cli.render import say
+from flowforge.cli.rerun import rerun
 from flowforge.cli.run import run
 from flowforge.cli.run_now import run_now
 from flowforge.cli.session import META_KEY, Session
@@ -56,6 +57,6 @@ def _app_of(ctx: click.Context) -> Celery | None:
 
 for _command in (
     run, worker, watch, jobs, errors, show, explain, history, logs, pause, resume, cancel, retry,
-    edit, skip, run_now, doctor, dead_letters,
+    edit, skip, run_now, rerun, doctor, dead_letters,
 ):  # fmt: skip
     cli.add_command(_command)

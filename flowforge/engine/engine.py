@@ -14,6 +14,7 @@ from flowforge.engine.explain import explain
 from flowforge.engine.job_items import Item, checked_key, items
 from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.mending import Mending
+from flowforge.engine.rerun import rerun
 from flowforge.engine.submit import JobCreator
 from flowforge.engine.wait import wait_for
 from flowforge.errors import CommandRefusedError, ConfigurationError, StoreUnavailableError
@@ -120,6 +121,10 @@ class Engine(Submitter):
         self.note, self.annotate, self.label = control.note, control.annotate, control.label
         self.mending = Mending(self.store, self.inspector, settings, control)
         self.retry = self.mending.retry
+
+    def rerun(self, job_id: str, params: dict[str, Any] | None, definition: str) -> str:
+        """Create a job like another one of this server; returns its id."""
+        return rerun(self.inspector, self.finder, self._creator, job_id, params, definition)
 
     @property
     def each(self) -> Sequence[Engine]:

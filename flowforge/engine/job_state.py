@@ -317,6 +317,18 @@ class JobState:
         """
         self._engine.mending.run_now(self.job_id, invocation, by)
 
+    def rerun(self, params: dict[str, Any] | None = None, *, definition: str = "latest") -> Self:
+        """Submit a new job of the same flow, entered at the same slot, and return its handle.
+
+        It has the labels, the priority and the limits of this one. ``params``: the entry params,
+        which have to be given, since a job does not keep its own. ``definition``: ``latest``, that
+        of the flow's newest job on the server of this one, or ``same``. Needs no class or flow.
+
+        ValueError for another ``definition``, without ``params``, and when the latest definition
+        has no such entry; PayloadError as ``execute``.
+        """
+        return type(self)(self._engine.rerun(self.job_id, params, definition), self._engine)
+
     # --- routines and history ------------------------------------------------------------
 
     @property

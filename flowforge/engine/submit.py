@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from flowforge.broker.routing import Router
 from flowforge.common.lru_cache import Recent
@@ -13,11 +13,12 @@ from flowforge.engine.blocking_waits import warn_at_import
 from flowforge.engine.entry import Entry
 from flowforge.engine.job_items import Item, scoped_key
 from flowforge.engine.job_template import JobTemplate
-from flowforge.errors import DefinitionError
+from flowforge.errors import CorruptRecordError, DefinitionError
 from flowforge.execution.handler_context import ChildJob
 from flowforge.model.definition import Definition
 from flowforge.model.flow import FlowGraph
 from flowforge.settings import Settings
+from flowforge.store.job_rows import JobDetails
 from flowforge.store.link import Argument
 from flowforge.store.store import Store
 from flowforge.store.submission import NewJob, Submission
@@ -31,6 +32,16 @@ SUBMIT_CHUNK = 200
 
 #: Bytes of their params, but for the last job's: copying 1 MB takes the server about 2 ms.
 SUBMIT_BYTES = 256 * 1024
+
+
+class Again(NamedTuple):
+    """A definition by its name in the store, an entry in it, and the job whose limits count."""
+
+    name: str
+    definition: Definition
+    routine: int
+    slot: int
+    like: JobDetails
 
 
 class JobCreator:
@@ -75,6 +86,32 @@ class JobCreator:
                 break
         ids = self._store.new_job_ids(len(chunk))
         return [job._replace(job_id=job_id) for job, job_id in zip(chunk, ids, strict=True)]
+
+    def create_again(self, again: Again, params: dict[str, Any], labels: str) -> str:
+        """Create a job of a definition that the store has."""
+        definition, like = again.definition, again.like
+        common = Submission(
+            definition=again.name,
+            flow_id=definition.flow_id,
+            routine=again.routine,
+            slot=again.slot,
+            priority=like.priority,
+            suffix=self._router.suffix(like.priority),
+            max_in_flight=int(like.limits["max_in_flight"]),
+            retention_ms=round(like.limits["retention_seconds"] * 1000),
+            history_limit=int(like.limits["history_limit"]),
+            output_limit=int(like.limits["output_limit"]),
+            entry=like.entry,
+        )
+        (new_id,) = self._store.new_job_ids(1)
+        entry = self._entry(definition, common)
+        job = self._new_job(entry, common.flow_id, Item(params, labels=labels), new_id)
+        ids = self._store.submissions.submit(common, [job], None)
+        if ids is None:
+            raise CorruptRecordError(
+                f"the definition {common.definition} of flow {common.flow_id!r} is gone"
+            )
+        return ids[0]
 
     def child_job(
         self, template: JobTemplate, params: dict[str, Any] | None, labels: str

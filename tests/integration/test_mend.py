@@ -21,7 +21,7 @@ from flowforge.errors import (
 from flowforge.local.server import LocalServer
 from tests.integration.cli_shell import Shell
 from tests.integration.installation import FAST, LIMIT, Installation, installed, outputs
-from tests.integration.mend_flows import holding, orders, patient
+from tests.integration.mend_flows import Charge, Total, holding, orders, patient
 from tests.support.eventually import eventually
 
 WHO = r"anna at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
@@ -204,6 +204,40 @@ def test_a_join_has_no_params_to_edit() -> None:
     assert total(job) == {"amount": 5}
 
 
+def test_a_job_is_run_again_with_other_params() -> None:
+    """With the labels, the priority and the entry of the first one."""
+    job, _ = poisoned(orders, -5)
+    job.label(tenant="acme")
+    again = job.rerun({"amounts": [1, 2]})
+    assert total(again) == {"orders": 2, "amount": 3}
+    assert (again.flow_id, again.labels) == ("orders", {"tenant": "acme"})
+    assert job.status == "failed"
+    with pytest.raises(InvalidValueError, match="give the params"):
+        job.rerun()
+    with pytest.raises(InvalidValueError, match="'latest' or 'same'"):
+        job.rerun({}, definition="newest")
+
+
+def test_a_job_is_run_again_with_the_definition_of_the_newest_or_its_own() -> None:
+    """The newest job of the flow says which definition was deployed last."""
+    former = Flow("changed")
+    former.add_routine(Charge, "charge")
+    job = former.execute("charge", {"order_id": 1, "amount": -1, "card": "c"})
+    later = Flow("changed")
+    later.add_routine(Charge, "charge")
+    later.add_routine(Total, "total")
+    later.connect("charge", "charged", "total", "input", {"amount": "paid"})
+    later.execute("charge", {"order_id": 1, "amount": 1, "card": "c"}).result(LIMIT)
+    params = {"order_id": 1, "amount": 4, "card": "c"}
+    assert total(job.rerun(params)) == {"orders": 1, "amount": 4}
+    assert total(job.rerun(params, definition="same")) == {"order_id": 1, "amount": 4}
+    moved = Flow("changed")
+    moved.add_routine(Total, "total")
+    moved.execute("total", {"paid": 1}).result(LIMIT)
+    with pytest.raises(ValueError, match="'charge'"):
+        job.rerun(params)
+
+
 # --- on the command line -----------------------------------------------------------------
 
 
@@ -235,6 +269,9 @@ def test_the_commands_skip_and_run_now(shell: Shell) -> None:
     shell.run("edit", other.job_id, str(waiting), "--params-json", '{"amount": 3}')
     assert shell.json("run-now", other.job_id, str(waiting))["job_id"] == other.job_id
     assert total(other) == {"orders": 1, "amount": 3}
+    new = shell.json("rerun", other.job_id, "--params-json", '{"amounts": [5]}')["job_id"]
+    assert new != other.job_id
+    assert total(JobState(new, shell.installation.engine)) == {"orders": 1, "amount": 5}
 
 
 @pytest.mark.parametrize(
@@ -243,6 +280,8 @@ def test_the_commands_skip_and_run_now(shell: Shell) -> None:
         ["retry", "j", "--edit", "amount=20"],
         ["retry", "j", "--edit", "5:amount"],
         ["edit", "j", "5"],
+        ["rerun", "j"],
+        ["rerun", "j", "--params-json", "[]"],
         ["edit", "j", "5", "--params-json", "[]"],
         ["edit", "j", "0", "--param", "a=1"],
         ["skip", "j", "5", "--emit", "charged", "{"],

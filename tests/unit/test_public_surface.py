@@ -105,6 +105,7 @@ SIGNATURES: dict[Any, str] = {
     JobState.edit: "self, invocation, params, *, replace=False, by=None",
     JobState.skip: "self, invocation, emit=(), *, by=None",
     JobState.run_now: "self, invocation, *, by=None",
+    JobState.rerun: "self, params=None, *, definition='latest'",
     JobState.serialize: "self",
     JobState.deserialize: "data",
     JobState.save: "self, path",

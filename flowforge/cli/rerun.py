@@ -1,0 +1,48 @@
+"""``flowforge rerun``: a new job like one that was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from flowforge.cli.arguments import job_argument, json_value, pairs
+from flowforge.cli.control import print_state
+from flowforge.cli.render import json_option
+from flowforge.cli.session import Session, pass_session
+from flowforge.engine.rerun import DEFINITIONS
+
+
+@click.command("rerun")
+@job_argument
+@click.option(
+    "--param", "given", metavar="K=V", multiple=True, callback=pairs,
+    help="An entry param; V is JSON if it reads as JSON. May be repeated.",
+)  # fmt: skip
+@click.option(
+    "--params-json", metavar="JSON", callback=json_value, help="All entry params as one object."
+)
+@click.option(
+    "--definition", type=click.Choice(DEFINITIONS), default="latest", show_default=True,
+    help="That of the flow's newest job, or that of this job.",
+)  # fmt: skip
+@json_option
+@pass_session
+def rerun(
+    session: Session,
+    job_id: str,
+    given: dict[str, Any],
+    params_json: Any,
+    definition: str,
+    as_json: bool,
+) -> None:
+    """Submit a new job of the same flow, entered at the same slot."""
+    if params_json is None and not given:
+        raise click.UsageError(
+            "give --param K=V or --params-json JSON: a job does not keep its own"
+        )
+    if params_json is not None and not isinstance(params_json, dict):
+        raise click.BadParameter("it must be a JSON object", param_hint="--params-json")
+    engine = session.engine(job_id)
+    new_id = engine.rerun(job_id, {**(params_json or {}), **given}, definition)
+    print_state(engine, new_id, as_json)
