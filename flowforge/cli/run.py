@@ -86,8 +86,8 @@ def run(
         job_id = submitter.submit(template, all_params, idempotency_key, labels)
         engine = submitter.of(job_id)
         if not no_wait:
-            say(f"job {job_id} of flow {flow.flow_id}{_remark(engine)}", err=True)
             with saying_outlook(engine, job_id):
+                say(f"job {job_id} of flow {flow.flow_id}{_remark(engine)}", err=True)
                 view = progress_view(job_id, as_json) if watch else None
                 wait_with_view(engine, job_id, timeout, view)
     if no_wait:

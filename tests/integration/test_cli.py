@@ -104,7 +104,7 @@ def test_interrupt_leaves_the_job(fleet: Shell, tmp_path: Path) -> None:
     assert program.returncode == 130
     assert "goes on: look with" in errors
     assert "Traceback" not in errors
-    job_id = errors.split()[1]
+    (job_id,) = set(re.findall(r"\bjob (\S+-[0-9a-f]{20})\b", errors))
     assert fleet.json("show", job_id)["status"] == "running"
     path.touch()
     assert fleet.json("watch", job_id)["status"] == "completed"
