@@ -161,7 +161,7 @@ def print_outputs(job: dict[str, Any], most: int) -> None:
 
 
 def _reason(job: dict[str, Any]) -> str:
-    """Why the job stands as it does; of a failure by the engine itself, where and what to do."""
+    """Why the job stands as it does; of a failure by FlowForge itself, where and what to do."""
     error = job["error"]
     told = error["message"] if error is not None and "traceback" not in error else job["reason"]
     return told or ""

@@ -13,7 +13,7 @@ MESSAGE_LIMIT = 500
 
 @dataclass(frozen=True)
 class ErrorGroup:
-    """Failed attempts, and jobs failed by the engine, of one cause: the same routine of the same
+    """Failed attempts, and jobs failed by FlowForge, of one cause: the same routine of the same
     flow, the same class of exception, raised by the same function of your own code.
     """
 

@@ -31,7 +31,7 @@ def job(reason: str | None, error: dict[str, Any] | None) -> dict[str, Any]:
 def test_the_reason_says_where_and_what_to_do(
     reason: str, error: dict[str, Any], expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of a failure by the engine itself it is the message, else what the handler raised."""
+    """Of a failure by FlowForge itself it is the message, else what the handler raised."""
     print_result(job(reason, error))
     assert capsys.readouterr().out.startswith(f"job j1 failed: {expected}")
 
