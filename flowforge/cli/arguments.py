@@ -93,6 +93,10 @@ def _job_or_invocation(context: click.Context, parameter: click.Parameter, text:
     return job_of_task(text)
 
 
+def _optional(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+    return None if text is None else _job_or_invocation(context, parameter, text)
+
+
 def _controlled_job(context: click.Context, parameter: click.Parameter, text: str) -> str:
     if not is_task_id(text):
         return _job_id(context, parameter, text)
@@ -108,6 +112,11 @@ def _invocation(text: str) -> str:
 
 #: The job of a command that reads; the id of an invocation, as logs have it, stands for its job.
 job_argument = click.argument("job_id", metavar="JOB", callback=_job_or_invocation)
+
+#: The same where the job can be named otherwise.
+optional_job_argument = click.argument(
+    "job_id", metavar="[JOB]", required=False, callback=_optional
+)
 
 #: The job of a command that changes it.
 controlled_job_argument = click.argument("job_id", metavar="JOB", callback=_controlled_job)

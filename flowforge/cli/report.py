@@ -39,6 +39,7 @@ def print_job(job: dict[str, Any]) -> None:
         [
             ("job", job["job_id"]),
             ("flow", f"{job['flow_id']}, entry {job['entry']}"),
+            ("params", _params(job)),
             ("status", status_text(job["status"])),
             *_optional("reason", one_line(_reason(job), 500)),
             *_optional("labels", labels_shown(job["labels"])),
@@ -165,6 +166,12 @@ def _reason(job: dict[str, Any]) -> str:
     error = job["error"]
     told = error["message"] if error is not None and "traceback" not in error else job["reason"]
     return told or ""
+
+
+def _params(job: dict[str, Any]) -> str:
+    if job["params"] is None:
+        return "not kept: they are large, or a former release created the job"
+    return compact(job["params"])
 
 
 def _ended(job: dict[str, Any]) -> str:

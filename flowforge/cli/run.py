@@ -83,15 +83,17 @@ def run(
                 "would end with this command"
             )
         template = JobTemplate(flow, start, **options)
-        job_id = submitter.submit(template, all_params, idempotency_key, labels)
+        job_id, created = submitter.submit_one(template, all_params, idempotency_key, labels)
         engine = submitter.of(job_id)
         if not no_wait:
+            found = "" if created else ", found by its idempotency key"
             with saying_outlook(engine, job_id):
-                say(f"job {job_id} of flow {flow.flow_id}{_remark(engine)}", err=True)
+                say(f"job {job_id} of flow {flow.flow_id}{found}{_remark(engine)}", err=True)
                 view = progress_view(job_id, as_json) if watch else None
                 wait_with_view(engine, job_id, timeout, view)
     if no_wait:
-        print_json({"job_id": job_id, "flow_id": flow.flow_id}) if as_json else say(job_id)
+        made = {"job_id": job_id, "flow_id": flow.flow_id, "created": created}
+        print_json(made) if as_json else say(job_id)
     else:
         click.get_current_context().exit(print_end(engine, job_id, as_json))
 

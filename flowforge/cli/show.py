@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import click
 
-from flowforge.cli.arguments import job_argument
+from flowforge.cli.arguments import optional_job_argument
 from flowforge.cli.render import json_option, print_json
 from flowforge.cli.report import print_job
 from flowforge.cli.session import Session, pass_session
 from flowforge.cli.snapshot import job_snapshot
+from flowforge.engine.find import job_with_key
 
 
 @click.command("show")
-@job_argument
+@optional_job_argument
+@click.option(
+    "--key", nargs=2, metavar="FLOW KEY", help="The job of FLOW with this idempotency key."
+)
 @json_option
 @pass_session
-def show(session: Session, job_id: str, as_json: bool) -> None:
-    """Show one job: status, error, routines, pauses, outputs."""
-    job = job_snapshot(session.engine(job_id), job_id)
+def show(session: Session, job_id: str | None, key: tuple[str, str] | None, as_json: bool) -> None:
+    """Show one job: params, status, error, routines, pauses, outputs."""
+    if (job_id is None) == (key is None):
+        raise click.UsageError("give either JOB, or --key FLOW KEY")
+    if key is not None:
+        job_id, engine = job_with_key(session.engines(), *key)
+    else:
+        assert job_id is not None
+        engine = session.engine(job_id)
+    job = job_snapshot(engine, job_id)
     if as_json:
         print_json(job)
     else:

@@ -17,6 +17,7 @@ def job_snapshot(engine: Engine, job_id: str) -> dict[str, Any]:
         # vars() and not asdict(), which copies params and cannot do so when they are deep.
         **vars(summary),
         **vars(details),
+        "params": inspector.params(job_id),
         "error": inspector.error(job_id),
         "explanation": [dict(vars(finding)) for finding in engine.explain(job_id)],
         "open_child_job_ids": inspector.open_children(job_id),

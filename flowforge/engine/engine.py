@@ -11,7 +11,7 @@ from celery import Celery
 from flowforge.broker.routing import Router
 from flowforge.engine.control import Control
 from flowforge.engine.explain import explain
-from flowforge.engine.job_items import Item, checked_key, items
+from flowforge.engine.job_items import Item, Submitted, checked_key, items
 from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.mending import Mending
 from flowforge.engine.rerun import rerun
@@ -50,10 +50,20 @@ class Submitter(ABC):
         labels: Mapping[str, str] | None = None,
     ) -> str:
         """Create a job; returns its id, or that of the earlier job with the same key."""
+        return self.submit_one(template, params, idempotency_key, labels).job_id
+
+    def submit_one(
+        self,
+        template: JobTemplate,
+        params: dict[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Submitted:
+        """Create a job, or find the earlier one with the same key."""
         key = checked_key("idempotency_key", idempotency_key)
         item = Item(params, key, labels=labels_text(labels))
-        ((job_id,),) = self.submit_items(template, iter([item]))
-        return job_id
+        ((submitted,),) = self.submit_items(template, iter([item]))
+        return submitted
 
     def submit_many(
         self,
@@ -61,26 +71,28 @@ class Submitter(ABC):
         params: Iterable[dict[str, Any] | None],
         idempotency_keys: Iterable[str | None] | None = None,
         labels: Mapping[str, str] | Iterable[Mapping[str, str] | None] | None = None,
-    ) -> Iterator[list[str]]:
-        """Create a job for each of the ``params``, chunk by chunk; yields the ids of each chunk.
+    ) -> Iterator[list[Submitted]]:
+        """Create a job for each of the ``params``, chunk by chunk.
 
-        A chunk is created as a whole or not at all. With an idempotency key the id is that of the
-        earlier job with the same key, if there is one.
+        A chunk is created as a whole or not at all. With an idempotency key the job is the earlier
+        one with the same key, if there is one.
 
         A note on whatever is raised says how many jobs had been created before.
         """
         created = 0
         jobs = items(params, idempotency_keys, labels)
         try:
-            for ids in self.submit_items(template, jobs):
-                created += len(ids)
-                yield ids
+            for chunk in self.submit_items(template, jobs):
+                created += len(chunk)
+                yield chunk
         except Exception as error:
             error.add_note(f"{created} jobs had been submitted before")
             raise
 
     @abstractmethod
-    def submit_items(self, template: JobTemplate, jobs: Iterator[Item]) -> Iterator[list[str]]:
+    def submit_items(
+        self, template: JobTemplate, jobs: Iterator[Item]
+    ) -> Iterator[list[Submitted]]:
         """Create the ``jobs`` chunk by chunk, as ``submit_many`` says."""
 
     @property
@@ -159,7 +171,9 @@ class Engine(Submitter):
         """What runs of the job, what waits and for what; JobNotFoundError."""
         return explain(self, job_id)
 
-    def submit_items(self, template: JobTemplate, jobs: Iterator[Item]) -> Iterator[list[str]]:
+    def submit_items(
+        self, template: JobTemplate, jobs: Iterator[Item]
+    ) -> Iterator[list[Submitted]]:
         return self._creator.create(template, jobs)
 
     def wait(

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from flowforge.codec.binary import encode_payload, invocation_record
+from flowforge.codec.binary import encode_payload, invocation_record, packb
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import EmissionError, PayloadError
+from flowforge.execution.secret_texts import HIDDEN
 from flowforge.model.definition import Definition
+from flowforge.store.submission import LARGE_PARAMS, NO_PARAMS, SAME_PARAMS
+
+#: Bytes of encoded entry params up to which they are kept with the job.
+KEPT_PARAMS = 8192
+
+
+class First(NamedTuple):
+    """The first invocation of a job: mode and record, and what is kept of the params."""
+
+    mode: str
+    record: bytes
+    params: bytes
 
 
 class Entry:
@@ -20,8 +33,8 @@ class Entry:
         self._secret = definition.secret(routine, slot)
         self._mode = definition.mode(routine, slot)
 
-    def first(self, params: dict[str, Any] | None, place: int | None = None) -> tuple[str, bytes]:
-        """Mode and record of the first invocation; ``place``: where the params are among many.
+    def first(self, params: dict[str, Any] | None, place: int | None = None) -> First:
+        """The first invocation; ``place``: where the params are among many.
 
         PayloadError for params that are no dict with text keys and for what cannot travel,
         EmissionError for params that a join cannot take.
@@ -34,15 +47,26 @@ class Entry:
         # Once more, to say where: a text for each of very many that are fit would cost more.
         return self._first(params, f"entry_params[{place}] of {self._routine_id!r}")
 
-    def _first(self, params: dict[str, Any] | None, where: str) -> tuple[str, bytes]:
+    def _first(self, params: dict[str, Any] | None, where: str) -> First:
         if params is None:
             params = {}
         elif type(params) is not dict or not _named(params):
             params = _checked(params, where)
         record = invocation_record(0, encode_payload(params, self._limit, where))
-        if self._join is None:
-            return self._mode, record
-        return self._join.mode(params, where, self._secret), record
+        mode: str = self._mode
+        if self._join is not None:
+            mode = self._join.mode(params, where, self._secret)
+        return First(mode, record, self._kept(params, record))
+
+    def _kept(self, params: dict[str, Any], record: bytes) -> bytes:
+        if not params:
+            return NO_PARAMS
+        if len(record) > KEPT_PARAMS:
+            return LARGE_PARAMS
+        if self._secret.isdisjoint(params):
+            return SAME_PARAMS
+        visible = {k: HIDDEN if k in self._secret else v for k, v in params.items()}
+        return invocation_record(0, packb(visible))
 
 
 def _named(params: dict[Any, Any]) -> bool:

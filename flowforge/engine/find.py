@@ -7,6 +7,8 @@ from heapq import merge
 from itertools import islice
 
 from flowforge.engine.engine import Engine
+from flowforge.engine.job_items import scoped_key
+from flowforge.errors import JobNotFoundError
 from flowforge.store.finding import Found, Query
 
 
@@ -23,6 +25,18 @@ def find(
     page = list(islice(merged, limit))
     more = next(merged, None) is not None
     return page, page[-1][0].cursor if more else None
+
+
+def job_with_key(engines: Sequence[Engine], flow_id: str, key: str) -> tuple[str, Engine]:
+    """The job of a flow with an idempotency key; JobNotFoundError when there is none."""
+    for engine in engines:
+        job_id = engine.overview.job_with_key(scoped_key(flow_id, key))
+        if job_id is not None:
+            return job_id, engine
+    raise JobNotFoundError(
+        f"flow {flow_id!r} has no job with the idempotency key {key!r}: it is kept as long as its "
+        "job"
+    )
 
 
 def _with_engine(engine: Engine, query: Query, most: int) -> Iterator[tuple[Found, Engine]]:

@@ -7,6 +7,8 @@ from typing import Any
 
 from flowforge.common.bounded_repr import shown
 from flowforge.engine.current import current_engine
+from flowforge.engine.engine import Submitter
+from flowforge.engine.job_items import Submitted
 from flowforge.engine.job_state import JobState
 from flowforge.engine.job_template import JobTemplate
 from flowforge.errors import InvalidValueError, JobStateError
@@ -50,8 +52,8 @@ class Flow(FlowGraph):
         """
         engine = current_engine()
         template = JobTemplate(self, entry_routine_id, priority, max_in_flight)
-        job_id = engine.submit(template, entry_params, idempotency_key, labels)
-        self._newest = JobState(job_id, engine.of(job_id))
+        submitted = engine.submit_one(template, entry_params, idempotency_key, labels)
+        self._newest = _handle(engine, submitted)
         return self._newest
 
     def execute_many(
@@ -75,7 +77,7 @@ class Flow(FlowGraph):
         engine = current_engine()
         template = JobTemplate(self, entry_routine_id, priority, max_in_flight)
         chunks = engine.submit_many(template, entry_params, idempotency_keys, labels)
-        jobs = [JobState(job_id, engine.of(job_id)) for chunk in chunks for job_id in chunk]
+        jobs = [_handle(engine, submitted) for chunk in chunks for submitted in chunk]
         self._newest = jobs[-1] if jobs else self._newest
         return jobs
 
@@ -121,3 +123,9 @@ class Flow(FlowGraph):
                 f"job {job.job_id} belongs to flow {job.flow_id!r}, not to {self.flow_id!r}"
             )
         return job
+
+
+def _handle(engine: Submitter, submitted: Submitted) -> JobState:
+    job = JobState(submitted.job_id, engine.of(submitted.job_id))
+    job.created = submitted.created
+    return job

@@ -25,6 +25,13 @@ class Item(NamedTuple):
     labels: str = ""
 
 
+class Submitted(NamedTuple):
+    """A job that was asked for. ``created``: False: it was there already, found by its key."""
+
+    job_id: str
+    created: bool
+
+
 def items(
     params: Iterable[dict[str, Any] | None],
     keys: Iterable[Any] | None,

@@ -15,7 +15,8 @@ from flowforge.engine.current import current_engine
 from flowforge.engine.engine import Engine
 from flowforge.engine.error_groups import error_groups
 from flowforge.engine.failures import job_failed, told_reason
-from flowforge.engine.find import find
+from flowforge.engine.find import find, job_with_key
+from flowforge.engine.job_items import checked_key
 from flowforge.engine.texts import checked_line_id, checked_text
 from flowforge.engine.user_data import (
     check_note,
@@ -60,6 +61,15 @@ class JobState:
         job = cls(job_id)
         job._engine.inspector.status(job_id)
         return job
+
+    @classmethod
+    def by_key(cls, flow_id: str, idempotency_key: str) -> Self:
+        """The job of a flow with this idempotency key; JobNotFoundError when there is none."""
+        checked_text("flow_id", flow_id)
+        if checked_key("idempotency_key", idempotency_key) is None:
+            raise InvalidValueError("idempotency_key must be text, not None")
+        job_id, engine = job_with_key(current_engine().each, flow_id, idempotency_key)
+        return cls(job_id, engine)
 
     @classmethod
     def find(
@@ -138,6 +148,15 @@ class JobState:
     def status(self) -> str:
         """``pending``, ``running``, ``paused``, ``completed``, ``failed`` or ``cancelled``."""
         return self._engine.inspector.status(self.job_id).value
+
+    @property
+    def params(self) -> dict[str, Any] | None:
+        """The params that it was submitted with; secret ones are ``***``.
+
+        None where they are not kept: they have more than 8 KiB, or a former release created the
+        job.
+        """
+        return self._engine.inspector.params(self.job_id)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -417,6 +436,7 @@ class JobState:
                 "flow_id": self.flow_id,
                 "status": self.status,
                 "labels": self.labels,
+                "params": self.params,
                 "reason": self.reason,
                 "error": self.error,
                 "created_at": self.created_at,
@@ -436,6 +456,10 @@ class JobState:
         job = cls(snapshot["job_id"])
         job.snapshot = snapshot
         return job
+
+    #: On what ``execute`` returns: whether it has made the job, or has found the earlier one with
+    #: the same idempotency key. None on other handles.
+    created: bool | None = None
 
     #: What ``deserialize`` or ``load`` read; None on a handle made otherwise.
     snapshot: dict[str, Any] | None = None

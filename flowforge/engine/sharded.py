@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from flowforge.engine.engine import Engine, Submitter
-from flowforge.engine.job_items import Item, scoped_key
+from flowforge.engine.job_items import Item, Submitted, scoped_key
 from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.submit import SUBMIT_CHUNK
 from flowforge.errors import StoreUnavailableError, WritesRefusedError
@@ -50,7 +50,9 @@ class ShardedEngine(Submitter):
     def each(self) -> Sequence[Engine]:
         return self._engines
 
-    def submit_items(self, template: JobTemplate, jobs: Iterator[Item]) -> Iterator[list[str]]:
+    def submit_items(
+        self, template: JobTemplate, jobs: Iterator[Item]
+    ) -> Iterator[list[Submitted]]:
         """As on one server, but for keys: the jobs of a chunk that belong to one server are created
         as a whole or not at all, as far as one call takes them.
 
@@ -59,21 +61,23 @@ class ShardedEngine(Submitter):
         have been created then; and with keys when any does not answer, which may know them.
         """
         while chunk := list(islice(jobs, SUBMIT_CHUNK)):
-            ids = [""] * len(chunk)
+            found: list[Submitted | None] = [None] * len(chunk)
             places = self._share_out(template.flow.flow_id, [item.key for item in chunk])
             for engine, own in places.items():
                 mine = [chunk[place] for place in own]
                 submitted = self._submit(engine, template, mine)
                 try:
-                    for place, job_id in zip(own, submitted, strict=True):
-                        ids[place] = job_id
+                    for place, one in zip(own, submitted, strict=True):
+                        found[place] = one
                 except Exception as error:
-                    if done := sum(map(bool, ids)):
+                    if done := sum(map(bool, found)):
                         error.add_note(f"{done} jobs of its chunk were submitted as well")
                     raise
-            yield ids
+            yield [one for one in found if one is not None]
 
-    def _submit(self, engine: Engine, template: JobTemplate, jobs: Sequence[Item]) -> Iterator[str]:
+    def _submit(
+        self, engine: Engine, template: JobTemplate, jobs: Sequence[Item]
+    ) -> Iterator[Submitted]:
         """Submit to this server; to another one if it refuses, and no key belongs to it."""
         bound = any(item.key is not None for item in jobs)
         tried = set()

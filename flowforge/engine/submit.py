@@ -11,7 +11,7 @@ from flowforge.broker.routing import Router
 from flowforge.common.lru_cache import Recent
 from flowforge.engine.blocking_waits import warn_at_import
 from flowforge.engine.entry import Entry
-from flowforge.engine.job_items import Item, scoped_key
+from flowforge.engine.job_items import Item, Submitted, scoped_key
 from flowforge.engine.job_template import JobTemplate
 from flowforge.errors import CorruptRecordError, DefinitionError
 from flowforge.execution.handler_context import ChildJob
@@ -62,8 +62,8 @@ class JobCreator:
         self._router = router
         self._stored: Recent[str, tuple[Definition, dict[str, Argument]]] = Recent(STORED)
 
-    def create(self, template: JobTemplate, jobs: Iterator[Item]) -> Iterator[list[str]]:
-        """Create jobs chunk by chunk, a chunk as a whole or not at all; yields the ids of each."""
+    def create(self, template: JobTemplate, jobs: Iterator[Item]) -> Iterator[list[Submitted]]:
+        """Create jobs chunk by chunk, a chunk as a whole or not at all."""
         common, definition, fields = self._prepare(template)
         entry = self._entry(definition, common)
         flow_id = definition.flow_id
@@ -72,7 +72,10 @@ class JobCreator:
             if ids is None:
                 ids = self._store.submissions.submit(common, chunk, fields)
             assert ids is not None, "the store asked for a definition that it was given"
-            yield ids
+            yield [
+                Submitted(job_id, job_id == job.job_id)
+                for job_id, job in zip(ids, chunk, strict=True)
+            ]
 
     def _next_chunk(self, entry: Entry, flow_id: str, jobs: Iterator[Item]) -> list[NewJob]:
         """As many of the next jobs as one script creates."""
@@ -132,7 +135,7 @@ class JobCreator:
         job = self._new_job(entry, definition.flow_id, Item(params, labels=labels), job_id)
         return ChildJob(
             job.job_id,
-            [*common.arguments(), job.job_id, job.mode, job.record, job.labels],
+            [*common.arguments(), job.job_id, job.mode, job.record, job.labels, job.params],
             [part for pair in fields.items() for part in pair],
         )
 
@@ -164,8 +167,9 @@ class JobCreator:
         return Entry(definition, common.routine, common.slot, self._settings.max_payload)
 
     def _new_job(self, entry: Entry, flow_id: str, item: Item, job_id: str) -> NewJob:
-        mode, record = entry.first(item.params, item.place)
-        return NewJob(job_id, mode, record, scoped_key(flow_id, item.key), item.labels)
+        first = entry.first(item.params, item.place)
+        key = scoped_key(flow_id, item.key)
+        return NewJob(job_id, first.mode, first.record, key, item.labels, first.params)
 
     def _resolve(self, flow: FlowGraph) -> tuple[Definition, dict[str, Argument]]:
         """The flow with the queue of every routine settled, and how it is stored."""

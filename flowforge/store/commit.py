@@ -57,8 +57,9 @@ def resets(changes: Sequence[tuple[str, int]]) -> list[Argument]:
 
 
 def started_jobs(jobs: Sequence[Sequence[Argument]]) -> list[Argument]:
-    """What creates each job: ``Submission.arguments``, id, mode, record, labels, the record of the
-    invocation that waits for it, and its definition behind the number of its fields and values.
+    """What creates each job: ``Submission.arguments``, id, mode, record, labels, kept params,
+    the record of the invocation that waits for it, and its definition behind the number of its
+    fields and values.
     """
     return _each(jobs)
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from flowforge.codec.binary import unpack_record
+from flowforge.codec.binary import read_invocation, unpack_record
 from flowforge.common.lru_cache import Recent
 from flowforge.errors import CorruptRecordError, RecordError
 from flowforge.model.definition import Definition
@@ -36,6 +36,7 @@ from flowforge.store.outputs import read_output
 from flowforge.store.reading import moment, reading, typed, whole
 from flowforge.store.routine_states import routine_states
 from flowforge.store.store import Store
+from flowforge.store.submission import NO_PARAMS
 from flowforge.store.work_left import WORK, work_left
 
 #: Entries of the history among which an invocation is looked for.
@@ -89,6 +90,18 @@ class Inspector:
 
     def flow_id(self, job_id: str) -> str:
         return self._text(job_id, "flow") or ""
+
+    def params(self, job_id: str) -> dict[str, Any] | None:
+        """The entry params without secrets; None where they are not kept."""
+        (kind,) = self._rows.fields(job_id, "params")
+        if kind == NO_PARAMS:
+            return {}
+        record = self._link.call("GET", self._keys.of("entry_params", job_id))
+        if record is None:
+            return None
+        what = f"the entry params of job {job_id}"
+        with reading(what):
+            return read_invocation(record, what)[1]
 
     def labels(self, job_id: str) -> dict[str, str]:
         """The labels, by name."""

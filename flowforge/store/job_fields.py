@@ -13,6 +13,7 @@ FIELDS: dict[str, str] = {
     "suffix": "What kombu appends to the name of a broker list for this priority",
     "queues": "How many queues the routines are on",
     "joins": "1 if a slot of the flow joins, else absent",
+    "params": "`kept` (in a key of their own), `none`, or `large`: entry params that are not kept",
     "idempotency": "Idempotency key, behind the flow's id",
     "parent": "Job and invocation that wait for this one, if a handler has started it",
     # limits

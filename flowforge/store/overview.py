@@ -81,6 +81,11 @@ class Overview:
         found = self._link.many([("EXISTS", name("idempotency", key)) for key in idempotency_keys])
         return [bool(count) for count in found]
 
+    def job_with_key(self, idempotency_key: str) -> str | None:
+        """The job with this key; None when there is none."""
+        found = self._link.call("GET", self._keys.of("idempotency", idempotency_key))
+        return None if found is None else str(found.decode())
+
     def _active_ids(self, most: int) -> list[str]:
         return [job_id for status in ACTIVE for job_id, _ in self.newest(status, most)]
 

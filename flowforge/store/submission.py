@@ -10,6 +10,9 @@ from flowforge.store.answers import SUBMIT, Answer
 from flowforge.store.link import Argument
 from flowforge.store.runner import ScriptRunner
 
+#: Entry params that are empty, too large to be kept, or as the first invocation has them.
+NO_PARAMS, LARGE_PARAMS, SAME_PARAMS = b"none", b"large", b"same"
+
 
 class NewJob(NamedTuple):
     """What differs between jobs that are submitted together."""
@@ -20,6 +23,8 @@ class NewJob(NamedTuple):
     idempotency_key: str = ""
     #: Lines ``name=value``; see :func:`flowforge.model.labels.labels_text`.
     labels: str = ""
+    #: What is kept of the params: NO_PARAMS, LARGE_PARAMS, SAME_PARAMS, or a record of its own.
+    params: bytes = NO_PARAMS
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ class Submissions:
         """
         arguments: list[Argument] = [*common.arguments(), len(jobs)]
         for job in jobs:
-            arguments += (job.job_id, job.mode, job.record, job.idempotency_key, job.labels)
+            arguments += job
         for pair in (definition or {}).items():
             arguments += pair
         reply, *ids = self._scripts.run("submit", *arguments)

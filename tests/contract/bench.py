@@ -86,8 +86,8 @@ def started(request: Request, fields: Fields, waiter: bytes) -> list[Argument]:
     stored = [part for pair in fields.items() for part in pair]
     common, job = request.common, request.job
     return [
-        *common.arguments(), job.job_id, job.mode, job.record, job.labels, waiter, len(stored),
-        *stored,
+        *common.arguments(), job.job_id, job.mode, job.record, job.labels, job.params, waiter,
+        len(stored), *stored,
     ]  # fmt: skip
 
 

@@ -26,7 +26,9 @@ _HASHES = (
 FAILURES = ("retried", "failed", "error_continued", "skipped")
 
 #: Keys of a job that go by themselves some time after its end.
-_KEYS = (*_HASHES, "parked", "stats", "late", "history", "outputs", "pauses", "logs")
+_KEYS = (
+    *_HASHES, "parked", "stats", "late", "history", "outputs", "pauses", "entry_params", "logs",
+)  # fmt: skip
 
 
 class Stored:

@@ -32,6 +32,7 @@ def test_run_prints_status_and_outputs(fleet: Shell) -> None:
 def test_run_with_json(fleet: Shell) -> None:
     """With --json stdout is one document with everything about the job."""
     job = fleet.json("run", f"{FLOWS}:numbers", "--params-json", '{"n": 1}', "--param", "n=2")
+    assert job["params"] == {"n": 2}
     assert job["status"] == "completed"
     assert [output["params"] for output in job["outputs"]] == [{"n": 30}]
     assert list(job["routines"]) == ["start", "finish"]
@@ -80,6 +81,13 @@ def test_idempotency_key(fleet: Shell) -> None:
         fleet.json("run", f"{FLOWS}:numbers", "--idempotency-key", "once") for _ in range(2)
     )
     assert first["job_id"] == second["job_id"]
+    again = fleet.json("run", f"{FLOWS}:numbers", "--idempotency-key", "once", "--no-wait")
+    assert (again["job_id"], again["created"]) == (first["job_id"], False)
+    shown = fleet.json("show", "--key", "numbers", "once")
+    assert shown["job_id"] == first["job_id"]
+    missing = fleet.run("show", "--key", "numbers", "twice", code=1)
+    assert "flow 'numbers' has no job with the idempotency key 'twice'" in missing.stderr
+    assert "give either JOB, or --key" in fleet.run("show", code=2).stderr
     empty = fleet.run("run", f"{FLOWS}:numbers", "--idempotency-key", "", code=2)
     assert "must not be empty" in empty.stderr
 

@@ -153,7 +153,9 @@ def test_a_key_finds_its_job_wherever_it_is(pair: Pair) -> None:
     first = COUNTDOWN.execute_many("it", ({"n": 0} for _ in keys), idempotency_keys=keys)
     again = COUNTDOWN.execute_many("it", ({"n": 0} for _ in keys), idempotency_keys=keys)
     assert [job.job_id for job in first] == [job.job_id for job in again]
-    assert COUNTDOWN.execute("it", {"n": 0}, idempotency_key="order-7") == first[7]
+    found = COUNTDOWN.execute("it", {"n": 0}, idempotency_key="order-7")
+    assert found == first[7] == JobState.by_key(COUNTDOWN.flow_id, "order-7")
+    assert [job.created for job in (found, *first, *again)] == [False, *[True] * 40, *[False] * 40]
     assert set(map(pair.server_of, first)) == {0, 1}
     with pytest.raises(InvalidValueError, match="39 idempotency_keys for 40 entry_params"):
         COUNTDOWN.execute_many("it", [{"n": 0}] * 40, idempotency_keys=keys[1:])

@@ -86,6 +86,7 @@ SIGNATURES: dict[Any, str] = {
     ),
     JobState.get: "job_id",
     JobState.error_groups: "flow=None, since=None, limit=50",
+    JobState.by_key: "flow_id, idempotency_key",
     JobState.find: (
         "status=None, limit=50, *, flow=None, labels=None, since=None, until=None, text=None, "
         "cursor=None"
@@ -120,7 +121,7 @@ SIGNATURES: dict[Any, str] = {
 PROPERTIES = {
     JobState: {
         "flow_id", "status", "reason", "error", "routine_states", "pause_points", "created_at",
-        "updated_at", "outputs", "labels",
+        "updated_at", "outputs", "labels", "params",
     },
     Routine: {"job", "job_id", "attempt", "checkpoint", "cancelled"},
 }  # fmt: skip

@@ -1,21 +1,22 @@
 -- Creates jobs of one flow, each with its first invocation: all of them or none.
 -- In:  definition hash, flow id, routine, slot, priority, list suffix, max_in_flight,
 --      retention ms, history limit, output limit, entry text, number of jobs, then id, mode, record,
---      idempotency key (or '') and labels (lines name=value, or '') each, then the definition as field,
---      value, ... or nothing when the store is believed to have it
+--      idempotency key (or ''), labels (lines name=value, or '') and params to keep ('none', 'large', 'same':
+--      the record, or another record) each, then the definition as field, value, ... or nothing when the
+--      store is believed to have it
 -- Out: {'ok', id of each job or of the earlier one with its key} | {'definition'} (send it along)
 --@include base, push, push_batch, create
 local arguments = ARGV
 local about, at = read_about(arguments, 2)
 local def, number, first = about.def, tonumber(arguments[at]), at + 1
-local fields = first + 5 * number
+local fields = first + 6 * number
 local now = now_ms()
 
 -- known: place in the arguments -> id of the job that is there already: the one with the key, stored or
 -- earlier in this call, or the job itself, when a reply was lost and the same jobs are sent again.
 -- They were created as a whole, so the first one without a key stands for all without.
 local answer, known, keys, again, created = { 'ok' }, {}, {}, nil, 0
-for i = first, fields - 1, 5 do
+for i = first, fields - 1, 6 do
   local id, idempotency = arguments[i], arguments[i + 3]
   if idempotency ~= '' then
     known[i] = keys[idempotency] or call('GET', k_idempotency(idempotency))
@@ -41,10 +42,10 @@ call('HINCRBY', k_definition(def), 'active', created)
 call('PERSIST', k_definition(def))
 batch_pushes()
 local pending, entries = {}, {}
-for i = first, fields - 1, 5 do
+for i = first, fields - 1, 6 do
   if not known[i] then
-    local id, mode, record, idempotency, labels = unpack(arguments, i, i + 4)
-    create_job(about, id, mode, record, idempotency, labels, nil, now, pending, entries)
+    local id, mode, record, idempotency, labels, params = unpack(arguments, i, i + 5)
+    create_job(about, id, mode, record, idempotency, labels, params, nil, now, pending, entries)
   end
 end
 for i = 1, #pending, 1000 do

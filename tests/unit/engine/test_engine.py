@@ -10,7 +10,7 @@ from celery import Celery
 
 from flowforge import Flow, routine
 from flowforge.engine.engine import Engine
-from flowforge.engine.job_items import Item
+from flowforge.engine.job_items import Item, Submitted
 from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.sharded import ShardedEngine
 from flowforge.engine.submit import SUBMIT_BYTES
@@ -61,7 +61,7 @@ def test_a_chunk_of_large_params_has_few_jobs(
     params = [{"pad": "x" * (SUBMIT_BYTES // 3)} for _ in range(10)]
     chunks = list(engine.submit_many(JobTemplate(padded_flow(), "it"), iter(params)))
     assert [len(chunk) for chunk in chunks] == [3, 3, 3, 1]
-    assert len({job_id for chunk in chunks for job_id in chunk}) == 10
+    assert len({one.job_id for chunk in chunks for one in chunk}) == 10
     assert all(sum(chunk[:-1]) < SUBMIT_BYTES for chunk in sizes)
 
 
@@ -72,13 +72,13 @@ def test_what_was_submitted_before_a_refusal_is_not_submitted_twice(
     full, other = new_engine(), new_engine()
     given: list[Item] = []
 
-    def fills_up(template: JobTemplate, jobs: Iterator[Item]) -> Iterator[list[str]]:
-        yield ["a", "b"]
+    def fills_up(template: JobTemplate, jobs: Iterator[Item]) -> Iterator[list[Submitted]]:
+        yield [Submitted("a", True), Submitted("b", True)]
         raise WritesRefusedError("it is full")
 
-    def takes(template: JobTemplate, jobs: Iterator[Item]) -> Iterator[list[str]]:
+    def takes(template: JobTemplate, jobs: Iterator[Item]) -> Iterator[list[Submitted]]:
         given.extend(jobs)
-        yield ["c"]
+        yield [Submitted("c", True)]
 
     monkeypatch.setattr(full, "submit_items", fills_up)
     monkeypatch.setattr(other, "submit_items", takes)
@@ -87,5 +87,6 @@ def test_what_was_submitted_before_a_refusal_is_not_submitted_twice(
     both = ShardedEngine([full, other])
     both._turn = 1
     params = [{"pad": "x"}, {"pad": "y"}, {"pad": "z"}]
-    assert list(both.submit_many(JobTemplate(padded_flow(), "it"), params)) == [["a", "b", "c"]]
+    (chunk,) = both.submit_many(JobTemplate(padded_flow(), "it"), params)
+    assert [one.job_id for one in chunk] == ["a", "b", "c"]
     assert [item.params for item in given] == [{"pad": "z"}]

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from flowforge.codec.binary import read_invocation
-from flowforge.engine.entry import Entry
+from flowforge.engine.entry import KEPT_PARAMS, Entry
 from flowforge.errors import PayloadError
 from flowforge.model.flow import FlowGraph
+from flowforge.store.submission import LARGE_PARAMS, NO_PARAMS, SAME_PARAMS
 from tests.unit.model.samples import Charge
 
 
@@ -21,8 +22,8 @@ def entry(limit: int = 1000) -> Entry:
 
 def test_params_become_the_first_invocation() -> None:
     """Its parent is nobody: 0."""
-    _, record = entry().first({"n": 1})
-    assert read_invocation(record, "it") == (0, {"n": 1})
+    first = entry().first({"n": 1})
+    assert read_invocation(first.record, "it") == (0, {"n": 1})
 
 
 @pytest.mark.parametrize("params", [[1], "x", {1: 2}, 3])
@@ -39,3 +40,13 @@ def test_params_that_cannot_travel_are_told_with_their_place() -> None:
     """As for what is no dict."""
     with pytest.raises(PayloadError, match=r"entry_params\[3\] of 'charge': params\['n'\] is a"):
         entry().first({"n": object()}, 3)
+
+
+def test_what_is_kept_of_the_params() -> None:
+    """They as a whole, those that are no secret, or that they are too large."""
+    secret = entry(100_000)
+    assert secret.first(None).params == NO_PARAMS
+    assert secret.first({"n": 1}).params == SAME_PARAMS
+    kept = secret.first({"n": 1, "card": "4711"}).params
+    assert read_invocation(kept, "it") == (0, {"n": 1, "card": "***"})
+    assert secret.first({"n": "x" * KEPT_PARAMS}).params == LARGE_PARAMS

@@ -1,10 +1,10 @@
 -- Creating a job with its first invocation.
 -- about: what jobs that are submitted together have in common; parent: 'id/invocation' of the invocation
--- that waits for a child job, or nil; labels: lines name=value; pending: where its entry in the indexes of
--- pending jobs and of the flow goes, as score and member, or nil: it is made at once; entries: the same for
--- the hash of entries, as id and entry.
+-- that waits for a child job, or nil; labels, params: as submit.lua has them; pending: where its entry in
+-- the indexes of pending jobs and of the flow goes, as score and member, or nil: it is made at once;
+-- entries: the same for the hash of entries, as id and entry.
 --@include base, job_row, deliver, open_joins
-local function create_job(about, id, mode, record, idempotency, labels, parent, now, pending, entries)
+local function create_job(about, id, mode, record, idempotency, labels, params, parent, now, pending, entries)
   local job = only_table({
     id = id, status = 'pending', def = about.def, suffix = about.suffix,
     priority = about.priority, queued = 0, running = 0, parked = 0, last = 0, timers = 0,
@@ -14,12 +14,14 @@ local function create_job(about, id, mode, record, idempotency, labels, parent, 
     created = now, parent = parent, queues = about.queues,
   })
   deliver(job, about.r, about.s, mode, record)
+  local kept = params ~= 'none' and params ~= 'large'
+  if kept then call('SET', k_entry_params(id), params == 'same' and record or params) end
   -- A counter that is not there is zero.
   call('HSET', k_job(id), 'v', 1, 'flow', about.flow, 'def', about.def, 'suffix', about.suffix,
     'priority', about.priority, 'window', about.max_in_flight, 'keep', about.retention,
     'history_limit', about.history_limit, 'output_limit', about.output_limit, 'created', now,
     'entry', about.entry, 'queues', about.queues, 'status', 'pending', 'queued', job.queued,
-    'last', job.last, 'updated', now)
+    'last', job.last, 'updated', now, 'params', kept and 'kept' or params)
   if job.parked > 0 then call('HSET', k_job(id), 'waiting', job.parked) end
   if about.joins then call('HSET', k_job(id), 'joins', 1) end
   if parent then call('HSET', k_job(id), 'parent', parent) end

@@ -1,6 +1,6 @@
 -- Section `started_jobs` of the commit: child jobs. How many; then of each what submit takes (from
--- definition hash to entry text), id, mode, record, labels ('=': those of this job), record of the invocation
--- that waits for it, number of definition fields and values, and these.
+-- definition hash to entry text), id, mode, record, labels ('=': those of this job), params to keep (as in
+-- submit), record of the invocation that waits for it, number of definition fields and values, and these.
 --@include base, child_jobs, create
 
 -- Creates the invocation that waits for each. Returns the arguments to create each job with, which is done
@@ -10,8 +10,8 @@ local function start_jobs(job, invocation, arguments, at, now)
   for i = 1, tonumber(arguments[at]) do
     local about
     about, behind = read_about(arguments, behind)
-    local child, mode, record, labels, waiter, fields = unpack(arguments, behind, behind + 5)
-    local first = behind + 6
+    local child, mode, record, labels, params, waiter, fields = unpack(arguments, behind, behind + 6)
+    local first = behind + 7
     behind = first + fields
     store_definition(about.def, arguments, first, behind - 1)
     complete_about(about)
@@ -28,7 +28,7 @@ local function start_jobs(job, invocation, arguments, at, now)
     if labels == '=' then
       labels = string.match(call('HGET', k_entries(), job.id) or '', '\n(.*)$') or ''
     end
-    started[i] = { about, child, mode, record, '', labels, job.id .. '/' .. waits, now }
+    started[i] = { about, child, mode, record, '', labels, params, job.id .. '/' .. waits, now }
   end
   return started, behind
 end
