@@ -79,16 +79,16 @@ def pairs(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict
     return found
 
 
-def _job_id(_: click.Context, __: click.Parameter, text: str) -> str:
-    # Other text could name a key that is no job's.
+def checked_job_id(text: str) -> str:
+    """Return what can be a job's id; JobNotFoundError for other text, which could name a key."""
     if not re.fullmatch(JOB_ID, text):
         raise job_not_found(text)
     return text
 
 
-def _job_or_invocation(context: click.Context, parameter: click.Parameter, text: str) -> str:
+def _job_or_invocation(_: click.Context, __: click.Parameter, text: str) -> str:
     if not is_task_id(text):
-        return _job_id(context, parameter, text)
+        return checked_job_id(text)
     say(_invocation(text), err=True)
     return job_of_task(text)
 
@@ -97,13 +97,16 @@ def _optional(context: click.Context, parameter: click.Parameter, text: str | No
     return None if text is None else _job_or_invocation(context, parameter, text)
 
 
-def _controlled_job(context: click.Context, parameter: click.Parameter, text: str) -> str:
-    if not is_task_id(text):
-        return _job_id(context, parameter, text)
-    raise click.BadParameter(
-        f"{_invocation(text)}, and only a whole job can be controlled: {context.info_name} "
-        f"{job_of_task(text)}"
-    )
+def _controlled_jobs(
+    context: click.Context, _: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, ...]:
+    for text in texts:
+        if is_task_id(text):
+            raise click.BadParameter(
+                f"{_invocation(text)}, and only a whole job can be controlled: "
+                f"{context.info_name} {job_of_task(text)}"
+            )
+    return tuple(dict.fromkeys(texts))
 
 
 def _invocation(text: str) -> str:
@@ -118,8 +121,10 @@ optional_job_argument = click.argument(
     "job_id", metavar="[JOB]", required=False, callback=_optional
 )
 
-#: The job of a command that changes it.
-controlled_job_argument = click.argument("job_id", metavar="JOB", callback=_controlled_job)
+#: The jobs of a command that changes them. They are checked one by one, with ``checked_job_id``.
+controlled_jobs_argument = click.argument(
+    "job_ids", metavar="JOB...", nargs=-1, required=True, callback=_controlled_jobs
+)
 
 invocation_argument = click.argument("invocation", metavar="INVOCATION", type=click.IntRange(min=1))
 

@@ -1,23 +1,30 @@
-"""``flowforge pause``, ``resume``, ``cancel`` and ``retry``."""
+"""``flowforge pause``, ``resume``, ``cancel``, ``retry`` and ``delete``: of one or several jobs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
-from flowforge.cli.arguments import by_option, controlled_job_argument, edits, json_value
+from flowforge.cli.arguments import (
+    by_option,
+    checked_job_id,
+    controlled_jobs_argument,
+    edits,
+    json_value,
+)
 from flowforge.cli.render import amounts, json_option, print_json, say
 from flowforge.cli.session import Session, pass_session
 from flowforge.engine.engine import Engine
-from flowforge.engine.job_state import JobState
+from flowforge.errors import JobError, RecordError
 from flowforge.model.status import JobStatus
 
 _reason = click.option("--reason", default="", metavar="TEXT", help="Kept with the job.")
 
 
 @click.command("pause")
-@controlled_job_argument
+@controlled_jobs_argument
 @_reason
 @click.option(
     "--checkpoint",
@@ -27,38 +34,34 @@ _reason = click.option("--reason", default="", metavar="TEXT", help="Kept with t
 )
 @json_option
 @pass_session
-def pause(session: Session, job_id: str, reason: str, checkpoint: Any, as_json: bool) -> None:
-    """Pause a job: no handler starts any more, running ones finish."""
-    engine = session.engine(job_id)
-    engine.pause(job_id, reason, checkpoint)
-    print_state(engine, job_id, as_json)
+def pause(
+    session: Session, job_ids: Sequence[str], reason: str, checkpoint: Any, as_json: bool
+) -> None:
+    """Pause jobs: no handler starts any more, running ones finish."""
+    _each(session, job_ids, as_json, lambda engine, one: engine.pause(one, reason, checkpoint))
 
 
 @click.command("resume")
-@controlled_job_argument
+@controlled_jobs_argument
 @json_option
 @pass_session
-def resume(session: Session, job_id: str, as_json: bool) -> None:
-    """Resume a paused job: what is parked goes on."""
-    engine = session.engine(job_id)
-    engine.resume(job_id)
-    print_state(engine, job_id, as_json)
+def resume(session: Session, job_ids: Sequence[str], as_json: bool) -> None:
+    """Resume paused jobs: what is parked goes on."""
+    _each(session, job_ids, as_json, lambda engine, one: engine.resume(one))
 
 
 @click.command("cancel")
-@controlled_job_argument
+@controlled_jobs_argument
 @_reason
 @json_option
 @pass_session
-def cancel(session: Session, job_id: str, reason: str, as_json: bool) -> None:
-    """Cancel a job for good."""
-    engine = session.engine(job_id)
-    engine.cancel(job_id, reason)
-    print_state(engine, job_id, as_json)
+def cancel(session: Session, job_ids: Sequence[str], reason: str, as_json: bool) -> None:
+    """Cancel jobs for good."""
+    _each(session, job_ids, as_json, lambda engine, one: engine.cancel(one, reason))
 
 
 @click.command("retry")
-@controlled_job_argument
+@controlled_jobs_argument
 @click.option(
     "--edit", "edit", metavar="INVOCATION:K=V", multiple=True, callback=edits,
     help="Change a param of an invocation before, as in 5:amount=20. May be repeated.",
@@ -68,25 +71,77 @@ def cancel(session: Session, job_id: str, reason: str, as_json: bool) -> None:
 @pass_session
 def retry(
     session: Session,
-    job_id: str,
+    job_ids: Sequence[str],
     edit: dict[int, dict[str, Any]],
     by: str | None,
     as_json: bool,
 ) -> None:
-    """Continue a failed job from its failed invocations, with fresh attempts."""
-    engine = session.engine(job_id)
-    engine.retry(job_id, edit or None, by)
-    print_state(engine, job_id, as_json)
+    """Continue failed jobs from their failed invocations, with fresh attempts."""
+    if edit and len(job_ids) > 1:
+        raise click.UsageError("--edit is about the invocations of one job: give one JOB")
+    _each(session, job_ids, as_json, lambda engine, one: engine.retry(one, edit or None, by))
+
+
+@click.command("delete")
+@controlled_jobs_argument
+@json_option
+@pass_session
+def delete(session: Session, job_ids: Sequence[str], as_json: bool) -> None:
+    """Delete jobs that have ended, with all that is kept of them."""
+    _each(session, job_ids, as_json, lambda engine, one: engine.delete(one), left=False)
+
+
+def _each(
+    session: Session,
+    job_ids: Sequence[str],
+    as_json: bool,
+    act: Callable[[Engine, str], None],
+    *,
+    left: bool = True,
+) -> None:
+    """Do it to each job; a job that is refused keeps none of the others from it, and makes the exit
+    status 1. ``left``: whether there is a job left to be told of.
+    """
+    answers: list[dict[str, Any]] = []
+    for job_id in job_ids:
+        try:
+            engine = session.engine(checked_job_id(job_id))
+            act(engine, job_id)
+            answer = _left(engine, job_id) if left else {"job_id": job_id, "deleted": True}
+        except (JobError, RecordError) as error:
+            if len(job_ids) == 1:
+                raise
+            answer = {"job_id": job_id, "error": str(error)}
+        answers.append(answer)
+        if not as_json:
+            _tell(answer)
+    if as_json:
+        print_json(answers[0] if len(job_ids) == 1 else answers)
+    if any("error" in answer for answer in answers):
+        click.get_current_context().exit(1)
+
+
+def _left(engine: Engine, job_id: str) -> dict[str, Any]:
+    summary, _ = engine.inspector.describe(job_id)
+    return {"job_id": job_id, "status": summary.status.value, "counts": summary.counts}
+
+
+def _tell(answer: dict[str, Any]) -> None:
+    if "error" in answer:
+        say(f"error: {answer['error']}", err=True)
+    elif "deleted" in answer:
+        say(f"job {answer['job_id']} is deleted")
+    else:
+        say(f"job {answer['job_id']} is {answer['status']} (work: {amounts(answer['counts'])})")
 
 
 def print_state(engine: Engine, job_id: str, as_json: bool) -> None:
     """Print how a job stands after a command has changed it."""
-    job = JobState(job_id, engine)
-    status, counts = job.status, job.counts
+    answer = _left(engine, job_id)
     if as_json:
-        print_json({"job_id": job_id, "status": status, "counts": counts})
+        print_json(answer)
     else:
-        say(f"job {job_id} is {status} (work: {amounts(counts)})")
+        _tell(answer)
 
 
 def print_mended(engine: Engine, job_id: str, as_json: bool) -> None:

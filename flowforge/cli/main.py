@@ -7,7 +7,7 @@ from celery import Celery
 from celery.bin.base import CLIContext
 
 from flowforge import __version__
-from flowforge.cli.control import cancel, pause, resume, retry
+from flowforge.cli.control import cancel, delete, pause, resume, retry
 from flowforge.cli.dead_letters import dead_letters
 from flowforge.cli.doctor import doctor
 from flowforge.cli.edit import edit
@@ -57,6 +57,6 @@ def _app_of(ctx: click.Context) -> Celery | None:
 
 for _command in (
     run, worker, watch, jobs, errors, show, explain, history, logs, pause, resume, cancel, retry,
-    edit, skip, run_now, rerun, doctor, dead_letters,
+    edit, skip, run_now, rerun, delete, doctor, dead_letters,
 ):  # fmt: skip
     cli.add_command(_command)

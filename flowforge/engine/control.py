@@ -89,6 +89,24 @@ class Control:
         """Keep packed data of the user's own with the job."""
         self._expect_ok(job_id, "write to", self._store.control.annotate(job_id, data))
 
+    def delete(self, job_id: str) -> None:
+        """Delete a job that has ended, before its retention has passed."""
+        # A request that is sent again because its reply was lost finds no job any more.
+        self._inspector.status(job_id)
+        answer = self._store.control.delete(job_id)
+        if answer is Answer.AWAITED:
+            raise JobStateError(
+                f"job {job_id} cannot be deleted yet: the job that started it still has to take "
+                "its outputs or its error; delete that job first, or wait for it"
+            )
+        if isinstance(answer, JobStatus):
+            raise JobStateError(
+                f"job {job_id} is {answer}; only a job that has ended can be deleted: cancel it "
+                "first"
+            )
+        if answer is not Answer.GONE:
+            self._expect_ok(job_id, "delete", answer)
+
     def label(self, job_id: str, changes: dict[str, str]) -> None:
         """Change labels of the job; an empty value takes one away."""
         answer = self._store.control.label(job_id, changes)

@@ -130,7 +130,8 @@ class Engine(Submitter):
         self.child_job = self._creator.child_job
         control = Control(self.store, self.inspector, settings)
         self.pause, self.resume, self.cancel = control.pause, control.resume, control.cancel
-        self.note, self.annotate, self.label = control.note, control.annotate, control.label
+        self.note, self.annotate = control.note, control.annotate
+        self.label, self.delete = control.label, control.delete
         self.mending = Mending(self.store, self.inspector, settings, control)
         self.retry = self.mending.retry
 

@@ -278,6 +278,15 @@ class JobState:
         """
         self._engine.retry(self.job_id, edit, by)
 
+    def delete(self) -> None:
+        """Delete a job that has ended, with all that is kept of it, before its retention is over.
+
+        Its idempotency key is free again. Child jobs that have not ended are cancelled.
+        JobStateError for a job that has not ended, and for a child job whose outputs or error its
+        parent has not taken yet.
+        """
+        self._engine.delete(self.job_id)
+
     def label(self, /, **changes: str | None) -> None:
         """Set labels, also of a job that has ended: ``job.label(stage="paid")``; None removes one.
 

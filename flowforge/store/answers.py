@@ -44,6 +44,8 @@ class Answer(StrEnum):
     #: What the attempt had staged is not all there.
     INCOMPLETE = "incomplete"
 
+    #: The job that started this one has not taken its end yet.
+    AWAITED = "awaited"
     #: The job would have too many labels.
     FULL = "full"
 
@@ -116,4 +118,5 @@ RUN_NOW = Answers[AnswerOrStatus](
 )  # fmt: skip
 NOTE = Answers("note", _A.OK, _A.GONE, _A.NEWER)
 ANNOTATE = Answers("annotate", _A.OK, _A.GONE, _A.NEWER)
+DELETE_JOB = Answers[AnswerOrStatus]("delete_job", _A.OK, _A.GONE, _A.NEWER, _A.AWAITED, *JobStatus)
 LABEL = Answers("label", _A.OK, _A.GONE, _A.NEWER, _A.FULL)

@@ -10,6 +10,7 @@ from flowforge.model.labels import MOST_LABELS
 from flowforge.store.answers import (
     ANNOTATE,
     CANCEL,
+    DELETE_JOB,
     LABEL,
     NOTE,
     PAUSE,
@@ -58,6 +59,10 @@ class JobControl:
         """Keep data of the user's own by ``<routine id>\\0<name>``. Answers as ``note``."""
         pairs = [part for pair in data.items() for part in pair]
         return ANNOTATE[self._scripts.run("annotate", job_id, *pairs)]
+
+    def delete(self, job_id: str) -> AnswerOrStatus:
+        """OK, or why not: GONE, NEWER, AWAITED, the status of a job that has not ended."""
+        return DELETE_JOB[self._scripts.run("delete_job", job_id)]
 
     def label(self, job_id: str, changes: dict[str, str]) -> Answer:
         """Change labels; an empty value takes one away. OK, or why not: GONE, NEWER, FULL."""

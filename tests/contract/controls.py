@@ -122,6 +122,13 @@ class Controls(Choices):
         if (verb, answer) == ("retry", "ok"):
             self.frozen.pop(f"{job.id}/{job.retries}", None)
 
+    @precondition(lambda self: self.jobs("pending", "running", "paused"))
+    @rule(data=st.data())
+    def delete_what_goes_on(self, data: st.DataObject) -> None:
+        """It is refused."""
+        job = self.some_job(data, "pending", "running", "paused")
+        assert self.bench.store.control.delete(job.id) == job.status
+
     @rule(data=st.data(), name=st.sampled_from("ab"), value=st.sampled_from(["", "1", "2"]))
     def label(self, data: st.DataObject, name: str, value: str) -> None:
         """Also a job that has ended."""

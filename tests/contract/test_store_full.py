@@ -166,6 +166,12 @@ def a_prune(bench: Bench) -> Callable[[], object]:
     return lambda: bench.store.upkeep.prune(10) == 1
 
 
+def a_deleted_job(bench: Bench) -> Callable[[], object]:
+    job = bench.submit(labels="a=b")
+    bench.store.control.cancel(job, "")
+    return lambda: bench.store.control.delete(job) == "ok"
+
+
 def a_lost_row(bench: Bench) -> Callable[[], object]:
     job = bench.submit(labels="a=b")
     bench.link.call("DEL", bench.key("job", job))
@@ -234,6 +240,7 @@ GOES_ON = {
     a_lost_message: "resend",
     a_prune: "prune",
     a_deletion: "delete",
+    a_deleted_job: "delete_job",
     a_lost_row: "vanished",
     a_first_lead: "lead",
     a_longer_lead: "lead",

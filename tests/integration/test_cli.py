@@ -204,6 +204,24 @@ def test_jobs_by_label_time_and_text(idle: Shell) -> None:
     assert "stage=new tenant=\\x202eother" in shown
 
 
+def test_several_jobs_are_controlled_at_once(idle: Shell) -> None:
+    """Each is answered in a line; one that is refused keeps none from it, and is no success."""
+    one, two, three = (idle.submit("numbers", "--label", "a=b") for _ in range(3))
+    paused = idle.run("pause", one, two, one)
+    assert [line.split()[:4] for line in paused.stdout.splitlines()] == [
+        ["job", job, "is", "paused"] for job in (one, two)
+    ]
+    idle.run("cancel", two, three)
+    refused = idle.run("resume", one, two, "no-such", three, code=1)
+    assert refused.stdout.startswith(f"job {one} is pending")
+    assert [line.split(":")[0] for line in refused.stderr.splitlines()] == ["error"] * 3
+    answers = idle.json("delete", one, two, three, code=1)
+    assert answers[0]["error"].startswith(f"job {one} is pending; only a job that has ended")
+    assert answers[1:] == [{"job_id": job, "deleted": True} for job in (two, three)]
+    assert [job["job_id"] for job in idle.json("jobs", "--label", "a=b")] == [one]
+    assert "there is no job" in idle.run("delete", two, code=1).stderr
+
+
 def test_what_cannot_be_looked_for(idle: Shell) -> None:
     """The message says what to give."""
     for option, text, message in [

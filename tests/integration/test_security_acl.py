@@ -35,7 +35,16 @@ DOCUMENT = Path(__file__).parents[2] / "docs/how-to/access-lists.md"
 ROLES = ("worker", "producer", "viewer")
 
 #: What submitting, controlling and the commands of producers run.
-PRODUCERS_SCRIPTS = {"submit", "pause", "resume", "cancel", "name", "requeue", "label"}
+PRODUCERS_SCRIPTS = {
+    "submit",
+    "pause",
+    "resume",
+    "cancel",
+    "name",
+    "requeue",
+    "label",
+    "delete_job",
+}
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,7 @@ SIGNATURES: dict[Any, str] = {
         "cursor=None"
     ),
     JobState.label: "self, /, **changes",
+    JobState.delete: "self",
     JobState.get_routine_state: "self, routine_id",
     JobState.update_routine_state: "self, routine_id, data",
     JobState.get_execution_history: "self, routine_id=None",

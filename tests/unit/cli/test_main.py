@@ -8,7 +8,7 @@ import pytest
 from flowforge.cli.main import cli
 
 #: Commands that are a few lines each and do the same with another verb.
-_CONTROL = {"pause", "resume", "cancel", "retry"}
+_CONTROL = {"pause", "resume", "cancel", "retry", "delete"}
 
 
 @pytest.mark.parametrize("name", sorted(cli.commands))
