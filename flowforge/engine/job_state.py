@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from copy import copy, deepcopy
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import Any, Self
 
 from flowforge.common.bounded_repr import shown
 from flowforge.engine import job_snapshot
 from flowforge.engine.current import current_engine
-from flowforge.engine.engine import Engine
 from flowforge.engine.error_groups import error_groups
 from flowforge.engine.failures import job_failed, told_reason
 from flowforge.engine.find import find, job_with_key
 from flowforge.engine.job_items import checked_key
-from flowforge.engine.texts import checked_line_id, checked_text
-from flowforge.engine.user_data import (
-    check_note,
-    check_routine_data,
-    pack_note,
-    pack_routine_data,
-)
+from flowforge.engine.job_records import JobRecords
+from flowforge.engine.texts import checked_text
 from flowforge.errors import (
     InvalidValueError,
     JobCancelledError,
@@ -31,36 +23,17 @@ from flowforge.errors import (
 )
 from flowforge.model.error_group import ErrorGroup
 from flowforge.model.job_finding import JobFinding
-from flowforge.model.job_handle import HistoryEntry, LogLine, OpenJoin, Output
+from flowforge.model.job_handle import Output
 from flowforge.model.labels import check_label_name, check_labels
 from flowforge.model.status import JobStatus
 from flowforge.store.finding import Query
 
 
-class JobState:
+class JobState(JobRecords):
     """One job of a flow, by its id. Every property is a fresh look at the store.
 
     JobNotFoundError is raised by whatever is asked once the job's retention has passed.
     """
-
-    def __init__(self, job_id: str, engine: Engine | None = None) -> None:
-        if not isinstance(job_id, str):
-            raise InvalidValueError(f"a job's id is text, not {shown(job_id)}")
-        self.job_id = checked_text("a job's id", job_id)
-        if engine is not None:
-            self._engine = engine
-
-    @cached_property
-    def _engine(self) -> Engine:
-        # With the first question: a handle can be read from a pickle where nothing is configured.
-        return current_engine().of(self.job_id)
-
-    @classmethod
-    def get(cls, job_id: str) -> Self:
-        """The handle of an existing job; JobNotFoundError when there is none."""
-        job = cls(job_id)
-        job._engine.inspector.status(job_id)
-        return job
 
     @classmethod
     def by_key(cls, flow_id: str, idempotency_key: str) -> Self:
@@ -113,29 +86,6 @@ class JobState:
         """
         _check_limit(limit)
         return error_groups(current_engine().each, flow, since, limit)
-
-    def __repr__(self) -> str:
-        return f"JobState({self.job_id!r})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # What reads it elsewhere looks the job up on the servers of its own process.
-        return _unpickled, (type(self), self.job_id, self.snapshot)
-
-    def __copy__(self) -> Self:
-        copied = type(self)(self.job_id, self._engine)
-        copied.snapshot = self.snapshot
-        return copied
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        copied = copy(self)
-        copied.snapshot = deepcopy(self.snapshot, memo)
-        return copied
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, JobState) and other.job_id == self.job_id
-
-    def __hash__(self) -> int:
-        return hash(self.job_id)
 
     # --- the job -----------------------------------------------------------------------
 
@@ -357,84 +307,6 @@ class JobState:
         """
         return type(self)(self._engine.rerun(self.job_id, params, definition), self._engine)
 
-    # --- routines and history ------------------------------------------------------------
-
-    @property
-    def routine_states(self) -> dict[str, dict[str, Any]]:
-        """State of every routine that has run, by its id.
-
-        A dict with ``status`` (``pending``, ``running``, ``completed``, ``failed``,
-        ``error_continued`` or ``skipped``), the counters ``started``, ``completed``, ``failed``,
-        ``retried``, ``error_continued``, ``skipped``, ``lost``, ``released``, ``dropped`` and
-        ``running``, ``started_at``, ``ended_at``, ``total_seconds``, ``latest_seconds``, ``stats``,
-        ``last_error`` (``type``, ``message``, ``when`` and ``at``: the place in your own code; None
-        without, also where the error was retried or passed over), and data of your own.
-        """
-        return self._engine.inspector.routine_states(self.job_id)
-
-    def get_routine_state(self, routine_id: str) -> dict[str, Any] | None:
-        """State of one routine; None when it has not run. ValueError for an unknown id."""
-        self._check_routine(routine_id)
-        return self.routine_states.get(routine_id)
-
-    def update_routine_state(self, routine_id: str, data: dict[str, Any]) -> None:
-        """Keep data of your own with a routine; keys that exist are replaced.
-
-        ValueError for what FlowForge keeps itself (counters, stats and times). A ``status``, one
-        of ``RoutineStatus``, is shown in place of FlowForge's own.
-        """
-        check_routine_data(routine_id, data)
-        self._check_routine(routine_id)
-        limit = self._engine.settings.max_payload
-        self._engine.annotate(self.job_id, pack_routine_data(routine_id, data, limit))
-
-    def get_execution_history(self, routine_id: str | None = None) -> list[HistoryEntry]:
-        """What happened, in the store's order; of one routine or of all.
-
-        Each entry has ``id``, ``at``, ``kind``, ``invocation``, ``routine_id``, ``slot`` and
-        ``details``.
-        """
-        if routine_id is not None:
-            self._check_routine(routine_id)
-        entries: Iterable[HistoryEntry] = self._engine.inspector.history(self.job_id)
-        return [e for e in entries if routine_id is None or _concerns(e, routine_id)]
-
-    def logs(
-        self,
-        routine_id: str | None = None,
-        *,
-        invocation: int | None = None,
-        after: str | None = None,
-    ) -> list[LogLine]:
-        """What handlers have logged, where workers keep it (``keep_logs``), in the store's order.
-
-        Of one routine or of all; of one ``invocation``, by its number; only lines ``after`` the one
-        with this id. A line is there about half a second after it was logged. ValueError for an
-        unknown routine and for what is no id of a line.
-        """
-        if routine_id is not None:
-            self._check_routine(routine_id)
-        return [
-            line
-            for line in self._engine.inspector.log_lines(self.job_id, checked_line_id(after))
-            if routine_id in (None, line.routine_id) and invocation in (None, line.invocation)
-        ]
-
-    def record_execution(
-        self, routine_id: str, event_name: str, data: dict[str, Any] | None = None
-    ) -> None:
-        """Add a note of your own to the history."""
-        data = {} if data is None else data
-        check_note(event_name, data)
-        self._check_routine(routine_id)
-        limit = self._engine.settings.max_payload
-        self._engine.note(self.job_id, pack_note(routine_id, event_name, data, limit))
-
-    @property
-    def open_joins(self) -> list[OpenJoin]:
-        """Joins that have items and have not fired."""
-        return self._engine.inspector.open_joins(self.job_id)
-
     # --- snapshots ---------------------------------------------------------------------
 
     def serialize(self) -> dict[str, Any]:
@@ -470,9 +342,6 @@ class JobState:
     #: the same idempotency key. None on other handles.
     created: bool | None = None
 
-    #: What ``deserialize`` or ``load`` read; None on a handle made otherwise.
-    snapshot: dict[str, Any] | None = None
-
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the snapshot as JSON; folders that are missing are made."""
         job_snapshot.write(path, self.serialize())
@@ -481,11 +350,6 @@ class JobState:
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read what ``save`` wrote; RecordError when it is no snapshot."""
         return cls.deserialize(job_snapshot.read(path))
-
-    # --- inside ------------------------------------------------------------------------
-
-    def _check_routine(self, routine_id: str) -> None:
-        self._engine.inspector.definition(self.job_id).index(routine_id)
 
 
 class JobPage(list[JobState]):
@@ -496,16 +360,6 @@ class JobPage(list[JobState]):
         self.cursor = cursor
 
 
-def _unpickled(cls: type[JobState], job_id: str, snapshot: dict[str, Any] | None) -> JobState:
-    job = cls(job_id)
-    job.snapshot = snapshot
-    return job
-
-
 def _check_limit(limit: object) -> None:
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
         raise InvalidValueError(f"limit must be a whole number, 0 or more, not {shown(limit)}")
-
-
-def _concerns(entry: HistoryEntry, routine_id: str) -> bool:
-    return routine_id in (entry.routine_id, entry.details.get("routine_id"))

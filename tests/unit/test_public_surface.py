@@ -150,8 +150,9 @@ def test_every_public_name_exists_and_has_a_docstring(name: str) -> None:
 
 def test_the_job_of_a_handler_has_all_that_a_job_state_has() -> None:
     """Its type is a protocol, since routines know no engine: what finds jobs is left out."""
-    finders = {name for name, value in vars(JobState).items() if isinstance(value, classmethod)}
-    shown = {"job_id", *(name for name in vars(JobState) if not name.startswith("_"))} - finders
+    members = dict(inspect.getmembers_static(JobState))
+    finders = {name for name, value in members.items() if isinstance(value, classmethod)}
+    shown = {"job_id", *(name for name in members if not name.startswith("_"))} - finders
     assert {name for name in vars(JobHandle) if not name.startswith("_")} == shown
     for name in shown:
         if inspect.isfunction(promised := vars(JobHandle)[name]):
