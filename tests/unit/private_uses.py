@@ -36,7 +36,7 @@ _LIBRARIES = ("billiard", "celery", "kombu", "redis")
 def private_uses(path: Path) -> set[str]:
     """The private names of others in one file, without what they belong to."""
     tree = ast.parse(path.read_text())
-    own = _defined(tree) | _of_imported(tree, _bases(tree))
+    own = _defined(tree) | _inherited(tree)
     others = own | _of_imported(tree, None)
     return {
         name
@@ -110,12 +110,31 @@ def _bases(tree: ast.Module) -> set[str]:
     }
 
 
+@cache
+def _inherited_in(path: Path) -> set[str]:
+    return _inherited(ast.parse(path.read_text()))
+
+
+def _inherited(tree: ast.Module) -> set[str]:
+    """What the project's classes define that the classes of a file stand on, however far up."""
+    bases = _bases(tree)
+    found = _of_imported(tree, bases)
+    for path in _imported(tree, bases):
+        found |= _inherited_in(path)
+    return found
+
+
 def _of_imported(tree: ast.Module, names: set[str] | None) -> set[str]:
     """What the project's modules define of which a file imports one of the names, or anything."""
     found: set[str] = set()
+    for path in _imported(tree, names):
+        found |= _defined_in(path)
+    return found
+
+
+def _imported(tree: ast.Module, names: set[str] | None) -> Iterator[Path]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and _own_module(node):
             path = ROOT / f"{str(node.module).replace('.', '/')}.py"
             if path.exists() and (names is None or names & {one.name for one in node.names}):
-                found |= _defined_in(path)
-    return found
+                yield path
