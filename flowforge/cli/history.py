@@ -12,8 +12,10 @@ from flowforge.cli.explain import print_findings
 from flowforge.cli.render import compact, json_option, local_time, one_line, print_json, say
 from flowforge.cli.session import Session, pass_session
 from flowforge.common.duration import duration
+from flowforge.engine.engine import Engine
 from flowforge.engine.job_state import JobState
-from flowforge.model.job_finding import FindingKind
+from flowforge.errors import RecordError
+from flowforge.model.job_finding import FindingKind, JobFinding
 from flowforge.model.job_handle import HistoryEntry
 
 #: Columns of the longest kind of an entry, ``error_continued``.
@@ -43,15 +45,23 @@ def history(session: Session, job_id: str, routine: str | None, limit: int, as_j
         if (today := local_time(entry.at, "%Y-%m-%d")) != day:
             say(day := today)
         say(entry_line(entry))
-    found = engine.explain(job_id)
-    running = [
+    running = _running(engine, job_id, routine)
+    if running:
+        say("now")
+        print_findings(running)
+
+
+def _running(engine: Engine, job_id: str, routine: str | None) -> list[JobFinding]:
+    """What runs now; nothing for a job whose row cannot be read, which ``show`` reports."""
+    try:
+        found = engine.explain(job_id)
+    except RecordError:
+        return []
+    return [
         one
         for one in found
         if one.kind == FindingKind.RUNNING and routine in (None, one.routine_id)
     ]
-    if running:
-        say("now")
-        print_findings(running)
 
 
 def entry_line(entry: HistoryEntry | None) -> str:

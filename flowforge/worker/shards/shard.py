@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -92,6 +93,9 @@ class Shard:
         sentinel = urlsplit(settings.redis_url).scheme == "sentinel"
         #: The name of the kombu transport for this server.
         self.transport = guarded_transport(guard, sentinel=sentinel)
+        # Once: the name may be another app's by the time this one is closed again.
+        self._closing = ExitStack()
+        self._closing.callback(unregister_transport, self.transport)
 
     def connection(self) -> Any:
         """A kombu connection to this server, not yet made."""
@@ -121,7 +125,7 @@ class Shard:
     def close(self) -> None:
         """Give back what an app has of this server, after its worker has ended."""
         self.runtime.leases.close()
-        unregister_transport(self.transport)
+        self._closing.close()
         self._link.close()
         self._probe_link.close()
         self.client.close()

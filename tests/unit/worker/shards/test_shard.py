@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
+from unittest.mock import MagicMock
 
 import pytest
 from celery import Celery
@@ -11,9 +12,12 @@ from celery.concurrency.base import BasePool
 from celery.concurrency.prefork import TaskPool as PreforkPool
 from celery.concurrency.solo import TaskPool as SoloPool
 from celery.concurrency.thread import TaskPool as ThreadPool
+from kombu.transport import TRANSPORT_ALIASES
 
+from flowforge.local.server import LocalServer
 from flowforge.settings import Settings
-from flowforge.worker.shards.shard import worker_facts
+from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
+from flowforge.worker.shards.shard import Shard, worker_facts
 
 
 def facts_of(pool: BasePool | None) -> dict[str, Any]:
@@ -39,3 +43,25 @@ def test_a_worker_without_a_pool_reports_what_it_was_told() -> None:
     """Before the pool starts."""
     facts = facts_of(None)
     assert (facts["pool"], facts["concurrency"], facts["lease"]) == ("", 3, 30.0)
+
+
+def shard_of(server: LocalServer) -> Shard:
+    """The shard of an app of its own."""
+    app = Celery("shard", broker=server.url, set_as_current=False)
+    settings = Settings(redis_url=server.url)
+    return Shard(app, settings, cast(Any, MagicMock()), ReadersWriterLock(1), exclusive=True)
+
+
+def test_closing_again_leaves_the_transport_of_another_app(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name of a closed app's transport is given to the next app."""
+    monkeypatch.delitem(TRANSPORT_ALIASES, "flowforge", raising=False)
+    first = shard_of(server)
+    first.close()
+    second = shard_of(server)
+    assert second.transport == first.transport == "flowforge"
+    first.close()
+    assert second.transport in TRANSPORT_ALIASES
+    second.close()
+    assert second.transport not in TRANSPORT_ALIASES
