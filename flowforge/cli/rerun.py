@@ -36,13 +36,13 @@ def rerun(
     definition: str,
     as_json: bool,
 ) -> None:
-    """Submit a new job of the same flow, entered at the same slot."""
-    if params_json is None and not given:
-        raise click.UsageError(
-            "give --param K=V or --params-json JSON: a job does not keep its own"
-        )
+    """Submit a new job of the same flow, entered at the same slot.
+
+    Without params it gets those of JOB_ID.
+    """
     if params_json is not None and not isinstance(params_json, dict):
         raise click.BadParameter("it must be a JSON object", param_hint="--params-json")
     engine = session.engine(job_id)
-    new_id = engine.rerun(job_id, {**(params_json or {}), **given}, definition)
+    params = None if params_json is None and not given else {**(params_json or {}), **given}
+    new_id = engine.rerun(job_id, params, definition)
     print_state(engine, new_id, as_json)

@@ -298,12 +298,13 @@ class JobState(JobRecords):
     def rerun(self, params: dict[str, Any] | None = None, *, definition: str = "latest") -> Self:
         """Submit a new job of the same flow, entered at the same slot, and return its handle.
 
-        It has the labels, the priority and the limits of this one. ``params``: the entry params,
-        which have to be given, since a job does not keep its own. ``definition``: ``latest``, that
-        of the flow's newest job on the server of this one, or ``same``. Needs no class or flow.
+        It has the labels, the priority and the limits of this one. ``params``: the entry params;
+        None: those of this job. ``definition``: ``latest``, that of the flow's newest job on the
+        server of this one, or ``same``. Needs no class or flow.
 
-        ValueError for another ``definition``, without ``params``, and when the latest definition
-        has no such entry; PayloadError as ``execute``.
+        ValueError for another ``definition``, when the latest one has no such entry, and without
+        ``params`` for a job that has secret ones or does not keep its own; PayloadError as
+        ``execute``.
         """
         return type(self)(self._engine.rerun(self.job_id, params, definition), self._engine)
 

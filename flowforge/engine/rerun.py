@@ -7,8 +7,10 @@ from typing import Any
 from flowforge.common.bounded_repr import shown
 from flowforge.engine.submit import Again, JobCreator
 from flowforge.errors import DefinitionError, InvalidValueError
+from flowforge.execution.secret_texts import HIDDEN
 from flowforge.model.definition import Definition
 from flowforge.model.labels import labels_text
+from flowforge.model.names import listing
 from flowforge.store.finding import Finder, Query
 from flowforge.store.inspector import Inspector
 from flowforge.store.job_rows import JobDetails
@@ -29,9 +31,7 @@ def rerun(
     if definition not in DEFINITIONS:
         raise InvalidValueError(f"definition must be 'latest' or 'same', not {shown(definition)}")
     if params is None:
-        raise InvalidValueError(
-            f"the entry params of job {job_id} are not kept: give the params of the new job"
-        )
+        params = _kept_params(inspector, job_id)
     summary, details = inspector.describe(job_id)
     latest = next(iter(finder.find(Query(flow_id=summary.flow_id), 1)), None)
     source = latest.job_id if latest is not None and definition == "latest" else job_id
@@ -40,6 +40,23 @@ def rerun(
     # By the name in the row: a definition of an earlier release may be written otherwise today.
     again = Again(of_source.definition, found, *_place(found, details), details)
     return creator.create_again(again, params, labels_text(summary.labels))
+
+
+def _kept_params(inspector: Inspector, job_id: str) -> dict[str, Any]:
+    """The params that the job was submitted with."""
+    kept = inspector.params(job_id)
+    if kept is None:
+        raise InvalidValueError(
+            f"the entry params of job {job_id} are not kept: they were too large, or a former "
+            "release created the job; give the params of the new job"
+        )
+    hidden = [name for name, value in kept.items() if value == HIDDEN]
+    if hidden:
+        raise InvalidValueError(
+            f"the secret entry params of job {job_id} are not kept ({listing(hidden)}): give the "
+            "params of the new job"
+        )
+    return kept
 
 
 def _place(definition: Definition, details: JobDetails) -> tuple[int, int]:

@@ -20,6 +20,7 @@ from flowforge.errors import (
 )
 from flowforge.local.server import LocalServer
 from tests.integration.cli_shell import Shell
+from tests.integration.flows import One, Secretive, single
 from tests.integration.installation import FAST, LIMIT, Installation, installed, outputs
 from tests.integration.mend_flows import Charge, Total, holding, orders, patient
 from tests.support.eventually import eventually
@@ -212,10 +213,24 @@ def test_a_job_is_run_again_with_other_params() -> None:
     assert total(again) == {"orders": 2, "amount": 3}
     assert (again.flow_id, again.labels) == ("orders", {"tenant": "acme"})
     assert job.status == "failed"
-    with pytest.raises(InvalidValueError, match="give the params"):
-        job.rerun()
+    assert total(again.rerun()) == {"orders": 2, "amount": 3}
     with pytest.raises(InvalidValueError, match="'latest' or 'same'"):
         job.rerun({}, definition="newest")
+
+
+def test_a_job_is_not_run_again_with_params_that_are_not_kept() -> None:
+    """Secret ones, and those of a job that is too old or too large to have them."""
+    secret = Flow("secretive")
+    secret.add_routine(Secretive, "it")
+    job = secret.execute("it", {"user": "eve", "password": "correct-horse"})
+    job.cancel()
+    with pytest.raises(InvalidValueError, match=r"secret .* \('password'\): give the params"):
+        job.rerun()
+    large = single(One).execute("it", {"n": 1, "more": "x" * 10_000})
+    large.cancel()
+    assert large.params is None
+    with pytest.raises(InvalidValueError, match="too large"):
+        large.rerun()
 
 
 def test_a_job_is_run_again_with_the_definition_of_the_newest_or_its_own() -> None:
@@ -272,6 +287,8 @@ def test_the_commands_skip_and_run_now(shell: Shell) -> None:
     new = shell.json("rerun", other.job_id, "--params-json", '{"amounts": [5]}')["job_id"]
     assert new != other.job_id
     assert total(JobState(new, shell.installation.engine)) == {"orders": 1, "amount": 5}
+    same = shell.json("rerun", new)["job_id"]
+    assert total(JobState(same, shell.installation.engine)) == {"orders": 1, "amount": 5}
 
 
 @pytest.mark.parametrize(
@@ -280,7 +297,6 @@ def test_the_commands_skip_and_run_now(shell: Shell) -> None:
         ["retry", "j", "--edit", "amount=20"],
         ["retry", "j", "--edit", "5:amount"],
         ["edit", "j", "5"],
-        ["rerun", "j"],
         ["rerun", "j", "--params-json", "[]"],
         ["edit", "j", "5", "--params-json", "[]"],
         ["edit", "j", "0", "--param", "a=1"],
