@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from flowforge.cli.arguments import job_argument
-from flowforge.cli.render import json_option, local_time, one_line, print_json, print_text
+from flowforge.cli.render import compact, json_option, local_time, one_line, print_json, print_text
 from flowforge.cli.session import Session, pass_session
 from flowforge.common.duration import duration
 from flowforge.model.job_finding import FindingKind, JobFinding
@@ -51,10 +51,17 @@ def print_findings(findings: Iterable[JobFinding]) -> None:
         kind = FindingKind(finding.kind)
         style = "red" if finding.details.get("stuck") else _STYLES.get(kind, "")
         line = Text(f"{finding.kind:<{_KIND}}", style)
-        line.append(f"  {one_line(finding.what, 500)}{_times(finding)}", "default")
+        what = f"{one_line(finding.what, 500)}{_params(finding)}{_times(finding)}"
+        line.append(f"  {what}", "default")
         if finding.command:
             line.append(f"  -> {one_line(finding.command, 500)}", "default")
         print_text(line)
+
+
+def _params(finding: JobFinding) -> str:
+    """What the handler got, where the finding is about one invocation."""
+    params = finding.details.get("params")
+    return f"; params {compact(params)}" if params else ""
 
 
 def _times(finding: JobFinding) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
+from typing import Any
 
 from flowforge.engine.blocking_parents import blocking_parent
 from flowforge.engine.explain_work import WorkFindings
@@ -13,9 +14,11 @@ from flowforge.errors import FlowForgeError, JobNotFoundError, RecordError
 from flowforge.model.invocation_id import InvocationName
 from flowforge.model.job_finding import FindingKind, JobFinding
 from flowforge.model.status import ENDED, JobStatus
+from flowforge.store.invocation_lookup import InvocationLookup
 from flowforge.store.job_rows import JobDetails, JobSummary
 from flowforge.store.outage import Outage
 from flowforge.store.outstanding import Outstanding
+from flowforge.store.reading import reading
 
 #: Child jobs whose own first reason is looked up, and how many jobs deep.
 _CHILDREN = 3
@@ -109,9 +112,23 @@ def _ended(server: JobServer, job: JobSummary, details: JobDetails) -> JobFindin
         routine_id=error.get("routine_id"),
         slot=error.get("slot"),
         details={
-            name: error[name] for name in ("type", "message", "at", "attempt") if name in error
+            **{name: error[name] for name in ("type", "message", "at", "attempt") if name in error},
+            "params": _params(server, job.job_id, number),
         },
     )
+
+
+def _params(server: JobServer, job_id: str, number: Any) -> dict[str, Any] | None:
+    """The params of the invocation that failed the job, while the job keeps them."""
+    if not isinstance(number, int):
+        return None
+    definition = server.inspector.definition(job_id)
+    found = InvocationLookup(server.store).find(job_id, definition, number)
+    if found is None:
+        return None
+    with reading(f"the invocations of job {job_id}"):
+        name = InvocationName.parse(found.invocation)
+    return Outstanding(server.store, job_id, definition).params(name)
 
 
 def _paused(server: JobServer, job: JobSummary) -> JobFinding:

@@ -107,6 +107,8 @@ def test_a_failure_says_where_and_what_to_do(site: Installation) -> None:
     assert (finding.kind, finding.invocation) == ("failed", 1)
     assert "41 is more than the card allows" in finding.what
     assert finding.command == f"flowforge retry {job.job_id}"
+    assert finding.details["params"] == {"amount": 41}
+    assert '; params {"amount": 41}, since' in Shell(site).run("explain", job.job_id).stdout
 
 
 def test_a_queue_without_a_worker(site: Installation) -> None:
