@@ -142,6 +142,8 @@ RENAMED = {
     "sweep": "upkeep_interval",
 }
 
+_FORMER_VARIABLES = {f"FLOWFORGE_{former.upper()}": name for former, name in RENAMED.items()}
+
 #: Variables that begin like settings and are none: those of the fault harness, and those that
 #: Kubernetes sets in each pod for a service whose name begins with ``flowforge``.
 _OTHERS = re.compile(
@@ -180,13 +182,19 @@ def from_environment(environ: Mapping[str, str] = os.environ, **overrides: Any) 
 
 
 def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """A sentence for each ``FLOWFORGE_*`` variable that is no setting, with the nearest setting."""
+    """A sentence for each ``FLOWFORGE_*`` variable that is no setting, with the nearest setting.
+
+    None for a name that a setting had before: ``from_environment`` refuses it with the new name.
+    """
     known = [f"FLOWFORGE_{one.name.upper()}" for one in fields(Settings) if one.name != "celery"]
     return [
         f"{name} is no setting and has no effect; the nearest setting is "
         f"{get_close_matches(name, known, 1, 0)[0]}"
         for name in sorted(environ)
-        if name.startswith("FLOWFORGE_") and name not in known and not _OTHERS.fullmatch(name)
+        if name.startswith("FLOWFORGE_")
+        and name not in known
+        and name not in _FORMER_VARIABLES
+        and not _OTHERS.fullmatch(name)
     ]
 
 
@@ -194,10 +202,9 @@ def _refuse_former_names(environ: Mapping[str, str], overrides: Mapping[str, Any
     for former, name in RENAMED.items():
         if former in overrides:
             raise ConfigurationError(f"the setting {former} is now called {name}")
-        if f"FLOWFORGE_{former.upper()}" in environ:
-            raise ConfigurationError(
-                f"FLOWFORGE_{former.upper()} is now called FLOWFORGE_{name.upper()}"
-            )
+    for variable, name in _FORMER_VARIABLES.items():
+        if environ.get(variable, "").strip():
+            raise ConfigurationError(f"{variable} is now called FLOWFORGE_{name.upper()}")
 
 
 def _check_type(name: str, value: object, default: object) -> None:

@@ -94,6 +94,13 @@ def test_a_former_name_is_refused_with_the_new_one(former: str, name: str) -> No
         ConfigurationError, match=f"{variable} is now called FLOWFORGE_{name.upper()}$"
     ):
         from_environment({variable: "1"})
+    assert from_environment({variable: " "}) == Settings()
+
+
+@pytest.mark.parametrize("former", RENAMED)
+def test_a_former_name_is_not_called_unknown(former: str) -> None:
+    """Its error names the new setting; a warning would name another one, and say "no effect"."""
+    assert unknown_variables({f"FLOWFORGE_{former.upper()}": "1"}) == []
 
 
 @pytest.mark.parametrize(
