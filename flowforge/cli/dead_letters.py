@@ -14,6 +14,7 @@ from flowforge.cli.session import Session, pass_session
 from flowforge.common.bounded_repr import shown
 from flowforge.engine.engine import Engine
 from flowforge.errors import RecordError
+from flowforge.settings import MOST
 from flowforge.store.dead_letters import DeadLetter, DeadLetters
 
 #: What ``--drop`` takes in place of a number.
@@ -29,7 +30,7 @@ def _number_or_all(_: click.Context, __: click.Parameter, text: str | None) -> i
 
 
 @click.command("dead-letters")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(min=1, max=MOST), default=20, show_default=True)
 @click.option(
     "--requeue", type=click.IntRange(min=1), metavar="N", help="Send letter N to its queue again."
 )

@@ -26,6 +26,7 @@ from flowforge.engine.error_groups import error_groups
 from flowforge.errors import FlowForgeError, StoreUnavailableError
 from flowforge.model.error_group import ErrorGroup
 from flowforge.model.status import JobStatus
+from flowforge.settings import MOST
 from flowforge.store.job_rows import JobRows, JobSummary
 
 
@@ -38,7 +39,7 @@ from flowforge.store.job_rows import JobRows, JobSummary
     callback=time_or_ago,
     help=f"Only what has failed since {TIME_FORMS}",
 )
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(min=1, max=MOST), default=20, show_default=True)
 @json_option
 @pass_session
 def errors(

@@ -17,6 +17,7 @@ from flowforge.engine.job_state import JobState
 from flowforge.errors import RecordError
 from flowforge.model.job_finding import FindingKind, JobFinding
 from flowforge.model.job_handle import HistoryEntry
+from flowforge.settings import MOST
 
 #: Columns of the longest kind of an entry, ``error_continued``.
 _KIND = 15
@@ -26,7 +27,7 @@ _KIND = 15
 @job_argument
 @click.option("--routine", metavar="ID", help="Only what concerns this routine.")
 @click.option(
-    "--limit", type=click.IntRange(min=0), default=100, show_default=True,
+    "--limit", type=click.IntRange(min=0, max=MOST), default=100, show_default=True,
     help="Only the latest entries; 0 for all.",
 )  # fmt: skip
 @json_option

@@ -27,6 +27,7 @@ from flowforge.cli.session import Session, pass_session
 from flowforge.cli.tables import print_table
 from flowforge.engine.engine import Engine
 from flowforge.errors import RecordError, StoreUnavailableError
+from flowforge.settings import MOST
 from flowforge.store.finding import Found, Query
 from flowforge.store.job_rows import JobSummary
 
@@ -47,7 +48,7 @@ class _LeftOut:
 
 @click.command("jobs")
 @selection_options
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(min=1, max=MOST), default=20, show_default=True)
 @click.option(
     "--cursor", metavar="CURSOR", help="Go on behind this job, as a list or its JSON says."
 )

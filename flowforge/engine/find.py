@@ -9,6 +9,7 @@ from itertools import islice
 from flowforge.engine.engine import Engine
 from flowforge.engine.job_items import scoped_key
 from flowforge.errors import JobNotFoundError
+from flowforge.settings import MOST
 from flowforge.store.finding import Found, Query
 
 
@@ -20,6 +21,7 @@ def find(
     """
     if limit == 0:
         return [], query.after
+    limit = min(limit, MOST)  # ``islice`` counts to ``sys.maxsize``.
     streams = (_with_engine(engine, query, limit + 1) for engine in engines)
     merged = merge(*streams, key=lambda one: one[0], reverse=True)
     page = list(islice(merged, limit))

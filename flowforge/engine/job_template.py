@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import InvalidValueError
 from flowforge.model.flow import FlowGraph
+from flowforge.settings import MOST
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,12 @@ class JobTemplate:
             raise InvalidValueError(
                 f"priority must be a whole number from 0 (first) to 9, not {shown(self.priority)}"
             )
-        if self.max_in_flight is not None and not _is_whole(self.max_in_flight, 1):
+        if self.max_in_flight is not None and not _is_whole(self.max_in_flight, 1, MOST):
             raise InvalidValueError(
-                "max_in_flight must be a whole number of at least 1, not "
+                f"max_in_flight must be a whole number of at least 1 and at most {MOST:g}, not "
                 f"{shown(self.max_in_flight)}"
             )
 
 
-def _is_whole(value: object, least: int, most: int | None = None) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int):
-        return False
-    return least <= value and (most is None or value <= most)
+def _is_whole(value: object, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most

@@ -20,6 +20,7 @@ from flowforge.model.records import Record
 from flowforge.model.routine import Routine, fresh, overrides_call
 from flowforge.model.slot import CALL_SLOT
 from flowforge.model.subflow import SEPARATOR, SubFlow
+from flowforge.settings import MOST
 
 #: The slot that starts a job when a routine has several.
 TRIGGER = "trigger"
@@ -36,7 +37,7 @@ class FlowGraph:
             f"flow-{uuid.uuid4().hex[:12]}" if flow_id is None else check_name("flow_id", flow_id)
         )
         self.max_in_flight = (
-            None if max_in_flight is None else check_whole("max_in_flight", max_in_flight, 1)
+            None if max_in_flight is None else check_whole("max_in_flight", max_in_flight, 1, MOST)
         )
         #: Counts this object's changes, so that a definition is made again only after one.
         self.version = 0

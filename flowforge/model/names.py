@@ -39,10 +39,12 @@ def check_names(kind: str, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(check_name(f"a name in {kind}", name) for name in names)
 
 
-def check_whole(kind: str, value: object, least: int) -> int:
-    """Return a whole number of at least ``least``; True and 3.0 are none."""
+def check_whole(kind: str, value: object, least: int, most: int | None = None) -> int:
+    """Return a whole number from ``least`` to ``most``; True and 3.0 are none."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise DefinitionError(f"{kind} must be a whole number >= {least}, not {shown(value)}")
+    if most is not None and value > most:
+        raise DefinitionError(f"{kind} must be at most {most:g}, not {shown(value)}")
     return value
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import click
 import click.testing
 import pytest
 
 from flowforge.cli.main import cli
+from flowforge.settings import MOST
 
 #: Commands that are a few lines each and do the same with another verb.
 _CONTROL = {"pause", "resume", "cancel", "retry", "delete"}
@@ -21,6 +23,23 @@ def test_a_command_is_in_the_file_of_its_name(name: str) -> None:
 
 
 @pytest.mark.usefixtures("no_settings")
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        (name, option)
+        for name, command in cli.commands.items()
+        for option in command.params
+        if option.name == "limit"
+    ],
+)
+def test_a_limit_is_no_more_than_the_server_counts(command: str, option: click.Parameter) -> None:
+    """Else a traceback or the server's own words would be the answer."""
+    assert isinstance(option.type, click.IntRange)
+    assert option.type.max == MOST
+    found = click.testing.CliRunner().invoke(cli, [command, "job", "--limit", str(10**30)])
+    assert found.exit_code == 2
+
+
 def test_a_variable_that_is_no_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """On stderr, before the command does anything; a worker logs it at its start instead."""
     monkeypatch.setenv("FLOWFORGE_LEASES", "3")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from copy import copy, deepcopy
 from pathlib import Path
 from pickle import dumps, loads
@@ -127,6 +128,17 @@ def test_no_jobs_are_asked_for_when_none_are_wanted(
     """A limit of 0 is not the server's -1, which means all."""
     monkeypatch.setattr(job_state, "current_engine", lambda: job._engine)
     assert JobState.find(limit=0) == []
+
+
+@pytest.mark.parametrize("limit", [sys.maxsize, sys.maxsize + 1, 10**30])
+def test_a_limit_may_be_larger_than_a_number_of_jobs(
+    job: JobState, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """It says that all jobs are wanted, as slices have it."""
+    engine = job._engine
+    monkeypatch.setattr(engine.finder, "find", lambda query, most: iter(()))
+    monkeypatch.setattr(job_state, "current_engine", lambda: engine)
+    assert JobState.find(limit=limit) == []
 
 
 def test_saving_makes_missing_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
