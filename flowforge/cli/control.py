@@ -32,32 +32,45 @@ _reason = click.option("--reason", default="", metavar="TEXT", help="Kept with t
     callback=json_value,
     help="Kept with the job, for its handlers to read.",
 )
+@by_option
 @json_option
 @pass_session
 def pause(
-    session: Session, job_ids: Sequence[str], reason: str, checkpoint: Any, as_json: bool
+    session: Session,
+    job_ids: Sequence[str],
+    reason: str,
+    checkpoint: Any,
+    by: str | None,
+    as_json: bool,
 ) -> None:
     """Pause jobs: no handler starts any more, running ones finish."""
-    _each(session, job_ids, as_json, lambda engine, one: engine.pause(one, reason, checkpoint))
+    _each(session, job_ids, as_json, lambda engine, one: engine.pause(one, reason, checkpoint, by))
 
 
 @click.command("resume")
 @controlled_jobs_argument
+@_reason
+@by_option
 @json_option
 @pass_session
-def resume(session: Session, job_ids: Sequence[str], as_json: bool) -> None:
+def resume(
+    session: Session, job_ids: Sequence[str], reason: str, by: str | None, as_json: bool
+) -> None:
     """Resume paused jobs: what is parked goes on."""
-    _each(session, job_ids, as_json, lambda engine, one: engine.resume(one))
+    _each(session, job_ids, as_json, lambda engine, one: engine.resume(one, reason, by))
 
 
 @click.command("cancel")
 @controlled_jobs_argument
 @_reason
+@by_option
 @json_option
 @pass_session
-def cancel(session: Session, job_ids: Sequence[str], reason: str, as_json: bool) -> None:
+def cancel(
+    session: Session, job_ids: Sequence[str], reason: str, by: str | None, as_json: bool
+) -> None:
     """Cancel jobs for good."""
-    _each(session, job_ids, as_json, lambda engine, one: engine.cancel(one, reason))
+    _each(session, job_ids, as_json, lambda engine, one: engine.cancel(one, reason, by))
 
 
 @click.command("retry")
@@ -66,6 +79,7 @@ def cancel(session: Session, job_ids: Sequence[str], reason: str, as_json: bool)
     "--edit", "edit", metavar="INVOCATION:K=V", multiple=True, callback=edits,
     help="Change a param of an invocation before, as in 5:amount=20. May be repeated.",
 )  # fmt: skip
+@_reason
 @by_option
 @json_option
 @pass_session
@@ -73,13 +87,16 @@ def retry(
     session: Session,
     job_ids: Sequence[str],
     edit: dict[int, dict[str, Any]],
+    reason: str,
     by: str | None,
     as_json: bool,
 ) -> None:
     """Continue failed jobs from their failed invocations, with fresh attempts."""
     if edit and len(job_ids) > 1:
         raise click.UsageError("--edit is about the invocations of one job: give one JOB")
-    _each(session, job_ids, as_json, lambda engine, one: engine.retry(one, edit or None, by))
+    _each(
+        session, job_ids, as_json, lambda engine, one: engine.retry(one, edit or None, by, reason)
+    )
 
 
 @click.command("delete")

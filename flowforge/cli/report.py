@@ -42,6 +42,7 @@ def print_job(job: dict[str, Any]) -> None:
             ("params", _params(job)),
             ("status", status_text(job["status"])),
             *_optional("reason", one_line(_reason(job), 500)),
+            *_optional("by", one_line(job["by"] or "")),
             *_optional("labels", labels_shown(job["labels"])),
             ("created", local_time(job["created_at"])),
             *_optional("ended", _ended(job)),
@@ -144,7 +145,8 @@ def _print_pauses(points: list[dict[str, Any]]) -> None:
         checkpoint = point["checkpoint"]
         kept = "" if checkpoint is None else f"  checkpoint {compact(checkpoint)}"
         reason = one_line(point["reason"]) or "no reason was given"
-        say(f"  {local_time(point['at'])}  {reason}{kept}")
+        by = f"by {one_line(point['by'])}: " if point["by"] else ""
+        say(f"  {local_time(point['at'])}  {by}{reason}{kept}")
 
 
 def print_outputs(job: dict[str, Any], most: int) -> None:

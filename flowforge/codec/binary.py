@@ -225,8 +225,11 @@ def pack_record(*fields: Any) -> bytes:
     return packb([RECORD_VERSION, *fields])
 
 
-def unpack_record(data: bytes, what: str, length: int) -> list[Any]:
-    """The ``length`` fields of a record; CorruptRecordError or NewerRecordError names ``what``."""
+def unpack_record(data: bytes, what: str, *lengths: int) -> list[Any]:
+    """The fields of a record, which has one of the ``lengths``.
+
+    CorruptRecordError or NewerRecordError names ``what``.
+    """
     try:
         record = unpackb(data)
     except NewerRecordError:
@@ -240,8 +243,9 @@ def unpack_record(data: bytes, what: str, length: int) -> list[Any]:
             f"{what} has layout version {record[0]}, this process reads up to {RECORD_VERSION}; "
             "upgrade its FlowForge"
         )
-    if len(record) != length + 1:
-        raise CorruptRecordError(f"{what} has {len(record) - 1} fields instead of {length}")
+    if len(record) - 1 not in lengths:
+        known = " or ".join(map(str, lengths))
+        raise CorruptRecordError(f"{what} has {len(record) - 1} fields instead of {known}")
     return record[1:]
 
 

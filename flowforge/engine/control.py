@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any, NoReturn
 
-from flowforge.codec.binary import encode_payload, pack_record
+from flowforge.codec.binary import encode_payload
+from flowforge.engine.operator_name import operator_name
 from flowforge.engine.texts import checked_text
 from flowforge.errors import (
     CorruptRecordError,
@@ -33,29 +34,32 @@ class Control:
         self._inspector = inspector
         self._settings = settings
 
-    def pause(self, job_id: str, reason: str = "", checkpoint: Any = None) -> None:
+    def pause(
+        self, job_id: str, reason: str = "", checkpoint: Any = None, by: str | None = None
+    ) -> None:
         """After this returns no handler of the job starts, nor of jobs it has started; running ones
         finish. Takes ``PAUSE_TAKES`` longer while any of them runs.
         """
-        reason = checked_text("reason", reason)
+        reason, by = checked_text("reason", reason), operator_name(by)
         given = checkpoint is not None
         if given:
             where = f"checkpoint of job {job_id}"
             encode_payload({"checkpoint": checkpoint}, self._settings.max_payload, where)
-        self._expect_ok(
-            job_id, "pause", self._store.control.pause(job_id, reason, checkpoint, given)
-        )
+        answer = self._store.control.pause(job_id, reason, checkpoint, given, by)
+        self._expect_ok(job_id, "pause", answer)
         self._outlast_starts(job_id)
 
-    def resume(self, job_id: str) -> None:
+    def resume(self, job_id: str, reason: str = "", by: str | None = None) -> None:
         """Release what was parked. A job that is not paused and has not ended is left alone."""
-        answer = self._store.control.resume(job_id)
+        reason, by = checked_text("reason", reason), operator_name(by)
+        answer = self._store.control.resume(job_id, by, reason)
         if answer not in (JobStatus.PENDING, JobStatus.RUNNING):
             self._expect_ok(job_id, "resume", answer)
 
-    def cancel(self, job_id: str, reason: str = "") -> None:
+    def cancel(self, job_id: str, reason: str = "", by: str | None = None) -> None:
         """End the job for good."""
-        answer = self._store.control.cancel(job_id, checked_text("reason", reason))
+        reason, by = checked_text("reason", reason), operator_name(by)
+        answer = self._store.control.cancel(job_id, reason, by)
         self._expect_ok(job_id, "cancel", answer)
         self._outlast_starts(job_id)
 
@@ -64,13 +68,13 @@ class Control:
         if self._inspector.may_be_running(job_id):
             time.sleep(PAUSE_TAKES)
 
-    def retry(self, job_id: str, by: str) -> JobStatus | None:
+    def retry(self, job_id: str, by: str, reason: str = "") -> JobStatus | None:
         """Continue a failed job: its failed invocations with fresh attempts, and what waited.
 
         Jobs that it has started and that made it fail are retried with it. Returns the status that
         does not allow it; None when it was done.
         """
-        answer = self._store.control.retry(job_id, pack_record(by))
+        answer = self._store.control.retry(job_id, by, checked_text("reason", reason))
         if answer is Answer.ORPHANED:
             raise JobStateError(
                 f"job {job_id} cannot be retried: the job that started it was cancelled, which "

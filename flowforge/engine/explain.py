@@ -66,7 +66,7 @@ def _findings(server: JobServer, job_id: str, depth: int) -> Iterator[JobFinding
     if outage is not None:
         yield JobFinding(FindingKind.OUTAGE.value, refuses(outage), command=outage.remedy)
     if summary.status is JobStatus.PAUSED:
-        yield _paused(server, summary)
+        yield _paused(server, summary, details)
     elif summary.status not in ENDED and details.parent_job_id is not None:
         yield from _held_by_parent(server, details.parent_job_id)
     work = WorkFindings(server, summary, details, silenced=outage is not None)
@@ -96,11 +96,14 @@ def _active(
 def _ended(server: JobServer, job: JobSummary, details: JobDetails) -> JobFinding:
     if job.status is JobStatus.COMPLETED:
         return JobFinding(FindingKind.COMPLETED.value, "it completed", since=details.ended_at)
-    why = told_reason(server.inspector, job.job_id)
     if job.status is JobStatus.CANCELLED:
         return JobFinding(
-            FindingKind.CANCELLED.value, f"it was cancelled: {why}", since=details.ended_at
+            FindingKind.CANCELLED.value,
+            f"it was cancelled{_who_and_why(details.by, job.reason)}",
+            since=details.ended_at,
+            details={"reason": job.reason or "", "by": details.by or ""},
         )
+    why = told_reason(server.inspector, job.job_id)
     error = server.inspector.error(job.job_id) or {}
     number = error.get("invocation")
     return JobFinding(
@@ -131,10 +134,10 @@ def _params(server: JobServer, job_id: str, number: Any) -> dict[str, Any] | Non
     return Outstanding(server.store, job_id, definition).params(name)
 
 
-def _paused(server: JobServer, job: JobSummary) -> JobFinding:
+def _paused(server: JobServer, job: JobSummary, details: JobDetails) -> JobFinding:
     point = server.inspector.latest_pause(job.job_id)
     parked, running = job.counts["parked"], job.counts["running"]
-    what = f"it is paused: {job.reason or 'no reason was given'}"
+    what = f"it is paused{_who_and_why(details.by, job.reason)}"
     what += f"; parked invocations: {parked}" if parked else ""
     what += f"; handlers that still run: {running}" if running else ""
     return JobFinding(
@@ -143,8 +146,14 @@ def _paused(server: JobServer, job: JobSummary) -> JobFinding:
         since=point["at"] if point else job.updated_at,
         command=f"flowforge resume {job.job_id}",
         count=parked,
-        details={"reason": job.reason or ""},
+        details={"reason": job.reason or "", "by": details.by or ""},
     )
+
+
+def _who_and_why(by: str | None, reason: str | None) -> str:
+    if by is None:
+        return f": {reason or 'no reason was given'}"
+    return f" by {by} ({reason})" if reason else f" by {by}"
 
 
 def _held_by_parent(server: JobServer, parent_job_id: str) -> Iterator[JobFinding]:

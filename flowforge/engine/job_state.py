@@ -13,6 +13,7 @@ from flowforge.engine.current import current_engine
 from flowforge.engine.error_groups import error_groups
 from flowforge.engine.failures import job_failed, told_reason
 from flowforge.engine.find import find, job_with_key
+from flowforge.engine.flow_counts import flow_counts
 from flowforge.engine.job_items import checked_key
 from flowforge.engine.job_records import JobRecords
 from flowforge.engine.texts import checked_text
@@ -87,6 +88,14 @@ class JobState(JobRecords):
         _check_limit(limit)
         return error_groups(current_engine().each, flow, since, limit)
 
+    @classmethod
+    def flow_counts(cls) -> dict[str, dict[str, int]]:
+        """How many jobs each flow has, by its id, for each status.
+
+        Jobs that a release without indexes of flows has created are not counted.
+        """
+        return flow_counts(current_engine().each)
+
     # --- the job -----------------------------------------------------------------------
 
     @property
@@ -150,7 +159,7 @@ class JobState(JobRecords):
 
     @property
     def pause_points(self) -> list[dict[str, Any]]:
-        """Each pause: ``at``, ``reason``, ``checkpoint``; the latest ``history_limit``."""
+        """Each pause: ``at``, ``reason``, ``by``, ``checkpoint``; the latest ``history_limit``."""
         return self._engine.inspector.pauses(self.job_id)
 
     @property
@@ -198,35 +207,43 @@ class JobState(JobRecords):
 
     # --- control -----------------------------------------------------------------------
 
-    def pause(self, reason: str = "", checkpoint: Any = None) -> None:
+    def pause(self, reason: str = "", checkpoint: Any = None, *, by: str | None = None) -> None:
         """From now on no handler of the job starts; running ones finish.
 
-        ``checkpoint``: what ``self.checkpoint`` shows to handlers from now on. JobStateError for a
-        job that has ended.
+        ``checkpoint``: what ``self.checkpoint`` shows to handlers from now on. ``by``: who does it;
+        None: ``user@host``, in a handler its routine and job. JobStateError for a job that has
+        ended.
         """
-        self._engine.pause(self.job_id, reason, checkpoint)
+        self._engine.pause(self.job_id, reason, checkpoint, by)
 
-    def resume(self) -> None:
-        """Release what the pause has parked. JobStateError for a job that has ended."""
-        self._engine.resume(self.job_id)
+    def resume(self, reason: str = "", *, by: str | None = None) -> None:
+        """Release what the pause has parked. ``by``: as for ``pause``.
 
-    def cancel(self, reason: str = "") -> None:
+        ``reason`` is for the history. JobStateError for a job that has ended.
+        """
+        self._engine.resume(self.job_id, reason, by)
+
+    def cancel(self, reason: str = "", *, by: str | None = None) -> None:
         """End the job for good: what is queued or parked is dropped, what runs cannot commit.
 
-        JobStateError for a job that has ended.
+        ``by``: as for ``pause``. JobStateError for a job that has ended.
         """
-        self._engine.cancel(self.job_id, reason)
+        self._engine.cancel(self.job_id, reason, by)
 
     def retry(
-        self, edit: Mapping[int, dict[str, Any]] | None = None, *, by: str | None = None
+        self,
+        edit: Mapping[int, dict[str, Any]] | None = None,
+        *,
+        reason: str = "",
+        by: str | None = None,
     ) -> None:
         """Continue a failed job from its failed invocations, with fresh attempts.
 
         Child jobs that made it fail are retried with it. ``edit``: params to change before, by the
-        number of the invocation, as ``edit`` does. ``by``: who does it, for the history; None:
-        ``user@host``. JobStateError for a job of another status.
+        number of the invocation, as ``edit`` does. ``reason`` is for the history, and ``by``, as
+        for ``pause``. JobStateError for a job of another status.
         """
-        self._engine.retry(self.job_id, edit, by)
+        self._engine.retry(self.job_id, edit, by, reason)
 
     def delete(self) -> None:
         """Delete a job that has ended, with all that is kept of it, before its retention is over.
@@ -259,7 +276,7 @@ class JobState(JobRecords):
         """Change params of an invocation that is parked or on a timer, by its number.
 
         A value replaces that of the same name, None too; the others stay. ``replace``: ``params``
-        are all that it gets. ``by``: as for ``retry``. The history keeps what has changed; secret
+        are all that it gets. ``by``: as for ``pause``. The history keeps what has changed; secret
         params are masked.
 
         Raises JobStateError for an invocation that is queued, runs or has ended, for a join and for
@@ -279,7 +296,7 @@ class JobState(JobRecords):
 
         ``emit``: events and params, such as ``[("charged", {"amount": 20})]``, which go where what
         the handler emits would go. A failed job stays failed until ``retry()``. ``by``: as for
-        ``retry``.
+        ``pause``.
 
         Raises JobStateError for an invocation that is queued, runs or has ended, and for one that
         waits for a child job; EmissionError for an event that the routine does not have;
@@ -290,7 +307,7 @@ class JobState(JobRecords):
     def run_now(self, invocation: int, *, by: str | None = None) -> None:
         """Let an invocation that is on a timer run at once: its next attempt is due.
 
-        ``by``: as for ``retry``. JobStateError for an invocation that is on no timer, and for a job
+        ``by``: as for ``pause``. JobStateError for an invocation that is on no timer, and for a job
         that is paused or has ended.
         """
         self._engine.mending.run_now(self.job_id, invocation, by)

@@ -11,6 +11,7 @@ from flowforge.engine.edits import checked_number, checked_numbers, edited
 from flowforge.engine.mending_refusals import Refusals
 from flowforge.engine.operator_emissions import operator_emissions
 from flowforge.engine.operator_name import operator_name
+from flowforge.engine.texts import checked_text
 from flowforge.errors import InvalidValueError, JobStateError
 from flowforge.model.invocation_id import InvocationName
 from flowforge.model.status import JobStatus
@@ -48,15 +49,16 @@ class Mending:
         job_id: str,
         edit: Mapping[int, dict[str, Any]] | None = None,
         by: str | None = None,
+        reason: str = "",
     ) -> None:
         """Continue a failed job; with ``edit``, change params of invocations before."""
-        by = operator_name(by)
+        by, reason = operator_name(by), checked_text("reason", reason)
         if edit is not None:
             status = self._inspector.status(job_id)
             if status is not JobStatus.FAILED:
                 raise JobStateError(self._refusals.retry(job_id, status))
             self.edit(job_id, edit, by=by)
-        answer = self._control.retry(job_id, by)
+        answer = self._control.retry(job_id, by, reason)
         if isinstance(answer, JobStatus):
             raise JobStateError(self._refusals.retry(job_id, answer))
 

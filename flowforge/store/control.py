@@ -18,6 +18,7 @@ from flowforge.store.answers import (
     Answer,
     AnswerOrStatus,
 )
+from flowforge.store.history import pause_record, who_and_why
 from flowforge.store.link import Argument
 from flowforge.store.runner import ScriptRunner
 
@@ -29,27 +30,25 @@ class JobControl:
         self._scripts = scripts
 
     def pause(
-        self, job_id: str, reason: str, checkpoint: Any, has_checkpoint: bool
+        self, job_id: str, reason: str, checkpoint: Any, has_checkpoint: bool, by: str = ""
     ) -> AnswerOrStatus:
         """OK, or why not: GONE, NEWER, the status of a job that has ended."""
         packed = pack_record(checkpoint) if has_checkpoint else b""
-        point = pack_record(reason, has_checkpoint, checkpoint)
-        return PAUSE[self._request("pause", job_id, reason, packed, point)]
+        point = pause_record(by, reason, has_checkpoint, checkpoint)
+        return PAUSE[self._request("pause", job_id, by, reason, packed, point)]
 
-    def resume(self, job_id: str) -> AnswerOrStatus:
+    def resume(self, job_id: str, by: str = "", reason: str = "") -> AnswerOrStatus:
         """OK, or why not: GONE, NEWER, UNDEFINED, the status that is not ``paused``."""
-        return RESUME[self._request("resume", job_id, 0, b"")]
+        return RESUME[self._request("resume", job_id, 0, who_and_why(by, reason))]
 
-    def retry(self, job_id: str, details: bytes = b"") -> AnswerOrStatus:
-        """OK, or why not: GONE, NEWER, UNDEFINED, ORPHANED, the status that is not ``failed``.
+    def retry(self, job_id: str, by: str = "", reason: str = "") -> AnswerOrStatus:
+        """OK, or why not: GONE, NEWER, UNDEFINED, ORPHANED, the status that is not ``failed``."""
+        return RESUME[self._request("resume", job_id, 1, who_and_why(by, reason))]
 
-        ``details``: packed, for the history.
-        """
-        return RESUME[self._request("resume", job_id, 1, details)]
-
-    def cancel(self, job_id: str, reason: str) -> AnswerOrStatus:
+    def cancel(self, job_id: str, reason: str, by: str = "") -> AnswerOrStatus:
         """OK, or why not: GONE, NEWER, the status of a job that has ended."""
-        return CANCEL[self._request("cancel", job_id, reason, pack_record(reason))]
+        details = who_and_why(by, reason)
+        return CANCEL[self._request("cancel", job_id, by, reason, details)]
 
     def note(self, job_id: str, record: bytes) -> Answer:
         """Add a note of the user's own to the history. OK, or why not: GONE, NEWER."""

@@ -121,13 +121,19 @@ class Finder:
         while some := list(islice(found, min(_ROWS, max(1, most)))):
             yield from self._rows.summaries([one.job_id for one in some])
 
-    def counts(self, flow_id: str) -> dict[str, int]:
-        """How many jobs of a flow there are by status, of those that have been indexed."""
-        fields = [f"{status}/{flow_id}" for status in JobStatus]
-        replies = self._link.call("HMGET", self._keys.of("flow_counts"), *fields)
-        return {
-            status.value: int(count or 0) for status, count in zip(JobStatus, replies, strict=True)
-        }
+    def counts_by_flow(self) -> dict[str, dict[str, int]]:
+        """How many jobs of each flow there are by status, of those that have been indexed."""
+        found: dict[str, dict[str, int]] = {}
+        cursor = b"0"
+        while True:
+            key = self._keys.of("flow_counts")
+            cursor, reply = self._link.call("HSCAN", key, cursor, "COUNT", _LOOK)
+            for name, count in zip(reply[::2], reply[1::2], strict=True):
+                status, _, flow_id = name.decode(errors="backslashreplace").partition("/")
+                counts = found.setdefault(flow_id, dict.fromkeys(map(str, JobStatus), 0))
+                counts[status] = int(count)
+            if cursor == b"0":
+                return found
 
     def _all_have_entries(self) -> bool:
         """Whether every job is in the index of its flow: a former release wrote none."""

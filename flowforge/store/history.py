@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from flowforge.codec.binary import read_invocation, unpack_record
+from flowforge.codec.binary import pack_record, read_invocation, unpack_record
 from flowforge.model.definition import Definition
 from flowforge.model.invocation_id import InvocationName
 from flowforge.model.job_handle import HistoryEntry
@@ -67,9 +67,24 @@ def _lost(packed: bytes, _: str) -> dict[str, Any]:
     return {"worker": packed.decode()}
 
 
-def _paused(packed: bytes, what: str) -> dict[str, Any]:
-    reason, _, checkpoint = unpack_record(packed, what, 3)
-    return {"reason": typed(reason, str), "checkpoint": checkpoint}
+def pause_record(by: str, reason: str, has_checkpoint: bool, checkpoint: Any) -> bytes:
+    """A pause, for the history and for the list of pauses."""
+    return pack_record(reason, has_checkpoint, checkpoint, by)
+
+
+def read_pause(packed: bytes, what: str) -> dict[str, Any]:
+    """Why and by whom a job was paused; a former release did not keep who it was."""
+    reason, given, checkpoint, *rest = unpack_record(packed, what, 3, 4)
+    return {
+        "reason": typed(reason, str),
+        "checkpoint": checkpoint if given else None,
+        "by": typed(rest[0], str) if rest else "",
+    }
+
+
+def who_and_why(by: str, reason: str) -> bytes:
+    """What is kept of a person's doing."""
+    return pack_record(by, reason)
 
 
 def _reason(packed: bytes, what: str) -> dict[str, Any]:
@@ -78,14 +93,22 @@ def _reason(packed: bytes, what: str) -> dict[str, Any]:
     return {typed(name, str): typed(text, str) for name, text in told.items()}
 
 
+def _cancelled(packed: bytes, what: str) -> dict[str, Any]:
+    """A former release kept the reason alone."""
+    about = unpack_record(packed, what, 1, 2)
+    by, reason = about if len(about) == 2 else ("", about[0])
+    return {"reason": typed(reason, str), **({"by": typed(by, str)} if by else {})}
+
+
 def _note(packed: bytes, what: str) -> dict[str, Any]:
     routine_id, event, data = unpack_record(packed, what, 3)
     return {"routine_id": typed(routine_id, str), "event": event, "data": data}
 
 
 def _by_operator(packed: bytes, what: str) -> dict[str, Any]:
-    (by,) = unpack_record(packed, what, 1)
-    return {"by": typed(by, str)}
+    by, *reason = unpack_record(packed, what, 1, 2)
+    why = typed(reason[0], str) if reason else ""
+    return {"by": typed(by, str), **({"reason": why} if why else {})}
 
 
 def _edited(packed: bytes, what: str) -> dict[str, Any]:
@@ -102,8 +125,9 @@ def _skipped_by_hand(packed: bytes, what: str) -> dict[str, Any]:
 #: Kind of entry -> what reads its details; those of the other kinds are of attempts.
 _READERS: dict[str, Callable[[bytes, str], dict[str, Any]]] = {
     "lost": _lost,
-    "paused": _paused,
-    "cancelled": _reason,
+    "paused": read_pause,
+    "resumed": _by_operator,
+    "cancelled": _cancelled,
     "given_back": _reason,
     "recorded": _note,
     "retry": _by_operator,

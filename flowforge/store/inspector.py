@@ -17,7 +17,7 @@ from flowforge.model.definition import Definition
 from flowforge.model.job_handle import HistoryEntry, LogLine, OpenJoin, Output
 from flowforge.model.status import ENDED, AttemptOutcome, JobStatus
 from flowforge.store.definitions import stored_definition
-from flowforge.store.history import history_entry, submitted
+from flowforge.store.history import history_entry, read_pause, submitted
 from flowforge.store.job_errors import read_error
 from flowforge.store.job_rows import (
     JobDetails,
@@ -33,7 +33,7 @@ from flowforge.store.job_rows import (
 from flowforge.store.log_lines import read_line
 from flowforge.store.open_joins import open_join
 from flowforge.store.outputs import read_output
-from flowforge.store.reading import moment, reading, typed, whole
+from flowforge.store.reading import moment, reading, whole
 from flowforge.store.routine_states import routine_states
 from flowforge.store.store import Store
 from flowforge.store.submission import NO_PARAMS
@@ -232,7 +232,7 @@ class Inspector:
         return [read_output(raw, job_id) for raw in records]
 
     def pauses(self, job_id: str) -> list[dict[str, Any]]:
-        """Every pause: when, why, and the checkpoint if one was given."""
+        """Every pause: when, why, by whom, and the checkpoint if one was given."""
         self.status(job_id)
         points = self._link.call("LRANGE", self._keys.of("pauses", job_id), 0, -1)
         return [_pause_point(raw, job_id) for raw in points]
@@ -283,6 +283,4 @@ def _pause_point(raw: bytes, job_id: str) -> dict[str, Any]:
     at, _, record = raw.partition(b" ")
     what = f"a pause point of job {job_id}"
     with reading(what):
-        reason, given, checkpoint = unpack_record(record, what, 3)
-        point = {"at": moment(at), "reason": typed(reason, str)}
-        return {**point, "checkpoint": checkpoint if given else None}
+        return {"at": moment(at), **read_pause(record, what)}

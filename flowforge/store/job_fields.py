@@ -38,6 +38,7 @@ FIELDS: dict[str, str] = {
     "continued": "When it was resumed or retried last",
     "ended": "When it ended",
     "reason": "Why it is paused, has failed or was cancelled: one line",
+    "by": "Who has paused or cancelled it; empty where FlowForge itself has",
     "error": "What made it fail: a packed error record, or a code that readers translate",
     "checkpoint": "Packed data that the latest pause has kept",
     # control

@@ -50,6 +50,8 @@ class JobDetails:
     definition: str
     parent_job_id: str | None
     output_count: int
+    #: Who has paused or cancelled it; None where that is not known, or FlowForge has.
+    by: str | None = None
 
 
 class ActiveJob(NamedTuple):
@@ -191,7 +193,15 @@ def details(job_id: str, row: Mapping[str, bytes]) -> JobDetails:
             definition=row["def"].decode(),
             parent_job_id=parent_of(row.get("parent")),
             output_count=whole(row.get("output_count", 0)),
+            by=_by(row),
         )
+
+
+def _by(row: Mapping[str, bytes]) -> str | None:
+    """Of a job that has failed the field is that of an earlier pause."""
+    if row["status"].decode() not in (JobStatus.PAUSED, JobStatus.CANCELLED):
+        return None
+    return row.get("by", b"").decode() or None
 
 
 def _labels(entry: bytes | None) -> dict[str, str]:

@@ -10,6 +10,8 @@ import pytest
 
 from flowforge.codec.binary import pack_record
 from flowforge.errors import CorruptRecordError
+from flowforge.store.history import history_details
+from flowforge.store.inspector import Inspector
 from tests.contract.bench import DEFINITION, LONG, Bench
 
 
@@ -37,7 +39,7 @@ def test_a_paused_job_is_marked(bench: Bench) -> None:
     assert list(bench.members("status", "paused")) == [job]
     assert bench.members("status", "pending") == {}
     (point,) = bench.link.call("LRANGE", bench.key("pauses", job), 0, -1)
-    assert point.partition(b" ")[2] == pack_record("look", True, {"step": 1})
+    assert point.partition(b" ")[2] == pack_record("look", True, {"step": 1}, "")
     assert bench.history(job)[-1] == ("paused", "")
 
 
@@ -260,10 +262,10 @@ def test_waiters_learn_that_the_last_handler_of_a_paused_job_is_gone(bench: Benc
 @pytest.mark.parametrize(
     ("script", "arguments", "before"),
     [
-        ("pause", ("why", "", b"point"), "running"),
+        ("pause", ("kim", "why", "", b"point"), "running"),
         ("resume", (0, b""), "paused"),
         ("resume", (1, b""), "failed"),
-        ("cancel", ("why", b"details"), "running"),
+        ("cancel", ("kim", "why", b"details"), "running"),
     ],
 )
 def test_a_request_whose_reply_was_lost_changes_nothing_again(
@@ -329,7 +331,7 @@ def test_pause_points_are_capped(bench: Bench) -> None:
         bench.pause(job, f"reason {number}")
     points = bench.link.call("LRANGE", bench.key("pauses", job), 0, -1)
     assert [point.partition(b" ")[2] for point in points] == [
-        pack_record(f"reason {number}", False, None) for number in (2, 3, 4)
+        pack_record(f"reason {number}", False, None, "") for number in (2, 3, 4)
     ]
 
 
@@ -369,3 +371,57 @@ def test_a_note_that_is_sent_again_is_added_once(bench: Bench) -> None:
     for request in ("a", "b", "a", "c", "b"):
         assert bench.store.scripts.run("note", job, b"record", request) == b"ok"
     assert [kind for kind, _ in bench.history(job)] == ["recorded"] * 3
+
+
+def told(bench: Bench, job: str) -> list[tuple[str, dict[str, Any]]]:
+    """The kinds of the history with what each says."""
+    entries = bench.link.call("XRANGE", bench.key("history", job), "-", "+")
+    pairs = [(entry[1][1].decode(), entry[1][5]) for entry in entries]
+    return [(kind, history_details(kind, packed, "an entry")) for kind, packed in pairs]
+
+
+def test_who_paused_or_cancelled_is_kept(bench: Bench) -> None:
+    """Until the job goes on; what FlowForge itself cancels was cancelled by no person."""
+    inspector = Inspector(bench.store)
+    job = bench.submit()
+    bench.store.control.pause(job, "look", None, False, "kim")
+    assert inspector.describe(job)[1].by == "kim"
+    assert [point["by"] for point in inspector.pauses(job)] == ["kim"]
+    bench.store.control.resume(job, "ann", "seen")
+    assert inspector.describe(job)[1].by is None
+    bench.store.control.cancel(job, "enough", "bo")
+    assert inspector.describe(job)[1].by == "bo"
+    assert told(bench, job) == [
+        ("paused", {"reason": "look", "checkpoint": None, "by": "kim"}),
+        ("resumed", {"by": "ann", "reason": "seen"}),
+        ("cancelled", {"by": "bo", "reason": "enough"}),
+    ]
+
+
+def test_a_failed_job_is_nobodys_doing(bench: Bench) -> None:
+    """Also where it was paused before by a person."""
+    job = bench.submit()
+    bench.start(job)
+    bench.store.control.pause(job, "look", None, False, "kim")
+    bench.fail(job)
+    assert Inspector(bench.store).describe(job)[1].by is None
+
+
+def test_what_a_former_release_has_kept_is_read(bench: Bench) -> None:
+    """It did not keep who paused, resumed or cancelled a job."""
+    job = bench.submit()
+    run = bench.store.scripts.run
+    point = pack_record("look", True, {"step": 1})
+    run("pause", job, "", "look", pack_record({"step": 1}), point, "1")
+    run("resume", job, 0, b"", "2")
+    run("cancel", job, "", "enough", pack_record("enough"), "3")
+    bench.link.call("HDEL", bench.key("job", job), "by")
+    inspector = Inspector(bench.store)
+    assert inspector.describe(job)[1].by is None
+    (pause,) = inspector.pauses(job)
+    assert (pause["reason"], pause["checkpoint"], pause["by"]) == ("look", {"step": 1}, "")
+    assert told(bench, job) == [
+        ("paused", {"reason": "look", "checkpoint": {"step": 1}, "by": ""}),
+        ("resumed", {}),
+        ("cancelled", {"reason": "enough"}),
+    ]

@@ -337,8 +337,8 @@ def test_what_is_parked_is_not_made_to_run(bench: Bench) -> None:
 
 
 def test_the_history_says_who_retried(bench: Bench) -> None:
-    """A retry that is made without a name says nothing."""
+    """And why."""
     job = failed(bench)
-    assert bench.store.control.retry(job, pack_record("anna")) == "ok"
+    assert bench.store.control.retry(job, "anna", "fix 312") == "ok"
     (entry,) = bench.link.call("XREVRANGE", bench.key("history", job), "+", "-", "COUNT", 1)
-    assert pack_record("anna") in entry[1]
+    assert pack_record("anna", "fix 312") in entry[1]

@@ -324,16 +324,31 @@ def test_unknown_routine(idle: Shell) -> None:
 def test_pause_resume_cancel(idle: Shell) -> None:
     """A job is paused with reason and checkpoint, resumed, cancelled; each says how it stands."""
     job_id = idle.submit("numbers")
-    paused = idle.json("pause", job_id, "--reason", "look", "--checkpoint", '{"at": [1]}')
+    told = ("--reason", "look", "--checkpoint", '{"at": [1]}', "--by", "kim")
+    paused = idle.json("pause", job_id, *told)
     assert (paused["job_id"], paused["status"]) == (job_id, "paused")
     job = idle.json("show", job_id)
     assert job["reason"] == "look"
     assert job["pause_points"][0]["checkpoint"] == {"at": [1]}
-    assert "look  checkpoint" in idle.run("show", job_id).stdout
+    assert "by kim: look  checkpoint" in idle.run("show", job_id).stdout
     assert idle.json("watch", job_id, code=1)["status"] == "paused"
     assert idle.json("resume", job_id)["status"] in ("pending", "running")
     assert idle.json("cancel", job_id, "--reason", "enough")["status"] == "cancelled"
-    assert idle.json("show", job_id)["reason"] == "enough"
+    job = idle.json("show", job_id)
+    assert job["reason"] == "enough"
+    assert "@" in job["by"]
+
+
+def test_the_jobs_of_each_flow_are_counted(idle: Shell) -> None:
+    """By status, in a table or as JSON."""
+    flow_id = idle.json("show", idle.submit("numbers"))["flow_id"]
+    before = {one["flow_id"]: one["counts"] for one in idle.json("flows")}[flow_id]
+    idle.run("cancel", idle.submit("numbers"))
+    after = {one["flow_id"]: one["counts"] for one in idle.json("flows")}[flow_id]
+    assert after["cancelled"] == before["cancelled"] + 1
+    lines = [line.split() for line in idle.run("flows").stdout.splitlines()]
+    assert lines[0][:2] == ["FLOW", "PENDING"]
+    assert [flow_id, *map(str, after.values())] in lines
 
 
 def test_control_of_an_ended_job(idle: Shell) -> None:

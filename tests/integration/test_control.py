@@ -185,7 +185,10 @@ class TestFromElsewhere:
         """``self.job`` is the running job; the checkpoint is there after the resume."""
         job = approval.execute("approval", {"how": "job"}).wait(LIMIT)
         assert (job.status, job.reason) == ("paused", "asked by the job")
-        job.resume()
+        assert [point["by"] for point in job.pause_points] == [f"approval of job {job.job_id}"]
+        job.resume("granted", by="kim")
+        resumed = [one for one in job.get_execution_history() if one.kind == "resumed"]
+        assert [one.details for one in resumed] == [{"by": "kim", "reason": "granted"}]
         assert outputs(job) == [{"checkpoint": {"step": 1, "at": date(2013, 1, 1)}}]
 
     def test_a_flow_inside_a_handler_means_the_running_job(self) -> None:

@@ -74,9 +74,11 @@ def test_who_runs_a_handler_since_when(site: Installation, tmp_path: Path) -> No
         assert shell.run(command, job.job_id).stdout.startswith(told)
     assert told in shell.run("history", job.job_id).stdout
     assert shell.json("show", job.job_id)["explanation"][0]["kind"] == "running"
-    job.pause("look")
+    job.pause("look", by="kim")
     assert [one.kind for one in job.explain()] == ["paused", "running"]
-    assert "it is paused: look; handlers that still run: 1" in first(job, "paused").what
+    assert "it is paused by kim (look); handlers that still run: 1" in first(job, "paused").what
+    assert first(job, "paused").details == {"reason": "look", "by": "kim"}
+    assert "it is paused by kim (look)" in shell.run("show", job.job_id).stdout
     job.resume()
     path.touch()
     job.wait(20)
@@ -94,9 +96,9 @@ def test_a_retry_says_when_and_why(site: Installation) -> None:
     assert finding.details["error"]["message"] == "40 is more than the card allows"
     assert "attempt 1 failed with ValueError: 40 is more" in finding.what
     assert finding.command == f"flowforge run-now {job.job_id} 1"
-    job.cancel("enough")
+    job.cancel("enough", by="kim")
     assert [(one.kind, one.what) for one in job.explain()] == [
-        ("cancelled", "it was cancelled: enough")
+        ("cancelled", "it was cancelled by kim (enough)")
     ]
 
 

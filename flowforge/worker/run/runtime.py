@@ -152,7 +152,7 @@ class Runtime:
         """
         if not running and not Inspector(self.probe).is_outstanding(job_id, invocation):
             return Answer.DONE
-        return self.probe.control.cancel(job_id, reason)
+        return self.probe.control.cancel(job_id, reason, "Celery's remote control")
 
     def _complete_exclusively(self, attempt: Attempt) -> Ended:
         with self._process_lock.exclusive() as alone:

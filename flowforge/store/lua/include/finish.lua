@@ -114,8 +114,9 @@ local function fail_undefined(job, invocation, now)
 end
 
 -- Ends a job for good; parked work is dropped, what runs will not be able to commit.
-local function cancel_job(job, reason, details, now)
-  call('HSET', k_job(job.id), 'reason', reason)
+-- by: who does it, '' for the engine.
+local function cancel_job(job, by, reason, details, now)
+  call('HSET', k_job(job.id), 'reason', reason, 'by', by)
   remember(job, 'cancelled', '', details)
   job.parked = 0
   job.staged = 0
@@ -125,5 +126,5 @@ end
 
 -- A job whose ancestor has ended for good ends with it.
 local function cancel_orphan(job, now)
-  cancel_job(job, 'its parent job has ended', '', now)
+  cancel_job(job, '', 'its parent job has ended', '', now)
 end

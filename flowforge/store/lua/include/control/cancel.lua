@@ -1,0 +1,13 @@
+-- Cancelling a job.
+--@include base, full, request, finish
+
+-- by: who does it; details: packed, for the history.
+-- 'ok', or why not: the status of a job that has ended.
+local function cancel_by_hand(job, by, reason, details, request, now)
+  if is_met(job.id, request) then return 'ok' end
+  if ENDED[job.status] then return job.status end
+  write_though_full()
+  meet(job.id, request)
+  cancel_job(job, by, reason, details, now)
+  return 'ok'
+end
