@@ -15,8 +15,8 @@ from benchmarks.frame.scale import Scale
 from benchmarks.frame.stage import WORK_LIMIT, Stage
 from benchmarks.frame.trial import Figures, Trial
 from flowforge import JobState
-from flowforge.cli.snapshot import job_snapshot
 from flowforge.engine.current import current_engine, set_engine
+from flowforge.engine.job_report import job_snapshot
 
 INDEX = "index"
 

@@ -14,9 +14,9 @@ from benchmarks.frame.samples import Samples
 from benchmarks.frame.scale import Scale
 from benchmarks.frame.stage import WORK_LIMIT, Stage
 from benchmarks.frame.trial import Figures, Trial
-from flowforge.cli.snapshot import job_snapshot
 from flowforge.codec.binary import encode_payload
 from flowforge.engine.current import current_engine
+from flowforge.engine.job_report import job_snapshot
 
 #: Who emitted what waits: one handler everything, or many handlers a hundred each.
 ONE, MANY = "waiting/one", "waiting/many"

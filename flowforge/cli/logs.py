@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import click
 
 from flowforge.cli.arguments import job_argument
-from flowforge.cli.plain import to_json
 from flowforge.cli.render import json_option, local_time, one_line, say
 from flowforge.cli.session import Session, pass_session
+from flowforge.codec.plain import to_json
 from flowforge.engine.engine import Engine
 from flowforge.engine.job_state import JobState
 from flowforge.errors import LoginRefusedError, StoreUnavailableError

@@ -15,7 +15,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from flowforge.cli.plain import to_json
+from flowforge.codec.plain import to_json
 from flowforge.model.status import JobStatus, RoutineStatus
 
 #: Columns where the output is no terminal: nothing is folded or cut.

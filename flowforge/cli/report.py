@@ -19,10 +19,10 @@ from flowforge.cli.render import (
     status_text,
 )
 from flowforge.cli.routine_table import ROUTINE_COLUMNS, routine_rows
-from flowforge.cli.snapshot import job_snapshot
 from flowforge.cli.tables import print_pairs, print_table
 from flowforge.common.duration import duration
 from flowforge.engine.engine import Engine
+from flowforge.engine.job_report import job_snapshot
 from flowforge.model.job_finding import JobFinding
 from flowforge.model.status import ENDED, JobStatus
 

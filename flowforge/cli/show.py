@@ -8,8 +8,8 @@ from flowforge.cli.arguments import optional_job_argument
 from flowforge.cli.render import json_option, print_json
 from flowforge.cli.report import print_job
 from flowforge.cli.session import Session, pass_session
-from flowforge.cli.snapshot import job_snapshot
 from flowforge.engine.find import job_with_key
+from flowforge.engine.job_report import job_snapshot
 
 
 @click.command("show")

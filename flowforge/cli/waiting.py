@@ -14,8 +14,8 @@ from flowforge.cli.group import INTERRUPTED, CommandFailedError
 from flowforge.cli.render import console, one_line, say
 from flowforge.cli.routine_table import routine_table
 from flowforge.cli.session import outlook
-from flowforge.cli.snapshot import routines
 from flowforge.engine.engine import Engine
+from flowforge.engine.job_report import routines
 from flowforge.errors import StoreUnavailableError
 
 #: Seconds between two looks at the routines.

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from flowforge.cli.plain import plain, to_json
+from flowforge.codec.plain import plain, to_json
 
 
 @pytest.mark.parametrize(

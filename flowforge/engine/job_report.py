@@ -1,4 +1,4 @@
-"""One job as data: what ``show``, ``run`` and ``watch`` tell of it."""
+"""One job as data: what ``show``, ``run`` and ``watch`` tell of it, and the dashboard."""
 
 from __future__ import annotations
 
