@@ -15,7 +15,7 @@ from flowforge.store.job_rows import (
     JobRows,
     UnreadableRow,
 )
-from flowforge.store.reading import LAST_TIME, moment
+from flowforge.store.reading import LAST_TIME, moment, reading
 from flowforge.store.store import Store
 
 
@@ -84,7 +84,8 @@ class Overview:
     def job_with_key(self, idempotency_key: str) -> str | None:
         """The job with this key; None when there is none."""
         found = self._link.call("GET", self._keys.of("idempotency", idempotency_key))
-        return None if found is None else str(found.decode())
+        with reading("the job of an idempotency key"):
+            return None if found is None else str(found.decode())
 
     def _active_ids(self, most: int) -> list[str]:
         return [job_id for status in ACTIVE for job_id, _ in self.newest(status, most)]
@@ -99,7 +100,8 @@ class Overview:
     def server_name(self) -> str:
         """The name that the server has for itself; empty before its first job."""
         name = self._link.call("GET", self._keys.of("server"))
-        return name.decode() if name else ""
+        with reading("the server's own name"):
+            return name.decode() if name else ""
 
     def leases(self, before: int) -> Delays:
         """Leases; overdue: those that expired before that time, in milliseconds."""

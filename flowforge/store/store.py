@@ -11,6 +11,7 @@ from flowforge.store.keys import Keys
 from flowforge.store.link import Link
 from flowforge.store.log_lines import LogLines
 from flowforge.store.mending import Mending
+from flowforge.store.reading import reading
 from flowforge.store.runner import ScriptRunner
 from flowforge.store.submission import Submissions
 from flowforge.store.upkeep import UpkeepScripts
@@ -33,11 +34,14 @@ class Store:
 
     @property
     def server_name(self) -> str:
-        """The server's own name, four characters; asked for once."""
+        """The server's own name, four characters; asked for once. CorruptRecordError when it is
+        no text.
+        """
         if not self._server_name:
             # A name that is there can be read by those who may not write.
             raw = self.link.call("GET", self.keys.of("server")) or self._take_name()
-            self._server_name = str(raw.decode())
+            with reading("the server's own name"):
+                self._server_name = str(raw.decode())
         return self._server_name
 
     def _take_name(self) -> bytes:

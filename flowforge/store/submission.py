@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from flowforge.store.answers import SUBMIT, Answer
 from flowforge.store.link import Argument
+from flowforge.store.reading import reading
 from flowforge.store.runner import ScriptRunner
 
 #: Entry params that are empty, too large to be kept, or as the first invocation has them.
@@ -79,4 +80,5 @@ class Submissions:
         reply, *ids = self._scripts.run("submit", *arguments)
         if SUBMIT[reply] is Answer.DEFINITION:
             return None
-        return [job_id.decode() for job_id in ids]
+        with reading("the job of an idempotency key"):
+            return [job_id.decode() for job_id in ids]

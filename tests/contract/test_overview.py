@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
+from flowforge.errors import CorruptRecordError
 from flowforge.store.broker_lists import BrokerLists
 from flowforge.store.finding import Finder, Query
 from flowforge.store.job_rows import JobSummary, UnreadableRow
 from flowforge.store.overview import Overview
+from flowforge.store.store import Store
 from tests.contract.bench import DEFINITION, LONG, Bench
 
 
@@ -76,6 +80,20 @@ def test_the_overview_tells_of_leader_name_and_damage(bench: Bench) -> None:
     assert overview.has_leader()
     (text,) = overview.damaged()
     assert "timers" in text
+
+
+def test_names_that_are_no_text_are_named_as_damaged(bench: Bench) -> None:
+    """The server's own and the job of an idempotency key, for producers too."""
+    overview = Overview(bench.store)
+    bench.link.call("SET", bench.store.keys.of("idempotency", "k"), b"\xc1")
+    for ask in (lambda: overview.job_with_key("k"), lambda: bench.submit(idempotency_key="k")):
+        with pytest.raises(CorruptRecordError, match="idempotency key cannot be read"):
+            ask()
+    store = Store(bench.link, bench.prefix)
+    bench.link.call("SET", bench.key("server"), b"\xc1")
+    for ask in (overview.server_name, lambda: store.server_name):
+        with pytest.raises(CorruptRecordError, match="the server's own name cannot be read"):
+            ask()
 
 
 def test_known_idempotency_keys_are_told(bench: Bench) -> None:
