@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
 
 from flowforge.cli.arguments import job_argument
 from flowforge.cli.explain import print_findings
+from flowforge.cli.kept_engine import KeptEngine
 from flowforge.cli.render import compact, json_option, local_time, one_line, print_json, say
 from flowforge.cli.session import Session, pass_session
+from flowforge.codec.plain import to_json
 from flowforge.common.duration import duration
 from flowforge.engine.engine import Engine
 from flowforge.engine.job_state import JobState
 from flowforge.errors import RecordError
+from flowforge.model.job_event import EventKind, JobEvent
 from flowforge.model.job_finding import FindingKind, JobFinding
-from flowforge.model.job_handle import HistoryEntry
 from flowforge.settings import MOST
 
 #: Columns of the longest kind of an entry, ``error_continued``.
@@ -30,26 +32,77 @@ _KIND = 15
     "--limit", type=click.IntRange(min=0, max=MOST), default=100, show_default=True,
     help="Only the latest entries; 0 for all.",
 )  # fmt: skip
+@click.option("--since", metavar="ID", help="Only what came after the entry with this id.")
+@click.option("--follow", is_flag=True, help="Go on with what comes, until the job has ended.")
 @json_option
 @pass_session
-def history(session: Session, job_id: str, routine: str | None, limit: int, as_json: bool) -> None:
-    """Show what happened to a job, in order."""
+def history(
+    session: Session,
+    job_id: str,
+    routine: str | None,
+    limit: int,
+    since: str | None,
+    follow: bool,
+    as_json: bool,
+) -> None:
+    """Show what happened to a job, in order.
+
+    With --follow and --json one object a line, whose id --since takes.
+    """
     engine = session.engine(job_id)
-    entries = JobState(job_id, engine).get_execution_history(routine)[-limit:]
-    if as_json:
-        print_json([vars(entry) for entry in entries])
+    job = JobState(job_id, engine)
+    if routine is not None:
+        engine.inspector.definition(job_id).index(routine)
+    elif since is None and limit:
+        since = _behind_which(engine, job_id, limit)
+    if follow:
+        # Nothing happens to what an embedded engine has left behind.
+        until_end = not isinstance(engine, KeptEngine)
+        _print(_concerning(job.events(since, until_end=until_end), routine), as_json)
         return
-    if entries:
-        say(entry_line(None))
-    day = ""
-    for entry in entries:
-        if (today := local_time(entry.at, "%Y-%m-%d")) != day:
-            say(day := today)
-        say(entry_line(entry))
+    events = _concerning(job.events(since, until_end=False), routine)
+    entries = [event for event in events if event.kind != EventKind.ENDED][-limit:]
+    if as_json:
+        print_json([_entry(event) for event in entries])
+        return
+    _print(entries, as_json)
     running = _running(engine, job_id, routine)
     if running:
         say("now")
         print_findings(running)
+
+
+def _behind_which(engine: Engine, job_id: str, limit: int) -> str | None:
+    """The id of the entry before the latest ones; None when there are no more."""
+    latest = list(engine.inspector.history(job_id, limit + 1))
+    return latest[0].id if len(latest) > limit else None
+
+
+def _concerning(events: Iterable[JobEvent], routine: str | None) -> Iterator[JobEvent]:
+    """The events that concern a routine, and those that concern all of them."""
+    for event in events:
+        about = (event.routine_id, event.details.get("routine_id"))
+        if routine is None or routine in about or event.kind in tuple(EventKind):
+            yield event
+
+
+def _entry(event: JobEvent) -> dict[str, Any]:
+    """An event as an entry of the history of its job."""
+    return {name: value for name, value in vars(event).items() if name != "job_id"}
+
+
+def _print(events: Iterable[JobEvent], as_json: bool) -> None:
+    """One by one, as they come."""
+    day = ""
+    for event in events:
+        if as_json:
+            click.echo(to_json(vars(event), None))
+            continue
+        if not day:
+            say(entry_line(None))
+        if (today := local_time(event.at, "%Y-%m-%d")) != day:
+            say(day := today)
+        say(entry_line(event))
 
 
 def _running(engine: Engine, job_id: str, routine: str | None) -> list[JobFinding]:
@@ -65,7 +118,7 @@ def _running(engine: Engine, job_id: str, routine: str | None) -> list[JobFindin
     ]
 
 
-def entry_line(entry: HistoryEntry | None) -> str:
+def entry_line(entry: JobEvent | None) -> str:
     """Time, kind, invocation, place and what else is known, in columns; None: their names."""
     if entry is None:
         return _columns("TIME", "KIND", "INVOCATION", "ROUTINE.SLOT", "DETAILS")
@@ -74,7 +127,15 @@ def entry_line(entry: HistoryEntry | None) -> str:
         number, place = str(entry.invocation), f"{entry.routine_id}.{entry.slot}"
     at = local_time(entry.at, f"%H:%M:%S.{entry.at.microsecond // 1000:03d}")
     kind, place = one_line(entry.kind), one_line(place)
+    if entry.kind == EventKind.GAP:
+        return _columns(at, kind, number, place, _gap(entry.details["history_limit"]))
     return _columns(at, kind, number, place, *_details(entry.details))
+
+
+def _gap(limit: int) -> str:
+    if limit == 0:
+        return "the history of this job is off (history_limit=0)"
+    return f"earlier entries may have been deleted: the history keeps about {limit}"
 
 
 def _columns(at: str, kind: str, number: str, place: str, *details: str) -> str:

@@ -10,6 +10,7 @@ from celery import Celery
 
 from flowforge.broker.routing import Router
 from flowforge.engine.control import Control
+from flowforge.engine.events import events
 from flowforge.engine.explain import explain
 from flowforge.engine.job_items import Item, Submitted, checked_key, items
 from flowforge.engine.job_template import JobTemplate
@@ -19,6 +20,7 @@ from flowforge.engine.submit import JobCreator
 from flowforge.engine.wait import wait_for
 from flowforge.errors import CommandRefusedError, ConfigurationError, StoreUnavailableError
 from flowforge.model.flow import FlowGraph
+from flowforge.model.job_event import JobEvent
 from flowforge.model.job_finding import JobFinding
 from flowforge.model.labels import labels_text
 from flowforge.model.status import JobStatus
@@ -188,3 +190,9 @@ class Engine(Submitter):
         process in no more.
         """
         return wait_for(self, job_id, timeout, explains=explains)
+
+    def events(
+        self, job_id: str, since: str | None, until_end: bool, timeout: float | None
+    ) -> Iterator[JobEvent]:
+        """As ``JobState.events`` says."""
+        return events(self, job_id, since, until_end, timeout)

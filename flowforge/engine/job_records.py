@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from flowforge.engine.job_identity import JobIdentity
@@ -13,6 +13,7 @@ from flowforge.engine.user_data import (
     pack_note,
     pack_routine_data,
 )
+from flowforge.model.job_event import JobEvent
 from flowforge.model.job_handle import HistoryEntry, LogLine, OpenJoin
 
 
@@ -58,6 +59,27 @@ class JobRecords(JobIdentity):
             self._check_routine(routine_id)
         entries: Iterable[HistoryEntry] = self._engine.inspector.history(self.job_id)
         return [e for e in entries if routine_id is None or _concerns(e, routine_id)]
+
+    def events(
+        self,
+        since: str | None = None,
+        *,
+        until_end: bool = True,
+        timeout: float | None = None,
+    ) -> Iterator[JobEvent]:
+        """Iterate what happens to the job as it happens, from its submission until its end.
+
+        Each event has ``id``, ``job_id``, ``at``, ``kind``, ``invocation``, ``routine_id``,
+        ``slot`` and ``details``: an entry of the history; or ``gap``, where entries may have been
+        deleted before they were read; or ``ended``, which is the last one. ``since``: go on behind
+        the event with this id, also in another process. ``until_end=False``: only what has happened
+        so far, without waiting.
+
+        It goes on over outages of the server, as ``wait`` does, and through a pause. No event is
+        lost or doubled but through a gap. Raises ValueError for what is no id of an event;
+        TimeoutError after ``timeout`` seconds; WouldBlockError as ``wait`` does.
+        """
+        return self._engine.events(self.job_id, since, until_end, timeout)
 
     def logs(
         self,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, Self
 
+from flowforge.model.job_event import JobEvent
 from flowforge.model.job_finding import JobFinding
 
 
@@ -171,6 +172,14 @@ class JobHandle(Protocol):
     def update_routine_state(self, routine_id: str, data: dict[str, Any]) -> None: ...
 
     def get_execution_history(self, routine_id: str | None = None) -> list[HistoryEntry]: ...
+
+    def events(
+        self,
+        since: str | None = None,
+        *,
+        until_end: bool = True,
+        timeout: float | None = None,
+    ) -> Iterator[JobEvent]: ...
 
     def logs(
         self,

@@ -16,6 +16,7 @@ import redis
 
 from flowforge import ErrorHandler, Flow, JobState, Routine
 from flowforge.engine import engine as engine_module
+from flowforge.engine import patience
 from flowforge.engine import wait as wait_module
 from flowforge.errors import (
     DefinitionError,
@@ -487,7 +488,7 @@ class TestMissing:
     ) -> None:
         """One warning when the outage lasts, one when it is over; then the job's end is seen."""
         monkeypatch.setattr(engine_module, "PRODUCER_PATIENCE", 0.3)
-        monkeypatch.setattr(wait_module, "OUTAGE_TOLD", 0.5)
+        monkeypatch.setattr(patience, "OUTAGE_TOLD", 0.5)
         with (
             LocalServer.start(str(tmp_path / "data")) as server,
             installed(server, tmp_path) as own,

@@ -215,13 +215,17 @@ def test_a_viewer_sees_everything(guarded: Guarded) -> None:
         done = flowforge(url, *arguments, "--json")
         assert done.returncode == 0, (arguments, done.stderr)
         json.loads(done.stdout)
+    follows = flowforge(url, "history", job.job_id, "--follow")
+    assert (follows.returncode, follows.stderr) == (0, "")
     doctor = flowforge(url, "doctor", "--json")
     assert "permission" not in (doctor.stderr + doctor.stdout).lower()
     assert {finding["check"] for finding in json.loads(doctor.stdout)["findings"]} >= {"damaged"}
-    paused.cancel()
     with_viewer = Engine(
         from_environment({}, redis_url=url), fleet_app(from_environment({}, redis_url=url))
     )
+    with pytest.raises(TimeoutError):
+        list(JobState(paused.job_id, with_viewer).events(timeout=0.1))
+    paused.cancel()
     assert with_viewer.wait(job.job_id, 5) == "completed"
     with_viewer.close()
 

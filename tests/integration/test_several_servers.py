@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections import Counter
 from collections.abc import Iterator
@@ -232,6 +233,16 @@ def test_commands_reach_every_server(pair: Pair) -> None:
     pair.run("dead-letters", "--drop", "1", "--shard", names[0])
     assert f"bad on {names[0]}" not in pair.run("dead-letters").stdout
     assert "dropped 1" in pair.run("dead-letters", "--drop", "all").stdout
+
+
+def test_a_job_is_followed_wherever_it_is(pair: Pair) -> None:
+    """Its events come from its own server, in Python and on the command line."""
+    pair.fleet.start(pool="threads")
+    for job in [COUNTDOWN.execute("it", {"n": 2}) for _ in range(4)]:
+        *_, latest, end = job.events(timeout=LIMIT)
+        assert (latest.kind, end.details["status"]) == ("completed", "completed")
+        shown = pair.run("history", job.job_id, "--follow", "--json").stdout.splitlines()
+        assert [json.loads(line)["id"] for line in shown][-2:] == [latest.id, end.id]
 
 
 def test_a_job_that_is_nowhere(pair: Pair) -> None:
