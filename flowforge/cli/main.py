@@ -14,6 +14,7 @@ from flowforge.cli.edit import edit
 from flowforge.cli.errors import errors
 from flowforge.cli.explain import explain
 from flowforge.cli.flows import flows
+from flowforge.cli.fork import fork
 from flowforge.cli.group import FlowForgeGroup
 from flowforge.cli.history import history
 from flowforge.cli.jobs import jobs
@@ -58,6 +59,6 @@ def _app_of(ctx: click.Context) -> Celery | None:
 
 for _command in (
     run, worker, watch, flows, jobs, errors, show, explain, history, logs, pause, resume, cancel,
-    retry, edit, skip, run_now, rerun, delete, doctor, dead_letters,
+    retry, edit, skip, run_now, rerun, fork, delete, doctor, dead_letters,
 ):  # fmt: skip
     cli.add_command(_command)

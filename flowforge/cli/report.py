@@ -48,6 +48,8 @@ def print_job(job: dict[str, Any]) -> None:
             *_optional("ended", _ended(job)),
             ("work", amounts(job["counts"])),
             *_optional("parent job", job["parent_job_id"] or ""),
+            *_optional("forked from", job["forked_from"] or ""),
+            *_optional("forks", ", ".join(job["forks"])),
             *_optional("child jobs", ", ".join(job["open_child_job_ids"])),
             (
                 "limits",
@@ -172,6 +174,8 @@ def _reason(job: dict[str, Any]) -> str:
 
 def _params(job: dict[str, Any]) -> str:
     if job["params"] is None:
+        if job["forked_from"]:
+            return "none: it began with deliveries of the job that it is a fork of"
         return "not kept: they are large, or a former release created the job"
     return compact(job["params"])
 

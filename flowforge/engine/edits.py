@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from typing import Any
 
-from flowforge.codec.binary import encode_payload, invocation_record, read_invocation
+from flowforge.codec.binary import encode_payload, invocation_record, packb, read_invocation
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import InvalidValueError, PayloadError
 from flowforge.execution.secret_texts import HIDDEN
 from flowforge.model.definition import Definition
 from flowforge.model.invocation_id import InvocationName
 from flowforge.model.param_checks import check_handler_takes
+from flowforge.model.slot import CHILD_SLOT_INDEX
 
 #: Changed params that the history names.
 MOST_CHANGES = 50
@@ -38,6 +39,18 @@ def edited(
     check_handler_takes(definition.routine(named.routine), named.slot, new, changes)
     secret = definition.secret(named.routine, named.slot)
     return invocation_record(parent, payload), _difference(old, new, secret)
+
+
+def visible_input(definition: Definition, named: InvocationName, record: bytes) -> bytes | None:
+    """A record without secret params; None for a join's and for one that waits for a child job."""
+    if record.startswith(b"J") or named.slot == CHILD_SLOT_INDEX:
+        return None
+    secret = definition.secret(named.routine, named.slot)
+    emitter, params = read_invocation(record, f"invocation {named.number}")
+    if secret.isdisjoint(params):
+        return record
+    visible = {name: HIDDEN if name in secret else value for name, value in params.items()}
+    return invocation_record(emitter, packb(visible))
 
 
 def _checked(changes: object, where: str) -> dict[str, Any]:

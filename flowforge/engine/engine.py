@@ -12,6 +12,7 @@ from flowforge.broker.routing import Router
 from flowforge.engine.control import Control
 from flowforge.engine.events import events
 from flowforge.engine.explain import explain
+from flowforge.engine.fork import Forks
 from flowforge.engine.job_items import Item, Submitted, checked_key, items
 from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.mending import Mending
@@ -136,6 +137,7 @@ class Engine(Submitter):
         self.label, self.delete = control.label, control.delete
         self.mending = Mending(self.store, self.inspector, settings, control)
         self.retry = self.mending.retry
+        self.fork = Forks(self.store, self.inspector, settings, self._creator).fork
 
     def rerun(self, job_id: str, params: dict[str, Any] | None, definition: str) -> str:
         """Create a job like another one of this server; returns its id."""

@@ -23,6 +23,8 @@ class Flow(FlowGraph):
     ``flow_id``: a name for the flow; ``flow-`` and 12 hexadecimal digits when left out. Give one:
     idempotency keys and lists of jobs go by it. ``max_in_flight``: how many of a job's invocations
     may be in the broker and in workers at the same time, at least 1; None: the setting.
+    ``keep_inputs``: whether a job keeps the params of its invocations after their end, for
+    ``fork``: up to 64 KiB of each and 16 MiB together, without secret ones.
     """
 
     _newest: JobState | None = None

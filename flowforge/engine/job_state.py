@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -15,7 +15,7 @@ from flowforge.engine.failures import job_failed, told_reason
 from flowforge.engine.find import find, job_with_key
 from flowforge.engine.flow_counts import flow_counts
 from flowforge.engine.job_items import checked_key
-from flowforge.engine.job_records import JobRecords
+from flowforge.engine.job_mending import JobMending
 from flowforge.engine.texts import checked_text
 from flowforge.errors import (
     InvalidValueError,
@@ -30,7 +30,7 @@ from flowforge.model.status import JobStatus
 from flowforge.store.finding import Query
 
 
-class JobState(JobRecords):
+class JobState(JobMending):
     """One job of a flow, by its id. Every property is a fresh look at the store.
 
     JobNotFoundError is raised by whatever is asked once the job's retention has passed.
@@ -112,8 +112,8 @@ class JobState(JobRecords):
     def params(self) -> dict[str, Any] | None:
         """The params that it was submitted with; secret ones are ``***``.
 
-        None where they are not kept: they have more than 8 KiB, or a former release created the
-        job.
+        None where they are not kept: they have more than 8 KiB, the job is a fork, or a former
+        release created it.
         """
         return self._engine.inspector.params(self.job_id)
 
@@ -263,68 +263,6 @@ class JobState(JobRecords):
         gone = [check_label_name(name) for name, value in changes.items() if value is None]
         self._engine.label(self.job_id, {**kept, **dict.fromkeys(gone, "")})
 
-    # --- mending by hand -----------------------------------------------------------------
-
-    def edit(
-        self,
-        invocation: int,
-        params: dict[str, Any],
-        *,
-        replace: bool = False,
-        by: str | None = None,
-    ) -> None:
-        """Change params of an invocation that is parked or on a timer, by its number.
-
-        A value replaces that of the same name, None too; the others stay. ``replace``: ``params``
-        are all that it gets. ``by``: as for ``pause``. The history keeps what has changed; secret
-        params are masked.
-
-        Raises JobStateError for an invocation that is queued, runs or has ended, for a join and for
-        one that waits for a child job; PayloadError for values that cannot travel; ArgumentError
-        for params that the handler cannot be called with, if its class is imported here.
-        """
-        self._engine.mending.edit(self.job_id, {invocation: params}, replace, by)
-
-    def skip(
-        self,
-        invocation: int,
-        emit: Sequence[tuple[str, dict[str, Any]]] = (),
-        *,
-        by: str | None = None,
-    ) -> None:
-        """End an invocation that is parked or on a timer, in the place of its handler.
-
-        ``emit``: events and params, such as ``[("charged", {"amount": 20})]``, which go where what
-        the handler emits would go. A failed job stays failed until ``retry()``. ``by``: as for
-        ``pause``.
-
-        Raises JobStateError for an invocation that is queued, runs or has ended, and for one that
-        waits for a child job; EmissionError for an event that the routine does not have;
-        PayloadError for values that cannot travel.
-        """
-        self._engine.mending.skip(self.job_id, invocation, emit, by)
-
-    def run_now(self, invocation: int, *, by: str | None = None) -> None:
-        """Let an invocation that is on a timer run at once: its next attempt is due.
-
-        ``by``: as for ``pause``. JobStateError for an invocation that is on no timer, and for a job
-        that is paused or has ended.
-        """
-        self._engine.mending.run_now(self.job_id, invocation, by)
-
-    def rerun(self, params: dict[str, Any] | None = None, *, definition: str = "latest") -> Self:
-        """Submit a new job of the same flow, entered at the same slot, and return its handle.
-
-        It has the labels, the priority and the limits of this one. ``params``: the entry params;
-        None: those of this job. ``definition``: ``latest``, that of the flow's newest job on the
-        server of this one, or ``same``. Needs no class or flow.
-
-        ValueError for another ``definition``, when the latest one has no such entry, and without
-        ``params`` for a job that has secret ones or does not keep its own; PayloadError as
-        ``execute``.
-        """
-        return type(self)(self._engine.rerun(self.job_id, params, definition), self._engine)
-
     # --- snapshots ---------------------------------------------------------------------
 
     def serialize(self) -> dict[str, Any]:
@@ -335,6 +273,7 @@ class JobState(JobRecords):
                 "flow_id": self.flow_id,
                 "status": self.status,
                 "labels": self.labels,
+                "forked_from": self.forked_from,
                 "params": self.params,
                 "reason": self.reason,
                 "error": self.error,

@@ -7,7 +7,7 @@ from typing import Any
 
 from flowforge.codec.binary import pack_record
 from flowforge.engine.control import Control
-from flowforge.engine.edits import checked_number, checked_numbers, edited
+from flowforge.engine.edits import checked_number, checked_numbers, edited, visible_input
 from flowforge.engine.mending_refusals import Refusals
 from flowforge.engine.operator_emissions import operator_emissions
 from flowforge.engine.operator_name import operator_name
@@ -97,6 +97,8 @@ class Mending:
         definition = self._inspector.definition(job_id)
         named = _parsed(job_id, found)
         effects, emitted = operator_emissions(definition, named, emit, self._settings.max_payload)
+        if definition.keep_inputs and (kept := visible_input(definition, named, found.record)):
+            self._store.forking.keep_input(job_id, found.invocation, kept)
         answer = self._store.mending.skip(
             job_id, found.invocation, pack_record(by, emitted), effects.emitted, effects.outputs
         )

@@ -47,8 +47,8 @@ def _kept_params(inspector: Inspector, job_id: str) -> dict[str, Any]:
     kept = inspector.params(job_id)
     if kept is None:
         raise InvalidValueError(
-            f"the entry params of job {job_id} are not kept: they were too large, or a former "
-            "release created the job; give the params of the new job"
+            f"the entry params of job {job_id} are not kept: it is a fork, they were too large, or "
+            "a former release created the job; give the params of the new job"
         )
     hidden = [name for name, value in kept.items() if value == HIDDEN]
     if hidden:

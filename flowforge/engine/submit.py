@@ -90,12 +90,12 @@ class JobCreator:
         ids = self._store.new_job_ids(len(chunk))
         return [job._replace(job_id=job_id) for job, job_id in zip(chunk, ids, strict=True)]
 
-    def create_again(self, again: Again, params: dict[str, Any], labels: str) -> str:
-        """Create a job of a definition that the store has."""
-        definition, like = again.definition, again.like
-        common = Submission(
+    def like(self, again: Again) -> Submission:
+        """How a job is submitted of a definition that the store has."""
+        like = again.like
+        return Submission(
             definition=again.name,
-            flow_id=definition.flow_id,
+            flow_id=again.definition.flow_id,
             routine=again.routine,
             slot=again.slot,
             priority=like.priority,
@@ -106,6 +106,10 @@ class JobCreator:
             output_limit=int(like.limits["output_limit"]),
             entry=like.entry,
         )
+
+    def create_again(self, again: Again, params: dict[str, Any], labels: str) -> str:
+        """Create a job of a definition that the store has."""
+        definition, common = again.definition, self.like(again)
         (new_id,) = self._store.new_job_ids(1)
         entry = self._entry(definition, common)
         job = self._new_job(entry, common.flow_id, Item(params, labels=labels), new_id)

@@ -77,6 +77,8 @@ class Definition:
     #: The flow's policy as ``ErrorHandler.serialize`` gave it: reading it needs no classes.
     error_handler: Record | None = None
     max_in_flight: int | None = None
+    #: Whether the params of its invocations are kept after their end.
+    keep_inputs: bool = False
 
     def __hash__(self) -> int:
         return hash(self.hash)
@@ -89,6 +91,8 @@ class Definition:
             "connections": [connection.serialize() for connection in self.connections],
             "error_handler": self.error_handler,
             "max_in_flight": self.max_in_flight,
+            # Left out where it says nothing, so that a flow without it keeps its hash.
+            **({"keep_inputs": True} if self.keep_inputs else {}),
         }
 
     def to_json(self) -> str:
@@ -237,6 +241,7 @@ class Definition:
             tuple(Connection.deserialize(item) for item in connections),
             read_optional(data, "error_handler", dict, where),
             read_optional(data, "max_in_flight", int, where),
+            bool(read_optional(data, "keep_inputs", bool, where)),
         )
         definition._check_consistent()
         return definition

@@ -32,13 +32,22 @@ class FlowGraph:
     A flow may change after a job has started: the job keeps the definition that it started with.
     """
 
-    def __init__(self, flow_id: str | None = None, *, max_in_flight: int | None = None) -> None:
+    def __init__(
+        self,
+        flow_id: str | None = None,
+        *,
+        max_in_flight: int | None = None,
+        keep_inputs: bool = False,
+    ) -> None:
         self.flow_id = (
             f"flow-{uuid.uuid4().hex[:12]}" if flow_id is None else check_name("flow_id", flow_id)
         )
         self.max_in_flight = (
             None if max_in_flight is None else check_whole("max_in_flight", max_in_flight, 1, MOST)
         )
+        if not isinstance(keep_inputs, bool):
+            raise DefinitionError(f"keep_inputs must be True or False, not {shown(keep_inputs)}")
+        self.keep_inputs = keep_inputs
         #: Counts this object's changes, so that a definition is made again only after one.
         self.version = 0
         self._routines: dict[str, Routine] = {}
@@ -278,7 +287,7 @@ class FlowGraph:
         routine's own; None there says nothing.
         """
         revisions = tuple((routine._revision, routine.queue) for routine in self._routines.values())
-        state = (self.version, self.flow_id, self.max_in_flight, revisions)
+        state = (self.version, self.flow_id, self.max_in_flight, self.keep_inputs, revisions)
         if state != self._defined_from:
             self._defined = {}
             self._defined_from = state
@@ -296,6 +305,7 @@ class FlowGraph:
             self.connections,
             None if handler is None else handler.serialize(),
             self.max_in_flight,
+            self.keep_inputs,
         )
 
     def _spec(self, routine_id: str, queues: Mapping[str, str | None]) -> RoutineSpec:
@@ -316,7 +326,11 @@ class FlowGraph:
     def deserialize(cls, data: Record) -> Self:
         """Rebuild. CorruptRecordError, NewerRecordError or UnknownRoutineClassError otherwise."""
         definition = Definition.deserialize(data)
-        flow = cls(definition.flow_id, max_in_flight=definition.max_in_flight)
+        flow = cls(
+            definition.flow_id,
+            max_in_flight=definition.max_in_flight,
+            keep_inputs=definition.keep_inputs,
+        )
         for spec in definition.routines:
             routine = Routine.deserialize(spec.raw)
             flow._insert(spec.id, routine, fresh(type(routine)), spec.queue)

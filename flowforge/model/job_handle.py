@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, Self
@@ -158,6 +158,18 @@ class JobHandle(Protocol):
     ) -> None: ...
 
     def run_now(self, invocation: int, *, by: str | None = None) -> None: ...
+
+    @property
+    def forked_from(self) -> str | None: ...
+
+    def fork(
+        self,
+        invocations: Iterable[int],
+        edit: Mapping[int, dict[str, Any]] | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        by: str | None = None,
+    ) -> Self: ...
 
     def rerun(
         self, params: dict[str, Any] | None = None, *, definition: str = "latest"

@@ -58,6 +58,8 @@ class PlannedSlot:
     secret: frozenset[str]
     #: What feeds it, as "fetch.output -> charge.input", for error messages.
     sources: tuple[str, ...]
+    #: Whether the params of its deliveries are kept after their end.
+    keeps: bool = False
 
 
 class SetUp:
@@ -205,4 +207,5 @@ class Plan:
             slot,
             frozenset() if slot is None else slot.secret,
             sources,
+            self.definition.keep_inputs and (slot is None or slot.join is None),
         )

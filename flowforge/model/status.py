@@ -72,3 +72,9 @@ class AttemptOutcome(StrEnum):
     RELEASED = "released"
     #: The job had ended before: nothing of it counts. It has no history entry.
     DROPPED = "dropped"
+
+
+#: The outcomes that end an invocation.
+COMMITTED = frozenset(
+    {AttemptOutcome.COMPLETED, AttemptOutcome.ERROR_CONTINUED, AttemptOutcome.SKIPPED}
+)

@@ -116,6 +116,7 @@ RUN_NOW = Answers[AnswerOrStatus](
     "run_now", _A.OK, _A.GONE, _A.NEWER, _A.DONE, _A.WAITS, _A.QUEUED, _A.CLAIMED, _A.PARKED,
     *JobStatus,
 )  # fmt: skip
+FORK = Answers("fork", _A.OK, _A.GONE, _A.NEWER, _A.UNDEFINED)
 NOTE = Answers("note", _A.OK, _A.GONE, _A.NEWER)
 ANNOTATE = Answers("annotate", _A.OK, _A.GONE, _A.NEWER)
 DELETE_JOB = Answers[AnswerOrStatus]("delete_job", _A.OK, _A.GONE, _A.NEWER, _A.AWAITED, *JobStatus)

@@ -117,6 +117,12 @@ def _edited(packed: bytes, what: str) -> dict[str, Any]:
     return {"by": typed(by, str), "changes": shown}
 
 
+def _forked(packed: bytes, what: str) -> dict[str, Any]:
+    by, job_id, numbers = unpack_record(packed, what, 3)
+    invocations = [typed(number, int) for number in typed(numbers, list)]
+    return {"by": typed(by, str), "job_id": typed(job_id, str), "invocations": invocations}
+
+
 def _skipped_by_hand(packed: bytes, what: str) -> dict[str, Any]:
     by, emitted = unpack_record(packed, what, 2)
     return {"by": typed(by, str), "emitted": typed(emitted, dict)}
@@ -133,5 +139,7 @@ _READERS: dict[str, Callable[[bytes, str], dict[str, Any]]] = {
     "retry": _by_operator,
     "run_now": _by_operator,
     "edited": _edited,
+    "forked": _forked,
+    "forked_from": _forked,
     "skipped_by_hand": _skipped_by_hand,
 }

@@ -137,6 +137,10 @@ class Inspector:
         with reading_row(job_id):
             return work_left(dict(zip(fields, values, strict=True)))
 
+    def forked_from(self, job_id: str) -> str | None:
+        """The job that a job is a fork of; None when it is none."""
+        return self._text(job_id, "forked_from")
+
     def checkpoint(self, job_id: str) -> Any:
         """The checkpoint of the latest pause that gave one, or None; None without a job too."""
         raw = self._link.call("HGET", self._keys.of("job", job_id), "checkpoint")

@@ -34,7 +34,13 @@ class InvocationLookup:
 
     def find(self, job_id: str, definition: Definition, number: int) -> FoundInvocation | None:
         """The invocation of this number; None when it is done, or there never was one."""
-        key = self._keys.of("invocations", job_id)
+        return self._find(self._keys.of("invocations", job_id), definition, number)
+
+    def find_kept(self, job_id: str, definition: Definition, number: int) -> FoundInvocation | None:
+        """An invocation that has ended, with its params but for secret ones, if they are kept."""
+        return self._find(self._keys.of("inputs", job_id), definition, number)
+
+    def _find(self, key: str, definition: Definition, number: int) -> FoundInvocation | None:
         names = _names(definition, number)
         while chunk := list(islice(names, _AT_ONCE)):
             for name, record in zip(chunk, self._link.call("HMGET", key, *chunk), strict=True):

@@ -13,8 +13,10 @@ FIELDS: dict[str, str] = {
     "suffix": "What kombu appends to the name of a broker list for this priority",
     "queues": "How many queues the routines are on",
     "joins": "1 if a slot of the flow joins, else absent",
-    "params": "`kept` (in a key of their own), `none`, or `large`: entry params that are not kept",
+    "params": "`kept` (in a key of their own), `none`, or `large`: not kept; of a fork too",
     "idempotency": "Idempotency key, behind the flow's id",
+    "forked_from": "Job whose deliveries this one has begun with",
+    "forks": "The latest 10 jobs that began with deliveries of this one, the newest first",
     "parent": "Job and invocation that wait for this one, if a handler has started it",
     # limits
     "window": "`max_in_flight`: invocations that may be queued and running at once",
@@ -43,6 +45,7 @@ FIELDS: dict[str, str] = {
     "checkpoint": "Packed data that the latest pause has kept",
     # control
     "request": "The latest request of control, so that one that is sent twice is met once",
+    "inputs": "Bytes of the params that are kept of its invocations; absent: none are",
     "logs": "1 if lines that its handlers logged may be kept",
     "retried": "1 if it was retried with its parent, until a retry of its own is asked for",
 }

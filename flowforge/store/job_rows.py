@@ -52,6 +52,9 @@ class JobDetails:
     output_count: int
     #: Who has paused or cancelled it; None where that is not known, or FlowForge has.
     by: str | None = None
+    #: The job that it is a fork of, and the latest jobs that are forks of it.
+    forked_from: str | None = None
+    forks: Sequence[str] = ()
 
 
 class ActiveJob(NamedTuple):
@@ -194,6 +197,8 @@ def details(job_id: str, row: Mapping[str, bytes]) -> JobDetails:
             parent_job_id=parent_of(row.get("parent")),
             output_count=whole(row.get("output_count", 0)),
             by=_by(row),
+            forked_from=row["forked_from"].decode() if "forked_from" in row else None,
+            forks=row["forks"].decode().split() if "forks" in row else [],
         )
 
 

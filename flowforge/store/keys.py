@@ -36,6 +36,7 @@ PATTERNS: dict[str, str] = {
     "logs": "j:{}:w",  # stream: lines that handlers have logged
     "pauses": "j:{}:p",  # list of records
     "entry_params": "j:{}:e",  # string: the record of the entry params, without secrets
+    "inputs": "j:{}:y",  # hash: invocation -> record of the params of one that has ended
     "channel": "n:{}",  # pub/sub: what waiters listen to
     # all jobs
     "definition": "d:{}",  # hash: json, active, q<r> -> list, m<r>.<s> -> message template

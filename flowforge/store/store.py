@@ -6,6 +6,7 @@ import os
 import secrets
 
 from flowforge.store.control import JobControl
+from flowforge.store.forking import Forking
 from flowforge.store.invocations import Invocations
 from flowforge.store.keys import Keys
 from flowforge.store.link import Link
@@ -28,6 +29,7 @@ class Store:
         self.invocations = Invocations(self.scripts)
         self.control = JobControl(self.scripts)
         self.mending = Mending(self.scripts)
+        self.forking = Forking(self.scripts)
         self.upkeep = UpkeepScripts(self.scripts)
         self.log_lines = LogLines(self.scripts)
         self._server_name = ""

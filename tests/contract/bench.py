@@ -19,6 +19,7 @@ from flowforge.execution.effects import Effects
 from flowforge.model.error_group import ErrorSample, Sample
 from flowforge.model.status import AttemptOutcome
 from flowforge.store.claims import Claim, Granted, NextClaim
+from flowforge.store.forking import Copy
 from flowforge.store.link import Argument, Link
 from flowforge.store.mending import Edit
 from flowforge.store.store import Store
@@ -277,6 +278,14 @@ class Bench:
         return self.store.mending.skip(
             job_id, invocation, pack_record("anna", {}), made, list(outputs)
         )
+
+    def fork(self, request: Request, origin: str, copies: Iterable[tuple[Any, ...]]) -> str:
+        """Create the requested job with these deliveries, as a fork."""
+        common, job = request.common, request.job
+        first, *_ = made = [Copy(*copy) for copy in copies]
+        common = replace(common, routine=first.routine, slot=first.slot)
+        told, own = pack_record("anna", job.job_id, [1]), pack_record("anna", origin, [1])
+        return self.store.forking.fork(common, origin, job.job_id, job.labels, told, own, made)
 
     def run_now(self, job_id: str, invocation: str) -> str:
         return self.store.mending.run_now(job_id, invocation, pack_record("anna"))

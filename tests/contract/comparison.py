@@ -28,6 +28,7 @@ FAILURES = ("retried", "failed", "error_continued", "skipped")
 #: Keys of a job that go by themselves some time after its end.
 _KEYS = (
     *_HASHES, "parked", "stats", "late", "history", "outputs", "pauses", "entry_params", "logs",
+    "inputs",
 )  # fmt: skip
 
 

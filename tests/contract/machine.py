@@ -15,15 +15,13 @@ from flowforge.store.invocations import OUTPUTS
 from tests.contract.choices import PLANS
 from tests.contract.comparison import compare, end_of
 from tests.contract.controls import CONTROL, NUMBERS, some_unclaimed
-from tests.contract.mends import Mends
+from tests.contract.mends import ALL_JOBS, Mends
 from tests.contract.passing import end_everything
 from tests.contract.reference.jobs import ENDED, Job, Plan
 from tests.contract.reference.model import MOST, Done
 from tests.contract.reference.places import merging
 
 JOBS = 3
-#: With those that handlers start.
-ALL_JOBS = 6
 
 OUTCOMES = st.sampled_from(["completed", "completed", "error_continued", "skipped"])
 #: A job for a commit to start, more often none.

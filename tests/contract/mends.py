@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from tests.contract.controls import Controls
-from tests.contract.reference.jobs import Job, Member
+from tests.contract.reference.jobs import Item, Job, Member, Plan
 from tests.contract.reference.mending import FINAL
+
+#: Jobs, with forks and with those that handlers start.
+ALL_JOBS = 6
 
 VERBS = st.sampled_from(["edit", "skip", "run_now"])
 
@@ -55,6 +60,50 @@ class Mends(Controls):
                 expected = self.model.run_now(job, invocation)
                 answers = self.bench.run_now(job.id, invocation), expected
         assert answers[0] == answers[1]
+
+    @precondition(lambda self: self.forkable() and len(self.model.jobs) < ALL_JOBS)
+    @rule(data=st.data())
+    def fork(self, data: st.DataObject) -> None:
+        """A job begins with copies of what another one has outstanding."""
+        origin = self.model.jobs[data.draw(st.sampled_from(sorted(self.forkable())), "origin")]
+        names = st.sampled_from(self.forkable()[origin.id])
+        drawn = data.draw(st.lists(names, min_size=1, max_size=3, unique=True), "copies")
+        copies = [self._copy(origin, name) for name in drawn]
+        plan = replace(origin.plan, id=f"j{len(self.model.jobs) + 1}", entry=copies[0])
+        labels = data.draw(st.sampled_from(["", "a=1"]), "labels")
+        self._fork(replace(plan, labels=labels), origin, copies)
+
+    def _fork(self, plan: Plan, origin: Job, copies: list[Item]) -> None:
+        self.frozen.pop(f"{origin.id}/{origin.retries}", None)
+        self.model.fork(origin, plan, copies)
+        made = [(item.routine, item.slot, item.mode, item.record) for item in copies]
+        with self.sending():
+            assert self.bench.fork(self.request(plan), origin.id, made) == "ok"
+
+    def forkable(self) -> dict[str, list[str]]:
+        """Job -> those of its outstanding invocations that have params of their own."""
+        found = {
+            job.id: [
+                name
+                for name, record in sorted(job.uncommitted.items())
+                if not record.startswith(b"J") and not name.endswith(".99999")
+            ]
+            for job in self.model.jobs.values()
+        }
+        return {job_id: names for job_id, names in found.items() if names}
+
+    def _copy(self, origin: Job, name: str) -> Item:
+        _, routine, slot, *position = name.split(".")
+        mode = "m" if position else "o" if (routine, slot) == ("1", "1") else ""
+        return Item(int(routine), int(slot), mode, origin.uncommitted[name])
+
+    @rule(data=st.data())
+    def keep_an_input(self, data: st.DataObject) -> None:
+        """What a handler was given is kept until its job is forgotten."""
+        job, invocation, _ = self.anything(data)
+        with self.sending():
+            kept = self.bench.store.forking.keep_input(job.id, invocation, b"params")
+        assert kept == (job.status not in FINAL)
 
     def _edit(self, data: st.DataObject, job: Job, invocation: str) -> tuple[str, str]:
         before, record = job.uncommitted.get(invocation, b""), self.new_record()

@@ -252,7 +252,18 @@ GOES_ON = {
 }
 
 #: Scripts that bring in something new.
-REFUSED = {"submit", "stage", "bury", "name", "note", "annotate", "label", "keep_lines"}
+REFUSED = {
+    "submit",
+    "stage",
+    "bury",
+    "name",
+    "note",
+    "annotate",
+    "label",
+    "keep_lines",
+    "keep_input",
+    "fork",
+}
 
 
 @pytest.mark.attack(what="Scripts that free memory, or keep what exists, on a full server")

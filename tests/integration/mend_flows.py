@@ -67,3 +67,40 @@ patient.set_error_handler(ErrorHandler("retry", max_retries=5, retry_delay=300))
 
 holding = Flow("holding")
 holding.add_routine(hold, "hold")
+
+
+class Merged(Routine):
+    """Sees all deliveries so far."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.define_slot("input", handler=self.see, merge_strategy="append", secret=["pin"])
+        self.define_event("seen")
+
+    def see(self, n: list[int], pin: list[str]) -> None:
+        self.emit("seen", n=n, pins=len(pin))
+
+
+@routine(events=["row"])
+def rows(self: Any, numbers: list[int], pad: str = "") -> None:
+    if not numbers:
+        raise ValueError("there are no rows")
+    for number in numbers:
+        self.emit("row", n=number, pin=f"pin-{number}", pad=pad)
+
+
+#: Keeps what its handlers were given.
+keeping = Flow("keeping", keep_inputs=True)
+keeping.add_routine(rows, "rows")
+keeping.add_routine(Merged, "merged")
+keeping.connect("rows", "row", "merged", "input")
+
+
+@routine(events=["child"])
+def begin(self: Any, amounts: list[int]) -> None:
+    self.start(orders, "fetch", {"amounts": amounts}, event="child")
+
+
+#: Its only routine starts a child job.
+nested = Flow("nested")
+nested.add_routine(begin, "begin")

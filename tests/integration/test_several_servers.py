@@ -116,6 +116,10 @@ def test_one_worker_serves_all_servers(pair: Pair, pool: str) -> None:
     assert all(JobState.get(job.job_id).status == "completed" for job in jobs)
     assert {job.job_id for job in JobState.find(limit=6)} == {job.job_id for job in jobs}
     assert len(JobState.find(limit=4)) == 4
+    # A fork lives beside its origin.
+    forks = [JobState.get(job.job_id).fork([1]) for job in jobs[:2]]
+    assert list(map(pair.server_of, forks)) == list(map(pair.server_of, jobs[:2]))
+    assert [len(outputs(fork)) for fork in forks] == [5, 5]
 
 
 def test_errors_of_one_cause_are_one_group(pair: Pair) -> None:

@@ -32,7 +32,7 @@ NAMES = {
 
 #: Parameters as (name, default); a ``*`` where only keywords follow.
 SIGNATURES: dict[Any, str] = {
-    Flow: "flow_id=None, *, max_in_flight=None",
+    Flow: "flow_id=None, *, max_in_flight=None, keep_inputs=False",
     Flow.add_routine: "self, routine, routine_id=None, *, queue=None",
     Flow.connect: (
         "self, source_routine_id, source_event, target_routine_id, target_slot, param_mapping=None"
@@ -108,6 +108,7 @@ SIGNATURES: dict[Any, str] = {
     JobState.skip: "self, invocation, emit=(), *, by=None",
     JobState.run_now: "self, invocation, *, by=None",
     JobState.rerun: "self, params=None, *, definition='latest'",
+    JobState.fork: "self, invocations, edit=None, *, labels=None, by=None",
     JobState.serialize: "self",
     JobState.deserialize: "data",
     JobState.save: "self, path",

@@ -23,7 +23,7 @@ local hashes, lists = work_of(id, job)
 delete_hashes(hashes, true)
 delete_indexes(id)
 call('UNLINK', unpack(lists))
-call('UNLINK', unpack(kept_of(id, true, true)))
+call('UNLINK', unpack(kept_of(id, true, true, true)))
 call('ZREM', k_expiry(), id)
 unindex(id)
 return 'ok'

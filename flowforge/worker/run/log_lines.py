@@ -91,6 +91,14 @@ def passed_over(attempt: Attempt, kind: str, error: BaseException) -> None:
     )  # fmt: skip
 
 
+def input_not_kept(attempt: Attempt, error: Exception) -> None:
+    """The params of an invocation that is about to end: a fork cannot have them."""
+    logger.warning(
+        "the params of invocation %s are not kept: %s", _attempt_label(attempt), error,
+        extra=_about(attempt),
+    )  # fmt: skip
+
+
 def place_of(attempt: Attempt) -> str:
     """``routine.slot``."""
     return f"{attempt.routine.id}.{attempt.slot.name}"

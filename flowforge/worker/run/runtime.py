@@ -8,6 +8,7 @@ from time import perf_counter
 from flowforge.codec.binary import read_invocation
 from flowforge.common.forks import Forks, end_forked_child
 from flowforge.errors import (
+    FlowForgeError,
     NewerRecordError,
     UnknownRoutineClassError,
 )
@@ -18,6 +19,7 @@ from flowforge.execution.run import Outcome, failed, run
 from flowforge.model.invocation_id import InvocationName, lease_of
 from flowforge.model.plan import CHILD_ENDED, Plan
 from flowforge.model.slot import CHILD_SLOT_INDEX
+from flowforge.model.status import COMMITTED
 from flowforge.settings import Settings
 from flowforge.store.answers import Answer, AnswerOrStatus
 from flowforge.store.claims import Claim, Granted, NextClaim
@@ -171,7 +173,19 @@ class Runtime:
             return Uncounted()
         if attempt.joins:
             self.collections.release(attempt, outcome.effects)
+        if attempt.slot.keeps and outcome.kind in COMMITTED:
+            self._keep_input(attempt)
         return self.recorder.record(attempt, outcome, self._next_claim(lists))
+
+    def _keep_input(self, attempt: Attempt) -> None:
+        """Before the commit, so that none is missed. No full server is waited for."""
+        record = attempt.visible_record()
+        if record is None:
+            return
+        try:
+            self.probe.forking.keep_input(attempt.job_id, attempt.invocation, record)
+        except FlowForgeError as error:
+            log_lines.input_not_kept(attempt, error)
 
     def _claim(self, job_id: str, invocation: str, token: str) -> Granted | None:
         asked = perf_counter()

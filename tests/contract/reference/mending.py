@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tests.contract.reference.controlling import Controlling
-from tests.contract.reference.jobs import Item, Job
+from tests.contract.reference.jobs import Item, Job, Plan
 from tests.contract.reference.places import merging
 
 FINAL = ("completed", "cancelled")
@@ -63,6 +63,14 @@ class Mending(Controlling):
         self.fire_complete(job)
         self.settle(job)
         return "ok"
+
+    def fork(self, origin: Job, plan: Plan, copies: Sequence[Item]) -> None:
+        origin.history["forked"] += 1
+        self.create(plan)
+        job = self.jobs[plan.id]
+        job.history["forked_from"] += 1
+        for item in copies[1:]:
+            self.deliver(job, item)
 
     def run_now(self, job: Job, invocation: str) -> str:
         refused = self._why_not_idle(job, invocation) if job.live else job.status

@@ -235,3 +235,14 @@ def test_upstream_routines_are_what_a_delivery_can_come_from(links: set[tuple[in
     for number in range(8):
         bits = definition.upstream(number)
         assert {bit for bit in range(8) if bits >> bit & 1} == above[number]
+
+
+def test_kept_inputs_are_part_of_the_definition_only_where_they_are_set() -> None:
+    """A flow without them has the hash that it had before there were any."""
+    plain, keeping = FlowGraph("f").definition(), FlowGraph("f", keep_inputs=True).definition()
+    assert "keep_inputs" not in plain.to_json()
+    assert Definition.from_json(keeping.to_json()).keep_inputs
+    assert FlowGraph.deserialize(keeping.serialize()).definition() == keeping
+    assert not Definition.from_json(plain.to_json()).keep_inputs
+    with pytest.raises(DefinitionError, match="keep_inputs must be True or False"):
+        FlowGraph("f", keep_inputs="yes")  # type: ignore[arg-type]

@@ -31,12 +31,13 @@ local function leave_definition(def, now, retention)
 end
 
 -- What stays with a job after its end. logged: whether its handlers may have logged lines that are kept;
--- params: whether its entry params may be kept.
-local function kept_of(id, logged, params)
+-- params: whether its entry params may be kept; inputs: whether params of its invocations may be.
+local function kept_of(id, logged, params, inputs)
   local kept = { k_job(id), k_routines(id), k_stats(id), k_routine_data(id), k_history(id), k_outputs(id),
     k_pauses(id) }
   if logged then kept[#kept + 1] = k_logs(id) end
   if params then kept[#kept + 1] = k_entry_params(id) end
+  if inputs then kept[#kept + 1] = k_inputs(id) end
   return kept
 end
 
@@ -66,8 +67,10 @@ local function finish(job, status, now)
   job.ended = now
   call('HSET', k_job(job.id), 'ended', now)
   save_job(job, now)
-  local rare = call('HMGET', k_job(job.id), 'idempotency', 'logs', 'params')
-  for _, key in ipairs(kept_of(job.id, rare[2], rare[3] == 'kept')) do call('PEXPIRE', key, job.retention) end
+  local rare = call('HMGET', k_job(job.id), 'idempotency', 'logs', 'params', 'inputs')
+  for _, key in ipairs(kept_of(job.id, rare[2], rare[3] == 'kept', rare[4])) do
+    call('PEXPIRE', key, job.retention)
+  end
   if status == 'completed' then
     -- Nothing is outstanding: this is all that can be left.
     local all = job.joins or job.queues > 1
