@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from flowforge.model.invocation_id import InvocationName, lease_of, parse_lease
 from flowforge.store.lease_tokens import TokenOwner, owner_of
-from flowforge.store.reading import whole
+from flowforge.store.reading import reading, whole
 from flowforge.store.store import Store
 
 #: Leases that one command looks at, and commands of one look.
@@ -77,7 +77,7 @@ class Leases:
                 parsed.append(
                     (job_id, invocation, InvocationName.parse(invocation), token, int(float(score)))
                 )
-            except ValueError:
+            except (ValueError, OverflowError):
                 # The upkeep drops a member that names no attempt.
                 continue
         key = self._keys.of
@@ -102,6 +102,7 @@ def _attempt(
     job_id: str, invocation: InvocationName, token: str, expiry: int, counts: list[bytes | None],
     claimed: bytes | None,
 ) -> RunningAttempt:  # fmt: skip
-    claims, lost = whole(counts[0] or 1), whole(counts[1] or 0)
-    since = None if claimed is None else whole(claimed)
+    with reading(f"the claims of job {job_id}"):
+        claims, lost = whole(counts[0] or 1), whole(counts[1] or 0)
+        since = None if claimed is None else whole(claimed)
     return RunningAttempt(job_id, invocation, owner_of(token), expiry, since, claims - lost, lost)

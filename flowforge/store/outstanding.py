@@ -141,11 +141,15 @@ class Outstanding:
         ]
         if not found:
             oldest = self._link.call("ZRANGE", key, 0, _NEAR - 1)
-            found = [(member.decode(), rank) for member, rank in self._own(oldest)]
-        return [
-            Queued(InvocationName.parse(member.rpartition("/")[2]), rank)
-            for member, rank in sorted(found, key=lambda one: one[1])
-        ]
+            found = [
+                (member.decode(errors="backslashreplace"), rank)
+                for member, rank in self._own(oldest)
+            ]
+        with reading(f"the messages of job {self._job_id}"):
+            return [
+                Queued(InvocationName.parse(member.rpartition("/")[2]), rank)
+                for member, rank in sorted(found, key=lambda one: one[1])
+            ]
 
     # --- timers --------------------------------------------------------------------------
 
@@ -160,15 +164,17 @@ class Outstanding:
             next_ones = self._link.call("ZRANGE", key, 0, _NEAR - 1, "WITHSCORES")
             pairs = list(zip(next_ones[::2], next_ones[1::2], strict=True))
             for member, place in self._own([member for member, _ in pairs]):
-                found[member.decode().partition("/")[2]] = float(pairs[place][1])
-        return sorted(
-            (
-                OnTimer(InvocationName.parse(text), int(due), entries.get(text))
-                for text, due in found.items()
-                if text[:1].isdigit()
-            ),
-            key=lambda one: one.due,
-        )
+                text = member.decode(errors="backslashreplace").partition("/")[2]
+                found[text] = float(pairs[place][1])
+        with reading(f"the timers of job {self._job_id}"):
+            return sorted(
+                (
+                    OnTimer(InvocationName.parse(text), int(due), entries.get(text))
+                    for text, due in found.items()
+                    if text[:1].isdigit()
+                ),
+                key=lambda one: one.due,
+            )
 
     def _latest_entries(self) -> dict[str, HistoryEntry]:
         """Invocation -> the latest entry of it that may have set a timer."""
@@ -225,7 +231,10 @@ class Outstanding:
             return {}
         key = self._keys.of("outstanding", self._job_id)
         counts = self._link.call("HMGET", key, *routines)
-        found = {index: whole(count or 0) for index, count in zip(routines, counts, strict=True)}
+        with reading(f"the outstanding invocations of job {self._job_id}"):
+            found = {
+                index: whole(count or 0) for index, count in zip(routines, counts, strict=True)
+            }
         return {index: count for index, count in found.items() if count > 0}
 
     def children(self, most: int) -> tuple[int, list[tuple[str, InvocationName]]]:

@@ -34,12 +34,16 @@ class UsualTimes:
     def _mean(self, job_id: str, routine: int) -> float | None:
         fields = [f"{routine}.{name}" for name in ("micros", *TIMED)]
         micros, *counts = self._link.call("HMGET", self._keys.of("routines", job_id), *fields)
-        ended = sum(whole(count or 0) for count in counts)
-        return whole(micros or 0) / ended / 1e6 if ended else None
+        try:
+            ended = sum(whole(count or 0) for count in counts)
+            return whole(micros or 0) / ended / 1e6 if ended else None
+        except ValueError:
+            # A damaged counter of one job says nothing of how long others take.
+            return None
 
     def _of_others(self, job_id: str, routine: int) -> float | None:
         definition = self._link.call("HGET", self._keys.of("job", job_id), "def")
-        place = ((definition or b"").decode(), routine)
+        place = ((definition or b"").decode(errors="backslashreplace"), routine)
         if place not in self._known:
             self._known[place] = self._find_other(definition, routine)
         return self._known[place]

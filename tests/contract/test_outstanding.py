@@ -6,9 +6,11 @@ from typing import Any, cast
 
 import pytest
 
+from flowforge.errors import CorruptRecordError
 from flowforge.model.definition import Definition
 from flowforge.model.invocation_id import InvocationName
 from flowforge.store import outstanding
+from flowforge.store.leases import Leases
 from flowforge.store.outstanding import JobList, Outstanding
 from flowforge.store.usual_times import UsualTimes
 from tests.contract.bench import DEFINITION, Bench
@@ -115,3 +117,28 @@ def test_the_usual_time_of_a_routine(bench: Bench) -> None:
     bench.start(job)
     bench.link.call("HSET", bench.key("routines", job), "0.micros", 300, "0.completed", 2)
     assert UsualTimes(bench.store).seconds(job, 0) == 150e-6
+
+
+def test_damaged_numbers_of_a_job_are_named_as_its_damage(bench: Bench) -> None:
+    """Whoever asks learns which record it is; no text of Python is the answer."""
+    job = bench.submit()
+    bench.link.call("HSET", bench.key("outstanding", job), "1", "true")
+    bench.link.call("ZADD", bench.key("timers"), "+inf", f"{job}/1.0.0")
+    with pytest.raises(CorruptRecordError, match=f"invocations of job {job} cannot be read"):
+        look(bench, job).outstanding_of([1])
+    with pytest.raises(CorruptRecordError, match=f"timers of job {job} cannot be read"):
+        look(bench, job).on_timers()
+    bench.link.call("HSET", bench.key("routines", job), "0.completed", "true")
+    assert UsualTimes(bench.store).seconds(job, 0) is None
+
+
+def test_damaged_numbers_of_a_lease_are_named(bench: Bench) -> None:
+    """A lease without an end is passed over, as one that names no attempt."""
+    job = bench.submit()
+    bench.start(job)
+    bench.link.call("HSET", bench.key("claims", job), "1.0.0", "true")
+    with pytest.raises(CorruptRecordError, match=f"claims of job {job} cannot be read"):
+        Leases(bench.store).of_job(job, 5)
+    for member in bench.link.call("ZRANGE", bench.key("leases"), 0, -1):
+        bench.link.call("ZADD", bench.key("leases"), "+inf", member)
+    assert Leases(bench.store).of_job(job, 5) == []
