@@ -12,8 +12,11 @@ import flowforge
 
 _ROOT = Path(flowforge.__file__).parent
 
-#: Methods of a link, which send commands, and of the keys, which name them.
-_OWN = {("link", "call"), ("link", "many"), ("keys", "of")}
+#: Methods of a link and of the scripts, which send commands, and of the keys, which name them.
+_OWN = {("link", "call"), ("link", "many"), ("scripts", "run"), ("keys", "of")}
+
+#: What other rooms ask of an engine's client: to close it, and where it is connected to.
+_OF_CLIENTS = {"close", "connection_pool"}
 
 
 def uses(source: str) -> Iterator[str]:
@@ -21,7 +24,8 @@ def uses(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Attribute) and isinstance(node.value, (ast.Attribute, ast.Name)):
             owner = node.value.attr if isinstance(node.value, ast.Attribute) else node.value.id
-            if (owner.lstrip("_"), node.attr) in _OWN:
+            held = isinstance(node.value, ast.Attribute) and owner.lstrip("_") == "client"
+            if (owner.lstrip("_"), node.attr) in _OWN or (held and node.attr not in _OF_CLIENTS):
                 yield f"line {node.lineno}: {ast.unparse(node)}"
 
 
@@ -33,6 +37,9 @@ def uses(source: str) -> Iterator[str]:
         "link = store.link\nlink.call('TIME')",
         "send = store.link.call",
         "store.keys.of('job', job_id)",
+        "engine.client.get(name)",
+        "self._client.execute_command('TIME')",
+        "engine.store.scripts.run('view', job_id)",
     ],
 )
 def test_a_command_of_a_module_is_found(source: str) -> None:

@@ -105,6 +105,14 @@ def test_arguments_are_read_on_the_first_lines(path: Path) -> None:
         assert [line for line in lines if "ARGV" in line] == own
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(LUA_ROOT).as_posix())
+def test_a_file_makes_no_key_by_itself(path: Path) -> None:
+    """Keys come from the table in store/keys.py; commands go by the short name of base.lua."""
+    lines = [line for line in path.read_text().splitlines() if not line.lstrip().startswith("--")]
+    if path.stem != "base":
+        assert not [line for line in lines if re.search(r"(?<!#)\bP\b|redis\.call", line)]
+
+
 def test_every_include_is_used() -> None:
     """No rule lies around that no script follows."""
     used = {part.file for script in all_scripts() for part in script.parts}
