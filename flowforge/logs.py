@@ -32,6 +32,9 @@ class Context:
     #: The id of the Celery task.
     invocation: str = ""
     attempt: int | str = ""
+    #: Of OpenTelemetry, where the attempt belongs to a trace.
+    trace_id: str = ""
+    span_id: str = ""
 
     @property
     def known(self) -> dict[str, Any]:
@@ -53,8 +56,9 @@ _NOTHING = Context()
 
 
 class ContextFilter(logging.Filter):
-    """Gives each record the fields ``job``, ``flow``, ``routine``, ``slot``, ``invocation`` and
-    ``attempt``, and ``flowforge``: all of them as text behind a blank. It lets every record pass.
+    """Gives each record the fields ``job``, ``flow``, ``routine``, ``slot``, ``invocation``,
+    ``attempt``, ``trace_id`` and ``span_id``, and ``flowforge``: all of them as text behind a
+    blank. It lets every record pass.
 
     They are empty outside handlers. Fields that the record has already stay as they are.
     """
@@ -140,6 +144,7 @@ def _context() -> Context:
         attempt.slot.name,
         task_id(attempt.job_id, attempt.invocation),
         attempt.attempt_number,
+        *attempt.trace_ids(),
     )
 
 

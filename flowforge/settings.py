@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
+from importlib.util import find_spec
 from typing import Any
 
 from flowforge.common.bounded_repr import shown
@@ -68,12 +69,16 @@ class Settings:
     #: How log lines are written: ``text`` or ``json``. None: in workers that run nothing but
     #: FlowForge as text, with the job, place and attempt of handlers; elsewhere they are left.
     log_format: str | None = None
+    #: Whether this process makes spans of OpenTelemetry for jobs. None: where the program has
+    #: configured a tracer provider. True needs the extra ``otel``.
+    traces: bool | None = None
     #: Options for the Celery app that FlowForge makes (``task_routes`` and the like).
     celery: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         for one in fields(self):
             _check_type(one.name, getattr(self, one.name), one.default)
+        _check_traces(self.traces)
         if self.heartbeat * 2 > self.lease:
             raise ConfigurationError(
                 f"heartbeat ({self.heartbeat} s) must be at most half of lease ({self.lease} s): "
@@ -123,6 +128,14 @@ class Settings:
         if len(set(urls)) < len(urls):
             raise ConfigurationError("redis_url names the same server twice: name each once")
         return tuple(replace(self, redis_url=url) for url in urls)
+
+
+def _check_traces(traces: bool | None) -> None:
+    if traces and find_spec("opentelemetry") is None:
+        raise ConfigurationError(
+            "traces=True needs OpenTelemetry, which is not installed here: "
+            "pip install 'flowforge[otel]'"
+        )
 
 
 _TUPLES = {"imports"}
@@ -242,7 +255,10 @@ _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
         lambda value: isinstance(value, Mapping),
         "a dict of Celery settings, such as {'task_routes': ...}",
     ),
-    "embedded": (lambda value: value is None or isinstance(value, bool), "True, False or None"),
+    **dict.fromkeys(
+        ("embedded", "traces"),
+        (lambda value: value is None or isinstance(value, bool), "True, False or None"),
+    ),
     "log_format": (lambda value: value in (None, *LOG_FORMATS), '"text", "json" or None'),
     "str": (lambda value: isinstance(value, str), "text"),
     "int": (_is_whole, "a whole number"),
@@ -257,9 +273,9 @@ def _blank(url: object) -> bool:
 def _parse(name: str, raw: str, default: Any) -> Any:
     if name in _TUPLES:
         return tuple(part.strip() for part in raw.split(",") if part.strip())
-    if name == "embedded":
+    if name in ("embedded", "traces"):
         if raw.strip().lower() not in _FLAGS:
-            raise ConfigurationError(f"FLOWFORGE_EMBEDDED={raw!r} is neither 1 nor 0")
+            raise ConfigurationError(f"FLOWFORGE_{name.upper()}={raw!r} is neither 1 nor 0")
         return _FLAGS[raw.strip().lower()]
     if not isinstance(default, (int, float)):
         return raw

@@ -47,6 +47,7 @@ def print_job(job: dict[str, Any]) -> None:
             ("created", local_time(job["created_at"])),
             *_optional("ended", _ended(job)),
             ("work", amounts(job["counts"])),
+            *_optional("trace", job["trace_id"] or ""),
             *_optional("parent job", job["parent_job_id"] or ""),
             *_optional("forked from", job["forked_from"] or ""),
             *_optional("forks", ", ".join(job["forks"])),

@@ -230,6 +230,15 @@ def unpack_record(data: bytes, what: str, *lengths: int) -> list[Any]:
 
     CorruptRecordError or NewerRecordError names ``what``.
     """
+    record = _versioned(data, what, RECORD_VERSION)
+    if len(record) - 1 not in lengths:
+        known = " or ".join(map(str, lengths))
+        raise CorruptRecordError(f"{what} has {len(record) - 1} fields instead of {known}")
+    return record[1:]
+
+
+def _versioned(data: bytes, what: str, latest: int) -> list[Any]:
+    """A record with its version, which is at most ``latest``."""
     try:
         record = unpackb(data)
     except NewerRecordError:
@@ -238,20 +247,25 @@ def unpack_record(data: bytes, what: str, *lengths: int) -> list[Any]:
         raise CorruptRecordError(f"{what} is not a readable record: {error!r}") from error
     if type(record) is not list or not record or type(record[0]) is not int:
         raise CorruptRecordError(f"{what} is not a versioned record")
-    if record[0] > RECORD_VERSION:
+    if record[0] > latest:
         raise NewerRecordError(
-            f"{what} has layout version {record[0]}, this process reads up to {RECORD_VERSION}; "
+            f"{what} has layout version {record[0]}, this process reads up to {latest}; "
             "upgrade its FlowForge"
         )
-    if len(record) - 1 not in lengths:
-        known = " or ".join(map(str, lengths))
-        raise CorruptRecordError(f"{what} has {len(record) - 1} fields instead of {known}")
-    return record[1:]
+    return record
 
 
 #: Start of an invocation's record: an array of three, version 1. The encoded params follow the
 #: emitter's number as they are, so that a fan-out encodes equal params once.
 _INVOCATION = b"\x93\x01"
+
+#: Start of one that carries the context of a trace: an array of four, version 2. A release that
+#: does not know it leaves the invocation to another worker.
+_TRACED = b"\x94\x02"
+#: Its version, which is the second byte of each record.
+TRACED_VERSION = 2
+#: In the place of params that are too large to be kept: such a record only carries a context.
+_NIL = b"\xc0"
 
 
 def invocation_record(emitter: int, payload: bytes) -> bytes:
@@ -265,9 +279,48 @@ def output_record(number: int, routine_id: str, event: str, payload: bytes) -> b
     return b"\x95\x01" + packb(number) + packb(routine_id) + packb(event) + payload
 
 
+def traced_record(record: bytes, trace: bytes) -> bytes:
+    """The record of an invocation with the packed context of a trace; as it is without one."""
+    return _TRACED + record[2:] + trace if trace else record
+
+
+def without_params(trace: bytes) -> bytes:
+    """A record that carries a context and no params."""
+    return _TRACED + b"\x00" + _NIL + trace
+
+
+def split_trace(record: bytes) -> tuple[bytes, bytes]:
+    """The record of an invocation without the context that it carries, and the packed context.
+
+    Empty where there is none; a record that cannot be read stays as it is.
+    """
+    if not record.startswith(_TRACED):
+        return record, b""
+    try:
+        unpacker = msgpack.Unpacker()
+        unpacker.feed(record[1:])
+        for _ in range(3):
+            unpacker.skip()
+        end = unpacker.tell() + 1
+    except (ValueError, msgpack.UnpackException):
+        return record, b""
+    return _INVOCATION + record[2:end], record[end:]
+
+
 def read_invocation(data: bytes, what: str) -> tuple[int, dict[str, Any]]:
     """The emitter's number and the params of an invocation's record."""
-    emitter, params = unpack_record(data, what, 2)
+    record = _versioned(data, what, TRACED_VERSION)
+    # The first layout has three elements, the second one four.
+    if len(record) != record[0] + 2:
+        raise CorruptRecordError(f"{what} has {len(record) - 1} fields instead of 2")
+    emitter, params = record[1], record[2]
     if type(emitter) is not int or type(params) is not dict:
         raise CorruptRecordError(f"{what} does not hold a number and params")
     return emitter, params
+
+
+def read_kept(data: bytes, what: str) -> dict[str, Any] | None:
+    """The params of a record; None for one that only carries a context."""
+    if data.startswith(_TRACED + b"\x00" + _NIL):
+        return None
+    return read_invocation(data, what)[1]

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from typing import Any
 
-from flowforge.codec.binary import encode_payload, invocation_record, packb, read_invocation
+from flowforge.codec.binary import (
+    encode_payload,
+    invocation_record,
+    packb,
+    read_invocation,
+    split_trace,
+    traced_record,
+)
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import InvalidValueError, PayloadError
 from flowforge.execution.secret_texts import HIDDEN
@@ -38,7 +45,9 @@ def edited(
     payload = encode_payload(new, limit, where)
     check_handler_takes(definition.routine(named.routine), named.slot, new, changes)
     secret = definition.secret(named.routine, named.slot)
-    return invocation_record(parent, payload), _difference(old, new, secret)
+    _, trace = split_trace(before)
+    record = traced_record(invocation_record(parent, payload), trace)
+    return record, _difference(old, new, secret)
 
 
 def visible_input(definition: Definition, named: InvocationName, record: bytes) -> bytes | None:
@@ -48,7 +57,7 @@ def visible_input(definition: Definition, named: InvocationName, record: bytes) 
     secret = definition.secret(named.routine, named.slot)
     emitter, params = read_invocation(record, f"invocation {named.number}")
     if secret.isdisjoint(params):
-        return record
+        return split_trace(record)[0]
     visible = {name: HIDDEN if name in secret else value for name, value in params.items()}
     return invocation_record(emitter, packb(visible))
 

@@ -17,6 +17,7 @@ from flowforge.engine.job_items import Item, Submitted, checked_key, items
 from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.mending import Mending
 from flowforge.engine.rerun import rerun
+from flowforge.engine.sending import sending
 from flowforge.engine.submit import JobCreator
 from flowforge.engine.wait import wait_for
 from flowforge.errors import CommandRefusedError, ConfigurationError, StoreUnavailableError
@@ -65,7 +66,9 @@ class Submitter(ABC):
         """Create a job, or find the earlier one with the same key."""
         key = checked_key("idempotency_key", idempotency_key)
         item = Item(params, key, labels=labels_text(labels))
-        ((submitted,),) = self.submit_items(template, iter([item]))
+        with sending(self.settings.traces, template) as (traced, tell):
+            ((submitted,),) = self.submit_items(traced, iter([item]))
+            tell([submitted])
         return submitted
 
     def submit_many(
@@ -85,9 +88,11 @@ class Submitter(ABC):
         created = 0
         jobs = items(params, idempotency_keys, labels)
         try:
-            for chunk in self.submit_items(template, jobs):
-                created += len(chunk)
-                yield chunk
+            with sending(self.settings.traces, template) as (traced, tell):
+                for chunk in self.submit_items(traced, jobs):
+                    created += len(chunk)
+                    tell(chunk)
+                    yield chunk
         except Exception as error:
             error.add_note(f"{created} jobs had been submitted before")
             raise
@@ -141,7 +146,10 @@ class Engine(Submitter):
 
     def rerun(self, job_id: str, params: dict[str, Any] | None, definition: str) -> str:
         """Create a job like another one of this server; returns its id."""
-        return rerun(self.inspector, self.finder, self._creator, job_id, params, definition)
+        return rerun(
+            self.inspector, self.finder, self._creator, job_id, params, definition,
+            self.settings.traces,
+        )  # fmt: skip
 
     @property
     def each(self) -> Sequence[Engine]:

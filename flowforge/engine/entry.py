@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from flowforge.codec.binary import encode_payload, invocation_record, packb
+from flowforge.codec.binary import (
+    encode_payload,
+    invocation_record,
+    packb,
+    traced_record,
+    without_params,
+)
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import EmissionError, PayloadError
 from flowforge.execution.secret_texts import HIDDEN
@@ -24,14 +30,20 @@ class First(NamedTuple):
 
 
 class Entry:
-    """One slot of a definition as an entry. ``limit``: bytes that the encoded params may take."""
+    """One slot of a definition as an entry. ``limit``: bytes that the encoded params may take.
 
-    def __init__(self, definition: Definition, routine: int, slot: int, limit: int) -> None:
+    ``trace``: the packed context that the jobs continue, or nothing.
+    """
+
+    def __init__(
+        self, definition: Definition, routine: int, slot: int, limit: int, trace: bytes = b""
+    ) -> None:
         self._routine_id = definition.routines[routine].id
         self._limit = limit
         self._join = definition.join(routine, slot)
         self._secret = definition.secret(routine, slot)
         self._mode = definition.mode(routine, slot)
+        self._trace = trace
 
     def first(self, params: dict[str, Any] | None, place: int | None = None) -> First:
         """The first invocation; ``place``: where the params are among many.
@@ -56,7 +68,18 @@ class Entry:
         mode: str = self._mode
         if self._join is not None:
             mode = self._join.mode(params, where, self._secret)
-        return First(mode, record, self._kept(params, record))
+        kept = self._kept(params, record)
+        if not self._trace:
+            return First(mode, record, kept)
+        return First(mode, traced_record(record, self._trace), self._kept_with_trace(kept))
+
+    def _kept_with_trace(self, kept: bytes) -> bytes:
+        """What is kept of the params tells which trace the job belongs to."""
+        if kept == LARGE_PARAMS:
+            return without_params(self._trace)
+        if kept in (NO_PARAMS, SAME_PARAMS):
+            return SAME_PARAMS
+        return traced_record(kept, self._trace)
 
     def _kept(self, params: dict[str, Any], record: bytes) -> bytes:
         if not params:

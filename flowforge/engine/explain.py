@@ -24,6 +24,9 @@ from flowforge.store.reading import reading
 _CHILDREN = 3
 _DEEPEST = 5
 
+#: What a finding tells of the error of a job.
+_TOLD = ("type", "message", "at", "attempt", "trace_id", "span_id")
+
 
 def explain(server: JobServer, job_id: str) -> list[JobFinding]:
     """The findings on a job, what keeps it from going on first; JobNotFoundError."""
@@ -115,7 +118,7 @@ def _ended(server: JobServer, job: JobSummary, details: JobDetails) -> JobFindin
         routine_id=error.get("routine_id"),
         slot=error.get("slot"),
         details={
-            **{name: error[name] for name in ("type", "message", "at", "attempt") if name in error},
+            **{name: error[name] for name in _TOLD if name in error},
             "params": _params(server, job.job_id, number),
         },
     )

@@ -59,6 +59,7 @@ class WorkFindings:
         self._definition = server.inspector.definition(job.job_id)
         self.outstanding = Outstanding(server.store, job.job_id, self._definition)
         self._lists: dict[str, JobList] | None = None
+        self._trace_id: str | None = None
 
     # --- running -------------------------------------------------------------------------
 
@@ -69,6 +70,7 @@ class WorkFindings:
             return
         attempts = Leases(self._server.store).of_job(self._job.job_id, _SAMPLES)
         now, times = self._server.overview.now(), UsualTimes(self._server.store)
+        self._trace_id = self._server.inspector.trace_id(self._job.job_id)
         for attempt in attempts:
             usual = times.seconds(self._job.job_id, attempt.invocation.routine)
             yield self._running(attempt, count, now, usual)
@@ -104,6 +106,7 @@ class WorkFindings:
                 "worker": name, "pid": pid, "attempt": attempt.number, "lost": attempt.lost,
                 "last_heartbeat": _moment(beat), "seconds": seconds, "usual_seconds": usual,
                 "stuck": stuck, "params": self.outstanding.params(attempt.invocation),
+                **({} if self._trace_id is None else {"trace_id": self._trace_id}),
             },
         )  # fmt: skip
 

@@ -6,11 +6,19 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
-from flowforge.codec.binary import encode_payload, invocation_record, pack_record, packb
+from flowforge.codec.binary import (
+    encode_payload,
+    invocation_record,
+    pack_record,
+    packb,
+    traced_record,
+)
 from flowforge.common.bounded_repr import shown
 from flowforge.engine.control import refuse_job
 from flowforge.engine.edits import checked_number, checked_numbers, edited
+from flowforge.engine.job_items import Submitted
 from flowforge.engine.operator_name import operator_name
+from flowforge.engine.sending import sending_again
 from flowforge.engine.submit import Again, JobCreator
 from flowforge.errors import InvalidValueError, JobStateError
 from flowforge.execution.run import HISTORY_PARAMS
@@ -78,13 +86,19 @@ class Forks:
         first = copies[0]
         again = Again(details.definition, definition, first.routine, first.slot, details)
         (new_id,) = self._store.new_job_ids(1)
-        answer = self._store.forking.fork(
-            self._creator.like(again), job_id, new_id,
-            labels_text(summary.labels if labels is None else labels),
-            pack_record(by, new_id, numbers), pack_record(by, job_id, numbers), copies,
-        )  # fmt: skip
-        if answer is not Answer.OK:
-            refuse_job(job_id, "fork", answer)
+        former = self._inspector.trace(job_id)
+        with sending_again(self._settings.traces, summary.flow_id, details.entry, former) as (
+            trace, tell,
+        ):  # fmt: skip
+            answer = self._store.forking.fork(
+                self._creator.like(again), job_id, new_id,
+                labels_text(summary.labels if labels is None else labels),
+                pack_record(by, new_id, numbers), pack_record(by, job_id, numbers),
+                [copy._replace(record=traced_record(copy.record, trace)) for copy in copies],
+            )  # fmt: skip
+            if answer is not Answer.OK:
+                refuse_job(job_id, "fork", answer)
+            tell([Submitted(new_id, True)])
         return new_id
 
     def _copy(

@@ -34,11 +34,12 @@ class HandlerJobs:
         priority: int | None,
         max_in_flight: int | None,
         labels: Mapping[str, str] | None,
+        trace: bytes,
     ) -> ChildJob:
         """A job that the commit of a handler is going to create."""
         if not isinstance(flow, FlowGraph):
             raise InvalidValueError(f"start takes a Flow to make a job of, not {shown(flow)}")
-        template = JobTemplate(flow, entry_routine_id, priority, max_in_flight)
+        template = JobTemplate(flow, entry_routine_id, priority, max_in_flight, trace)
         text = INHERITED if labels is None else labels_text(labels)
         return self._engine.child_job(template, params, text)
 

@@ -13,12 +13,14 @@ def job_snapshot(engine: Engine, job_id: str) -> dict[str, Any]:
     """Everything that ``show`` and ``run`` tell of a job, outputs included."""
     inspector = engine.inspector
     summary, details = inspector.describe(job_id)
+    error = inspector.error(job_id)
     return {
         # vars() and not asdict(), which copies params and cannot do so when they are deep.
         **vars(summary),
         **vars(details),
         "params": inspector.params(job_id),
-        "error": inspector.error(job_id),
+        "error": error,
+        "trace_id": inspector.trace_id(job_id) or (error or {}).get("trace_id"),
         "explanation": [dict(vars(finding)) for finding in engine.explain(job_id)],
         "open_child_job_ids": inspector.open_children(job_id),
         "routines": routines(engine, job_id),

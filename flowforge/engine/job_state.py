@@ -138,6 +138,14 @@ class JobState(JobMending):
         return self._engine.inspector.error(self.job_id)
 
     @property
+    def trace_id(self) -> str | None:
+        """The id of the trace in which the job was submitted, as 32 hexadecimal digits.
+
+        None where the producer made no spans. The spans of workers name the job either way.
+        """
+        return self._engine.inspector.trace_id(self.job_id)
+
+    @property
     def created_at(self) -> datetime:
         """When it was submitted: aware, UTC, by the server's clock."""
         return self._engine.inspector.created_at(self.job_id)
@@ -277,6 +285,7 @@ class JobState(JobMending):
                 "params": self.params,
                 "reason": self.reason,
                 "error": self.error,
+                "trace_id": self.trace_id,
                 "created_at": self.created_at,
                 "updated_at": self.updated_at,
                 "counts": self.counts,

@@ -23,6 +23,8 @@ class JobTemplate:
     entry_routine_id: str
     priority: int | None = None
     max_in_flight: int | None = None
+    #: The packed context of the trace that the jobs continue; empty: none.
+    trace: bytes = b""
 
     def __post_init__(self) -> None:
         if self.priority is not None and not _is_whole(self.priority, 0, 9):

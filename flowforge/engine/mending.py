@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flowforge.codec.binary import pack_record
+from flowforge.codec.binary import pack_record, split_trace
 from flowforge.engine.control import Control
 from flowforge.engine.edits import checked_number, checked_numbers, edited, visible_input
 from flowforge.engine.mending_refusals import Refusals
@@ -96,7 +96,9 @@ class Mending:
         found = self._find(job_id, checked_number(number), "skip")
         definition = self._inspector.definition(job_id)
         named = _parsed(job_id, found)
-        effects, emitted = operator_emissions(definition, named, emit, self._settings.max_payload)
+        _, trace = split_trace(found.record)
+        limit = self._settings.max_payload
+        effects, emitted = operator_emissions(definition, named, emit, limit, trace)
         if definition.keep_inputs and (kept := visible_input(definition, named, found.record)):
             self._store.forking.keep_input(job_id, found.invocation, kept)
         answer = self._store.mending.skip(

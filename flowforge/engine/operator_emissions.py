@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flowforge.codec.binary import encode_payload, invocation_record, output_record
+from flowforge.codec.binary import encode_payload, invocation_record, output_record, traced_record
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import EmissionError, InvalidValueError, PayloadError
 from flowforge.execution.effects import Effects
@@ -17,9 +17,11 @@ from flowforge.model.plan import Plan
 
 
 def operator_emissions(
-    definition: Definition, named: InvocationName, emit: object, limit: int
+    definition: Definition, named: InvocationName, emit: object, limit: int, trace: bytes = b""
 ) -> tuple[Effects, dict[str, int]]:
     """What the emissions lead to, and how many there are of each event.
+
+    ``trace``: the packed context that the skipped invocation carries, which they go on with.
 
     EmissionError for an event that the routine does not have, and for more than one commit takes;
     PayloadError for params that cannot travel.
@@ -36,7 +38,8 @@ def operator_emissions(
         targets = plan.targets(routine.id, event)
         for target in targets:
             mapped = target.connection.apply(params)
-            record = invocation_record(named.number, encode_payload(mapped, limit, where))
+            payload = encode_payload(mapped, limit, where)
+            record = traced_record(invocation_record(named.number, payload), trace)
             mode = target.mode(mapped, where)
             effects.emitted.append((target.routine_index, target.slot_index, mode, record))
             size += len(record)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from flowforge.common.bounded_repr import shown
+from flowforge.engine.job_items import Submitted
+from flowforge.engine.sending import sending_again
 from flowforge.engine.submit import Again, JobCreator
 from flowforge.errors import DefinitionError, InvalidValueError
 from flowforge.execution.secret_texts import HIDDEN
@@ -26,8 +28,12 @@ def rerun(
     job_id: str,
     params: dict[str, Any] | None,
     definition: str,
+    traces: bool | None,
 ) -> str:
-    """The id of the new job, which has the labels, the priority and the limits of the other."""
+    """The id of the new job, which has the labels, the priority and the limits of the other.
+
+    ``traces``: the setting.
+    """
     if definition not in DEFINITIONS:
         raise InvalidValueError(f"definition must be 'latest' or 'same', not {shown(definition)}")
     if params is None:
@@ -39,7 +45,11 @@ def rerun(
     found = inspector.definition(source)
     # By the name in the row: a definition of an earlier release may be written otherwise today.
     again = Again(of_source.definition, found, *_place(found, details), details)
-    return creator.create_again(again, params, labels_text(summary.labels))
+    former = inspector.trace(job_id)
+    with sending_again(traces, summary.flow_id, details.entry, former) as (trace, tell):
+        new_id = creator.create_again(again, params, labels_text(summary.labels), trace)
+        tell([Submitted(new_id, True)])
+    return new_id
 
 
 def _kept_params(inspector: Inspector, job_id: str) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class JobCreator:
     def create(self, template: JobTemplate, jobs: Iterator[Item]) -> Iterator[list[Submitted]]:
         """Create jobs chunk by chunk, a chunk as a whole or not at all."""
         common, definition, fields = self._prepare(template)
-        entry = self._entry(definition, common)
+        entry = self._entry(definition, common, template.trace)
         flow_id = definition.flow_id
         while chunk := self._next_chunk(entry, flow_id, jobs):
             ids = self._store.submissions.submit(common, chunk, None)
@@ -107,11 +107,11 @@ class JobCreator:
             entry=like.entry,
         )
 
-    def create_again(self, again: Again, params: dict[str, Any], labels: str) -> str:
+    def create_again(self, again: Again, params: dict[str, Any], labels: str, trace: bytes) -> str:
         """Create a job of a definition that the store has."""
         definition, common = again.definition, self.like(again)
         (new_id,) = self._store.new_job_ids(1)
-        entry = self._entry(definition, common)
+        entry = self._entry(definition, common, trace)
         job = self._new_job(entry, common.flow_id, Item(params, labels=labels), new_id)
         ids = self._store.submissions.submit(common, [job], None)
         if ids is None:
@@ -134,7 +134,7 @@ class JobCreator:
             priority=None if template.priority is None else common.priority,
             max_in_flight=template.max_in_flight or definition.max_in_flight,
         )
-        entry = self._entry(definition, common)
+        entry = self._entry(definition, common, template.trace)
         (job_id,) = self._store.new_job_ids(1)
         job = self._new_job(entry, definition.flow_id, Item(params, labels=labels), job_id)
         return ChildJob(
@@ -167,8 +167,9 @@ class JobCreator:
         )
         return common, definition, fields
 
-    def _entry(self, definition: Definition, common: Submission) -> Entry:
-        return Entry(definition, common.routine, common.slot, self._settings.max_payload)
+    def _entry(self, definition: Definition, common: Submission, trace: bytes) -> Entry:
+        limit = self._settings.max_payload
+        return Entry(definition, common.routine, common.slot, limit, trace)
 
     def _new_job(self, entry: Entry, flow_id: str, item: Item, job_id: str) -> NewJob:
         first = entry.first(item.params, item.place)

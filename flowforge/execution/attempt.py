@@ -12,7 +12,13 @@ from decimal import Context, Decimal
 from time import perf_counter
 from typing import Any, TypeVar
 
-from flowforge.codec.binary import encode_payload, invocation_record, packb, read_invocation
+from flowforge.codec.binary import (
+    encode_payload,
+    invocation_record,
+    packb,
+    read_invocation,
+    traced_record,
+)
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import DefinitionError, EmissionError, NewerRecordError
 from flowforge.execution.emitting import Emitting
@@ -163,10 +169,12 @@ class Attempt(Emitting):
                 f"{self.routine.id}.start: a handler can start {MOST_STARTED} jobs; emit to a "
                 "routine that starts one with each invocation"
             )
+        trace = self.context_now()
         child = self._context.child_job(
-            flow, entry_routine_id, params, priority, max_in_flight, labels
+            flow, entry_routine_id, params, priority, max_in_flight, labels, trace
         )
         waiter = invocation_record(self.number, packb({"job_id": child.job_id, "event": event}))
+        waiter = traced_record(waiter, trace)
         definition: list[Any] = []
         if child.definition not in self._definitions:
             self._definitions.append(child.definition)
@@ -259,6 +267,16 @@ class Attempt(Emitting):
     def joins(self) -> bool:
         """Whether the handler gets the collected items of a join instead of params."""
         return self.slot.slot is not None and self.slot.slot.join is not None
+
+    # --- the trace of an attempt that has one ---------------------------------------------
+
+    def context_now(self) -> bytes:
+        """The packed context of the trace that what is emitted now carries; empty without one."""
+        return b""
+
+    def trace_ids(self) -> tuple[str, str]:
+        """The ids of the trace and of the current span as hexadecimal digits; empty without one."""
+        return "", ""
 
     # --- for error messages ------------------------------------------------------------
 

@@ -68,7 +68,7 @@ class Emitting:
         outputs: Sequence[bytes] = ()
         if len(targets) == 1:
             mapped = targets[0].connection.apply(params)
-            record = self._encode(mapped, where)
+            record = self.encode(mapped, where)
             emitted, size = (_emitted(targets[0], mapped, record, where),), len(record)
         elif targets:
             emitted = self._fan_out(targets, params, where)
@@ -95,14 +95,15 @@ class Emitting:
         for target in targets:
             mapped = target.connection.apply(params)
             if mapped is not params:
-                emitted.append(_emitted(target, mapped, self._encode(mapped, where), where))
+                emitted.append(_emitted(target, mapped, self.encode(mapped, where), where))
                 continue
             if shared is None:
-                shared = self._encode(params, where)
+                shared = self.encode(params, where)
             emitted.append(_emitted(target, params, shared, where))
         return emitted
 
-    def _encode(self, params: dict[str, Any], where: str) -> bytes:
+    def encode(self, params: dict[str, Any], where: str) -> bytes:
+        """The record of an emission."""
         return invocation_record(self.number, encode_payload(params, self.limit, where))
 
     def expect_open(self, call: str, about: object) -> None:

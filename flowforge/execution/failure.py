@@ -68,6 +68,7 @@ class Problem:
 
     def record(self, attempt: Attempt) -> bytes:
         """What the job keeps as its error."""
+        trace_id, span_id = attempt.trace_ids()
         return pack_record(
             {
                 "type": self.type,
@@ -79,6 +80,8 @@ class Problem:
                 "invocation": attempt.number,
                 "attempt": attempt.attempt_number,
                 **({} if self.root is None else {"root": list(self.root)}),
+                **({"trace_id": trace_id} if trace_id else {}),
+                **({"span_id": span_id} if span_id else {}),
             }
         )
 

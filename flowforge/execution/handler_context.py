@@ -35,9 +35,10 @@ class JobAccess(Protocol):
         priority: int | None,
         max_in_flight: int | None,
         labels: Mapping[str, str] | None,
+        trace: bytes,
     ) -> ChildJob:
         """A job that the commit of the handler is going to create; without ``labels`` it has those
-        of the handler's job.
+        of the handler's job. ``trace``: the packed context that it continues, or nothing.
         """
 
     def child_outputs(self, job_id: str) -> list[dict[str, Any]]:

@@ -91,6 +91,9 @@ class JobHandle(Protocol):
     def labels(self) -> dict[str, str]: ...
 
     @property
+    def trace_id(self) -> str | None: ...
+
+    @property
     def reason(self) -> str | None: ...
 
     @property

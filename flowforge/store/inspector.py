@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from flowforge.codec.binary import read_invocation, unpack_record
+from flowforge.codec.binary import read_kept, split_trace, unpack_record
 from flowforge.common.lru_cache import Recent
 from flowforge.errors import CorruptRecordError, RecordError
 from flowforge.model.definition import Definition
@@ -38,6 +38,7 @@ from flowforge.store.routine_states import routine_states
 from flowforge.store.store import Store
 from flowforge.store.submission import NO_PARAMS
 from flowforge.store.work_left import WORK, work_left
+from flowforge.tracing.carried import trace_id_of
 
 #: Entries of the history among which an invocation is looked for.
 _LATEST = 1000
@@ -101,7 +102,17 @@ class Inspector:
             return None
         what = f"the entry params of job {job_id}"
         with reading(what):
-            return read_invocation(record, what)[1]
+            return read_kept(record, what)
+
+    def trace(self, job_id: str) -> bytes:
+        """The packed context of the trace that the job was submitted in; empty without one."""
+        record = self._link.call("GET", self._keys.of("entry_params", job_id))
+        return b"" if record is None else split_trace(record)[1]
+
+    def trace_id(self, job_id: str) -> str | None:
+        """The id of that trace as hexadecimal digits; None without one."""
+        self.status(job_id)
+        return trace_id_of(self.trace(job_id)) or None
 
     def labels(self, job_id: str) -> dict[str, str]:
         """The labels, by name."""

@@ -20,6 +20,8 @@ _PARTS: dict[str, tuple[type, ...]] = {
     "invocation": (int, str),
     "attempt": (int,),
     "root": (list,),
+    "trace_id": (str,),
+    "span_id": (str,),
 }
 
 

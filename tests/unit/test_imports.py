@@ -12,12 +12,15 @@ import flowforge
 
 _ROOT = Path(flowforge.__file__).parent
 
+#: Modules that import by name what needs OpenTelemetry: only a process that makes spans does.
+_OPTIONAL = {"tracing/switch.py", "worker/run/choosing_runtime.py"}
+
 #: Modules that import by name: the public names, and the module of ``flowforge run MODULE:FLOW``.
-_IMPORT_BY_NAME = {"__init__.py", "cli/target.py"}
+_IMPORT_BY_NAME = {"__init__.py", "cli/target.py"} | _OPTIONAL
 
 #: Modules that give a library the name of one of ours, which the library imports: Celery's request
 #: and pool, and the target of the command ``flowforge worker``. All are below or beside.
-_GIVE_NAMES = {"cli/worker.py", "local/engine.py", "worker/run/task.py"}
+_GIVE_NAMES = {"cli/worker.py", "local/engine.py", "worker/run/task.py"} | _OPTIONAL
 
 _IMPORTERS = {"__import__", "import_module", "resolve_name", "run_module", "run_path"}
 

@@ -21,6 +21,7 @@ from flowforge.store.lease_tokens import name_worker
 from flowforge.store.outage import is_final
 from flowforge.store.server_check import check_server
 from flowforge.store.store import Store
+from flowforge.tracing.switch import flush_spans
 from flowforge.worker.consuming.consumer import FleetConsumer, RestartBackoff
 from flowforge.worker.consuming.observation import Observation
 from flowforge.worker.lifecycle.log_format import LogFormat
@@ -30,6 +31,7 @@ from flowforge.worker.lifecycle.startup import (
     warn_of_unknown_variables,
     warn_without_routines,
 )
+from flowforge.worker.run.choosing_runtime import choose_again
 from flowforge.worker.run.log_keeper import LogKeeper
 from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
 from flowforge.worker.run.revoking import cancel_revoked
@@ -76,6 +78,7 @@ class JoinedApp:
         self._runtimes = Runtimes(
             [(shard.probe, shard.runtime) for shard in self.shards], process_lock
         )
+        self._traces = servers[0][0].traces
         keep = servers[0][0].keep_logs
         self._log_keeper = LogKeeper(keep, self._store_of) if keep else None
         self._observation = Observation()
@@ -102,12 +105,14 @@ class JoinedApp:
         logs.Worker.name = name
         for shard in self.shards:
             shard.runtime.worker = name
+            choose_again(shard.runtime)
         if self._log_keeper is not None:
             self._log_keeper.attach()
 
     def _end_child(self, **_: Any) -> None:
         if self._log_keeper is not None:
             self._log_keeper.flush()
+        flush_spans(self._traces)
 
     def _store_of(self, job_id: str) -> Store:
         return self._runtimes.of(job_id).probe

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowforge.codec.binary import read_invocation
+from flowforge.codec.binary import read_invocation, split_trace
 from flowforge.errors import CorruptRecordError
 from flowforge.execution.attempt import Attempt
 from flowforge.execution.effects import Effects
@@ -39,6 +39,17 @@ class Collections:
         if key is not None and slot.signature.sole is None:
             params[key] = items[0][key]
         return params
+
+    def traces(self, attempt: Attempt, most: int) -> list[bytes]:
+        """The packed contexts that the items of a join carry: of the first ``most``, and of the
+        last one. Those that carry none are left out.
+        """
+        count = int(attempt.raw[1:].partition(b" ")[0])
+        number = number_of(attempt.invocation)
+        found = self._records.collected(attempt.job_id, number, 1, min(count, most))
+        if count > most:
+            found += self._records.collected(attempt.job_id, number, count, count)
+        return [trace for record in found if record and (trace := split_trace(record)[1])]
 
     def release(self, attempt: Attempt, effects: Effects) -> None:
         """Let the commit of a join's handler drop the items that it got."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from time import perf_counter
 
-from flowforge.codec.binary import read_invocation
+from flowforge.codec.binary import TRACED_VERSION, read_invocation
 from flowforge.common.forks import Forks, end_forked_child
 from flowforge.errors import (
     FlowForgeError,
@@ -26,6 +26,7 @@ from flowforge.store.claims import Claim, Granted, NextClaim
 from flowforge.store.inspector import Inspector
 from flowforge.store.lease_tokens import next_token
 from flowforge.store.store import Store
+from flowforge.tracing.carrying import CarryingAttempt
 from flowforge.worker.run import log_lines
 from flowforge.worker.run.handler_context import WorkerHandlerContext
 from flowforge.worker.run.joining import Collections
@@ -49,7 +50,13 @@ class Runtime:
     """Runs invocations for one store. ``worker`` is the name that the history shows.
 
     ``jobs``: what handlers get of the engine.
+
+    It makes no spans, and pays nothing for those that others make: see ``TracedRuntime``.
     """
+
+    #: Attempts at what carries the context of a trace, and at what carries none.
+    _carrying: type[Attempt] = CarryingAttempt
+    _plain: type[Attempt] = Attempt
 
     def __init__(
         self,
@@ -104,7 +111,7 @@ class Runtime:
     def _run_claimed(self, lease: str, granted: Granted, lists: Sequence[str]) -> Ended:
         claim, forks_before = granted.claim, Forks.count
         try:
-            attempt = self._prepare(granted, self.plans.get(claim.definition))
+            attempt = self.prepare(granted, self.plans.get(claim.definition))
         except BaseException as error:
             end_forked_child(forks_before, error)
             if ends_worker(error):
@@ -117,7 +124,7 @@ class Runtime:
         self.leases.add(lease, attempt)
         try:
             if not self._last_attempt(claim):
-                return self._complete(attempt, lists)
+                return self.complete(attempt, lists)
             return self._complete_exclusively(attempt)
         except NewerRecordError as error:
             self.recorder.release(granted, error)
@@ -143,7 +150,11 @@ class Runtime:
             return Uncounted()
         # Not kept: children that begin later must not inherit routines that were built here.
         granted = Granted(job_id, invocation, token, claim, asked)
-        attempt = self._prepare(granted, self.plans.read(claim.definition))
+        attempt = self.prepare(granted, self.plans.read(claim.definition))
+        return self.timed_out(attempt, error, limit)
+
+    def timed_out(self, attempt: Attempt, error: BaseException, limit: float) -> Ended:
+        """Record that an attempt of another process has reached its ``limit`` of seconds."""
         outcome = failed(attempt, self.worker, error, perf_counter() - limit)
         return self.recorder.record(attempt, outcome, None)
 
@@ -159,13 +170,14 @@ class Runtime:
     def _complete_exclusively(self, attempt: Attempt) -> Ended:
         with self._process_lock.exclusive() as alone:
             if alone:
-                return self._complete(attempt, ())
+                return self.complete(attempt, ())
         log_lines.put_off(attempt, RELEASE_DELAY)
         self.recorder.put_back(attempt, RELEASE_DELAY)
         return Uncounted()
 
-    def _complete(self, attempt: Attempt, lists: Sequence[str]) -> Ended:
-        outcome = self._run(attempt)
+    def complete(self, attempt: Attempt, lists: Sequence[str]) -> Ended:
+        """Run the handler and record how it ended."""
+        outcome = self.run_handler(attempt)
         if attempt.cancelled:
             # It was told that nothing of it counts, and may have stopped half-way for that. The job
             # may have been retried since.
@@ -195,7 +207,8 @@ class Runtime:
             return None
         return Granted(job_id, invocation, token, claim, asked)
 
-    def _prepare(self, granted: Granted, plan: Plan) -> Attempt:
+    def prepare(self, granted: Granted, plan: Plan) -> Attempt:
+        """The attempt at what was claimed."""
         job_id, invocation, claim = granted.job_id, granted.invocation, granted.claim
         named = InvocationName.parse(invocation)
         routine = plan.routine(named.routine)
@@ -206,12 +219,14 @@ class Runtime:
         else:
             what = f"invocation {job_id}-{named.number}"
             _, params = read_invocation(claim.record, what)
-        return Attempt(
+        make = self._carrying if claim.record[1] == TRACED_VERSION else self._plain
+        return make(
             routine, slot, job_id, invocation, named, granted.token, claim.attempt_number, params,
             claim.record, self.settings.max_payload, self._context, granted.asked,
         )  # fmt: skip
 
-    def _run(self, attempt: Attempt) -> Outcome:
+    def run_handler(self, attempt: Attempt) -> Outcome:
+        """Run the handler, behind the merge of its slot if there is one."""
         if attempt.slot.merges:
             began = perf_counter()
             try:

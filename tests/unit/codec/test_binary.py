@@ -29,8 +29,12 @@ from flowforge.codec.binary import (
     pack_record,
     packb,
     read_invocation,
+    read_kept,
+    split_trace,
+    traced_record,
     unpack_record,
     unpackb,
+    without_params,
 )
 from flowforge.errors import (
     CorruptRecordError,
@@ -455,3 +459,42 @@ def test_msgpacks_own_extensions_are_refused(value: Any, wrap: Any, path: str) -
         encode_payload({"x": wrap(value)}, LIMIT, "e")
     assert str(caught.value).startswith(f"e: {path}")
     assert "which cannot travel" in str(caught.value)
+
+
+class TestRecordsWithATrace:
+    """The context of a trace stands behind the params of an invocation's record."""
+
+    TRACE = packb(["00-trace"])
+
+    @given(payloads)
+    def test_it_is_taken_off_again(self, params: dict[str, Any]) -> None:
+        """The rest is the record that it was put on."""
+        plain = invocation_record(7, encode_payload(params, LIMIT, "here"))
+        record = traced_record(plain, self.TRACE)
+        assert split_trace(record) == (plain, self.TRACE)
+        assert split_trace(plain) == (plain, b"")
+        assert traced_record(plain, b"") == plain
+        emitter, found = read_invocation(record, "it")
+        assert emitter == 7
+        assert same(found, params)
+
+    def test_it_may_stand_alone(self) -> None:
+        """Where the params are too large to be kept."""
+        record = without_params(self.TRACE)
+        assert read_kept(record, "it") is None
+        assert split_trace(record)[1] == self.TRACE
+        assert read_kept(invocation_record(0, packb({"n": 1})), "it") == {"n": 1}
+        assert read_kept(traced_record(invocation_record(0, packb({})), self.TRACE), "it") == {}
+
+    @pytest.mark.parametrize("record", [b"\x94\x02", b"\x94\x02\x01\xc1", b"J2 x", b""])
+    def test_what_cannot_be_read_stays(self, record: bytes) -> None:
+        """Whoever reads the record says what is wrong with it."""
+        assert split_trace(record) == (record, b"")
+
+    def test_the_length_belongs_to_the_version(self) -> None:
+        """A record of another one is refused, and a later one asks for the upgrade."""
+        for fields in ([1, 7, {}, []], [2, 7, {}], [2, 7, {}, [], []]):
+            with pytest.raises(CorruptRecordError, match="fields instead of 2"):
+                read_invocation(packb(fields), "it")
+        with pytest.raises(NewerRecordError, match="layout version 3, this process reads up to 2"):
+            read_invocation(packb([3, 7, {}, []]), "it")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flowforge.codec.binary import read_invocation
+from flowforge.codec.binary import packb, read_invocation, read_kept, split_trace
 from flowforge.engine.entry import KEPT_PARAMS, Entry
 from flowforge.errors import PayloadError
 from flowforge.model.flow import FlowGraph
@@ -14,10 +14,10 @@ from flowforge.store.submission import LARGE_PARAMS, NO_PARAMS, SAME_PARAMS
 from tests.unit.model.samples import Charge
 
 
-def entry(limit: int = 1000) -> Entry:
+def entry(limit: int = 1000, trace: bytes = b"") -> Entry:
     flow = FlowGraph("orders")
     flow.add_routine(Charge(), "charge")
-    return Entry(flow.definition(), 0, 0, limit)
+    return Entry(flow.definition(), 0, 0, limit, trace)
 
 
 def test_params_become_the_first_invocation() -> None:
@@ -50,3 +50,19 @@ def test_what_is_kept_of_the_params() -> None:
     kept = secret.first({"n": 1, "card": "4711"}).params
     assert read_invocation(kept, "it") == (0, {"n": 1, "card": "***"})
     assert secret.first({"n": "x" * KEPT_PARAMS}).params == LARGE_PARAMS
+
+
+def test_what_is_kept_names_the_trace() -> None:
+    """Also of params that are empty or too large; the first invocation carries it."""
+    trace = packb(["00-trace"])
+    traced = entry(100_000, trace)
+    for params in (None, {"n": 1}):
+        first = traced.first(params)
+        assert split_trace(first.record) == (entry().first(params).record, trace)
+        assert first.params == SAME_PARAMS
+    kept = traced.first({"n": 1, "card": "4711"}).params
+    assert read_kept(kept, "it") == {"n": 1, "card": "***"}
+    assert split_trace(kept)[1] == trace
+    large = traced.first({"n": "x" * KEPT_PARAMS}).params
+    assert read_kept(large, "it") is None
+    assert split_trace(large)[1] == trace

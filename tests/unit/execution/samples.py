@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
-from flowforge.codec.binary import encode_payload, invocation_record
+from flowforge.codec.binary import encode_payload, invocation_record, traced_record
 from flowforge.errors import StoreUnavailableError
 from flowforge.execution.attempt import Attempt
 from flowforge.execution.effects import Emitted
@@ -71,8 +71,10 @@ class Context:
         priority: int | None,
         max_in_flight: int | None,
         labels: Mapping[str, str] | None,
+        trace: bytes,
     ) -> ChildJob:
         options = [repr(one) for one in (priority, max_in_flight, labels)]
+        options += [repr(trace)] if trace else []
         given = [flow, entry_routine_id, repr(params), *options]
         return ChildJob("child-1", ["d1", *given], ["json", "{}"])
 
@@ -145,15 +147,21 @@ def make_attempt(
     plan: Plan | None = None,
     context: Context | None = None,
     asked: float | None = None,
+    cls: type[Attempt] = Attempt,
+    trace: bytes = b"",
 ) -> Attempt:
-    """An attempt at one slot of the worker, as number 7 of job ``j1``; ``asked``: None for now."""
+    """An attempt at one slot of the worker, as number 7 of job ``j1``; ``asked``: None for now.
+
+    ``trace``: the packed context that its record carries.
+    """
     plan = plan or make_plan(handler)
     routine = plan.routine(0)
     planned = next(s for s in routine.slots if s.name == slot)
     params = {} if params is None else params
     raw = invocation_record(emitter, encode_payload(params, 10**9, "test"))
+    raw = traced_record(raw, trace)
     named = InvocationName(7, 0, planned.index, 3 if planned.merges else 0)
-    return Attempt(
+    return cls(
         routine, planned, "j1", str(named), named, "t1", attempt_number, params, raw, LIMIT,
         context or Context(), perf_counter() if asked is None else asked,
     )  # fmt: skip
