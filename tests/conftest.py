@@ -9,11 +9,18 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 import redis
 
 from flowforge.local.server import LocalServer
 from tests.support.environment import settings_in_force
+
+# How long an example takes says how loaded the machine is, and nothing of what is tested.
+hypothesis.settings.register_profile(
+    "flowforge", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("flowforge")
 
 
 @pytest.fixture(scope="session")
