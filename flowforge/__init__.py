@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from flowforge.model.decorator import routine
     from flowforge.model.error_handler import ErrorHandler, ErrorStrategy
     from flowforge.model.event import Event
+    from flowforge.model.hook_event import HookEvent
+    from flowforge.model.hooks import on_event, webhook
     from flowforge.model.job_handle import Output
     from flowforge.model.join import Join
     from flowforge.model.routine import Routine
@@ -39,6 +41,10 @@ _MODULES = {
     # watch
     "JobState": "flowforge.engine.job_state",
     "Output": "flowforge.model.job_handle",
+    # be told
+    "HookEvent": "flowforge.model.hook_event",
+    "on_event": "flowforge.model.hooks",
+    "webhook": "flowforge.model.hooks",
     # set up
     "configure": "flowforge.composition",
     "install": "flowforge.composition",
@@ -61,6 +67,10 @@ __all__ = [  # noqa: RUF022 - in the table's order
     # watch
     "JobState",
     "Output",
+    # be told
+    "HookEvent",
+    "on_event",
+    "webhook",
     # set up
     "configure",
     "install",

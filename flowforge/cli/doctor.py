@@ -12,6 +12,7 @@ from rich.text import Text
 
 from flowforge import __version__
 from flowforge.cli.doctor_errors import examine_errors
+from flowforge.cli.doctor_hooks import examine_hooks
 from flowforge.cli.doctor_server import examine_server
 from flowforge.cli.doctor_work import examine_delays, examine_work
 from flowforge.cli.doctor_workers import (
@@ -100,6 +101,7 @@ def _examine_jobs(engine: Engine) -> Iterator[Finding]:
         yield from examine_delays(engine)
     yield from examine_work(engine, live, counts)
     yield examine_errors(engine)
+    yield from examine_hooks(engine)
 
 
 def _print(finding: Finding) -> None:

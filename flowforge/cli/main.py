@@ -17,6 +17,7 @@ from flowforge.cli.flows import flows
 from flowforge.cli.fork import fork
 from flowforge.cli.group import FlowForgeGroup
 from flowforge.cli.history import history
+from flowforge.cli.hooks import hooks
 from flowforge.cli.jobs import jobs
 from flowforge.cli.logs import logs
 from flowforge.cli.render import say
@@ -59,6 +60,6 @@ def _app_of(ctx: click.Context) -> Celery | None:
 
 for _command in (
     run, worker, watch, flows, jobs, errors, show, explain, history, logs, pause, resume, cancel,
-    retry, edit, skip, run_now, rerun, fork, delete, doctor, dead_letters,
+    retry, edit, skip, run_now, rerun, fork, delete, hooks, doctor, dead_letters,
 ):  # fmt: skip
     cli.add_command(_command)

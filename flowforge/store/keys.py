@@ -61,6 +61,13 @@ PATTERNS: dict[str, str] = {
     "log_writer": "w:{}",  # string, with a time to live: the latest batch of lines of a process
     "error_groups": "errors",  # zset: groups of errors by the time of their latest
     "error_group": "e:{}",  # hash: what the errors of a group have in common, how many, latest jobs
+    "outbox": "outbox",  # stream: what happened that hooks hear of
+    "hooks": "hooks",  # hash: hook -> ms at which a worker last had it, and what it is
+    "hook_places": "hooks:c",  # hash: hook -> number of the line that it has read; # -> latest
+    "hook": "hook:{}",  # hash: who delivers to a hook, and how that went lately
+    "deliveries": "hook:{}:d",  # hash: r<id> -> record, s<id> attempts, w<id> why, o<cause> id
+    "delivery_times": "hook:{}:t",  # zset: deliveries that wait, by the time of the next attempt
+    "dead_deliveries": "hook:{}:x",  # zset: deliveries that were given up, by the time of that
     "dead_letters": "dead",  # zset: number, ms and record of a refused message, by number
     "dead_letter_number": "dead:n",  # string: the latest number
 }

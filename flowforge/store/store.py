@@ -7,6 +7,7 @@ import secrets
 
 from flowforge.store.control import JobControl
 from flowforge.store.forking import Forking
+from flowforge.store.hook_scripts import HookScripts
 from flowforge.store.invocations import Invocations
 from flowforge.store.keys import Keys
 from flowforge.store.link import Link
@@ -32,6 +33,7 @@ class Store:
         self.forking = Forking(self.scripts)
         self.upkeep = UpkeepScripts(self.scripts)
         self.log_lines = LogLines(self.scripts)
+        self.hooks = HookScripts(self.scripts)
         self._server_name = ""
 
     @property

@@ -11,6 +11,7 @@ from flowforge.model.status import JobStatus
 from flowforge.store.error_groups import ErrorGroups
 from flowforge.store.job_fields import FIELDS
 from flowforge.store.link import Argument
+from flowforge.store.outbox import Outbox
 from tests.contract.bench import Bench
 from tests.contract.reference.flow import JOINING, PLAIN, RULES
 from tests.contract.reference.jobs import ENDED, Job
@@ -125,6 +126,8 @@ def compare(bench: Bench, model: Model, lists: list[str]) -> None:
         _recount(stored, lists, job)
         _compare_job(stored, model, job, lists)
     _compare_errors(bench, model)
+    page = Outbox(bench.store).read(0)
+    assert Counter((line.happened, line.job_id) for line in page.lines) == Counter(model.outbox)
 
 
 def _compare_errors(bench: Bench, model: Model) -> None:

@@ -43,6 +43,7 @@ class Transitions(Mends):
 
     @initialize(drawn=PLANS)
     def first_job(self, drawn: Any) -> None:
+        self.bench.store.hooks.declare("ops", b"")
         self.submit(drawn)
 
     @precondition(lambda self: len(self.model.jobs) < JOBS)
@@ -342,6 +343,7 @@ class Transitions(Mends):
 
     def teardown(self) -> None:
         """When all has ended and its time has passed, the server is as it was at first."""
+        assert self.bench.store.hooks.forget("ops")
         left = end_everything(self.bench, self.model.jobs, self.lists)
         assert left == set(), sorted(left)
 

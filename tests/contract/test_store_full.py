@@ -10,6 +10,7 @@ import pytest
 from flowforge.errors import WritesRefusedError
 from flowforge.local.server import LocalServer
 from flowforge.store.client import make_client
+from flowforge.store.hook_scripts import DeliveryEnd, NewDelivery
 from flowforge.store.link import ServerLink
 from flowforge.store.scripts import script_names
 from flowforge.worker.upkeep.reclaimer import Reclaimer
@@ -219,6 +220,54 @@ def a_late_start(bench: Bench) -> Callable[[], object]:
     return lambda: bench.store.invocations.may_start(job)
 
 
+def a_delivery(bench: Bench, how: DeliveryEnd | None = None) -> None:
+    """One that waits, or whose attempt has ended in this way."""
+    hooks = bench.store.hooks
+    hooks.declare("ops", b"")
+    hooks.hold("ops", "h", "w1", LONG)
+    hooks.make("ops", "h", 0, 1, 0, [NewDelivery("d", "c", 0, b"")])
+    if how is not None:
+        hooks.begin("ops", "h", "d", "c", 1, LONG)
+        hooks.end("ops", "d", 1, how, 0, "no")
+
+
+def a_right_to_deliver(bench: Bench) -> Callable[[], object]:
+    bench.store.hooks.declare("ops", b"")
+    return lambda: bench.store.hooks.hold("ops", "h", "w1", LONG)
+
+
+def a_first_attempt(bench: Bench) -> Callable[[], object]:
+    a_delivery(bench)
+    return lambda: bench.store.hooks.begin("ops", "h", "d", "c", 1, LONG) == 0
+
+
+def lines_that_become_deliveries(bench: Bench) -> Callable[[], object]:
+    a_delivery(bench)
+    new = NewDelivery("d2", "c2", 0, b"")
+    return lambda: bench.store.hooks.make("ops", "h", 1, 2, 0, [new])
+
+
+def an_attempt_that_ends(bench: Bench) -> Callable[[], object]:
+    a_delivery(bench)
+    bench.store.hooks.begin("ops", "h", "d", "c", 1, LONG)
+    return lambda: bench.store.hooks.end("ops", "d", 1, DeliveryEnd.AGAIN, 0, "no")
+
+
+def a_replay(bench: Bench) -> Callable[[], object]:
+    a_delivery(bench, DeliveryEnd.DEAD)
+    return lambda: bench.store.hooks.replay("ops", []) == 1
+
+
+def a_dead_delivery_that_is_dropped(bench: Bench) -> Callable[[], object]:
+    a_delivery(bench, DeliveryEnd.DEAD)
+    return lambda: bench.store.hooks.drop("ops", []) == 1
+
+
+def a_hook_that_is_forgotten(bench: Bench) -> Callable[[], object]:
+    a_delivery(bench)
+    return lambda: bench.store.hooks.forget("ops")
+
+
 #: What has to work, with the script that it shows.
 GOES_ON = {
     a_claim: "claim",
@@ -249,21 +298,20 @@ GOES_ON = {
     a_requeue: "requeue",
     a_damaged_member: "damage",
     a_late_start: "may_start",
+    a_right_to_deliver: "hold_hook",
+    lines_that_become_deliveries: "make_deliveries",
+    a_first_attempt: "begin_delivery",
+    an_attempt_that_ends: "end_delivery",
+    a_replay: "replay_deliveries",
+    a_dead_delivery_that_is_dropped: "drop_deliveries",
+    a_hook_that_is_forgotten: "forget_hook",
 }
 
 #: Scripts that bring in something new.
 REFUSED = {
-    "submit",
-    "stage",
-    "bury",
-    "name",
-    "note",
-    "annotate",
-    "label",
-    "keep_lines",
-    "keep_input",
-    "fork",
-}
+    "submit", "stage", "bury", "name", "note", "annotate", "label", "keep_lines", "keep_input",
+    "fork", "declare_hook", "test_hook",
+}  # fmt: skip
 
 
 @pytest.mark.attack(what="Scripts that free memory, or keep what exists, on a full server")

@@ -19,6 +19,7 @@ NAMES = {
     "Event",
     "Flow",
     "FlowForgeError",
+    "HookEvent",
     "JobState",
     "Join",
     "Output",
@@ -26,8 +27,10 @@ NAMES = {
     "Slot",
     "configure",
     "install",
+    "on_event",
     "routine",
     "shutdown",
+    "webhook",
 }
 
 #: Parameters as (name, default); a ``*`` where only keywords follow.
@@ -117,6 +120,8 @@ SIGNATURES: dict[Any, str] = {
     flowforge.configure: "**settings",
     flowforge.install: "app, *, exclusive=False, **settings",
     flowforge.shutdown: "",
+    flowforge.on_event: "*events, flow=None, name=None, timeout=10.0",
+    flowforge.webhook: ("name, url, *, secret, events=(), flow=None, timeout=10.0, insecure=False"),
 }
 
 #: Read-only attributes of the contract.

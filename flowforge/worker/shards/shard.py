@@ -32,6 +32,7 @@ from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
 from flowforge.worker.run.task import InvocationTasks, TaskQueues
 from flowforge.worker.upkeep.damage import Damage
 from flowforge.worker.upkeep.deletions import Deletions
+from flowforge.worker.upkeep.hook_deliveries import Hooks
 from flowforge.worker.upkeep.presence import Presence, RateLimitedReports, StaleReports
 from flowforge.worker.upkeep.reclaimer import Reclaimer
 from flowforge.worker.upkeep.resender import Resender
@@ -110,6 +111,8 @@ class Shard:
         self._presence = self._make_presence(worker)
         self._upkeep = self.make_upkeep(self._presence)
         self._upkeep.start()
+        self._hooks = Hooks(self.probe, worker.hostname)
+        self._hooks.start()
 
     def stop(self) -> None:
         """End the upkeep, and tell others if the server is there and takes it."""
@@ -117,8 +120,10 @@ class Shard:
             self.probe.check_writes()
         except StoreUnavailableError:
             # The lead and the report of this worker expire by themselves.
+            self._hooks.stop(resign=False)
             self._upkeep.stop(resign=False)
         else:
+            self._hooks.stop()
             self._upkeep.stop()
             self._presence.withdraw()
 

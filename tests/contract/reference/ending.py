@@ -81,6 +81,7 @@ class Ending(Joining):
             self.fire(job, field)
         else:
             job.errors["JoinNotFilled"] += 1
+            self.outbox.append(("failed", job.id))
             self.end(job, "failed")
 
     # --- ending --------------------------------------------------------------------------
@@ -88,6 +89,7 @@ class Ending(Joining):
     def fail_for(self, job: Job, invocation: str, kind: str) -> None:
         """Fail the job because of one invocation, which stays with it for a retry."""
         job.errors[kind] += 1
+        self.outbox.append(("quarantined" if kind == "Quarantined" else "failed", job.id))
         job.attempts.pop(invocation, None)
         job.parked.append(invocation)
         self.end(job, "failed")

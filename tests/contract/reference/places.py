@@ -34,6 +34,8 @@ class Places:
         #: Timers in order: True for those that are due. (job, invocation), (job, "look"),
         #: (job, "join", "number slot/key") or (job, "retry", parent, invocation).
         self.timers: dict[tuple[str, ...], bool] = {}
+        #: What hooks are to be told of: what happened and the job.
+        self.outbox: list[tuple[str, str]] = []
         #: What running attempts have staged, and every attempt that ever did.
         self.parts: dict[Attempt, list[Item]] = {}
         #: Of these the ones that were damaged: how many items there are too many or too few.

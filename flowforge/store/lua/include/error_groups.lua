@@ -39,7 +39,7 @@ end
 
 -- Counts a failure. sample: group, routine id, type, place in the user's code and message, as a worker gives
 -- them; the group is '' where the worker does not know the routine.
--- r: the index of the routine, or nil.
+-- r: the index of the routine, or nil. Returns the key of the group.
 local function count_error(job, r, sample, now)
   local group, routine, kind, place, message = unpack(sample)
   if group == '' then group = table.concat({ job.def, r or '', kind }, '/') end
@@ -61,13 +61,16 @@ local function count_error(job, r, sample, now)
     call('ZREM', index, oldest)
     call('UNLINK', k_error_group(oldest))
   end
+  return key
 end
 
--- A job has failed by what a script has found: problem is the code that it keeps as its error.
+-- A job has failed by what a script has found: problem is the code that it keeps as its error. Returns the key of
+-- the group, and the sample.
 local function count_code(job, invocation, problem, now)
   local code, place = string.match(problem, '^(%l+) %d+ ?(.*)$')
   local r = invocation and routine_of(invocation) or string.match(place, '^%d+')
   if code == 'undefined' then r = routine_of(place) end
   local kind, message = unpack(CODES[code])
-  count_error(job, r, { '', '', kind, '', message }, now)
+  local sample = { '', '', kind, '', message }
+  return count_error(job, r, sample, now), sample
 end

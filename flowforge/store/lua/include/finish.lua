@@ -98,10 +98,17 @@ end
 -- sample: as count_error takes it; nil for a code.
 local function fail_job(job, invocation, reason, problem, now, sample)
   --@include error_groups
+  local group
   if sample then
-    count_error(job, routine_of(invocation), sample, now)
+    group = count_error(job, routine_of(invocation), sample, now)
   else
-    count_code(job, invocation, problem, now)
+    group, sample = count_code(job, invocation, problem, now)
+  end
+  if call('EXISTS', k_hooks()) == 1 then
+    --@include outbox
+    local happened = reason == 'quarantined' and 'quarantined' or 'failed'
+    local routine = call('HGET', group, 'routine') or ''
+    tell_hooks(happened, job, invocation, { routine, sample[3], sample[4], sample[5] }, now)
   end
   if invocation then
     call('HDEL', k_claims(job.id), invocation, 'l' .. invocation, 'u' .. invocation)
