@@ -1,12 +1,14 @@
-"""Instructions of the server for each step of a chain, counted by valgrind's callgrind.
+"""Instructions of the server for each piece of work, counted by valgrind's callgrind.
 
-``python -m benchmarks.instructions``: claims and commits of one chain by direct calls of the store,
-without workers and clocks, so that two runs differ by a few in ten thousand. Compare before and
-after a change of the scripts. Needs ``valgrind``; takes half a minute.
+``python -m benchmarks.instructions [WORK ...]``: the steps of a chain by direct calls of the store,
+and submissions, without workers and clocks, so that two runs differ by a few in ten thousand.
+Compare before and after a change of the scripts. Needs ``valgrind``; takes about ten seconds for
+each kind of work.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -15,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from flowforge import Flow, Routine, configure, shutdown
@@ -26,8 +30,10 @@ from flowforge.model.status import AttemptOutcome
 from flowforge.store.answers import Answer
 from flowforge.store.claims import NextClaim
 
-#: Steps of the two chains whose difference counts: what starts and ends a server falls out of it.
-SHORT, LONG = 100, 600
+#: Units of work of the two servers whose difference counts: what starts and ends one falls out of
+#: it, and so do the first jobs, whose indexes are still small. Between them lie whole chunks of
+#: ``execute_many``.
+SHORT, LONG = 800, 1600
 
 #: Seconds until a server under valgrind must answer.
 START_LIMIT = 60
@@ -54,8 +60,8 @@ def _chain() -> Flow:
     return flow
 
 
-def count(steps: int) -> int:
-    """Instructions of a server that lives for one chain of so many steps."""
+def count(work: Callable[[int], None], units: int) -> int:
+    """Instructions of a server that lives for so many units of one kind of work."""
     with tempfile.TemporaryDirectory(prefix="flowforge-instructions-") as directory:
         port = _free_port()
         log = Path(directory, "log")
@@ -70,7 +76,9 @@ def count(steps: int) -> int:
             )  # fmt: skip
         try:
             _await(port)
-            _run_chain(f"redis://127.0.0.1:{port}/0", steps)
+            configure(redis_url=f"redis://127.0.0.1:{port}/0")
+            work(units)
+            shutdown()
         finally:
             server.terminate()
             server.wait()
@@ -80,14 +88,13 @@ def count(steps: int) -> int:
         return int(found[1])
 
 
-def per_step() -> float:
-    """Instructions for each step of a chain."""
-    return (count(LONG) - count(SHORT)) / (LONG - SHORT)
+def per_unit(work: Callable[[int], None]) -> float:
+    """Instructions for each unit of one kind of work."""
+    return (count(work, LONG) - count(work, SHORT)) / (LONG - SHORT)
 
 
-def _run_chain(url: str, steps: int) -> None:
+def _run_chain(steps: int) -> None:
     """Each commit creates one invocation, and claims it with its reply, as a busy worker does."""
-    configure(redis_url=url)
     store = current_engine().each[0].store
     job_id = _chain().execute("step", {"n": steps}).job_id
     details = pack_record("worker", 1, 5, {}, None, None)
@@ -106,7 +113,32 @@ def _run_chain(url: str, steps: int) -> None:
         job_id, invocation, token, AttemptOutcome.COMPLETED, 5, details, Effects()
     )
     assert answer is Answer.OK, answer
-    shutdown()
+
+
+def _execute(labels: bool, jobs: int) -> None:
+    flow = _chain()
+    for number in range(jobs):
+        flow.execute("step", {"n": number}, labels=_labels(number) if labels else None)
+
+
+def _execute_many(labels: bool, jobs: int) -> None:
+    params = [{"n": number} for number in range(jobs)]
+    each = [_labels(number) for number in range(jobs)]
+    _chain().execute_many("step", params, labels=each if labels else None)
+
+
+def _labels(number: int) -> dict[str, str]:
+    return {"tenant": f"t{number % 10}", "stage": "paid", "order": str(number)}
+
+
+#: Name -> what does so many units of it.
+WORK: dict[str, Callable[[int], None]] = {
+    "step": _run_chain,
+    "execute": partial(_execute, False),
+    "execute-labels": partial(_execute, True),
+    "execute_many": partial(_execute_many, False),
+    "execute_many-labels": partial(_execute_many, True),
+}
 
 
 def _free_port() -> int:
@@ -127,8 +159,18 @@ def _await(port: int) -> None:
     raise RuntimeError(f"the server did not start within {START_LIMIT} s")
 
 
-if __name__ == "__main__":
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("work", nargs="*", help=f"of {', '.join(WORK)}; all of them when left out")
+    chosen = parser.parse_args().work or list(WORK)
+    if unknown := set(chosen) - set(WORK):
+        parser.error(f"there is no work {', '.join(sorted(unknown))}")
     if shutil.which("valgrind") is None:
         sys.exit("valgrind is not installed: apt-get install valgrind, or brew install valgrind")
     os.environ.pop("FLOWFORGE_PREFIX", None)
-    print(f"{per_step():,.0f} instructions of the server for each step of a chain")
+    for name in chosen:
+        print(f"{name:20} {per_unit(WORK[name]):10,.0f} instructions of the server", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -143,6 +143,7 @@ NAMES = {
     "quote": 'quo"te',
     "backslash": "back\\slash",
     "hole": "@job@",
+    "percent": "100%, 100%s, %%d",
 }
 
 
@@ -157,15 +158,17 @@ def test_the_guard_knows_what_the_script_writes(server_bench: Bench, part: str, 
     list_name = f"{server_bench.prefix}{names['queue']}"
     fields["q0"] = list_name
     fields["m0.0"] = message_format(names["class"], names["queue"], names["slot"])
-    job = server_bench.submission()
-    server_bench.send(job, fields)
-    (item,) = server_bench.client.lrange(list_name, 0, -1)
-    message = json.loads(item)
-    assert message["headers"]["task"] == names["class"]
-    assert message["headers"]["argsrepr"] == f"({job.job_id}, {names['slot']})"
-    assert message["properties"]["delivery_info"]["routing_key"] == names["queue"]
     guard = Guard(server_bench.store, {names["class"]}, exclusive=True)
-    assert guard.admit(names["queue"], item) == item
+    alone, *together = (server_bench.submission() for _ in range(3))
+    server_bench.send(alone, fields)
+    server_bench.store.submissions.submit(alone.common, [one.job for one in together], None)
+    items = server_bench.client.lrange(list_name, 0, -1)
+    for job, item in zip((alone, *together), reversed(items), strict=True):
+        message = json.loads(item)
+        assert message["headers"]["task"] == names["class"]
+        assert message["headers"]["argsrepr"] == f"({job.job_id}, {names['slot']})"
+        assert message["properties"]["delivery_info"]["routing_key"] == names["queue"]
+        assert guard.admit(names["queue"], item) == item
 
 
 def test_lists_are_where_kombu_looks(app: Celery, server_bench: Bench) -> None:

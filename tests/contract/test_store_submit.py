@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from redis.exceptions import ResponseError
 
 from flowforge.errors import CommandRefusedError
+from flowforge.store.submission import LARGE_PARAMS, SAME_PARAMS
 from tests.contract.bench import DEFINITION, Bench, Request, record
 
 
@@ -97,6 +100,71 @@ def test_many_jobs_are_submitted_at_once(bench: Bench) -> None:
     assert len(bench.members("status", "pending")) == 300
     assert bench.unclaimed()[f"{ids[299]}/1.0.0"] == 300
     assert bench.hash("definition", DEFINITION)["active"] == b"300"
+
+
+#: What may differ between jobs of one call.
+SEVERAL: list[dict[str, Any]] = [
+    {"params": SAME_PARAMS, "record": record(n=1)},
+    {"params": SAME_PARAMS, "idempotency_key": "a", "labels": "stage=paid\ntenant=acme"},
+    {"params": LARGE_PARAMS, "labels": "tenant=acme"},
+    {},
+    {"params": b"shown", "record": record(n=2)},
+    {"idempotency_key": "b"},
+    {"params": SAME_PARAMS, "idempotency_key": "c", "labels": "tenant=other"},
+    {"params": LARGE_PARAMS},
+    {},
+]
+
+COMMON: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "another priority": {"priority": 3, "suffix": "\x06\x163"},
+    "limits": {"max_in_flight": 1, "retention_ms": 5, "history_limit": 7, "output_limit": 9},
+    "on several queues": {"routine": 2},
+}
+
+
+def state_of(bench: Bench, job: str) -> dict[str, Any]:
+    """What is stored of a job that depends neither on its id nor on the time."""
+    row = bench.hash("job", job)
+    assert row.pop("created") == row.pop("updated")
+    labels = [label for label in LABELS if job in bench.members("label", label)]
+    return {
+        "row": row,
+        "params": bench.link.call("GET", bench.key("entry_params", job)),
+        "invocations": bench.hash("invocations", job),
+        "lanes": bench.hash("lanes", job),
+        "entry": bench.hash("entries", "")[job],
+        "labels": labels,
+    }
+
+
+LABELS = ("stage=paid", "tenant=acme", "tenant=other")
+
+
+@pytest.mark.parametrize("name", COMMON)
+def test_jobs_submitted_together_are_stored_as_those_submitted_alone(
+    bench: Bench, name: str
+) -> None:
+    """Params, labels and keys differ within a call; each job has its own."""
+    fields = bench.fields()
+    if name == "on several queues":
+        fields["queues"] = 2
+    alone = [bench.submission(**COMMON[name], **changes) for changes in SEVERAL]
+    expected = []
+    for request in alone:
+        bench.send(request, fields)
+        expected.append(state_of(bench, request.job_id))
+    for key in bench.every_key():
+        bench.link.call("DEL", key)
+
+    requests = [bench.submission(**COMMON[name], **changes) for changes in SEVERAL]
+    jobs = [request.job for request in requests]
+    assert bench.store.submissions.submit(requests[0].common, jobs, fields) is not None
+    assert [state_of(bench, request.job_id) for request in requests] == expected
+    counted = bench.hash("flow_counts", "")
+    assert counted == {"pending/flow": str(len(SEVERAL)).encode()}
+    assert set(bench.members("flow", "flow")) == set(bench.members("status", "pending"))
+    assert len(bench.members("status", "pending")) == len(SEVERAL)
 
 
 def test_keys_hold_within_one_call(bench: Bench) -> None:

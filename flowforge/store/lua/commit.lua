@@ -7,7 +7,7 @@
 --      | 'dropped' (the job has ended) | 'newer' (a later release's job)
 --      | 'incomplete' (what was staged is not all there: nothing is committed)}, and behind 'ok' what was
 --      claimed next, if anything: id, invocation, record, claims, lost, definition hash
---@include base, job_row, child_jobs, history, complete_joins, settle, create, lease, merging_log
+--@include base, job_row, child_jobs, history, complete_joins, settle, lease, merging_log
 --@include commit/emitted, commit/staged, commit/outputs, commit/stats, commit/resets
 --@include commit/started_jobs, commit/next_message
 local id, invocation, token, outcome = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -70,7 +70,7 @@ if job.joins and call('HINCRBY', k_outstanding(id), routine_of(invocation), -1) 
 end
 settle(job, now)
 -- Behind the last change of this job: one that ends at once changes it again.
-for _, creation in ipairs(started) do create_job(unpack(creation)) end
+for _, create in ipairs(started) do create() end
 if at > #arguments then
   flush_saves()
   return { 'ok' }

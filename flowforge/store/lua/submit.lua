@@ -5,7 +5,7 @@
 --      the record, or another record) each, then the definition as field, value, ... or nothing when the
 --      store is believed to have it
 -- Out: {'ok', id of each job or of the earlier one with its key} | {'definition'} (send it along)
---@include base, push, push_batch, create
+--@include base, push, create, create_batch
 local arguments = ARGV
 local about, at = read_about(arguments, 2)
 local def, number, first = about.def, tonumber(arguments[at]), at + 1
@@ -40,20 +40,12 @@ call('LLEN', route(about, about.r, about.s).list .. about.suffix)
 complete_about(about)
 call('HINCRBY', k_definition(def), 'active', created)
 call('PERSIST', k_definition(def))
-batch_pushes()
-local pending, entries = {}, {}
+local batch = created > 1 and not about.joins and new_batch() or nil
 for i = first, fields - 1, 6 do
   if not known[i] then
     local id, mode, record, idempotency, labels, params = unpack(arguments, i, i + 5)
-    create_job(about, id, mode, record, idempotency, labels, params, nil, now, pending, entries)
+    create_job(about, id, mode, record, idempotency, labels, params, nil, now, batch)
   end
 end
-for i = 1, #pending, 1000 do
-  local last = math.min(i + 999, #pending)
-  call('ZADD', k_status('pending'), unpack(pending, i, last))
-  call('ZADD', k_flow(about.flow), unpack(pending, i, last))
-  call('HSET', k_entries(), unpack(entries, i, last))
-end
-if pending[1] then call('HINCRBY', k_flow_counts(), 'pending/' .. about.flow, #pending / 2) end
-flush_pushes()
+if batch then batch.flush() end
 return answer

@@ -1,10 +1,43 @@
 -- Creating a job with its first invocation.
--- about: what jobs that are submitted together have in common; parent: 'id/invocation' of the invocation
--- that waits for a child job, or nil; labels, params: as submit.lua has them; pending: where its entry in
--- the indexes of pending jobs and of the flow goes, as score and member, or nil: it is made at once;
--- entries: the same for the hash of entries, as id and entry.
 --@include base, job_row, deliver, open_joins
-local function create_job(about, id, mode, record, idempotency, labels, params, parent, now, pending, entries)
+
+-- What the hash of entries has of a job.
+local function entry_of(about, labels)
+  return labels == '' and about.flow or about.flow .. '\n' .. labels
+end
+
+-- Puts a new job into the indexes over all jobs.
+local function index_job(about, id, labels, now)
+  call('ZADD', k_status('pending'), now, id)
+  call('ZADD', k_flow(about.flow), now, id)
+  call('HSET', k_entries(), id, entry_of(about, labels))
+  call('HINCRBY', k_flow_counts(), 'pending/' .. about.flow, 1)
+  for label in string.gmatch(labels, '[^\n]+') do call('ZADD', k_label(label), now, id) end
+end
+
+-- rows: shape -> id of a job whose row those of the same shape are copies of; nil: no row is like another.
+local function write_row(about, job, kept, idempotency, parent, now, rows)
+  local shape = rows and job.parked == 0 and kept .. (idempotency == '' and '' or '/')
+  local like = shape and rows[shape]
+  if not like or call('COPY', k_job(like), k_job(job.id)) == 0 then
+    -- A counter that is not there is zero.
+    call('HSET', k_job(job.id), 'v', 1, 'flow', about.flow, 'def', about.def, 'suffix', about.suffix,
+      'priority', about.priority, 'window', about.max_in_flight, 'keep', about.retention,
+      'history_limit', about.history_limit, 'output_limit', about.output_limit, 'created', now,
+      'entry', about.entry, 'queues', about.queues, 'status', 'pending', 'queued', job.queued,
+      'last', job.last, 'updated', now, 'params', kept)
+    if job.parked > 0 then call('HSET', k_job(job.id), 'waiting', job.parked) end
+    if about.joins then call('HSET', k_job(job.id), 'joins', 1) end
+    if parent then call('HSET', k_job(job.id), 'parent', parent) end
+    if shape then rows[shape] = job.id end
+  end
+  if idempotency ~= '' then call('HSET', k_job(job.id), 'idempotency', idempotency) end
+end
+
+-- about: what jobs that are submitted together have in common; parent: 'id/invocation' of the invocation
+-- that waits for a child job, or nil; labels, params: as submit.lua has them; batch: as create_batch.lua
+-- makes it, or nil.
+local function create_job(about, id, mode, record, idempotency, labels, params, parent, now, batch)
   local job = only_table({
     id = id, status = 'pending', def = about.def, suffix = about.suffix,
     priority = about.priority, queued = 0, running = 0, parked = 0, last = 0, timers = 0,
@@ -14,35 +47,15 @@ local function create_job(about, id, mode, record, idempotency, labels, params, 
     created = now, parent = parent, queues = about.queues,
   })
   deliver(job, about.r, about.s, mode, record)
-  local kept = params ~= 'none' and params ~= 'large'
-  if kept then call('SET', k_entry_params(id), params == 'same' and record or params) end
-  -- A counter that is not there is zero.
-  call('HSET', k_job(id), 'v', 1, 'flow', about.flow, 'def', about.def, 'suffix', about.suffix,
-    'priority', about.priority, 'window', about.max_in_flight, 'keep', about.retention,
-    'history_limit', about.history_limit, 'output_limit', about.output_limit, 'created', now,
-    'entry', about.entry, 'queues', about.queues, 'status', 'pending', 'queued', job.queued,
-    'last', job.last, 'updated', now, 'params', kept and 'kept' or params)
-  if job.parked > 0 then call('HSET', k_job(id), 'waiting', job.parked) end
-  if about.joins then call('HSET', k_job(id), 'joins', 1) end
-  if parent then call('HSET', k_job(id), 'parent', parent) end
-  local entry = labels == '' and about.flow or about.flow .. '\n' .. labels
-  -- A job that joins may end below.
-  if pending and not about.joins then
-    pending[#pending + 1] = now
-    pending[#pending + 1] = id
-    entries[#entries + 1] = id
-    entries[#entries + 1] = entry
-  else
-    call('ZADD', k_status('pending'), now, id)
-    call('ZADD', k_flow(about.flow), now, id)
-    call('HSET', k_entries(), id, entry)
-    call('HINCRBY', k_flow_counts(), 'pending/' .. about.flow, 1)
+  local kept = params
+  if params ~= 'none' and params ~= 'large' then
+    call('SET', k_entry_params(id), params == 'same' and record or params)
+    kept = 'kept'
   end
-  for label in string.gmatch(labels, '[^\n]+') do call('ZADD', k_label(label), now, id) end
-  if idempotency ~= '' then
-    call('HSET', k_job(id), 'idempotency', idempotency)
-    call('SET', k_idempotency(idempotency), id)
-  end
+  write_row(about, job, kept, idempotency, parent, now, batch and batch.rows)
+  local index = batch and batch.index or index_job
+  index(about, id, labels, now)
+  if idempotency ~= '' then call('SET', k_idempotency(idempotency), id) end
   -- An entry that is a join has all that it will ever get.
   if about.joins and call('HLEN', k_invocations(id)) == 0 then
     resolve_open(job, now)

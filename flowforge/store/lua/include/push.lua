@@ -26,10 +26,14 @@ end
 
 -- Every push gets the next number of its list: what is unclaimed and older than the list's tail
 -- has been popped.
--- The template's holes come in this order; the last one is the push number.
-local function message_of(template, job, invocation, number)
+-- What fills a template's holes, in their order; the last one is the push number.
+local function holes_of(job, invocation, number)
   local id, own = job.id, string.match(invocation, '^%d+')
-  return string.format(template, id, invocation, id, own, id, id, id, own, job.priority, id, own, number)
+  return id, invocation, id, own, id, id, id, own, job.priority, id, own, number
+end
+
+local function message_of(template, job, invocation, number)
+  return string.format(template, holes_of(job, invocation, number))
 end
 
 local function push(job, invocation)

@@ -4,14 +4,36 @@ local function batch_pushes()
   unpushed = {}
 end
 
+-- The texts around a template's holes: many messages are sooner joined from them than made by
+-- string.format, which reads the template again for each.
+local function texts_of(template)
+  local texts, text = {}, ''
+  for before, kind in string.gmatch(template .. '%s', '(.-)%%(.)') do
+    text = text .. before
+    if kind == '%' then
+      text = text .. '%'
+    else
+      texts[#texts + 1], text = text, ''
+    end
+  end
+  return texts
+end
+
+local function joined(t, a, b, c, d, e, f, g, h, i, j, k, l)
+  return t[1] .. a .. t[2] .. b .. t[3] .. c .. t[4] .. d .. t[5] .. e .. t[6] .. f .. t[7] .. g .. t[8] .. h
+    .. t[9] .. i .. t[10] .. j .. t[11] .. k .. t[12] .. l .. t[13]
+end
+
 local function flush_pushes()
+  local texts = {}
   for list, pushes in pairs(unpushed) do
     local number = call('HINCRBY', k_sequences(), list, #pushes) - #pushes
     for start = 1, #pushes, 500 do
       local messages, scores = {}, {}
       for i = start, math.min(start + 499, #pushes) do
         local template, job, invocation = unpack(pushes[i])
-        messages[#messages + 1] = message_of(template, job, invocation, number + i)
+        texts[template] = texts[template] or texts_of(template)
+        messages[#messages + 1] = joined(texts[template], holes_of(job, invocation, number + i))
         scores[#scores + 1] = number + i
         scores[#scores + 1] = job.id .. '/' .. invocation
       end

@@ -1,13 +1,15 @@
 -- Section `started_jobs` of the commit: child jobs. How many; then of each what submit takes (from
 -- definition hash to entry text), id, mode, record, labels ('=': those of this job), params to keep (as in
 -- submit), record of the invocation that waits for it, number of definition fields and values, and these.
---@include base, child_jobs, create
+--@include base, child_jobs
 
--- Creates the invocation that waits for each. Returns the arguments to create each job with, which is done
--- behind the last change of this one, and the place behind the section.
+-- Creates the invocation that waits for each. Returns functions that create the jobs, to be called behind the
+-- last change of this one, and the place behind the section.
 local function start_jobs(job, invocation, arguments, at, now)
-  local started, behind = {}, at + 1
-  for i = 1, tonumber(arguments[at]) do
+  local started, behind, number = {}, at + 1, tonumber(arguments[at])
+  if number == 0 then return started, behind end
+  --@include create
+  for i = 1, number do
     local about
     about, behind = read_about(arguments, behind)
     local child, mode, record, labels, params, waiter, fields = unpack(arguments, behind, behind + 6)
@@ -28,7 +30,9 @@ local function start_jobs(job, invocation, arguments, at, now)
     if labels == '=' then
       labels = string.match(call('HGET', k_entries(), job.id) or '', '\n(.*)$') or ''
     end
-    started[i] = { about, child, mode, record, '', labels, params, job.id .. '/' .. waits, now }
+    started[i] = function()
+      create_job(about, child, mode, record, '', labels, params, job.id .. '/' .. waits, now)
+    end
   end
   return started, behind
 end
