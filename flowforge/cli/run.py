@@ -10,12 +10,13 @@ from typing import Any
 import click
 
 from flowforge.cli.arguments import filled, json_value, pairs
+from flowforge.cli.progress_view import progress_view
 from flowforge.cli.render import json_option, print_json, say
 from flowforge.cli.report import print_end
 from flowforge.cli.selection import label_values
 from flowforge.cli.session import Session, ends_with_process, pass_session
 from flowforge.cli.target import choose_entry, load_flow
-from flowforge.cli.waiting import progress_view, saying_outlook, timeout_option, wait_with_view
+from flowforge.cli.waiting import saying_outlook, timeout_option, wait_with_view
 from flowforge.engine.engine import Engine
 from flowforge.engine.explain import unreported
 from flowforge.engine.job_template import JobTemplate
@@ -89,7 +90,7 @@ def run(
             found = "" if created else ", found by its idempotency key"
             with saying_outlook(engine, job_id):
                 say(f"job {job_id} of flow {flow.flow_id}{found}{_remark(engine)}", err=True)
-                view = progress_view(job_id, as_json) if watch else None
+                view = progress_view(as_json) if watch else None
                 wait_with_view(engine, job_id, timeout, view)
     if no_wait:
         made = {"job_id": job_id, "flow_id": flow.flow_id, "created": created}

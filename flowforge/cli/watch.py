@@ -6,10 +6,11 @@ import click
 
 from flowforge.cli.arguments import job_argument
 from flowforge.cli.kept_engine import KeptEngine
+from flowforge.cli.progress_view import progress_view
 from flowforge.cli.render import json_option
 from flowforge.cli.report import print_end
 from flowforge.cli.session import Session, pass_session
-from flowforge.cli.waiting import progress_view, saying_outlook, timeout_option, wait_with_view
+from flowforge.cli.waiting import saying_outlook, timeout_option, wait_with_view
 
 
 @click.command("watch")
@@ -26,5 +27,5 @@ def watch(session: Session, job_id: str, timeout: float | None, as_json: bool) -
     engine.inspector.status(job_id)
     if not isinstance(engine, KeptEngine):
         with saying_outlook(engine, job_id):
-            wait_with_view(engine, job_id, timeout, progress_view(job_id, as_json))
+            wait_with_view(engine, job_id, timeout, progress_view(as_json))
     click.get_current_context().exit(print_end(engine, job_id, as_json))

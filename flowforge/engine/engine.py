@@ -16,6 +16,7 @@ from flowforge.engine.fork import Forks
 from flowforge.engine.job_items import Item, Submitted, checked_key, items
 from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.mending import Mending
+from flowforge.engine.progress import progress
 from flowforge.engine.rerun import rerun
 from flowforge.engine.sending import sending
 from flowforge.engine.submit import JobCreator
@@ -24,6 +25,7 @@ from flowforge.errors import CommandRefusedError, ConfigurationError, StoreUnava
 from flowforge.model.flow import FlowGraph
 from flowforge.model.job_event import JobEvent
 from flowforge.model.job_finding import JobFinding
+from flowforge.model.job_progress import JobProgress
 from flowforge.model.labels import labels_text
 from flowforge.model.status import JobStatus
 from flowforge.settings import Settings
@@ -200,6 +202,10 @@ class Engine(Submitter):
         process in no more.
         """
         return wait_for(self, job_id, timeout, explains=explains)
+
+    def progress(self, job_id: str) -> JobProgress:
+        """How far a job is; JobNotFoundError."""
+        return progress(self, job_id)
 
     def events(
         self, job_id: str, since: str | None, until_end: bool, timeout: float | None

@@ -15,6 +15,7 @@ from flowforge.engine.user_data import (
 )
 from flowforge.model.job_event import JobEvent
 from flowforge.model.job_handle import HistoryEntry, LogLine, OpenJoin
+from flowforge.model.job_progress import JobProgress
 
 
 class JobRecords(JobIdentity):
@@ -32,6 +33,17 @@ class JobRecords(JobIdentity):
         without, also where the error was retried or passed over), and data of your own.
         """
         return self._engine.inspector.routine_states(self.job_id)
+
+    def progress(self) -> JobProgress:
+        """How many invocations of the job, and of each routine, have ended of those that are known.
+
+        ``done``, ``total`` and ``total_is_final``, and ``percent``, which is None while handlers
+        that have not ended may emit more; ``status``, ``running``, ``waiting`` (how much waits, by
+        cause), ``created_at``, ``ended_at``, and ``routines``, in the order of the flow, with
+        ``routine_id``, the same counts, ``is_estimate``, ``running``, ``retried``, ``failed``,
+        ``error_continued``, ``skipped``, ``lost`` and ``usual_seconds`` each.
+        """
+        return self._engine.progress(self.job_id)
 
     def get_routine_state(self, routine_id: str) -> dict[str, Any] | None:
         """State of one routine; None when it has not run. ValueError for an unknown id."""

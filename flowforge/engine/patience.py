@@ -33,25 +33,30 @@ class Deadline:
         return min(most, self._at - time.monotonic())
 
 
+def passing(server: JobServer, error: redis.RedisError | StoreUnavailableError) -> Exception:
+    """What to say of an error that may pass; any other one is raised."""
+    if isinstance(error, StoreUnavailableError):
+        if is_final(error.__cause__):
+            raise error
+        return error
+    pool = server.client.connection_pool
+    if not is_outage(error):
+        raise_explained(pool, error)
+    return explained(pool, error)
+
+
 class OutageLog:
     """Logs an outage of the server that lasts while a process waits for a job."""
 
     def __init__(self, server: JobServer, job_id: str) -> None:
-        self._pool = server.client.connection_pool
+        self._server = server
         self._job_id = job_id
         self._since: float | None = None
         self._told = False
 
     def lasts(self, error: redis.RedisError | StoreUnavailableError) -> None:
         """The server does not answer, or refuses; raises an error that says something else."""
-        problem: Exception = error
-        if isinstance(error, StoreUnavailableError):
-            if is_final(error.__cause__):
-                raise error
-        elif is_outage(error):
-            problem = explained(self._pool, error)
-        else:
-            raise_explained(self._pool, error)
+        problem = passing(self._server, error)
         now = time.monotonic()
         self._since = self._since or now
         if not self._told and now - self._since >= OUTAGE_TOLD:

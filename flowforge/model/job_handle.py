@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self
 
 from flowforge.model.job_event import JobEvent
 from flowforge.model.job_finding import JobFinding
+from flowforge.model.job_progress import JobProgress
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,8 @@ class JobHandle(Protocol):
     def wait(self, timeout: float | None = None) -> Self: ...
 
     def explain(self) -> list[JobFinding]: ...
+
+    def progress(self) -> JobProgress: ...
 
     def pause(self, reason: str = "", checkpoint: Any = None, *, by: str | None = None) -> None: ...
 

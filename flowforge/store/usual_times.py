@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from flowforge.model.status import AttemptOutcome, JobStatus
 from flowforge.store.reading import whole
 from flowforge.store.store import Store
@@ -14,6 +17,12 @@ TIMED = (
 
 #: The newest completed jobs that are looked at for one of the same definition.
 _NEWEST = 100
+
+
+def mean_seconds(state: Mapping[str, Any]) -> float | None:
+    """Mean time of an attempt of a routine, by its state; None before the first has ended."""
+    ended = sum(state[name] for name in TIMED)
+    return state["total_seconds"] / ended if ended else None
 
 
 class UsualTimes:

@@ -16,6 +16,7 @@ from flowforge import ErrorHandler, JobState
 from flowforge.errors import JobFailedError
 from flowforge.local.server import LocalServer
 from tests.chaos.harness import soft_shutdown
+from tests.integration.cli_shell import Shell
 from tests.integration.flows import (
     Busy,
     Flaky,
@@ -198,6 +199,11 @@ class TestDeadWorkers:
             job.result(LIMIT)
         assert kinds(job).count("lost") == 3
         assert worker.alive
+        row = re.search(r"^it .*", Shell(own).run("show", job.job_id).stdout, re.MULTILINE)
+        assert row is not None
+        # Its status, completed of started, running, retried, failed, lost.
+        assert row[0].split()[1:7] == ["failed", "0/3", "0", "0", "1", "3"]
+        assert job.progress().routines[0].failed == 1
         antidote.touch()
         job.retry()
         assert job.wait(LIMIT).status == "completed"
