@@ -15,6 +15,16 @@ import redis
 
 from flowforge.local.server import LocalServer
 from tests.support.environment import settings_in_force
+from tests.support.parts import PARTS
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end what was left out, and how to get it."""
+    skipped = " ".join(str(report.longrepr) for report in terminalreporter.stats.get("skipped", ()))
+    for part in PARTS:
+        if f"{part.name}: none of" in skipped:
+            terminalreporter.write_line(f"LEFT OUT: {part.name}. {part.get}", yellow=True)
+
 
 # How long an example takes says how loaded the machine is, and nothing of what is tested.
 hypothesis.settings.register_profile(

@@ -27,6 +27,7 @@ from flowforge.cli.run_now import run_now
 from flowforge.cli.session import META_KEY, Session
 from flowforge.cli.show import show
 from flowforge.cli.skip import skip
+from flowforge.cli.ui import ui
 from flowforge.cli.watch import watch
 from flowforge.cli.worker import worker
 from flowforge.settings import unknown_variables
@@ -60,6 +61,6 @@ def _app_of(ctx: click.Context) -> Celery | None:
 
 for _command in (
     run, worker, watch, flows, jobs, errors, show, explain, history, logs, pause, resume, cancel,
-    retry, edit, skip, run_now, rerun, fork, delete, hooks, doctor, dead_letters,
+    retry, edit, skip, run_now, rerun, fork, delete, hooks, doctor, dead_letters, ui,
 ):  # fmt: skip
     cli.add_command(_command)

@@ -240,10 +240,10 @@ class Inspector:
 
     # --- what a job keeps ----------------------------------------------------------------
 
-    def outputs(self, job_id: str) -> list[Output]:
-        """Every output that is kept, in store order."""
+    def outputs(self, job_id: str, limit: int = 0) -> list[Output]:
+        """The outputs that are kept, in store order; with ``limit`` only the first ones."""
         self.status(job_id)
-        records = self._link.call("LRANGE", self._keys.of("outputs", job_id), 0, -1)
+        records = self._link.call("LRANGE", self._keys.of("outputs", job_id), 0, limit - 1)
         return [read_output(raw, job_id) for raw in records]
 
     def pauses(self, job_id: str) -> list[dict[str, Any]]:

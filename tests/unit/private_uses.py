@@ -75,7 +75,7 @@ def _defined(tree: ast.Module) -> set[str]:
     """What a file assigns or defines; a class of another library's does not by a declaration."""
     found: set[str] = set()
     for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             found.add(node.name)
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             found.add(node.attr)

@@ -1,0 +1,54 @@
+"""What all pages of one dashboard share."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+from flowforge.engine.engine import Submitter
+from flowforge.web import filters
+from flowforge.web.security.sessions import Sessions
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """``submitter``: what its jobs were given to. ``read_only``: nobody changes anything."""
+
+    submitter: Submitter
+    sessions: Sessions
+    templates: jinja2.Environment
+    sayings: URLSafeTimedSerializer
+    read_only: bool
+
+    def saying(self, text: str) -> str:
+        """A sentence for the next page, as its cookie has it."""
+        return str(self.sayings.dumps(text[:500]))
+
+    def said(self, cookie: str) -> str:
+        """The sentence of such a cookie; empty for any other."""
+        try:
+            return str(self.sayings.loads(cookie, max_age=60)) if cookie else ""
+        except BadData:
+            return ""
+
+
+def templates() -> jinja2.Environment:
+    """The templates: everything that they show is escaped."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(filters.FILTERS)
+    return made
+
+
+def made_secret(given: str | None) -> str:
+    """The secret that signs cookies: made anew for the process when none is given."""
+    return given or secrets.token_urlsafe(32)

@@ -1,0 +1,82 @@
+"""How values look on a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from flowforge.codec.plain import to_json
+from flowforge.common.duration import duration
+from flowforge.model.status import JobStatus, RoutineStatus
+
+#: A mark beside each word, so that colour is never alone.
+_ICONS = {
+    JobStatus.PENDING.value: "○",
+    JobStatus.RUNNING.value: "◐",
+    JobStatus.PAUSED.value: "‖",
+    JobStatus.COMPLETED.value: "✓",
+    JobStatus.FAILED.value: "✕",
+    JobStatus.CANCELLED.value: "⊘",
+    RoutineStatus.ERROR_CONTINUED.value: "↷",
+    RoutineStatus.SKIPPED.value: "↷",
+}
+
+_DAY = 86400
+
+
+def icon(status: str) -> str:
+    return _ICONS.get(status, "•")
+
+
+def moment(at: datetime | None) -> str:
+    """A time for a machine; the browser shows it in its own zone."""
+    return "" if at is None else at.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def clock(at: datetime | None) -> str:
+    """A time for people, in the zone of the process."""
+    if at is None:
+        return "-"
+    local = at.astimezone()
+    far = abs((datetime.now(UTC) - at).total_seconds()) > _DAY
+    return local.strftime("%Y-%m-%d %H:%M:%S" if far else "%H:%M:%S")
+
+
+def ago(at: datetime | None) -> str:
+    """How long ago, or in how long."""
+    if at is None:
+        return ""
+    seconds = (datetime.now(UTC) - at).total_seconds()
+    return f"{duration(seconds)} ago" if seconds >= 0 else f"in {duration(-seconds)}"
+
+
+def took(begin: datetime | None, end: datetime | None) -> str:
+    return "" if begin is None or end is None else duration((end - begin).total_seconds())
+
+
+def number(value: int) -> str:
+    """Thousands apart, by a thin space."""
+    return f"{value:,}".replace(",", "\u2009")
+
+
+def compact(value: Any, most: int = 120) -> str:
+    """A value as JSON on one line, cut when it is long."""
+    text = " ".join(to_json(value).split())
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def pretty(value: Any) -> str:
+    """A value as indented JSON."""
+    return to_json(value, 2)
+
+
+def amounts(counts: Mapping[str, int]) -> str:
+    """``2 queued, 1 running``: what is not zero."""
+    return ", ".join(f"{number(count)} {name}" for name, count in counts.items() if count) or "-"
+
+
+FILTERS = {
+    one.__name__: one
+    for one in (icon, moment, clock, ago, took, number, compact, pretty, amounts, duration)
+}

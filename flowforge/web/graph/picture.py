@@ -1,0 +1,90 @@
+"""What is drawn at each place of a flow's picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from flowforge.model.definition import Definition
+from flowforge.web.graph.layout import HEIGHT, WIDTH, Layout
+
+#: Characters of a routine's id that fit into its box.
+_FITS = 22
+
+#: Radius of the corners of a path.
+_ROUND = 8.0
+
+
+class RoutineBox(NamedTuple):
+    """A routine: its corner, how it is called, and its state."""
+
+    x: float
+    y: float
+    id: str
+    title: str
+    state: Mapping[str, Any]
+
+
+class ConnectionPath(NamedTuple):
+    """A connection: the path of its line, as SVG writes it, and what it connects."""
+
+    path: str
+    title: str
+    active: bool
+
+
+class Picture(NamedTuple):
+    """All that the template draws."""
+
+    width: float
+    height: float
+    box_width: float
+    box_height: float
+    boxes: list[RoutineBox]
+    paths: list[ConnectionPath]
+
+
+def picture(
+    definition: Definition, placed: Layout, states: Mapping[str, Mapping[str, Any]]
+) -> Picture:
+    """The picture of a definition; ``states``: of each routine, by its id."""
+    return Picture(
+        placed.width,
+        placed.height,
+        WIDTH,
+        HEIGHT,
+        [
+            RoutineBox(box.x, box.y, spec.id, _short(spec.id), states[spec.id])
+            for spec, box in zip(definition.routines, placed.boxes, strict=True)
+        ],
+        [
+            ConnectionPath(
+                _rounded(points), str(connection),
+                bool(states[connection.target_routine_id].get("running")),
+            )
+            for connection, points in zip(definition.connections, placed.paths, strict=True)
+        ],
+    )  # fmt: skip
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _FITS else f"{name[: _FITS - 1]}…"
+
+
+def _rounded(points: list[tuple[float, float]]) -> str:
+    """The path through the points, with round corners."""
+    parts = [f"M{points[0][0]:.1f} {points[0][1]:.1f}"]
+    for before, at, after in zip(points, points[1:], points[2:], strict=False):
+        begin, end = _towards(at, before), _towards(at, after)
+        parts.append(f"L{begin[0]:.1f} {begin[1]:.1f}")
+        parts.append(f"Q{at[0]:.1f} {at[1]:.1f} {end[0]:.1f} {end[1]:.1f}")
+    parts.append(f"L{points[-1][0]:.1f} {points[-1][1]:.1f}")
+    return " ".join(parts)
+
+
+def _towards(at: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
+    """The point on the way to another one where the corner begins."""
+    x, y = other[0] - at[0], other[1] - at[1]
+    length = max(abs(x), abs(y))
+    part = min(_ROUND, length / 2) / length if length else 0.0
+    return at[0] + x * part, at[1] + y * part

@@ -1,0 +1,109 @@
+"""What is on the open pages is read once a second, and sent to whoever looks at it.
+
+Nothing is published when a job changes: a job costs the same with and without a dashboard. One
+reader in the process renders each page that is open anywhere, however many browsers show it, and
+the browsers get the fragments that have changed. It rests longer when reading takes longer, so that
+it takes a small part of a server that has much to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+
+from starlette.concurrency import run_in_threadpool
+
+from flowforge.store.link import ServerLink
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two looks: at least, in relation to how long a look takes, and at most.
+_REST, _SHARE, _MOST = 1.0, 10.0, 15.0
+
+
+@dataclass
+class _Channel:
+    """A page that somebody looks at. ``looks``: how often it was read."""
+
+    render: Callable[[], dict[str, str]]
+    watchers: int = 0
+    looks: int = 0
+    fragments: dict[str, str] = field(default_factory=dict)
+
+
+class LiveReader:
+    """The one reader of a dashboard; ``links``: the connections whose commands it counts."""
+
+    def __init__(self, links: Sequence[ServerLink]) -> None:
+        self._links = links
+        self._channels: dict[str, _Channel] = {}
+        self._changed = asyncio.Condition()
+        self._task: asyncio.Task[None] | None = None
+        self._commands_a_second = 0.0
+        self._delay = _REST
+
+    async def watch(self, key: str, render: Callable[[], dict[str, str]]) -> AsyncIterator[str]:
+        """The page's fragments, then whatever changes of them, each time as one JSON text.
+
+        ``key`` names what ``render`` returns: those who watch the same share one reading.
+        """
+        channel = self._channels.setdefault(key, _Channel(render))
+        channel.watchers += 1
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._read())
+        seen: dict[str, str] = {}
+        looks = 0
+        try:
+            while True:
+                looks = await self._next_look(channel, looks)
+                found = channel.fragments
+                new = {name: text for name, text in found.items() if seen.get(name) != text}
+                gone = [name for name in seen if name not in found]
+                seen = dict(found)
+                yield self._message(new, gone)
+        finally:
+            channel.watchers -= 1
+            if not channel.watchers:
+                self._channels.pop(key, None)
+
+    async def _next_look(self, channel: _Channel, earlier: int) -> int:
+        async with self._changed:
+            await self._changed.wait_for(lambda: channel.looks > earlier)
+        return channel.looks
+
+    def _message(self, new: dict[str, str], gone: list[str]) -> str:
+        return json.dumps(
+            {
+                "fragments": new,
+                "gone": gone,
+                "commands": round(self._commands_a_second, 1),
+                "delay": round(self._delay, 1),
+            }
+        )
+
+    async def _read(self) -> None:
+        while self._channels:
+            began, sent = time.monotonic(), self._sent()
+            for channel in list(self._channels.values()):
+                await self._look(channel)
+            took = time.monotonic() - began
+            self._delay = min(max(_REST, took * _SHARE), _MOST)
+            self._commands_a_second = (self._sent() - sent) / (self._delay + took)
+            async with self._changed:
+                self._changed.notify_all()
+            await asyncio.sleep(self._delay)
+
+    async def _look(self, channel: _Channel) -> None:
+        try:
+            channel.fragments = await run_in_threadpool(channel.render)
+        except Exception:
+            # The other pages go on; this one shows what it showed.
+            logger.exception("an open page of the dashboard could not be read again")
+        channel.looks += 1
+
+    def _sent(self) -> int:
+        return sum(link.commands for link in self._links)

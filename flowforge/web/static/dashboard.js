@@ -1,0 +1,300 @@
+// Live updates, keys and dialogs. Everything can be read without it.
+const root = document.body.dataset.root;
+const $ = (query, from = document) => from.querySelector(query);
+const $$ = (query, from = document) => [...from.querySelectorAll(query)];
+
+// --- times in the reader's own zone -------------------------------------------------------------
+
+function localTimes(from = document) {
+  for (const one of $$("time[datetime]", from)) {
+    const at = new Date(one.getAttribute("datetime"));
+    const today = Date.now() - at < 86400000;
+    const text = at.toLocaleString(undefined, today ? { timeStyle: "medium" } : { dateStyle: "medium", timeStyle: "medium" });
+    if (one.textContent !== text) one.textContent = text;
+  }
+}
+
+// --- changing a page without losing the reader's place ------------------------------------------
+
+const keyOf = (node) => node.id || node.dataset?.key || "";
+
+function morph(old, fresh) {
+  const wanted = [...fresh.childNodes];
+  const byKey = new Map([...old.children].filter(keyOf).map((child) => [keyOf(child), child]));
+  let at = old.firstChild;
+  for (const child of wanted) {
+    const key = child.nodeType === 1 ? keyOf(child) : "";
+    let same = key ? byKey.get(key) : at;
+    if (!key) while (same && same.nodeType === 1 && keyOf(same) && at) same = same.nextSibling;
+    if (same && same.nodeName === child.nodeName && (!key || keyOf(same) === key)) {
+      if (same !== at) old.insertBefore(same, at);
+      else at = at.nextSibling;
+      update(same, child);
+    } else {
+      old.insertBefore(child.cloneNode(true), at);
+    }
+  }
+  while (at) {
+    const next = at.nextSibling;
+    at.remove();
+    at = next;
+  }
+}
+
+function update(old, fresh) {
+  if (old.nodeType !== 1) {
+    if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
+    return;
+  }
+  if (old.isEqualNode(fresh)) return;
+  for (const { name } of [...old.attributes]) {
+    const own = name === "open" || (name === "class" && old.hasAttribute("data-row"));
+    if (!own && !fresh.hasAttribute(name)) old.removeAttribute(name);
+  }
+  for (const { name, value } of [...fresh.attributes]) {
+    if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
+  // What the reader has typed or ticked is the reader's.
+  if (old.matches("input, select, textarea, time")) {
+    if (old.nodeName !== "TIME") return;
+  }
+  morph(old, fresh);
+}
+
+// --- live ---------------------------------------------------------------------------------------
+
+const told = $("#live");
+let source = null;
+let paused = false;
+let announced = 0;
+
+function tell(text) {
+  // Not more than once in ten seconds, so that a screen reader is not flooded.
+  const now = Date.now();
+  told.setAttribute("aria-live", now - announced > 10000 ? "polite" : "off");
+  if (now - announced > 10000) announced = now;
+  told.textContent = text;
+}
+
+function listen() {
+  if (source || paused || document.hidden || !$("[data-live]")) return;
+  const page = location.pathname.slice(root.length) + location.search;
+  source = new EventSource(`${root}/live?page=${encodeURIComponent(page)}`);
+  source.onmessage = (event) => {
+    const { fragments, commands, delay } = JSON.parse(event.data);
+    for (const [name, html] of Object.entries(fragments)) {
+      const place = $(`[data-live="${CSS.escape(name)}"]`);
+      if (!place) continue;
+      const fresh = document.createElement("template");
+      fresh.innerHTML = html;
+      localTimes(fresh.content);
+      morph(place, fresh.content);
+    }
+    tell(`live, every ${delay} s; this dashboard sends ${commands} commands a second`);
+  };
+  source.onerror = () => tell("the dashboard does not answer; trying again");
+}
+
+function deaf() {
+  source?.close();
+  source = null;
+}
+
+document.addEventListener("visibilitychange", () => (document.hidden ? deaf() : listen()));
+
+const pauseButton = document.createElement("button");
+pauseButton.type = "button";
+pauseButton.className = "link";
+pauseButton.textContent = "Pause";
+pauseButton.setAttribute("aria-pressed", "false");
+pauseButton.addEventListener("click", () => {
+  paused = !paused;
+  pauseButton.setAttribute("aria-pressed", String(paused));
+  pauseButton.textContent = paused ? "Go on" : "Pause";
+  if (paused) {
+    deaf();
+    tell("paused: this page does not change");
+  } else listen();
+});
+
+// --- dialogs ------------------------------------------------------------------------------------
+
+function open(content) {
+  const dialog = document.createElement("dialog");
+  dialog.append(content);
+  document.body.append(dialog);
+  dialog.addEventListener("close", () => dialog.remove());
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  dialog.showModal();
+  return dialog;
+}
+
+// The question of an action, in a dialog over the page instead of a page of its own.
+async function ask(address) {
+  const reply = await fetch(address, { headers: { Accept: "text/html" } });
+  const page = new DOMParser().parseFromString(await reply.text(), "text/html");
+  const question = $(".question", page);
+  if (!question) return location.assign(address);
+  const form = $("form", question);
+  if (form) form.action = address;
+  const dialog = open(document.importNode(question, true));
+  const leave = $$("a", dialog).pop();
+  leave?.addEventListener("click", (event) => {
+    event.preventDefault();
+    dialog.close();
+  });
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[data-action]");
+  if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey && event.button === 0) {
+    event.preventDefault();
+    ask(link.href);
+  }
+});
+
+// --- rows and keys ------------------------------------------------------------------------------
+
+const rows = () => $$("[data-row]");
+const current = () => $("[data-row].at");
+
+function go(row) {
+  if (!row) return;
+  current()?.classList.remove("at");
+  row.classList.add("at");
+  row.scrollIntoView({ block: "nearest" });
+  const link = $("a", row);
+  link?.focus({ preventScroll: true });
+}
+
+function step(by) {
+  const all = rows();
+  const at = all.indexOf(current());
+  go(all[Math.min(Math.max(at + by, 0), all.length - 1)]);
+}
+
+function nextFailed(by) {
+  const all = rows();
+  const failed = all.filter((row) => $(".s-failed", row));
+  const at = all.indexOf(current());
+  const found = by > 0 ? failed.find((row) => all.indexOf(row) > at) : failed.reverse().find((row) => all.indexOf(row) < at);
+  go(found);
+}
+
+// The job that a key is about: that of the row, or that of the page.
+function jobAddress() {
+  const link = $("th a", current() ?? document.createElement("p"));
+  if (link) return link.pathname;
+  const found = location.pathname.slice(root.length).match(/^\/jobs\/[^/]+/);
+  return found ? root + found[0] : "";
+}
+
+const KEYS = [
+  ["/", "search", () => $("#search").focus()],
+  ["j", "next row", () => step(1)],
+  ["k", "row before", () => step(-1)],
+  ["x", "select the row", () => $("input[type=checkbox]", current() ?? document.createElement("p"))?.click()],
+  ["e", "explain the job", () => jobAddress() && location.assign(jobAddress())],
+  ["p", "pause the job", () => jobAddress() && ask(`${jobAddress()}/pause`)],
+  ["r", "retry the job", () => jobAddress() && ask(`${jobAddress()}/retry`)],
+  ["c", "cancel the job", () => jobAddress() && ask(`${jobAddress()}/cancel`)],
+  ["[", "failed row before", () => nextFailed(-1)],
+  ["]", "next failed row", () => nextFailed(1)],
+  ["Ctrl-K", "go to a page or do something here", palette],
+  ["?", "these keys", help],
+];
+
+function help() {
+  const list = document.createElement("section");
+  list.className = "question";
+  const title = document.createElement("h1");
+  title.textContent = "Keys";
+  const table = document.createElement("dl");
+  table.className = "facts";
+  for (const [key, what] of KEYS) {
+    const name = document.createElement("dt");
+    const code = document.createElement("kbd");
+    code.textContent = key;
+    name.append(code);
+    const text = document.createElement("dd");
+    text.textContent = what;
+    table.append(name, text);
+  }
+  list.append(title, table);
+  open(list);
+}
+
+function palette() {
+  const box = document.createElement("section");
+  box.className = "question";
+  const input = document.createElement("input");
+  input.setAttribute("aria-label", "Go to a page, or do something here");
+  const list = document.createElement("ul");
+  box.append(input, list);
+  const targets = $$("header nav a, .actions a").map((link) => link.cloneNode(true));
+  const show = () => {
+    const word = input.value.toLowerCase();
+    list.replaceChildren(
+      ...targets
+        .filter((link) => link.textContent.toLowerCase().includes(word))
+        .map((link) => {
+          const item = document.createElement("li");
+          item.append(link);
+          return item;
+        }),
+    );
+  };
+  input.addEventListener("input", show);
+  input.addEventListener("keydown", (event) => event.key === "Enter" && $("a", list)?.click());
+  show();
+  open(box);
+  input.focus();
+}
+
+// The nearest box of the graph in the direction of an arrow.
+function walkGraph(box, key) {
+  const middle = (one) => {
+    const { x, y, width, height } = one.getBoundingClientRect();
+    return [x + width / 2, y + height / 2];
+  };
+  const [x, y] = middle(box);
+  const ways = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
+  const [wx, wy] = ways[key];
+  let best = null;
+  let least = Infinity;
+  for (const other of $$("a.box")) {
+    const [ox, oy] = middle(other);
+    const along = (ox - x) * wx + (oy - y) * wy;
+    const across = Math.abs((ox - x) * wy) + Math.abs((oy - y) * wx);
+    if (along > 1 && along + 2 * across < least) {
+      least = along + 2 * across;
+      best = other;
+    }
+  }
+  best?.focus();
+}
+
+document.addEventListener("keydown", (event) => {
+  const box = event.target.closest?.("a.box");
+  if (box && event.key.startsWith("Arrow")) {
+    event.preventDefault();
+    walkGraph(box, event.key);
+    return;
+  }
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    palette();
+    return;
+  }
+  const typing = event.target.closest?.("input, select, textarea, [contenteditable], dialog");
+  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const found = KEYS.find(([key]) => key === event.key);
+  if (found) {
+    event.preventDefault();
+    found[2]();
+  }
+});
+
+if ($("[data-live]") && told) told.after(pauseButton);
+localTimes();
+listen();

@@ -1,0 +1,13 @@
+"""What each page shows: one module a subject. ``PAGES`` is the list of all."""
+
+from __future__ import annotations
+
+from flowforge.web.page import Page
+from flowforge.web.views import job_actions, job_list, job_page, overview
+
+PAGES: list[Page] = [
+    *overview.PAGES,
+    *job_list.PAGES,
+    *job_page.PAGES,
+    *job_actions.PAGES,
+]

@@ -1,0 +1,105 @@
+"""Changing a job: each action first says what it will do, and asks.
+
+The question is a page of its own, so that it needs no script, and a page that shows a job has no
+form in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from flowforge.engine.engine import Engine
+from flowforge.errors import JobStateError
+from flowforge.model.status import ENDED, JobStatus
+from flowforge.web.page import Call, Leave, Page, View
+from flowforge.web.security.identity import Role
+
+
+@dataclass(frozen=True)
+class Action:
+    """``does``: what will happen, for people. ``done``: what is told afterwards."""
+
+    name: str
+    does: str
+    done: str
+    run: Callable[[Engine, str, str, str], object]
+    fits: frozenset[JobStatus]
+    role: Role = Role.OPERATOR
+    asks_reason: bool = True
+
+
+_ACTIVE = frozenset(JobStatus) - frozenset(ENDED)
+
+ACTIONS = {
+    action.name: action
+    for action in (
+        Action(
+            "pause",
+            "No handler of the job starts any more; those that run finish. Nothing is lost.",
+            "is paused",
+            lambda engine, job_id, reason, by: engine.pause(job_id, reason, by=by),
+            _ACTIVE - {JobStatus.PAUSED},
+        ),
+        Action(
+            "resume",
+            "What was parked goes on at once.",
+            "goes on",
+            lambda engine, job_id, reason, by: engine.resume(job_id, reason, by=by),
+            frozenset({JobStatus.PAUSED}),
+        ),
+        Action(
+            "cancel",
+            "The job ends for good: what waits is dropped, and what runs is told to stop.",
+            "is cancelled",
+            lambda engine, job_id, reason, by: engine.cancel(job_id, reason, by=by),
+            _ACTIVE,
+        ),
+        Action(
+            "retry",
+            "The failed invocations run again with fresh attempts; what was done stays done.",
+            "goes on",
+            lambda engine, job_id, reason, by: engine.retry(job_id, by=by, reason=reason),
+            frozenset({JobStatus.FAILED}),
+        ),
+        Action(
+            "delete",
+            "The job is deleted now, with its history and its results.",
+            "is deleted",
+            lambda engine, job_id, _, __: engine.delete(job_id),
+            frozenset(ENDED),
+            role=Role.ADMIN,
+            asks_reason=False,
+        ),
+    )
+}
+
+
+def ask(action: Action, call: Call) -> View:
+    """What the action will do, and the form that does it."""
+    job_id = call.path("job_id")
+    summary, _ = call.engine(job_id).inspector.describe(job_id)
+    return View("action.html", {"action": action, "job": summary})
+
+
+def act(action: Action, call: Call) -> Leave:
+    """Do it, unless somebody has changed the job since the question was shown."""
+    job_id = call.path("job_id")
+    engine = call.engine(job_id)
+    status = engine.inspector.status(job_id)
+    if status not in action.fits:
+        raise JobStateError(f"job {job_id} is {status} now: {action.name} does not fit any more")
+    action.run(engine, job_id, str(call.form.get("reason", ""))[:500], call.user.name)
+    gone = action.name == "delete"
+    return Leave("/jobs" if gone else f"/jobs/{job_id}", f"Job {job_id} {action.done}.")
+
+
+PAGES = [
+    page
+    for action in ACTIONS.values()
+    for page in (
+        Page(f"/jobs/{{job_id}}/{action.name}", partial(ask, action), action.role),
+        Page(f"/jobs/{{job_id}}/{action.name}", partial(act, action), action.role, "POST"),
+    )
+]

@@ -1,0 +1,78 @@
+"""The list of jobs: search, pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from urllib.parse import urlencode
+
+from flowforge.engine.engine import Engine
+from flowforge.engine.find import find
+from flowforge.errors import RecordError
+from flowforge.model.labels import check_labels
+from flowforge.model.status import JobStatus
+from flowforge.store.finding import Found, Query
+from flowforge.store.job_rows import JobRows, JobSummary
+from flowforge.web.page import Call, Page, View
+
+#: Jobs on a page.
+_PAGE = 50
+
+#: The times that the page offers.
+_SINCE = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7)}
+
+#: Fields of the search, in the address too, so that a search can be kept as a bookmark.
+_FIELDS = ("flow", "status", "label", "since", "text")
+
+
+def summaries(page: Sequence[tuple[Found, Engine]]) -> list[JobSummary]:
+    """The jobs of a page in its order, without those whose rows cannot be read."""
+    by_engine: dict[Engine, list[str]] = {}
+    for found, engine in page:
+        by_engine.setdefault(engine, []).append(found.job_id)
+    read = {
+        job.job_id: job
+        for engine, job_ids in by_engine.items()
+        for job in JobRows(engine.store).summaries(job_ids)
+        if not isinstance(job, RecordError)
+    }
+    return [read[found.job_id] for found, _ in page if found.job_id in read]
+
+
+def jobs(call: Call) -> View:
+    """The newest jobs that fit the search."""
+    asked = {name: call.query.get(name, "").strip() for name in _FIELDS}
+    page, cursor = find(call.engines, query_of(asked, call.query.get("cursor")), _PAGE)
+    following = None
+    if cursor is not None:
+        following = urlencode({**{k: v for k, v in asked.items() if v}, "cursor": cursor})
+    return View(
+        "jobs.html",
+        {
+            "jobs": summaries(page),
+            "asked": asked,
+            "following": following,
+            "first": "cursor" not in call.query,
+            "statuses": [status.value for status in JobStatus],
+            "times": list(_SINCE),
+        },
+    )
+
+
+def query_of(asked: dict[str, str], cursor: str | None = None) -> Query:
+    """What the fields of a search ask for; ValueError for what they cannot."""
+    labels = {}
+    for text in asked["label"].split():
+        name, _, value = text.partition("=")
+        labels[name] = value
+    return Query(
+        flow_id=asked["flow"] or None,
+        status=asked["status"] or None,
+        labels=check_labels(labels),
+        since=_SINCE.get(asked["since"]),
+        text=asked["text"] or None,
+        after=cursor,
+    )
+
+
+PAGES = [Page("/jobs", jobs, nav="Jobs")]

@@ -1,0 +1,68 @@
+"""Logging in and out. The only pages that are open to everyone."""
+
+from __future__ import annotations
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from flowforge.web.dashboard import Dashboard
+from flowforge.web.page import root_of
+
+
+def login_routes(dashboard: Dashboard) -> list[Route]:
+    """The routes of the login."""
+    pages = _Login(dashboard)
+    return [
+        Route("/login", pages.show, methods=["GET"]),
+        Route("/login", pages.log_in, methods=["POST"]),
+        Route("/logout", pages.log_out, methods=["POST"]),
+    ]
+
+
+class _Login:
+    def __init__(self, dashboard: Dashboard) -> None:
+        self._dashboard = dashboard
+        self._sessions = dashboard.sessions
+
+    async def show(self, request: Request) -> Response:
+        """The form; or, with the token in the address as the command prints it, the overview."""
+        token = request.query_params.get("token")
+        if token is not None and not self._sessions.authentication.named:
+            return await self._entered(request, "", token, "/")
+        return self._form(request, request.query_params.get("next", "/"))
+
+    async def log_in(self, request: Request) -> Response:
+        form = await request.form(max_files=0, max_fields=10)
+        name, secret = str(form.get("name", "")), str(form.get("secret", ""))
+        return await self._entered(request, name, secret, str(form.get("next", "/")))
+
+    async def log_out(self, request: Request) -> Response:
+        response = RedirectResponse(f"{root_of(request)}/login", 303)
+        self._sessions.end(request, response)
+        return response
+
+    async def _entered(self, request: Request, name: str, secret: str, target: str) -> Response:
+        user = await run_in_threadpool(self._sessions.authentication.log_in, name, secret)
+        if user is None:
+            return self._form(request, target, wrong=True)
+        response = RedirectResponse(root_of(request) + _own_path(target), 303)
+        self._sessions.begin(request, response, user)
+        return response
+
+    def _form(self, request: Request, target: str, *, wrong: bool = False) -> Response:
+        text = self._dashboard.templates.get_template("login.html").render(
+            root=root_of(request),
+            named=self._sessions.authentication.named,
+            has_login=self._sessions.authentication.has_login,
+            target=_own_path(target),
+            wrong=wrong,
+        )
+        return Response(text, 403 if wrong else 200, media_type="text/html")
+
+
+def _own_path(target: str) -> str:
+    """A path of the dashboard: never an address of another site."""
+    plain = target.startswith("/") and not target.startswith(("//", "/\\"))
+    return target if plain and target.isprintable() else "/"

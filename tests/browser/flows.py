@@ -1,0 +1,53 @@
+"""Flows for the tests in a browser."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from flowforge import Flow, Join, Routine, routine
+
+
+@routine(events={"row": ["n", "path"]})
+def read(self: Routine, rows: int, path: str) -> None:
+    for n in range(rows):
+        self.emit("row", n=n, path=path)
+
+
+@routine
+def work(n: int, path: str) -> dict[str, int]:
+    """The first row waits until the file is there; it writes its process beside it."""
+    if n == 0:
+        Path(f"{path}.held").write_text(str(os.getpid()))
+        while not Path(path).exists():
+            time.sleep(0.02)
+    return {"n": n}
+
+
+class Total(Routine):
+    """Adds all up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.define_slot("input", self.add, join=Join.all())
+        self.define_event("total", ["total"])
+
+    def add(self, items: list[dict[str, int]]) -> None:
+        self.emit("total", total=sum(item["n"] for item in items))
+
+
+@routine
+def fail(amount: int) -> None:
+    raise ValueError(f"{amount} is more than the card allows")
+
+
+orders = Flow("orders")
+orders.add_routine(read, "read")
+orders.add_routine(work, "work")
+orders.add_routine(Total(), "total")
+orders.connect("read", "row", "work", "input")
+orders.connect("work", "output", "total", "input")
+
+failing = Flow("failing")
+failing.add_routine(fail, "charge")

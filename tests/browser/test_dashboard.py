@@ -1,0 +1,202 @@
+"""The dashboard as a person uses it, in a real browser, with a real worker."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from flowforge import JobState
+from tests.browser.flows import failing, orders
+from tests.integration.installation import Installation
+from tests.support.eventually import eventually
+
+pytestmark = [pytest.mark.timeout(110), pytest.mark.usefixtures("no_settings")]
+
+LIMIT = 25_000
+expect.set_options(timeout=LIMIT)
+
+
+def held(tmp_path: Path, rows: int = 4) -> tuple[JobState, Path, int]:
+    """A job of which one handler waits for the path; and that handler's process."""
+    gate = tmp_path / "gate"
+    job = orders.execute("read", {"rows": rows, "path": str(gate)}, labels={"tenant": "acme"})
+    report = Path(f"{gate}.held")
+    eventually(lambda: report.exists() and report.read_text(), message="a running handler")
+    return job, gate, int(report.read_text())
+
+
+def open_job(page: Page, job: JobState) -> None:
+    page.goto(f"/jobs/{job.job_id}")
+    expect(page.locator("#live")).to_contain_text("live")
+
+
+def test_a_job_is_seen_going_on_while_its_worker_is_killed(
+    site: Installation, page: Page, tmp_path: Path, pictures: Path
+) -> None:
+    """The page changes by itself: running, lost, running in another process, completed."""
+    job, gate, process = held(tmp_path)
+    open_job(page, job)
+    box = page.locator("a.box").nth(1)
+    expect(box).to_contain_text("3 done · 1 running")
+    expect(page.locator(".explain")).to_contain_text(f"process {process}")
+    page.screenshot(path=pictures / "job-light.png")
+    os.kill(process, signal.SIGKILL)
+    expect(page.locator("#routine-1 td").nth(5)).to_have_text("1")
+    gate.touch()
+    expect(page.locator(".job-head .status").first).to_contain_text("completed")
+    expect(page.locator('[data-live="data"]')).to_contain_text('"total": 6')
+    expect(page.locator("a.box.s-completed")).to_have_count(3)
+
+
+def test_an_action_is_asked_for_in_a_dialog(page: Page, tmp_path: Path) -> None:
+    """By the button and by the key; Escape leaves everything as it was."""
+    job, gate, _ = held(tmp_path)
+    open_job(page, job)
+    page.keyboard.press("p")
+    expect(page.locator("dialog")).to_contain_text("No handler of the job starts")
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog")).to_have_count(0)
+    assert job.status == "running"
+    page.get_by_role("link", name="Pause", exact=True).click()
+    page.get_by_label("Reason").fill("look at it")
+    page.locator("dialog").get_by_role("button", name="Pause").click()
+    expect(page.locator(".said")).to_have_text(f"Job {job.job_id} is paused.")
+    expect(page.locator(".explain")).to_contain_text("look at it")
+    page.get_by_role("link", name="Resume").click()
+    page.locator("dialog").get_by_role("button", name="Resume").click()
+    gate.touch()
+    expect(page.locator(".job-head .status").first).to_contain_text("completed")
+
+
+def test_two_people_act_at_once(browser: Browser, page: Page, link: str, tmp_path: Path) -> None:
+    """The second one is told what the first one did, and nothing is done twice."""
+    job, gate, _ = held(tmp_path)
+    open_job(page, job)
+    page.get_by_role("link", name="Cancel").click()
+    expect(page.locator("dialog")).to_contain_text("ends for good")
+    other = browser.new_context(base_url=link.partition("/login")[0])
+    second = other.new_page()
+    second.goto(link)
+    second.goto(f"/jobs/{job.job_id}/cancel")
+    second.get_by_role("button", name="Cancel").click()
+    expect(second.locator(".said")).to_contain_text("is cancelled")
+    other.close()
+    page.locator("dialog").get_by_role("button", name="Cancel").click()
+    expect(page.locator(".message")).to_contain_text("is cancelled now: cancel does not fit")
+    gate.touch()
+
+
+def test_the_place_of_the_reader_is_kept(page: Page, tmp_path: Path) -> None:
+    """Focus and scroll outlast a change of the page."""
+    job, gate, _ = held(tmp_path)
+    open_job(page, job)
+    box = page.locator("a.box").nth(1)
+    box.focus()
+    page.evaluate("window.scrollTo(0, 200)")
+    top = page.evaluate("window.scrollY")
+    gate.touch()
+    expect(box).to_contain_text("4 done")
+    expect(box).to_be_focused()
+    assert page.evaluate("window.scrollY") == top
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("a.box").nth(2)).to_be_focused()
+    page.keyboard.press("ArrowLeft")
+    expect(box).to_be_focused()
+
+
+def test_a_hidden_or_paused_page_asks_for_nothing(page: Page, tmp_path: Path) -> None:
+    """The stream is closed, and the page stays as it is until it goes on."""
+    job, gate, _ = held(tmp_path)
+    open_job(page, job)
+    page.get_by_role("button", name="Pause", exact=True).click()
+    expect(page.locator("#live")).to_contain_text("paused")
+    gate.touch()
+    assert job.wait(20).status == "completed"
+    expect(page.locator(".job-head .status").first).to_contain_text("running")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator(".job-head .status").first).to_contain_text("completed")
+
+
+def test_rows_are_walked_with_keys(page: Page) -> None:
+    """Down, up, to the next failed one; then into the job; and the help lists the keys."""
+    jobs = [failing.execute("charge", {"amount": 40}).wait(20) for _ in range(2)]
+    page.goto("/jobs?flow=failing")
+    expect(page.locator("tr[data-row]")).to_have_count(len(JobState.find(flow="failing")))
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(page.locator("tr.at th")).to_contain_text(jobs[0].job_id)
+    page.keyboard.press("[")
+    expect(page.locator("tr.at th")).to_contain_text(jobs[1].job_id)
+    page.keyboard.press("/")
+    expect(page.locator("#search")).to_be_focused()
+    page.keyboard.type("jjj")
+    page.locator("body").press("Escape")
+    page.locator("h1").click()
+    page.keyboard.press("?")
+    expect(page.locator("dialog")).to_contain_text("next failed row")
+    page.keyboard.press("Escape")
+    page.keyboard.press("e")
+    expect(page).to_have_url(re.compile(f"/jobs/{jobs[1].job_id}$"))
+    expect(page.locator(".explain")).to_contain_text("40 is more than the card allows")
+    expect(page.locator(".explain")).to_contain_text('{"amount": 40}')
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390], ids=["desk", "phone"])
+def test_everyone_can_use_it(
+    browser: Browser, link: str, pictures: Path, scheme: str, width: int
+) -> None:
+    """axe finds nothing, and nothing is wider than the screen."""
+    job = failing.execute("charge", {"amount": 40}).wait(20)
+    context = browser.new_context(
+        viewport={"width": width, "height": 800},
+        color_scheme=scheme,  # type: ignore[arg-type]  # one of its literals
+        base_url=link.partition("/login")[0],
+    )
+    page = context.new_page()
+    page.goto(link)
+    for name, address in {
+        "overview": "/", "jobs": "/jobs", "failed": f"/jobs/{job.job_id}",
+        "retry": f"/jobs/{job.job_id}/retry",
+    }.items():  # fmt: skip
+        page.goto(address)
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+        page.screenshot(path=pictures / f"{name}-{scheme}-{width}.png", full_page=True)
+    context.close()
+
+
+def test_everything_can_be_read_without_a_script(
+    browser: Browser, link: str, tmp_path: Path
+) -> None:
+    """And done: each action has a page of its own."""
+    job, gate, _ = held(tmp_path)
+    context = browser.new_context(java_script_enabled=False, base_url=link.partition("/login")[0])
+    page = context.new_page()
+    page.goto(link)
+    page.goto(f"/jobs/{job.job_id}")
+    expect(page.locator("a.box").nth(1)).to_contain_text("3 done · 1 running")
+    page.get_by_role("link", name="Cancel").click()
+    page.get_by_label("Reason").fill("enough")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator(".said")).to_contain_text("is cancelled")
+    assert job.reason == "enough"
+    context.close()
+    gate.touch()
+
+
+def test_zoomed_to_four_times_the_size(context: BrowserContext, page: Page, tmp_path: Path) -> None:
+    """A page of 1280 at 400 % is one of 320: all of it can be reached by scrolling down alone."""
+    job, gate, _ = held(tmp_path)
+    page.set_viewport_size({"width": 320, "height": 256})
+    for address in ("/", "/jobs", f"/jobs/{job.job_id}"):
+        page.goto(address)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320, address
+    gate.touch()

@@ -1,0 +1,359 @@
+"""The dashboard's pages and actions, who may use them, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from flowforge import ErrorHandler, Flow, Routine, routine, web
+from flowforge.local.server import LocalServer
+from flowforge.web.security import passwords
+from flowforge.web.views import PAGES
+from tests.integration.installation import Installation, installed
+from tests.integration.web_client import TOKEN, Browser, dashboard
+
+pytestmark = pytest.mark.usefixtures("no_settings")
+
+#: A name of a flow must not have control characters; a reason may.
+HOSTILE = "<script>alert(1)</script>\u202egnp.exe\U0001f600"
+
+
+@routine
+def charge(amount: int, card: str = "") -> None:
+    """Fail."""
+    raise ValueError(f"{amount} is more than the card allows")
+
+
+@routine(events=["step"])
+def count(self: Routine, n: int) -> None:
+    """Nothing is done: no worker is there."""
+
+
+countdown = Flow("countdown")
+countdown.add_routine(count, "count")
+countdown.connect("count", "step", "count", "input")
+
+
+def hostile() -> Flow:
+    flow = Flow(HOSTILE)
+    flow.add_routine(charge, HOSTILE)
+    flow.set_error_handler(ErrorHandler("retry", retry_delay=600))
+    return flow
+
+
+@pytest.fixture(scope="module")
+def site(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """Shared by the module: jobs without a worker, so that they stay."""
+    with installed(server, tmp_path_factory.mktemp("web")) as installation:
+        yield installation
+
+
+@pytest.fixture
+def admin(site: Installation) -> Iterator[Browser]:
+    with dashboard(site.engine) as client:
+        yield client
+
+
+def addresses(job_id: str, method: str, most: web.Role = web.Role.ADMIN) -> list[str]:
+    """The address of every page that takes this method, for a role at most."""
+    return [
+        page.path.replace("{job_id}", job_id)
+        for page in PAGES
+        if page.method == method and page.role <= most
+    ]
+
+
+# --- pages -----------------------------------------------------------------------------------
+
+
+def test_every_page_is_there(site: Installation, admin: Browser) -> None:
+    """Whole, with its title, and small."""
+    job = countdown.execute("count", {"n": 3}, labels={"tenant": "acme"})
+    for address in addresses(job.job_id, "GET"):
+        text = admin.page(address)
+        assert re.search(r"<title>[^<]+ · FlowForge</title>", text), address
+        assert text.rstrip().endswith("</html>"), address
+        assert len(text) < 200_000, address
+
+
+def test_a_job_shows_what_is_known_of_it(admin: Browser) -> None:
+    job = countdown.execute("count", {"n": 3}, labels={"tenant": "acme"})
+    text = admin.page(f"/jobs/{job.job_id}")
+    for part in (job.job_id, "pending", "tenant=acme", "&#34;n&#34;: 3", "no worker", "<svg"):
+        assert part in text, part
+
+
+def test_jobs_are_found(admin: Browser) -> None:
+    """By each field of the search; the address has the search."""
+    job = countdown.execute("count", {"n": 3}, labels={"tenant": "globex", "tier": "gold"})
+    other = countdown.execute("count", {"n": 3}, labels={"tenant": "acme"})
+    for search in (
+        "label=tenant%3Dglobex+tier%3Dgold", f"text={job.job_id}", "label=tenant=globex&since=1h"
+    ):  # fmt: skip
+        text = admin.page(f"/jobs?{search}")
+        assert job.job_id in text, search
+        assert other.job_id not in text, search
+    assert "There are no such jobs" in admin.page("/jobs?flow=none")
+    assert "This cannot be done" in admin.page("/jobs?status=lost", 409)
+
+
+def test_a_page_leads_to_the_next_one(admin: Browser) -> None:
+    """Through all jobs, each once."""
+    labels = {"many": "yes"}
+    made = {job.job_id for job in countdown.execute_many("count", [{"n": 1}] * 120, labels=labels)}
+    seen: list[str] = []
+    address: str | None = "/jobs?label=many=yes"
+    while address:
+        text = admin.page(address)
+        seen += re.findall(r'<th scope="row"><a href="/jobs/([^"]+)"', text)
+        found = re.search(r'rel="next" href="([^"]+)"', text)
+        address = found[1].replace("&amp;", "&") if found else None
+    assert len(seen) == 120
+    assert set(seen) == made
+
+
+def test_what_is_not_there_is_said(admin: Browser) -> None:
+    assert "There is no such job" in admin.page("/jobs/none", 404)
+    assert admin.get("/none").status_code == 404
+
+
+def test_names_are_text_and_nothing_else(admin: Browser) -> None:
+    """In ids, labels, reasons and params."""
+    job = hostile().execute(HOSTILE, {"amount": 1, "card": HOSTILE}, labels={"a": HOSTILE})
+    job.pause(f"{HOSTILE}\x1b[31m")
+    for address in ("/", "/jobs", f"/jobs/{job.job_id}", f"/jobs/{job.job_id}/resume"):
+        text = admin.page(address)
+        assert "&lt;script&gt;alert(1)" in text, address
+        assert "<script>alert" not in text, address
+
+
+# --- actions ---------------------------------------------------------------------------------
+
+
+def test_each_action_asks_and_does(admin: Browser) -> None:
+    """And the history says who did it and why."""
+    job = countdown.execute("count", {"n": 3})
+    address = f"/jobs/{job.job_id}"
+    assert "No handler of the job starts" in admin.page(f"{address}/pause")
+    assert job.status == "pending"
+    text = admin.act(f"{address}/pause", reason="look at it")
+    assert f"Job {job.job_id} is paused." in text
+    assert "look at it" in text
+    assert job.status == "paused"
+    assert job.pause_points[-1]["reason"] == "look at it"
+    assert "goes on" in admin.act(f"{address}/resume")
+    assert job.status == "pending"
+    assert "is cancelled" in admin.act(f"{address}/cancel", reason="enough")
+    assert job.status == "cancelled"
+    assert "is deleted" in admin.act(f"{address}/delete")
+    assert "There is no such job" in admin.page(address, 404)
+
+
+def test_an_action_that_does_not_fit_any_more(admin: Browser) -> None:
+    """Somebody else was faster: nothing is done, and that is said."""
+    job = countdown.execute("count", {"n": 3})
+    address = f"/jobs/{job.job_id}/pause"
+    token = admin.form_token(address)
+    job.cancel("by another")
+    reply = admin.post(address, data={"token": token})
+    assert reply.status_code == 409
+    assert "is cancelled now: pause does not fit any more" in reply.text
+    assert "this does not fit any more" in admin.page(address)
+
+
+# --- who may do what -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", list(web.Role))
+def test_a_role_gets_its_pages_and_no_others(site: Installation, role: web.Role) -> None:
+    """Every route is asked for as every role."""
+    job = countdown.execute("count", {"n": 3})
+    with dashboard(site.engine, role) as client:
+        allowed = set(addresses(job.job_id, "GET", role))
+        for address in addresses(job.job_id, "GET"):
+            assert client.get(address).status_code == (200 if address in allowed else 403), address
+        may = set(addresses(job.job_id, "POST", role))
+        for address in addresses(job.job_id, "POST"):
+            reply = client.post(address, data={"token": "wrong"})
+            assert reply.status_code == 403, address
+            assert ("The form is too old" in reply.text) == (address in may), address
+    assert job.status == "pending"
+
+
+def test_nobody_changes_anything_when_it_is_read_only(site: Installation) -> None:
+    job = countdown.execute("count", {"n": 3})
+    with dashboard(site.engine, read_only=True) as client:
+        text = client.page(f"/jobs/{job.job_id}")
+        assert f"{job.job_id}/pause" not in text
+        for address in addresses(job.job_id, "POST"):
+            reply = client.post(address, data={"token": "any"})
+            assert reply.status_code == 403
+            assert "read-only" in reply.text
+
+
+def test_a_stranger_sees_nothing(site: Installation) -> None:
+    """Only the login; a wrong token is none."""
+    job = countdown.execute("count", {"n": 3})
+    with Browser(web.app(site.engine, authentication=web.Token(TOKEN))) as client:
+        for address in (*addresses(job.job_id, "GET"), f"/live?page=/jobs/{job.job_id}"):
+            reply = client.get(address, follow_redirects=False)
+            assert reply.status_code in (303, 401), address
+            assert job.job_id not in reply.text
+        for address in addresses(job.job_id, "POST"):
+            assert client.post(address).status_code == 401
+        assert client.get("/login?token=wrong").status_code == 403
+        assert "not the token" in client.post("/login", data={"secret": "wrong"}).text
+        client.cookies.set("flowforge_session", "WyJ0b2tlbiIsM10.aaaaaa.bbbbbb")
+        assert client.get("/", follow_redirects=False).status_code == 303
+    assert job.status == "pending"
+
+
+def test_users_log_in_with_names_and_passwords(site: Installation, tmp_path: Path) -> None:
+    """And are out when they leave, or the file loses them."""
+    path = tmp_path / "users"
+    passwords.add(path, "kim", "operator", "secret words")
+    job = countdown.execute("count", {"n": 3})
+    with Browser(web.app(site.engine, authentication=web.PasswordFile(path))) as client:
+        target = f"/jobs/{job.job_id}"
+        assert "Password" in client.page(target)
+        fields = {"name": "kim", "secret": "secret words", "next": target}
+        assert job.job_id in client.post("/login", data=fields).text
+        client.act(f"{target}/pause")
+        assert client.get(f"{target}/delete").status_code == 403
+        client.post("/logout")
+        assert "Password" in client.page(target)
+        client.post("/login", data=fields)
+        path.write_text("# none\n")
+        assert "Password" in client.page(target)
+        assert "Name or password is wrong" in client.post("/login", data=fields).text
+
+
+@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example"])
+def test_a_login_never_leads_away(site: Installation, target: str) -> None:
+    with Browser(web.app(site.engine, authentication=web.Token(TOKEN))) as client:
+        reply = client.post(
+            "/login", data={"secret": TOKEN, "next": target}, follow_redirects=False
+        )
+        assert reply.headers["location"] == "/"
+
+
+def test_a_proxy_says_who_it_is(site: Installation) -> None:
+    """With a role or without; nobody without the header."""
+    behind = web.TrustedHeaders("x-user", "x-role")
+    with Browser(web.app(site.engine, authentication=behind)) as client:
+        assert client.get("/").status_code == 401
+        kim = client.get("/", headers={"x-user": "kim"})
+        assert "role: viewer" in kim.text
+        assert "role: admin" in client.get("/", headers={"x-user": "kim", "x-role": "admin"}).text
+        assert client.get("/", headers={"x-user": "kim", "x-role": "boss"}).status_code == 401
+
+
+# --- what a request has to show --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "http://localhost:8000"},
+    ],
+)
+def test_a_form_of_another_site_is_refused(admin: Browser, headers: dict[str, str]) -> None:
+    job = countdown.execute("count", {"n": 3})
+    address = f"/jobs/{job.job_id}/cancel"
+    token = admin.form_token(address)
+    reply = admin.post(address, data={"token": token}, headers=headers)
+    assert reply.status_code == 403
+    assert job.status == "pending"
+
+
+def test_a_form_of_no_known_origin_is_refused(site: Installation) -> None:
+    with dashboard(site.engine) as client:
+        job = countdown.execute("count", {"n": 3})
+        token = client.form_token(f"/jobs/{job.job_id}/cancel")
+        del client.headers["origin"], client.headers["sec-fetch-site"]
+        assert client.post(f"/jobs/{job.job_id}/cancel", data={"token": token}).status_code == 403
+        assert job.status == "pending"
+
+
+def test_the_token_of_another_user_is_refused(site: Installation) -> None:
+    """Even where both have the same secret."""
+    job = countdown.execute("count", {"n": 3})
+    address = f"/jobs/{job.job_id}/cancel"
+    with (
+        dashboard(site.engine, web.Role.OPERATOR, secret="s" * 32) as one,
+        dashboard(site.engine, web.Role.ADMIN, secret="s" * 32) as other,
+    ):
+        assert other.post(address, data={"token": one.form_token(address)}).status_code == 403
+    assert job.status == "pending"
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil:80"])
+def test_another_name_is_refused(admin: Browser, host: str) -> None:
+    """A page of another site cannot let its own name lead here."""
+    assert admin.get("/", headers={"host": host}).status_code == 400
+
+
+def test_names_that_lead_here(site: Installation) -> None:
+    application = web.app(
+        site.engine, authentication=web.Token(TOKEN), hosts=[*web.LOOPBACK, "Flows.example"]
+    )
+    with Browser(application, "http://flows.example:8470") as client:
+        assert client.get(f"/login?token={TOKEN}").status_code == 200
+        for host in ("localhost", "127.0.0.1:8470", "[::1]:8470"):
+            assert client.get("/login", headers={"host": host}).status_code == 200
+
+
+def test_a_reply_lets_the_browser_run_nothing_else(admin: Browser) -> None:
+    """No script or style of the page's own text, no frame around it, nothing kept."""
+    reply = admin.get("/")
+    policy = reply.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert reply.headers["cache-control"] == "no-store"
+    assert reply.headers["x-content-type-options"] == "nosniff"
+    assert not re.search(r"\son\w+=|\sstyle=|<style|javascript:", reply.text)
+
+
+def test_a_session_is_not_for_scripts(site: Installation) -> None:
+    with Browser(
+        web.app(site.engine, authentication=web.Token(TOKEN)), "https://localhost"
+    ) as client:
+        reply = client.get(f"/login?token={TOKEN}", follow_redirects=False)
+        cookie = reply.headers["set-cookie"].lower()
+        assert "httponly" in cookie
+        assert "samesite=lax" in cookie
+        assert "secure" in cookie
+
+
+# --- mounted, live ---------------------------------------------------------------------------
+
+
+def test_it_can_be_mounted_below_any_path(site: Installation) -> None:
+    """Every link, form and redirect stays below it."""
+    job = countdown.execute("count", {"n": 3})
+    inner = web.app(site.engine, authentication=web.Token(TOKEN))
+    with Browser(Starlette(routes=[Mount("/tools/flows", inner)])) as client:
+        text = client.page(f"/tools/flows/login?token={TOKEN}")
+        for address in (f"/tools/flows/jobs/{job.job_id}", "/tools/flows/jobs"):
+            text += client.page(address)
+        links = re.findall(r'\s(?:href|src|action)="([^"#]+)"', text)
+        assert links
+        assert [link for link in links if not link.startswith("/tools/flows/")] == []
+        for link in {one for one in links if "/static/" in one}:
+            assert client.get(link).status_code == 200, link
+        client.act(f"/tools/flows/jobs/{job.job_id}/pause")
+    assert job.status == "paused"
+
+
+def test_an_unknown_page_has_no_changes(admin: Browser) -> None:
+    assert admin.get("/live?page=/none").status_code == 404

@@ -1,0 +1,55 @@
+"""The dashboard without a browser: requests to its application, on a real server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from starlette.testclient import TestClient
+from starlette.types import ASGIApp
+
+from flowforge import web
+from flowforge.engine.engine import Submitter
+
+TOKEN = "a-token-for-the-tests"
+ADDRESS = "http://localhost"
+
+
+@contextmanager
+def dashboard(
+    engine: Submitter, role: web.Role = web.Role.ADMIN, **options: Any
+) -> Iterator[Browser]:
+    """A client that has logged in with a role."""
+    application = web.app(engine, authentication=web.Token(TOKEN, role), **options)
+    with Browser(application) as client:
+        assert client.get(f"/login?token={TOKEN}").status_code == 200
+        yield client
+
+
+class Browser(TestClient):
+    """Follows redirects, keeps cookies, and says where a request comes from, as browsers do."""
+
+    def __init__(self, application: ASGIApp, base_url: str = ADDRESS) -> None:
+        super().__init__(application, base_url=base_url)
+        self.headers["origin"] = base_url.rstrip("/")
+        self.headers["sec-fetch-site"] = "same-origin"
+
+    def page(self, address: str, status: int = 200) -> str:
+        """The text of a page."""
+        reply = self.get(address)
+        assert reply.status_code == status, reply.text
+        return reply.text
+
+    def form_token(self, address: str) -> str:
+        """The token of the form on a page."""
+        found = re.search(r'name="token" value="([^"]+)"', self.page(address))
+        assert found is not None
+        return found[1]
+
+    def act(self, address: str, status: int = 200, **fields: str) -> str:
+        """Send the form of a page; the text of the page that it leads to."""
+        reply = self.post(address, data={"token": self.form_token(address), **fields})
+        assert reply.status_code == status, reply.text
+        return reply.text
