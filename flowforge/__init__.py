@@ -12,6 +12,7 @@ import importlib
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flowforge.composition import configure, install, shutdown
+    from flowforge.engine.bulk import Bulk
     from flowforge.engine.flow import Flow
     from flowforge.engine.job_state import JobState
     from flowforge.errors import FlowForgeError
@@ -39,6 +40,7 @@ _MODULES = {
     "Slot": "flowforge.model.slot",
     "routine": "flowforge.model.decorator",
     # watch
+    "Bulk": "flowforge.engine.bulk",
     "JobState": "flowforge.engine.job_state",
     "Output": "flowforge.model.job_handle",
     # be told
@@ -65,6 +67,7 @@ __all__ = [  # noqa: RUF022 - in the table's order
     "Slot",
     "routine",
     # watch
+    "Bulk",
     "JobState",
     "Output",
     # be told

@@ -133,6 +133,14 @@ class JobPausedError(JobNotCompletedError):
     """The job is paused."""
 
 
+class BulkError(FlowForgeError):
+    """The bulk operation cannot do this."""
+
+
+class BulkNotFoundError(BulkError, LookupError):
+    """There is no such bulk operation: the id is wrong, or it ended more than 7 days ago."""
+
+
 # --- invocations -----------------------------------------------------------------------
 
 

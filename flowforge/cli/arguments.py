@@ -123,7 +123,7 @@ optional_job_argument = click.argument(
 
 #: The jobs of a command that changes them. They are checked one by one, with ``checked_job_id``.
 controlled_jobs_argument = click.argument(
-    "job_ids", metavar="JOB...", nargs=-1, required=True, callback=_controlled_jobs
+    "job_ids", metavar="[JOB]...", nargs=-1, callback=_controlled_jobs
 )
 
 invocation_argument = click.argument("invocation", metavar="INVOCATION", type=click.IntRange(min=1))

@@ -14,63 +14,95 @@ from flowforge.cli.arguments import (
     edits,
     json_value,
 )
+from flowforge.cli.bulk_options import act_on_all, bulk_options, bulk_wanted
 from flowforge.cli.render import amounts, json_option, print_json, say
 from flowforge.cli.session import Session, pass_session
 from flowforge.engine.engine import Engine
 from flowforge.errors import JobError, RecordError
+from flowforge.model.bulk import BulkAction
 from flowforge.model.status import JobStatus
 
-_reason = click.option("--reason", default="", metavar="TEXT", help="Kept with the job.")
+reason_option = click.option("--reason", default="", metavar="TEXT", help="Kept with the job.")
 
 
 @click.command("pause")
 @controlled_jobs_argument
-@_reason
+@reason_option
 @click.option(
     "--checkpoint",
     metavar="JSON",
     callback=json_value,
     help="Kept with the job, for its handlers to read.",
 )
+@bulk_options
 @by_option
 @json_option
 @pass_session
 def pause(
     session: Session,
+    /,
     job_ids: Sequence[str],
     reason: str,
     checkpoint: Any,
     by: str | None,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Pause jobs: no handler starts any more, running ones finish."""
-    _each(session, job_ids, as_json, lambda engine, one: engine.pause(one, reason, checkpoint, by))
+    if bulk_wanted(job_ids, options):
+        if checkpoint is not None:
+            raise click.UsageError("--checkpoint is for the jobs that are named one by one")
+        act_on_all(session, BulkAction.PAUSE, options, as_json, by=by, reason=reason)
+        return
+    each_job(
+        session, job_ids, as_json, lambda engine, one: engine.pause(one, reason, checkpoint, by)
+    )
 
 
 @click.command("resume")
 @controlled_jobs_argument
-@_reason
+@reason_option
+@bulk_options
 @by_option
 @json_option
 @pass_session
 def resume(
-    session: Session, job_ids: Sequence[str], reason: str, by: str | None, as_json: bool
+    session: Session,
+    /,
+    job_ids: Sequence[str],
+    reason: str,
+    by: str | None,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Resume paused jobs: what is parked goes on."""
-    _each(session, job_ids, as_json, lambda engine, one: engine.resume(one, reason, by))
+    if bulk_wanted(job_ids, options):
+        act_on_all(session, BulkAction.RESUME, options, as_json, by=by, reason=reason)
+        return
+    each_job(session, job_ids, as_json, lambda engine, one: engine.resume(one, reason, by))
 
 
 @click.command("cancel")
 @controlled_jobs_argument
-@_reason
+@reason_option
+@bulk_options
 @by_option
 @json_option
 @pass_session
 def cancel(
-    session: Session, job_ids: Sequence[str], reason: str, by: str | None, as_json: bool
+    session: Session,
+    /,
+    job_ids: Sequence[str],
+    reason: str,
+    by: str | None,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Cancel jobs for good."""
-    _each(session, job_ids, as_json, lambda engine, one: engine.cancel(one, reason, by))
+    if bulk_wanted(job_ids, options):
+        act_on_all(session, BulkAction.CANCEL, options, as_json, by=by, reason=reason)
+        return
+    each_job(session, job_ids, as_json, lambda engine, one: engine.cancel(one, reason, by))
 
 
 @click.command("retry")
@@ -79,36 +111,59 @@ def cancel(
     "--edit", "edit", metavar="INVOCATION:K=V", multiple=True, callback=edits,
     help="Change a param of an invocation before, as in 5:amount=20. May be repeated.",
 )  # fmt: skip
-@_reason
+@reason_option
+@bulk_options
 @by_option
 @json_option
 @pass_session
 def retry(
     session: Session,
+    /,
     job_ids: Sequence[str],
     edit: dict[int, dict[str, Any]],
     reason: str,
     by: str | None,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Continue failed jobs from their failed invocations, with fresh attempts."""
-    if edit and len(job_ids) > 1:
+    bulk = bulk_wanted(job_ids, options)
+    if edit and len(job_ids) != 1:
         raise click.UsageError("--edit is about the invocations of one job: give one JOB")
-    _each(
+    if bulk:
+        act_on_all(session, BulkAction.RETRY, options, as_json, by=by, reason=reason)
+        return
+    each_job(
         session, job_ids, as_json, lambda engine, one: engine.retry(one, edit or None, by, reason)
     )
 
 
 @click.command("delete")
 @controlled_jobs_argument
+@reason_option
+@bulk_options
+@by_option
 @json_option
 @pass_session
-def delete(session: Session, job_ids: Sequence[str], as_json: bool) -> None:
+def delete(
+    session: Session,
+    /,
+    job_ids: Sequence[str],
+    reason: str,
+    by: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Delete jobs that have ended, with all that is kept of them."""
-    _each(session, job_ids, as_json, lambda engine, one: engine.delete(one), left=False)
+    if bulk_wanted(job_ids, options):
+        act_on_all(session, BulkAction.DELETE, options, as_json, by=by, reason=reason)
+        return
+    if reason or by:
+        raise click.UsageError("nothing is kept of the jobs: --reason and --by need --all-matching")
+    each_job(session, job_ids, as_json, lambda engine, one: engine.delete(one), left=False)
 
 
-def _each(
+def each_job(
     session: Session,
     job_ids: Sequence[str],
     as_json: bool,

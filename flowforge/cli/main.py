@@ -7,6 +7,7 @@ from celery import Celery
 from celery.bin.base import CLIContext
 
 from flowforge import __version__
+from flowforge.cli.bulk import bulk
 from flowforge.cli.control import cancel, delete, pause, resume, retry
 from flowforge.cli.dead_letters import dead_letters
 from flowforge.cli.doctor import doctor
@@ -19,6 +20,7 @@ from flowforge.cli.group import FlowForgeGroup
 from flowforge.cli.history import history
 from flowforge.cli.hooks import hooks
 from flowforge.cli.jobs import jobs
+from flowforge.cli.label import label
 from flowforge.cli.logs import logs
 from flowforge.cli.render import say
 from flowforge.cli.rerun import rerun
@@ -60,7 +62,8 @@ def _app_of(ctx: click.Context) -> Celery | None:
 
 
 for _command in (
-    run, worker, watch, flows, jobs, errors, show, explain, history, logs, pause, resume, cancel,
-    retry, edit, skip, run_now, rerun, fork, delete, hooks, doctor, dead_letters, ui,
+    run, worker, watch, flows, jobs, errors, show, explain, history, logs, pause, resume,
+    cancel, retry, edit, skip, run_now, rerun, fork, label, delete, bulk, hooks, doctor,
+    dead_letters, ui,
 ):  # fmt: skip
     cli.add_command(_command)

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from heapq import merge
 from itertools import islice
+from typing import NamedTuple
 
 from flowforge.engine.engine import Engine
 from flowforge.engine.job_items import scoped_key
 from flowforge.errors import JobNotFoundError
 from flowforge.settings import MOST
 from flowforge.store.finding import Found, Query
+
+
+class JobSearch(NamedTuple):
+    """What a page was found by. ``limit``: None where none was given."""
+
+    query: Query
+    limit: int | None
 
 
 def find(

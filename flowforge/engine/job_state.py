@@ -12,7 +12,7 @@ from flowforge.engine import job_snapshot
 from flowforge.engine.current import current_engine
 from flowforge.engine.error_groups import error_groups
 from flowforge.engine.failures import job_failed, told_reason
-from flowforge.engine.find import find, job_with_key
+from flowforge.engine.find import JobSearch, find, job_with_key
 from flowforge.engine.flow_counts import flow_counts
 from flowforge.engine.job_items import checked_key
 from flowforge.engine.job_mending import JobMending
@@ -25,9 +25,12 @@ from flowforge.errors import (
 from flowforge.model.error_group import ErrorGroup
 from flowforge.model.job_finding import JobFinding
 from flowforge.model.job_handle import Output
-from flowforge.model.labels import check_label_name, check_labels
+from flowforge.model.labels import check_labels, label_changes
 from flowforge.model.status import JobStatus
 from flowforge.store.finding import Query
+
+#: Jobs of a page, unless a limit is given.
+_PAGE = 50
 
 
 class JobState(JobMending):
@@ -49,7 +52,7 @@ class JobState(JobMending):
     def find(
         cls,
         status: str | None = None,
-        limit: int = 50,
+        limit: int | None = None,
         *,
         flow: str | None = None,
         labels: Mapping[str, str] | None = None,
@@ -58,7 +61,7 @@ class JobState(JobMending):
         text: str | None = None,
         cursor: str | None = None,
     ) -> JobPage:
-        """The newest jobs that fit, at most ``limit``; a list with a ``cursor``.
+        """The newest jobs that fit, at most ``limit`` (None: 50); a list with a ``cursor``.
 
         ``flow``: a flow id. ``labels``: the job has all of them. ``since`` and ``until``: when it
         was created, as aware datetimes or as timedeltas before now. ``text``: is in its id, flow
@@ -67,10 +70,11 @@ class JobState(JobMending):
 
         ValueError for an unknown status, a limit below 0, and what is no label, time or cursor.
         """
-        _check_limit(limit)
+        _check_limit(_PAGE if limit is None else limit)
         query = Query(flow, status, check_labels(labels), since, until, text, cursor)
-        found, after = find(current_engine().each, query, limit)
-        return JobPage((cls(one.job_id, engine) for one, engine in found), after)
+        found, after = find(current_engine().each, query, _PAGE if limit is None else limit)
+        jobs = (cls(one.job_id, engine) for one, engine in found)
+        return JobPage(jobs, after, JobSearch(query, limit))
 
     @classmethod
     def error_groups(
@@ -267,9 +271,7 @@ class JobState(JobMending):
 
         ValueError for what is no label, and for a seventeenth one.
         """
-        kept = check_labels({name: value for name, value in changes.items() if value is not None})
-        gone = [check_label_name(name) for name, value in changes.items() if value is None]
-        self._engine.label(self.job_id, {**kept, **dict.fromkeys(gone, "")})
+        self._engine.label(self.job_id, label_changes(changes))
 
     # --- snapshots ---------------------------------------------------------------------
 
@@ -321,9 +323,11 @@ class JobState(JobMending):
 class JobPage(list[JobState]):
     """Jobs that were found. ``cursor``: for the next page; None when there are no more."""
 
-    def __init__(self, jobs: Iterable[JobState], cursor: str | None) -> None:
+    def __init__(self, jobs: Iterable[JobState], cursor: str | None, search: JobSearch) -> None:
         super().__init__(jobs)
         self.cursor = cursor
+        #: For bulk operations, which are about all jobs that it finds.
+        self.search = search
 
 
 def _check_limit(limit: object) -> None:

@@ -49,6 +49,18 @@ def check_labels(labels: object, where: str = "labels") -> dict[str, str]:
     }
 
 
+def label_changes(changes: object) -> dict[str, str]:
+    """Labels to set, and to take away (None), as they are stored: the value of these is empty.
+
+    InvalidValueError for what is no label.
+    """
+    if not isinstance(changes, Mapping):
+        return check_labels(changes)
+    kept = check_labels({name: value for name, value in changes.items() if value is not None})
+    gone = [check_label_name(name) for name, value in changes.items() if value is None]
+    return {**kept, **dict.fromkeys(gone, "")}
+
+
 def check_label_name(name: object, where: str = "labels") -> str:
     """Return a name that is one of a label."""
     checked = _text(f"a name in {where}", name, MOST_NAME)

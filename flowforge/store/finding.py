@@ -121,6 +121,15 @@ class Finder:
         while some := list(islice(found, min(_ROWS, max(1, most)))):
             yield from self._rows.summaries([one.job_id for one in some])
 
+    def count(self, query: Query) -> int:
+        """How many jobs of the query's status fit, behind its cursor."""
+        status = query.status or ""
+        search = self._search(query, status)
+        if search.others or search.by_row or query.text is not None or query.after is not None:
+            return sum(1 for _ in self._along(query, status, _LOOK))
+        bounds = _bound(search.since, "-inf"), _bound(search.until, "+inf")
+        return int(self._link.call("ZCOUNT", search.along, *bounds))
+
     def counts_by_flow(self) -> dict[str, dict[str, int]]:
         """How many jobs of each flow there are by status, of those that have been indexed."""
         found: dict[str, dict[str, int]] = {}

@@ -68,6 +68,10 @@ PATTERNS: dict[str, str] = {
     "deliveries": "hook:{}:d",  # hash: r<id> -> record, s<id> attempts, w<id> why, o<cause> id
     "delivery_times": "hook:{}:t",  # zset: deliveries that wait, by the time of the next attempt
     "dead_deliveries": "hook:{}:x",  # zset: deliveries that were given up, by the time of that
+    "bulk": "bulk:{}",  # hash: what a bulk operation does, how far it is, what it was refused
+    "bulk_jobs": "bulk:{}:j",  # list: the jobs that it has not come to, the next one last
+    "bulks": "bulks",  # zset: bulk operations by when they were started
+    "active_bulks": "bulks:active",  # zset: those that run, by when the next piece may be done
     "dead_letters": "dead",  # zset: number, ms and record of a refused message, by number
     "dead_letter_number": "dead:n",  # string: the latest number
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 
+from flowforge.store.bulk_scripts import BulkScripts
 from flowforge.store.control import JobControl
 from flowforge.store.forking import Forking
 from flowforge.store.hook_scripts import HookScripts
@@ -31,6 +32,7 @@ class Store:
         self.control = JobControl(self.scripts)
         self.mending = Mending(self.scripts)
         self.forking = Forking(self.scripts)
+        self.bulks = BulkScripts(self.scripts)
         self.upkeep = UpkeepScripts(self.scripts)
         self.log_lines = LogLines(self.scripts)
         self.hooks = HookScripts(self.scripts)

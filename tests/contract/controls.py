@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
+from flowforge.model.bulk import refusal_text
 from flowforge.model.status import JobStatus
+from flowforge.store.bulk_scripts import NewBulk
+from flowforge.store.bulks import Bulks
 from flowforge.store.finding import Finder, Query
 from flowforge.store.log_lines import Line
 from tests.contract.bench import LONG
@@ -33,6 +37,8 @@ class Controls(Choices):
         self.frozen: dict[str, tuple[Any, ...]] = {}
         #: The latest batch of log lines.
         self.batch = 0
+        #: The latest bulk operation.
+        self.operations = 0
 
     @rule()
     def lose_the_next_reply(self) -> None:
@@ -121,6 +127,43 @@ class Controls(Choices):
         assert answer == expected
         if (verb, answer) == ("retry", "ok"):
             self.frozen.pop(f"{job.id}/{job.retries}", None)
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(data=st.data(), verb=st.sampled_from(CONTROL))
+    def control_many(self, data: st.DataObject, verb: str) -> None:
+        """A bulk operation on jobs in any order: each takes it or is refused, as by itself."""
+        known = sorted(self.model.jobs)
+        jobs = data.draw(st.lists(st.sampled_from(known), unique=True, min_size=1), "jobs")
+        if verb == "retry":
+            worth = self.worth_a_retry()
+            jobs = [one for one in jobs if self.model.jobs[one].status != "failed" or one in worth]
+        expected = [self._expect(verb, self.model.jobs[job_id]) for job_id in jobs]
+        self.operations += 1
+        bulk_id, bulks = f"b{self.operations}", self.bench.store.bulks
+        with self.sending():
+            # The last one is acted on first.
+            assert bulks.collect(bulk_id, 0, jobs[::-1]) == len(jobs)
+        with self.sending():
+            new = NewBulk(verb, "kim", "look", None, "", {})
+            assert bulks.start(bulk_id, len(jobs), new)
+        left = len(jobs)
+        while left:
+            with self.sending():
+                left = bulks.step(bulk_id).left
+        found = Bulks(self.bench.store).find(bulk_id)
+        assert found is not None
+        assert (found.progress.status, found.progress.left) == ("done", 0)
+        refused = Counter(refusal_text(answer) for answer in expected if answer != "ok")
+        assert Counter({r.reason: r.count for r in found.progress.refusals}) == refused
+
+    def _expect(self, verb: str, job: Job) -> str:
+        """What the model answers; a job that is paused is not paused again by many."""
+        if (verb, job.status) == ("pause", "paused"):
+            return "paused"
+        answer: str = getattr(self.model, verb)(job)
+        if (verb, answer) == ("retry", "ok"):
+            self.frozen.pop(f"{job.id}/{job.retries}", None)
+        return answer
 
     @precondition(lambda self: self.jobs("pending", "running", "paused"))
     @rule(data=st.data())

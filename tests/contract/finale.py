@@ -63,6 +63,8 @@ class Finale(Transitions):
 
     def _come_due(self) -> None:
         for timer in self._early():
+            # Behind those that are due already.
+            del self.model.timers[timer]
             self.model.timers[timer] = True
             if "." in timer[1]:
                 self._set_timer(timer, self.bench.now() + self.moment(True))

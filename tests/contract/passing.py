@@ -13,6 +13,9 @@ from tests.contract.bench import LONG, Bench
 #: Milliseconds that a definition outlives its last job, and then some.
 AFTER = 2000
 
+#: Milliseconds for which a bulk operation is kept after its end.
+BULK_KEPT = 7 * 86_400_000
+
 #: Timers that look at jobs; those of invocations and joins must have gone with their jobs.
 LOOKS = ("look", "children", "more", "late", "retry")
 
@@ -29,7 +32,8 @@ def end_everything(bench: Bench, jobs: Iterable[str], lists: Iterable[str]) -> s
     while any(bench.reclaim(99, 100)):
         pass
     for key in bench.every_key():
-        if 0 <= bench.link.call("PTTL", key) <= LONG + AFTER:
+        longest = BULK_KEPT if key.startswith(f"{bench.prefix}:bulk") else LONG + AFTER
+        if 0 <= bench.link.call("PTTL", key) <= longest:
             bench.link.call("DEL", key)
     _make_due(bench, "expiry", list(bench.members("expiry")))
     while _upkeep(bench):

@@ -9,6 +9,7 @@ import pytest
 
 from flowforge.errors import WritesRefusedError
 from flowforge.local.server import LocalServer
+from flowforge.store.bulk_scripts import NewBulk
 from flowforge.store.client import make_client
 from flowforge.store.hook_scripts import DeliveryEnd, NewDelivery
 from flowforge.store.link import ServerLink
@@ -99,6 +100,34 @@ def a_cancel(bench: Bench) -> Callable[[], object]:
     return lambda: (
         bench.store.control.cancel(job, "full") == "ok" and bench.status(job) == "cancelled"
     )
+
+
+def collected(bench: Bench) -> NewBulk:
+    assert bench.store.bulks.collect("b1", 0, [bench.submit()]) == 1
+    return NewBulk("cancel", "kim", "full", None, "", {})
+
+
+def cancelling(bench: Bench) -> None:
+    assert bench.store.bulks.start("b1", 1, collected(bench))
+
+
+def a_bulk_collection(bench: Bench) -> Callable[[], object]:
+    return lambda: bench.store.bulks.collect("b1", 0, ["a"]) == 1
+
+
+def a_bulk_start(bench: Bench) -> Callable[[], object]:
+    new = collected(bench)
+    return lambda: bench.store.bulks.start("b1", 1, new)
+
+
+def a_bulk_step(bench: Bench) -> Callable[[], object]:
+    cancelling(bench)
+    return lambda: bench.store.bulks.step().acted == 1
+
+
+def a_bulk_abort(bench: Bench) -> Callable[[], object]:
+    cancelling(bench)
+    return lambda: bench.store.bulks.abort("b1", "kim")
 
 
 def on_a_timer(bench: Bench) -> str:
@@ -279,6 +308,10 @@ GOES_ON = {
     a_resume: "resume",
     a_retry: "resume",
     a_cancel: "cancel",
+    a_bulk_collection: "bulk_collect",
+    a_bulk_start: "bulk_start",
+    a_bulk_step: "bulk_step",
+    a_bulk_abort: "bulk_abort",
     an_edit: "edit",
     a_skip: "skip",
     a_run_at_once: "run_now",

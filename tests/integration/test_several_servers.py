@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import click.testing
 import pytest
 import redis
 
-from flowforge import JobState
+from flowforge import Bulk, JobState
 from flowforge.cli.main import cli
 from flowforge.composition import _as_one, _engines
 from flowforge.engine.current import set_engine
@@ -28,6 +29,7 @@ from flowforge.errors import (
 )
 from flowforge.local.server import LocalServer
 from flowforge.settings import Settings, from_environment
+from flowforge.store.bulks import Bulks
 from flowforge.store.dead_letters import DeadLetters
 from flowforge.worker.lifecycle.joined_app import fleet_app
 from tests.integration.flows import One, countdown, fan_of
@@ -150,6 +152,30 @@ def test_a_worker_may_serve_one(pair: Pair, tmp_path: Path) -> None:
         assert jobs[0].status == "pending"
         for worker in fleet.workers:
             fleet.kill(worker)
+
+
+def test_a_bulk_operation_is_about_the_jobs_of_both(pair: Pair) -> None:
+    """Under one id, each server with its share of the rate; with one away nothing is begun."""
+    jobs = COUNTDOWN.execute_many("it", [{"n": 0}] * 600)
+    jobs += COUNTDOWN.execute_many("it", [{"n": 0}] * 200)
+    assert {pair.server_of(job) for job in jobs} == {0, 1}
+    said = Bulk.preview(JobState.find(status="pending"))
+    assert said.count == 800
+    slow = Bulk.label(jobs, {"a": "b"}, rate=8)
+    rates = [Bulks(engine.store).find(slow.bulk_id) for engine in pair.engines.each]
+    assert sum(one.rate or 0.0 for one in rates if one is not None) == pytest.approx(8)
+    assert slow.info.rate == pytest.approx(8)
+    slow.abort()
+    assert slow.progress.status == "aborted"
+    listed = pair.run("cancel", "--all-matching", "--yes", "--by", "kim").stdout
+    assert re.search(r"done +800 of 800", listed)
+    assert "on all 2 servers" in pair.run("delete", "--all-matching", code=1).stdout
+    info = Bulk.recent(1)[0]
+    assert (info.progress.matched, info.progress.done, info.by) == (800, 800, "kim")
+    pair.servers[1].kill()
+    with pytest.raises(StoreUnavailableError):
+        Bulk.delete(JobState.find(status="cancelled"))
+    assert pair.engines.each[0].overview.counts()["cancelled"] > 0
 
 
 def test_a_key_finds_its_job_wherever_it_is(pair: Pair) -> None:

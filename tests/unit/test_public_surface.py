@@ -13,6 +13,7 @@ from flowforge.model.job_handle import JobHandle
 from flowforge.model.status import JobStatus, RoutineStatus
 
 NAMES = {
+    "Bulk",
     "Connection",
     "ErrorHandler",
     "ErrorStrategy",
@@ -91,7 +92,7 @@ SIGNATURES: dict[Any, str] = {
     JobState.error_groups: "flow=None, since=None, limit=50",
     JobState.by_key: "flow_id, idempotency_key",
     JobState.find: (
-        "status=None, limit=50, *, flow=None, labels=None, since=None, until=None, text=None, "
+        "status=None, limit=None, *, flow=None, labels=None, since=None, until=None, text=None, "
         "cursor=None"
     ),
     JobState.label: "self, /, **changes",

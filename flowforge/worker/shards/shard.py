@@ -30,6 +30,7 @@ from flowforge.worker.consuming.limits import rate_limited
 from flowforge.worker.run.choosing_runtime import ChoosingRuntime
 from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
 from flowforge.worker.run.task import InvocationTasks, TaskQueues
+from flowforge.worker.upkeep.bulks import BulkOperations
 from flowforge.worker.upkeep.damage import Damage
 from flowforge.worker.upkeep.deletions import Deletions
 from flowforge.worker.upkeep.hook_deliveries import Hooks
@@ -45,6 +46,9 @@ WORKER_PATIENCE = 60.0
 
 #: Seconds between two looks for due timers: how late a retry may be.
 TIMER_INTERVAL = 0.25
+
+#: Seconds between two rounds of bulk operations.
+BULK_INTERVAL = 0.25
 
 #: Seconds between two rounds of deletions.
 DELETION_INTERVAL = 1.0
@@ -155,6 +159,7 @@ class Shard:
                 # One look sees what was popped, a later one finds it lost: both in one interval.
                 Scheduled(self._resender(store), settings.upkeep_interval / 3),
                 Scheduled(Retention(store), settings.upkeep_interval),
+                Scheduled(BulkOperations(store), BULK_INTERVAL),
                 Scheduled(Deletions(store), DELETION_INTERVAL),
                 Scheduled(StaleReports(store), FORGOTTEN),
                 Scheduled(Damage(store), settings.upkeep_interval),
