@@ -28,7 +28,7 @@ def examine_hooks(engine: Engine) -> Iterator[Finding]:
     bad = [finding for hook in found for finding in _examine(hook, now)]
     yield from bad
     if found and not bad:
-        yield Finding("ok", "hooks", f"{len(found)} hooks hear of what fails")
+        yield Finding("ok", "hooks", f"{len(found)}, none fails")
 
 
 def _examine(hook: HookReport, now: datetime) -> Iterator[Finding]:

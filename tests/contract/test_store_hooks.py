@@ -35,6 +35,11 @@ def fail(bench: Bench) -> str:
     return job
 
 
+def lines_or_none(bench: Bench) -> int:
+    count: int = bench.link.call("XLEN", bench.key("outbox"))
+    return count
+
+
 def lines(bench: Bench, place: int = 0) -> list[OutboxLine]:
     page = Outbox(bench.store).read(place)
     assert page.lost == 0
@@ -148,13 +153,23 @@ class TestOutbox:
         bench.fail(job, token="t2")
         assert [line.job_id for line in lines(bench)] == [job, job]
 
-    @pytest.mark.parametrize("key", ["outbox", "hook_places"])
-    def test_a_damaged_outbox_keeps_no_job_from_its_end(self, bench: Bench, key: str) -> None:
-        """Then the hooks miss it."""
+    def test_damaged_places_keep_no_job_from_its_end(self, bench: Bench) -> None:
+        """Hooks miss it then."""
         declare(bench)
-        bench.link.call("DEL", bench.key(key))
-        bench.link.call("SET", bench.key(key), "damaged")
+        bench.link.call("DEL", bench.key("hook_places"))
+        bench.link.call("SET", bench.key("hook_places"), "damaged")
         assert bench.status(fail(bench)) == "failed"
+        assert lines_or_none(bench) == 0
+
+    def test_a_damaged_outbox_is_replaced(self, bench: Bench) -> None:
+        """Also one whose numbers are higher than those that are given."""
+        declare(bench)
+        bench.link.call("SET", bench.key("outbox"), "damaged")
+        fail(bench)
+        bench.link.call("XADD", bench.key("outbox"), "99-1", "what", "later")
+        job = fail(bench)
+        assert lines_or_none(bench) == 1
+        assert Outbox(bench.store).read(1).lines[0].job_id == job
 
     def test_the_outbox_is_bounded(self, bench: Bench) -> None:
         """It keeps the latest lines, expires, and a reader learns how many it has missed."""
@@ -256,6 +271,15 @@ class TestRight:
         declare(bench)
         assert list(bench.hash("hooks")) == ["ops"]
         assert bench.link.call("EXISTS", bench.key("deliveries", "old")) == 0
+
+    def test_without_any_worker_all_goes_by_itself(self, bench: Bench) -> None:
+        """A fleet that has no hooks any more pays nothing some days later."""
+        declare(bench)
+        hold(bench)
+        bench.store.hooks.test("ops", "t", b"x")
+        declare(bench)
+        for name in ("hooks", "hook_places", "hook", "deliveries", "delivery_times"):
+            assert 0 < bench.link.call("PTTL", bench.key(name, "ops")) <= KEPT
 
 
 # --- deliveries --------------------------------------------------------------------------------

@@ -168,7 +168,7 @@ def test_the_command_line(mine: Installation, there: Receiver) -> None:
     assert shell.run("hooks", "test", "ops").stdout == "ok: 204 No Content\n"
     assert there.requests[0].event["type"] == "hook.test"
     assert is_signed(there.requests[0], SECRET)
-    assert [one["text"] for one in shell.findings()["hooks"]] == ["1 hooks hear of what fails"]
+    assert [one["text"] for one in shell.findings()["hooks"]] == ["1, none fails"]
 
     there.status, there.answer = 500, b"\x1b[31mno"
     assert (

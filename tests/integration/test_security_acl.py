@@ -44,6 +44,10 @@ PRODUCERS_SCRIPTS = {
     "requeue",
     "label",
     "delete_job",
+    "test_hook",
+    "replay_deliveries",
+    "drop_deliveries",
+    "forget_hook",
 }
 
 

@@ -8,6 +8,11 @@ local now = now_ms()
 
 call('HSETNX', k_hook_places(), name, call('HGET', k_hook_places(), '#') or 0)
 call('HSET', k_hooks(), name, string.format('%d ', now) .. description)
+-- Without any worker that has a hook nothing of it stays for longer either.
+for _, key in ipairs({ k_hooks(), k_hook_places(), k_hook(name), k_deliveries(name), k_delivery_times(name),
+    k_dead_deliveries(name) }) do
+  call('PEXPIRE', key, kept)
+end
 local all = call('HGETALL', k_hooks())
 for i = 1, #all, 2 do
   local seen = tonumber(string.match(all[i + 1], '^%d+') or 0)

@@ -43,7 +43,7 @@ _DECLARE = 60.0
 _MOST_WAITING = 100
 
 #: Pages of the outbox in one round.
-_PAGES = 20
+_PAGES = 50
 
 #: Workers that may be lost with attempts at one delivery; as for invocations by default.
 _MOST_LOST = 3
@@ -54,7 +54,7 @@ _LONGEST_WAIT = 30.0
 #: Characters of an answer that are kept.
 _KEPT = 500
 
-#: Seconds that the end of a worker waits for a hook's thread.
+#: Seconds that the end of a worker waits for the threads of its hooks.
 _PATIENCE = 2.0
 
 
@@ -95,9 +95,11 @@ class HookThread:
         """End the thread soon; an attempt that runs is made again by another worker."""
         self._stop.set()
 
-    def join(self, *, resign: bool) -> None:
-        """Wait for the end a little, and let another worker deliver at once with ``resign``."""
-        self._thread.join(_PATIENCE)
+    def join(self, deadline: float, *, resign: bool) -> None:
+        """Wait for the end until then (monotonic), and let another worker deliver at once with
+        ``resign``.
+        """
+        self._thread.join(max(0.0, deadline - time.monotonic()))
         if resign and self._holds and not self._thread.is_alive():
             self._safely(self._give_up)
 
@@ -135,7 +137,8 @@ class HookThread:
         self._declare()
         if self._call is not None and self._call.running:
             # Another attempt would have another thread that does not end: another worker's turn.
-            self._holds = False
+            if self._holds:
+                self._give_up()
             return 0
         held = self._hold()
         if held is None:
@@ -161,6 +164,7 @@ class HookThread:
         return held
 
     def _give_up(self) -> None:
+        self._holds = False
         self._store.hooks.hold(self.hook.name, self._holder, self._worker, 0)
 
     # --- from lines to deliveries --------------------------------------------------------
@@ -289,8 +293,9 @@ class Hooks:
             threads = list(self._threads.values())
         for thread in threads:
             thread.stop()
+        deadline = time.monotonic() + _PATIENCE
         for thread in threads:
-            thread.join(resign=resign)
+            thread.join(deadline, resign=resign)
 
 
 def _event_of(kind: str, line: OutboxLine) -> HookEvent:

@@ -7,13 +7,18 @@ local MOST_LINES = 10000
 local OUTBOX_KEPT = 7 * 86400000
 
 -- Adds a line. happened: a name that model/hook_event.py has; sample: routine id, type, place and message.
--- What is damaged there must not keep a job from its transition: then hooks do not hear of it.
+-- What is damaged there keeps no job from its transition; hooks do not hear of it then.
 local function tell_hooks(happened, job, invocation, sample, now)
   local number = redis.pcall('HINCRBY', k_hook_places(), '#', 1)
   if type(number) ~= 'number' then return end
   local routine, kind, place, message = unpack(sample)
-  redis.pcall('XADD', k_outbox(), 'MAXLEN', '~', MOST_LINES, number .. '-1', 'what', happened, 'job', job.id,
+  local line = { 'MAXLEN', '~', MOST_LINES, number .. '-1', 'what', happened, 'job', job.id,
     'flow', call('HGET', k_job(job.id), 'flow') or '', 'invocation', invocation or '', 'routine', routine,
-    'type', kind, 'at', place, 'message', message, 'ms', string.format('%d', now))
-  redis.pcall('PEXPIRE', k_outbox(), OUTBOX_KEPT)
+    'type', kind, 'at', place, 'message', message, 'ms', string.format('%d', now) }
+  if type(redis.pcall('XADD', k_outbox(), unpack(line))) == 'table' then
+    -- No stream, or one whose numbers are higher: those of the hooks began again without it.
+    call('UNLINK', k_outbox())
+    call('XADD', k_outbox(), unpack(line))
+  end
+  call('PEXPIRE', k_outbox(), OUTBOX_KEPT)
 end

@@ -18,6 +18,7 @@ from flowforge.worker.upkeep.hook_call import HookCall
 from flowforge.worker.upkeep.webhook_request import Answer
 from tests.support.eventually import eventually
 from tests.support.receiver import Receiver, receiver
+from tests.support.tls import make_certificates, tls_proxy
 
 EVENT = sample_event("test_1", datetime(2026, 1, 2, tzinfo=UTC))
 
@@ -94,6 +95,23 @@ class TestWebhook:
         attempt = HookCall(hook(target, 0.3), EVENT)
         assert attempt.answer() == Answer(False, "no answer within 0.3 s")
         eventually(lambda: not attempt.running, message="the end of the thread")
+
+    def test_a_certificate_is_checked(
+        self, there: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """With the authorities of the system, or those that ``SSL_CERT_FILE`` names."""
+        certificates = make_certificates(tmp_path)
+        with tls_proxy(there.port, certificates) as port:
+            target = Webhook.of(f"https://localhost:{port}/", None, insecure=False)
+            refused = HookCall(hook(target), EVENT).answer()
+            monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
+            assert HookCall(hook(target), EVENT).answer().good
+            other = Webhook.of(f"https://127.0.0.1:{port}/", None, insecure=False)
+            misnamed = HookCall(hook(other), EVENT).answer()
+        for found in (refused, misnamed):
+            assert not found.good
+            assert "certificate verify failed" in found.text
+        assert len(there.requests) == 1
 
     def test_what_is_no_http_is_an_error(self) -> None:
         """A receiver may be anything."""
