@@ -46,6 +46,7 @@ def print_job(job: dict[str, Any]) -> None:
             *_optional("labels", labels_shown(job["labels"])),
             ("created", local_time(job["created_at"])),
             *_optional("ended", _ended(job)),
+            *_optional("done", _done(job["progress"])),
             ("work", amounts(job["counts"])),
             *_optional("trace", job["trace_id"] or ""),
             *_optional("parent job", job["parent_job_id"] or ""),
@@ -171,6 +172,15 @@ def _reason(job: dict[str, Any]) -> str:
     error = job["error"]
     told = error["message"] if error is not None and "traceback" not in error else job["reason"]
     return told or ""
+
+
+def _done(progress: dict[str, Any] | None) -> str:
+    """How much is done of what is known."""
+    if progress is None:
+        return ""
+    percent = "" if progress["percent"] is None else f" ({progress['percent']}%)"
+    least = "" if progress["total_is_final"] else "at least "
+    return f"{progress['done']} of {least}{progress['total']} invocations{percent}"
 
 
 def _params(job: dict[str, Any]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from flowforge.engine.engine import Engine
+from flowforge.errors import RecordError
+from flowforge.model.job_progress import Share
 from flowforge.model.status import RoutineStatus
 from flowforge.store.routine_states import COUNTERS
 
@@ -23,10 +25,30 @@ def job_snapshot(engine: Engine, job_id: str) -> dict[str, Any]:
         "trace_id": inspector.trace_id(job_id) or (error or {}).get("trace_id"),
         "explanation": [dict(vars(finding)) for finding in engine.explain(job_id)],
         "open_child_job_ids": inspector.open_children(job_id),
+        "progress": progress_of(engine, job_id),
         "routines": routines(engine, job_id),
         "open_joins": [dict(vars(join)) for join in inspector.open_joins(job_id)],
         "pause_points": inspector.pauses(job_id),
         "outputs": [dict(vars(output)) for output in inspector.outputs(job_id)],
+    }
+
+
+def progress_of(engine: Engine, job_id: str) -> dict[str, Any] | None:
+    """How much is done of what is known; None where an invocation of the job cannot be read."""
+    try:
+        found = engine.progress(job_id)
+    except RecordError:
+        return None
+    parts = {routine.routine_id: _share(routine) for routine in found.routines}
+    return {**_share(found), "waiting": found.waiting, "routines": parts}
+
+
+def _share(share: Share) -> dict[str, Any]:
+    return {
+        "done": share.done,
+        "total": share.total,
+        "total_is_final": share.total_is_final,
+        "percent": share.percent,
     }
 
 

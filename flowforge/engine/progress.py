@@ -106,10 +106,10 @@ class _Known:
         """Whether nothing of a routine is outstanding, whatever a sample of the job shows.
 
         That is known of a routine that no other leads to: it has one invocation if the job was
-        entered there, which is the first one to start.
+        entered there, and that is the first one to start.
         """
         state = self._states[index]
-        if self._sources[index]:
+        if self._sources[index] or not self._work.entered_once:
             return False
         if state["started"]:
             return _ended(state) > 0

@@ -25,7 +25,7 @@ _SEGMENTS = 100
 #: Looks until the job has those segments that were asked about.
 _TRIES = 3
 
-_ROW = ("status", "last", "window", "joins", "created", "ended", *WORK.values())
+_ROW = ("status", "last", "window", "joins", "created", "ended", "forked_from", *WORK.values())
 
 
 class WorkCounts(NamedTuple):
@@ -39,6 +39,7 @@ class WorkCounts(NamedTuple):
     ``by_routine``: routine index -> its uncommitted invocations; in jobs with joins also what is
     collected and staged for it. ``sampled``: they are estimated. ``staged_by``: routine index ->
     emissions that its attempts have staged and that are not among those; None: it is not known.
+    ``entered_once``: the job began with one invocation, unlike a fork.
     """
 
     status: JobStatus
@@ -55,6 +56,7 @@ class WorkCounts(NamedTuple):
     sampled: bool
     staged_by: dict[int, int] | None
     states: dict[str, dict[str, Any]]
+    entered_once: bool
 
 
 class _Staged(NamedTuple):
@@ -127,7 +129,7 @@ def _counts(
         by_routine = {index: whole(count or 0) for index, count in enumerate(outstanding)}
         sampled, staged_by = False, {}
     else:
-        by_routine, sampled = _by_routine(sample, uncommitted)
+        by_routine, sampled = _by_routine(sample or [], uncommitted)
         staged_by = _staged_by(staged) if staged.whole or not emitted else None
     counters = dict(zip(routines[::2], routines[1::2], strict=True))
     return WorkCounts(
@@ -145,6 +147,7 @@ def _counts(
         sampled,
         staged_by,
         routine_states(definition, counters, {}, {}),
+        row["forked_from"] is None,
     )
 
 

@@ -38,6 +38,8 @@ def test_run_with_json(fleet: Shell) -> None:
     assert list(job["routines"]) == ["start", "finish"]
     assert job["routines"]["finish"]["completed"] == 1
     assert job["entry"] == "start.input"
+    assert (job["progress"]["done"], job["progress"]["percent"]) == (2, 100)
+    assert "done       2 of 2 invocations (100%)" in fleet.run("show", job["job_id"]).stdout
 
 
 def test_watch_without_a_terminal(fleet: Shell) -> None:

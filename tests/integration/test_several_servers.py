@@ -273,6 +273,7 @@ def test_a_job_is_followed_wherever_it_is(pair: Pair) -> None:
         assert (latest.kind, end.details["status"]) == ("completed", "completed")
         shown = pair.run("history", job.job_id, "--follow", "--json").stdout.splitlines()
         assert [json.loads(line)["id"] for line in shown][-2:] == [latest.id, end.id]
+        assert "it 3/3 100%" in pair.run("watch", job.job_id).stdout
 
 
 def test_a_job_that_is_nowhere(pair: Pair) -> None:

@@ -57,6 +57,7 @@ def counted(states: dict[str, dict[str, Any]], **changes: Any) -> WorkCounts:
         "created": ended + uncommitted, "uncommitted": uncommitted, "collecting": 0,
         "children": 0, "staged": 0, "max_in_flight": 1000, "created_at": AT, "ended_at": None,
         "by_routine": {}, "sampled": False, "staged_by": {}, "states": states,
+        "entered_once": True,
     }  # fmt: skip
     return WorkCounts(**{**found, **changes})
 
@@ -138,6 +139,12 @@ def test_a_sample_proves_nothing_of_what_it_lacks() -> None:
     )  # fmt: skip
     assert shares(found) == {"split": "1/1", "convert": "7/5007", "save": "0/0+"}
     assert [one.is_estimate for one in found.routines] == [False, True, False]
+    forked = progress(
+        chain("split", "convert"),
+        {"split": state(1), "convert": state(7)},
+        by_routine={1: 5000}, uncommitted=5000, sampled=True, entered_once=False,
+    )  # fmt: skip
+    assert shares(forked) == {"split": "1/1+", "convert": "7/5007+"}
     deeper = progress(
         chain("split", "convert", "save"),
         {"split": state(1), "convert": state(7), "save": state(1)},
