@@ -109,7 +109,7 @@ class Spans:
 
         def begin() -> tuple[Span, Context]:
             context, above = below(parent)
-            linked = [one for packed in links if (one := _remote(packed)) is not None]
+            linked = [_remote(one) for packed in links if (one := unpack(packed)) is not None]
             here = trace.get_current_span().get_span_context()
             if above is not None and here.is_valid and here.trace_id != above.trace_id:
                 # Another instrumentation's span, of the Celery task for example.
@@ -191,9 +191,9 @@ def below(parent: bytes) -> tuple[Context, SpanContext | None]:
     """The context that a packed one stands for, with its baggage; the current one without."""
     context = get_current()
     carried = unpack(parent)
-    remote = _remote(parent)
-    if carried is None or remote is None:
+    if carried is None:
         return context, None
+    remote = _remote(carried)
     context = trace.set_span_in_context(NonRecordingSpan(remote), baggage.clear(context))
     if carried.baggage:
         context = _BAGGAGE.extract({"baggage": carried.baggage}, context)
@@ -233,10 +233,7 @@ def _baggage(context: Context) -> str:
     return ""
 
 
-def _remote(packed_context: bytes) -> SpanContext | None:
-    carried = unpack(packed_context)
-    if carried is None:
-        return None
+def _remote(carried: Carried) -> SpanContext:
     state = TraceState.from_header([carried.tracestate]) if carried.tracestate else None
     return SpanContext(carried.trace_id, carried.span_id, True, TraceFlags(carried.flags), state)
 

@@ -14,9 +14,12 @@ from opentelemetry.context import attach, detach
 
 from flowforge import JobState
 from flowforge.codec.binary import packb, traced_record
+from flowforge.composition import forget
+from flowforge.engine.current import set_engine
 from flowforge.local.server import LocalServer
+from tests.integration.cli_shell import Shell
 from tests.integration.installation import FAST, LIMIT, Installation, installed
-from tests.integration.trace_flows import FILE, WHEN, as_dict, deadly, flaky, shop, wide
+from tests.integration.trace_flows import FILE, WHEN, as_dict, deadly, flaky, gated, shop, wide
 from tests.support.eventually import eventually
 from tests.support.spans import recorded
 
@@ -263,6 +266,7 @@ def test_many_jobs_of_a_call_share_its_span(shared: tuple[Installation, Spans]) 
     assert {span["parent"] for span in traced.of(execute["trace"], 3)} == {execute["id"]}
 
 
+@pytest.mark.attack(what="Anything in the place of a trace's context in a record")
 def test_a_hostile_context_hurts_no_job(own: Installation, traced: Spans) -> None:
     """Whatever stands in its place, the handler runs, in a trace of its own."""
     hostile: list[Any] = [
@@ -294,3 +298,48 @@ def test_traces_can_be_switched_off(own: Installation, traced: Spans) -> None:
     assert job.wait(LIMIT).status == "completed"
     assert not traced.path.exists()
     assert job.trace_id is None
+
+
+def test_operators_see_the_trace(shared: tuple[Installation, Spans], tmp_path: Path) -> None:
+    """While the job runs, and when it has ended."""
+    own, _ = shared
+    gate = tmp_path / "gate"
+    job, execute = sent_by(lambda: gated.execute("it", {"gate": str(gate)}))
+    eventually(lambda: job.counts["running"] == 1)
+    (running, *_) = job.explain()
+    assert running.details["trace_id"] == execute["trace"]
+    gate.touch()
+    job.wait(LIMIT)
+    assert job.serialize()["trace_id"] == execute["trace"]
+    out, _ = Shell(own).program("show", job.job_id).communicate(timeout=LIMIT)
+    assert f"\ntrace      {execute['trace']}\n" in out
+    failed = flaky.execute("it", {"token": "x", "good": 9}).wait(LIMIT)
+    out, _ = Shell(own).program("show", failed.job_id, "--json").communicate(timeout=LIMIT)
+    assert json.loads(out)["trace_id"] == (failed.error or {})["trace_id"]
+
+
+def test_a_hard_time_limit_ends_the_span(own: Installation, traced: Spans, tmp_path: Path) -> None:
+    """Made by the worker's main process: the child is dead."""
+    start(own, traced, configuration=["task.time_limit=1"])
+    job, execute = sent_by(lambda: gated.execute("it", {"gate": str(tmp_path / "never")}))
+    assert job.wait(LIMIT).status == "failed"
+    (span,) = traced.of(execute["trace"], 1)
+    assert span["attributes"]["error.type"].endswith("TimeLimitExceeded")
+    assert span["attributes"]["flowforge.outcome"] == "failed"
+    assert span["seconds"] >= 1
+
+
+def test_the_embedded_engine_is_traced_too(no_settings: None) -> None:
+    """Producer and worker are one process."""
+    former = set_engine(None)
+    with recorded() as exporter:
+        try:
+            job = shop.execute("fetch", {"order": 1}).wait(LIMIT)
+            assert job.status == "completed"
+            eventually(lambda: len(exporter.get_finished_spans()) == 11)
+        finally:
+            forget()
+            set_engine(former)
+    spans = {span.name: as_dict(span) for span in exporter.get_finished_spans()}
+    assert spans["run fetch.input"]["parent"] == spans["execute shop"]["id"]
+    assert {span["trace"] for span in spans.values()} == {spans["execute shop"]["trace"]}

@@ -23,6 +23,7 @@ from opentelemetry.sdk.trace.export import (
 )
 
 from flowforge import ErrorHandler, ErrorStrategy, Flow, Join, Routine, routine
+from tests.integration.flows import wait_for
 
 logger = logging.getLogger("shop")
 
@@ -195,3 +196,13 @@ wide = Flow("wide")
 wide.add_routine(first, "first")
 wide.add_routine(second, "second")
 wide.connect("first", "next", "second", "input")
+
+
+@routine
+def hold(gate: str) -> None:
+    """Runs until the file is there."""
+    wait_for(gate)
+
+
+gated = Flow("gated")
+gated.add_routine(hold, "it")

@@ -13,7 +13,7 @@ import flowforge
 _ROOT = Path(flowforge.__file__).parent
 
 #: Modules that import by name what needs OpenTelemetry: only a process that makes spans does.
-_OPTIONAL = {"tracing/switch.py", "worker/run/choosing_runtime.py"}
+_OPTIONAL = {"tracing/switch.py", "worker/run/runtimes.py"}
 
 #: Modules that import by name: the public names, and the module of ``flowforge run MODULE:FLOW``.
 _IMPORT_BY_NAME = {"__init__.py", "cli/target.py"} | _OPTIONAL

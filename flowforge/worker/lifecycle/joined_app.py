@@ -31,7 +31,6 @@ from flowforge.worker.lifecycle.startup import (
     warn_of_unknown_variables,
     warn_without_routines,
 )
-from flowforge.worker.run.choosing_runtime import choose_again
 from flowforge.worker.run.log_keeper import LogKeeper
 from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
 from flowforge.worker.run.revoking import cancel_revoked
@@ -105,7 +104,7 @@ class JoinedApp:
         logs.Worker.name = name
         for shard in self.shards:
             shard.runtime.worker = name
-            choose_again(shard.runtime)
+        self._runtimes.choose_again()
         if self._log_keeper is not None:
             self._log_keeper.attach()
 

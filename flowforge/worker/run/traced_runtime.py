@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from time import time_ns
+from time import perf_counter, time_ns
 
 from flowforge.execution.attempt import Attempt
-from flowforge.execution.run import Outcome
+from flowforge.execution.run import Outcome, failed
 from flowforge.model.plan import Plan
 from flowforge.store.claims import Granted
 from flowforge.tracing.attempts import TracedAttempt
@@ -26,6 +26,10 @@ class TracedRuntime(Runtime):
 
     _carrying = TracedAttempt
     _plain = TracedAttempt
+
+    def __init__(self, plain: Runtime) -> None:
+        # Nothing of its own: the leases and the plans are those of the process.
+        vars(self).update(vars(plain))
 
     def prepare(self, granted: Granted, plan: Plan) -> Attempt:
         attempt = super().prepare(granted, plan)
@@ -54,8 +58,9 @@ class TracedRuntime(Runtime):
         assert isinstance(attempt, TracedAttempt)
         self._begin(attempt, time_ns() - int(limit * 1e9))
         ended: Ended = Uncounted()
+        attempt.outcome = failed(attempt, self.worker, error, perf_counter() - limit)
         try:
-            ended = super().timed_out(attempt, error, limit)
+            ended = self.recorder.record(attempt, attempt.outcome, None)
         finally:
             attempt.end(counted=not isinstance(ended, Uncounted))
         return ended

@@ -27,8 +27,8 @@ from flowforge.store.placement import PATIENCE
 from flowforge.store.store import Store
 from flowforge.store.worker_reports import FORGOTTEN
 from flowforge.worker.consuming.limits import rate_limited
-from flowforge.worker.run.choosing_runtime import ChoosingRuntime
 from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
+from flowforge.worker.run.runtime import Runtime
 from flowforge.worker.run.task import InvocationTasks, TaskQueues
 from flowforge.worker.upkeep.bulks import BulkOperations
 from flowforge.worker.upkeep.damage import Damage
@@ -79,7 +79,7 @@ class Shard:
         self.store = Store(self._link, settings.prefix)
         #: For questions that must not wait for a server that is away.
         self.probe = Store(self._probe_link, settings.prefix)
-        self.runtime = ChoosingRuntime(
+        self.runtime = Runtime(
             self.store, settings, os.uname().nodename, jobs, Router(app).lists, process_lock,
             self.probe,
         )  # fmt: skip
