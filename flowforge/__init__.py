@@ -11,11 +11,12 @@ import importlib
 # What type checkers take for true, without the time that importing ``typing`` takes.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from flowforge.composition import configure, install, shutdown
+    from flowforge.composition import configure, shutdown
     from flowforge.engine.bulk import Bulk
     from flowforge.engine.flow import Flow
     from flowforge.engine.job_state import JobState
     from flowforge.errors import FlowForgeError
+    from flowforge.joining import install
     from flowforge.model.connection import Connection
     from flowforge.model.decorator import routine
     from flowforge.model.error_handler import ErrorHandler, ErrorStrategy
@@ -49,7 +50,7 @@ _MODULES = {
     "webhook": "flowforge.model.hooks",
     # set up
     "configure": "flowforge.composition",
-    "install": "flowforge.composition",
+    "install": "flowforge.joining",
     "shutdown": "flowforge.composition",
     # fail
     "FlowForgeError": "flowforge.errors",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from flowforge.composition import worker_app
 from flowforge.errors import FlowForgeError
+from flowforge.joining import worker_app
 from flowforge.worker.lifecycle.startup import cannot_start
 
 try:

@@ -11,13 +11,14 @@ from contextlib import asynccontextmanager, contextmanager
 from benchmarks.scaling.flows import ENTRY
 from benchmarks.scaling.worker import Plan, SimulatedWorker, Tally
 from flowforge import Flow, JobState
+from flowforge.broker.fleet_app import fleet_app
 from flowforge.engine.current import set_engine
 from flowforge.engine.engine import Engine
 from flowforge.engine.handler_jobs import HandlerJobs
 from flowforge.local.server import LocalServer
 from flowforge.settings import Settings
 from flowforge.store.scripts import all_scripts
-from flowforge.worker.lifecycle.joined_app import JoinedApp, fleet_app
+from flowforge.worker.lifecycle.joined_app import JoinedApp
 from flowforge.worker.upkeep.presence import Presence
 
 #: Workers that connect at the same time.

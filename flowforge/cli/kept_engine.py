@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from flowforge.broker.fleet_app import fleet_app
 from flowforge.engine.engine import Engine
 from flowforge.local.server import LocalServer
 from flowforge.settings import Settings
-from flowforge.worker.lifecycle.joined_app import fleet_app
 
 
 class KeptEngine(Engine):
@@ -16,6 +16,8 @@ class KeptEngine(Engine):
     A worker would do harm: this process has not imported the routines, so it would give their
     invocations back until the jobs failed.
     """
+
+    own_server = True
 
     def __init__(self, settings: Settings) -> None:
         self.server = LocalServer.start(settings.data_dir)

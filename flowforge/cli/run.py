@@ -20,7 +20,6 @@ from flowforge.cli.waiting import saying_outlook, timeout_option, wait_with_view
 from flowforge.engine.engine import Engine
 from flowforge.engine.explain import unreported
 from flowforge.engine.job_template import JobTemplate
-from flowforge.local.engine import EmbeddedEngine
 from flowforge.store.worker_reports import WorkerReports
 
 
@@ -108,7 +107,7 @@ def _all_params(params: Any, more: dict[str, Any]) -> dict[str, Any]:
 
 
 def _remark(engine: Engine) -> str:
-    if isinstance(engine, EmbeddedEngine):
+    if engine.own_server:
         return ""
     workers, unreadable = WorkerReports(engine.store).read()
     if unreadable or any(worker.live for worker in workers):

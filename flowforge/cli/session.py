@@ -17,7 +17,6 @@ from flowforge.composition import configure, forget
 from flowforge.engine.current import current_engine
 from flowforge.engine.engine import Engine, Submitter
 from flowforge.errors import ConfigurationError
-from flowforge.local.engine import EmbeddedEngine
 from flowforge.settings import from_environment
 
 #: Where the group leaves the session. Not ``ctx.obj``: below ``celery`` that is Celery's.
@@ -107,7 +106,7 @@ def outlook(engine: Submitter, job_id: str) -> str:
     """What becomes of a job that has not ended when this command does."""
     if ends_with_process(engine):
         return f"job {job_id} ended with the embedded engine of this command"
-    if isinstance(engine, (EmbeddedEngine, KeptEngine)):
+    if engine.own_server:
         where = engine.settings.data_dir
         return f"job {job_id} is kept in {where} and goes on with the next run of its flow there"
     return f"job {job_id} goes on: look with `show {job_id}`, end it with `cancel {job_id}`"
@@ -115,4 +114,4 @@ def outlook(engine: Submitter, job_id: str) -> str:
 
 def ends_with_process(engine: Submitter) -> bool:
     """Whether jobs of this engine are lost when the command ends."""
-    return isinstance(engine, EmbeddedEngine) and engine.settings.data_dir is None
+    return engine.own_server and engine.settings.data_dir is None

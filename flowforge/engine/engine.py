@@ -47,6 +47,8 @@ class Submitter(ABC):
 
     app: Celery
     settings: Settings
+    #: Whether this process has started the server, and ends it.
+    own_server = False
 
     def submit(
         self,

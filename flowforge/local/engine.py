@@ -16,26 +16,21 @@ from celery import Celery
 from celery.worker import WorkController
 
 from flowforge import logs
+from flowforge.broker.fleet_app import fleet_app
 from flowforge.engine.engine import Engine
 from flowforge.engine.handler_jobs import HandlerJobs
 from flowforge.errors import ConfigurationError
+from flowforge.local.advice import TO_A_FLEET
 from flowforge.local.server import LocalServer
 from flowforge.model.flow import FlowGraph
 from flowforge.model.locate import MAINS
 from flowforge.settings import Settings
-from flowforge.worker.lifecycle.joined_app import JoinedApp, fleet_app
+from flowforge.worker.lifecycle.joined_app import JoinedApp
 
 logger = logging.getLogger(__name__)
 
 #: Seconds that the worker may take to come up.
 START_LIMIT = 30.0
-
-
-#: What makes jobs run elsewhere.
-TO_A_FLEET = (
-    "set FLOWFORGE_REDIS_URL; or import the module with the Celery app that flowforge.install was "
-    "given, before jobs are submitted"
-)
 
 
 class EmbeddedEngine(Engine):
@@ -44,6 +39,8 @@ class EmbeddedEngine(Engine):
     ``intended``: the user has asked for it. If not, the log names a flow that a fleet could run: a
     script that forgot to import the Celery app of its fleet looks like one that needs none.
     """
+
+    own_server = True
 
     def __init__(self, settings: Settings, *, intended: bool = False) -> None:
         self._warned = intended

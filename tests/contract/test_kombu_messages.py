@@ -11,12 +11,12 @@ import pytest
 from celery import Celery
 from celery.worker.request import Request
 
+from flowforge.broker.fleet_app import fleet_app
 from flowforge.broker.guard import Guard
 from flowforge.broker.message import MARK, message_format
 from flowforge.broker.routing import Router
 from flowforge.local.server import LocalServer
 from flowforge.settings import Settings
-from flowforge.worker.lifecycle.joined_app import fleet_app
 from tests.contract.bench import Bench
 from tests.contract.receiving import receive
 

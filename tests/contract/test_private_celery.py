@@ -32,7 +32,7 @@ from celery.worker import state
 from celery.worker.request import Request, create_request_cls
 from kombu.asynchronous.semaphore import LaxBoundedSemaphore
 
-import flowforge.composition
+import flowforge.joining
 
 
 def add(one: int, two: int) -> int:
@@ -280,8 +280,8 @@ def test_a_copy_of_an_app_has_its_fixups_and_its_configuration(
     keys out that begin with an underscore.
     """
     copies: list[Celery] = []
-    monkeypatch.setattr(flowforge.composition, "rejoin", copies.append)
-    vars(app)["fixups"].add("flowforge.composition:rejoin")
+    monkeypatch.setattr(flowforge.joining, "rejoin", copies.append)
+    vars(app)["fixups"].add("flowforge.joining:rejoin")
     app.conf["__own__"] = {"a": 1}
     # What a task of the app is no part of: it cannot be pickled by its name here.
     copy = pickle.loads(pickle.dumps(app))  # noqa: S301 - pickled here

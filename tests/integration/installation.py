@@ -12,11 +12,11 @@ from typing import Any
 import redis
 
 from flowforge import JobState
+from flowforge.broker.fleet_app import fleet_app
 from flowforge.engine.current import set_engine
 from flowforge.engine.engine import Engine
 from flowforge.local.server import LocalServer
 from flowforge.settings import from_environment
-from flowforge.worker.lifecycle.joined_app import fleet_app
 from tests.support.eventually import eventually
 from tests.support.fleet import Fleet
 

@@ -18,6 +18,7 @@ from kombu import Connection
 
 import flowforge
 from flowforge.broker.address import broker_address, state_url
+from flowforge.broker.fleet_app import fleet_app
 from flowforge.broker.transport import GuardMixin
 from flowforge.cli.main import cli
 from flowforge.engine.current import set_engine
@@ -32,7 +33,6 @@ from flowforge.local.server import LocalServer
 from flowforge.settings import from_environment
 from flowforge.store.client import make_client
 from flowforge.store.link import ServerLink
-from flowforge.worker.lifecycle.joined_app import fleet_app
 from tests.integration.flows import countdown
 from tests.integration.installation import FAST, FLOWS, outputs
 from tests.support.fleet import Fleet

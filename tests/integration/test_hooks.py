@@ -13,13 +13,13 @@ from typing import Any
 import click.testing
 import pytest
 
+from flowforge.broker.fleet_app import fleet_app
 from flowforge.cli.main import cli
-from flowforge.composition import _as_one, _engines
+from flowforge.composition import as_one, engines_of
 from flowforge.engine.current import set_engine
 from flowforge.local.server import LocalServer
 from flowforge.settings import from_environment
 from flowforge.store.hook_reports import HookReports
-from flowforge.worker.lifecycle.joined_app import fleet_app
 from tests.integration.cli_shell import Shell
 from tests.integration.hook_flows import FORMER_SECRET, SECRET, failing, fine, poison
 from tests.integration.installation import FAST, LIMIT, Installation, installed
@@ -231,7 +231,7 @@ def test_each_of_several_servers_tells(
     with LocalServer.start() as second:
         url = f"{server.url},{second.url}"
         settings = from_environment({}, redis_url=url, prefix=prefix, **FAST)
-        engines = _as_one(_engines(settings, fleet_app(settings)))
+        engines = as_one(engines_of(settings, fleet_app(settings)))
         former = set_engine(engines)
         place = ["--redis-url", url, "--prefix", prefix]
         try:

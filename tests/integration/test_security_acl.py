@@ -19,13 +19,13 @@ import redis
 from redis.exceptions import NoPermissionError
 
 from flowforge import ErrorHandler, JobState
+from flowforge.broker.fleet_app import fleet_app
 from flowforge.engine.current import set_engine
 from flowforge.engine.engine import Engine
 from flowforge.local.server import LocalServer
 from flowforge.settings import from_environment
 from flowforge.store.dead_letters import DeadLetters
 from flowforge.store.scripts import SCRIPTS, script_names
-from flowforge.worker.lifecycle.joined_app import fleet_app
 from tests.integration.flows import Flaky, countdown, single, squares
 from tests.integration.installation import FAST, FLOWS, LIMIT
 from tests.support.eventually import eventually

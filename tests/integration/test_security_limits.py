@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from celery import Celery
 
+from flowforge.broker.fleet_app import fleet_app
 from flowforge.errors import PayloadError, PayloadTooLargeError
 from flowforge.local.server import LocalServer
 from flowforge.settings import Settings
-from flowforge.worker.lifecycle.joined_app import fleet_app
 from tests.integration import vault
 from tests.integration.flows import countdown, single
 from tests.integration.installation import FAST, FLOWS, LIMIT, Installation, installed, outputs

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from flowforge.broker.fleet_app import fleet_app
 from flowforge.engine.current import set_engine
 from flowforge.engine.engine import Engine
 from flowforge.engine.job_template import JobTemplate
 from flowforge.errors import StoreUnavailableError
 from flowforge.local.server import LocalServer
 from flowforge.settings import Settings, from_environment
-from flowforge.worker.lifecycle.joined_app import fleet_app
 from tests.integration.flows import countdown
 from tests.integration.installation import FAST, FLOWS, LIMIT
 from tests.support.fleet import Fleet

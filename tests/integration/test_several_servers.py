@@ -15,8 +15,9 @@ import pytest
 import redis
 
 from flowforge import Bulk, JobState
+from flowforge.broker.fleet_app import fleet_app
 from flowforge.cli.main import cli
-from flowforge.composition import _as_one, _engines
+from flowforge.composition import as_one, engines_of
 from flowforge.engine.current import set_engine
 from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.sharded import ShardedEngine
@@ -31,7 +32,6 @@ from flowforge.local.server import LocalServer
 from flowforge.settings import Settings, from_environment
 from flowforge.store.bulks import Bulks
 from flowforge.store.dead_letters import DeadLetters
-from flowforge.worker.lifecycle.joined_app import fleet_app
 from tests.integration.flows import One, countdown, fan_of
 from tests.integration.installation import FAST, FLOWS, LIMIT, outputs
 from tests.support.eventually import eventually
@@ -79,7 +79,7 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
     ):
         url = f"{first.url}, {second.url}"
         settings = from_environment({}, redis_url=url, prefix=prefix, **FAST)
-        engines = _as_one(_engines(settings, fleet_app(settings)))
+        engines = as_one(engines_of(settings, fleet_app(settings)))
         assert isinstance(engines, ShardedEngine)
         former = set_engine(engines)
         try:

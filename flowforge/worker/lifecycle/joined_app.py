@@ -11,7 +11,6 @@ from celery.apps.worker import Worker as WorkerProgram
 from celery.worker import state
 
 from flowforge import logs
-from flowforge.broker.address import broker_address, state_url
 from flowforge.broker.transport import BrokerConnection
 from flowforge.errors import FlowForgeError, StoreUnavailableError
 from flowforge.execution.handler_context import JobAccess
@@ -201,25 +200,3 @@ def _check(shard: Shard, *, alone: bool) -> None:
 def _refresh(worker: Any) -> None:
     if worker.consumer is not None:
         worker.consumer.update_strategies()
-
-
-def fleet_app(settings: Settings) -> Celery:
-    """A Celery app for workers that run nothing but FlowForge, or for producers.
-
-    Its broker is the first server of the settings.
-    """
-    assert settings.servers, "fleet_app is for settings with a URL"
-    broker, options = broker_address(state_url(str(settings.servers[0].redis_url)))
-    app = Celery("flowforge", broker=broker, set_as_current=False)
-    app.conf.update(
-        worker_enable_remote_control=False,
-        worker_send_task_events=False,
-        task_ignore_result=True,
-        accept_content=["json"],
-    )
-    if settings.prefix != Settings.prefix:
-        # Fleets that share a server must not pop each other's messages.
-        options["global_keyprefix"] = f"{settings.prefix}:"
-    app.conf.broker_transport_options = options
-    app.conf.update(dict(settings.celery))
-    return app

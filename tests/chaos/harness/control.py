@@ -10,10 +10,10 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
+from flowforge.broker.fleet_app import fleet_app
 from flowforge.engine.engine import Engine
 from flowforge.errors import JobStateError
 from flowforge.settings import Settings
-from flowforge.worker.lifecycle.joined_app import fleet_app
 
 Verb = Literal["pause", "resume", "cancel", "rest"]
 

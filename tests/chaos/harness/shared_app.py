@@ -6,8 +6,8 @@ Made from the environment when it is imported, as ``celery -A`` does in a worker
 from __future__ import annotations
 
 import flowforge
+from flowforge.broker.fleet_app import fleet_app
 from flowforge.settings import from_environment
-from flowforge.worker.lifecycle.joined_app import fleet_app
 from tests.chaos.harness.shared_task import TASK, add
 
 app = fleet_app(from_environment())

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from flowforge.broker.fleet_app import fleet_app
 from flowforge.engine.engine import Engine
 from flowforge.engine.job_template import JobTemplate
 from flowforge.settings import Settings
 from flowforge.store.job_rows import JobRows
-from flowforge.worker.lifecycle.joined_app import fleet_app
 from tests.chaos.harness import flows, ledger, tuning
 from tests.chaos.harness.checker import check_rest, check_tree
 from tests.chaos.harness.flows import Shape

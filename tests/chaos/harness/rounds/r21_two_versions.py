@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
+from flowforge.broker.fleet_app import fleet_app
 from flowforge.engine.engine import Engine
 from flowforge.engine.job_template import JobTemplate
-from flowforge.worker.lifecycle.joined_app import fleet_app
 from tests.chaos.harness import newer
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.checker import COMMITS
