@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
-from celery import Celery
-from celery.bin.base import CLIContext
 
 from flowforge import __version__
-from flowforge.cli.bulk import bulk
-from flowforge.cli.control import cancel, delete, pause, resume, retry
-from flowforge.cli.dead_letters import dead_letters
-from flowforge.cli.doctor import doctor
-from flowforge.cli.edit import edit
-from flowforge.cli.errors import errors
-from flowforge.cli.explain import explain
-from flowforge.cli.flows import flows
-from flowforge.cli.fork import fork
-from flowforge.cli.group import FlowForgeGroup
-from flowforge.cli.history import history
-from flowforge.cli.hooks import hooks
-from flowforge.cli.jobs import jobs
-from flowforge.cli.label import label
-from flowforge.cli.logs import logs
-from flowforge.cli.render import say
-from flowforge.cli.rerun import rerun
-from flowforge.cli.run import run
-from flowforge.cli.run_now import run_now
-from flowforge.cli.session import META_KEY, Session
-from flowforge.cli.show import show
-from flowforge.cli.skip import skip
-from flowforge.cli.ui import ui
-from flowforge.cli.watch import watch
-from flowforge.cli.worker import worker
-from flowforge.settings import unknown_variables
+from flowforge.cli.group import FlowForgeGroup, Given
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+#: Commands; each is in the module of its name, but for those that are a few lines each.
+_COMMANDS = [
+    "run", "worker", "watch", "flows", "jobs", "errors", "show", "explain", "history", "logs",
+    "edit", "skip", "run-now", "rerun", "fork", "label", "bulk", "hooks", "doctor", "dead-letters",
+    "ui",
+]  # fmt: skip
+_IN_CONTROL = ["pause", "resume", "cancel", "retry", "delete"]
+
+_MODULES = {
+    **{name: name.replace("-", "_") for name in _COMMANDS},
+    **dict.fromkeys(_IN_CONTROL, "control"),
+}
 
 
-@click.group("flowforge", cls=FlowForgeGroup)
+@click.group("flowforge", cls=FlowForgeGroup, modules=_MODULES)
 @click.version_option(__version__, package_name="flowforge")
 @click.option(
     "--redis-url", metavar="URL", help="Server of the jobs; default: FLOWFORGE_REDIS_URL."
@@ -46,24 +37,13 @@ from flowforge.settings import unknown_variables
 @click.pass_context
 def cli(ctx: click.Context, redis_url: str | None, prefix: str | None) -> None:
     """Run flows, look at their jobs and control them."""
-    ctx.meta[META_KEY] = Session(ctx, _app_of(ctx), redis_url, prefix)
-    # A worker logs them at its start.
-    if ctx.invoked_subcommand != worker.name:
-        for text in unknown_variables():
-            say(f"warning: {text}", err=True)
+    Given(ctx, _app_of(ctx), redis_url, prefix).keep()
 
 
 def _app_of(ctx: click.Context) -> Celery | None:
     """The app of ``celery -A app flowforge``; None without ``-A`` and for ``flowforge`` itself."""
-    if isinstance(ctx.obj, CLIContext) and ctx.parent is not None and ctx.parent.params.get("app"):
-        app: Celery = ctx.obj.app
+    if ctx.parent is not None and ctx.parent.params.get("app"):
+        # The object of Celery's own group.
+        app: Celery = ctx.parent.obj.app
         return app
     return None
-
-
-for _command in (
-    run, worker, watch, flows, jobs, errors, show, explain, history, logs, pause, resume,
-    cancel, retry, edit, skip, run_now, rerun, fork, label, delete, bulk, hooks, doctor,
-    dead_letters, ui,
-):  # fmt: skip
-    cli.add_command(_command)

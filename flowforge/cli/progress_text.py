@@ -8,7 +8,8 @@ from typing import NamedTuple
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from flowforge.cli.render import clean, local_time, one_line, status_text
+from flowforge.cli.plain_text import clean
+from flowforge.cli.render import local_time, one_line, status_text
 from flowforge.common.duration import duration
 from flowforge.common.rate import Rate
 from flowforge.model.job_finding import FindingKind

@@ -6,7 +6,6 @@ at the last step: a name, a reason or a status may hold what a terminal obeys.
 
 from __future__ import annotations
 
-import re
 import sys
 from datetime import datetime
 from typing import Any
@@ -15,20 +14,12 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from flowforge.cli.plain_text import clean, unbroken
 from flowforge.codec.plain import to_json
 from flowforge.model.status import JobStatus, RoutineStatus
 
 #: Columns where the output is no terminal: nothing is folded or cut.
 _UNFOLDED = 10_000
-
-#: What a terminal might obey: C0 and C1 controls but tab and newline, line separators, and the
-#: marks that turn text around, annotate it or are not seen.
-_CONTROLS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufeff\ufff9-\ufffb]"
-)
-
-#: What begins another line or column.
-_BREAKS = re.compile("[\t\n]+")
 
 _STYLES = {
     JobStatus.COMPLETED: "green",
@@ -71,16 +62,6 @@ def console(*, stderr: bool = False) -> Console:
     if not made.is_terminal:
         made.width = _UNFOLDED
     return made
-
-
-def clean(text: str) -> str:
-    """The text with control characters visible instead of obeyed."""
-    return _CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
-
-
-def unbroken(text: str) -> str:
-    """The text, cleaned, with blanks in place of line breaks and tabs."""
-    return clean(_BREAKS.sub(" ", text))
 
 
 def one_line(text: str, most: int = 200) -> str:

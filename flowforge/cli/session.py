@@ -2,37 +2,55 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
+import redis
 from celery import Celery
-from click.decorators import pass_meta_key
 
 from flowforge.broker.guard import UNKNOWN_TASK
+from flowforge.cli.group import CommandFailedError, Given, pass_given
 from flowforge.cli.kept_engine import KeptEngine
+from flowforge.cli.render import say
 from flowforge.composition import configure, forget
 from flowforge.engine.current import current_engine
 from flowforge.engine.engine import Engine, Submitter
 from flowforge.errors import ConfigurationError
-from flowforge.settings import from_environment
+from flowforge.settings import from_environment, unknown_variables
 
-#: Where the group leaves the session. Not ``ctx.obj``: below ``celery`` that is Celery's.
-META_KEY = "flowforge.session"
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
-pass_session = pass_meta_key(META_KEY, doc_description="the session")
+
+def pass_session(
+    command: Callable[Concatenate[Session, _P], _R],
+) -> Callable[_P, _R]:
+    """Call a command with its session, after a warning of variables that are no settings.
+
+    What redis-py raises fails the command with exit status 1, as FlowForge's own errors do.
+    """
+
+    @pass_given
+    def call(given: Given, /, *args: _P.args, **options: _P.kwargs) -> _R:
+        for text in unknown_variables():
+            say(f"warning: {text}", err=True)
+        try:
+            return command(Session(given), *args, **options)
+        except redis.RedisError as error:
+            raise CommandFailedError(str(error)) from error
+
+    return functools.update_wrapper(call, command)
 
 
 @dataclass(frozen=True)
 class Session:
-    """What the command line says of the engine. ``app``: the one of ``celery -A``."""
+    """The engine that the command line chooses."""
 
-    context: click.Context
-    app: Celery | None = None
-    redis_url: str | None = None
-    prefix: str | None = None
+    given: Given
 
     def engine(self, job_id: str) -> Engine:
         """The engine of the server that a job lives on; ConfigurationError as ``engines``."""
@@ -44,11 +62,11 @@ class Session:
 
     def submitter(self) -> Submitter:
         """What the jobs that are looked at were given to; ConfigurationError as ``engines``."""
-        if self.app is not None:
-            return self._installed(self.app)
-        settings = from_environment(**self._options())
+        if self.given.app is not None:
+            return self._installed(self.given.app)
+        settings = from_environment(**self.given.options())
         if settings.redis_url is not None:
-            return self._configured(**self._options())
+            return self._configured(**self.given.options())
         if settings.data_dir is None:
             raise ConfigurationError(
                 "no server is named: set FLOWFORGE_REDIS_URL or give --redis-url; or set "
@@ -57,7 +75,7 @@ class Session:
         if not os.path.isdir(settings.data_dir):
             raise ConfigurationError(f"FLOWFORGE_DATA_DIR {settings.data_dir!r} is no directory")
         engine = KeptEngine(settings)
-        self.context.call_on_close(engine.close)
+        self.given.context.call_on_close(engine.close)
         return engine
 
     def running_engine(self) -> Submitter:
@@ -66,33 +84,25 @@ class Session:
         A flow's module may have chosen the engine when it was imported; options of the command
         line win over it.
         """
-        if self.app is not None:
-            return self._installed(self.app)
-        options = self._options()
+        if self.given.app is not None:
+            return self._installed(self.given.app)
+        options = self.given.options()
         if options:
             return self._configured(**options)
-        self.context.call_on_close(forget)
+        self.given.context.call_on_close(forget)
         return current_engine()
 
-    def variables(self) -> dict[str, str]:
-        """What the command line says, as environment variables for a process of its own."""
-        return {f"FLOWFORGE_{name.upper()}": value for name, value in self._options().items()}
-
-    def _options(self) -> dict[str, Any]:
-        given = {"redis_url": self.redis_url, "prefix": self.prefix}
-        return {name: value for name, value in given.items() if value is not None}
-
     def _configured(self, **options: Any) -> Submitter:
-        self.context.call_on_close(forget)
+        self.given.context.call_on_close(forget)
         configure(**options)
         return current_engine()
 
     def _installed(self, app: Celery) -> Submitter:
-        if self._options():
+        if self.given.options():
             raise click.UsageError(
                 "--redis-url and --prefix belong to the flowforge command; below celery -A the "
                 "app decides",
-                self.context,
+                self.given.context,
             )
         if UNKNOWN_TASK not in app.tasks or current_engine().app is not app:
             raise ConfigurationError(

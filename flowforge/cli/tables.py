@@ -9,7 +9,8 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from flowforge.cli.render import console, unbroken
+from flowforge.cli.plain_text import unbroken
+from flowforge.cli.render import console
 
 #: Rows of a table beyond which its columns are not fitted to the terminal: that takes half a
 #: millisecond a row.

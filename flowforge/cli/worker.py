@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from flowforge.cli.session import Session, pass_session
+from flowforge.cli.group import Given, pass_given
 
 #: The Celery app of a fleet's workers.
 TARGET = "flowforge.app"
@@ -42,19 +42,19 @@ class _VerbatimCommand(click.Command):
     cls=_VerbatimCommand,
     short_help="Start a worker; takes the options of `celery worker`.",
 )
-@pass_session
-def worker(session: Session, /, options: tuple[str, ...]) -> None:
+@pass_given
+def worker(given: Given, /, options: tuple[str, ...]) -> None:
     """Start a worker for the flows of FLOWFORGE_IMPORTS.
 
     It is `celery -A flowforge.app worker`, and takes the same options.
     """
     if "--help" in options:
         click.echo(_HELP)
-    if session.app is not None:
+    if given.app is not None:
         raise click.UsageError(
             "below celery -A the app's own worker runs flows: celery -A APP worker"
         )
-    os.environ.update(session.variables())
+    os.environ.update(given.variables())
     # The app needs a server's address; the help does not.
     target = [] if "--help" in options else ["-A", TARGET]
     # Celery reads sys.argv again: to restart on SIGHUP, to detach, and in children that it spawns.

@@ -14,6 +14,7 @@ import pytest
 import flowforge
 from flowforge.store.keys import PATTERNS
 from flowforge.store.scripts import script_names
+from flowforge.local.server import LocalServer
 from tests.support.environment import without_settings
 from tests.support.fleet import Fleet
 from tests.support.pages import DOCS, README, ROOT, TUTORIAL, blocks
@@ -87,7 +88,7 @@ def test_each_file_of_the_tutorial_prints_what_it_says(tmp_path: Path) -> None:
 
 
 def test_the_readmes_file_runs_on_a_fleet_as_it_is(
-    server: flowforge.local.server.LocalServer,  # type: ignore[name-defined]
+    server: LocalServer,
     prefix: str,
     tmp_path: Path,
 ) -> None:

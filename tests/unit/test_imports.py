@@ -15,8 +15,8 @@ _ROOT = Path(flowforge.__file__).parent
 #: Modules that import by name what needs OpenTelemetry: only a process that makes spans does.
 _OPTIONAL = {"tracing/switch.py", "worker/run/runtimes.py"}
 
-#: Modules whose names are loaded when they are first used: the public ones, the embedded engine.
-_ON_FIRST_USE = {"__init__.py", "local/__init__.py"}
+#: Modules with what is loaded when it is first used: public names, the embedded engine, commands.
+_ON_FIRST_USE = {"__init__.py", "local/__init__.py", "cli/group.py"}
 
 #: Modules that import by name: these, and the module of ``flowforge run MODULE:FLOW``.
 _IMPORT_BY_NAME = {"cli/target.py"} | _ON_FIRST_USE | _OPTIONAL

@@ -15,6 +15,7 @@ from flowforge import errors
 from flowforge.cli.main import cli
 from flowforge.engine.submit import SUBMIT_CHUNK
 from flowforge.settings import Settings
+from tests.support.commands import COMMANDS
 from tests.support.pages import DOCS, ROOT
 
 REFERENCE = DOCS / "reference"
@@ -127,7 +128,7 @@ def test_the_options_of_the_group_are_on_the_page() -> None:
     assert long_options(cli) - set(re.findall(r"--[\w-]+", head)) == set()
 
 
-@pytest.mark.parametrize("name", sorted(cli.commands))
+@pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_and_option_is_on_the_page(name: str) -> None:
     """A command has a section, alone or with its siblings, which names all of its options."""
     page = text_of("cli.md")
@@ -137,7 +138,7 @@ def test_every_command_and_option_is_on_the_page(name: str) -> None:
     (title,) = titles or [""]
     assert title, f"cli.md has no section {name}"
     named = set(re.findall(r"--[\w-]+", section(page, title)))
-    assert long_options(cli.commands[name]) - named == set()
+    assert long_options(COMMANDS[name]) - named == set()
 
 
 def checks_of_the_doctor() -> set[str]:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
 import click
 import click.testing
 import pytest
 
 from flowforge.cli.main import cli
 from flowforge.settings import MOST
+from tests.support.commands import COMMANDS
 
 #: Commands that are a few lines each and do the same with another verb.
 _CONTROL = {"pause", "resume", "cancel", "retry", "delete"}
 
 
-@pytest.mark.parametrize("name", sorted(cli.commands))
+@pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_a_command_is_in_the_file_of_its_name(name: str) -> None:
     """But for those that control a job, which are in one."""
     file = "control" if name in _CONTROL else name.replace("-", "_")
-    callback = cli.commands[name].callback
+    callback = COMMANDS[name].callback
     assert callback is not None
     assert callback.__module__ == f"flowforge.cli.{file}"
 
@@ -27,7 +32,7 @@ def test_a_command_is_in_the_file_of_its_name(name: str) -> None:
     ("command", "option"),
     [
         (name, option)
-        for name, command in cli.commands.items()
+        for name, command in COMMANDS.items()
         for option in command.params
         if option.name == "limit"
     ],
@@ -46,3 +51,35 @@ def test_a_variable_that_is_no_setting_is_named(monkeypatch: pytest.MonkeyPatch)
     result = click.testing.CliRunner().invoke(cli, ["show", "7c1e-0"])
     told = "warning: FLOWFORGE_LEASES is no setting and has no effect; the nearest setting is "
     assert result.stderr.splitlines()[0] == f"{told}FLOWFORGE_LEASE"
+
+
+#: Prints the modules that a command has loaded. One that becomes another program ends there.
+PROGRAM = """
+import contextlib, io, json, os, sys
+from flowforge.cli import main
+os.execv = lambda *command: sys.exit()
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main()
+print(json.dumps(list(sys.modules)))
+"""
+
+#: Rooms of what looks at jobs.
+LOOKING = {
+    "broker", "cli", "codec", "common", "composition", "engine", "errors", "execution", "local",
+    "model", "settings", "store", "tracing",
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("no_settings")
+@pytest.mark.parametrize(
+    ("command", "rooms"),
+    [("--version", {"cli", "errors"}), ("worker", {"cli", "errors"}), ("jobs", LOOKING)],
+)
+def test_a_command_loads_no_more_than_it_needs(command: str, rooms: set[str]) -> None:
+    """A shell's loop over jobs pays for it each time."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, command], capture_output=True, text=True, check=True
+    )
+    loaded = {name for name in json.loads(done.stdout) if name.startswith("flowforge.")}
+    assert {name.split(".")[1] for name in loaded} == rooms
+    assert not {"flowforge.local.engine", "flowforge.cli.run", "flowforge.cli.ui"} & loaded

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from flowforge.cli.render import amounts, clean, compact, one_line
+from flowforge.cli.plain_text import clean
+from flowforge.cli.render import amounts, compact, one_line
 from flowforge.common.duration import duration
 
 
