@@ -258,6 +258,8 @@ def _versioned(data: bytes, what: str, latest: int) -> list[Any]:
 #: Start of an invocation's record: an array of three, version 1. The encoded params follow the
 #: emitter's number as they are, so that a fan-out encodes equal params once.
 _INVOCATION = b"\x93\x01"
+#: The same of an invocation that was submitted.
+_SUBMITTED = _INVOCATION + packb(0)
 
 #: Start of one that carries the context of a trace: an array of four, version 2. A release that
 #: does not know it leaves the invocation to another worker.
@@ -270,7 +272,7 @@ _NIL = b"\xc0"
 
 def invocation_record(emitter: int, payload: bytes) -> bytes:
     """The record of one invocation: the number of its emitter (0: submitted), and its params."""
-    return _INVOCATION + packb(emitter) + payload
+    return (_INVOCATION + packb(emitter) if emitter else _SUBMITTED) + payload
 
 
 def output_record(number: int, routine_id: str, event: str, payload: bytes) -> bytes:

@@ -39,6 +39,7 @@ class Entry:
         self, definition: Definition, routine: int, slot: int, limit: int, trace: bytes = b""
     ) -> None:
         self._routine_id = definition.routines[routine].id
+        self._where = f"entry params of {self._routine_id!r}"
         self._limit = limit
         self._join = definition.join(routine, slot)
         self._secret = definition.secret(routine, slot)
@@ -52,7 +53,7 @@ class Entry:
         EmissionError for params that a join cannot take.
         """
         try:
-            return self._first(params, f"entry params of {self._routine_id!r}")
+            return self._first(params, self._where)
         except (PayloadError, EmissionError):
             if place is None:
                 raise

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from flowforge.broker.routing import Router
 from flowforge.common.lru_cache import Recent
 from flowforge.engine.blocking_waits import warn_at_import
-from flowforge.engine.entry import Entry
+from flowforge.engine.entry import Entry, First
 from flowforge.engine.job_items import Item, Submitted, scoped_key
 from flowforge.engine.job_template import JobTemplate
 from flowforge.errors import CorruptRecordError, DefinitionError
@@ -79,16 +79,19 @@ class JobCreator:
 
     def _next_chunk(self, entry: Entry, flow_id: str, jobs: Iterator[Item]) -> list[NewJob]:
         """As many of the next jobs as one script creates."""
-        chunk: list[NewJob] = []
+        chunk: list[tuple[Item, First]] = []
         size = 0
         for item in islice(jobs, SUBMIT_CHUNK):
-            job = self._new_job(entry, flow_id, item, "")
-            chunk.append(job)
-            size += len(job.record)
+            first = entry.first(item.params, item.place)
+            chunk.append((item, first))
+            size += len(first.record)
             if size >= SUBMIT_BYTES:
                 break
         ids = self._store.new_job_ids(len(chunk))
-        return [job._replace(job_id=job_id) for job, job_id in zip(chunk, ids, strict=True)]
+        return [
+            _new_job(job_id, flow_id, item, first)
+            for job_id, (item, first) in zip(ids, chunk, strict=True)
+        ]
 
     def like(self, again: Again) -> Submission:
         """How a job is submitted of a definition that the store has."""
@@ -112,7 +115,7 @@ class JobCreator:
         definition, common = again.definition, self.like(again)
         (new_id,) = self._store.new_job_ids(1)
         entry = self._entry(definition, common, trace)
-        job = self._new_job(entry, common.flow_id, Item(params, labels=labels), new_id)
+        job = _new_job(new_id, common.flow_id, Item(params, labels=labels), entry.first(params))
         ids = self._store.submissions.submit(common, [job], None)
         if ids is None:
             raise CorruptRecordError(
@@ -136,7 +139,7 @@ class JobCreator:
         )
         entry = self._entry(definition, common, template.trace)
         (job_id,) = self._store.new_job_ids(1)
-        job = self._new_job(entry, definition.flow_id, Item(params, labels=labels), job_id)
+        job = _new_job(job_id, definition.flow_id, Item(params, labels=labels), entry.first(params))
         return ChildJob(
             job.job_id,
             [*common.arguments(), job.job_id, job.mode, job.record, job.labels, job.params],
@@ -171,11 +174,6 @@ class JobCreator:
         limit = self._settings.max_payload
         return Entry(definition, common.routine, common.slot, limit, trace)
 
-    def _new_job(self, entry: Entry, flow_id: str, item: Item, job_id: str) -> NewJob:
-        first = entry.first(item.params, item.place)
-        key = scoped_key(flow_id, item.key)
-        return NewJob(job_id, first.mode, first.record, key, item.labels, first.params)
-
     def _resolve(self, flow: FlowGraph) -> tuple[Definition, dict[str, Argument]]:
         """The flow with the queue of every routine settled, and how it is stored."""
         self._on_submit(flow)
@@ -192,3 +190,8 @@ class JobCreator:
             resolved = flow.definition(queues)
             found = self._stored.add(plain.hash, (resolved, self._router.fields(resolved)))
         return found
+
+
+def _new_job(job_id: str, flow_id: str, item: Item, first: First) -> NewJob:
+    key = scoped_key(flow_id, item.key)
+    return NewJob(job_id, first.mode, first.record, key, item.labels, first.params)
