@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-import flowforge
+from flowforge.local.server import LocalServer
 from flowforge.store.keys import PATTERNS
 from flowforge.store.scripts import script_names
-from flowforge.local.server import LocalServer
 from tests.support.environment import without_settings
 from tests.support.fleet import Fleet
 from tests.support.pages import DOCS, README, ROOT, TUTORIAL, blocks
