@@ -121,9 +121,11 @@ class Reader:
         expected = (0, 1) if command == "flowforge doctor" else (0,)
         assert done.returncode in expected, f"{command}\n{done.stdout}\n{done.stderr}"
         self._copy(done.stdout)
-        seen = iter([comparable(line) for line in done.stdout.splitlines()])
+        # A terminal shows both.
+        printed = f"{done.stdout}{done.stderr}"
+        seen = iter([comparable(line) for line in printed.splitlines()])
         for line in map(comparable, shown):
-            assert line in seen, f"{command} does not show {line!r} there:\n{done.stdout}"
+            assert line in seen, f"{command} does not show {line!r} there:\n{printed}"
 
     def _copy(self, output: str) -> None:
         for name, pattern in _COPIED.items():
