@@ -17,6 +17,7 @@ from flowforge.execution.ending import ends_worker
 from flowforge.execution.failure import Problem
 from flowforge.model.error_group import Sample
 from flowforge.model.error_handler import ErrorStrategy
+from flowforge.model.routine import bound_to
 from flowforge.model.status import AttemptOutcome
 
 #: Records of params up to this many bytes are kept in the history.
@@ -64,7 +65,7 @@ def run(attempt: Attempt, worker: str) -> Outcome:
         waited = attempt.routine.set_up()
         ready = True
         args, kwargs = slot.signature.arguments(attempt.params, attempt.origin)
-        routine = attempt.routine.prototype.bind(attempt)
+        routine = bound_to(attempt.routine.prototype, attempt)
         attempt.confirm(waited)
         result = getattr(routine, slot.call)(*args, **kwargs)
         end_forked_child(attempt.forks_before)

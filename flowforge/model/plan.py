@@ -87,7 +87,7 @@ class SetUp:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRoutine:
-    """A routine, built; once ``set_up`` has run, ``prototype.bind`` makes copies for attempts."""
+    """A routine, built; once ``set_up`` has run, ``bound_to`` makes copies for attempts."""
 
     id: str
     index: int

@@ -13,12 +13,19 @@ from flowforge.model.event import Event
 from flowforge.model.handlers import check_handler_exists, handler_name
 from flowforge.model.invocation import Invocation
 from flowforge.model.join import Join
+from flowforge.model.names import listing
 from flowforge.model.offered import check_offered
 from flowforge.model.records import Record, plain_copy, read, read_list, read_optional
 from flowforge.model.running import Running
 from flowforge.model.slot import MergeStrategy, Slot
 
 _new = object.__new__
+
+#: Methods of a routine that FlowForge calls on the user's object. A handler of such a name would be
+#: called in their place.
+_OWN = frozenset(
+    {"config", "deserialize", "events", "get_error_handler", "get_slot", "serialize", "slots"}
+)
 
 
 class Routine(Running):
@@ -37,6 +44,11 @@ class Routine(Running):
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
+        if taken := sorted(_OWN & vars(cls).keys()):
+            raise DefinitionError(
+                f"{cls.__qualname__} defines {listing(taken)}, which FlowForge itself calls: give "
+                "your method another name"
+            )
         registry.register(cls)
 
     def __new__(cls, *args: object, **kwargs: object) -> Self:
@@ -172,18 +184,6 @@ class Routine(Running):
 
     # --- transport ------------------------------------------------------------------------
 
-    def bind(self, invocation: Invocation) -> Self:
-        """Return a shallow copy for one delivery, which delegates to ``invocation``.
-
-        What ``setup`` opened is shared; what a handler sets on the copy is gone afterwards.
-        """
-        bound = _new(type(self))
-        state = bound.__dict__
-        state.update(self.__dict__)
-        state["_stats"] = self._stats.copy()
-        state["_invocation"] = invocation
-        return bound
-
     def serialize(self) -> Record:
         """Return the JSON object from which any process that knows the class rebuilds this."""
         handler = self._error_handler
@@ -226,6 +226,20 @@ class Routine(Running):
 
 
 R = TypeVar("R", bound=Routine)
+
+
+# Not a method: a handler of any name may stand in the class.
+def bound_to(routine: R, invocation: Invocation) -> R:
+    """Return a shallow copy for one delivery, which delegates to ``invocation``.
+
+    What ``setup`` opened is shared; what a handler sets on the copy is gone afterwards.
+    """
+    bound = _new(type(routine))
+    state = bound.__dict__
+    state.update(routine.__dict__)
+    state["_stats"] = routine._stats.copy()
+    state["_invocation"] = invocation
+    return bound
 
 
 def fresh(cls: type[R]) -> R:

@@ -13,7 +13,7 @@ from flowforge.model import registry
 from flowforge.model.decorator import routine
 from flowforge.model.flow import FlowGraph
 from flowforge.model.plan import Plan
-from flowforge.model.routine import Routine
+from flowforge.model.routine import Routine, bound_to
 from flowforge.model.signature import Origin
 from tests.unit.model.samples import Recorder, add_totals
 
@@ -56,7 +56,7 @@ def deliver(cls: type[Routine], **params: Any) -> list[tuple[str, dict[str, Any]
     slot = planned.slots[0]
     recorder = Recorder()
     args, kwargs = slot.signature.arguments(params, lambda: Origin("there", "nobody", ""))
-    getattr(planned.prototype.bind(recorder), slot.call)(*args, **kwargs)
+    getattr(bound_to(planned.prototype, recorder), slot.call)(*args, **kwargs)
     return recorder.emitted
 
 

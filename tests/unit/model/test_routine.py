@@ -21,7 +21,7 @@ from flowforge.errors import (
     UnknownRoutineClassError,
 )
 from flowforge.model.error_handler import ErrorHandler, ErrorStrategy
-from flowforge.model.routine import Routine, fresh, overrides_call
+from flowforge.model.routine import _OWN, Routine, bound_to, fresh, overrides_call
 from tests.unit.model import samples
 from tests.unit.model.plain_values import plain
 from tests.unit.model.samples import Charge, Fetch, NeedsArgument, Recorder, add_totals
@@ -139,7 +139,7 @@ def test_handlers_that_would_not_run_are_refused() -> None:
 def test_emitting_reaches_the_invocation() -> None:
     """Params of any name travel, declared or not, even ``event`` and ``self``."""
     recorder = Recorder()
-    fetch = Fetch().bind(recorder)
+    fetch = bound_to(Fetch(), recorder)
     fetch.emit("output", id=1, event="x", more=2)
     fetch.emit("missing", self=3)
     assert recorder.emitted == [
@@ -150,7 +150,7 @@ def test_emitting_reaches_the_invocation() -> None:
 
 def test_an_undeclared_event_is_refused() -> None:
     """The error lists what is declared, inside a handler and outside."""
-    for fetch in (Fetch(), Fetch().bind(Recorder())):
+    for fetch in (Fetch(), bound_to(Fetch(), Recorder())):
         with pytest.raises(EmissionError, match="'gone'; declared: 'output', 'missing'"):
             fetch.emit("gone")
 
@@ -187,7 +187,7 @@ def test_a_bound_copy_changes_nothing_of_the_prototype() -> None:
     prototype = Plain()
     prototype.set_config(limits=[1])
     prototype.set_stat("seen", 1)
-    bound = prototype.bind(Recorder())
+    bound = bound_to(prototype, Recorder())
     bound.set_config(limits=[2], extra=1)
     bound.get_config("limits").append(3)
     prototype.get_config("limits").append(3)
@@ -207,14 +207,14 @@ def test_a_bound_copy_shares_what_setup_opened() -> None:
 
     prototype = Opens()
     prototype.setup()
-    bound = prototype.bind(Recorder())
+    bound = bound_to(prototype, Recorder())
     assert type(bound) is Opens
     assert bound.client is prototype.client
 
 
 def test_a_handler_cannot_redefine_its_routine() -> None:
     """Slots, events and the policy belong into ``__init__``: a copy would only lose them."""
-    bound = Charge().bind(Recorder())
+    bound = bound_to(Charge(), Recorder())
     with pytest.raises(DefinitionError, match="define the slot 'new' in a handler"):
         bound.define_slot("new", bound.charge)
     with pytest.raises(DefinitionError, match="define the event 'new' in a handler"):
@@ -334,3 +334,37 @@ def test_a_class_that_needs_arguments_cannot_be_built() -> None:
     with pytest.raises(NotRebuildableError, match=r"NeedsArgument\(\).*set_config") as caught:
         fresh(NeedsArgument)
     assert isinstance(caught.value.__cause__, TypeError)
+
+
+@pytest.mark.parametrize("name", ["config", "events", "get_slot", "serialize", "slots"])
+def test_a_method_that_flowforge_calls_is_not_replaced(name: str) -> None:
+    """A handler of that name would be called in its place: the class says so at once."""
+    with pytest.raises(DefinitionError, match=rf"Mine defines '{name}', which FlowForge itself"):
+        type("Mine", (Routine,), {name: lambda self, n: None, "__module__": __name__})
+
+
+#: What users override or set, and FlowForge reads: no handler can have these names either.
+_SET = ("queue", "setup")
+
+
+@pytest.mark.parametrize(
+    "name", [one for one in dir(Routine) if not one.startswith("_") and one not in {*_OWN, *_SET}]
+)
+def test_a_handler_may_have_any_other_name(name: str) -> None:
+    """Also one that the base class has for users: only the handler's own calls see that."""
+    seen = []
+
+    def define(self: Routine) -> None:
+        Routine.define_slot(self, "input", getattr(self, name))
+
+    def handle(self: Routine, n: int) -> None:
+        seen.append(n)
+
+    handle.__name__ = name
+    members = {name: handle, "__init__": define, "__module__": __name__, "__qualname__": "Named"}
+    made: type[Routine] = type("Named", (Routine,), members)
+    rebuilt = Routine.deserialize(made().serialize())
+    slot = rebuilt.get_slot("input")
+    assert slot is not None
+    getattr(bound_to(rebuilt, Recorder()), slot.handler_name)(3)
+    assert seen == [3]

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from flowforge.errors import DefinitionError, EmissionError, OutsideInvocationError
+from flowforge.model.routine import bound_to
 from tests.unit.model.samples import Charge, Recorder
 
 
 def test_a_handler_sees_its_invocation() -> None:
     """The accessors answer what the invocation says."""
     recorder = Recorder()
-    charge = Charge().bind(recorder)
+    charge = bound_to(Charge(), recorder)
     assert charge.job == "the job"
     assert (charge.job_id, charge.attempt, charge.checkpoint) == ("j1", 2, None)
     assert charge.slot_data("all") == {"slot": "all"}
@@ -25,7 +26,7 @@ def test_a_handler_sees_its_invocation() -> None:
 def test_cancellation_is_seen_while_the_handler_runs() -> None:
     """``cancelled`` is asked of the invocation each time, so a loop can watch it."""
     recorder = Recorder()
-    charge = Charge().bind(recorder)
+    charge = bound_to(Charge(), recorder)
     assert not charge.cancelled
     recorder.cancelled = True
     assert charge.cancelled
@@ -51,7 +52,7 @@ def test_outside_a_handler_there_is_no_job(name: str, use: Callable[[Charge], ob
 
 def test_an_unknown_slot_is_named() -> None:
     """ValueError lists the slots there are."""
-    charge = Charge().bind(Recorder())
+    charge = bound_to(Charge(), Recorder())
     with pytest.raises(DefinitionError, match="no slot 'gone'; it has: 'input', 'all', 'total'"):
         charge.slot_data("gone")
     with pytest.raises(DefinitionError, match="no slot 'gone'"):
@@ -76,7 +77,7 @@ def test_stats_of_a_free_routine_are_its_own() -> None:
 @pytest.mark.parametrize(("first", "amount"), [(0, "y"), ("text", 1), (0, None)])
 def test_only_numbers_are_incremented(first: Any, amount: Any) -> None:
     """The error names the stat and both values, in a handler and outside."""
-    for charge in (Charge(), Charge().bind(Recorder())):
+    for charge in (Charge(), bound_to(Charge(), Recorder())):
         charge.set_stat("seen", first)
         with pytest.raises(EmissionError, match=rf"stat 'seen' of Charge cannot grow .*{amount!r}"):
             charge.increment_stat("seen", amount)
@@ -86,7 +87,7 @@ def test_only_numbers_are_incremented(first: Any, amount: Any) -> None:
 def test_stats_of_a_handler_go_to_the_job_too() -> None:
     """Each change is recorded as a change, so that concurrent increments add up."""
     recorder = Recorder()
-    charge = Charge().bind(recorder)
+    charge = bound_to(Charge(), recorder)
     charge.set_stat("last", "A1")
     charge.increment_stat("seen", 2)
     charge.reset_stats()

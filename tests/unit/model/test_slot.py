@@ -16,6 +16,7 @@ from flowforge.errors import (
     NotRebuildableError,
     UnknownRoutineClassError,
 )
+from flowforge.model.routine import bound_to
 from flowforge.model.slot import Slot
 from tests.unit.model.samples import Charge, Recorder, add_totals, returns_a_list
 
@@ -112,7 +113,7 @@ def test_call_is_no_slot_name() -> None:
 def test_the_handler_belongs_to_the_routine_it_was_asked_of() -> None:
     """A bound copy's slot leads to the copy's method, not to the prototype's."""
     prototype = Charge()
-    bound = prototype.bind(Recorder())
+    bound = bound_to(prototype, Recorder())
     ours, theirs = prototype.get_slot("input"), bound.get_slot("input")
     assert ours is not None
     assert theirs is not None
