@@ -29,9 +29,10 @@ _LISTED = 20
 #: Seconds between two looks whether a test is over.
 _LOOK = 0.2
 
-_COLUMNS = (
-    "NAME", "TO", "EVENTS", "FLOW", "LAST SUCCESS", "FAILING SINCE", ">WAITING", ">DEAD", ">LOST",
-)  # fmt: skip
+_COLUMNS = ("NAME", "<TO", "LAST SUCCESS", "FAILING SINCE", ">WAITING", ">DEAD", ">LOST")
+
+#: How times are shown in a list.
+_TIME = "%m-%d %H:%M:%S"
 
 
 @click.group("hooks")
@@ -211,9 +212,9 @@ def _print_hooks(found: list[tuple[Engine, HookReport]], *, several: bool) -> No
         shard = [engine.store.server_name] if several else []
         rows.append(
             [
-                *shard, one.name, one.place, " ".join(one.events), one.flow_id or "all",
-                local_time(one.last_success_at) if one.last_success_at else "-",
-                Text(local_time(one.failing_since), "red") if one.failing_since else "-",
+                *shard, one.name, one.place,
+                local_time(one.last_success_at, _TIME) if one.last_success_at else "-",
+                Text(local_time(one.failing_since, _TIME), "red") if one.failing_since else "-",
                 str(one.waiting), str(one.dead), str(one.lost),
             ]
         )  # fmt: skip
