@@ -67,7 +67,7 @@ def _failures(ends: RecentEnds) -> Finding:
     return Finding(
         "fail" if grave else "warn", "failures", f"{text}: {reasons}",
         "flowforge errors --since 1h has the causes, flowforge jobs --status failed the jobs; mend "
-        "a cause, then flowforge retry JOB",
+        "a cause, then flowforge retry JOB, or retry --all-matching with the options of jobs",
     )  # fmt: skip
 
 

@@ -143,6 +143,7 @@ def _show(session: Session, group: ErrorGroup, as_json: bool) -> None:
     if failed:
         say(f"all that failed: flowforge jobs {shlex.join(_selection(group))}")
         say(f"retry one:       flowforge retry {failed[0].job_id}")
+        say(f"retry all:       flowforge retry --all-matching {shlex.join(_selection(group))}")
 
 
 def _selection(group: ErrorGroup) -> list[str]:

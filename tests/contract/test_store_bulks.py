@@ -167,6 +167,21 @@ def test_a_call_does_a_bounded_amount_of_work(bench: Bench) -> None:
     assert all(bench.counters(job)[0] + bench.counters(job)[2] == 100 for job in jobs)
 
 
+def test_jobs_with_much_to_delete_are_fewer_to_a_call(bench: Bench) -> None:
+    """All of them end in the calls that follow."""
+    jobs = [bench.submit(max_in_flight=100) for _ in range(30)]
+    for job in jobs:
+        bench.start(job)
+        bench.commit(job, emitted=[(1, 0, "")] * 200)
+    begin(bench, "cancel", jobs)
+    piece = bench.store.bulks.step()
+    assert 5 < piece.acted < 25
+    while piece.left:
+        piece = bench.store.bulks.step()
+    assert progress(bench).done == 30
+    assert {bench.status(job) for job in jobs} == {"cancelled"}
+
+
 def test_a_rate_is_kept(bench: Bench) -> None:
     """The first job at once, then as the time since allows; half a second is made up for."""
     jobs = [bench.submit() for _ in range(100)]

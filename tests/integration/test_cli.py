@@ -146,6 +146,9 @@ def test_two_causes_are_two_groups(fleet: Shell) -> None:
     assert f"flowforge retry {second['job_ids'][0]}" in shown
     (listing,) = re.findall(r"all that failed: flowforge (jobs .*)", shown)
     assert {job["job_id"] for job in fleet.json(*shlex.split(listing))} == set(jobs["key"])
+    (retrying,) = re.findall(r"retry all: +flowforge (retry .*)", shown)
+    preview = fleet.json(*shlex.split(retrying), code=1)
+    assert (preview["count"], preview["taken"]) == (2, 2)
     assert [job["status"] for job in fleet.json("errors", second["id"])["jobs"]] == ["failed"] * 2
     assert "ValueError in choosy.picky (3)" in fleet.run("doctor").stdout
     latest = fleet.run("show", jobs["key"][0]).stdout

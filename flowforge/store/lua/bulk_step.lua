@@ -1,7 +1,7 @@
 -- Does the next piece of a bulk operation.
 -- In:  bulk, or '' for the first one that is due; most jobs
 -- Out: {jobs that were acted on, jobs that are left, ms until the next piece}; all 0 when none is due
---@include base, state, job_row, full, request, damaged, bulks
+--@include base, state, job_row, deletions, full, request, damaged, bulks
 --@include control/pause, control/resume, control/retry, control/cancel, control/delete, control/label
 local bulk, most = ARGV[2], tonumber(ARGV[3])
 
@@ -64,6 +64,15 @@ local function allowed(operation)
   return math.min(most, math.floor((now - operation.next) / operation.interval) + 1)
 end
 
+-- What a job has that actions delete, or look at, by the hash; large hashes are left to the upkeep.
+local function cost_of_hashes(id)
+  local fields = 0
+  for _, key in ipairs({ k_invocations(id), k_claims(id), k_merges(id), k_collected(id), k_children(id) }) do
+    fields = fields + math.min(FEW, call('HLEN', key))
+  end
+  return 0.05 * fields
+end
+
 -- Acts on one job; the answer.
 local function act_on(act, bulk_id, id)
   local answer
@@ -74,6 +83,7 @@ local function act_on(act, bulk_id, id)
     elseif job.newer then
       answer = 'newer'
     else
+      spent = spent + cost_of_hashes(id)
       answer = act(job, bulk_id .. '/' .. id)
     end
   end)

@@ -1,7 +1,7 @@
 -- Jobs that handlers start: how they and the jobs that have started them affect each other.
 -- A child is known to its parent as child id -> the invocation that waits for it. Pause,
 -- cancel and failure reach a child through the look at its ancestors before each claim.
---@include base, state, job_row, push, timers, deletions
+--@include base, job_row, push, timers, deletions
 
 -- Ancestors looked at: more than any job has; a loop in damaged data must not hang the server.
 local DEEPEST = 10000
@@ -31,7 +31,6 @@ local function look_at_children(job, at)
   else
     for _, child in ipairs(call('HKEYS', k_children(job.id))) do
       set_timer(at, child, 'look')
-      spent = spent + 0.1
     end
   end
 end

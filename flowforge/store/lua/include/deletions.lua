@@ -1,7 +1,7 @@
 -- Deleting what may be large without holding the server up. UNLINK frees in another thread, but a
 -- busy server shares its cores with that. Large hashes are renamed and put on the list of deletions,
 -- and the upkeep deletes them in pieces (delete.lua).
---@include base, state, lanes, timers
+--@include base, lanes, timers
 
 -- Fields that a script deletes itself.
 local FEW = 500
@@ -51,11 +51,9 @@ local function delete_hashes(keys, spare_children)
   if spare_children and call('HLEN', keys[#keys]) > FEW then table.remove(keys) end
   local small = {}
   for _, key in ipairs(keys) do
-    local fields = call('HLEN', key)
-    if fields > FEW then
+    if call('HLEN', key) > FEW then
       delete_later(key)
     else
-      spent = spent + 0.05 * fields
       local name = string.sub(key, #P + 1)
       if string.match(name, ':[ik]$') then clear_timers_of(name, key, call('HKEYS', key)) end
       small[#small + 1] = key
