@@ -12,9 +12,11 @@ import redis
 
 from tests.chaos.harness import sabotage
 from tests.chaos.harness.arena import Arena
+from tests.chaos.harness.faults import freeze, thaw
 from tests.chaos.harness.flows import Tree
 from tests.chaos.harness.round import Round, play
-from tests.chaos.harness.rounds import r04_zombie, r06_reply_lost
+from tests.chaos.harness.rounds import r06_reply_lost
+from tests.support.eventually import eventually
 
 #: I4 in these tests: seconds beyond the lease. Intact, all of them recover within three.
 _END_LIMIT = 4.0
@@ -46,16 +48,37 @@ def _entry_comes_twice(arena: Arena) -> None:
     site.verify()
 
 
+def _worker_wakes_up(arena: Arena) -> None:
+    """The first late commit comes before any other attempt: there is no other worker for it.
+
+    A second attempt that ends first makes a late commit a repeat, which is refused without the
+    fence too.
+    """
+    site = arena.site(arena.server().url, max_losses=1000)
+    site.start(concurrency=1, queues="none")
+    sleeper = site.start(concurrency=2)
+    site.work(2, Tree(1, micros=1_000_000), handlers=2)
+    pids = freeze(sleeper)
+    ended = sum(line.kind != "start" for line in site.lines())
+    running = site.started() - ended
+    limit = site.settings.lease + 15
+    eventually(lambda: site.count("lost") >= running, limit, "leases to be taken back")
+    thaw(pids)
+    site.fault_over()
+    site.wait()
+    site.verify()
+
+
 def _round(run: Callable[[Arena], None]) -> Round:
     return Round(0, "sabotaged", "", "", "", run)
 
 
-#: What is switched off -> a fault that it protects from, and what the checker must say. A zombie
-#: that commits without the fence takes the record from whoever has claimed it since, which fails
-#: the job; before anybody has, its commit is one more end than there were claims.
+#: What is switched off -> a fault that it protects from, and what the checker must say. Without the
+#: fence, a late commit takes the record from the claim that has come since, which fails the job; or
+#: it is one more end than there were claims.
 CASES = {
     "dedupe": (r06_reply_lost.ROUND, ("I2 invocation",)),
-    "fence": (r04_zombie.ROUND, ("I1 the job is failed", "I3 node:")),
+    "fence": (_round(_worker_wakes_up), ("I1 the job is failed", "I3 node:")),
     "lease check": (_round(_entry_comes_twice), ("I2 invocation",)),
     "upkeep": (_round(_one_worker_dies), ("I4 job",)),
 }
@@ -70,7 +93,7 @@ def test_turns_red(way: str, tmp_path: Path) -> None:
     assert any(text.startswith(told) for text in violations), violations
 
 
-@pytest.mark.parametrize("run", [_one_worker_dies, _entry_comes_twice])
+@pytest.mark.parametrize("run", [_one_worker_dies, _entry_comes_twice, _worker_wakes_up])
 def test_stays_green(run: Callable[[Arena], None], tmp_path: Path) -> None:
     """Intact, the engine passes the faults that only these tests use."""
     assert _play(_round(run), tmp_path) == []
