@@ -14,6 +14,7 @@ from flowforge.engine.explain import overdue
 from flowforge.engine.job_server import JobServer
 from flowforge.engine.patience import PAUSE, Deadline, OutageLog
 from flowforge.errors import StoreUnavailableError
+from flowforge.model.definition import Definition
 from flowforge.model.job_event import BEGINNING, EventKind, JobEvent, Position
 from flowforge.model.job_handle import HistoryEntry
 from flowforge.store.history import submitted
@@ -87,6 +88,14 @@ class Look(NamedTuple):
     ended: bool
 
 
+class _About(NamedTuple):
+    """What stays as it is. ``limit``: about how many entries are kept."""
+
+    definition: Definition
+    created: datetime
+    limit: int
+
+
 class Follower:
     """Reads the events of a job from a position on; None: from the beginning.
 
@@ -99,13 +108,12 @@ class Follower:
         self._job_id = job_id
         self._position = position or Position(BEGINNING)
         self._begins = position is None
-        #: About how many entries are kept; None before the first look.
-        self._limit: int | None = None
+        #: None before the first look.
+        self._about: _About | None = None
 
     def look(self) -> Look:
         """What has happened since the latest look: one page of the history at most."""
-        definition = self._inspector.definition(self._job_id)
-        created, limit = self._stream.begun()
+        definition, created, limit = self._about or self._asked()
         # Asked first: what came before the end is among the entries then.
         end = self._stream.end()
         at = self._position
@@ -114,7 +122,7 @@ class Follower:
         else:
             page = self._stream.page(definition, at.entry, inclusive=at.before)
         found = [self._event(submitted(created))] if self._begins else []
-        if self._limit is None and limit == 0:
+        if self._about is None and limit == 0:
             found.append(self._gap(at, created, limit))
         elif page.entries and not page.whole:
             behind = page.entries[0]
@@ -126,12 +134,16 @@ class Follower:
         if end is not None and ended:
             details = {"status": end.status.value, "reason": end.reason}
             found.append(self._told(at, end.at, EventKind.ENDED, details))
-        self._position, self._begins, self._limit = at, False, limit
+        self._position, self._begins = at, False
+        self._about = _About(definition, created, limit)
         return Look(found, page.more, ended)
 
     def wait(self, patience: float) -> None:
         """Return when something more has happened, or after so many seconds."""
         self._stream.wait(self._position.entry, patience)
+
+    def _asked(self) -> _About:
+        return _About(self._inspector.definition(self._job_id), *self._stream.begun())
 
     def _event(self, entry: HistoryEntry) -> JobEvent:
         return JobEvent(job_id=self._job_id, **vars(entry))

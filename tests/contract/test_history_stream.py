@@ -9,18 +9,21 @@ import pytest
 
 from flowforge.engine.events import Follower
 from flowforge.errors import JobNotFoundError
-from flowforge.model.definition import Definition
+from flowforge.model.definition import Definition, RoutineSpec
 from flowforge.model.job_event import JobEvent, Position
 from flowforge.store.history_stream import PAGE, HistoryStream
 from tests.contract.bench import LONG, Bench
+
+#: A routine, as far as entries name it.
+SPEC = {"slots": [{"name": "s0"}, {"name": "s1"}], "events": [], "call": False}
 
 #: Entries of a node of a stream: the server deletes whole nodes.
 NODE = 100
 
 
 def follower(bench: Bench, job: str, since: str | None = None) -> Follower:
-    """Of a job whose entries name no invocation, so that its definition says nothing."""
-    definition = Definition("flow", ())
+    """Of a job on the bench, whose stored definition says nothing."""
+    definition = Definition("flow", tuple(RoutineSpec(f"r{r}", "x", None, SPEC) for r in range(2)))
     inspector = SimpleNamespace(definition=lambda job_id: definition)
     server = SimpleNamespace(inspector=inspector, store=bench.store, client=bench.client)
     position = None if since is None else Position.of(since)
@@ -119,6 +122,19 @@ def test_a_history_that_is_off_is_told(server_bench: Bench) -> None:
     assert reads.look().events == []
     server_bench.store.control.cancel(job, "enough")
     assert kinds(reads.look().events) == ["ended"]
+
+
+def test_an_end_without_an_entry_is_seen(bench: Bench) -> None:
+    """Such as that of a job whose join was not filled in time."""
+    job = bench.submit("1.0 count 1000 fail 0\n")
+    bench.start(job)
+    bench.commit(job, emitted=[(1, 0, "j3:"), (0, 1, "")])
+    reads = follower(bench, job, everything(bench, job)[-1].id)
+    assert reads.look().events == []
+    bench.make_due()
+    bench.store.upkeep.release_due(10)
+    (end,) = reads.look().events
+    assert (end.kind, end.details["status"]) == ("ended", "failed")
 
 
 def test_who_waits_is_woken_by_the_next_entry(server_bench: Bench) -> None:
