@@ -17,6 +17,9 @@ from flowforge.errors import ConfigurationError
 LONGEST = 1e10
 MOST = 10**12
 
+#: The highest port.
+MOST_PORT = 65535
+
 #: What ``log_format`` may be, apart from None.
 LOG_FORMATS = ("text", "json")
 
@@ -72,6 +75,10 @@ class Settings:
     #: Whether this process makes spans of OpenTelemetry for jobs. None: where the program has
     #: configured a tracer provider. True needs the extra ``otel``.
     traces: bool | None = None
+    #: Port on which a worker serves its metrics to Prometheus; 0: none.
+    metrics_port: int = 0
+    #: Address on which it does.
+    metrics_host: str = "127.0.0.1"
     #: Options for the Celery app that FlowForge makes (``task_routes`` and the like).
     celery: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -102,10 +109,11 @@ class Settings:
                     f"{name} must be at least 1 and at most {MOST:g}, not "
                     f"{shown(getattr(self, name))}"
                 )
-        for name in ("history_limit", "output_limit", "time_slice", "keep_logs"):
-            if not 0 <= getattr(self, name) <= MOST:
+        highest = dict.fromkeys(("history_limit", "output_limit", "time_slice", "keep_logs"), MOST)
+        for name, most in {**highest, "metrics_port": MOST_PORT}.items():
+            if not 0 <= getattr(self, name) <= most:
                 raise ConfigurationError(
-                    f"{name} must not be below 0 nor above {MOST:g}, not "
+                    f"{name} must not be below 0 nor above {most:g}, not "
                     f"{shown(getattr(self, name))}"
                 )
         if not self.prefix or any(c in self.prefix for c in " /{}\n"):

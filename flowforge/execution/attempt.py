@@ -58,6 +58,7 @@ class Attempt(Emitting):
         "job_id",
         "params",
         "position",
+        "queued_ms",
         "raw",
         "revealed",
         "slot",
@@ -78,6 +79,7 @@ class Attempt(Emitting):
         limit: int,
         context: HandlerContext[Attempt],
         asked: float,
+        queued_ms: int = 0,
     ) -> None:
         #: ``named``: the invocation, parsed. ``asked``: when the claim was asked for, by
         #: ``perf_counter``.
@@ -89,6 +91,8 @@ class Attempt(Emitting):
         #: Place of the params in their merging slot, from 1; 0 for other slots.
         self.position = named.position
         self.attempt_number = attempt_number
+        #: Milliseconds from the push of its message to the claim.
+        self.queued_ms = queued_ms
         self.params = params
         #: The params' record as it is stored, for the history.
         self.raw = raw

@@ -13,6 +13,9 @@ class Claim(NamedTuple):
     definition: str
     claims: int
     lost: int
+    #: Milliseconds from the push of its message to the claim, to a tenth of a second; 0 as well
+    #: when it is not known.
+    queued_ms: int = 0
 
     @property
     def attempt_number(self) -> int:

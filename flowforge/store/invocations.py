@@ -38,7 +38,7 @@ class Invocations:
         answer = CLAIM[reply[0]]
         if answer is not Answer.GRANTED:
             return answer
-        return Claim(reply[1], reply[4].decode(), reply[2], reply[3])
+        return Claim(reply[1], reply[4].decode(), reply[2], reply[3], reply[5])
 
     def commit(
         self, job_id: str, invocation: str, token: str, outcome: AttemptOutcome, micros: int,
@@ -60,7 +60,7 @@ class Invocations:
             return answer, None
         if len(reply) == 1:
             return answer, self._find_granted(then) if answer is Answer.DONE else None
-        claim = Claim(reply[3], reply[6].decode(), reply[4], reply[5])
+        claim = Claim(reply[3], reply[6].decode(), reply[4], reply[5], reply[7])
         job, invocation = reply[1].decode(), reply[2].decode()
         return answer, Granted(job, invocation, then.token, claim, then.asked)
 

@@ -72,6 +72,11 @@ PATTERNS: dict[str, str] = {
     "bulk_jobs": "bulk:{}:j",  # list: the jobs that it has not come to, the next one last
     "bulks": "bulks",  # zset: bulk operations by when they were started
     "active_bulks": "bulks:active",  # zset: those that run, by when the next piece may be done
+    "job_totals": "totals",  # hash: flow id and what happened to its jobs, a line each -> how often
+    "attempt_totals": "totals:{}",  # string: 64-bit counters of a slot's attempts; see totals.py
+    "worker_totals": "worked:{}",  # hash: slot and counter -> number, of one worker's attempts
+    "named": "named:{}",  # zset: flows (or slots) that are counted under their names, by first time
+    "tally_writer": "tw:{}",  # string, with a time to live: the latest batch of totals of a process
     "dead_letters": "dead",  # zset: number, ms and record of a refused message, by number
     "dead_letter_number": "dead:n",  # string: the latest number
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from flowforge.errors import CommandRefusedError, ConfigurationError
 from flowforge.store.link import Link
@@ -45,10 +46,26 @@ class ServerFacts:
         return problems
 
 
+class Memory(NamedTuple):
+    """Bytes that the server uses and may use; a ``limit`` of 0 is none."""
+
+    used: int
+    limit: int
+
+
+def read_memory(link: Link) -> Memory:
+    """The part of ``read_facts`` that changes."""
+    info = _pairs(link.call("INFO", "memory"))
+    return Memory(int(info.get("used_memory", 0)), int(info.get("maxmemory", 0)))
+
+
+def _pairs(info: bytes) -> dict[str, str]:
+    return dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
+
+
 def read_facts(link: Link) -> ServerFacts:
     """Ask the server what it is."""
-    text = link.call("INFO").decode()
-    info = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    info = _pairs(link.call("INFO"))
     return ServerFacts(
         version=info.get("redis_version", "0.0"),
         eviction_policy=info.get("maxmemory_policy", "noeviction"),

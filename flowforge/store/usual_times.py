@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flowforge.model.status import AttemptOutcome, JobStatus
+from flowforge.errors import RecordError
+from flowforge.store.definitions import stored_definition
 from flowforge.store.reading import whole
 from flowforge.store.store import Store
-
-#: Outcomes of attempts that took time.
-TIMED = (
-    AttemptOutcome.COMPLETED, AttemptOutcome.FAILED, AttemptOutcome.RETRIED,
-    AttemptOutcome.ERROR_CONTINUED, AttemptOutcome.SKIPPED,
-)  # fmt: skip
-
-#: The newest completed jobs that are looked at for one of the same definition.
-_NEWEST = 100
+from flowforge.store.totals import TIMED, Totals
 
 
 def mean_seconds(state: Mapping[str, Any]) -> float | None:
@@ -26,19 +19,21 @@ def mean_seconds(state: Mapping[str, Any]) -> float | None:
 
 
 class UsualTimes:
-    """Reads mean times, and remembers them."""
+    """Reads mean times, and remembers those of the fleet."""
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self._link = store.link
         self._keys = store.keys
+        self._totals = Totals(store)
         self._known: dict[tuple[str, int], float | None] = {}
 
     def seconds(self, job_id: str, routine: int) -> float | None:
-        """The mean of the job's own attempts of this routine; before the first has ended, that of a
-        job of the same definition that completed lately. None when there is none.
+        """The mean of the job's own attempts of this routine; before the first has ended, that of
+        all attempts that the fleet has made of it. None when there is none.
         """
         own = self._mean(job_id, routine)
-        return own if own is not None else self._of_others(job_id, routine)
+        return own if own is not None else self._of_fleet(job_id, routine)
 
     def _mean(self, job_id: str, routine: int) -> float | None:
         fields = [f"{routine}.{name}" for name in ("micros", *TIMED)]
@@ -50,21 +45,20 @@ class UsualTimes:
             # A damaged counter of one job says nothing of how long others take.
             return None
 
-    def _of_others(self, job_id: str, routine: int) -> float | None:
+    def _of_fleet(self, job_id: str, routine: int) -> float | None:
         definition = self._link.call("HGET", self._keys.of("job", job_id), "def")
         place = ((definition or b"").decode(errors="backslashreplace"), routine)
         if place not in self._known:
-            self._known[place] = self._find_other(definition, routine)
+            self._known[place] = self._mean_of_fleet(*place)
         return self._known[place]
 
-    def _find_other(self, definition: bytes | None, routine: int) -> float | None:
-        index = self._keys.of("status", JobStatus.COMPLETED)
-        newest = self._link.call("ZRANGE", index, 0, _NEWEST - 1, "REV")
-        jobs = [raw.decode(errors="backslashreplace") for raw in newest]
-        if not jobs:
+    def _mean_of_fleet(self, definition_hash: str, routine: int) -> float | None:
+        try:
+            definition = stored_definition(self._store, definition_hash)
+            if definition is None:
+                return None
+            routine_id = definition.routine(routine).id
+        except RecordError:
             return None
-        rows = self._link.many([("HGET", self._keys.of("job", one), "def") for one in jobs])
-        for one, found in zip(jobs, rows, strict=True):
-            if found == definition and (mean := self._mean(one, routine)) is not None:
-                return mean
-        return None
+        run = self._totals.of_routine(definition.flow_id, routine_id).run
+        return run.seconds / run.count if run.count else None

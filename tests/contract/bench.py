@@ -365,7 +365,13 @@ class Bench:
         return {m.decode(): int(s) for m, s in zip(reply[::2], reply[1::2], strict=True)}
 
     def unclaimed(self, name: str | None = None) -> dict[str, int]:
+        """Push numbers of a list by ``job/invocation``, in their order."""
         return self.members("unclaimed", name or self.list)
+
+    def number(self, job_id: str, invocation: str = "1.0.0") -> int:
+        """The push number of an unclaimed invocation."""
+        member = f"{job_id}/{invocation}"
+        return {**self.unclaimed(), **self.unclaimed(self.other_list)}[member]
 
     def history(self, job_id: str) -> list[tuple[str, str]]:
         """(kind, invocation) of every entry."""
@@ -381,16 +387,18 @@ class Bench:
 
     def every_key(self) -> set[str]:
         """All keys below the prefix; the broker's lists are not among them, nor the groups of
-        errors, which outlive the jobs.
+        errors and the totals, which outlive the jobs.
         """
         found: set[str] = set()
-        groups = (self.key("error_groups"), self.key("error_group"))
+        outlasting = tuple(
+            self.key(name) for name in ("error_groups", "error_group", "job_totals", "named")
+        )
         cursor: Any = 0
         while True:
             cursor, batch = self.link.call("SCAN", cursor, "MATCH", f"{self.prefix}:*")
             found |= {key.decode() for key in batch}
             if int(cursor) == 0:
-                return {key for key in found if not key.startswith(groups)}
+                return {key for key in found if not key.startswith(outlasting)}
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that is stored, to show that a refused call changed nothing."""

@@ -29,6 +29,7 @@ from tests.contract.reference.ending import OUTPUT_LIMIT
 from tests.contract.reference.flow import JOINING, PLAIN, Emitted, emitted_by, fields
 from tests.contract.reference.jobs import Item, Job, Plan
 from tests.contract.reference.model import Done, Model
+from tests.contract.reference.places import AHEAD
 
 #: Milliseconds between two leases or timers that are due already: more than a test takes, so that
 #: the order in which they are handled is the order in which they were made.
@@ -66,6 +67,8 @@ class Choices(RuleBasedStateMachine):
             for suffix in ("", SUFFIX)
             for name in (self.bench.list, self.bench.other_list)
         ]
+        for name in self.lists:
+            self.link.call("HSET", self.bench.key("sequences"), name, AHEAD)
         self.model = Model()
         #: Whether what is stored was found to be what the model says, last time.
         self.agrees = False

@@ -99,7 +99,7 @@ def test_ids_belong_together(server_bench: Bench) -> None:
     headers, properties = message["headers"], message["properties"]
     assert headers["id"] == properties["correlation_id"] == f"{job}-1"
     assert headers["root_id"] == job
-    assert properties["delivery_tag"] == f"{job}-1-1"
+    assert properties["delivery_tag"] == f"{job}-1-{server_bench.number(job)}"
     assert invocation == "1.0.0"
 
 

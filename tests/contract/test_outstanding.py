@@ -6,14 +6,27 @@ from typing import Any, cast
 
 import pytest
 
+from flowforge import Flow, Routine
 from flowforge.errors import CorruptRecordError
 from flowforge.model.definition import Definition
 from flowforge.model.invocation_id import InvocationName
 from flowforge.store import outstanding
 from flowforge.store.leases import Leases
 from flowforge.store.outstanding import JobList, Outstanding
+from flowforge.store.totals import RUN, RUN_BUCKETS
 from flowforge.store.usual_times import UsualTimes
 from tests.contract.bench import DEFINITION, Bench
+
+
+class Step(Routine):
+    """A routine of a flow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.define_slot("input", handler=self.step)
+
+    def step(self) -> None:
+        """Never called."""
 
 
 class Plan:
@@ -105,16 +118,19 @@ def test_params_without_secrets(bench: Bench) -> None:
 
 
 def test_the_usual_time_of_a_routine(bench: Bench) -> None:
-    """Of the job's own attempts, else of a job of the same definition that completed."""
-    times = UsualTimes(bench.store)
-    job = bench.submit()
-    assert times.seconds(job, 0) is None
-    other = bench.submit()
-    bench.start(other)
-    bench.commit(other)
-    assert bench.status(other) == "completed"
-    assert UsualTimes(bench.store).seconds(job, 0) == 5e-6
-    bench.start(job)
+    """Of the job's own attempts, else of all that the fleet has made of it."""
+    flow = Flow("shop")
+    flow.add_routine(Step(), "charge")
+    definition = flow.definition()
+    job = bench.submit(definition=definition.hash)
+    assert UsualTimes(bench.store).seconds(job, 0) is None, "the definition is unreadable"
+    key = bench.key("definition", definition.hash)
+    bench.link.call("HSET", key, "json", definition.to_json())
+    assert UsualTimes(bench.store).seconds(job, 0) is None, "there was no attempt"
+    changes = {0: 2, RUN: 3_000_000, RUN_BUCKETS + 11: 2}
+    bench.store.tallies.add("p1", 1, "", {"shop\ncharge\ninput": changes})
+    assert UsualTimes(bench.store).seconds(job, 0) == 1.5
+    assert UsualTimes(bench.store).seconds(job, 7) is None
     bench.link.call("HSET", bench.key("routines", job), "0.micros", 300, "0.completed", 2)
     assert UsualTimes(bench.store).seconds(job, 0) == 150e-6
 

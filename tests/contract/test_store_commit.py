@@ -129,7 +129,7 @@ def test_a_message_carries_its_own_ids(bench: Bench) -> None:
     assert message["headers"]["root_id"] == job
     assert message["headers"]["argsrepr"] == f"({job}, s1)"
     assert message["properties"]["correlation_id"] == f"{job}-2"
-    assert message["properties"]["delivery_tag"] == f"{job}-2-1"
+    assert message["properties"]["delivery_tag"] == f"{job}-2-{bench.number(job, '2.2.1.1')}"
     assert message["properties"]["delivery_info"]["routing_key"] == bench.other_list
     assert json.loads(message["body"])[:2] == [[job, "2.2.1.1"], {}]
 
@@ -137,12 +137,45 @@ def test_a_message_carries_its_own_ids(bench: Bench) -> None:
 def test_pushes_of_a_list_are_numbered(bench: Bench) -> None:
     """The unclaimed of a list are known by push number, whichever job they belong to."""
     first, second = bench.submit(), bench.submit()
-    assert bench.unclaimed() == {f"{first}/1.0.0": 1, f"{second}/1.0.0": 2}
+    before = bench.number(second)
+    assert bench.number(first) < before
     bench.start(first)
     bench.commit(first, emitted=[(1, 0, ""), (2, 0, "")])
-    assert bench.unclaimed() == {f"{second}/1.0.0": 2, f"{first}/2.1.0": 3}
-    assert bench.unclaimed(bench.other_list) == {f"{first}/3.2.0": 1}
-    assert bench.hash("sequences") == {bench.list: b"3", bench.other_list: b"1"}
+    assert list(bench.unclaimed()) == [f"{second}/1.0.0", f"{first}/2.1.0"]
+    assert list(bench.unclaimed(bench.other_list)) == [f"{first}/3.2.0"]
+    assert before < bench.number(first, "2.1.0")
+    assert bench.hash("sequences") == {
+        bench.list: b"%d" % bench.number(first, "2.1.0"),
+        bench.other_list: b"%d" % bench.number(first, "3.2.0"),
+    }
+
+
+def test_a_push_number_tells_the_time_of_the_push(bench: Bench) -> None:
+    """In hundredths of a millisecond of the server's clock, a tenth of a second behind at most."""
+    for push in (bench.submit, lambda: bench.submit(routine=2)):
+        before = bench.now()
+        job = push()
+        (invocation,) = bench.hash("invocations", job)
+        assert before - 100 <= bench.number(job, invocation) / 100 <= bench.now() + 1
+
+
+def test_push_numbers_never_fall(bench: Bench) -> None:
+    """Not when the clock was set back: what lies on a list is told from what was popped by them."""
+    ahead = (bench.now() + 3_600_000) * 100
+    bench.link.call("HSET", bench.key("sequences"), bench.list, ahead)
+    assert bench.number(bench.submit()) == ahead + 1
+    assert bench.start(bench.submit()).queued_ms == 0
+
+
+def test_a_claim_tells_how_long_the_message_waited(bench: Bench) -> None:
+    """By its push number; what was numbered before numbers were times tells nothing."""
+    job, old = bench.submit(), bench.submit()
+    past = (bench.now() - 5000) * 100
+    for one, number in ((job, past), (old, 7)):
+        bench.link.call("ZADD", bench.key("unclaimed", bench.list), number, f"{one}/1.0.0")
+    assert 4900 <= bench.start(job).queued_ms <= 60_000
+    assert bench.start(job).queued_ms == 0, "the reply was lost: it is not asked again"
+    assert bench.start(old).queued_ms == 0
 
 
 def test_max_in_flight_is_respected_and_what_is_parked_is_fifo(bench: Bench) -> None:

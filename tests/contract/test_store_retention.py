@@ -78,9 +78,9 @@ def test_numbers_outlive_the_jobs_whose_messages_lie_on_a_list(bench: Bench) -> 
     eventually(lambda: bench.store.upkeep.prune(10))
     assert bench.members("expiry") == {}
     assert bench.sent() == [(job, "1.0.0")]
-    assert bench.hash("sequences") == {bench.list: b"1"}
+    (number,) = bench.hash("sequences").values()
     later = bench.submit()
-    assert bench.unclaimed()[f"{later}/1.0.0"] == 2
+    assert bench.number(later) > int(number)
 
 
 def test_numbers_of_lists_go_one_by_one(bench: Bench) -> None:
@@ -91,7 +91,7 @@ def test_numbers_of_lists_go_one_by_one(bench: Bench) -> None:
     bench.link.call("DEL", bench.other_list)
     eventually(lambda: is_gone(bench, first) and is_gone(bench, second))
     eventually(lambda: bench.store.upkeep.prune(10) and not bench.members("expiry"))
-    assert bench.hash("sequences") == {bench.list: b"1"}
+    assert list(bench.hash("sequences")) == [bench.list]
     assert bench.unclaimed(bench.other_list) == {}
 
 

@@ -19,7 +19,7 @@ def test_a_new_job_is_pending_with_one_message(bench: Bench) -> None:
     assert bench.counters(job) == (1, 0, 0, 0)
     assert bench.hash("invocations", job) == {"1.0.0": record(day="monday")}
     assert bench.sent() == [(job, "1.0.0")]
-    assert bench.unclaimed() == {f"{job}/1.0.0": 1}
+    assert list(bench.unclaimed()) == [f"{job}/1.0.0"]
     assert list(bench.members("status", "pending")) == [job]
 
 
@@ -98,7 +98,7 @@ def test_many_jobs_are_submitted_at_once(bench: Bench) -> None:
     assert bench.sent() == [(job_id, "1.0.0") for job_id in ids]
     assert bench.hash("invocations", ids[7]) == {"1.0.0": record(n=7)}
     assert len(bench.members("status", "pending")) == 300
-    assert bench.unclaimed()[f"{ids[299]}/1.0.0"] == 300
+    assert bench.number(ids[299]) - bench.number(ids[0]) == 299
     assert bench.hash("definition", DEFINITION)["active"] == b"300"
 
 

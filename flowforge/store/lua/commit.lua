@@ -6,7 +6,7 @@
 -- Out: {'ok' | 'done' (was committed before) | 'stale' (another claim is valid) | 'gone'
 --      | 'dropped' (the job has ended) | 'newer' (a later release's job)
 --      | 'incomplete' (what was staged is not all there: nothing is committed)}, and behind 'ok' what was
---      claimed next, if anything: id, invocation, record, claims, lost, definition hash
+--      claimed next, if anything: id, invocation, record, claims, lost, definition hash, ms from push to claim
 --@include base, job_row, child_jobs, history, complete_joins, settle, lease, merging_log
 --@include commit/emitted, commit/staged, commit/outputs, commit/stats, commit/resets
 --@include commit/started_jobs, commit/next_message

@@ -3,7 +3,7 @@
 --      origin, id, labels (lines name=value, or ''), packed details for the history of the origin, those for
 --      its own, then routine, slot, mode, record, packed edit ('': none) of each delivery
 -- Out: 'ok' | 'gone' (the origin is) | 'newer' (a later release's job) | 'undefined' (its definition is gone)
---@include base, job_row, push, deliver, history, create
+--@include base, job_row, push, deliver, history, create, job_totals
 local arguments, origin_id, id, labels, told, own = ARGV, ARGV[13], ARGV[14], ARGV[15], ARGV[16], ARGV[17]
 
 -- Forks that the row of the origin names.
@@ -28,6 +28,7 @@ for i = 18, #arguments, 5 do
   else
     create_job(about, id, mode, record, '', labels, 'large', nil, now)
     job = load_job(id)
+    add_to_total(about.flow, 'created', 1, now)
     call('HSET', k_job(id), 'forked_from', origin_id)
     remember(job, 'forked_from', '', own)
   end

@@ -3,7 +3,7 @@
 -- In:  losses until it is quarantined, most, ms of the longest lease (0: any)
 -- Out: {requeued, quarantined, dropped, then of each that was requeued or quarantined: id, invocation,
 --      definition hash, worker ('': not known), how often it was lost}
---@include base, job_row, push, full, history, damaged, finish, settle, lease
+--@include base, job_row, push, full, history, damaged, finish, settle, lease, job_totals
 local max_losses, most, longest = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local now = now_ms()
 local requeued, quarantined, dropped = 0, 0, 0
@@ -20,6 +20,11 @@ local function worker_of(token)
     end
   end
   return names[string.match(token, '^(%x%x%x%x%x%x)%x+%-%d+$')] or ''
+end
+
+local function count_quarantine(job)
+  local flow = string.match(call('HGET', k_entries(), job.id) or '', '^[^\n]+')
+  if flow then add_to_total(flow, 'quarantined', 1, now) end
 end
 
 local function drop(member, why)
@@ -61,6 +66,7 @@ local function take_back(member)
     fail_undefined(job, invocation, now)
   elseif quarantine then
     fail_job(job, invocation, 'quarantined', 'quarantined ' .. lost .. ' ' .. invocation, now)
+    count_quarantine(job)
     quarantined = quarantined + 1
   else
     enqueue(job, invocation)

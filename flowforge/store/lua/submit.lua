@@ -5,7 +5,7 @@
 --      the record, or another record) each, then the definition as field, value, ... or nothing when the
 --      store is believed to have it
 -- Out: {'ok', id of each job or of the earlier one with its key} | {'definition'} (send it along)
---@include base, push, create, create_batch
+--@include base, push, create, create_batch, job_totals
 local arguments = ARGV
 local about, at = read_about(arguments, 2)
 local def, number, first = about.def, tonumber(arguments[at]), at + 1
@@ -48,4 +48,5 @@ for i = first, fields - 1, 6 do
   end
 end
 if batch then batch.flush() end
+add_to_total(about.flow, 'created', created, now)
 return answer

@@ -24,6 +24,7 @@ from flowforge.tracing.switch import flush_spans
 from flowforge.worker.consuming.consumer import FleetConsumer, RestartBackoff
 from flowforge.worker.consuming.observation import Observation
 from flowforge.worker.lifecycle.log_format import LogFormat
+from flowforge.worker.lifecycle.metrics_port import serve_metrics
 from flowforge.worker.lifecycle.shutdown import defer_signals
 from flowforge.worker.lifecycle.startup import (
     cannot_start,
@@ -65,6 +66,8 @@ class JoinedApp:
         *,
         exclusive: bool,
     ) -> None:
+        #: Of the first server; what concerns the worker as a whole is the same in all.
+        self._settings = servers[0][0]
         process_lock = ReadersWriterLock(servers[0][0].lease)
         self.shards = [
             Shard(app, settings, jobs, process_lock, exclusive=exclusive)
@@ -108,6 +111,8 @@ class JoinedApp:
             self._log_keeper.attach()
 
     def _end_child(self, **_: Any) -> None:
+        for shard in self.shards:
+            shard.runtime.tally.flush()
         if self._log_keeper is not None:
             self._log_keeper.flush()
         flush_spans(self._traces)
@@ -136,6 +141,7 @@ class JoinedApp:
 
     def _step(self) -> type[bootsteps.StartStopStep]:
         shards, observation, begin_process = self.shards, self._observation, self._begin_process
+        settings = self._settings
 
         class FlowForgeStep(bootsteps.StartStopStep):
             """Checks the servers before the pool starts, then keeps their jobs up."""
@@ -158,6 +164,7 @@ class JoinedApp:
                     warn_of_unknown_variables()
                 for shard in shards:
                     shard.start(worker)
+                self.end_metrics = serve_metrics(worker, settings, shards)
                 # Celery's consumer knows the tasks of its start only; classes may come later.
                 self.forget = registry.on_register(lambda cls: _refresh(worker))
 
@@ -165,6 +172,7 @@ class JoinedApp:
                 if self.started:
                     self.started = False
                     self.forget()
+                    self.end_metrics()
                     for shard in shards:
                         shard.stop()
 

@@ -8,6 +8,7 @@ from flowforge.model.invocation_id import InvocationName, routine_of
 from flowforge.model.plan import Plan
 from flowforge.store.definitions import definition_of, stored_definition
 from flowforge.store.store import Store
+from flowforge.store.totals import SlotName
 
 #: Definitions kept by a process, the most recently used ones.
 _PLANS = 256
@@ -51,8 +52,14 @@ class Plans:
 
     def place_of(self, definition_hash: str, invocation: str) -> str:
         """``routine.slot`` of an invocation; its invocation when it cannot be read."""
+        name = self.slot_name(definition_hash, invocation)
+        return invocation if name is None else f"{name.routine_id}.{name.slot}"
+
+    def slot_name(self, definition_hash: str, invocation: str) -> SlotName | None:
+        """Flow, routine and slot of an invocation; None when it cannot be read."""
         try:
             definition = self.get(definition_hash).definition
-            return ".".join(definition.place_of(InvocationName.parse(invocation)))
+            place = definition.place_of(InvocationName.parse(invocation))
+            return SlotName(definition.flow_id, *place)
         except (RecordError, ValueError):
-            return invocation
+            return None

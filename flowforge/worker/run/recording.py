@@ -20,6 +20,7 @@ from flowforge.store.store import Store
 from flowforge.worker.run import log_lines
 from flowforge.worker.run.handler_context import INCOMPLETE
 from flowforge.worker.run.reports import Failed, Retried, Uncounted
+from flowforge.worker.run.tally import AttemptEnd
 
 #: Workers of a fleet that do not know the class of an invocation, until its job fails.
 MAX_UNKNOWN = 3
@@ -34,15 +35,20 @@ Ended: TypeAlias = Granted | Failed | Retried | Uncounted | None
 class Recorder:
     """Records in one store. ``worker``: the name that the history shows, which comes later.
 
-    ``place_of``: as ``Plans.place_of``.
+    ``place_of``: as ``Plans.place_of``. ``note``: has an attempt counted.
     """
 
     def __init__(
-        self, store: Store, worker: Callable[[], str], place_of: Callable[[str, str], str]
+        self,
+        store: Store,
+        worker: Callable[[], str],
+        place_of: Callable[[str, str], str],
+        note: Callable[[AttemptEnd], None],
     ) -> None:
         self._invocations = store.invocations
         self._place_of = place_of
         self._worker = worker
+        self._note = note
         #: Workers that do not know an invocation's class until its job fails; 0: it never does.
         self.max_unknown = MAX_UNKNOWN
 
@@ -60,12 +66,28 @@ class Recorder:
             )  # fmt: skip
             if outcome.error is not None and answer is Answer.OK:
                 log_lines.passed_over(attempt, outcome.kind, outcome.error)
+        if answer in (Answer.OK, Answer.DONE):
+            delay = int(outcome.delay * 1000)
+            self._note_end(attempt, outcome.kind, outcome.micros, attempt.queued_ms, delay)
+        elif answer is Answer.DROPPED:
+            self._note_end(attempt, AttemptOutcome.DROPPED)
         if answer is Answer.INCOMPLETE:
             self._run_again(attempt)
         elif answer is not Answer.OK:
             log_lines.not_accepted(attempt, outcome.kind, answer)
         # What was done before is done: it may be this one, whose reply was lost.
         return ended if answer in (Answer.OK, Answer.DONE) else Uncounted()
+
+    def _note_end(
+        self, attempt: Attempt, outcome: AttemptOutcome, micros: int = 0, queued_ms: int = 0,
+        retry_ms: int = 0,
+    ) -> None:  # fmt: skip
+        routine = attempt.routine
+        self._note(
+            AttemptEnd(
+                routine.flow_id, routine.id, attempt.slot.name, outcome, micros, queued_ms, retry_ms
+            )
+        )
 
     def _retry_later(self, attempt: Attempt, outcome: Outcome) -> tuple[Answer, Retried | None]:
         answer = self._invocations.retry_later(

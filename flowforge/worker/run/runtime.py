@@ -19,13 +19,14 @@ from flowforge.execution.run import Outcome, failed, run
 from flowforge.model.invocation_id import InvocationName, lease_of
 from flowforge.model.plan import CHILD_ENDED, Plan
 from flowforge.model.slot import CHILD_SLOT_INDEX
-from flowforge.model.status import COMMITTED
+from flowforge.model.status import COMMITTED, AttemptOutcome
 from flowforge.settings import Settings
 from flowforge.store.answers import Answer, AnswerOrStatus
 from flowforge.store.claims import Claim, Granted, NextClaim
 from flowforge.store.inspector import Inspector
 from flowforge.store.lease_tokens import next_token
 from flowforge.store.store import Store
+from flowforge.store.upkeep import Lost
 from flowforge.tracing.carrying import CarryingAttempt
 from flowforge.worker.run import log_lines
 from flowforge.worker.run.handler_context import WorkerHandlerContext
@@ -36,6 +37,7 @@ from flowforge.worker.run.plans import Plans
 from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
 from flowforge.worker.run.recording import RELEASE_DELAY, Ended, Recorder
 from flowforge.worker.run.reports import Uncounted
+from flowforge.worker.run.tally import AttemptEnd, Tally
 
 
 def _is_for_another(error: BaseException) -> bool:
@@ -82,7 +84,8 @@ class Runtime:
         self.collections = Collections(store)
         self._lease_ms = int(settings.lease * 1000)
         self.plans = Plans(store)
-        self.recorder = Recorder(store, lambda: self.worker, self.plans.place_of)
+        self.tally = Tally(probe, lambda: self.worker if settings.metrics_port else "")
+        self.recorder = Recorder(store, lambda: self.worker, self.plans.place_of, self.tally.note)
 
     def invoke(
         self,
@@ -167,6 +170,12 @@ class Runtime:
             return Answer.DONE
         return self.probe.control.cancel(job_id, reason, "Celery's remote control")
 
+    def note_lost(self, lost: Lost) -> None:
+        """Count an attempt whose worker is lost."""
+        name = self.plans.slot_name(lost.definition, lost.invocation)
+        if name is not None:
+            self.tally.note(AttemptEnd(*name, AttemptOutcome.LOST))
+
     def _complete_exclusively(self, attempt: Attempt) -> Ended:
         with self._process_lock.exclusive() as alone:
             if alone:
@@ -222,7 +231,7 @@ class Runtime:
         make = self._carrying if claim.record[1] == TRACED_VERSION else self._plain
         return make(
             routine, slot, job_id, invocation, named, granted.token, claim.attempt_number, params,
-            claim.record, self.settings.max_payload, self._context, granted.asked,
+            claim.record, self.settings.max_payload, self._context, granted.asked, claim.queued_ms,
         )  # fmt: skip
 
     def run_handler(self, attempt: Attempt) -> Outcome:

@@ -118,6 +118,14 @@ class Shard:
         self._hooks = Hooks(self.probe, worker.hostname)
         self._hooks.start()
 
+    def leads(self) -> bool:
+        """Whether this worker does the server's upkeep."""
+        return self._upkeep.leads
+
+    def upkeep_age(self) -> float:
+        """Seconds since the upkeep's thread has last looked for something to do."""
+        return self._upkeep.age
+
     def stop(self) -> None:
         """End the upkeep, and tell others if the server is there and takes it."""
         try:
@@ -134,6 +142,7 @@ class Shard:
     def close(self) -> None:
         """Give back what an app has of this server, after its worker has ended."""
         self.runtime.leases.close()
+        self.runtime.tally.close()
         self._closing.close()
         self._link.close()
         self._probe_link.close()
@@ -175,6 +184,7 @@ class Shard:
             lease=settings.lease,
             interval=settings.upkeep_interval,
             grace=settings.heartbeat,
+            note=self.runtime.note_lost,
         )
 
     def _resender(self, store: Store) -> Resender:

@@ -22,7 +22,7 @@ class Reclaimer:
     outage for writes alone is such a time. ``lease``, ``interval`` of the looks, ``grace`` (a
     heartbeat): seconds.
 
-    ``place_of``: for the log.
+    ``place_of``: for the log. ``note``: has a lost attempt counted.
     """
 
     def __init__(
@@ -35,6 +35,7 @@ class Reclaimer:
         interval: float = 0.0,
         grace: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
+        note: Callable[[Lost], None] = lambda lost: None,
     ) -> None:
         self._store = store
         self._max_losses = max_losses
@@ -44,6 +45,7 @@ class Reclaimer:
         self._longest_gap = min(2 * interval, lease - grace) if lease else 2 * interval
         self._grace = grace
         self._clock = clock
+        self._note = note
         #: When the server last took renewals, and until when the grace lasts.
         self._looked = float("-inf")
         self._grace_until: float | None = None
@@ -58,6 +60,8 @@ class Reclaimer:
             found = self._store.upkeep.reclaim(self._max_losses, _BATCH, self._lease_ms)
             self._looked = self._clock()
             lost += found.lost
+            for one in found.lost:
+                self._note(one)
             total += sum(found.counts)
             if sum(found.counts) < _BATCH:
                 break

@@ -55,6 +55,7 @@ class Upkeep:
         self._thread: threading.Thread | None = None
         self._lead_until = 0.0
         self._next_try = 0.0
+        self._last_tick = time.monotonic()
         #: Why the server serves no writes now, as far as the log says.
         self._outages: set[object] = set()
         #: What the user may not do, and why.
@@ -63,6 +64,16 @@ class Upkeep:
         self._met_outage = False
         #: Whether the server has refused the login in this turn.
         self._refused = False
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process leads."""
+        return time.monotonic() < self._lead_until
+
+    @property
+    def age(self) -> float:
+        """Seconds since the latest turn began."""
+        return time.monotonic() - self._last_tick
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._loop, name="flowforge-upkeep", daemon=True)
@@ -112,6 +123,7 @@ class Upkeep:
     def tick(self) -> None:
         """Run every duty that is due."""
         self._met_outage = False
+        self._last_tick = time.monotonic()
         self._run_due()
         if self._outages and not self._met_outage:
             self._safely(self._end_outages)

@@ -10,6 +10,9 @@ QUEUED_AT_LEAST = 32
 
 LISTS = 4
 
+#: Push numbers go on by one as long as they are ahead of the clock.
+AHEAD = 9 * 10**14
+
 #: Job id, invocation and token.
 Attempt = tuple[str, str, str]
 
@@ -29,7 +32,7 @@ class Places:
         self.lists: tuple[list[Member], ...] = tuple([] for _ in range(LISTS))
         #: Push numbers of what is unclaimed, by list.
         self.unclaimed: tuple[dict[Member, int], ...] = tuple({} for _ in range(LISTS))
-        self.pushes = [0] * LISTS
+        self.pushes = [AHEAD] * LISTS
         self.leases: dict[Member, Lease] = {}
         #: Timers in order: True for those that are due. (job, invocation), (job, "look"),
         #: (job, "join", "number slot/key") or (job, "retry", parent, invocation).

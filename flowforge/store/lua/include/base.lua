@@ -5,9 +5,14 @@
 local P = ARGV[1]
 local call = redis.call
 
+-- One moment for the whole script.
+local moment
 local function now_ms()
-  local t = call('TIME')
-  return t[1] * 1000 + math.floor(t[2] / 1000)
+  if not moment then
+    local t = call('TIME')
+    moment = t[1] * 1000 + math.floor(t[2] / 1000)
+  end
+  return moment
 end
 
 local ENDED = { completed = true, failed = true, cancelled = true }

@@ -5,18 +5,20 @@ local function notify(job)
   call('PUBLISH', k_channel(job.id), job.status)
 end
 
+-- Returns the job's flow, where its entry tells it.
 local function set_status(job, status)
   call('ZREM', k_status(job.status), job.id)
   call('ZADD', k_status(status), job.created, job.id)
   -- A job without an entry was created before there were any, and is not counted.
-  local entry = call('HGET', k_entries(), job.id)
+  local entry, flow = call('HGET', k_entries(), job.id), nil
   if entry then
-    local flow = string.match(entry, '^[^\n]*')
+    flow = string.match(entry, '^[^\n]*')
     local before = job.status .. '/' .. flow
     if call('HINCRBY', k_flow_counts(), before, -1) <= 0 then call('HDEL', k_flow_counts(), before) end
     call('HINCRBY', k_flow_counts(), status .. '/' .. flow, 1)
   end
   job.status = status
+  return flow
 end
 
 -- One job fewer uses its definition, which stays as long as the job does: with the last one the
@@ -63,7 +65,13 @@ local function finish(job, status, now)
   elseif status == 'failed' then
     look_at_children(job, now + job.retention + 1000)
   end
-  set_status(job, status)
+  local flow = set_status(job, status)
+  if flow then
+    --@include job_totals
+    local ms = math.max(0, now - job.created)
+    add_to_total(flow, status .. '\n' .. bucket_of(ms), 1, now)
+    add_to_total(flow, status .. '\nms', ms, now)
+  end
   job.ended = now
   call('HSET', k_job(job.id), 'ended', now)
   save_job(job, now)

@@ -1,19 +1,20 @@
 -- Giving a queued invocation to a process, for the time of a lease.
 --@include base, job_row, push, child_jobs, top_up, finish, settle
 
--- claims: how often it was claimed by now, where that is known.
-local function granted(job, invocation, claims)
+-- claims: how often it was claimed by now, where that is known; waited: ms on the broker list, 0 if not known.
+local function granted(job, invocation, claims, waited)
   local lost = 0
   -- What is claimed for the first time cannot have lost a worker.
   if claims ~= 1 then
     local counts = call('HMGET', k_claims(job.id), invocation, 'l' .. invocation)
     claims, lost = tonumber(counts[1] or 1), tonumber(counts[2] or 0)
   end
-  return { 'granted', call('HGET', k_invocations(job.id), invocation), claims, lost, job.def }
+  return { 'granted', call('HGET', k_invocations(job.id), invocation), claims, lost, job.def, waited }
 end
 
--- {'granted', record, claims, lost, definition hash} or why not: gone, taken, paused, dropped, newer.
-local function grant(id, invocation, token, lease, now)
+-- {'granted', record, claims, lost, definition hash, waited} or why not: gone, taken, paused, dropped, newer.
+-- number: of the push, where it is known.
+local function grant(id, invocation, token, lease, now, number)
   local job = load_job(id)
   if not job then return { 'gone' } end
   if job.newer then return { 'newer' } end
@@ -27,10 +28,11 @@ local function grant(id, invocation, token, lease, now)
     return { 'dropped' }
   end
   local list = to.list .. job.suffix
+  number = number or tonumber(call('ZSCORE', k_unclaimed(list), member) or 0)
   if call('ZREM', k_unclaimed(list), member) == 0 then
     -- The same claim again, because its reply was lost, gets the same answer.
     if not call('ZSCORE', k_leases(), member .. '/' .. token) then return { 'taken' } end
-    return ENDED[job.status] and { 'dropped' } or granted(job, invocation)
+    return ENDED[job.status] and { 'dropped' } or granted(job, invocation, nil, 0)
   end
 
   leave_list(job, list)
@@ -63,5 +65,5 @@ local function grant(id, invocation, token, lease, now)
   -- Not only commits make room: long handlers must not keep idle workers from what is parked.
   top_up(job, now)
   save_job(job, now)
-  return granted(job, invocation, claims)
+  return granted(job, invocation, claims, since_push(number, now))
 end

@@ -36,6 +36,27 @@ local function message_of(template, job, invocation, number)
   return string.format(template, holes_of(job, invocation, number))
 end
 
+-- A push number is also the time of the push, so many to a millisecond: it never falls, whatever the clock does,
+-- and lags behind the clock by LAG milliseconds at most.
+local PER_MS, LAG = 100, 100
+
+-- Takes the next `count` push numbers of a list, and returns the last of them.
+local function take_numbers(list, count)
+  local last, now = call('HINCRBY', k_sequences(), list, count), now_ms()
+  if last - count + 1 < (now - LAG) * PER_MS then
+    last = now * PER_MS + count - 1
+    call('HSET', k_sequences(), list, string.format('%d', last))
+  end
+  return last
+end
+
+-- Milliseconds since the push of this number, 0 when it does not tell: those below 1e14 are from before numbers
+-- were times.
+local function since_push(number, now)
+  local ms = math.floor(now - number / PER_MS)
+  return number >= 1e14 and ms > LAG and ms or 0
+end
+
 local function push(job, invocation)
   local to = route(job, routine_of(invocation))
   local list = to.list .. job.suffix
@@ -47,7 +68,7 @@ local function push(job, invocation)
     table.insert(unpushed[list], { to.template, job, invocation })
     return
   end
-  local number = call('HINCRBY', k_sequences(), list, 1)
+  local number = take_numbers(list, 1)
   call('ZADD', k_unclaimed(list), number, job.id .. '/' .. invocation)
   -- Where something else lies in place of the list, the message is lost, and the upkeep pushes it again
   -- when it can. An error would stop the script between its writes.

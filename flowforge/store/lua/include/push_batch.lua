@@ -27,13 +27,15 @@ end
 local function flush_pushes()
   local texts = {}
   for list, pushes in pairs(unpushed) do
-    local number = call('HINCRBY', k_sequences(), list, #pushes) - #pushes
+    local number = take_numbers(list, #pushes) - #pushes
     for start = 1, #pushes, 500 do
       local messages, scores = {}, {}
       for i = start, math.min(start + 499, #pushes) do
         local template, job, invocation = unpack(pushes[i])
         texts[template] = texts[template] or texts_of(template)
-        messages[#messages + 1] = joined(texts[template], holes_of(job, invocation, number + i))
+        -- Lua itself shows no more than fourteen digits of a number.
+        local holes = texts[template]
+        messages[#messages + 1] = joined(holes, holes_of(job, invocation, string.format('%d', number + i)))
         scores[#scores + 1] = number + i
         scores[#scores + 1] = job.id .. '/' .. invocation
       end

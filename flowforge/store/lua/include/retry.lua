@@ -1,10 +1,11 @@
 -- Continuing a failed job.
 --@include base, job_row, timers, deletions, child_jobs, history, finish, go_on
 
--- Back to where a job stood before it was paused or failed: it may never have been started.
+-- Back to where a job stood before it was paused or failed: it may never have been started. Returns as
+-- set_status.
 local function set_live(job, now)
   call('HSET', k_job(job.id), 'continued', now)
-  set_status(job, call('HEXISTS', k_job(job.id), 'started') == 1 and 'running' or 'pending')
+  return set_status(job, call('HEXISTS', k_job(job.id), 'started') == 1 and 'running' or 'pending')
 end
 
 -- Makes a failed job live again.
@@ -20,7 +21,11 @@ local function revive(job, now)
   call('ZREM', k_expiry(), job.id)
   call('HDEL', k_job(job.id), 'ended', 'error', 'reason', 'by', 'retried')
   call('HINCRBY', k_job(job.id), 'retries', 1)
-  set_live(job, now)
+  local flow = set_live(job, now)
+  if flow then
+    --@include job_totals
+    add_to_total(flow, 'retried', 1, now)
+  end
 end
 
 -- A child that is to go on after its end was reported is waited for again. If the invocation that waited

@@ -17,23 +17,23 @@ local function take_message(list)
   local to = job and not job.newer and find_route(job, routine_of(invocation))
   if not to or message_of(to.template, job, invocation, number) ~= item then return nil end
   call('RPOP', list)
-  return id, invocation
+  return id, invocation, tonumber(number)
 end
 
--- Claims the first claimable message: {id, invocation, record, claims, lost, definition hash} or {}.
+-- Claims the first claimable message: {id, invocation, record, claims, lost, definition hash, waited} or {}.
 local function claim_next(arguments, at, now)
   local token, lease, looks = arguments[at], tonumber(arguments[at + 1]), 0
   for i = at + 2, #arguments do
     local list = arguments[i]
-    local id, invocation = take_message(list)
+    local id, invocation, number = take_message(list)
     while id do
-      local answer = grant(id, invocation, token, lease, now)
+      local answer = grant(id, invocation, token, lease, now, number)
       if answer[1] == 'granted' then
-        return { id, invocation, answer[2], answer[3], answer[4], answer[5] }
+        return { id, invocation, answer[2], answer[3], answer[4], answer[5], answer[6] }
       end
       looks = looks + 1
       if looks >= LOOKS then return {} end
-      id, invocation = take_message(list)
+      id, invocation, number = take_message(list)
     end
   end
   return {}

@@ -32,6 +32,8 @@ local function start_jobs(job, invocation, arguments, at, now)
     end
     started[i] = function()
       create_job(about, child, mode, record, '', labels, params, job.id .. '/' .. waits, now)
+      --@include job_totals
+      add_to_total(about.flow, 'created', 1, now)
     end
   end
   return started, behind

@@ -1,0 +1,30 @@
+"""Adding to the totals of attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flowforge.store.link import Argument
+from flowforge.store.runner import ScriptRunner
+
+
+class Tallies:
+    """Adds to the totals of attempts."""
+
+    def __init__(self, scripts: ScriptRunner) -> None:
+        self._scripts = scripts
+
+    def add(
+        self, writer: str, batch: int, worker: str, changes: Mapping[str, Mapping[int, int]]
+    ) -> bool:
+        """Add to counters of slots, each named by flow, routine and slot with a line each.
+
+        ``writer``: a process; ``batch`` numbers its batches from 1. One that is sent again is added
+        once: False. ``worker``: whose own totals are kept as well; '' for no worker's.
+        """
+        parts: list[Argument] = []
+        for slot, counters in changes.items():
+            parts += [slot, len(counters)]
+            for counter, by in counters.items():
+                parts += [counter, by]
+        return bool(self._scripts.run("tally", writer, batch, worker, *parts))
