@@ -76,6 +76,7 @@ PATTERNS: dict[str, str] = {
     "attempt_totals": "totals:{}",  # string: 64-bit counters of a slot's attempts; see totals.py
     "worker_totals": "worked:{}",  # hash: slot and counter -> number, of one worker's attempts
     "named": "named:{}",  # zset: flows (or slots) that are counted under their names, by first time
+    "minute": "minute:{}",  # hash: flow id -> its totals at the beginning of this minute
     "tally_writer": "tw:{}",  # string, with a time to live: the latest batch of totals of a process
     "dead_letters": "dead",  # zset: number, ms and record of a refused message, by number
     "dead_letter_number": "dead:n",  # string: the latest number

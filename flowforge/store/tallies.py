@@ -28,3 +28,10 @@ class Tallies:
             for counter, by in counters.items():
                 parts += [counter, by]
         return bool(self._scripts.run("tally", writer, batch, worker, *parts))
+
+    def keep_minute(self, minute: int, kept_ms: int, totals: Mapping[str, str]) -> bool:
+        """Keep the totals of each flow as those at the beginning of a minute, for that long: False
+        when there are some already.
+        """
+        parts = [part for pair in totals.items() for part in pair]
+        return bool(self._scripts.run("keep_minute", minute, kept_ms, *parts))

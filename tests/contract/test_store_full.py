@@ -343,6 +343,7 @@ GOES_ON = {
 REFUSED = {
     "submit", "stage", "bury", "name", "note", "annotate", "label", "keep_lines", "keep_input",
     "fork", "declare_hook", "test_hook", "tally",
+    "keep_minute",
 }  # fmt: skip
 
 

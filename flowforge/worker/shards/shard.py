@@ -34,6 +34,7 @@ from flowforge.worker.upkeep.bulks import BulkOperations
 from flowforge.worker.upkeep.damage import Damage
 from flowforge.worker.upkeep.deletions import Deletions
 from flowforge.worker.upkeep.hook_deliveries import Hooks
+from flowforge.worker.upkeep.minutes import Minutes
 from flowforge.worker.upkeep.presence import Presence, RateLimitedReports, StaleReports
 from flowforge.worker.upkeep.reclaimer import Reclaimer
 from flowforge.worker.upkeep.resender import Resender
@@ -52,6 +53,9 @@ BULK_INTERVAL = 0.25
 
 #: Seconds between two rounds of deletions.
 DELETION_INTERVAL = 1.0
+
+#: Seconds between two looks whether a minute has begun.
+MINUTES_INTERVAL = 10.0
 
 #: Seconds between two reports of a worker's presence.
 PRESENCE_INTERVAL = 5.0
@@ -170,6 +174,7 @@ class Shard:
                 Scheduled(Retention(store), settings.upkeep_interval),
                 Scheduled(BulkOperations(store), BULK_INTERVAL),
                 Scheduled(Deletions(store), DELETION_INTERVAL),
+                Scheduled(Minutes(store), MINUTES_INTERVAL),
                 Scheduled(StaleReports(store), FORGOTTEN),
                 Scheduled(Damage(store), settings.upkeep_interval),
             ],

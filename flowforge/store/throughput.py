@@ -1,0 +1,117 @@
+"""What each flow did in each of the latest minutes: its totals then, compared with those before."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+from typing import NamedTuple
+
+from flowforge.model.status import AttemptOutcome, JobStatus
+from flowforge.store.reading import reading, whole
+from flowforge.store.store import Store
+from flowforge.store.totals import OUTCOMES, TIMED, Totals
+
+#: Minutes that are kept.
+KEPT_MINUTES = 240
+
+_ENDS = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
+
+#: Minutes that one exchange reads.
+_PAGE = 60
+
+
+class Done(NamedTuple):
+    """What a flow did in a minute; or as it is kept, all that it has done until then."""
+
+    created: int
+    completed: int
+    failed: int
+    cancelled: int
+    attempts: int
+    #: Attempts that raised, and those whose worker was lost.
+    failed_attempts: int
+    lost_attempts: int
+
+    def since(self, before: Done) -> Done:
+        """What came after ``before``."""
+        # A total that is smaller began again.
+        pairs = zip(self, before, strict=True)
+        return Done(*(now - then if now >= then else now for now, then in pairs))
+
+
+NOTHING = Done(0, 0, 0, 0, 0, 0, 0)
+
+
+class Throughput:
+    """Keeps and reads the minutes of one server's flows."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._link = store.link
+        self._keys = store.keys
+        self._totals = Totals(store)
+
+    def keep(self) -> bool:
+        """Keep the totals of this minute, unless they are kept already: whether they were not."""
+        minute = self._minute()
+        if self._link.call("EXISTS", self._keys.of("minute", str(minute))):
+            return False
+        totals = {flow: " ".join(map(str, done)) for flow, done in self._now().items()}
+        if not totals:
+            return False
+        return self._store.tallies.keep_minute(minute, KEPT_MINUTES * 60_000, totals)
+
+    def read(self, minutes: int) -> dict[str, list[Done | None]]:
+        """By flow what it did in each of the latest whole ``minutes``, the oldest first; None where
+        no worker kept the totals. The flows without totals of their own are together under ''.
+        """
+        latest = self._minute()
+        kept = self._kept(range(latest - minutes, latest + 1))
+        flows = {flow for totals in kept if totals is not None for flow in totals}
+        found: dict[str, list[Done | None]] = {flow: [] for flow in sorted(flows)}
+        for before, after in pairwise(kept):
+            for flow, done in found.items():
+                if before is None or after is None:
+                    done.append(None)
+                else:
+                    done.append(after.get(flow, NOTHING).since(before.get(flow, NOTHING)))
+        return found
+
+    def _minute(self) -> int:
+        return int(self._link.call("TIME")[0]) // 60
+
+    def _kept(self, minutes: range) -> list[dict[str, Done] | None]:
+        replies: list[list[bytes]] = []
+        for start in range(0, len(minutes), _PAGE):
+            page = minutes[start : start + _PAGE]
+            replies += self._link.many([("HGETALL", self._keys.of("minute", str(m))) for m in page])
+        with reading("the minutes of flows"):
+            return [
+                {
+                    flow.decode(errors="backslashreplace"): Done(*map(whole, text.split(b" ")))
+                    for flow, text in zip(reply[::2], reply[1::2], strict=True)
+                }
+                or None
+                for reply in replies
+            ]
+
+    def _now(self) -> dict[str, Done]:
+        """All that each flow has done until now."""
+        attempts: Counter[str] = Counter()
+        failed: Counter[str] = Counter()
+        lost: Counter[str] = Counter()
+        for name, totals in self._totals.attempts().items():
+            counts = totals.outcomes
+            ended = sum(counts[outcome] for outcome in TIMED)
+            attempts[name.flow_id] += ended
+            failed[name.flow_id] += ended - counts[OUTCOMES[0]]
+            lost[name.flow_id] += counts[AttemptOutcome.LOST]
+        found = {}
+        for flow, jobs in self._totals.jobs().items():
+            ends = {status: jobs.ended[status].count for status in jobs.ended}
+            completed, failed_jobs, cancelled = (ends.get(status, 0) for status in _ENDS)
+            found[flow] = Done(
+                jobs.events.get("created", 0), completed, failed_jobs, cancelled,
+                attempts[flow], failed[flow], lost[flow],
+            )  # fmt: skip
+        return found

@@ -1,0 +1,17 @@
+"""Keeping what each flow has done by each minute."""
+
+from __future__ import annotations
+
+from flowforge.store.store import Store
+from flowforge.store.throughput import Throughput
+
+
+class Minutes:
+    """Keeps the totals of flows once a minute."""
+
+    def __init__(self, store: Store) -> None:
+        self._throughput = Throughput(store)
+
+    def run_once(self) -> int:
+        """How many minutes were kept: one, or none."""
+        return int(self._throughput.keep())
