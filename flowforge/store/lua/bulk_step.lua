@@ -6,10 +6,10 @@
 local bulk, most = ARGV[2], tonumber(ARGV[3])
 
 -- How much of the jobs' work one call does, in messages.
-local ENOUGH = 320
+local ENOUGH = 256
 
 -- What an action costs the server for one job, in messages, beyond the work that it releases.
-local COSTS = { retry = 8, cancel = 8, pause = 4, resume = 4, delete = 8, label = 3 }
+local COSTS = { retry = 8, cancel = 8, pause = 4, resume = 4, delete = 8, label = 2.5 }
 
 -- Milliseconds of a rate that may be made up for, when the pieces come late.
 local BEHIND = 500
