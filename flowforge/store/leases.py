@@ -38,22 +38,25 @@ class Leases:
         self._link = store.link
         self._keys = store.keys
 
-    def of_job(self, job_id: str, most: int) -> list[RunningAttempt]:
-        """At most ``most`` attempts of a job, the oldest invocations first.
+    def of_job(self, job_id: str, most: int, routine: int | None = None) -> list[RunningAttempt]:
+        """At most ``most`` attempts of a job, or of one of its routines by the routine's index, the
+        oldest invocations first.
 
         Of a fleet with more than 10,000 leases some may be missing.
         """
+        pattern = f"{job_id}/*" if routine is None else f"{job_id}/*.{routine}.*"
         found: dict[bytes, bytes] = {}
         cursor = b"0"
         for _ in range(_PAGES):
             cursor, page = self._link.call(
-                "ZSCAN", self._keys.of("leases"), cursor, "MATCH", f"{job_id}/*", "COUNT", _PAGE
+                "ZSCAN", self._keys.of("leases"), cursor, "MATCH", pattern, "COUNT", _PAGE
             )
             found.update(zip(page[::2], page[1::2], strict=True))
             if len(found) >= most or cursor == b"0":
                 break
         attempts = self._attempts(list(found.items())[:most])
-        return sorted(attempts, key=lambda attempt: attempt.invocation)
+        own = [one for one in attempts if routine in (None, one.invocation.routine)]
+        return sorted(own, key=lambda attempt: attempt.invocation)
 
     def long_running(self) -> Iterator[RunningAttempt]:
         """The attempts of all jobs that have been renewed, of at most 10,000 leases."""

@@ -161,9 +161,10 @@ def test_everyone_can_use_it(
     )
     page = context.new_page()
     page.goto(link)
+    own = f"/jobs/{job.job_id}"
     for name, address in {
-        "overview": "/", "jobs": "/jobs", "failed": f"/jobs/{job.job_id}",
-        "retry": f"/jobs/{job.job_id}/retry",
+        "overview": "/", "jobs": "/jobs", "failed": own, "retry": f"{own}/retry",
+        "invocations": f"{own}/invocations?routine=charge", "invocation": f"{own}/invocations/1",
     }.items():  # fmt: skip
         page.goto(address)
         found = Axe().run(page)

@@ -62,7 +62,7 @@ def admin(site: Installation) -> Iterator[Browser]:
 def addresses(job_id: str, method: str, most: web.Role = web.Role.ADMIN) -> list[str]:
     """The address of every page that takes this method, for a role at most."""
     return [
-        page.path.replace("{job_id}", job_id)
+        page.path.replace("{job_id}", job_id).replace("{number:int}", "1")
         for page in PAGES
         if page.method == method and page.role <= most
     ]

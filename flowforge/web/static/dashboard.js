@@ -153,6 +153,17 @@ document.addEventListener("click", (event) => {
   }
 });
 
+document.documentElement.classList.add("scripted");
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest?.("[data-copy]");
+  if (!button) return;
+  const copied = button.nextElementSibling;
+  getSelection().selectAllChildren(copied);
+  // Browsers have a clipboard only on a safe address; elsewhere the text is selected.
+  await navigator.clipboard?.writeText(copied.textContent);
+  tell(navigator.clipboard ? "copied" : "selected: copy it with Ctrl-C");
+});
+
 // --- rows and keys ------------------------------------------------------------------------------
 
 const rows = () => $$("[data-row]");

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from flowforge.web.page import Page
-from flowforge.web.views import job_actions, job_list, job_page, overview
+from flowforge.web.views import invocation_page, job_actions, job_list, job_page, overview
 
 PAGES: list[Page] = [
     *overview.PAGES,
     *job_list.PAGES,
     *job_page.PAGES,
     *job_actions.PAGES,
+    *invocation_page.PAGES,
 ]

@@ -1,0 +1,126 @@
+"""The dashboard's pages of single invocations, and the lists of many."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from flowforge import JobState, web
+from flowforge.engine.current import set_engine
+from flowforge.local.server import LocalServer
+from tests.integration.installation import FAST, LIMIT, Installation, installed
+from tests.integration.mend_flows import orders, patient
+from tests.integration.web_client import Browser, dashboard
+from tests.support.eventually import eventually
+
+pytestmark = pytest.mark.usefixtures("no_settings")
+
+
+@pytest.fixture(scope="module")
+def site(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """One worker for all of these tests, which keeps what handlers log."""
+    flows = ("tests.integration.mend_flows",)
+    directory = tmp_path_factory.mktemp("web")
+    with installed(server, directory, flows, keep_logs=1000, **FAST) as installation:
+        installation.fleet.start(pool="threads", concurrency=2)
+        yield installation
+
+
+@pytest.fixture
+def operator(site: Installation) -> Iterator[Browser]:
+    set_engine(site.engine)
+    with dashboard(site.engine, web.Role.OPERATOR) as client:
+        yield client
+
+
+def failed(*amounts: object) -> tuple[JobState, int]:
+    """A job that a poison row has failed, and the number of its invocation."""
+    job = orders.execute("fetch", {"amounts": list(amounts)}).wait(LIMIT)
+    assert job.status == "failed"
+    assert job.error is not None
+    return job, job.error["invocation"]
+
+
+def waiting(*amounts: object) -> tuple[JobState, int]:
+    """A job with a poison row on a timer, and the number of its invocation."""
+    job = patient.execute("fetch", {"amounts": list(amounts)})
+    eventually(lambda: job.counts["timers"] == 1 and sum(job.counts.values()) == 1)
+    retried = [one for one in job.get_execution_history("charge") if one.kind == "retried"]
+    assert retried[-1].invocation is not None
+    return job, retried[-1].invocation
+
+
+def link(job: JobState, number: int) -> str:
+    return f"/jobs/{job.job_id}/invocations/{number}"
+
+
+def text_of(page: str) -> str:
+    """What a reader sees, on one line."""
+    return " ".join(re.sub("<[^>]+>", " ", page).split())
+
+
+# --- looking ---------------------------------------------------------------------------------
+
+
+def test_an_invocation_shows_all_that_is_known_of_it(operator: Browser) -> None:
+    """Place, state, params without secrets, who emitted it, attempts, findings, and its log."""
+    job, number = failed(10, -5)
+    text = operator.page(link(job, number))
+    for part in ("charge.input", "parked", "&#34;amount&#34;: -5", "***", "Emitted by"):
+        assert part in text, part
+    assert "-5 is no amount" in text
+    assert "Traceback (most recent call last)" in text
+    assert "raise ValueError" in text
+    assert "it failed" in text  # explain
+    assert "card-" not in text
+    emitter = re.search(r'Emitted by <a href="([^"]+)"', text)
+    assert emitter is not None
+    first = text_of(operator.page(emitter[1]))
+    assert "fetch" in first
+    assert "completed" in first
+    assert re.search("order . 2", first)
+    assert "order → charge.input" in first
+
+
+def test_an_invocation_on_a_timer(operator: Browser) -> None:
+    """Until when, and what explain says of it."""
+    job, number = waiting(-5)
+    text = text_of(operator.page(link(job, number)))
+    assert "on a timer until" in text
+    assert "waits for its next attempt" in text
+    assert "retried" in text
+
+
+def test_pages_of_a_job_lead_to_its_invocations(operator: Browser) -> None:
+    """From the history, the finding, the error, and the box of the graph."""
+    job, number = failed(-5)
+    text = operator.page(f"/jobs/{job.job_id}")
+    assert text.count(f'href="{link(job, number)}"') >= 3
+    assert f'href="/jobs/{job.job_id}/invocations?routine=charge" class="box' in text
+
+
+def test_an_invocation_that_never_was(operator: Browser) -> None:
+    job, _ = failed(-5)
+    assert "There is no such invocation" in operator.page(link(job, 99999), 404)
+    assert "There is no such job" in operator.page("/jobs/none/invocations/1", 404)
+    assert "There is no such job" in operator.page("/jobs/none/invocations", 404)
+    assert operator.get(f"/jobs/{job.job_id}/invocations/x").status_code == 404
+
+
+def test_lists_of_the_invocations_of_a_routine(operator: Browser) -> None:
+    """By state; without one the first list that has any."""
+    job, number = failed(10, -5)
+    address = f"/jobs/{job.job_id}/invocations?routine=charge"
+    own = f'href="{link(job, number)}"'
+    for state in ("", "&state=parked", "&state=failed"):
+        assert own in operator.page(address + state), state
+    assert "ValueError: -5 is no amount" in operator.page(f"{address}&state=failed")
+    assert "No invocation of it is running" in operator.page(f"{address}&state=running")
+    assert "This cannot be done" in operator.page(f"{address}&state=lost", 409)
+    assert "no routine" in operator.page(f"/jobs/{job.job_id}/invocations?routine=none", 409)
+    timed, other = waiting(-5)
+    text = operator.page(f"/jobs/{timed.job_id}/invocations?routine=charge")
+    assert f'href="{link(timed, other)}"' in text
+    assert "on a timer" in text
