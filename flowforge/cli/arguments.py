@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
 from flowforge.cli.render import say
+from flowforge.codec.plain import read_json
 from flowforge.common.bounded_repr import shown
 from flowforge.model.invocation_id import JOB_ID, is_task_id, job_of_task
 from flowforge.store.job_rows import job_not_found
@@ -18,18 +18,6 @@ from flowforge.store.job_rows import job_not_found
 TIME_FORMS = "2h, 30m or 7d ago, or a time such as 2026-11-26T18:00, here unless it has a zone."
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
-def read_json(text: str) -> Any:
-    """Parse JSON in the strict sense; ValueError for anything else, NaN included."""
-    try:
-        return json.loads(text, parse_constant=_no_json)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-
-
-def _no_json(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
 
 
 def json_value(_: click.Context, __: click.Parameter, text: str | None) -> Any:

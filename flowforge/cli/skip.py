@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
-from flowforge.cli.arguments import by_option, invocation_argument, job_argument, read_json
+from flowforge.cli.arguments import by_option, invocation_argument, job_argument
 from flowforge.cli.control import print_mended
 from flowforge.cli.render import json_option
 from flowforge.cli.session import Session, pass_session
+from flowforge.codec.plain import read_json
 
 
 def _emissions(

@@ -10,7 +10,7 @@ import base64
 import json
 import math
 from datetime import date
-from typing import Any
+from typing import Any, NoReturn
 
 #: Bits of the largest int that is written as digits: Python refuses to print more than 4,300.
 _DIGITS = 14_000
@@ -65,3 +65,15 @@ def _text(value: Any) -> str:
 def to_json(value: Any, indent: int | None = None) -> str:
     """The value as JSON text, ASCII only, so that it passes through any terminal or pipe."""
     return json.dumps(plain(value), indent=indent, allow_nan=False)
+
+
+def read_json(text: str) -> Any:
+    """Parse JSON in the strict sense; ValueError for anything else, NaN included."""
+    try:
+        return json.loads(text, parse_constant=_no_json)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _no_json(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")

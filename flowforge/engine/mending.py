@@ -18,6 +18,7 @@ from flowforge.model.status import JobStatus
 from flowforge.settings import Settings
 from flowforge.store.answers import Answer
 from flowforge.store.inspector import Inspector
+from flowforge.store.invocation_looks import record_mark
 from flowforge.store.invocation_lookup import FoundInvocation, InvocationLookup
 from flowforge.store.mending import Edit
 from flowforge.store.reading import reading
@@ -50,14 +51,17 @@ class Mending:
         edit: Mapping[int, dict[str, Any]] | None = None,
         by: str | None = None,
         reason: str = "",
+        marks: Mapping[int, str] | None = None,
     ) -> None:
-        """Continue a failed job; with ``edit``, change params of invocations before."""
+        """Continue a failed job; with ``edit``, change params of invocations before, as ``edit``
+        does.
+        """
         by, reason = operator_name(by), checked_text("reason", reason)
         if edit is not None:
             status = self._inspector.status(job_id)
             if status is not JobStatus.FAILED:
                 raise JobStateError(self._refusals.retry(job_id, status))
-            self.edit(job_id, edit, by=by)
+            self.edit(job_id, edit, by=by, marks=marks)
         answer = self._control.retry(job_id, by, reason)
         if isinstance(answer, JobStatus):
             raise JobStateError(self._refusals.retry(job_id, answer))
@@ -68,21 +72,37 @@ class Mending:
         edits: Mapping[int, dict[str, Any]],
         replace: bool = False,
         by: str | None = None,
+        marks: Mapping[int, str] | None = None,
     ) -> None:
-        """Change the params of invocations: of all that are named, or of none."""
+        """Change the params of invocations: of all that are named, or of none.
+
+        ``marks``: ``InvocationLook.record_mark`` of what somebody has seen of them, by the number:
+        when they have been changed since, nothing is done.
+        """
         by = operator_name(by)
         numbers = checked_numbers(edits)
         if len(numbers) > MOST_EDITS:
             raise InvalidValueError(f"one call edits at most {MOST_EDITS} invocations")
         made = [
-            self._edit(job_id, number, changes, replace, by) for number, changes in numbers.items()
+            self._edit(job_id, number, changes, replace, by, (marks or {}).get(number))
+            for number, changes in numbers.items()
         ]
         answer, invocation = self._store.mending.edit(job_id, made)
         if answer is not Answer.OK:
             self._refusals.refuse(job_id, "edit", invocation, answer)
 
-    def _edit(self, job_id: str, number: int, changes: object, replace: bool, by: str) -> Edit:
+    def check_edit(
+        self, job_id: str, number: int, changes: dict[str, Any], by: str | None = None
+    ) -> None:
+        """Raise what ``edit`` would raise for these changes, as far as it can be known before."""
+        self._edit(job_id, checked_number(number), changes, False, operator_name(by), None)
+
+    def _edit(
+        self, job_id: str, number: int, changes: object, replace: bool, by: str, mark: str | None
+    ) -> Edit:
         found = self._find(job_id, number, "edit")
+        if mark is not None and mark != record_mark(found.record):
+            self._refusals.refuse(job_id, "edit", found.invocation, Answer.CHANGED)
         named = _parsed(job_id, found)
         self._refusals.check_editable(job_id, found)
         definition = self._inspector.definition(job_id)

@@ -71,7 +71,7 @@ class InvocationLook(NamedTuple):
 
     ``secret``: the names of its secret params. ``entries``: what the history tells of it, oldest
     first; with ``earlier`` only the latest. ``mark``: another one when its params, its state or its
-    history have changed.
+    history have changed; ``record_mark``: another one when its params have.
     """
 
     number: int
@@ -84,6 +84,7 @@ class InvocationLook(NamedTuple):
     entries: Sequence[HistoryEntry]
     earlier: bool
     mark: str
+    record_mark: str
 
 
 class InvocationReader:
@@ -117,7 +118,7 @@ class InvocationReader:
         digest.update(entries[-1].id.encode() if entries else b"")
         return InvocationLook(
             number, routine_id, slot, state, due, given, secret, entries[-MOST_ENTRIES:],
-            len(entries) > MOST_ENTRIES, digest.hexdigest()[:24],
+            len(entries) > MOST_ENTRIES, digest.hexdigest()[:24], record_mark(record),
         )  # fmt: skip
 
     def _secret(self, named: InvocationName) -> frozenset[str]:
@@ -159,6 +160,11 @@ class InvocationReader:
         if push is not None:
             return InvocationState.QUEUED, None
         return (InvocationState.RUNNING if place is None else InvocationState.PARKED), None
+
+
+def record_mark(record: bytes) -> str:
+    """What tells a record from another one, and nothing else of it."""
+    return hashlib.sha256(b"record" + record).hexdigest()[:24]
 
 
 def name_in(raw: Sequence[Any]) -> bytes:

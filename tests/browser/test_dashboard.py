@@ -92,6 +92,26 @@ def test_two_people_act_at_once(browser: Browser, page: Page, link: str, tmp_pat
     gate.touch()
 
 
+def test_a_poison_row_is_mended(page: Page, pictures: Path) -> None:
+    """From the failed job to its invocation, to the params, to the difference, to the job again."""
+    job = failing.execute("charge", {"amount": 40}).wait(20)
+    open_job(page, job)
+    page.locator(".finding").get_by_role("link", name="invocation 1").click()
+    page.get_by_role("link", name="Edit", exact=True).click()
+    page.get_by_label("amount").fill("30")
+    page.get_by_role("button", name="Show the difference").click()
+    expect(page.locator("pre.old")).to_have_text("40")
+    expect(page.locator("pre.new")).to_have_text("30")
+    page.screenshot(path=pictures / "difference.png")
+    page.get_by_label("Reason of the retry").fill("a typing error")
+    page.get_by_role("button", name="Edit").click()
+    expect(page.locator(".said")).to_contain_text("has new params, and the job was retried")
+    expect(page.locator('[data-live="attempts"]')).to_contain_text("30 is more than the card")
+    page.get_by_role("link", name="Skip").click()
+    page.locator("dialog").get_by_role("button", name="Skip").click()
+    expect(page.locator(".said")).to_contain_text("is skipped")
+
+
 def test_the_place_of_the_reader_is_kept(page: Page, tmp_path: Path) -> None:
     """Focus and scroll outlast a change of the page."""
     job, gate, _ = held(tmp_path)
@@ -165,6 +185,8 @@ def test_everyone_can_use_it(
     for name, address in {
         "overview": "/", "jobs": "/jobs", "failed": own, "retry": f"{own}/retry",
         "invocations": f"{own}/invocations?routine=charge", "invocation": f"{own}/invocations/1",
+        "edit": f"{own}/invocations/1/edit", "skip": f"{own}/invocations/1/skip",
+        "rerun": f"{own}/rerun",
     }.items():  # fmt: skip
         page.goto(address)
         found = Axe().run(page)

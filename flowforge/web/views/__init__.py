@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowforge.web.page import Page
-from flowforge.web.views import invocation_page, job_actions, job_list, job_page, overview
+from flowforge.web.views import invocation_page, job_actions, job_list, job_page, mending, overview
 
 PAGES: list[Page] = [
     *overview.PAGES,
@@ -11,4 +11,5 @@ PAGES: list[Page] = [
     *job_page.PAGES,
     *job_actions.PAGES,
     *invocation_page.PAGES,
+    *mending.PAGES,
 ]

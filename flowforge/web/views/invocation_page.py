@@ -8,11 +8,18 @@ from urllib.parse import urlencode
 from flowforge.engine.engine import Engine
 from flowforge.model.definition import Definition
 from flowforge.model.job_finding import JobFinding
-from flowforge.model.status import COMMITTED, AttemptOutcome
+from flowforge.model.status import COMMITTED, FINAL, AttemptOutcome, JobStatus
 from flowforge.store.invocation_lists import InvocationList, InvocationLists
-from flowforge.store.invocation_looks import InvocationLook, InvocationReader, InvocationState
+from flowforge.store.invocation_looks import (
+    IDLE,
+    InvocationLook,
+    InvocationReader,
+    InvocationState,
+)
+from flowforge.store.job_rows import JobSummary
 from flowforge.store.latest_lines import latest_lines
 from flowforge.web.page import Call, Page, View
+from flowforge.web.security.identity import Role
 
 #: Log lines on the page, the latest ones.
 _LINES = 200
@@ -61,6 +68,8 @@ def shown(
         "goes": [c for c in definition.connections if c.source_routine_id == look.routine_id],
         "lines": latest_lines(engine.store, job_id, definition, _LINES, look.number),
         "most_lines": _LINES,
+        "actions": actions_of(look, summary),
+        "operator": Role.OPERATOR,
     }
 
 
@@ -70,6 +79,19 @@ def state_of(look: InvocationLook) -> str:
         return _STATES[look.state]
     ends = [entry.kind for entry in look.entries if entry.kind in _ENDS]
     return ends[-1].replace("skipped_by_hand", "skipped") if ends else "ended"
+
+
+def actions_of(look: InvocationLook, job: JobSummary) -> list[tuple[str, str]]:
+    """What operators can do about an invocation now: the end of the address, and the word."""
+    idle = look.state in IDLE and job.status not in FINAL
+    on_timer = look.state is InvocationState.TIMER
+    fits = {
+        ("edit", "Edit"): idle and look.given.params is not None,
+        ("skip", "Skip"): idle,
+        ("run-now", "Run now"): on_timer and job.status in (JobStatus.PENDING, JobStatus.RUNNING),
+        ("fork", "Fork"): look.given.params is not None,
+    }
+    return [action for action, does in fits.items() if does]
 
 
 def _about(findings: list[JobFinding], look: InvocationLook) -> list[JobFinding]:

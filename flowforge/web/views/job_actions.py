@@ -13,6 +13,7 @@ from functools import partial
 from flowforge.engine.engine import Engine
 from flowforge.errors import JobStateError
 from flowforge.model.status import ENDED, JobStatus
+from flowforge.web.changed_by import changed_by, latest_entry
 from flowforge.web.page import Call, Leave, Page, View
 from flowforge.web.security.identity import Role
 
@@ -79,8 +80,10 @@ ACTIONS = {
 def ask(action: Action, call: Call) -> View:
     """What the action will do, and the form that does it."""
     job_id = call.path("job_id")
-    summary, _ = call.engine(job_id).inspector.describe(job_id)
-    return View("action.html", {"action": action, "job": summary})
+    engine = call.engine(job_id)
+    summary, _ = engine.inspector.describe(job_id)
+    context = {"action": action, "job": summary, "seen": latest_entry(engine, job_id)}
+    return View("action.html", context)
 
 
 def act(action: Action, call: Call) -> Leave:
@@ -89,7 +92,11 @@ def act(action: Action, call: Call) -> Leave:
     engine = call.engine(job_id)
     status = engine.inspector.status(job_id)
     if status not in action.fits:
-        raise JobStateError(f"job {job_id} is {status} now: {action.name} does not fit any more")
+        who = changed_by(engine, job_id, str(call.form.get("seen", "")))
+        told = f"; it was {who}" if who else ""
+        raise JobStateError(
+            f"job {job_id} is {status} now: {action.name} does not fit any more{told}"
+        )
     action.run(engine, job_id, str(call.form.get("reason", ""))[:500], call.user.name)
     gone = action.name == "delete"
     return Leave("/jobs" if gone else f"/jobs/{job_id}", f"Job {job_id} {action.done}.")

@@ -9,6 +9,7 @@ from flowforge.engine.job_report import routines
 from flowforge.web.graph.layout import layout
 from flowforge.web.graph.picture import picture
 from flowforge.web.page import Call, Page, View
+from flowforge.web.security.identity import Role
 from flowforge.web.views.job_actions import ACTIONS
 
 #: Entries of the history on the page, the latest ones.
@@ -22,7 +23,12 @@ def job(call: Call) -> View:
     """The page of a job."""
     job_id = call.path("job_id")
     return View(
-        "job.html", {**shown(call.engine(job_id), job_id), "actions": list(ACTIONS.values())}
+        "job.html",
+        {
+            **shown(call.engine(job_id), job_id),
+            "actions": list(ACTIONS.values()),
+            "operator": Role.OPERATOR,
+        },
     )
 
 
