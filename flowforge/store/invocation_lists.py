@@ -145,22 +145,22 @@ class InvocationLists:
             raws = self._link.call("XREVRANGE", key, end, "-", "COUNT", _PAGE)
             for raw in raws:
                 name, end = name_in(raw), f"({raw[0].decode()}"
-                if not name or name in known or kind_of(raw) in _CHANGED:
+                if not name or name in known or (kind := kind_of(raw)) in _CHANGED:
                     continue
                 known.add(name)
+                if kind not in _RAISED:
+                    continue
                 named = InvocationName.parse(name.decode())
-                if named.routine == routine and (row := self._raised_row(named, raw)):
-                    rows.append(row)
+                if named.routine == routine:
+                    rows.append(self._raised_row(named, raw))
                 if len(rows) == MOST:
                     return InvocationList(rows, end[1:])
             if len(raws) < _PAGE:
                 return InvocationList(rows, None)
         return InvocationList(rows, end[1:])
 
-    def _raised_row(self, named: InvocationName, raw: list[Any]) -> ListedInvocation | None:
+    def _raised_row(self, named: InvocationName, raw: list[Any]) -> ListedInvocation:
         entry = history_entry(raw, self._definition, self._job_id)
-        if entry.kind not in _RAISED:
-            return None
         error = entry.details.get("error", {})
         return self._row(
             named, at=entry.at, attempt=entry.details.get("attempt"), kind=entry.kind,

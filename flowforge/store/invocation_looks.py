@@ -178,8 +178,9 @@ def kind_of(raw: Sequence[Any]) -> str:
 
 
 def _field(raw: Sequence[Any], name: bytes) -> bytes:
-    fields: Sequence[bytes] = raw[1]
-    return next((v for k, v in zip(fields[::2], fields[1::2], strict=True) if k == name), b"")
+    # No value is as short as a name, but for the kind, which comes first and is none of them.
+    fields: list[bytes] = raw[1]
+    return fields[fields.index(name) + 1] if name in fields else b""
 
 
 def _given(

@@ -10,8 +10,9 @@ import pytest
 from flowforge import JobState, web
 from flowforge.engine.current import set_engine
 from flowforge.local.server import LocalServer
+from flowforge.store.log_lines import Line, pack_line
 from tests.integration.installation import FAST, LIMIT, Installation, installed
-from tests.integration.mend_flows import orders, patient
+from tests.integration.mend_flows import nested, orders, patient
 from tests.integration.web_client import Browser, dashboard
 from tests.support.eventually import eventually
 
@@ -124,3 +125,45 @@ def test_lists_of_the_invocations_of_a_routine(operator: Browser) -> None:
     text = operator.page(f"/jobs/{timed.job_id}/invocations?routine=charge")
     assert f'href="{link(timed, other)}"' in text
     assert "on a timer" in text
+
+
+# --- the job ---------------------------------------------------------------------------------
+
+
+def test_a_job_has_a_timeline(operator: Browser) -> None:
+    """Waiting and running are apart, as words too."""
+    job, number = waiting(10, -5)
+    text = operator.page(f"/jobs/{job.job_id}")
+    timeline = text[text.index("<h2>Timeline") : text.index("<h2>Data")]
+    assert 'class="run r-completed"' in timeline
+    assert 'class="wait w-next-attempt"' in timeline
+    assert re.search(r"\d m?s queue", text_of(timeline))
+    assert re.search(rf"charge {number} 1 [^-]*retried", text_of(timeline))
+    assert "on a timer" in timeline
+
+
+def test_parents_and_children_are_links_with_their_status(operator: Browser) -> None:
+    job = nested.execute("begin", {"amounts": [-5]})
+    eventually(lambda: job.status == "failed", LIMIT)
+    text = operator.page(f"/jobs/{job.job_id}")
+    child = re.search(r"Child jobs that it waits for</h3><ul><li><a href=\"(/jobs/[^\"]+)\"", text)
+    assert child is None  # it has ended, and the job with it
+    (found,) = JobState.find(flow="orders", status="failed", limit=1)
+    text = text_of(operator.page(f"/jobs/{found.job_id}"))
+    assert re.search(rf"Started by nested {job.job_id} . failed", text)
+
+
+def test_the_log_of_a_job(operator: Browser, site: Installation) -> None:
+    job, number = failed(-5)
+    address = f"/jobs/{job.job_id}/log"
+    assert "None is kept" in operator.page(address)
+    line = pack_line(1000, "ERROR", "shop", "<b>no</b> such card", "Traceback: x", 2, "w1")
+    definition = site.engine.inspector.definition(job.job_id)
+    name = f"{number}.{definition.index('charge')}.0"
+    site.engine.store.log_lines.keep("p1", 1, 1000, [Line(job.job_id, name, line)])
+    for own in (address, link(job, number)):
+        text = operator.page(own)
+        assert "&lt;b&gt;no&lt;/b&gt; such card" in text
+        assert "attempt 2" in text_of(text)
+        assert "Traceback: x" in text
+    assert f'href="{address}"' in operator.page(f"/jobs/{job.job_id}")

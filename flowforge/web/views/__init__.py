@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from flowforge.web.page import Page
-from flowforge.web.views import invocation_page, job_actions, job_list, job_page, mending, overview
+from flowforge.web.views import (
+    invocation_page,
+    job_actions,
+    job_list,
+    job_log,
+    job_page,
+    mending,
+    overview,
+)
 
 PAGES: list[Page] = [
     *overview.PAGES,
@@ -11,5 +19,6 @@ PAGES: list[Page] = [
     *job_page.PAGES,
     *job_actions.PAGES,
     *invocation_page.PAGES,
+    *job_log.PAGES,
     *mending.PAGES,
 ]

@@ -6,14 +6,21 @@ from typing import Any
 
 from flowforge.engine.engine import Engine
 from flowforge.engine.job_report import routines
+from flowforge.store.job_rows import JobRows, JobSummary
+from flowforge.store.outstanding import Outstanding
 from flowforge.web.graph.layout import layout
 from flowforge.web.graph.picture import picture
 from flowforge.web.page import Call, Page, View
 from flowforge.web.security.identity import Role
+from flowforge.web.timeline import timeline
 from flowforge.web.views.job_actions import ACTIONS
 
 #: Entries of the history on the page, the latest ones.
 _HISTORY = 200
+
+#: Child jobs and joins on the page.
+_CHILDREN = 20
+_JOINS = 20
 
 #: Outputs on the page.
 _OUTPUTS = 50
@@ -40,22 +47,37 @@ def shown(engine: Engine, job_id: str) -> dict[str, Any]:
     states = routines(engine, job_id)
     history = list(inspector.history(job_id, _HISTORY + 1))
     placed = layout(definition)
+    findings = engine.explain(job_id)
+    outstanding = Outstanding(engine.store, job_id, definition)
+    child_count, waiting = outstanding.children(_CHILDREN)
+    join_count, joins = outstanding.joins(_JOINS)
+    parent = [details.parent_job_id] if details.parent_job_id else []
     return {
         "job": summary,
         "details": details,
         "params": inspector.params(job_id),
         "error": inspector.error(job_id),
-        "findings": engine.explain(job_id),
+        "findings": findings,
+        "timeline": timeline(states, history[-_HISTORY:], findings, summary.created_at),
         "routines": states,
         "picture": None if placed is None else picture(definition, placed, states),
         "connections": definition.connections,
-        "joins": inspector.open_joins(job_id),
-        "children": inspector.open_children(job_id),
+        "join_count": join_count,
+        "joins": [one.join for one in joins],
+        "parent": _summaries(engine, parent),
+        "child_count": child_count,
+        "children": _summaries(engine, [child for child, _ in waiting]),
         "pauses": inspector.pauses(job_id),
         "outputs": inspector.outputs(job_id, _OUTPUTS),
         "history": history[-_HISTORY:][::-1],
         "earlier": len(history) > _HISTORY,
     }
+
+
+def _summaries(engine: Engine, job_ids: list[str]) -> list[JobSummary]:
+    """Those jobs that are there and can be read."""
+    found = JobRows(engine.store).summaries(job_ids)
+    return [job for job in found if isinstance(job, JobSummary)]
 
 
 PAGES = [Page("/jobs/{job_id}", job)]

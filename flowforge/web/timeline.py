@@ -1,0 +1,224 @@
+"""The latest attempts of each routine of a job on one line of time: what waited, and what ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from flowforge.model.job_finding import FindingKind, JobFinding
+from flowforge.model.job_handle import HistoryEntry
+from flowforge.model.status import AttemptOutcome
+
+#: Attempts of one routine, and of all of them.
+_OF_ROUTINE = 6
+_ROWS = 60
+
+#: Length of the line of time, in the units of the picture.
+WIDTH = 1000
+
+#: What an invocation waits for after an entry of this kind.
+_CAUSES = {
+    "submitted": "queue",
+    AttemptOutcome.RETRIED: "next attempt",
+    AttemptOutcome.LOST: "queue",
+    AttemptOutcome.RELEASED: "another worker",
+    "given_back": "another worker",
+    AttemptOutcome.FAILED: "retry",
+}
+
+#: Entries about the whole job that begin a time in which nothing of it starts, its cause, and those
+#: that end it.
+_HALTS = {"paused": "paused", AttemptOutcome.FAILED: "failed job"}
+_GOES_ON = frozenset({"resumed", "retry"})
+
+#: Kinds of entries that are attempts.
+_ATTEMPTS = frozenset(AttemptOutcome) - {AttemptOutcome.LOST}
+
+
+class Span(NamedTuple):
+    """A part of the line. ``word``: the cause of a wait, or the outcome of an attempt."""
+
+    word: str
+    seconds: float
+    x: float
+    width: float
+
+
+class Row(NamedTuple):
+    """An attempt, or the wait for one. ``run``: None while it waits."""
+
+    routine_id: str
+    invocation: int
+    attempt: int | None
+    worker: str
+    waits: list[Span]
+    run: Span | None
+
+
+class Timeline(NamedTuple):
+    """``rows`` by routine, in the order of the flow; the earliest attempt first."""
+
+    begin: datetime
+    end: datetime
+    rows: list[Row]
+
+
+class _Part(NamedTuple):
+    word: str
+    begin: datetime
+    end: datetime
+
+
+class _Attempt(NamedTuple):
+    routine_id: str
+    invocation: int
+    attempt: int | None
+    worker: str
+    waits: list[_Part]
+    run: _Part | None
+
+    @property
+    def parts(self) -> list[_Part]:
+        return self.waits if self.run is None else [*self.waits, self.run]
+
+
+def timeline(
+    routines: Iterable[str],
+    history: Sequence[HistoryEntry],
+    findings: Iterable[JobFinding],
+    created_at: datetime,
+) -> Timeline | None:
+    """That of the latest entries of a history and of what ``explain`` finds; None without any.
+
+    A first attempt has no wait, but for that of the job: the history does not say since when its
+    invocation was there.
+    """
+    now = datetime.now(UTC)
+    halts = _halts(history, now)
+    latest: dict[int, HistoryEntry] = {}
+    attempts: list[_Attempt] = []
+    for entry in history:
+        if entry.invocation is None or entry.routine_id is None:
+            continue
+        if entry.kind in _ATTEMPTS and "seconds" in entry.details:
+            begin = entry.at - timedelta(seconds=entry.details["seconds"])
+            since = _since(entry.invocation, latest, created_at)
+            attempts.append(
+                _Attempt(
+                    entry.routine_id,
+                    entry.invocation,
+                    entry.details["attempt"],
+                    entry.details["worker"],
+                    list(_waits(since, begin, halts)),
+                    _Part(entry.kind, begin, entry.at),
+                )
+            )
+        if entry.kind in _CAUSES:
+            latest[entry.invocation] = entry
+    attempts += _now(findings, latest, halts, now, created_at)
+    chosen = list(_chosen(routines, attempts))
+    return _placed(chosen) if chosen else None
+
+
+def _halts(history: Sequence[HistoryEntry], now: datetime) -> list[_Part]:
+    """The times in which the job was paused, or had failed."""
+    found: list[_Part] = []
+    cause, since = "", now
+    for entry in history:
+        if not cause and entry.kind in _HALTS:
+            cause, since = _HALTS[entry.kind], entry.at
+        elif cause and entry.kind in _GOES_ON:
+            found.append(_Part(cause, since, entry.at))
+            cause = ""
+    return [*found, _Part(cause, since, now)] if cause else found
+
+
+def _since(
+    number: int, latest: dict[int, HistoryEntry], created_at: datetime
+) -> tuple[str, datetime] | None:
+    """What an attempt has waited for, and since when, as far as it is known."""
+    if number in latest:
+        return _CAUSES[latest[number].kind], latest[number].at
+    return (_CAUSES["submitted"], created_at) if number == 1 else None
+
+
+def _waits(
+    since: tuple[str, datetime] | None, end: datetime, halts: Sequence[_Part]
+) -> Iterator[_Part]:
+    """The wait until ``end``, with the times apart in which the job stood."""
+    if since is None:
+        return
+    cause, at = since
+    for halt in halts:
+        begin, until = max(halt.begin, at), min(halt.end, end)
+        if begin >= until:
+            continue
+        if begin > at:
+            yield _Part(cause, at, begin)
+        yield _Part(halt.word, begin, until)
+        at = until
+    if at < end:
+        yield _Part(cause, at, end)
+
+
+def _now(
+    findings: Iterable[JobFinding],
+    latest: dict[int, HistoryEntry],
+    halts: Sequence[_Part],
+    now: datetime,
+    created_at: datetime,
+) -> Iterator[_Attempt]:
+    """What runs now, and what waits on a timer."""
+    for one in findings:
+        if one.invocation is None or one.routine_id is None or one.since is None:
+            continue
+        attempt = one.details.get("attempt")
+        if one.kind == FindingKind.RUNNING:
+            begin = min(one.since, now)
+            waits = list(_waits(_since(one.invocation, latest, created_at), begin, halts))
+            run = _Part("running", begin, now)
+            worker = one.details.get("worker") or ""
+            yield _Attempt(one.routine_id, one.invocation, attempt, worker, waits, run)
+        elif one.kind == FindingKind.TIMER:
+            waits = list(_waits(("next attempt", min(one.since, now)), now, halts))
+            yield _Attempt(one.routine_id, one.invocation, None, "", waits, None)
+
+
+def _chosen(routines: Iterable[str], attempts: Sequence[_Attempt]) -> Iterator[_Attempt]:
+    """The latest attempts of each routine."""
+    left = _ROWS
+    for routine_id in routines:
+        own = [one for one in attempts if one.routine_id == routine_id and one.parts]
+        own = own[-min(_OF_ROUTINE, left) :] if left else []
+        left -= len(own)
+        yield from own
+
+
+def _placed(attempts: Sequence[_Attempt]) -> Timeline:
+    parts = [part for one in attempts for part in one.parts]
+    begin, end = min(part.begin for part in parts), max(part.end for part in parts)
+    scale = WIDTH / max((end - begin).total_seconds(), 0.001)
+
+    def span(part: _Part) -> Span:
+        seconds = (part.end - part.begin).total_seconds()
+        x = (part.begin - begin).total_seconds() * scale
+        # What is too short to be seen is drawn a little longer, within the line.
+        width = max(seconds * scale, 3.0)
+        return Span(part.word, seconds, min(x, WIDTH - width), width)
+
+    return Timeline(
+        begin,
+        end,
+        [
+            Row(
+                one.routine_id,
+                one.invocation,
+                one.attempt,
+                one.worker,
+                [span(part) for part in one.waits],
+                None if one.run is None else span(one.run),
+            )
+            for one in attempts
+        ],
+    )

@@ -1,0 +1,101 @@
+"""What the timeline of a job makes of its history."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from flowforge.model.job_finding import JobFinding
+from flowforge.model.job_handle import HistoryEntry
+from flowforge.web.timeline import WIDTH, Row, timeline
+
+_BEGIN = datetime.now(UTC) - timedelta(hours=1)
+_ids = count(1)
+
+
+def at(seconds: float) -> datetime:
+    return _BEGIN + timedelta(seconds=seconds)
+
+
+def entry(kind: str, when: float, number: int | None = None, **details: Any) -> HistoryEntry:
+    routine_id, slot = (None, None) if number is None else ("r", "input")
+    return HistoryEntry(f"{next(_ids)}-0", at(when), kind, number, routine_id, slot, details)
+
+
+def attempt(kind: str, when: float, took: float, number: int = 1, place: int = 1) -> HistoryEntry:
+    return entry(kind, when, number, worker="w1", attempt=place, seconds=took, emitted={})
+
+
+def rows(*history: HistoryEntry, findings: tuple[JobFinding, ...] = ()) -> list[Row]:
+    found = timeline(["r"], history, findings, at(0))
+    return [] if found is None else found.rows
+
+
+def told(row: Row) -> list[tuple[str, float]]:
+    """Causes and outcome, with their seconds."""
+    spans = row.waits if row.run is None else [*row.waits, row.run]
+    return [(span.word, round(span.seconds, 3)) for span in spans]
+
+
+def test_a_job_that_nothing_has_happened_to_has_none() -> None:
+    assert timeline(["r"], [], [], at(0)) is None
+
+
+def test_waiting_and_running_are_apart() -> None:
+    """The first invocation waits since the job was there, each next attempt since the last one."""
+    found = rows(attempt("retried", 5, 2), attempt("completed", 16, 1, place=2))
+    assert [told(row) for row in found] == [
+        [("queue", 3), ("retried", 2)],
+        [("next attempt", 10), ("completed", 1)],
+    ]
+    first, second = found[0].run, found[1].run
+    assert first is not None
+    assert second is not None
+    assert (first.x, second.x) == (WIDTH * 3 / 16, WIDTH * 15 / 16)
+    assert second.x + second.width == WIDTH
+
+
+def test_the_history_does_not_say_when_an_emitted_invocation_came() -> None:
+    (row,) = rows(attempt("completed", 9, 4, number=7))
+    assert told(row) == [("completed", 4)]
+
+
+def test_a_wait_has_its_causes() -> None:
+    """A pause, the time in which the job had failed, and the loss of a worker."""
+    found = rows(
+        entry("paused", 1),
+        entry("resumed", 4, by="kim"),
+        attempt("failed", 7, 1),
+        entry("retry", 20, by="kim"),
+        entry("lost", 30, 1, worker="w1"),
+        attempt("completed", 35, 2, place=2),
+    )
+    assert [told(row) for row in found] == [
+        [("queue", 1), ("paused", 3), ("queue", 2), ("failed", 1)],
+        [("queue", 3), ("completed", 2)],
+    ]
+    found = rows(attempt("failed", 7, 7), entry("retry", 20), attempt("completed", 25, 2, place=2))
+    assert told(found[1]) == [("failed job", 13), ("retry", 3), ("completed", 2)]
+
+
+def test_what_runs_and_what_waits_now() -> None:
+    """As explain finds it."""
+    since = datetime.now(UTC) - timedelta(seconds=60)
+    findings = (
+        JobFinding("running", "", since, None, None, 3, "r", "input", 1, {"attempt": 2}),
+        JobFinding("timer", "", since, None, None, 4, "r", "input"),
+        JobFinding("parked", "", since),
+    )
+    running, waiting = rows(findings=findings)
+    assert [(word, round(seconds)) for word, seconds in told(running)] == [("running", 60)]
+    assert running.attempt == 2
+    assert [(word, round(seconds)) for word, seconds in told(waiting)] == [("next attempt", 60)]
+    assert waiting.run is None
+
+
+def test_only_the_latest_attempts_of_a_routine() -> None:
+    """However many there are."""
+    found = rows(*(attempt("completed", n, 0.001, number=n) for n in range(1, 100)))
+    assert [row.invocation for row in found] == list(range(94, 100))
+    assert all(row.run is not None and row.run.width >= 3 for row in found)
