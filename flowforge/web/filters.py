@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from flowforge.codec.plain import to_json
+from flowforge.codec.plain import plain, to_json
 from flowforge.common.duration import duration
 from flowforge.model.status import JobStatus, RoutineStatus
 
@@ -23,6 +23,9 @@ _ICONS = {
 }
 
 _DAY = 86400
+
+#: Values, and levels of them, of which a page makes a tree; others are shown as a text.
+_NODES, _DEPTH = 300, 12
 
 
 def icon(status: str) -> str:
@@ -71,6 +74,49 @@ def pretty(value: Any) -> str:
     return to_json(value, 2)
 
 
+class Branch(NamedTuple):
+    """A value within a value. ``text``: its JSON, or of one that has ``children`` how many."""
+
+    name: str
+    text: str
+    children: list[Branch]
+
+
+def branches(value: Any) -> list[Branch] | None:
+    """A value as a tree; None for one that is flat, and for one that is too large for a tree."""
+    found = plain(value)
+    if not isinstance(found, (dict, list)) or not any(map(_has_parts, _parts(found).values())):
+        return None
+    left = [_NODES]
+    try:
+        return _branches(found, 0, left)
+    except OverflowError:
+        return None
+
+
+def _branches(value: Any, depth: int, left: list[int]) -> list[Branch]:
+    parts = _parts(value)
+    left[0] -= len(parts)
+    if left[0] < 0 or depth > _DEPTH:
+        raise OverflowError
+    return [
+        Branch(name, f"{len(part)} in it", _branches(part, depth + 1, left))
+        if _has_parts(part)
+        else Branch(name, to_json(part), [])
+        for name, part in parts.items()
+    ]
+
+
+def _parts(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    return {str(place): item for place, item in enumerate(value)}
+
+
+def _has_parts(value: Any) -> bool:
+    return isinstance(value, (dict, list)) and bool(value)
+
+
 def amounts(counts: Mapping[str, int]) -> str:
     """``2 queued, 1 running``: what is not zero."""
     return ", ".join(f"{number(count)} {name}" for name, count in counts.items() if count) or "-"
@@ -78,5 +124,17 @@ def amounts(counts: Mapping[str, int]) -> str:
 
 FILTERS = {
     one.__name__: one
-    for one in (icon, moment, clock, ago, took, number, compact, pretty, amounts, duration)
+    for one in (
+        icon,
+        moment,
+        clock,
+        ago,
+        took,
+        number,
+        compact,
+        pretty,
+        branches,
+        amounts,
+        duration,
+    )
 }

@@ -173,7 +173,7 @@ def test_everyone_can_use_it(
     browser: Browser, link: str, pictures: Path, scheme: str, width: int
 ) -> None:
     """axe finds nothing, and nothing is wider than the screen."""
-    job = failing.execute("charge", {"amount": 40}).wait(20)
+    job = failing.execute("charge", {"amount": {"eur": [40, 2], "tax": {"de": 19}}}).wait(20)
     context = browser.new_context(
         viewport={"width": width, "height": 800},
         color_scheme=scheme,  # type: ignore[arg-type]  # one of its literals

@@ -126,7 +126,9 @@ def test_names_are_text_and_nothing_else(admin: Browser) -> None:
     """In ids, labels, reasons and params."""
     job = hostile().execute(HOSTILE, {"amount": 1, "card": HOSTILE}, labels={"a": HOSTILE})
     job.pause(f"{HOSTILE}\x1b[31m")
-    for address in ("/", "/jobs", f"/jobs/{job.job_id}", f"/jobs/{job.job_id}/resume"):
+    own = f"/jobs/{job.job_id}"
+    parts = ("", "/resume", "/rerun", "/log", "/invocations", "/invocations/1")
+    for address in ("/", "/jobs", *(own + part for part in parts)):
         text = admin.page(address)
         assert "&lt;script&gt;alert(1)" in text, address
         assert "<script>alert" not in text, address

@@ -12,8 +12,9 @@ from flowforge.engine.current import set_engine
 from flowforge.local.server import LocalServer
 from flowforge.store.log_lines import Line, pack_line
 from tests.integration.installation import FAST, LIMIT, Installation, installed
-from tests.integration.mend_flows import nested, orders, patient
+from tests.integration.mend_flows import nested
 from tests.integration.web_client import Browser, dashboard
+from tests.integration.web_jobs import failed, link, text_of, waiting
 from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.usefixtures("no_settings")
@@ -34,32 +35,6 @@ def operator(site: Installation) -> Iterator[Browser]:
     set_engine(site.engine)
     with dashboard(site.engine, web.Role.OPERATOR) as client:
         yield client
-
-
-def failed(*amounts: object) -> tuple[JobState, int]:
-    """A job that a poison row has failed, and the number of its invocation."""
-    job = orders.execute("fetch", {"amounts": list(amounts)}).wait(LIMIT)
-    assert job.status == "failed"
-    assert job.error is not None
-    return job, job.error["invocation"]
-
-
-def waiting(*amounts: object) -> tuple[JobState, int]:
-    """A job with a poison row on a timer, and the number of its invocation."""
-    job = patient.execute("fetch", {"amounts": list(amounts)})
-    eventually(lambda: job.counts["timers"] == 1 and sum(job.counts.values()) == 1)
-    retried = [one for one in job.get_execution_history("charge") if one.kind == "retried"]
-    assert retried[-1].invocation is not None
-    return job, retried[-1].invocation
-
-
-def link(job: JobState, number: int) -> str:
-    return f"/jobs/{job.job_id}/invocations/{number}"
-
-
-def text_of(page: str) -> str:
-    """What a reader sees, on one line."""
-    return " ".join(re.sub("<[^>]+>", " ", page).split())
 
 
 # --- looking ---------------------------------------------------------------------------------

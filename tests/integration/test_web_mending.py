@@ -15,8 +15,8 @@ from flowforge.local.server import LocalServer
 from flowforge.store.invocation_lookup import InvocationLookup
 from tests.integration.installation import FAST, LIMIT, Installation, installed, outputs
 from tests.integration.mend_flows import orders
-from tests.integration.test_web_invocations import failed, link, text_of, waiting
 from tests.integration.web_client import Browser, dashboard
+from tests.integration.web_jobs import failed, link, text_of, waiting
 
 pytestmark = pytest.mark.usefixtures("no_settings")
 

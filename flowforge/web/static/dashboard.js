@@ -52,6 +52,7 @@ function update(old, fresh) {
     if (!own && !fresh.hasAttribute(name)) old.removeAttribute(name);
   }
   for (const { name, value } of [...fresh.attributes]) {
+    if (name === "open") continue;
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
   // What the reader has typed or ticked is the reader's.
