@@ -164,7 +164,10 @@ def _edited(call: Call, subject: _Subject, found: dict[str, Any], then: str) -> 
         return _back(subject, "has new params, and the job was retried")
     mending.edit(job_id, {number: found}, by=subject.by, marks=marks)
     if then == "run":
-        mending.run_now(job_id, number, subject.by)
+        try:
+            mending.run_now(job_id, number, subject.by)
+        except JobStateError as error:
+            return _back(subject, f"has new params; {error}")
         return _back(subject, "has new params, and runs")
     return _back(subject, "has new params")
 
