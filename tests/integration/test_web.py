@@ -12,10 +12,11 @@ from starlette.routing import Mount
 
 from flowforge import ErrorHandler, Flow, Routine, routine, web
 from flowforge.local.server import LocalServer
+from flowforge.model.error_group import group_id
 from flowforge.web.security import passwords
 from flowforge.web.views import PAGES
 from tests.integration.installation import Installation, installed
-from tests.integration.web_client import TOKEN, Browser, dashboard
+from tests.integration.web_client import TOKEN, Browser, dashboard, fail_job
 
 pytestmark = pytest.mark.usefixtures("no_settings")
 
@@ -39,6 +40,10 @@ countdown.add_routine(count, "count")
 countdown.connect("count", "step", "count", "input")
 
 
+#: The group of the one error that there is from the start.
+GROUP = group_id("countdown", "r0", "shop.CardError", "shop.charge")
+
+
 def hostile() -> Flow:
     flow = Flow(HOSTILE)
     flow.add_routine(charge, HOSTILE)
@@ -50,6 +55,7 @@ def hostile() -> Flow:
 def site(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """Shared by the module: jobs without a worker, so that they stay."""
     with installed(server, tmp_path_factory.mktemp("web")) as installation:
+        assert fail_job(installation.engine, countdown.execute("count", {"n": 3})) == GROUP
         yield installation
 
 
@@ -62,7 +68,7 @@ def admin(site: Installation) -> Iterator[Browser]:
 def addresses(job_id: str, method: str, most: web.Role = web.Role.ADMIN) -> list[str]:
     """The address of every page that takes this method, for a role at most."""
     return [
-        page.path.replace("{job_id}", job_id).replace("{number:int}", "1")
+        page.path.replace("{job_id}", job_id).replace("{number:int}", "1").replace("{group}", GROUP)
         for page in PAGES
         if page.method == method and page.role <= most
     ]

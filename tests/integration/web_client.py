@@ -10,8 +10,10 @@ from typing import Any
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
-from flowforge import web
-from flowforge.engine.engine import Submitter
+from flowforge import JobState, web
+from flowforge.codec.binary import pack_record
+from flowforge.engine.engine import Engine, Submitter
+from flowforge.model.error_group import ErrorSample, group_id
 
 TOKEN = "a-token-for-the-tests"
 ADDRESS = "http://localhost"
@@ -53,3 +55,20 @@ class Browser(TestClient):
         reply = self.post(address, data={"token": self.form_token(address), **fields})
         assert reply.status_code == status, reply.text
         return reply.text
+
+
+def fail_job(
+    engine: Engine, job: JobState, kind: str = "shop.CardError", message: str = "no money"
+) -> str:
+    """Fail a job as a worker would, without one; the id of the group that its error is in."""
+    identity = (job.flow_id, "r0", kind, "shop.charge")
+    group = group_id(*identity)
+    sample = ErrorSample(group, *identity[1:], message)
+    invocations, details = engine.store.invocations, pack_record("w1", 1, 5, {}, None, None)
+    invocations.claim(job.job_id, "1.0.0", "t", 60_000)
+    error = pack_record({"type": kind, "message": message})
+    answer = invocations.fail(
+        job.job_id, "1.0.0", "t", 5, details, f"{kind}: {message}", error, sample
+    )
+    assert answer == "ok"
+    return group

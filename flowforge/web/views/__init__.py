@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowforge.web.page import Page
 from flowforge.web.views import (
+    errors,
     invocation_page,
     job_actions,
     job_list,
@@ -21,4 +22,5 @@ PAGES: list[Page] = [
     *invocation_page.PAGES,
     *job_log.PAGES,
     *mending.PAGES,
+    *errors.PAGES,
 ]

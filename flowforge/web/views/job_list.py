@@ -18,8 +18,8 @@ from flowforge.web.page import Call, Page, View
 #: Jobs on a page.
 _PAGE = 50
 
-#: The times that the page offers.
-_SINCE = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7)}
+#: The times that searches offer.
+SINCE = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7)}
 
 #: Fields of the search, in the address too, so that a search can be kept as a bookmark.
 _FIELDS = ("flow", "status", "label", "since", "text")
@@ -54,7 +54,7 @@ def jobs(call: Call) -> View:
             "following": following,
             "first": "cursor" not in call.query,
             "statuses": [status.value for status in JobStatus],
-            "times": list(_SINCE),
+            "times": list(SINCE),
         },
     )
 
@@ -69,7 +69,7 @@ def query_of(asked: dict[str, str], cursor: str | None = None) -> Query:
         flow_id=asked["flow"] or None,
         status=asked["status"] or None,
         labels=check_labels(labels),
-        since=_SINCE.get(asked["since"]),
+        since=SINCE.get(asked["since"]),
         text=asked["text"] or None,
         after=cursor,
     )
