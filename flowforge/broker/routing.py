@@ -45,6 +45,12 @@ class Router:
             self._lists[queue] = found
         return found
 
+    def queue_of(self, broker_list: str) -> tuple[str, str]:
+        """The queue of a broker list, and its priority; '' for the most urgent one."""
+        name = broker_list.removeprefix(self._prefix)
+        queue, _, priority = name.partition(self._separator)
+        return queue, priority
+
     def fields(self, definition: Definition) -> dict[str, Argument]:
         """The stored form of a definition: its JSON, and lists and templates for the scripts."""
         fields: dict[str, Argument] = {"json": definition.to_json()}

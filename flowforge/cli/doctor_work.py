@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from flowforge.broker.routing import Router
 from flowforge.cli.doctor_signs import examine_signs
 from flowforge.cli.findings import Finding
 from flowforge.cli.render import amounts
@@ -151,10 +152,7 @@ def _message_list(label: str, found: BrokerList, live: Sequence[WorkerReport]) -
 
 def _label(engine: Engine, name: str) -> str:
     """The queue and the priority of a broker list, as users know them."""
-    options = engine.app.conf.broker_transport_options or {}
-    queue, _, priority = name.removeprefix(options.get("global_keyprefix", "")).partition(
-        options.get("sep", "\x06\x16")
-    )
+    queue, priority = Router(engine.app).queue_of(name)
     return f"{queue} (priority {priority})" if priority else queue
 
 

@@ -83,7 +83,7 @@ class WorkFindings:
         if worker is not None and worker.lease is not None:
             lease = worker.lease
         beat = attempt.expiry - round(lease * 1000)
-        since = beat if attempt.claimed is None else attempt.claimed
+        since = attempt.since(lease)
         seconds = (now - since) / 1000
         name, pid = worker.name if worker else None, attempt.owner.pid
         runner = (name or "an unknown worker") + ("" if pid is None else f", process {pid}")

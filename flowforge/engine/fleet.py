@@ -13,10 +13,10 @@ class Fleet:
     """One look at the reports. ``complete``: whether all of them can be read here."""
 
     def __init__(self, store: Store) -> None:
-        reports, unreadable = WorkerReports(store).read()
-        self.live = [report for report in reports if report.live]
-        self.complete = not unreadable
-        self._by_mark = {mark_of(report.name): report for report in reports}
+        self.reports, self.unreadable = WorkerReports(store).read()
+        self.live = [report for report in self.reports if report.live]
+        self.complete = not self.unreadable
+        self._by_mark = {mark_of(report.name): report for report in self.reports}
 
     def by_mark(self, mark: str | None) -> WorkerReport | None:
         """The worker, silent or not, whose lease tokens have this mark."""

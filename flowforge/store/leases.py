@@ -30,6 +30,10 @@ class RunningAttempt(NamedTuple):
     number: int
     lost: int
 
+    def since(self, lease: float) -> int:
+        """When it was claimed; ``lease``: seconds that a lease of its worker lasts."""
+        return self.expiry - round(lease * 1000) if self.claimed is None else self.claimed
+
 
 class Leases:
     """Reads the leases of one fleet."""
@@ -57,6 +61,11 @@ class Leases:
         attempts = self._attempts(list(found.items())[:most])
         own = [one for one in attempts if routine in (None, one.invocation.routine)]
         return sorted(own, key=lambda attempt: attempt.invocation)
+
+    def some(self, most: int) -> list[RunningAttempt]:
+        """At most ``most`` attempts of all jobs, those whose leases expire first."""
+        reply = self._link.call("ZRANGE", self._keys.of("leases"), 0, most - 1, "WITHSCORES")
+        return self._attempts(list(zip(reply[::2], reply[1::2], strict=True)))
 
     def long_running(self) -> Iterator[RunningAttempt]:
         """The attempts of all jobs that have been renewed, of at most 10,000 leases."""

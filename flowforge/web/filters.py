@@ -20,6 +20,11 @@ _ICONS = {
     JobStatus.CANCELLED.value: "⊘",
     RoutineStatus.ERROR_CONTINUED.value: "↷",
     RoutineStatus.SKIPPED.value: "↷",
+    # Of a worker, and of a queue.
+    "live": "✓",
+    "silent": "✕",
+    "served": "✓",
+    "unserved": "✕",
 }
 
 _DAY = 86400

@@ -186,7 +186,7 @@ def test_everyone_can_use_it(
         "overview": "/", "jobs": "/jobs", "failed": own, "retry": f"{own}/retry",
         "invocations": f"{own}/invocations?routine=charge", "invocation": f"{own}/invocations/1",
         "edit": f"{own}/invocations/1/edit", "skip": f"{own}/invocations/1/skip",
-        "errors": "/errors",
+        "errors": "/errors", "workers": "/workers",
         "rerun": f"{own}/rerun", "log": f"{own}/log",
     }.items():  # fmt: skip
         page.goto(address)

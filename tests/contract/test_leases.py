@@ -19,6 +19,7 @@ def test_the_claim_is_known_although_the_lease_was_renewed(bench: Bench) -> None
     assert (attempt.owner.mark, attempt.owner.pid) == ("0a1b2c", 4711)
     assert (attempt.number, attempt.lost, attempt.claimed) == (1, 0, None)
     claimed = attempt.expiry - LONG
+    assert attempt.since(LONG / 1000) == claimed
     assert abs(bench.now() - claimed) < 10_000
     lease = f"{job}/1.0.0/{OLD}"
     bench.link.call("ZADD", bench.key("leases"), claimed + 5 + LONG, lease)
@@ -27,6 +28,7 @@ def test_the_claim_is_known_although_the_lease_was_renewed(bench: Bench) -> None
     (attempt,) = Leases(bench.store).of_job(job, 5)
     assert attempt.claimed == claimed + 5
     assert list(Leases(bench.store).long_running()) == [attempt]
+    assert attempt.since(1.0) == claimed + 5
 
 
 def test_what_an_earlier_attempt_has_left_is_not_taken_for_the_next(bench: Bench) -> None:
@@ -72,3 +74,13 @@ def test_leases_of_a_job_are_found_among_many(bench: Bench) -> None:
     assert len(Leases(bench.store).of_job(job, 2)) <= 2
     assert leases._PAGE * leases._PAGES >= 2000
     assert list(Leases(bench.store).long_running()) == []
+
+
+def test_of_all_attempts_those_that_expire_first_are_read(bench: Bench) -> None:
+    """As many as are asked for, of any job."""
+    jobs = [bench.submit() for _ in range(4)]
+    for number, job in enumerate(jobs):
+        bench.start(job, token=OLD, lease=LONG - 60_000 * number)
+    found = Leases(bench.store).some(3)
+    assert [attempt.job_id for attempt in found] == jobs[:0:-1]
+    assert len(Leases(bench.store).some(10)) == 4

@@ -12,6 +12,7 @@ from flowforge.web.views import (
     job_page,
     mending,
     overview,
+    workers,
 )
 
 PAGES: list[Page] = [
@@ -23,4 +24,5 @@ PAGES: list[Page] = [
     *job_log.PAGES,
     *mending.PAGES,
     *errors.PAGES,
+    *workers.PAGES,
 ]

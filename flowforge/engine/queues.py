@@ -1,0 +1,50 @@
+"""The queues of one server: what waits on each of them, and which workers serve it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from flowforge.broker.routing import Router
+from flowforge.engine.engine import Engine
+from flowforge.engine.fleet import Fleet
+from flowforge.store.broker_lists import BrokerList, BrokerLists
+
+
+@dataclass(frozen=True)
+class QueueReport:
+    """``waiting``: messages on it, of all priorities. ``popped``: messages that a worker has taken
+    and not claimed yet. ``workers``: the live ones that serve it. ``command``: starts another.
+    ``refusal``: why some of its messages cannot be counted.
+    """
+
+    name: str
+    waiting: int
+    popped: int
+    workers: tuple[str, ...]
+    command: str
+    refusal: str = ""
+
+
+def queues(engine: Engine, fleet: Fleet) -> list[QueueReport]:
+    """Every queue that is served or had a message ever; those that need a worker first."""
+    router = Router(engine.app)
+    lists: dict[str, list[BrokerList]] = defaultdict(list)
+    for found in BrokerLists(engine.store).all():
+        lists[router.queue_of(found.name)[0]].append(found)
+    names = lists.keys() | {name for worker in fleet.live for name in worker.queues}
+    reports = [_report(engine, fleet, name, lists[name]) for name in names]
+    return sorted(
+        reports, key=lambda one: (bool(one.workers) or not one.waiting, -one.waiting, one.name)
+    )
+
+
+def _report(engine: Engine, fleet: Fleet, name: str, lists: list[BrokerList]) -> QueueReport:
+    return QueueReport(
+        name,
+        sum(one.length for one in lists),
+        sum(one.popped for one in lists),
+        tuple(worker.name for worker in fleet.serving(name)),
+        engine.worker_command(name),
+        next((str(one.refusal) for one in lists if one.refusal is not None), ""),
+    )
