@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -133,9 +133,11 @@ def retry(
     if bulk:
         act_on_all(session, BulkAction.RETRY, options, as_json, by=by, reason=reason)
         return
-    each_job(
-        session, job_ids, as_json, lambda engine, one: engine.retry(one, edit or None, by, reason)
-    )
+
+    def act(engine: Engine, job_id: str) -> None:
+        say_added(engine.retry(job_id, edit or None, by, reason))
+
+    each_job(session, job_ids, as_json, act)
 
 
 @click.command("delete")
@@ -220,4 +222,11 @@ def print_mended(engine: Engine, job_id: str, as_json: bool) -> None:
     """The same after an invocation was mended, and what is left to do."""
     print_state(engine, job_id, as_json)
     if engine.inspector.status(job_id) is JobStatus.FAILED:
-        say(f"the job stays failed: continue it with `retry {job_id}`", err=True)
+        say(f"the job stays failed: continue it with `flowforge retry {job_id}`", err=True)
+
+
+def say_added(added: Mapping[int, Sequence[str]]) -> None:
+    """Name the params that an edit has added: such a name may be a mistake."""
+    for number, names in added.items():
+        named = ", ".join(repr(name) for name in names)
+        say(f"note: invocation {number} had no such param before: {named}", err=True)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from flowforge.cli.arguments import by_option, invocation_argument, job_argument, json_value, pairs
-from flowforge.cli.control import print_mended
+from flowforge.cli.control import print_mended, say_added
 from flowforge.cli.render import json_option
 from flowforge.cli.session import Session, pass_session
 
@@ -43,5 +43,5 @@ def edit(
     if not params and not replace:
         raise click.UsageError("give --param K=V or --params-json JSON")
     engine = session.engine(job_id)
-    engine.mending.edit(job_id, {invocation: params}, replace, by)
+    say_added(engine.mending.edit(job_id, {invocation: params}, replace, by))
     print_mended(engine, job_id, as_json)

@@ -38,7 +38,7 @@ def rerun(
 ) -> None:
     """Submit a new job of the same flow, entered at the same slot.
 
-    Without params it gets those of JOB_ID.
+    Without params it gets those of JOB; params that you give replace all of them.
     """
     if params_json is not None and not isinstance(params_json, dict):
         raise click.BadParameter("it must be a JSON object", param_hint="--params-json")

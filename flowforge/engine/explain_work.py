@@ -91,7 +91,8 @@ class WorkFindings:
         parts = [f"{self._place(attempt.invocation)} runs on {runner}"]
         parts.append(f"attempt {attempt.number}")
         if attempt.lost:
-            parts.append(f"{attempt.lost} workers were lost with it before")
+            workers = "1 worker was" if attempt.lost == 1 else f"{attempt.lost} workers were"
+            parts.append(f"{workers} lost with it before")
         if usual is not None:
             longer = "much longer than usual: " if stuck else ""
             parts.append(f"{longer}its attempts take {duration(usual)} on average")

@@ -52,19 +52,21 @@ class Mending:
         by: str | None = None,
         reason: str = "",
         marks: Mapping[int, str] | None = None,
-    ) -> None:
+    ) -> dict[int, list[str]]:
         """Continue a failed job; with ``edit``, change params of invocations before, as ``edit``
-        does.
+        does, and return what it returns.
         """
         by, reason = operator_name(by), checked_text("reason", reason)
+        added: dict[int, list[str]] = {}
         if edit is not None:
             status = self._inspector.status(job_id)
             if status is not JobStatus.FAILED:
                 raise JobStateError(self._refusals.retry(job_id, status))
-            self.edit(job_id, edit, by=by, marks=marks)
+            added = self.edit(job_id, edit, by=by, marks=marks)
         answer = self._control.retry(job_id, by, reason)
         if isinstance(answer, JobStatus):
             raise JobStateError(self._refusals.retry(job_id, answer))
+        return added
 
     def edit(
         self,
@@ -73,9 +75,10 @@ class Mending:
         replace: bool = False,
         by: str | None = None,
         marks: Mapping[int, str] | None = None,
-    ) -> None:
+    ) -> dict[int, list[str]]:
         """Change the params of invocations: of all that are named, or of none.
 
+        Returns the names of the params that an invocation did not have before, by its number.
         ``marks``: ``InvocationLook.record_mark`` of what somebody has seen of them, by the number:
         when they have been changed since, nothing is done.
         """
@@ -83,13 +86,14 @@ class Mending:
         numbers = checked_numbers(edits)
         if len(numbers) > MOST_EDITS:
             raise InvalidValueError(f"one call edits at most {MOST_EDITS} invocations")
-        made = [
-            self._edit(job_id, number, changes, replace, by, (marks or {}).get(number))
+        made = {
+            number: self._edit(job_id, number, changes, replace, by, (marks or {}).get(number))
             for number, changes in numbers.items()
-        ]
-        answer, invocation = self._store.mending.edit(job_id, made)
+        }
+        answer, invocation = self._store.mending.edit(job_id, [edit for edit, _ in made.values()])
         if answer is not Answer.OK:
             self._refusals.refuse(job_id, "edit", invocation, answer)
+        return {number: added for number, (_, added) in made.items() if added}
 
     def check_edit(
         self, job_id: str, number: int, changes: dict[str, Any], by: str | None = None
@@ -99,7 +103,7 @@ class Mending:
 
     def _edit(
         self, job_id: str, number: int, changes: object, replace: bool, by: str, mark: str | None
-    ) -> Edit:
+    ) -> tuple[Edit, list[str]]:
         found = self._find(job_id, number, "edit")
         if mark is not None and mark != record_mark(found.record):
             self._refusals.refuse(job_id, "edit", found.invocation, Answer.CHANGED)
@@ -108,7 +112,8 @@ class Mending:
         definition = self._inspector.definition(job_id)
         limit = self._settings.max_payload
         record, difference = edited(definition, named, found.record, changes, replace, limit)
-        return Edit(found.invocation, found.record, record, pack_record(by, difference))
+        added = [name for name, before, _ in difference if before is None]
+        return Edit(found.invocation, found.record, record, pack_record(by, difference)), added
 
     def skip(self, job_id: str, number: int, emit: object = (), by: str | None = None) -> None:
         """End an invocation in its handler's place, with these emissions."""

@@ -19,6 +19,7 @@ from flowforge.errors import (
     PayloadError,
 )
 from flowforge.local.server import LocalServer
+from flowforge.model import registry
 from tests.integration.cli_shell import Shell
 from tests.integration.flows import One, Secretive, single
 from tests.integration.installation import FAST, LIMIT, Installation, installed, outputs
@@ -261,7 +262,8 @@ def test_the_commands_mend(shell: Shell) -> None:
     job, number = poisoned(orders, 10, -5)
     refused = shell.run("edit", job.job_id, "99", "--param", "amount=1", code=1)
     assert "no invocation of this number" in refused.stderr
-    shell.run("edit", job.job_id, str(number), "--param", "amount=0", "--by", "anna")
+    edited = shell.run("edit", job.job_id, str(number), "--param", "amount=0", "--by", "anna")
+    assert "had no such param" not in edited.stderr
     result = shell.run("retry", job.job_id, "--edit", f"{number}:amount=20", "--by", "bob")
     assert re.match(rf"job {job.job_id} is (pending|running|completed)", result.stdout)
     assert total(job) == {"orders": 2, "amount": 30}
@@ -271,6 +273,20 @@ def test_the_commands_mend(shell: Shell) -> None:
     assert re.search(r"retry +by \"bob\"", shown)
 
 
+def test_the_commands_name_a_param_that_is_new(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command has not imported the class, so a mistyped name is not refused."""
+    job, number = poisoned(orders, 10, -5)
+    monkeypatch.setattr(registry, "known", dict)
+    result = shell.run("edit", job.job_id, str(number), "--param", "amout=1")
+    assert f"invocation {number} had no such param before: 'amout'" in result.stderr
+    edits = ["--edit", f"{number}:amout=2", "--edit", f"{number}:amont=3"]
+    result = shell.run("retry", job.job_id, *edits)
+    assert f"invocation {number} had no such param before: 'amont'" in result.stderr
+    assert "'amout'" not in result.stderr
+
+
 def test_the_commands_skip_and_run_now(shell: Shell) -> None:
     """With an emission as JSON; a failed job stays failed, and the command says so."""
     job, number = poisoned(orders, 10, -5)
@@ -278,7 +294,7 @@ def test_the_commands_skip_and_run_now(shell: Shell) -> None:
     charged = ["--emit", "charged", '{"order_id": 2, "amount": 20}']
     result = shell.run("skip", job.job_id, str(number), *charged)
     assert f"job {job.job_id} is failed" in result.stdout
-    assert f"continue it with `retry {job.job_id}`" in result.stderr
+    assert f"continue it with `flowforge retry {job.job_id}`" in result.stderr
     shell.run("retry", job.job_id)
     assert total(job) == {"orders": 2, "amount": 30}
     shell.run("edit", other.job_id, str(waiting), "--params-json", '{"amount": 3}')

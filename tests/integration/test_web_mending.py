@@ -235,6 +235,8 @@ def test_an_invocation_is_forked(operator: Browser) -> None:
     assert found is not None
     assert JobState(found[1]).forked_from == job.job_id
     assert outputs(JobState(found[1])) == [{"orders": 1, "amount": 7}]
+    page = operator.page(f"/jobs/{found[1]}")
+    assert re.search(rf'href="/jobs/{job.job_id}".*of which it is a fork', page)
     assert job.status == "failed"
 
 

@@ -51,11 +51,13 @@ def shown(engine: Engine, job_id: str) -> dict[str, Any]:
     outstanding = Outstanding(engine.store, job_id, definition)
     child_count, waiting = outstanding.children(_CHILDREN)
     join_count, joins = outstanding.joins(_JOINS)
+    params = inspector.params(job_id)
     parent = [details.parent_job_id] if details.parent_job_id else []
     return {
         "job": summary,
         "details": details,
-        "params": inspector.params(job_id),
+        "params": params,
+        "forked_from": inspector.forked_from(job_id) if params is None else None,
         "error": inspector.error(job_id),
         "findings": findings,
         "timeline": timeline(states, history[-_HISTORY:], findings, summary.created_at),
