@@ -286,6 +286,36 @@ def test_a_request_whose_reply_was_lost_changes_nothing_again(
         assert bench.store.scripts.run(script, job, *arguments, "request-2") != b"ok"
 
 
+def test_a_request_that_is_sent_again_behind_others_changes_nothing(bench: Bench) -> None:
+    """Several people control a job: what one did is not undone by the request of another, which is
+    sent again because its reply was lost.
+    """
+    job = bench.submit()
+    bench.start(job)
+    requests = [
+        ("pause", job, "kim", "why", "", b"point", "pause-1"),
+        ("resume", job, 0, b"", "resume-1"),
+        ("pause", job, "anna", "other", "", b"point", "pause-2"),
+        ("resume", job, 0, b"", "resume-2"),
+        ("pause", job, "kim", "third", "", b"point", "pause-3"),
+    ]
+    for request in requests:
+        assert bench.store.scripts.run(*request) == b"ok"
+    after = bench.snapshot()
+    for again in requests:
+        assert bench.store.scripts.run(*again) == b"ok"
+        assert bench.snapshot() == after
+
+
+def test_the_requests_that_a_job_remembers_are_bounded(bench: Bench) -> None:
+    """A program may pause and resume a job for ever."""
+    job = bench.submit()
+    for number in range(40):
+        bench.store.scripts.run("pause", job, "kim", "why", "", b"point", f"request-{number}")
+    remembered = [f"request-{number}" for number in range(39, 23, -1)]
+    assert bench.row(job)["request"].split() == remembered
+
+
 @pytest.mark.parametrize("entry", ["", "x", "1.0", "1.0.0; x", "7.9.9", '{"body": "[]"}'])
 @pytest.mark.parametrize("place", ["LPUSH", "RPUSH"])
 def test_a_parked_entry_that_names_no_invocation_is_dropped(
