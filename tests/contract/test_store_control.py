@@ -292,18 +292,18 @@ def test_a_request_that_is_sent_again_behind_others_changes_nothing(bench: Bench
     """
     job = bench.submit()
     bench.start(job)
-    requests = [
-        ("pause", job, "kim", "why", "", b"point", "pause-1"),
-        ("resume", job, 0, b"", "resume-1"),
-        ("pause", job, "anna", "other", "", b"point", "pause-2"),
-        ("resume", job, 0, b"", "resume-2"),
-        ("pause", job, "kim", "third", "", b"point", "pause-3"),
+    requests: list[tuple[str, tuple[Any, ...]]] = [
+        ("pause", (job, "kim", "why", "", b"point", "pause-1")),
+        ("resume", (job, 0, b"", "resume-1")),
+        ("pause", (job, "anna", "other", "", b"point", "pause-2")),
+        ("resume", (job, 0, b"", "resume-2")),
+        ("pause", (job, "kim", "third", "", b"point", "pause-3")),
     ]
-    for request in requests:
-        assert bench.store.scripts.run(*request) == b"ok"
+    for name, request in requests:
+        assert bench.store.scripts.run(name, *request) == b"ok"
     after = bench.snapshot()
-    for again in requests:
-        assert bench.store.scripts.run(*again) == b"ok"
+    for name, request in requests:
+        assert bench.store.scripts.run(name, *request) == b"ok"
         assert bench.snapshot() == after
 
 
