@@ -109,7 +109,7 @@ class Attempt(Emitting):
         #: Secret params of other deliveries that this attempt was shown.
         self.revealed: tuple[dict[str, Any], ...] = ()
 
-    def _reading(self, read: Callable[[], Read]) -> Read:
+    def reading(self, read: Callable[[], Read]) -> Read:
         """What FlowForge reads for the handler, which another worker may be able to read."""
         try:
             return read()
@@ -187,7 +187,7 @@ class Attempt(Emitting):
         return child.job_id
 
     def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
-        return self._reading(lambda: self._context.child_outputs(job_id))
+        return self.reading(lambda: self._context.child_outputs(job_id))
 
     def record_stat(self, op: str, name: str | None, value: Any) -> None:
         """Collect a change of a stat: ``set``, ``add`` or ``reset``."""
@@ -235,7 +235,7 @@ class Attempt(Emitting):
 
     @property
     def checkpoint(self) -> Any:
-        return self._reading(lambda: self._context.checkpoint(self.job_id))
+        return self.reading(lambda: self._context.checkpoint(self.job_id))
 
     @property
     def job(self) -> JobHandle:
@@ -305,7 +305,7 @@ class Attempt(Emitting):
         if len(sources) == 1 or self.slot.merges:
             return list(sources)
         emitter = read_invocation(self.raw, f"invocation {self.number}")[0]
-        events = self._reading(lambda: self._context.emissions_of(self.job_id, emitter))
+        events = self.reading(lambda: self._context.emissions_of(self.job_id, emitter))
         sent = [source for source in sources if source.partition(" -> ")[0] in events]
         return sent or list(sources)
 

@@ -12,12 +12,14 @@ CHUNK = 500
 class JoinedItems(Sequence[dict[str, Any]]):
     """The params of every delivery to a join, in the store's order.
 
-    ``read(first, last)`` returns the items of these places, counted from 1.
+    ``read(first, last)`` returns the items of these places, counted from 1. ``reading`` is called
+    with each such call to make: the attempt's, once there is one.
     """
 
     def __init__(self, count: int, read: Callable[[int, int], list[dict[str, Any]]]) -> None:
         self._count = count
-        self._read = read
+        self._stored = read
+        self.reading: Callable[[Callable[[], list[dict[str, Any]]]], list[dict[str, Any]]] = _made
 
     def __len__(self) -> int:
         return self._count
@@ -38,5 +40,12 @@ class JoinedItems(Sequence[dict[str, Any]]):
             return [item for place in places for item in self._read(place, place)]
         return self._read(places, places)[0]
 
+    def _read(self, first: int, last: int) -> list[dict[str, Any]]:
+        return self.reading(lambda: self._stored(first, last))
+
     def __repr__(self) -> str:
         return f"<{self._count} joined items>"
+
+
+def _made(call: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    return call()

@@ -22,7 +22,7 @@ from flowforge.local.server import LocalServer
 from flowforge.model import registry
 from tests.integration.cli_shell import Shell
 from tests.integration.flows import One, Secretive, single
-from tests.integration.installation import FAST, LIMIT, Installation, installed, outputs
+from tests.integration.installation import FAST, LIMIT, Installation, installed, kinds, outputs
 from tests.integration.mend_flows import Charge, Total, holding, orders, patient
 from tests.support.eventually import eventually
 
@@ -323,3 +323,19 @@ def test_the_commands_skip_and_run_now(shell: Shell) -> None:
 def test_wrong_use_is_refused(shell: Shell, arguments: list[str]) -> None:
     """With status 2, before the server is asked."""
     shell.run(*arguments, code=2)
+
+
+def test_items_of_a_newer_version_wait_for_a_newer_worker(shared: Installation) -> None:
+    """A join of a mixed fleet is given back, as an invocation is: it does not fail its job."""
+    job, number = poisoned(patient, 10, -5)
+    key = shared.key("collected", job.job_id)
+    stored = shared.redis.hgetall(key)
+    assert stored
+    for field, record in stored.items():
+        shared.redis.hset(key, field, record[:1] + b"\x63" + record[2:])
+    job.skip(number, emit=[("charged", {"order_id": 2, "amount": 5})])
+    eventually(lambda: "released" in kinds(job))
+    assert job.status == "running"
+    for field, record in stored.items():
+        shared.redis.hset(key, field, record)
+    assert outputs(job) == [{"orders": 2, "amount": 15}]

@@ -40,6 +40,10 @@ class Collections:
             params[key] = items[0][key]
         return params
 
+    def items_of(self, params: dict[str, Any]) -> JoinedItems:
+        """The items among what ``params`` has returned."""
+        return next(value for value in params.values() if isinstance(value, JoinedItems))
+
     def traces(self, attempt: Attempt, most: int) -> list[bytes]:
         """The packed contexts that the items of a join carry: of the first ``most``, and of the
         last one. Those that carry none are left out.

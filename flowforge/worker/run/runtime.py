@@ -229,10 +229,14 @@ class Runtime:
             what = f"invocation {job_id}-{named.number}"
             _, params = read_invocation(claim.record, what)
         make = self._carrying if claim.record[1] == TRACED_VERSION else self._plain
-        return make(
+        attempt = make(
             routine, slot, job_id, invocation, named, granted.token, claim.attempt_number, params,
             claim.record, self.settings.max_payload, self._context, granted.asked, claim.queued_ms,
         )  # fmt: skip
+        if attempt.joins:
+            # The handler reads them; an item of a newer release is another worker's.
+            self.collections.items_of(params).reading = attempt.reading
+        return attempt
 
     def run_handler(self, attempt: Attempt) -> Outcome:
         """Run the handler, behind the merge of its slot if there is one."""
