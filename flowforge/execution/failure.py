@@ -33,13 +33,19 @@ class Problem:
     """An exception as text, with the values of secret params blanked out."""
 
     def __init__(self, error: BaseException, attempt: Attempt) -> None:
-        #: File, line and function of the user's own code.
-        self.at = _text(lambda: own_frame(error), "")
-        self._function = _text(lambda: own_function(error), "")[:TYPE_LIMIT]
         # Not isinstance, which asks the exception what it is.
         self.root = error.root if type(error) is ChildJobError else None
         secrets = SecretTexts(attempt)
-        self.type = type_of(error)
+
+        def named(text: str) -> str:
+            # A class and a file have names of their program's, unless it has made them of params.
+            hidden = secrets.hide(text)
+            return (text if hidden is None else hidden)[:TYPE_LIMIT]
+
+        #: File, line and function of the user's own code.
+        self.at = named(_text(lambda: own_frame(error), ""))
+        self._function = named(_text(lambda: own_function(error), ""))
+        self.type = named(_class_of(error))
         message = secrets.hide(message_of(error))
         self.message = _UNTOLD if message is None else message[:MESSAGE_LIMIT]
         text = _traceback_of(error)
@@ -89,11 +95,15 @@ class Problem:
 def type_of(error: BaseException) -> str:
     """The class of an exception as ``module.Class``, without ``builtins``."""
 
+    return _class_of(error)[:TYPE_LIMIT]
+
+
+def _class_of(error: BaseException) -> str:
     def name() -> str:
         cls = type(error)
         return f"{module_of(cls)}.{qualname_of(cls)}".removeprefix("builtins.")
 
-    return _text(name)[:TYPE_LIMIT]
+    return _text(name)
 
 
 def message_of(error: BaseException) -> str:

@@ -6,8 +6,10 @@ out as a whole.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from flowforge.execution.attempt import Attempt
 
@@ -72,10 +74,25 @@ def _texts_of(value: Any) -> Iterator[str]:
     for part in _parts_of(value):
         if part is None or isinstance(part, bool):
             continue  # no secret, and a part of many messages
-        decoded = part.decode(errors="ignore") if isinstance(part, bytes) else ""
-        for text in (str(part), repr(part), decoded):
-            if len(text) >= _SHORTEST:
-                yield text
+        texts = [str(part), repr(part)]
+        if isinstance(part, str):
+            texts += _written(part)
+        elif isinstance(part, bytes):
+            decoded = part.decode(errors="ignore")
+            texts += [decoded, *_written(decoded)]
+        yield from (text for text in texts if len(text) >= _SHORTEST)
+
+
+def _written(text: str) -> Iterator[str]:
+    """How a text looks in another one: of Python, of JSON, of a URL, or with its lines indented."""
+    # The last one as in a text with quotes of both kinds.
+    yield from (repr(text)[1:-1], ascii(text)[1:-1], repr(f"{text}'\"")[1:-4])
+    yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
+    url_safe = text.encode("utf-8", "replace")
+    yield from (quote(url_safe), quote(url_safe, safe=""), quote_plus(url_safe))
+    lines = text.splitlines()
+    if len(lines) > 1:
+        yield from (line.strip() for line in lines)
 
 
 def _parts_of(value: Any) -> Iterator[Any]:

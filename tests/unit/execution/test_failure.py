@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import urllib.parse
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
@@ -129,3 +132,50 @@ def test_a_sample_names_the_cause_and_hides_the_secrets() -> None:
     assert first.sample[:4] == second.sample[:4]
     assert first.sample.at == f"{__name__}.raised"
     assert raised(KeyError()).sample[:1] != first.sample[:1]
+
+
+SECRET = "key-'4111'\n\"grün\\\u202eend & more"
+
+WRITTEN: dict[str, Callable[[str], str]] = {
+    "repr": repr,
+    "repr of a text": lambda secret: repr(f"with {secret}"),
+    "ascii": lambda secret: ascii(f"with {secret}"),
+    "json": json.dumps,
+    "json of a text": lambda secret: json.dumps(f"with {secret}", ensure_ascii=False),
+    "path": lambda secret: "https://shop/cards/" + urllib.parse.quote(secret),
+    "quoted": lambda secret: "https://shop/?card=" + urllib.parse.quote(secret, safe=""),
+    "query": lambda secret: "https://shop/?" + urllib.parse.urlencode({"card": secret}),
+    "indented": lambda secret: secret.replace("\n", "\n  | "),
+}
+
+
+@pytest.mark.attack(what="Secrets that look otherwise in a text: in JSON, a URL, an indented group")
+@pytest.mark.parametrize("way", WRITTEN)
+@pytest.mark.parametrize("number", [SECRET, SECRET.encode(), {"held": [SECRET]}])
+def test_a_secret_is_blanked_out_however_a_text_has_it(way: str, number: Any) -> None:
+    """An HTTP client tells the URL, another one the body that it has sent."""
+    stored = problem(raised(ValueError(WRITTEN[way](SECRET)), "card", {"number": number}))
+    for part in ("4111", "more"):
+        assert part not in stored["message"] + stored["traceback"]
+
+
+def test_a_multi_line_secret_is_blanked_out_of_a_group() -> None:
+    """Whose traceback indents each line of its message."""
+    error = ExceptionGroup(SECRET, [ValueError(SECRET), KeyError(SECRET)])
+    stored = problem(raised(error, "card", {"number": SECRET}))
+    for part in ("4111", "more"):
+        assert part not in stored["message"] + stored["traceback"]
+
+
+def test_the_names_of_an_error_show_no_secret() -> None:
+    """A program may make a class, or compile code, with what it was given."""
+    secret = "4111-2222" + "x" * 400
+    cls = type(f"Bad{secret}", (Exception,), {})
+    run = compile("raise cls", secret, "exec")
+    attempt = make_attempt("card", {"number": secret}, ErrorHandler("stop"))
+    try:
+        exec(run, {"cls": cls})  # noqa: S102 - so that a file is called what the test says
+    except Exception as caught:  # noqa: BLE001 - its class is made here
+        outcome = failed(attempt, "w1", caught, perf_counter())
+    assert "4111" not in repr((problem(outcome), outcome.sample, outcome.reason))
+    assert problem(outcome)["type"].endswith("Bad***")
