@@ -3,7 +3,7 @@
 --@include base
 
 -- Requests of a job that are remembered, the latest: more than operators have under way at one job.
-local REMEMBERED = 16
+local MOST_REQUESTS = 16
 
 local function is_met(id, request)
   local met = call('HGET', k_job(id), 'request')
@@ -13,7 +13,7 @@ end
 local function meet(id, request)
   local met = { request }
   for earlier in string.gmatch(call('HGET', k_job(id), 'request') or '', '%S+') do
-    if #met < REMEMBERED then met[#met + 1] = earlier end
+    if #met < MOST_REQUESTS then met[#met + 1] = earlier end
   end
   call('HSET', k_job(id), 'request', table.concat(met, ' '))
 end
