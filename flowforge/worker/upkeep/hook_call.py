@@ -14,7 +14,7 @@ from flowforge.execution.failure import message_of, type_of
 from flowforge.model.hook_event import HookEvent
 from flowforge.model.hooks import Hook, HookFunction
 from flowforge.model.webhook import Webhook
-from flowforge.worker.upkeep.webhook_request import Answer, WebhookRequest
+from flowforge.worker.upkeep.webhook_request import Answer, WebhookRequest, without_path
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class HookCall:
         except TimeoutError:
             return Answer(False, f"no answer within {self._hook.timeout:g} s")
         except Exception as error:  # noqa: BLE001 - a connection that is cut off fails in many ways
-            return Answer(False, f"{type_of(error)}: {message_of(error)}")
+            return Answer(False, without_path(webhook, f"{type_of(error)}: {message_of(error)}"))
 
     def _call(self, function: HookFunction) -> None:
         forks = Forks.count

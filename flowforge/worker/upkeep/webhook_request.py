@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import html
+import re
 import socket
 import ssl
 import time
@@ -21,6 +23,9 @@ _LONGEST_REST = 3600
 
 #: In place of the path where a receiver repeats it: it may be a secret.
 _HIDDEN = "***"
+
+#: Characters from which on a part of the path alone may be one.
+_SECRET_PART = 12
 
 
 class Answer(NamedTuple):
@@ -70,12 +75,23 @@ class WebhookRequest:
                 open_socket.shutdown(socket.SHUT_RDWR)
 
     def _answer(self, response: HTTPResponse) -> Answer:
-        text = response.read(_MOST_READ).decode(errors="replace")
-        if len(self._webhook.path) > 1:
-            text = text.replace(self._webhook.path, _HIDDEN)
-        status = f"{response.status} {response.reason}"[:_MOST_READ]
+        # A path that begins within what is kept is read to its end, so that it is found.
+        most = _MOST_READ + 2 * len(self._webhook.path)
+        text = without_path(self._webhook, response.read(most).decode(errors="replace"))
+        text = text[:_MOST_READ]
+        status = without_path(self._webhook, f"{response.status} {response.reason}")[:_MOST_READ]
         good = 200 <= response.status < 300
         return Answer(good, f"{status}: {text}" if text else status, _rest(response))
+
+
+def without_path(webhook: Webhook, text: str) -> str:
+    """What a receiver said, with the path of its webhook blanked out, and its long parts too."""
+    path = webhook.path
+    if len(path) > 1:
+        parts = [part for part in re.split("[/?&=]", path) if len(part) >= _SECRET_PART]
+        for secret in (path, path.replace("/", "\\/"), html.escape(path), *parts):
+            text = text.replace(secret, _HIDDEN)
+    return text
 
 
 def _connection(webhook: Webhook, timeout: float) -> HTTPConnection:

@@ -20,6 +20,7 @@ from tests.support.eventually import eventually
 from tests.support.receiver import Receiver, receiver
 from tests.support.tls import make_certificates, tls_proxy
 
+PATH = b"/in/secret-path/0123456789abcdef?key=1&for=you"
 EVENT = sample_event("test_1", datetime(2026, 1, 2, tzinfo=UTC))
 
 
@@ -69,6 +70,38 @@ class TestWebhook:
         assert not good
         assert text.startswith("500 Internal Server Error: no *** here\ufffd xxx")
         assert len(text) < 400
+
+    @pytest.mark.attack(what="A receiver of webhooks that repeats its secret path in its answer")
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            b"HTTP/1.1 404 no %s here\r\n\r\n" % PATH,
+            b"HTTP/1.1 404 \r\n\r\n" + b"x" * 295 + PATH,
+            b'HTTP/1.1 404 \r\n\r\n{"no": "%s"}' % PATH.replace(b"/", b"\\/"),
+            b"HTTP/1.1 404 \r\n\r\n<p>%s</p>" % PATH.replace(b"&", b"&amp;"),
+            b"HTTP/1.1 404 \r\n\r\nno such token: 0123456789abcdef",
+            b"no HTTP %s\r\n\r\n" % PATH,
+        ],
+    )
+    def test_no_answer_shows_the_path(self, answer: bytes) -> None:
+        """Wherever the receiver puts it, in the status line too, and however it escapes it."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+
+            def serve() -> None:
+                connection, _ = server.accept()
+                with connection, connection.makefile("rb") as request:
+                    while request.readline().strip():
+                        pass
+                    request.read(len(EVENT.body()))
+                    connection.sendall(answer)
+
+            threading.Thread(target=serve, daemon=True).start()
+            url = f"http://127.0.0.1:{server.getsockname()[1]}{PATH.decode()}"
+            good, text, _ = HookCall(hook(Webhook.of(url, None, insecure=False)), EVENT).answer()
+        assert not good
+        assert "***" in text
+        for secret in ("in/s", "01234", "secret-", "ecret-"):
+            assert secret not in text
 
     @pytest.mark.parametrize(
         ("asked", "rest"), [("7", 7.0), ("99999", 3600.0), ("Wed, 21 Oct 2026 07:28:00 GMT", 0.0)]
