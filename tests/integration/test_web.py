@@ -65,12 +65,21 @@ def admin(site: Installation) -> Iterator[Browser]:
         yield client
 
 
+def filled(path: str, job_id: str) -> str:
+    """The path of a page with what it needs."""
+    parts = {
+        "{job_id}": job_id, "{number:int}": "1", "{group}": GROUP,
+        "/flows/one": "/flows/one?id=countdown",
+    }  # fmt: skip
+    for name, value in parts.items():
+        path = path.replace(name, value)
+    return path
+
+
 def addresses(job_id: str, method: str, most: web.Role = web.Role.ADMIN) -> list[str]:
     """The address of every page that takes this method, for a role at most."""
     return [
-        page.path.replace("{job_id}", job_id).replace("{number:int}", "1").replace("{group}", GROUP)
-        for page in PAGES
-        if page.method == method and page.role <= most
+        filled(page.path, job_id) for page in PAGES if page.method == method and page.role <= most
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flowforge.web.page import Page
 from flowforge.web.views import (
     errors,
+    flows,
     invocation_page,
     job_actions,
     job_list,
@@ -23,6 +24,7 @@ PAGES: list[Page] = [
     *invocation_page.PAGES,
     *job_log.PAGES,
     *mending.PAGES,
+    *flows.PAGES,
     *errors.PAGES,
     *workers.PAGES,
 ]

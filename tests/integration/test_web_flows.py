@@ -1,0 +1,129 @@
+"""The dashboard's pages of flows: counts by status, and one flow with graph, versions and jobs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from flowforge import Flow, Routine, routine
+from flowforge.local.server import LocalServer
+from flowforge.store.definitions import definition_of
+from tests.integration.installation import Installation, installed
+from tests.integration.web_client import Browser, dashboard, fail_job
+
+pytestmark = pytest.mark.usefixtures("no_settings")
+
+HOSTILE = "<script>alert(1)</script>/a?b#c&d"
+
+
+@routine(events=["paid"])
+def charge(self: Routine, amount: int) -> None:
+    """Nothing is done: no worker is there."""
+
+
+@routine
+def ship(amount: int) -> None:
+    """Nothing is done either."""
+
+
+def shop(flow_id: str = "shop", *, ships: bool = True, queue: str | None = None) -> Flow:
+    flow = Flow(flow_id)
+    flow.add_routine(charge, "charge")
+    if ships:
+        flow.add_routine(ship, "ship", queue=queue)
+        flow.connect("charge", "paid", "ship", "input")
+    return flow
+
+
+@pytest.fixture
+def site(server: LocalServer, tmp_path: Path) -> Iterator[Installation]:
+    """Without a worker, so that jobs stay."""
+    with installed(server, tmp_path) as installation:
+        yield installation
+
+
+@pytest.fixture
+def admin(site: Installation) -> Iterator[Browser]:
+    with dashboard(site.engine) as client:
+        yield client
+
+
+def test_no_flows(admin: Browser) -> None:
+    assert "There are no jobs yet" in admin.page("/flows")
+    assert "no such flow" in admin.page("/flows/one?id=shop", 404)
+    assert "no such flow" in admin.page("/flows/one", 404)
+
+
+def test_each_flow_has_its_counts(site: Installation, admin: Browser) -> None:
+    """By status; each count leads to these jobs."""
+    jobs = [shop().execute("charge", {"amount": 1}) for _ in range(3)]
+    fail_job(site.engine, jobs[0])
+    jobs[1].pause("look")
+    shop("mail").execute("charge", {"amount": 1})
+    text = admin.page("/flows")
+    rows = dict(re.findall(r'one\?id=([^"]+)".*?</th>(.*?)</tr>', text, re.DOTALL))
+    assert list(rows) == ["mail", "shop"]
+    links = dict(re.findall(r'href="(/jobs\?[^"]+)">(\d+)<', rows["shop"]))
+    assert sorted(links.values()) == ["1", "1", "1"]
+    (failed,) = [link for link in links if "failed" in link]
+    found = admin.page(failed.replace("&amp;", "&"))
+    assert jobs[0].job_id in found
+    assert jobs[1].job_id not in found
+
+
+def test_flows_are_found_by_a_part_of_the_name(admin: Browser) -> None:
+    for flow_id in ("shop", "mail"):
+        shop(flow_id).execute("charge", {"amount": 1})
+    text = admin.page("/flows?name=SHO")
+    assert "id=shop" in text
+    assert "id=mail" not in text
+    assert "There is no such flow" in admin.page("/flows?name=none")
+
+
+def test_a_flow_shows_its_graph_and_its_jobs(admin: Browser) -> None:
+    job = shop(queue="parcels").execute("charge", {"amount": 1})
+    text = admin.page("/flows/one?id=shop")
+    for part in ("<svg", "paid → ship.input", "parcels", "test_web_flows.ship", job.job_id):
+        assert part in text, part
+    assert len(re.findall('class="box"', text)) == 2
+
+
+def test_a_flow_shows_which_versions_its_jobs_have(site: Installation, admin: Browser) -> None:
+    """The newest is drawn."""
+    old = shop(ships=False)
+    jobs = [old.execute("charge", {"amount": 1}) for _ in range(2)]
+    jobs.append(shop().execute("charge", {"amount": 1}))
+    names = [definition_of(site.engine.store, job.job_id) for job in jobs]
+    text = admin.page("/flows/one?id=shop")
+    found = re.findall(r'<th scope="row"><code>(\w+)</code></th><td>(\d+)</td>', text)
+    assert found == [(names[2], "1"), (names[0], "2")]
+    assert "the latest: 3" in text
+    assert "ship.input" in text
+
+
+def test_a_definition_that_is_gone_is_said(site: Installation, admin: Browser) -> None:
+    """The jobs are shown all the same."""
+    job = shop().execute("charge", {"amount": 1})
+    name = definition_of(site.engine.store, job.job_id)
+    assert name is not None
+    site.redis.delete(site.key("definition", name))
+    text = admin.page("/flows/one?id=shop")
+    assert "The graph cannot be shown" in text
+    assert job.job_id in text
+
+
+def test_names_are_text_and_nothing_else(admin: Browser) -> None:
+    """Also where the name has what an address is made of."""
+    shop(HOSTILE).execute("charge", {"amount": 1})
+    text = admin.page("/flows")
+    assert "<script>alert" not in text
+    found = re.search(r'href="(/flows/one[^"]+)"', text)
+    assert found is not None
+    text = admin.page(found[1].replace("&amp;", "&"))
+    assert "&lt;script&gt;alert(1)" in text
+    assert "<script>alert" not in text
+    assert admin.get(f"/flows/one?id={quote(HOSTILE, safe='')}").status_code == 200
