@@ -22,7 +22,7 @@ from flowforge.cli.render import (
 from flowforge.cli.session import Session, pass_session
 from flowforge.cli.tables import print_pairs, print_table
 from flowforge.common.bounded_repr import shown
-from flowforge.engine.error_groups import error_groups
+from flowforge.engine.error_groups import error_groups, place_of
 from flowforge.errors import FlowForgeError, StoreUnavailableError
 from flowforge.model.error_group import ErrorGroup
 from flowforge.model.status import JobStatus
@@ -101,11 +101,6 @@ def _list(found: list[ErrorGroup], as_json: bool) -> None:
             for one in found
         ],
     )
-
-
-def place_of(group: ErrorGroup) -> str:
-    """Flow and routine."""
-    return ".".join(filter(None, (group.flow_id, group.routine_id)))
 
 
 def _show(session: Session, group: ErrorGroup, as_json: bool) -> None:

@@ -18,6 +18,7 @@ class KeptEngine(Engine):
     """
 
     own_server = True
+    idle = True
 
     def __init__(self, settings: Settings) -> None:
         self.server = LocalServer.start(settings.data_dir)

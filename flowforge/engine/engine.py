@@ -49,6 +49,8 @@ class Submitter(ABC):
     settings: Settings
     #: Whether this process has started the server, and ends it.
     own_server = False
+    #: Whether no worker can be there, so that its jobs go on in a later process.
+    idle = False
 
     def submit(
         self,

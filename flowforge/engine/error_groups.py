@@ -67,3 +67,8 @@ def _merged(identity: Identity, parts: Sequence[CountedErrors]) -> ErrorGroup:
         min(part.first_at for part in parts), latest.last_at,
         tuple(sorted(jobs, key=lambda one: jobs[one], reverse=True)[:_JOBS]),
     )  # fmt: skip
+
+
+def place_of(group: ErrorGroup) -> str:
+    """Flow and routine."""
+    return ".".join(filter(None, (group.flow_id, group.routine_id)))

@@ -25,6 +25,10 @@ _ICONS = {
     "silent": "✕",
     "served": "✓",
     "unserved": "✕",
+    # Of a finding of the doctor.
+    "ok": "✓",
+    "warn": "!",
+    "fail": "✕",
 }
 
 _DAY = 86400

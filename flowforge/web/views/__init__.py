@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowforge.web.page import Page
 from flowforge.web.views import (
+    doctor,
     errors,
     flows,
     invocation_page,
@@ -27,4 +28,5 @@ PAGES: list[Page] = [
     *flows.PAGES,
     *errors.PAGES,
     *workers.PAGES,
+    *doctor.PAGES,
 ]

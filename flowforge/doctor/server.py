@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flowforge.cli.findings import Finding
+from flowforge.doctor.findings import Finding
 from flowforge.engine.engine import Engine
 from flowforge.store.client import describe
 from flowforge.store.link import Link

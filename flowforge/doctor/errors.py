@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from flowforge.cli.errors import place_of
-from flowforge.cli.findings import Finding
+from flowforge.doctor.findings import Finding
 from flowforge.engine.engine import Engine
-from flowforge.engine.error_groups import error_groups
+from flowforge.engine.error_groups import error_groups, place_of
 
 #: How long ago errors are looked at, and how many causes a finding names.
 _RECENT = timedelta(hours=1)

@@ -16,3 +16,9 @@ class Finding:
     check: str
     text: str
     fix: str = ""
+
+
+def short(text: str, most: int) -> str:
+    """A text of others on one line of at most ``most`` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from flowforge.cli.findings import Finding
-from flowforge.cli.render import one_line
 from flowforge.common.duration import duration
+from flowforge.doctor.findings import Finding, short
 from flowforge.engine.engine import Engine
 from flowforge.errors import RecordError
 from flowforge.store.hook_reports import HookReport, HookReports
@@ -43,7 +42,7 @@ def _examine(hook: HookReport, now: datetime) -> Iterator[Finding]:
         since = duration((now - hook.failing_since).total_seconds())
         yield Finding(
             "warn", "hook",
-            f"the hook {name} ({hook.place}) fails since {since}: {one_line(hook.why or '', 120)}",
+            f"the hook {name} ({hook.place}) fails since {since}: {short(hook.why or '', 120)}",
             f"mend the receiver, then flowforge hooks test {name}",
         )  # fmt: skip
     if hook.dead:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from flowforge.broker.routing import Router
-from flowforge.cli.doctor_signs import examine_signs
-from flowforge.cli.findings import Finding
-from flowforge.cli.render import amounts
+from flowforge.doctor.findings import Finding
+from flowforge.doctor.signs import examine_signs
 from flowforge.engine.blocking_parents import blocking_parent
 from flowforge.engine.engine import Engine
 from flowforge.model.status import JobStatus
@@ -33,7 +32,7 @@ def examine_work(
     engine: Engine, live: Sequence[WorkerReport], counts: dict[str, int]
 ) -> Iterator[Finding]:
     """Findings on jobs, their leases, timers and messages."""
-    yield Finding("ok", "jobs", amounts(counts))
+    yield Finding("ok", "jobs", _amounts(counts))
     unreadable: list[Finding] = []
     active = _active_jobs(engine, unreadable)
     yield from unreadable
@@ -177,3 +176,7 @@ def _damaged(engine: Engine) -> Finding:
     return Finding(
         "warn", "damaged", f"{len(texts)} damaged members were passed over: {shown}", fix
     )
+
+
+def _amounts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none"

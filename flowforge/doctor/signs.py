@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from flowforge.cli.findings import Finding
-from flowforge.cli.render import one_line
 from flowforge.common.duration import duration
+from flowforge.doctor.findings import Finding, short
 from flowforge.engine.engine import Engine
 from flowforge.engine.explain_work import STUCK_SECONDS, is_stuck, stuck_command
 from flowforge.engine.fleet import Fleet
@@ -62,7 +61,7 @@ def _failures(ends: RecentEnds) -> Finding:
     if not ends.failed or ends.failed < _SOME * total:
         return Finding("ok", "failures", text)
     top = ends.reasons.most_common(_NAMED)
-    reasons = "; ".join(f"{count} x {one_line(reason, 100)}" for reason, count in top)
+    reasons = "; ".join(f"{count} x {short(reason, 100)}" for reason, count in top)
     grave = ends.failed >= max(_MANY, _MOST * total)
     return Finding(
         "fail" if grave else "warn", "failures", f"{text}: {reasons}",
@@ -150,6 +149,6 @@ def _long_pauses(engine: Engine, active: Sequence[ActiveJob], now: int) -> Itera
 
 def _reason(engine: Engine, job_id: str) -> str:
     try:
-        return one_line(engine.inspector.reason(job_id) or "no reason was given", 60)
+        return short(engine.inspector.reason(job_id) or "no reason was given", 60)
     except FlowForgeError as error:
-        return one_line(str(error), 60)
+        return short(str(error), 60)

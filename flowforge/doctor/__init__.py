@@ -1,0 +1,1 @@
+"""What is wrong with a fleet, and what to do about it."""

@@ -1,0 +1,58 @@
+"""The whole examination of one server, its workers and its work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import redis
+
+from flowforge.doctor.errors import examine_errors
+from flowforge.doctor.findings import Finding
+from flowforge.doctor.hooks import examine_hooks
+from flowforge.doctor.server import examine_server
+from flowforge.doctor.work import examine_delays, examine_work
+from flowforge.doctor.workers import (
+    examine_needs,
+    examine_reports,
+    examine_workers,
+    silenced,
+)
+from flowforge.engine.engine import Engine
+from flowforge.errors import FlowForgeError
+from flowforge.model.status import ACTIVE
+from flowforge.store.worker_reports import WorkerReport, WorkerReports
+
+
+def examine(engine: Engine) -> Iterator[Finding]:
+    """All findings on one server, good and bad."""
+    try:
+        yield from examine_server(engine)
+        yield from _examine_jobs(engine)
+    except (FlowForgeError, redis.RedisError) as error:
+        # Its text says what to do.
+        yield Finding("fail", "server", str(error))
+
+
+def _examine_jobs(engine: Engine) -> Iterator[Finding]:
+    counts = engine.overview.counts()
+    live: list[WorkerReport] = []
+    if engine.idle:
+        where = engine.settings.data_dir
+        yield Finding("ok", "workers", f"jobs in {where} go on when a program runs with it")
+    else:
+        workers, unreadable = WorkerReports(engine.store).read()
+        live = [worker for worker in workers if worker.live]
+        active = sum(counts[status] for status in ACTIVE)
+        yield from examine_reports(unreadable)
+        no_reports = silenced(engine, workers)
+        if no_reports is not None:
+            # Those who happen to have reported last are not all that are there.
+            live = []
+            yield no_reports
+        else:
+            yield from examine_workers(engine, workers, active)
+        yield from examine_needs(engine, live)
+        yield from examine_delays(engine)
+    yield from examine_work(engine, live, counts)
+    yield examine_errors(engine)
+    yield from examine_hooks(engine)
