@@ -25,6 +25,9 @@ _ICONS = {
     "silent": "✕",
     "served": "✓",
     "unserved": "✕",
+    # Of a bulk operation.
+    "done": "✓",
+    "aborted": "⊘",
     # Of a finding of the doctor.
     "ok": "✓",
     "warn": "!",

@@ -10,7 +10,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from flowforge import ErrorHandler, Flow, Routine, routine, web
+from flowforge import Bulk, ErrorHandler, Flow, Routine, routine, web
 from flowforge.local.server import LocalServer
 from flowforge.model.error_group import group_id
 from flowforge.web.security import passwords
@@ -56,6 +56,7 @@ def site(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """Shared by the module: jobs without a worker, so that they stay."""
     with installed(server, tmp_path_factory.mktemp("web")) as installation:
         assert fail_job(installation.engine, countdown.execute("count", {"n": 3})) == GROUP
+        Bulk.label([countdown.execute("count", {"n": 3})], {"bulk": "yes"})
         yield installation
 
 
@@ -69,7 +70,7 @@ def filled(path: str, job_id: str) -> str:
     """The path of a page with what it needs."""
     parts = {
         "{job_id}": job_id, "{number:int}": "1", "{group}": GROUP,
-        "/flows/one": "/flows/one?id=countdown",
+        "/flows/one": "/flows/one?id=countdown", "{bulk_id}": Bulk.recent(1)[0].bulk_id,
     }  # fmt: skip
     for name, value in parts.items():
         path = path.replace(name, value)

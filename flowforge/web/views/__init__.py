@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowforge.web.page import Page
 from flowforge.web.views import (
+    bulk_operations,
     doctor,
     errors,
     flows,
@@ -29,4 +30,5 @@ PAGES: list[Page] = [
     *errors.PAGES,
     *workers.PAGES,
     *doctor.PAGES,
+    *bulk_operations.PAGES,
 ]

@@ -1,0 +1,61 @@
+"""Bulk operations: those that run and those that have ended lately, how far each is, its abort."""
+
+from __future__ import annotations
+
+from flowforge.engine.bulk import Bulk, recent_bulks
+from flowforge.errors import BulkNotFoundError, JobStateError, RecordError
+from flowforge.model.bulk import BulkStatus
+from flowforge.web.page import Call, Leave, Page, View
+from flowforge.web.security.identity import Role
+
+#: Operations on the page, the latest ones.
+_SHOWN = 50
+
+
+def operations(call: Call) -> View:
+    """The latest operations."""
+    left_out: list[RecordError] = []
+    found = recent_bulks(call.engines, _SHOWN, left_out)
+    return View("bulk_operations.html", {"operations": found, "left_out": left_out})
+
+
+def operation(call: Call) -> View:
+    """One operation: what it does to which jobs, how far it is, and what was refused."""
+    try:
+        info = Bulk(call.path("bulk_id"), call.engines).info
+    except BulkNotFoundError as error:
+        context = {"title": "There is no such bulk operation", "text": str(error)}
+        return View("message.html", context, 404)
+    return View(
+        "bulk_operation.html",
+        {
+            "bulk": info,
+            "abortable": info.progress.status == BulkStatus.RUNNING and call.may(Role.OPERATOR),
+        },
+    )
+
+
+def ask_abort(call: Call) -> View:
+    """What an abort does, and the form that does it."""
+    found = operation(call)
+    return found if found.status != 200 else View("bulk_abort.html", found.context)
+
+
+def abort(call: Call) -> Leave:
+    """End the operation, unless it has ended since the question was shown."""
+    found = Bulk(call.path("bulk_id"), call.engines)
+    status = found.progress.status
+    if status != BulkStatus.RUNNING:
+        raise JobStateError(f"bulk operation {found.bulk_id} is {status}: abort does not fit")
+    found.abort(by=call.user.name)
+    return Leave(f"/bulk/{found.bulk_id}", f"Bulk operation {found.bulk_id} is aborted.")
+
+
+_ABORT = "/bulk/{bulk_id}/abort"
+
+PAGES = [
+    Page("/bulk", operations, nav="Bulk"),
+    Page("/bulk/{bulk_id}", operation),
+    Page(_ABORT, ask_abort, Role.OPERATOR),
+    Page(_ABORT, abort, Role.OPERATOR, "POST"),
+]
