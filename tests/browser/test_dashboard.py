@@ -187,7 +187,7 @@ def test_everyone_can_use_it(
         "invocations": f"{own}/invocations?routine=charge", "invocation": f"{own}/invocations/1",
         "edit": f"{own}/invocations/1/edit", "skip": f"{own}/invocations/1/skip",
         "errors": "/errors", "workers": "/workers",
-        "flows": "/flows", "flow": "/flows/one?id=orders", "doctor": "/doctor", "bulk": "/bulk",
+        "flows": "/flows", "flow": "/flows/one?id=failing", "doctor": "/doctor", "bulk": "/bulk",
         "rerun": f"{own}/rerun", "log": f"{own}/log",
     }.items():  # fmt: skip
         page.goto(address)
