@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from flowforge.model.status import AttemptOutcome, JobStatus
 from flowforge.store.totals import (
     BUCKETS,
@@ -168,3 +170,30 @@ def test_a_job_from_before_there_were_entries_ends(bench: Bench) -> None:
 def test_every_outcome_has_a_counter() -> None:
     """The order is stored: a new one comes last."""
     assert set(OUTCOMES) == set(AttemptOutcome)
+
+
+@pytest.mark.parametrize(("key", "parts"), [("named", ("flow",)), ("job_totals", ())])
+def test_damaged_totals_keep_no_job_from_its_way(
+    bench: Bench, key: str, parts: tuple[str, ...]
+) -> None:
+    """It is created, fails, is retried and completes, whatever becomes of the totals."""
+    bench.link.call("SET", bench.key(key, *parts), "damaged")
+    job = bench.submit()
+    bench.start(job)
+    bench.fail(job)
+    assert bench.store.control.retry(job) == "ok"
+    bench.start(job)
+    assert bench.commit(job) == "ok"
+    assert bench.status(job) == "completed"
+
+
+def test_damaged_totals_of_a_slot_keep_no_others_from_being_counted(bench: Bench) -> None:
+    """Nor does what is damaged about the names, or about one worker."""
+    other = "shop\nship\ninput"
+    bench.link.call("SET", bench.key("worker_totals", "w1"), "damaged")
+    bench.link.call("HSET", bench.key("attempt_totals", NAME), "no", "counters")
+    assert add(bench, {NAME: {0: 1}, other: {0: 1}}, worker="w1")
+    bench.link.call("DEL", bench.key("attempt_totals", NAME))
+    assert Totals(bench.store).of_routine("shop", "ship").outcomes[AttemptOutcome.COMPLETED] == 1
+    bench.link.call("SET", bench.key("named", "slot"), "damaged")
+    assert add(bench, {NAME: {0: 1}}, 2, worker="w1")

@@ -25,10 +25,11 @@ while at < #arguments do
     local counter, by = arguments[i], arguments[i + 1]
     for _, part in ipairs({ 'INCRBY', 'i64', '#' .. counter, by }) do changes[#changes + 1] = part end
     if worker ~= '' and tonumber(counter) < OF_WORKERS then
-      call('HINCRBY', k_worker_totals(worker), name .. '\n' .. counter, by)
+      redis.pcall('HINCRBY', k_worker_totals(worker), name .. '\n' .. counter, by)
     end
   end
-  call('BITFIELD', k_attempt_totals(name), unpack(changes))
+  -- One that is damaged is left as it is, and the others are counted.
+  redis.pcall('BITFIELD', k_attempt_totals(name), unpack(changes))
   at = behind
 end
 if worker ~= '' then call('PEXPIRE', k_worker_totals(worker), WORKER_KEPT) end
