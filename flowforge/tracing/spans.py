@@ -28,6 +28,7 @@ from opentelemetry.trace import (
 from opentelemetry.trace.span import TraceState
 
 from flowforge.common.versions import installed_version
+from flowforge.errors import PayloadError
 from flowforge.execution.failure import message_of, type_of
 from flowforge.tracing.carried import (
     BAGGAGE_LIMIT,
@@ -175,7 +176,9 @@ class Sending:
     def fail(self, error: Exception) -> None:
         """The call raises this."""
         self._span.set_attribute("error.type", type_of(error))
-        self._span.set_status(Status(StatusCode.ERROR, f"{type_of(error)}: {message_of(error)}"))
+        # The message about a payload has keys in it, also those within secret params.
+        told = "" if isinstance(error, PayloadError) else f": {message_of(error)}"
+        self._span.set_status(Status(StatusCode.ERROR, f"{type_of(error)}{told}"))
 
     def end(self) -> None:
         """What was told becomes attributes."""
