@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from flowforge.broker.routing import Router
 from flowforge.cli.render import json_option, one_line, print_json, say
 from flowforge.cli.session import Session, pass_session
 from flowforge.common.bounded_repr import shown
+from flowforge.engine.dead_letters import requeue as send_again
 from flowforge.engine.engine import Engine
 from flowforge.errors import RecordError
 from flowforge.settings import MOST
@@ -59,8 +58,7 @@ def dead_letters(
         raise click.UsageError("--requeue and --drop exclude each other")
     engines = _chosen(session.engines(), shard)
     if requeue is not None:
-        engine = _only(engines)
-        _requeue(engine, DeadLetters(engine.store), requeue)
+        send_again(_only(engines), requeue)
         _say({"requeued": requeue}, as_json)
     elif drop == _ALL:
         _say({"dropped": sum(DeadLetters(one.store).drop_all() for one in engines)}, as_json)
@@ -103,22 +101,6 @@ def _say(done: dict[str, int], as_json: bool) -> None:
         return
     for verb, number in done.items():
         say(f"{verb} {number}")
-
-
-def _requeue(engine: Engine, letters: DeadLetters, number: int) -> None:
-    letter = letters.get(number)
-    router = Router(engine.app)
-    first, *_ = router.lists(letter.queue)
-    letters.requeue(number, first + router.suffix(_priority(letter.item)))
-
-
-def _priority(item: bytes) -> int:
-    """The priority that a message claims; 0 when it claims none."""
-    try:
-        priority = json.loads(item)["properties"]["priority"]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return 0
-    return priority if type(priority) is int and 0 <= priority <= 9 else 0
 
 
 def _list(found: list[tuple[str, DeadLetter]], as_json: bool, *, several: bool) -> None:

@@ -188,6 +188,7 @@ def test_everyone_can_use_it(
         "edit": f"{own}/invocations/1/edit", "skip": f"{own}/invocations/1/skip",
         "errors": "/errors", "workers": "/workers",
         "flows": "/flows", "flow": "/flows/one?id=failing", "doctor": "/doctor", "bulk": "/bulk",
+        "dead-letters": "/dead-letters",
         "rerun": f"{own}/rerun", "log": f"{own}/log",
     }.items():  # fmt: skip
         page.goto(address)

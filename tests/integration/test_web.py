@@ -11,8 +11,10 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from flowforge import Bulk, ErrorHandler, Flow, Routine, routine, web
+from flowforge.engine.current import current_engine
 from flowforge.local.server import LocalServer
 from flowforge.model.error_group import group_id
+from flowforge.store.dead_letters import DeadLetters
 from flowforge.web.security import passwords
 from flowforge.web.views import PAGES
 from tests.integration.installation import Installation, installed
@@ -56,6 +58,7 @@ def site(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """Shared by the module: jobs without a worker, so that they stay."""
     with installed(server, tmp_path_factory.mktemp("web")) as installation:
         assert fail_job(installation.engine, countdown.execute("count", {"n": 3})) == GROUP
+        assert DeadLetters(installation.engine.store).bury("celery", "no good", b"{}") == 1
         Bulk.label([countdown.execute("count", {"n": 3})], {"bulk": "yes"})
         yield installation
 
@@ -71,6 +74,7 @@ def filled(path: str, job_id: str) -> str:
     parts = {
         "{job_id}": job_id, "{number:int}": "1", "{group}": GROUP,
         "/flows/one": "/flows/one?id=countdown", "{bulk_id}": Bulk.recent(1)[0].bulk_id,
+        "{server}": current_engine().each[0].store.server_name, "{letter:int}": "1",
     }  # fmt: skip
     for name, value in parts.items():
         path = path.replace(name, value)

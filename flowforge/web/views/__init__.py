@@ -5,6 +5,7 @@ from __future__ import annotations
 from flowforge.web.page import Page
 from flowforge.web.views import (
     bulk_operations,
+    dead_letters,
     doctor,
     errors,
     flows,
@@ -31,4 +32,5 @@ PAGES: list[Page] = [
     *workers.PAGES,
     *doctor.PAGES,
     *bulk_operations.PAGES,
+    *dead_letters.PAGES,
 ]
