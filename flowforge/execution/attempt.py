@@ -154,37 +154,25 @@ class Attempt(Emitting):
         """Collect a job to start, and the invocation that waits for its end."""
         with self._lock:
             self.expect_open("start", entry_routine_id)
-            return self._start(
-                flow, entry_routine_id, params, event, priority, max_in_flight, labels
+            if len(self.effects.started_jobs) >= MOST_STARTED:
+                raise EmissionError(
+                    f"{self.routine.id}.start: a handler can start {MOST_STARTED} jobs; emit to a "
+                    "routine that starts one with each invocation"
+                )
+            trace = self.context_now()
+            child = self._context.child_job(
+                flow, entry_routine_id, params, priority, max_in_flight, labels, trace
             )
-
-    def _start(
-        self,
-        flow: FlowGraph,
-        entry_routine_id: str,
-        params: dict[str, Any] | None,
-        event: str,
-        priority: int | None,
-        max_in_flight: int | None,
-        labels: Mapping[str, str] | None,
-    ) -> str:
-        if len(self.effects.started_jobs) >= MOST_STARTED:
-            raise EmissionError(
-                f"{self.routine.id}.start: a handler can start {MOST_STARTED} jobs; emit to a "
-                "routine that starts one with each invocation"
+            record = packb({"job_id": child.job_id, "event": event})
+            waiter = traced_record(invocation_record(self.number, record), trace)
+            definition: list[Any] = []
+            if child.definition not in self._definitions:
+                self._definitions.append(child.definition)
+                definition = child.definition
+            self.effects.started_jobs.append(
+                [*child.arguments, waiter, len(definition), *definition]
             )
-        trace = self.context_now()
-        child = self._context.child_job(
-            flow, entry_routine_id, params, priority, max_in_flight, labels, trace
-        )
-        waiter = invocation_record(self.number, packb({"job_id": child.job_id, "event": event}))
-        waiter = traced_record(waiter, trace)
-        definition: list[Any] = []
-        if child.definition not in self._definitions:
-            self._definitions.append(child.definition)
-            definition = child.definition
-        self.effects.started_jobs.append([*child.arguments, waiter, len(definition), *definition])
-        return child.job_id
+            return child.job_id
 
     def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
         return self.reading(lambda: self._context.child_outputs(job_id))
