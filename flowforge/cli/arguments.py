@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -13,6 +14,8 @@ from flowforge.codec.plain import read_json
 from flowforge.common.bounded_repr import shown
 from flowforge.model.invocation_id import JOB_ID, is_task_id, job_of_task
 from flowforge.store.job_rows import job_not_found
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 #: What ``time_or_ago`` takes, for people.
 TIME_FORMS = "2h, 30m or 7d ago, or a time such as 2026-11-26T18:00, here unless it has a zone."
@@ -28,6 +31,14 @@ def json_value(_: click.Context, __: click.Parameter, text: str | None) -> Any:
         return read_json(text)
     except ValueError as error:
         raise click.BadParameter(f"{shown(text)} is no JSON: {error}") from error
+
+
+def json_object(ctx: click.Context, option: click.Parameter, text: str | None) -> Any:
+    """Callback of an option that takes a JSON object; None when it was not given."""
+    value = json_value(ctx, option, text)
+    if value is not None and not isinstance(value, dict):
+        raise click.BadParameter("it must be a JSON object")
+    return value
 
 
 def time_or_ago(
@@ -132,3 +143,19 @@ def edits(
             raise click.BadParameter(f"{item!r} is not INVOCATION:name=value, as in 5:amount=20")
         found.setdefault(int(number), {}).update(pairs(_, __, (pair,)))
     return found
+
+
+def params_options(one: str, whole: str) -> Callable[[_Command], _Command]:
+    """The options by which a command takes params: ``--param`` as the argument ``given``,
+    ``--params-json`` as ``params_json``, which is None when it was not given. With their helps.
+    """
+
+    def add(command: _Command) -> _Command:
+        command = click.option("--params-json", metavar="JSON", callback=json_object, help=whole)(
+            command
+        )
+        return click.option(
+            "--param", "given", metavar="K=V", multiple=True, callback=pairs, help=one
+        )(command)
+
+    return add

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from flowforge.cli.arguments import job_argument, json_value, pairs
+from flowforge.cli.arguments import job_argument, params_options
 from flowforge.cli.control import print_state
 from flowforge.cli.render import json_option
 from flowforge.cli.session import Session, pass_session
@@ -15,12 +15,9 @@ from flowforge.engine.rerun import DEFINITIONS
 
 @click.command("rerun")
 @job_argument
-@click.option(
-    "--param", "given", metavar="K=V", multiple=True, callback=pairs,
-    help="An entry param; V is JSON if it reads as JSON. May be repeated.",
-)  # fmt: skip
-@click.option(
-    "--params-json", metavar="JSON", callback=json_value, help="All entry params as one object."
+@params_options(
+    "An entry param; V is JSON if it reads as JSON. May be repeated.",
+    "All entry params as one object.",
 )
 @click.option(
     "--definition", type=click.Choice(DEFINITIONS), default="latest", show_default=True,
@@ -40,8 +37,6 @@ def rerun(
 
     Without params it gets those of JOB; params that you give replace all of them.
     """
-    if params_json is not None and not isinstance(params_json, dict):
-        raise click.BadParameter("it must be a JSON object", param_hint="--params-json")
     engine = session.engine(job_id)
     params = None if params_json is None and not given else {**(params_json or {}), **given}
     new_id = engine.rerun(job_id, params, definition)

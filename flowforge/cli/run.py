@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from flowforge.cli.arguments import filled, json_value, pairs
+from flowforge.cli.arguments import filled, params_options
 from flowforge.cli.progress_view import progress_view
 from flowforge.cli.render import json_option, print_json, say
 from flowforge.cli.report import print_end
@@ -26,14 +26,10 @@ from flowforge.store.worker_reports import WorkerReports
 @click.command("run")
 @click.argument("target", metavar="MODULE:FLOW")
 @click.option("--entry", metavar="ID", help="Routine to start with, where the flow has several.")
-@click.option(
-    "--param", "single_params", metavar="K=V", multiple=True, callback=pairs,
-    help="One entry param; V is JSON if it reads as JSON, else text. May be repeated.",
-)  # fmt: skip
-@click.option(
-    "--params-json", "params", metavar="JSON", callback=json_value,
-    help="All entry params as one JSON object; --param adds to it.",
-)  # fmt: skip
+@params_options(
+    "One entry param; V is JSON if it reads as JSON, else text. May be repeated.",
+    "All entry params as one JSON object; --param adds to it.",
+)
 @click.option(
     "--idempotency-key", metavar="KEY", callback=filled,
     help="A second run with KEY finds the first job.",
@@ -58,8 +54,8 @@ def run(
     /,
     target: str,
     entry: str | None,
-    single_params: dict[str, Any],
-    params: Any,
+    given: dict[str, Any],
+    params_json: dict[str, Any] | None,
     no_wait: bool,
     watch: bool,
     timeout: float | None,
@@ -75,7 +71,7 @@ def run(
     """
     with _only_json(as_json):
         flow = load_flow(target)
-        start, all_params = choose_entry(flow, entry), _all_params(params, single_params)
+        start, params = choose_entry(flow, entry), {**(params_json or {}), **given}
         submitter = session.running_engine()
         if no_wait and ends_with_process(submitter):
             raise click.UsageError(
@@ -83,7 +79,7 @@ def run(
                 "would end with this command"
             )
         template = JobTemplate(flow, start, **options)
-        job_id, created = submitter.submit_one(template, all_params, idempotency_key, labels)
+        job_id, created = submitter.submit_one(template, params, idempotency_key, labels)
         engine = submitter.of(job_id)
         if not no_wait:
             found = "" if created else ", found by its idempotency key"
@@ -96,14 +92,6 @@ def run(
         print_json(made) if as_json else say(job_id)
     else:
         click.get_current_context().exit(print_end(engine, job_id, as_json))
-
-
-def _all_params(params: Any, more: dict[str, Any]) -> dict[str, Any]:
-    if params is None:
-        params = {}
-    if not isinstance(params, dict):
-        raise click.BadParameter("it must be a JSON object", param_hint="--params-json")
-    return {**params, **more}
 
 
 def _remark(engine: Engine) -> str:

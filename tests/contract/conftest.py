@@ -45,3 +45,19 @@ def server_bench(real: ServerLink, server: LocalServer, prefix: str) -> Iterator
     """A fleet on the real server, for what fakeredis does not do."""
     with make_client(server.url) as client:
         yield Bench(real, client, prefix)
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[LocalServer]:
+    """A server that the tests of a module may bring into any state."""
+    with LocalServer.start() as running:
+        yield running
+
+
+@pytest.fixture
+def own_bench(own_server: LocalServer, prefix: str) -> Iterator[Bench]:
+    """A fleet on it, whose link reports at once that the server is unfit."""
+    link = ServerLink(make_client(own_server.url), patience=0.0)
+    with make_client(own_server.url) as client:
+        yield Bench(link, client, prefix)
+    link.close()

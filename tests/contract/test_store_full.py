@@ -8,31 +8,18 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from flowforge.errors import WritesRefusedError
-from flowforge.local.server import LocalServer
 from flowforge.store.bulk_scripts import NewBulk
-from flowforge.store.client import make_client
 from flowforge.store.hook_scripts import DeliveryEnd, NewDelivery
-from flowforge.store.link import ServerLink
 from flowforge.store.scripts import script_names
 from flowforge.worker.upkeep.reclaimer import Reclaimer
 from tests.contract.bench import LONG, Bench, record
 from tests.support.pages import DOCS
 
 
-@pytest.fixture(scope="module")
-def small_server() -> Iterator[LocalServer]:
-    """A server that these tests may fill."""
-    with LocalServer.start() as running:
-        yield running
-
-
 @pytest.fixture
-def bench(small_server: LocalServer, prefix: str) -> Iterator[Bench]:
-    link = ServerLink(make_client(small_server.url), patience=0.0)
-    with make_client(small_server.url) as client:
-        yield Bench(link, client, prefix)
-        client.config_set("maxmemory", 0)
-    link.close()
+def bench(own_bench: Bench) -> Iterator[Bench]:
+    yield own_bench
+    empty(own_bench)
 
 
 def fill(bench: Bench) -> None:

@@ -7,9 +7,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from flowforge.errors import WritesRefusedError
-from flowforge.local.server import LocalServer
-from flowforge.store.client import make_client
-from flowforge.store.link import ServerLink
 from flowforge.worker.upkeep.presence import Presence
 from flowforge.worker.upkeep.reclaimer import Reclaimer
 from flowforge.worker.upkeep.timers import Timers
@@ -18,21 +15,11 @@ from tests.contract.bench import LONG, Bench
 from tests.support.eventually import eventually
 
 
-@pytest.fixture(scope="module")
-def own_server() -> Iterator[LocalServer]:
-    """A server that these tests may bring into any state."""
-    with LocalServer.start() as running:
-        yield running
-
-
 @pytest.fixture
-def bench(own_server: LocalServer, prefix: str) -> Iterator[Bench]:
-    link = ServerLink(make_client(own_server.url), patience=0.0)
-    with make_client(own_server.url) as client:
-        yield Bench(link, client, prefix)
-        for refuse, _ in REFUSALS.values():
-            refuse(Bench(link, client, prefix), False)
-    link.close()
+def bench(own_bench: Bench) -> Iterator[Bench]:
+    yield own_bench
+    for refuse, _ in REFUSALS.values():
+        refuse(own_bench, False)
 
 
 def replicas(bench: Bench, refuse: bool) -> None:
