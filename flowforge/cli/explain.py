@@ -23,6 +23,7 @@ _STYLES = {
     FindingKind.UNKNOWN_CLASS: "red",
     FindingKind.PAUSED: "yellow",
     FindingKind.PARENT: "yellow",
+    FindingKind.BREAKPOINT: "yellow",
     FindingKind.TIMER: "yellow",
     FindingKind.RUNNING: "cyan",
     FindingKind.COMPLETED: "green",

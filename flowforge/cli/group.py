@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from keyword import iskeyword
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -77,7 +78,9 @@ class FlowForgeGroup(click.Group):
         if cmd_name not in self._modules:
             return None
         module = importlib.import_module(f"{__package__}.{self._modules[cmd_name]}")
-        found: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        name = cmd_name.replace("-", "_")
+        # As a function is called whose name Python keeps for itself.
+        found: click.Command = getattr(module, f"{name}_" if iskeyword(name) else name)
         return found
 
     def invoke(self, ctx: click.Context) -> Any:

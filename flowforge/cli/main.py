@@ -18,11 +18,13 @@ _COMMANDS = [
     "edit", "skip", "run-now", "rerun", "fork", "label", "bulk", "hooks", "doctor", "metrics",
     "dead-letters", "ui",
 ]  # fmt: skip
+_AT_BREAKPOINTS = ["break", "step", "continue"]
 _IN_CONTROL = ["pause", "resume", "cancel", "retry", "delete"]
 
 _MODULES = {
     **{name: name.replace("-", "_") for name in _COMMANDS},
     **dict.fromkeys(_IN_CONTROL, "control"),
+    **dict.fromkeys(_AT_BREAKPOINTS, "breakpoints"),
 }
 
 

@@ -66,6 +66,7 @@ def print_job(job: dict[str, Any]) -> None:
     _print_latest_errors(job)
     print_error(job)
     _print_joins(job["open_joins"])
+    _print_breakpoints(job["breakpoints"])
     _print_pauses(job["pause_points"])
     print_outputs(job, OUTPUTS)
 
@@ -140,6 +141,17 @@ def _print_joins(joins: list[dict[str, Any]]) -> None:
     for join in joins:
         key = f" for {join['key']!r}" if join["key"] else ""
         say(f"  {join['routine_id']}.{join['slot']}{key}: {join['items']} items")
+
+
+def _print_breakpoints(found: list[dict[str, Any]]) -> None:
+    if found:
+        say("\nbreakpoints:")
+    for one in found:
+        condition = f" when {one_line(one['condition'], 200)}" if one["condition"] else ""
+        numbers = ", ".join(str(number) for number in one["stopped"][:10])
+        stopped = f"; stopped: {numbers}" if numbers else ""
+        by = one_line(one["by"])
+        say(f"  {one['routine_id']}{condition}, set by {by} {local_time(one['at'])}{stopped}")
 
 
 def _print_pauses(points: list[dict[str, Any]]) -> None:

@@ -45,6 +45,7 @@ def examine_signs(engine: Engine, active: Sequence[ActiveJob]) -> Iterator[Findi
     yield from _retry_storm(signs)
     yield from _stuck_handlers(engine, now)
     yield from _long_pauses(engine, active, now)
+    yield from _long_stops(active, now)
     expired = signs.expired_jobs(now - _LATE * 1000)
     if expired:
         yield Finding(
@@ -144,6 +145,19 @@ def _long_pauses(engine: Engine, active: Sequence[ActiveJob], now: int) -> Itera
         yield Finding(
             "warn", "paused", f"{len(found)} jobs have been paused for more than an hour: {named}",
             f"flowforge resume {found[0]}",
+        )  # fmt: skip
+
+
+def _long_stops(active: Sequence[ActiveJob], now: int) -> Iterator[Finding]:
+    limit = now - _LONG_PAUSE * 1000
+    found = [job.job_id for job in active if job.counters["stopped"] and job.updated < limit]
+    if found:
+        named = ", ".join(found[:_NAMED])
+        yield Finding(
+            "warn", "breakpoints",
+            f"{len(found)} jobs have stopped at breakpoints and not changed for more than an hour: "
+            f"{named}",
+            f"flowforge break {found[0]} shows them, flowforge break {found[0]} --clear lets it go",
         )  # fmt: skip
 
 

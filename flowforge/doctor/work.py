@@ -103,7 +103,7 @@ def _idle_jobs(engine: Engine, jobs: Sequence[ActiveJob]) -> list[ActiveJob]:
         for job in jobs
         if job.status != JobStatus.PAUSED
         and job.updated < limit
-        and not any(job.counters[name] for name in ("queued", "running", "timers"))
+        and not any(job.counters[name] for name in ("queued", "running", "timers", "stopped"))
     }
     # What waits for jobs that its handlers have started has nothing of its own to do.
     return [idle[job_id] for job_id in engine.overview.without_children(list(idle))]

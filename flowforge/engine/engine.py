@@ -9,6 +9,7 @@ from typing import Any
 from celery import Celery
 
 from flowforge.broker.routing import Router
+from flowforge.engine.breakpoints import JobBreakpoints
 from flowforge.engine.control import Control
 from flowforge.engine.events import events
 from flowforge.engine.explain import explain
@@ -148,6 +149,7 @@ class Engine(Submitter):
         self.label, self.delete = control.label, control.delete
         self.mending = Mending(self.store, self.inspector, settings, control)
         self.retry = self.mending.retry
+        self.breakpoints = JobBreakpoints(self.store, self.inspector)
         self.fork = Forks(self.store, self.inspector, settings, self._creator).fork
 
     def rerun(self, job_id: str, params: dict[str, Any] | None, definition: str) -> str:

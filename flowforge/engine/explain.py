@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from flowforge.engine.blocking_parents import blocking_parent
+from flowforge.engine.explain_breakpoints import at_breakpoints
 from flowforge.engine.explain_work import WorkFindings
 from flowforge.engine.failures import told_reason
 from flowforge.engine.job_server import JobServer
@@ -79,8 +80,11 @@ def _findings(server: JobServer, job_id: str, depth: int) -> Iterator[JobFinding
 def _active(
     server: JobServer, work: WorkFindings, summary: JobSummary, depth: int
 ) -> Iterator[JobFinding]:
+    stopped = at_breakpoints(
+        server, summary.job_id, summary.counts["stopped"], work.definition, work.outstanding
+    )
     found = chain(
-        work.unserved(), work.running(), work.queued(), work.on_timers(),
+        stopped, work.unserved(), work.running(), work.queued(), work.on_timers(),
         _child_jobs(server, work.outstanding, summary, depth), work.joins(), work.parked(),
     )  # fmt: skip
     anything = False

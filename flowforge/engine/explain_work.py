@@ -56,8 +56,8 @@ class WorkFindings:
         self._details = details
         self._fleet = Fleet(server.store)
         self._judges_fleet = self._fleet.complete and not silenced
-        self._definition = server.inspector.definition(job.job_id)
-        self.outstanding = Outstanding(server.store, job.job_id, self._definition)
+        self.definition = server.inspector.definition(job.job_id)
+        self.outstanding = Outstanding(server.store, job.job_id, self.definition)
         self._lists: dict[str, JobList] | None = None
         self._trace_id: str | None = None
 
@@ -132,7 +132,7 @@ class WorkFindings:
 
     def _unknown_classes(self) -> Iterator[JobFinding]:
         for index in self.outstanding.sampled_routines():
-            spec = self._definition.routine(index)
+            spec = self.definition.routine(index)
             queue = spec.queue or self._server.app.conf.task_default_queue
             serving = self._fleet.serving(queue)
             if serving and not any(spec.class_name in worker.routines for worker in serving):
@@ -190,7 +190,7 @@ class WorkFindings:
         if self._lists is None:
             default = self._server.app.conf.task_default_queue
             routines: dict[str, int] = {}
-            for index, spec in enumerate(self._definition.routines):
+            for index, spec in enumerate(self.definition.routines):
                 routines.setdefault(spec.queue or default, index)
             self._lists = self.outstanding.lists(routines)
         return self._lists
@@ -249,10 +249,10 @@ class WorkFindings:
             yield self._join(collecting, count)
 
     def _join(self, collecting: CollectingJoin, count: int) -> JobFinding:
-        join, rule = collecting.join, self._definition.join(collecting.routine, collecting.slot)
-        above = _bits(self._definition.upstream(collecting.routine))
+        join, rule = collecting.join, self.definition.join(collecting.routine, collecting.slot)
+        above = _bits(self.definition.upstream(collecting.routine))
         outstanding = {
-            self._definition.routine(index).id: number
+            self.definition.routine(index).id: number
             for index, number in self.outstanding.outstanding_of(above).items()
         }
         of = f" of {rule.needs}" if rule is not None and isinstance(rule.needs, int) else ""
@@ -301,7 +301,7 @@ class WorkFindings:
     # --- inside --------------------------------------------------------------------------
 
     def _place(self, invocation: InvocationName) -> str:
-        routine_id, slot = self._definition.place_of(invocation)
+        routine_id, slot = self.definition.place_of(invocation)
         return f"{routine_id}.{slot} (invocation {invocation.number})"
 
     def _finding(
@@ -311,7 +311,7 @@ class WorkFindings:
     ) -> JobFinding:  # fmt: skip
         routine_id, slot = (None, None)
         if invocation is not None:
-            routine_id, slot = self._definition.place_of(invocation)
+            routine_id, slot = self.definition.place_of(invocation)
         number = None if invocation is None else invocation.number
         return JobFinding(
             kind.value, what, since, until, command, number, routine_id, slot, count, details or {}

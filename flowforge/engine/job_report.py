@@ -27,6 +27,7 @@ def job_snapshot(engine: Engine, job_id: str) -> dict[str, Any]:
         "open_child_job_ids": inspector.open_children(job_id),
         "progress": progress_of(engine, job_id),
         "routines": routines(engine, job_id),
+        "breakpoints": [dict(vars(one)) for one in engine.breakpoints.of_job(job_id)],
         "open_joins": [dict(vars(join)) for join in inspector.open_joins(job_id)],
         "pause_points": inspector.pauses(job_id),
         "outputs": [dict(vars(output)) for output in inspector.outputs(job_id)],

@@ -14,8 +14,8 @@ from flowforge.engine.error_groups import error_groups
 from flowforge.engine.failures import job_failed, told_reason
 from flowforge.engine.find import JobSearch, find, job_with_key
 from flowforge.engine.flow_counts import flow_counts
+from flowforge.engine.job_debugging import JobDebugging
 from flowforge.engine.job_items import checked_key
-from flowforge.engine.job_mending import JobMending
 from flowforge.engine.texts import checked_text
 from flowforge.errors import (
     InvalidValueError,
@@ -33,7 +33,7 @@ from flowforge.store.finding import Query
 _PAGE = 50
 
 
-class JobState(JobMending):
+class JobState(JobDebugging):
     """One job of a flow, by its id. Every property is a fresh look at the store.
 
     JobNotFoundError is raised by whatever is asked once the job's retention has passed.

@@ -60,6 +60,7 @@ class Refusals:
         return {
             Answer.QUEUED: "it is queued, and runs when a worker is free; pause the job to keep "
             "it: then it is parked when a worker takes it",
+            Answer.STOPPED: "it has stopped at a breakpoint; step() lets it go",
             Answer.PARKED: "it is parked, and on no timer: it runs when the job has room",
             Answer.WAITS: _CHILD,
             Answer.JOIN: _JOIN,

@@ -23,6 +23,8 @@ class FindingKind(StrEnum):
     PAUSED = "paused"
     #: A job above it is paused, has failed, or has ended.
     PARENT = "parent"
+    #: Invocations have stopped at breakpoints.
+    BREAKPOINT = "breakpoint"
     #: Work waits on a queue that no live worker serves.
     UNSERVED = "unserved"
     #: Live workers serve the queue and none of them knows the routine's class.

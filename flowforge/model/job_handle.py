@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, Self
 
+from flowforge.model.breakpoint import Breakpoint
 from flowforge.model.job_event import JobEvent
 from flowforge.model.job_finding import JobFinding
 from flowforge.model.job_progress import JobProgress
@@ -164,6 +165,19 @@ class JobHandle(Protocol):
     ) -> None: ...
 
     def run_now(self, invocation: int, *, by: str | None = None) -> None: ...
+
+    @property
+    def breakpoints(self) -> list[Breakpoint]: ...
+
+    def break_at(
+        self, routine_id: str, when: Mapping[str, Any] | None = None, *, by: str | None = None
+    ) -> None: ...
+
+    def clear_break(self, routine_id: str | None = None, *, by: str | None = None) -> None: ...
+
+    def step(self, invocation: int | None = None, *, by: str | None = None) -> None: ...
+
+    def continue_(self, routine_id: str | None = None, *, by: str | None = None) -> None: ...
 
     @property
     def forked_from(self) -> str | None: ...

@@ -33,6 +33,15 @@ class Answer(StrEnum):
     #: The job that started this one was cancelled.
     ORPHANED = "orphaned"
 
+    #: The claimer is to judge the condition of a breakpoint, and to claim again.
+    ASKS = "asks"
+    #: The invocation has stopped at a breakpoint.
+    STOPPED = "stopped"
+    #: There is nothing of the kind.
+    NONE = "none"
+    #: There may be more to do: the request is to be made again.
+    MORE = "more"
+
     #: The invocation is not to be claimed: another process has it, or it is done.
     TAKEN = "taken"
     #: The invocation was committed before.
@@ -91,7 +100,9 @@ _A = Answer
 
 SUBMIT = Answers("submit", _A.OK, _A.DEFINITION)
 
-CLAIM = Answers("claim", _A.GRANTED, _A.GONE, _A.NEWER, _A.TAKEN, _A.PAUSED, _A.DROPPED)
+CLAIM = Answers(
+    "claim", _A.GRANTED, _A.GONE, _A.NEWER, _A.TAKEN, _A.PAUSED, _A.DROPPED, _A.STOPPED, _A.ASKS
+)
 STAGE = Answers("stage", _A.OK, _A.STALE, _A.INCOMPLETE)
 COMMIT = Answers("commit", _A.OK, _A.DONE, _A.STALE, _A.GONE, _A.NEWER, _A.DROPPED, _A.INCOMPLETE)
 FAIL = Answers("fail", _A.OK, _A.DONE, _A.STALE, _A.GONE, _A.NEWER, _A.DROPPED)
@@ -114,8 +125,11 @@ SKIP = Answers[AnswerOrStatus](
 )
 RUN_NOW = Answers[AnswerOrStatus](
     "run_now", _A.OK, _A.GONE, _A.NEWER, _A.DONE, _A.WAITS, _A.QUEUED, _A.CLAIMED, _A.PARKED,
-    *JobStatus,
+    _A.STOPPED, *JobStatus,
 )  # fmt: skip
+BREAK_AT = Answers[AnswerOrStatus]("break_at", _A.OK, _A.GONE, _A.NEWER, *FINAL)
+CLEAR_BREAK = Answers[AnswerOrStatus]("clear_break", _A.OK, _A.NONE, _A.GONE, _A.NEWER, *FINAL)
+LET_GO = Answers[AnswerOrStatus]("let_go", _A.OK, _A.MORE, _A.NONE, _A.GONE, _A.NEWER, *FINAL)
 FORK = Answers("fork", _A.OK, _A.GONE, _A.NEWER, _A.UNDEFINED)
 NOTE = Answers("note", _A.OK, _A.GONE, _A.NEWER)
 ANNOTATE = Answers("annotate", _A.OK, _A.GONE, _A.NEWER)

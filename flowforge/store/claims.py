@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 
 class Claim(NamedTuple):
@@ -20,6 +20,20 @@ class Claim(NamedTuple):
     @property
     def attempt_number(self) -> int:
         return self.claims - self.lost
+
+
+class Question(NamedTuple):
+    """What a claim asks before it is granted: whether the params in a record fulfil a condition.
+
+    ``condition``: packed, of a breakpoint.
+    """
+
+    record: bytes
+    condition: bytes
+
+
+#: The condition of a question, and 1 if it is fulfilled, else 0; empty: none was asked.
+Verdict: TypeAlias = "tuple[bytes, int] | tuple[()]"
 
 
 class Granted(NamedTuple):

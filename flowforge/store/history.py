@@ -111,6 +111,12 @@ def _by_operator(packed: bytes, what: str) -> dict[str, Any]:
     return {"by": typed(by, str), **({"reason": why} if why else {})}
 
 
+def _breakpoint(packed: bytes, what: str) -> dict[str, Any]:
+    names = ("by", "routine_id", "condition")
+    parts = unpack_record(packed, what, 3)
+    return {name: typed(part, str) for name, part in zip(names, parts, strict=True) if part}
+
+
 def _edited(packed: bytes, what: str) -> dict[str, Any]:
     by, changes = unpack_record(packed, what, 2)
     shown = {typed(name, str): {"old": old, "new": new} for name, old, new in changes}
@@ -140,6 +146,9 @@ _READERS: dict[str, Callable[[bytes, str], dict[str, Any]]] = {
     "run_now": _by_operator,
     "edited": _edited,
     "forked": _forked,
+    "break_set": _breakpoint,
+    "break_cleared": _breakpoint,
+    "let_go": _by_operator,
     "forked_from": _forked,
     "skipped_by_hand": _skipped_by_hand,
 }

@@ -18,7 +18,7 @@ from flowforge.store.answers import (
     Answer,
     AnswerOrStatus,
 )
-from flowforge.store.claims import Claim, Granted, NextClaim
+from flowforge.store.claims import Claim, Granted, NextClaim, Question, Verdict
 from flowforge.store.commit import sections
 from flowforge.store.runner import ScriptRunner
 
@@ -32,13 +32,20 @@ class Invocations:
     def __init__(self, scripts: ScriptRunner) -> None:
         self._scripts = scripts
 
-    def claim(self, job_id: str, invocation: str, token: str, lease_ms: int) -> Claim | Answer:
-        """A Claim, or why there is none: GONE, NEWER, TAKEN, PAUSED, DROPPED."""
-        reply = self._scripts.run("claim", job_id, invocation, token, lease_ms)
+    def claim(
+        self, job_id: str, invocation: str, token: str, lease_ms: int,
+        verdict: Verdict = (),
+    ) -> Claim | Question | Answer:  # fmt: skip
+        """A Claim, or why there is none: GONE, NEWER, TAKEN, PAUSED, DROPPED, STOPPED.
+
+        A Question is to be answered with another claim. ``verdict``: its condition, and 1 if the
+        params fulfil it, else 0.
+        """
+        reply = self._scripts.run("claim", job_id, invocation, token, lease_ms, *verdict)
         answer = CLAIM[reply[0]]
-        if answer is not Answer.GRANTED:
-            return answer
-        return Claim(reply[1], reply[4].decode(), reply[2], reply[3], reply[5])
+        if answer is Answer.GRANTED:
+            return Claim(reply[1], reply[4].decode(), reply[2], reply[3], reply[5])
+        return Question(reply[1], reply[2]) if answer is Answer.ASKS else answer
 
     def commit(
         self, job_id: str, invocation: str, token: str, outcome: AttemptOutcome, micros: int,
@@ -72,7 +79,7 @@ class Invocations:
             if page:
                 job_id, invocation, token = parse_lease(page[0].decode())
                 claim = self.claim(job_id, invocation, token, then.lease_ms)
-                if isinstance(claim, Answer):
+                if not isinstance(claim, Claim):
                     return None
                 return Granted(job_id, invocation, token, claim, then.asked)
             if cursor == b"0":

@@ -30,6 +30,7 @@ FIELDS: dict[str, str] = {
     "timers": "Invocations on a timer",
     "staged": "Committed emissions that are staged and not yet released",
     "last": "Number of the latest invocation",
+    "stopped": "Invocations that have stopped at breakpoints",
     "output_count": "Outputs, also those that are not kept",
     "retries": "How often the job was retried",
     # its life
@@ -44,6 +45,7 @@ FIELDS: dict[str, str] = {
     "error": "What made it fail: a packed error record, or a code that readers translate",
     "checkpoint": "Packed data that the latest pause has kept",
     # control
+    "breaks": "Breakpoints; absent: none",
     "request": "The latest request of control, so that one that is sent twice is met once",
     "inputs": "Bytes of the params that are kept of its invocations; absent: none are",
     "logs": "1 if lines that its handlers logged may be kept",

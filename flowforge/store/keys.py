@@ -37,6 +37,8 @@ PATTERNS: dict[str, str] = {
     "pauses": "j:{}:p",  # list of records
     "entry_params": "j:{}:e",  # string: the record of the entry params, without secrets
     "inputs": "j:{}:y",  # hash: invocation -> record of the params of one that has ended
+    "breakpoints": "j:{}:x",  # hash: routine -> condition; with d before it when, and what is shown
+    "stopped": "j:{}:z",  # zset: invocation at a breakpoint by when it stopped; 0: it was let go
     "channel": "n:{}",  # pub/sub: what waiters listen to
     # all jobs
     "definition": "d:{}",  # hash: json, active, q<r> -> list, m<r>.<s> -> message template

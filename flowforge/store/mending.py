@@ -55,7 +55,7 @@ class Mending:
 
     def run_now(self, job_id: str, invocation: str, details: bytes) -> AnswerOrStatus:
         """Let a timer be due. OK, or why not: GONE, NEWER, the status that does not allow it,
-        DONE, WAITS, QUEUED, CLAIMED, PARKED.
+        DONE, WAITS, QUEUED, CLAIMED, PARKED, STOPPED.
         """
         return RUN_NOW[self._scripts.run("run_now", job_id, invocation, details, _request())]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 
+from flowforge.store.breakpoints import Breakpoints
 from flowforge.store.bulk_scripts import BulkScripts
 from flowforge.store.control import JobControl
 from flowforge.store.forking import Forking
@@ -34,6 +35,7 @@ class Store:
         self.mending = Mending(self.scripts)
         self.forking = Forking(self.scripts)
         self.bulks = BulkScripts(self.scripts)
+        self.breakpoints = Breakpoints(self.scripts)
         self.upkeep = UpkeepScripts(self.scripts)
         self.log_lines = LogLines(self.scripts)
         self.hooks = HookScripts(self.scripts)

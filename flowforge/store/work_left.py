@@ -14,6 +14,7 @@ WORK = {
     "parked": "waiting",
     "timers": "timers",
     "staged": "staged",
+    "stopped": "stopped",
 }
 
 

@@ -18,7 +18,7 @@ from flowforge.codec.binary import invocation_record, pack_record, packb
 from flowforge.execution.effects import Effects
 from flowforge.model.error_group import ErrorSample, Sample
 from flowforge.model.status import AttemptOutcome
-from flowforge.store.claims import Claim, Granted, NextClaim
+from flowforge.store.claims import Claim, Granted, NextClaim, Question
 from flowforge.store.forking import Copy
 from flowforge.store.link import Argument, Link
 from flowforge.store.mending import Edit
@@ -150,7 +150,7 @@ class Bench:
 
     def claim(
         self, job_id: str, invocation: str, token: str = "t", lease: int = LONG
-    ) -> Claim | str:
+    ) -> Claim | Question | str:
         return self.store.invocations.claim(job_id, invocation, token, lease)
 
     def start(

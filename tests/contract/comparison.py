@@ -20,7 +20,7 @@ from tests.contract.timer_members import parsed
 
 _HASHES = (
     "job", "invocations", "claims", "merges", "routines", "joins", "collected", "outstanding",
-    "children", "child_failures", "lanes",
+    "children", "child_failures", "lanes", "breakpoints",
 )  # fmt: skip
 
 #: How attempts are closed that raised an error.
@@ -56,6 +56,7 @@ class Stored:
             for name in _HASHES:
                 self._ask(name, job.id, "HGETALL", key(name, job.id))
             self._ask("opened", job.id, "ZRANGE", key("opened", job.id), 0, -1)
+            self._ask("stopped", job.id, "ZRANGE", key("stopped", job.id), 0, -1, "WITHSCORES")
             self._ask("expiry", job.id, "ZSCORE", key("expiry"), job.id)
             for lane, name in _parked_lists(lists, job).items():
                 self._ask("parked", f"{job.id} {lane}", "LRANGE", key("parked", name), 0, -1)
@@ -241,6 +242,7 @@ def _compare_job(stored: Stored, model: Model, job: Job, lists: list[str]) -> No
     if job.status not in ("completed", "cancelled"):
         _check_counters(row, model, job)
         _check_claims(stored, job)
+        _check_breakpoints(stored, row, job)
         _check_merges(stored, job)
         _check_joins(stored, model, job)
     _check_routines(stored, model, job)
@@ -258,7 +260,8 @@ def _check_counters(row: dict[str, bytes], model: Model, job: Job) -> None:
     assert waiting == len(job.parked)
     assert timers == model.waiting_timers(job)
     assert staged == len(job.staged) + job.staged_outputs
-    assert queued + running + waiting + timers + len(job.awaited) == len(job.uncommitted)
+    elsewhere = len(job.awaited) + len(job.stopped)
+    assert queued + running + waiting + timers + elsewhere == len(job.uncommitted)
     assert queued + running <= job.plan.max_in_flight
     if job.live and job.parent is None:
         # Nothing waits for room that is there.
@@ -266,6 +269,17 @@ def _check_counters(row: dict[str, bytes], model: Model, job: Job) -> None:
             assert model.room_in(job, lane) <= 0
         assert not job.staged or not model.takes_staged(job)
         assert not job.staged_outputs
+
+
+def _check_breakpoints(stored: Stored, row: dict[str, bytes], job: Job) -> None:
+    """What has stopped is counted, and so are the breakpoints."""
+    scores = stored.scores("stopped", job.id)
+    assert {name for name, at in scores.items() if at} == set(job.stopped)
+    assert {name for name, at in scores.items() if not at} == job.let_go
+    assert int(row.get("stopped", 0)) == len(job.stopped)
+    assert int(row.get("breaks", 0)) == len(job.breakpoints)
+    found = {field for field in stored.hash("breakpoints", job.id) if field.isdigit()}
+    assert found == {str(routine) for routine in job.breakpoints}
 
 
 def _check_staged(stored: Stored, model: Model, job: Job) -> None:

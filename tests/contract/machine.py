@@ -12,10 +12,11 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 from flowforge.model.labels import INHERITED
 from flowforge.store.claims import NextClaim
 from flowforge.store.invocations import OUTPUTS
+from tests.contract.breaks import Breaks
 from tests.contract.choices import PLANS
 from tests.contract.comparison import compare, end_of
 from tests.contract.controls import CONTROL, NUMBERS, some_unclaimed
-from tests.contract.mends import ALL_JOBS, Mends
+from tests.contract.mends import ALL_JOBS
 from tests.contract.passing import end_everything
 from tests.contract.reference.jobs import ENDED, Job, Plan
 from tests.contract.reference.model import MOST, Done
@@ -36,7 +37,7 @@ def some_leased(machine: Transitions) -> bool:
     return bool(machine.model.leases)
 
 
-class Transitions(Mends):
+class Transitions(Breaks):
     """Runs each transition on both sides."""
 
     # --- transitions -------------------------------------------------------------------
@@ -65,7 +66,7 @@ class Transitions(Mends):
         with self.sending() as frames:
             for _ in range(frames):
                 expected = self.model.claim(job, invocation, token, lost)
-            answer = self.bench.claim(job.id, invocation, token, self.moment(lost))
+            answer = self.send_claim(job, invocation, token, self.moment(lost))
         if expected == "granted":
             self.compare_claim(job, invocation, answer)
         else:

@@ -27,7 +27,7 @@ class Mends(Controls):
             for job in self.model.jobs.values()
             if job.status not in FINAL
             for invocation in sorted(job.uncommitted)
-            if self.model.places(job, invocation)[0] in ("parked", "timers")
+            if self.model.places(job, invocation)[0] in ("parked", "timers", "stopped")
         ]
 
     @precondition(lambda self: self.idle())

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from flowforge.codec.binary import pack_record
 from flowforge.errors import WritesRefusedError
 from flowforge.store.bulk_scripts import NewBulk
 from flowforge.store.hook_scripts import DeliveryEnd, NewDelivery
@@ -137,6 +138,28 @@ def a_skip(bench: Bench) -> Callable[[], object]:
 def a_run_at_once(bench: Bench) -> Callable[[], object]:
     job = on_a_timer(bench)
     return lambda: bench.run_now(job, "1.0.0") == "ok"
+
+
+def a_breakpoint(bench: Bench) -> Callable[[], object]:
+    job = bench.submit()
+    about = pack_record("anna", "")
+    return lambda: (
+        bench.store.breakpoints.set(job, 0, b"", about, b"") == "ok"
+        and bench.claim(job, "1.0.0") == "stopped"
+    )
+
+
+def a_cleared_breakpoint(bench: Bench) -> Callable[[], object]:
+    job = bench.submit()
+    bench.store.breakpoints.set(job, 0, b"", b"", b"")
+    return lambda: bench.store.breakpoints.clear(job, 0, b"") == "ok"
+
+
+def a_step(bench: Bench) -> Callable[[], object]:
+    job = bench.submit()
+    bench.store.breakpoints.set(job, 0, b"", b"", b"")
+    bench.claim(job, "1.0.0")
+    return lambda: bench.store.breakpoints.step(job, "", b"x") == "ok"
 
 
 def a_view(bench: Bench) -> Callable[[], object]:
@@ -301,6 +324,9 @@ GOES_ON = {
     an_edit: "edit",
     a_skip: "skip",
     a_run_at_once: "run_now",
+    a_breakpoint: "break_at",
+    a_cleared_breakpoint: "clear_break",
+    a_step: "let_go",
     a_view: "view",
     a_timer: "due",
     a_lost_lease: "reclaim",

@@ -10,7 +10,9 @@ from tests.integration.flows import wait_for
 
 
 @routine(events={"order": ["order_id", "amount"]})
-def fetch(self: Any, amounts: list[Any]) -> None:
+def fetch(self: Any, amounts: list[Any], gate: str = "") -> None:
+    if gate:
+        wait_for(gate)
     for number, amount in enumerate(amounts, start=1):
         self.emit("order", order_id=number, amount=amount, card=f"card-{number}")
 

@@ -266,7 +266,7 @@ class TestCancel:
         eventually(lambda: len(notes(log)) == 2)
         job.pause()
         job.cancel()
-        left = {"queued": 0, "running": 2, "parked": 0, "timers": 0, "staged": 0}
+        left = {"queued": 0, "running": 2, "parked": 0, "timers": 0, "staged": 0, "stopped": 0}
         assert job.counts == left
         gate.touch()
         run_another_job()

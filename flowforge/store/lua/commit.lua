@@ -43,6 +43,7 @@ end
 call('HDEL', k_invocations(id), invocation)
 call('HDEL', k_claims(id), invocation, 'l' .. invocation, 'u' .. invocation)
 if waits_for_child(invocation) then call('HDEL', k_child_failures(id), invocation) end
+if job.breaks then call('ZREM', k_stopped(id), invocation) end
 count_attempt(job, invocation, outcome, outcome, micros, now)
 if outcome ~= 'completed' then
   --@include error_groups

@@ -23,6 +23,7 @@ _ENDED = {
 NOT_CLAIMED = {
     **_ENDED,
     Answer.TAKEN: "another process has it, or it has been committed",
+    Answer.STOPPED: "it has stopped at a breakpoint",
     Answer.PAUSED: "its job is paused or has failed, so it is parked",
 }
 

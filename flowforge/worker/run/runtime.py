@@ -22,13 +22,14 @@ from flowforge.model.slot import CHILD_SLOT_INDEX
 from flowforge.model.status import COMMITTED, AttemptOutcome
 from flowforge.settings import Settings
 from flowforge.store.answers import Answer, AnswerOrStatus
-from flowforge.store.claims import Claim, Granted, NextClaim
+from flowforge.store.claims import Claim, Granted, NextClaim, Question
 from flowforge.store.inspector import Inspector
 from flowforge.store.lease_tokens import next_token
 from flowforge.store.store import Store
 from flowforge.store.upkeep import Lost
 from flowforge.tracing.carrying import CarryingAttempt
 from flowforge.worker.run import log_lines
+from flowforge.worker.run.conditions import fulfils
 from flowforge.worker.run.handler_context import WorkerHandlerContext
 from flowforge.worker.run.joining import Collections
 from flowforge.worker.run.leases import LeaseKeeper
@@ -149,7 +150,7 @@ class Runtime:
         # The token that claimed it gets the same answer again.
         asked = perf_counter()
         claim = self.probe.invocations.claim(job_id, invocation, token, self._lease_ms)
-        if isinstance(claim, Answer):
+        if not isinstance(claim, Claim):
             return Uncounted()
         # Not kept: children that begin later must not inherit routines that were built here.
         granted = Granted(job_id, invocation, token, claim, asked)
@@ -211,6 +212,11 @@ class Runtime:
     def _claim(self, job_id: str, invocation: str, token: str) -> Granted | None:
         asked = perf_counter()
         claim = self.store.invocations.claim(job_id, invocation, token, self._lease_ms)
+        # Again when the condition was changed meanwhile.
+        while isinstance(claim, Question):
+            asked = perf_counter()
+            verdict = (claim.condition, int(fulfils(claim.record, claim.condition)))
+            claim = self.store.invocations.claim(job_id, invocation, token, self._lease_ms, verdict)
         if isinstance(claim, Answer):
             log_lines.not_claimed(job_id, invocation, claim)
             return None

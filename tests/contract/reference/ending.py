@@ -110,7 +110,7 @@ class Ending(Joining):
         if status != "failed":
             for work in (
                 job.uncommitted, job.parked, job.staged, job.open, job.collected, job.children,
-                job.late, job.failures,
+                job.late, job.failures, job.breakpoints, job.stopped, job.let_go,
             ):  # fmt: skip
                 work.clear()
             job.staged_outputs = 0

@@ -101,6 +101,11 @@ class Job:
     children: dict[str, str] = field(default_factory=dict)
     #: What was told that its child failed -> that child, and the retries of this job by then.
     failures: dict[str, tuple[str, int]] = field(default_factory=dict)
+    #: Routine -> above which value of a param its invocations stop; None: all of them.
+    breakpoints: dict[int, int | None] = field(default_factory=dict)
+    #: Invocations that have stopped there, and those that were let go.
+    stopped: list[str] = field(default_factory=list)
+    let_go: set[str] = field(default_factory=set)
     retries: int = 0
     #: Its parent's retry was its own, and it has not been told so.
     retried: bool = False

@@ -9,7 +9,7 @@ from tests.contract.reference.jobs import Item, Job, Plan
 from tests.contract.reference.places import merging
 
 FINAL = ("completed", "cancelled")
-_WHY = {"unclaimed": "queued", "leases": "claimed", "timers": "", "parked": ""}
+_WHY = {"unclaimed": "queued", "leases": "claimed", "timers": "", "parked": "", "stopped": ""}
 
 
 class Mending(Controlling):
@@ -50,8 +50,12 @@ class Mending(Controlling):
         refused = job.status if job.status in FINAL else self._why_not_idle(job, invocation)
         if refused:
             return refused
-        if self.timers.pop((job.id, invocation), None) is None:
-            job.parked.remove(invocation)
+        place = {"parked": job.parked, "stopped": job.stopped}
+        for name in self.places(job, invocation):
+            if name in place:
+                place[name].remove(invocation)
+        self.timers.pop((job.id, invocation), None)
+        job.let_go.discard(invocation)
         del job.uncommitted[invocation]
         job.attempts.pop(invocation, None)
         job.history["skipped_by_hand"] += 1
@@ -76,6 +80,8 @@ class Mending(Controlling):
         refused = self._why_not_idle(job, invocation) if job.live else job.status
         if refused:
             return refused
+        if invocation in job.stopped:
+            return "stopped"
         if self.timers.pop((job.id, invocation), None) is None:
             return "parked"
         job.history["run_now"] += 1

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from flowforge.store.invocations import OUTPUTS
+from tests.contract.reference.breaking import Breaking
 from tests.contract.reference.jobs import ENDED, Attempts, Item, Job, Lease, Member, Plan
-from tests.contract.reference.mending import Mending
 from tests.contract.reference.places import Attempt
 
 #: A lost delivery too many (reclaim), or one worker too many without the class (give_back).
@@ -38,7 +38,7 @@ class Done:
     jobs: Sequence[tuple[Plan, bytes]] = field(default=())
 
 
-class Model(Mending):
+class Model(Breaking):
     """All transitions. Each returns what its script answers."""
 
     def submit(self, plan: Plan) -> None:
@@ -46,7 +46,11 @@ class Model(Mending):
 
     def claim(self, job: Job, invocation: str, token: str, expired: bool) -> str:
         member = (job.id, invocation)
-        if self.unclaimed[self.list_of(job, invocation)].pop(member, None) is None:
+        unclaimed = self.unclaimed[self.list_of(job, invocation)]
+        if member in unclaimed and self.stops(job, invocation):
+            del unclaimed[member]
+            return self.stop_there(job, invocation)
+        if unclaimed.pop(member, None) is None:
             lease = self.leases.get(member)
             if lease is None or lease.token != token:
                 return "taken"
@@ -126,6 +130,8 @@ class Model(Mending):
         del job.uncommitted[invocation]
         job.attempts.pop(invocation, None)
         job.failures.pop(invocation, None)
+        if job.breakpoints:
+            job.let_go.discard(invocation)
         job.closed[done.outcome] += 1
         job.history[done.outcome] += 1
         if done.outcome != "completed":
@@ -168,7 +174,11 @@ class Model(Mending):
         for _ in range(LOOKS):
             if not self.lists[number]:
                 return None
-            job_id, invocation = self.lists[number].pop(0)
+            job_id, invocation = self.lists[number][0]
+            if self.jobs[job_id].breakpoints:
+                # Left to a worker that can judge its condition.
+                return None
+            self.lists[number].pop(0)
             if self.claim(self.jobs[job_id], invocation, token, expired) == "granted":
                 return job_id, invocation
         return None

@@ -69,6 +69,7 @@ class Places:
         # One that was told of a failure is on its way already.
         waiters = job.children.values() if invocation not in job.failures else ()
         found += ["child" for waiter in waiters if waiter == invocation]
+        found += ["stopped" for stopped in job.stopped if stopped == invocation]
         return found + ["parked" for waiting in job.parked if waiting == invocation]
 
     def lane(self, job: Job, invocation: str) -> int:

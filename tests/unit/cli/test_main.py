@@ -14,14 +14,17 @@ from flowforge.cli.main import cli
 from flowforge.settings import MOST
 from tests.support.commands import COMMANDS
 
-#: Commands that are a few lines each and do the same with another verb.
-_CONTROL = {"pause", "resume", "cancel", "retry", "delete"}
+#: Commands that are a few lines each, by the file that they are in together.
+_TOGETHER = {
+    **dict.fromkeys(("pause", "resume", "cancel", "retry", "delete"), "control"),
+    **dict.fromkeys(("break", "step", "continue"), "breakpoints"),
+}
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_a_command_is_in_the_file_of_its_name(name: str) -> None:
-    """But for those that control a job, which are in one."""
-    file = "control" if name in _CONTROL else name.replace("-", "_")
+    """But for some that belong together, which are in one."""
+    file = _TOGETHER.get(name, name.replace("-", "_"))
     callback = COMMANDS[name].callback
     assert callback is not None
     assert callback.__module__ == f"flowforge.cli.{file}"

@@ -40,10 +40,10 @@ def test_scripts_use_these_fields_and_no_others() -> None:
 
 
 def test_what_is_loaded_and_saved_is_written_when_a_job_is_created() -> None:
-    """Loading, saving and creating have the same fields, but for counters that begin at zero."""
+    """Loading, saving and creating have the same fields, but for what begins at zero."""
     row = (STORE / "lua/include/job_row.lua").read_text()
     created = set(used_fields((STORE / "lua/include/create.lua").read_text()))
-    assert set(used_fields(row)) - created == {"running", "timers", "staged"}
+    assert set(used_fields(row)) - created == {"running", "timers", "staged", "breaks"}
 
 
 def test_readers_use_these_fields() -> None:

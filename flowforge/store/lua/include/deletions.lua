@@ -19,7 +19,7 @@ local function work_of(id, job)
     for _, lane in ipairs(lanes.all()) do lists[#lists + 1] = lanes.parked_list(lane) end
   end
   return { k_invocations(id), k_claims(id), k_merges(id), k_outstanding(id), k_joins(id),
-    k_collected(id), k_child_failures(id), k_lanes(id), k_children(id) }, lists
+    k_collected(id), k_child_failures(id), k_lanes(id), k_breakpoints(id), k_children(id) }, lists
 end
 
 -- Behind an attempt: the list of its staged outputs, which are apart from its staged emissions.
@@ -62,16 +62,18 @@ local function delete_hashes(keys, spare_children)
   if small[1] then call('UNLINK', unpack(small)) end
 end
 
--- Deletes what is no hash: the index of open collections, and segments, each a key of its own.
+local function delete_sorted_set(key)
+  if call('ZCARD', key) > FEW then delete_later(key) else call('UNLINK', key) end
+end
+
+-- Deletes what is no hash: indexes of open collections and of what has stopped, and segments, each a key of
+-- its own.
 local function delete_indexes(id)
   for _, key in ipairs({ k_segments(id), k_output_segments(id) }) do
     if call('EXISTS', key) == 1 then delete_later(key) end
   end
-  if call('ZCARD', k_opened(id)) > FEW then
-    delete_later(k_opened(id))
-  else
-    call('UNLINK', k_opened(id))
-  end
+  delete_sorted_set(k_opened(id))
+  delete_sorted_set(k_stopped(id))
 end
 
 -- Deletes the fields name.first to name.last of a hash, many of them later.

@@ -75,15 +75,17 @@ local function finish(job, status, now)
   job.ended = now
   call('HSET', k_job(job.id), 'ended', now)
   save_job(job, now)
-  local rare = call('HMGET', k_job(job.id), 'idempotency', 'logs', 'params', 'inputs')
+  local rare = call('HMGET', k_job(job.id), 'idempotency', 'logs', 'params', 'inputs', 'stopped')
   for _, key in ipairs(kept_of(job.id, rare[2], rare[3] == 'kept', rare[4])) do
     call('PEXPIRE', key, job.retention)
   end
   if status == 'completed' then
     -- Nothing is outstanding: this is all that can be left.
-    local all = job.joins or job.queues > 1
+    local all = job.joins or job.queues > 1 or job.breaks
     delete_hashes(all and work_of(job.id, job) or { k_claims(job.id), k_merges(job.id) })
     call('UNLINK', k_segments(job.id), k_output_segments(job.id), k_late(job.id))
+    -- What was let go before the last breakpoint was cleared.
+    if rare[5] then delete_sorted_set(k_stopped(job.id)) end
   elseif status == 'failed' then
     keep_work(job, job.retention)
   else
@@ -136,6 +138,7 @@ end
 local function cancel_job(job, by, reason, details, now)
   call('HSET', k_job(job.id), 'reason', reason, 'by', by)
   remember(job, 'cancelled', '', details)
+  call('HDEL', k_job(job.id), 'stopped')
   job.parked = 0
   job.staged = 0
   job.timers = 0

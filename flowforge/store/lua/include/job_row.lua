@@ -16,7 +16,7 @@ local function load_job(id)
   if jobs[id] then return jobs[id] end
   local f = call('HMGET', k_job(id), 'status', 'def', 'suffix', 'priority', 'queued', 'running',
     'waiting', 'last', 'window', 'keep', 'history_limit', 'output_limit', 'created', 'timers',
-    'staged', 'joins', 'parent', 'v', 'queues')
+    'staged', 'joins', 'parent', 'v', 'queues', 'breaks')
   if not f[1] then return nil end
   return only_table({
     id = id, status = f[1], def = f[2], suffix = f[3], priority = f[4],
@@ -25,7 +25,7 @@ local function load_job(id)
     history_limit = f[11], output_limit = tonumber(f[12]), created = f[13],
     timers = tonumber(f[14] or 0), staged = tonumber(f[15] or 0), joins = f[16] == '1',
     parent = f[17] or nil, newer = tonumber(f[18] or 1) > LAYOUT,
-    queues = tonumber(f[19] or 1),
+    queues = tonumber(f[19] or 1), breaks = f[20],
   })
 end
 

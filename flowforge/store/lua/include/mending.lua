@@ -1,4 +1,5 @@
--- Mending by hand: only an invocation that is idle can be changed, one that is parked or on a timer.
+-- Mending by hand: only an invocation that is idle can be changed, one that is parked, also at a breakpoint, or on
+-- a timer.
 --@include base, lanes, push, timers, child_jobs
 
 -- Where an invocation of the job would be parked.
@@ -6,6 +7,11 @@ local function parked_list_of(job, invocation)
   if job.queues == 1 then return k_parked(job.id) end
   local lanes = lanes_of(job)
   return lanes.parked_list(lanes.name(find_route(job, routine_of(invocation))))
+end
+
+-- Whether an invocation has stopped at a breakpoint and was not let go.
+local function is_stopped(job, invocation)
+  return tonumber(call('ZSCORE', k_stopped(job.id), invocation) or 0) > 0
 end
 
 local function is_on_timer(job, invocation)
@@ -16,7 +22,7 @@ end
 local function why_not_idle(job, invocation)
   if call('HEXISTS', k_invocations(job.id), invocation) == 0 then return 'done' end
   if waits_for_child(invocation) then return 'waits' end
-  if is_on_timer(job, invocation) then return nil end
+  if is_on_timer(job, invocation) or is_stopped(job, invocation) then return nil end
   local to = find_route(job, routine_of(invocation))
   if to and call('ZSCORE', k_unclaimed(to.list .. job.suffix), job.id .. '/' .. invocation) then return 'queued' end
   if call('LPOS', parked_list_of(job, invocation), invocation) then return nil end
@@ -25,6 +31,12 @@ end
 
 -- Takes an idle invocation from where it is.
 local function take_idle(job, invocation)
+  local stopped = is_stopped(job, invocation)
+  call('ZREM', k_stopped(job.id), invocation)
+  if stopped then
+    call('HINCRBY', k_job(job.id), 'stopped', -1)
+    return
+  end
   if clear_timers(job.id, 'invocation', { invocation }) == 1 then
     job.timers = job.timers - 1
     return

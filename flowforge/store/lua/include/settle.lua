@@ -14,7 +14,7 @@ local function settle(job, now)
       fail_job(job, nil, 'staged emissions are missing', 'missing ' .. job.staged, now)
       return
     end
-    -- An invocation that is in none of these counters waits for a child job.
+    -- An invocation that is in none of these counters waits for a child job, or has stopped at a breakpoint.
     local left = job.queued + job.running + job.parked + job.timers + job.staged
     if left == 0 and call('HLEN', k_invocations(job.id)) == 0
         and not (job.joins and resolve_open(job, now)) then

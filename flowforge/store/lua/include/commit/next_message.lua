@@ -6,7 +6,8 @@
 local LOOKS = 8
 
 -- The oldest message of a list, taken off it, if it is an invocation as this job's template makes it;
--- else it stays for the worker's consumer, which takes other tasks and refuses what is none.
+-- else it stays for the worker's consumer, which takes other tasks and refuses what is none. So does that of
+-- a job with breakpoints, which may have to be judged.
 -- All of it is compared: a forged message must not be taken off without a trace.
 local function take_message(list)
   local item = call('LINDEX', list, -1)
@@ -14,7 +15,7 @@ local function take_message(list)
   local id, invocation = string.match(item, '^{"body": "%[%[\\"([%w_-]+)\\", \\"(%d+%.%d+%.%d+%.?%d*)\\"%]')
   local number = string.match(string.sub(item, -24), '%-(%d+)"}}$')
   local job = id and number and load_job(id)
-  local to = job and not job.newer and find_route(job, routine_of(invocation))
+  local to = job and not job.newer and not job.breaks and find_route(job, routine_of(invocation))
   if not to or message_of(to.template, job, invocation, number) ~= item then return nil end
   call('RPOP', list)
   return id, invocation, tonumber(number)

@@ -1,0 +1,51 @@
+"""Conditions of breakpoints as they are written on the command line: ``amount>100``."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+from flowforge.codec.plain import read_json
+from flowforge.common.bounded_repr import shown
+from flowforge.errors import InvalidValueError
+from flowforge.model.condition import Condition
+
+#: A param, a comparison and a value. A single ``=`` is taken for ``==``.
+_SIGN = re.compile(r"\s*([^\s<>=!]+)\s*(==|!=|<=|>=|=|<|>)\s*(.*?)\s*", re.DOTALL)
+_WORD = re.compile(r"\s*(\S+)\s+(in|contains)\s+(.*?)\s*", re.DOTALL)
+_EXISTS = re.compile(r"\s*(\S+)\s+exists\s*()()")
+
+FORMS = 'amount>100, status==paid, region in ["eu", "us"], note contains late, or card exists'
+
+
+def conditions(
+    _: click.Context, __: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, list[tuple[str, Any]]] | None:
+    """Callback of options that are comparisons; None without any. A value is JSON if it reads as
+    JSON.
+    """
+    found: dict[str, list[tuple[str, Any]]] = {}
+    for text in texts:
+        param, comparison, value = _comparison(text)
+        found.setdefault(param, []).append((comparison, value))
+    try:
+        Condition.of(found)
+    except InvalidValueError as error:
+        raise click.BadParameter(str(error)) from None
+    return found or None
+
+
+def _comparison(text: str) -> tuple[str, str, Any]:
+    if match := _EXISTS.fullmatch(text):
+        return match[1], "exists", True
+    match = _WORD.fullmatch(text) or _SIGN.fullmatch(text)
+    if match is None:
+        raise click.BadParameter(f"{shown(text)} is no comparison such as {FORMS}")
+    param, comparison, written = match.groups()
+    try:
+        value = read_json(written)
+    except ValueError:
+        value = written
+    return param, "==" if comparison == "=" else comparison, value

@@ -1,0 +1,23 @@
+-- Clears the breakpoint of a routine, or all. What has stopped there is let go by let_go.
+-- In:  id, request, packed details, routine ('': all)
+-- Out: 'ok' | 'none' (there is none to clear) | 'gone' | 'newer' (a later release's job)
+--      | the status of a job that is completed or cancelled
+--@include base, job_row, deletions, full, request, history
+local id, request, details, r = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local job = load_job(id)
+if not job then return 'gone' end
+if job.newer then return 'newer' end
+if is_met(id, request) then return 'ok' end
+if job.status == 'completed' or job.status == 'cancelled' then return job.status end
+if call('HEXISTS', k_job(id), 'breaks') == 0 then return 'none' end
+if r ~= '' and call('HEXISTS', k_breakpoints(id), r) == 0 then return 'none' end
+write_though_full()
+meet(id, request)
+if r ~= '' then call('HDEL', k_breakpoints(id), r, 'd' .. r) end
+if r == '' or call('HINCRBY', k_job(id), 'breaks', -1) <= 0 then
+  delete_hashes({ k_breakpoints(id) })
+  call('HDEL', k_job(id), 'breaks')
+end
+remember(job, 'break_cleared', '', details)
+stay_with(job, k_history(id))
+return 'ok'
