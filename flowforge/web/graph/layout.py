@@ -15,7 +15,7 @@ else:
     DRAWS = True
 
 #: Size of a routine's box, and what is left free around the picture.
-WIDTH, HEIGHT = 190, 76
+WIDTH, HEIGHT = 210, 76
 _MARGIN = 16
 
 #: A picture of more routines is no help, and takes seconds to lay out.
