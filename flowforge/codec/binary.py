@@ -266,6 +266,9 @@ _SUBMITTED = _INVOCATION + packb(0)
 _TRACED = b"\x94\x02"
 #: Its version, which is the second byte of each record.
 TRACED_VERSION = 2
+
+#: Elements of an invocation's record, by the version of its layout.
+_ELEMENTS = {RECORD_VERSION: 3, TRACED_VERSION: 4}
 #: In the place of params that are too large to be kept: such a record only carries a context.
 _NIL = b"\xc0"
 
@@ -312,8 +315,7 @@ def split_trace(record: bytes) -> tuple[bytes, bytes]:
 def read_invocation(data: bytes, what: str) -> tuple[int, dict[str, Any]]:
     """The emitter's number and the params of an invocation's record."""
     record = _versioned(data, what, TRACED_VERSION)
-    # The first layout has three elements, the second one four.
-    if len(record) != record[0] + 2:
+    if len(record) != _ELEMENTS.get(record[0]):
         raise CorruptRecordError(f"{what} has {len(record) - 1} fields instead of 2")
     emitter, params = record[1], record[2]
     if type(emitter) is not int or type(params) is not dict:

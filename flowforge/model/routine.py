@@ -23,9 +23,7 @@ _new = object.__new__
 
 #: Methods of a routine that FlowForge calls on the user's object. A handler of such a name would be
 #: called in their place.
-_OWN = frozenset(
-    {"config", "deserialize", "events", "get_error_handler", "get_slot", "serialize", "slots"}
-)
+_OWN = frozenset({"config", "deserialize", "events", "get_slot", "serialize", "slots"})
 
 
 class Routine(Running):

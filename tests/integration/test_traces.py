@@ -323,7 +323,9 @@ def test_a_hard_time_limit_ends_the_span(own: Installation, traced: Spans, tmp_p
     start(own, traced, configuration=["task.time_limit=1"])
     job, execute = sent_by(lambda: gated.execute("it", {"gate": str(tmp_path / "never")}))
     assert job.wait(LIMIT).status == "failed"
-    (span,) = traced.of(execute["trace"], 1)
+    spans = traced.of(execute["trace"], 1)
+    # The handler may see that its job has ended before its process is killed: that span counts not.
+    (span,) = [one for one in spans if one["attributes"].get("flowforge.counted", True)]
     assert span["attributes"]["error.type"].endswith("TimeLimitExceeded")
     assert span["attributes"]["flowforge.outcome"] == "failed"
     assert span["seconds"] >= 1

@@ -1,6 +1,6 @@
 """Parts of the suite that need what pip does not install, and what is said where it is missing.
 
-``FLOWFORGE_TESTS_COMPLETE=1`` lets nothing be left out: then a part that is missing is a failure.
+``NOTHING_LEFT_OUT=1`` lets nothing be left out: then a part that is missing is a failure.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Part:
         path = self.program()
         if path is None:
             told = f"{self.name}: none of {', '.join(self.programs)} is there; {self.get}"
-            if os.environ.get("FLOWFORGE_TESTS_COMPLETE") == "1":
+            if os.environ.get("NOTHING_LEFT_OUT") == "1":
                 pytest.fail(told)
             pytest.skip(told)
         return path

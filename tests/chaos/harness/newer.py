@@ -32,13 +32,17 @@ class Novel:
 @contextmanager
 def records() -> Iterator[None]:
     """Invocations are written with the next version, and may hold the new type."""
-    kept = codec.RECORD_VERSION, codec._INVOCATION
+    kept = codec.RECORD_VERSION, codec.TRACED_VERSION, codec._INVOCATION, codec._SUBMITTED
     codec.RECORD_VERSION += 1
-    codec._INVOCATION = b"\x93" + bytes([codec.RECORD_VERSION])
+    codec.TRACED_VERSION += 1
+    codec._ELEMENTS[codec.TRACED_VERSION] = 3
+    codec._INVOCATION = b"\x93" + bytes([codec.TRACED_VERSION])
+    codec._SUBMITTED = codec._INVOCATION + codec.packb(0)
     try:
         yield
     finally:
-        codec.RECORD_VERSION, codec._INVOCATION = kept
+        del codec._ELEMENTS[codec.TRACED_VERSION]
+        codec.RECORD_VERSION, codec.TRACED_VERSION, codec._INVOCATION, codec._SUBMITTED = kept
 
 
 @contextmanager
