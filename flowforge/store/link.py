@@ -45,13 +45,10 @@ class ServerLink:
         self._patience = patience
         # A list used as a stack: append and pop are atomic, and the warmest connection is on top.
         self._idle: list[Any] = []
-        #: Commands that were sent, about: threads may miss each other's.
-        self.commands = 0
         _links.add(self)
 
     def call(self, *command: Argument) -> Any:
         connection = self._acquire()
-        self.commands += 1
         try:
             # As the connection packs it, which looks at each argument for types not used here.
             packed = pack_command(command)  # type: ignore[arg-type]  # of any length
@@ -89,7 +86,6 @@ class ServerLink:
 
     def _exchange(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         connection = self._acquire()
-        self.commands += len(commands)
         replies: list[Any] = []
         try:
             connection.send_packed_command(connection.pack_commands(commands))

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from starlette.concurrency import run_in_threadpool
 
+from flowforge.store.command_count import CommandCount
 from flowforge.store.link import ServerLink
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class LiveReader:
     """The one reader of a dashboard; ``links``: the connections whose commands it counts."""
 
     def __init__(self, links: Sequence[ServerLink]) -> None:
-        self._links = links
+        self._counts = [CommandCount(link) for link in links]
         self._channels: dict[str, _Channel] = {}
         self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
@@ -106,4 +107,4 @@ class LiveReader:
         channel.looks += 1
 
     def _sent(self) -> int:
-        return sum(link.commands for link in self._links)
+        return sum(count.sent for count in self._counts)

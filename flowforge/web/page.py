@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
+from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
@@ -213,7 +214,9 @@ class Pages:
         if page.method != "GET" or not self._dashboard.sessions.authentication.has_login:
             return Response("You are not logged in.\n", 401, media_type="text/plain")
         here = request.url.path.removeprefix(root_of(request))
-        return RedirectResponse(f"{root_of(request)}/login?next={here}", 303)
+        if request.url.query:
+            here += f"?{request.url.query}"
+        return RedirectResponse(f"{root_of(request)}/login?{urlencode({'next': here})}", 303)
 
 
 def root_of(request: Request) -> str:

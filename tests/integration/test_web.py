@@ -255,6 +255,16 @@ def test_users_log_in_with_names_and_passwords(site: Installation, tmp_path: Pat
         assert "Name or password is wrong" in client.post("/login", data=fields).text
 
 
+def test_a_search_outlasts_the_login(site: Installation) -> None:
+    """A bookmark leads to its own search, once the user has logged in."""
+    with Browser(web.app(site.engine, authentication=web.Token(TOKEN))) as client:
+        form = client.page("/jobs?label=tenant%3Dacme&since=1h")
+        found = re.search(r'name="next" value="([^"]+)"', form)
+        assert found is not None
+        fields = {"secret": TOKEN, "next": found[1].replace("&amp;", "&")}
+        assert 'name="label" value="tenant=acme"' in client.post("/login", data=fields).text
+
+
 @pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example"])
 def test_a_login_never_leads_away(site: Installation, target: str) -> None:
     with Browser(web.app(site.engine, authentication=web.Token(TOKEN))) as client:
