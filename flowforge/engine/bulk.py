@@ -52,7 +52,7 @@ class Bulk:
     are collected before the first one is acted on; jobs that are created later are not among them.
     A job that cannot take the action is counted as refused. ``reason`` and ``by`` are kept with the
     operation, and with each job as ``job.pause`` and the others keep them. ``rate``: jobs a
-    second; None: as many as take a fifth of the server, about 1,000.
+    second; None: as many as take a fifth of the server.
 
     They raise ValueError for what is no rate, name or label, and StoreUnavailableError when a
     server does not answer, on which nothing is begun then.
