@@ -4,7 +4,7 @@ from __future__ import annotations
 
 #: Name -> meaning. Times are milliseconds of the server's clock.
 FIELDS: dict[str, str] = {
-    "v": "Version of the row; a script leaves the row of a later version as it is",
+    "v": "Version of the row; a script leaves a later one as it is. 2: it has breakpoints",
     # what was submitted
     "flow": "Id of the flow",
     "def": "Hash of the definition",

@@ -234,6 +234,19 @@ def test_a_job_that_is_not_there_is_refused(bench: Bench) -> None:
         assert bench.store.breakpoints.clear(one, None, b"") == answer
 
 
+def test_a_release_without_breakpoints_leaves_the_job_to_others(bench: Bench) -> None:
+    """It runs nothing of a row of layout 2, which a job has as long as it has breakpoints."""
+    job = bench.submit()
+    assert bench.row(job)["v"] == "1"
+    for routine in (0, 1):
+        break_at(bench, job, routine)
+    assert bench.store.breakpoints.clear(job, 0, b"") == "ok"
+    assert bench.row(job)["v"] == "2"
+    assert bench.store.breakpoints.clear(job, 1, b"") == "ok"
+    assert bench.row(job)["v"] == "1"
+    assert bench.store.breakpoints.clear(job, 1, b"") == "none"
+
+
 def test_what_takes_the_end_of_a_child_job_does_not_stop(bench: Bench) -> None:
     """Its handler is FlowForge's own."""
     job = bench.submit()

@@ -11,8 +11,10 @@ if job.status == 'completed' or job.status == 'cancelled' then return job.status
 write_though_full()
 meet(id, request)
 local new = call('HSET', k_breakpoints(id), r, condition, 'd' .. r, string.format('%d ', now_ms()) .. about)
--- Claims look here whether there are any.
-if new == 2 then call('HINCRBY', k_job(id), 'breaks', 1) end
+if new == 2 then
+  call('HINCRBY', k_job(id), 'breaks', 1)
+  call('HSET', k_job(id), 'v', 2)
+end
 stay_with(job, k_breakpoints(id))
 remember(job, 'break_set', '', details)
 stay_with(job, k_history(id))

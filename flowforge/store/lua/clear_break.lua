@@ -9,7 +9,7 @@ if not job then return 'gone' end
 if job.newer then return 'newer' end
 if is_met(id, request) then return 'ok' end
 if job.status == 'completed' or job.status == 'cancelled' then return job.status end
-if call('HEXISTS', k_job(id), 'breaks') == 0 then return 'none' end
+if not job.breaks then return 'none' end
 if r ~= '' and call('HEXISTS', k_breakpoints(id), r) == 0 then return 'none' end
 write_though_full()
 meet(id, request)
@@ -17,6 +17,7 @@ if r ~= '' then call('HDEL', k_breakpoints(id), r, 'd' .. r) end
 if r == '' or call('HINCRBY', k_job(id), 'breaks', -1) <= 0 then
   delete_hashes({ k_breakpoints(id) })
   call('HDEL', k_job(id), 'breaks')
+  call('HSET', k_job(id), 'v', 1)
 end
 remember(job, 'break_cleared', '', details)
 stay_with(job, k_history(id))

@@ -3,7 +3,8 @@
 --@include base, state
 
 -- Version of the row. A row of a later one is left as it is: its fields may mean something else.
-local LAYOUT = 1
+-- 2: that of a job with breakpoints, which releases before it would run past. It is 1 again without them.
+local LAYOUT = 2
 
 -- The table of a job: what the script has already, else the one given.
 local function only_table(job)
@@ -16,16 +17,17 @@ local function load_job(id)
   if jobs[id] then return jobs[id] end
   local f = call('HMGET', k_job(id), 'status', 'def', 'suffix', 'priority', 'queued', 'running',
     'waiting', 'last', 'window', 'keep', 'history_limit', 'output_limit', 'created', 'timers',
-    'staged', 'joins', 'parent', 'v', 'queues', 'breaks')
+    'staged', 'joins', 'parent', 'v', 'queues')
   if not f[1] then return nil end
+  local layout = tonumber(f[18] or 1)
   return only_table({
     id = id, status = f[1], def = f[2], suffix = f[3], priority = f[4],
     queued = tonumber(f[5] or 0), running = tonumber(f[6] or 0), parked = tonumber(f[7] or 0),
     last = tonumber(f[8]), max_in_flight = tonumber(f[9]), retention = tonumber(f[10]),
     history_limit = f[11], output_limit = tonumber(f[12]), created = f[13],
     timers = tonumber(f[14] or 0), staged = tonumber(f[15] or 0), joins = f[16] == '1',
-    parent = f[17] or nil, newer = tonumber(f[18] or 1) > LAYOUT,
-    queues = tonumber(f[19] or 1), breaks = f[20],
+    parent = f[17] or nil, newer = layout > LAYOUT, breaks = layout == 2,
+    queues = tonumber(f[19] or 1),
   })
 end
 

@@ -93,7 +93,7 @@ def _newer_rows(arena: Arena, url: str) -> None:
     site = arena.site(url)
     job = site.submit(Tree(8))
     store = site.engine.store
-    store.link.call("HSET", store.keys.of("job", job), "v", 2)
+    store.link.call("HSET", store.keys.of("job", job), "v", 99)
     site.start(concurrency=2)
     ordinary = site.submit(Tree(8))
     site.engine.wait(ordinary, _LIMIT)
