@@ -10,6 +10,7 @@ import pytest
 from flowforge.local.server import LocalServer
 from tests.integration.cli_shell import FLOWS, Shell
 from tests.integration.installation import FAST, Installation, installed
+from tests.integration.web_client import Browser, dashboard
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +50,17 @@ def idle(server: LocalServer, tmp_path: Path) -> Iterator[Shell]:
     """A shell for one test, without a worker, so that what is submitted stays."""
     with installed(server, tmp_path, (FLOWS,)) as installation:
         yield Shell(installation)
+
+
+@pytest.fixture
+def site(server: LocalServer, tmp_path: Path) -> Iterator[Installation]:
+    """What a dashboard shows in one test: without a worker, so that jobs stay."""
+    with installed(server, tmp_path) as installation:
+        yield installation
+
+
+@pytest.fixture
+def admin(site: Installation) -> Iterator[Browser]:
+    """A client of the site's dashboard that may do everything."""
+    with dashboard(site.engine) as client:
+        yield client

@@ -63,12 +63,6 @@ def site(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield installation
 
 
-@pytest.fixture
-def admin(site: Installation) -> Iterator[Browser]:
-    with dashboard(site.engine) as client:
-        yield client
-
-
 def filled(path: str, job_id: str) -> str:
     """The path of a page with what it needs."""
     parts = {

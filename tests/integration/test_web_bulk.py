@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from flowforge import Bulk, Flow, JobState, routine, web
-from flowforge.local.server import LocalServer
-from tests.integration.installation import Installation, installed
+from tests.integration.installation import Installation
 from tests.integration.web_client import Browser, dashboard
 
 pytestmark = pytest.mark.usefixtures("no_settings")
@@ -20,19 +16,6 @@ HOSTILE = "<script>alert(1)</script>"
 @routine
 def charge(amount: int) -> None:
     """Nothing is done: no worker is there."""
-
-
-@pytest.fixture
-def site(server: LocalServer, tmp_path: Path) -> Iterator[Installation]:
-    """Without a worker, so that an operation goes on only when a test does a piece of it."""
-    with installed(server, tmp_path) as installation:
-        yield installation
-
-
-@pytest.fixture
-def admin(site: Installation) -> Iterator[Browser]:
-    with dashboard(site.engine) as client:
-        yield client
 
 
 def jobs(number: int) -> list[JobState]:

@@ -37,12 +37,6 @@ def letters(site: Installation) -> DeadLetters:
     return DeadLetters(site.engine.store)
 
 
-@pytest.fixture
-def admin(site: Installation) -> Iterator[Browser]:
-    with dashboard(site.engine) as client:
-        yield client
-
-
 def test_letters_are_listed_the_newest_first(admin: Browser, letters: DeadLetters) -> None:
     """With queue, reason and the beginning of the message, which are text and nothing else."""
     assert "There are none" in admin.page("/dead-letters")

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from flowforge import Flow, routine
-from flowforge.local.server import LocalServer
-from tests.integration.installation import Installation, installed
-from tests.integration.web_client import Browser, dashboard, fail_job
+from tests.integration.installation import Installation
+from tests.integration.web_client import Browser, fail_job
 
 pytestmark = pytest.mark.usefixtures("no_settings")
 
@@ -21,18 +18,6 @@ HOSTILE = "<script>alert(1)</script>"
 @routine
 def charge(amount: int) -> None:
     """Nothing is done: no worker is there."""
-
-
-@pytest.fixture
-def site(server: LocalServer, tmp_path: Path) -> Iterator[Installation]:
-    with installed(server, tmp_path) as installation:
-        yield installation
-
-
-@pytest.fixture
-def admin(site: Installation) -> Iterator[Browser]:
-    with dashboard(site.engine) as client:
-        yield client
 
 
 def test_the_worst_findings_are_first(site: Installation, admin: Browser) -> None:

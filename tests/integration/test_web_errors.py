@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
 from flowforge import Flow, JobState, routine
-from flowforge.local.server import LocalServer
 from flowforge.store.error_groups import KEPT
-from tests.integration.installation import Installation, installed
-from tests.integration.web_client import Browser, dashboard, fail_job
+from tests.integration.installation import Installation
+from tests.integration.web_client import Browser, fail_job
 
 pytestmark = pytest.mark.usefixtures("no_settings")
 
@@ -27,19 +25,6 @@ def started(flow_id: str = "shop") -> JobState:
     flow = Flow(flow_id)
     flow.add_routine(charge, "charge")
     return flow.execute("charge", {"amount": 1})
-
-
-@pytest.fixture
-def site(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """Without errors, and without a worker, so that jobs stay."""
-    with installed(server, tmp_path_factory.mktemp("web_errors")) as installation:
-        yield installation
-
-
-@pytest.fixture
-def admin(site: Installation) -> Iterator[Browser]:
-    with dashboard(site.engine) as client:
-        yield client
 
 
 def test_no_errors_are_said_to_be_none(admin: Browser) -> None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
 from flowforge import Flow, Routine, routine
-from flowforge.local.server import LocalServer
 from flowforge.store.definitions import definition_of
-from tests.integration.installation import Installation, installed
-from tests.integration.web_client import Browser, dashboard, fail_job
+from tests.integration.installation import Installation
+from tests.integration.web_client import Browser, fail_job
 
 pytestmark = pytest.mark.usefixtures("no_settings")
 
@@ -37,19 +34,6 @@ def shop(flow_id: str = "shop", *, ships: bool = True, queue: str | None = None)
         flow.add_routine(ship, "ship", queue=queue)
         flow.connect("charge", "paid", "ship", "input")
     return flow
-
-
-@pytest.fixture
-def site(server: LocalServer, tmp_path: Path) -> Iterator[Installation]:
-    """Without a worker, so that jobs stay."""
-    with installed(server, tmp_path) as installation:
-        yield installation
-
-
-@pytest.fixture
-def admin(site: Installation) -> Iterator[Browser]:
-    with dashboard(site.engine) as client:
-        yield client
 
 
 def test_no_flows(admin: Browser) -> None:

@@ -15,7 +15,7 @@ from flowforge.local.server import LocalServer
 from flowforge.store.worker_reports import STALE, WorkerReports
 from tests.browser.flows import orders
 from tests.integration.installation import FAST, Installation, installed
-from tests.integration.web_client import Browser, dashboard
+from tests.integration.web_client import Browser
 from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.usefixtures("no_settings")
@@ -38,12 +38,6 @@ def letters(queue: str = "letters") -> Flow:
 def site(server: LocalServer, tmp_path: Path) -> Iterator[Installation]:
     with installed(server, tmp_path, ("tests.browser.flows",), **FAST) as installation:
         yield installation
-
-
-@pytest.fixture
-def admin(site: Installation) -> Iterator[Browser]:
-    with dashboard(site.engine) as client:
-        yield client
 
 
 def row(text: str, head: str) -> str:
