@@ -6,7 +6,7 @@ since, nothing is done, and the page names who it was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from flowforge.model.status import JobStatus
 from flowforge.store.invocation_looks import InvocationLook, InvocationReader
 from flowforge.store.job_rows import JobSummary
 from flowforge.web.changed_by import changed_by, latest_entry
-from flowforge.web.page import Call, Leave, Page, View
+from flowforge.web.page import Call, Handler, Leave, Page, View
 from flowforge.web.param_form import changes, differences, fields, new_fields, packed, unpacked
 from flowforge.web.security.identity import Role
 from flowforge.web.views.invocation_page import actions_of, no_invocation, state_of
@@ -97,8 +97,16 @@ def _back(subject: _Subject, said: str) -> Leave:
     )
 
 
-def _missing(call: Call) -> View:
-    return no_invocation(call.path("job_id"), int(call.path("number")))
+def _of_invocation(handler: Callable[[Call, _Subject], View | Leave]) -> Handler:
+    """The handler with what the address names; a page that says so where there is none."""
+
+    def answer(call: Call) -> View | Leave:
+        subject = _subject(call)
+        if subject is None:
+            return no_invocation(call.path("job_id"), int(call.path("number")))
+        return handler(call, subject)
+
+    return answer
 
 
 # --- edit ------------------------------------------------------------------------------------
@@ -108,10 +116,9 @@ def _missing(call: Call) -> View:
 _THEN = {"": "leave it where it is", "run": "run it now", "retry": "retry the job"}
 
 
-def edit_form(call: Call) -> View:
+def edit_form(_: Call, subject: _Subject) -> View:
     """The params as a form."""
-    subject = _subject(call)
-    return _missing(call) if subject is None else _edit_form(subject, {})
+    return _edit_form(subject, {})
 
 
 def _edit_form(
@@ -130,11 +137,8 @@ def _edit_form(
     return View("edit.html", context, status)
 
 
-def edit(call: Call) -> View | Leave:
+def edit(call: Call, subject: _Subject) -> View | Leave:
     """Show the difference; once that is confirmed, change the params."""
-    subject = _subject(call)
-    if subject is None:
-        return _missing(call)
     if stale := _stale(call, subject):
         return _edit_form(subject, {}, stale, 409)
     given, secret = subject.look.given.params or {}, subject.look.secret
@@ -175,10 +179,9 @@ def _edited(call: Call, subject: _Subject, found: dict[str, Any], then: str) -> 
 # --- skip, run now ---------------------------------------------------------------------------
 
 
-def skip_form(call: Call) -> View:
+def skip_form(_: Call, subject: _Subject) -> View:
     """What a skip does, and what can be emitted in its place."""
-    subject = _subject(call)
-    return _missing(call) if subject is None else _skip_form(subject, {})
+    return _skip_form(subject, {})
 
 
 def _skip_form(
@@ -197,11 +200,8 @@ def _skip_form(
     return View("skip.html", context, status)
 
 
-def skip(call: Call) -> View | Leave:
+def skip(call: Call, subject: _Subject) -> View | Leave:
     """End the invocation in the place of its handler."""
-    subject = _subject(call)
-    if subject is None:
-        return _missing(call)
     if stale := _stale(call, subject):
         return _skip_form(subject, {}, stale, 409)
     try:
@@ -230,19 +230,13 @@ def _emissions(typed: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-def run_now_form(call: Call) -> View:
+def run_now_form(_: Call, subject: _Subject) -> View:
     """What it does."""
-    subject = _subject(call)
-    if subject is None:
-        return _missing(call)
     return View("run_now.html", _shown(subject, "run-now"))
 
 
-def run_now(call: Call) -> View | Leave:
+def run_now(call: Call, subject: _Subject) -> View | Leave:
     """Let the timer be over."""
-    subject = _subject(call)
-    if subject is None:
-        return _missing(call)
     problem = _stale(call, subject)
     if not problem:
         try:
@@ -257,10 +251,9 @@ def run_now(call: Call) -> View | Leave:
 # --- fork, rerun: new jobs -------------------------------------------------------------------
 
 
-def fork_form(call: Call) -> View:
+def fork_form(_: Call, subject: _Subject) -> View:
     """The params of the copy."""
-    subject = _subject(call)
-    return _missing(call) if subject is None else _fork_form(subject, {})
+    return _fork_form(subject, {})
 
 
 def _fork_form(
@@ -274,11 +267,8 @@ def _fork_form(
     return View("edit.html", context, status)
 
 
-def fork(call: Call) -> View | Leave:
+def fork(call: Call, subject: _Subject) -> View | Leave:
     """Show what the copy gets; once that is confirmed, submit the new job."""
-    subject = _subject(call)
-    if subject is None:
-        return _missing(call)
     if stale := _stale(call, subject):
         return _fork_form(subject, {}, stale, 409)
     given, secret, number = subject.look.given.params or {}, subject.look.secret, subject.number
@@ -378,10 +368,10 @@ _INVOCATION = "/jobs/{job_id}/invocations/{number:int}"
 PAGES = [
     page
     for address, form, handler in (
-        (f"{_INVOCATION}/edit", edit_form, edit),
-        (f"{_INVOCATION}/skip", skip_form, skip),
-        (f"{_INVOCATION}/run-now", run_now_form, run_now),
-        (f"{_INVOCATION}/fork", fork_form, fork),
+        (f"{_INVOCATION}/edit", _of_invocation(edit_form), _of_invocation(edit)),
+        (f"{_INVOCATION}/skip", _of_invocation(skip_form), _of_invocation(skip)),
+        (f"{_INVOCATION}/run-now", _of_invocation(run_now_form), _of_invocation(run_now)),
+        (f"{_INVOCATION}/fork", _of_invocation(fork_form), _of_invocation(fork)),
         ("/jobs/{job_id}/rerun", rerun_form, rerun),
     )
     for page in (
