@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -129,6 +130,11 @@ def _has_parts(value: Any) -> bool:
     return isinstance(value, (dict, list)) and bool(value)
 
 
+def quoted(label: str) -> str:
+    """A label as one word of the search, also with blanks in it."""
+    return shlex.quote(label)
+
+
 def amounts(counts: Mapping[str, int]) -> str:
     """``2 queued, 1 running``: what is not zero."""
     return ", ".join(f"{number(count)} {name}" for name, count in counts.items() if count) or "-"
@@ -145,6 +151,7 @@ FILTERS = {
         number,
         compact,
         pretty,
+        quoted,
         branches,
         amounts,
         duration,

@@ -114,6 +114,17 @@ def test_jobs_are_found(admin: Browser) -> None:
         assert other.job_id not in text, search
     assert "There are no such jobs" in admin.page("/jobs?flow=none")
     assert "This cannot be done" in admin.page("/jobs?status=lost", 409)
+    for address in ("/jobs", "/errors"):
+        assert "since is one of 1h, 24h, 7d" in admin.page(f"{address}?since=2hours", 409)
+    assert "No closing quotation" in admin.page("/jobs?label=a%3D'b", 409)
+
+
+def test_a_label_leads_to_the_jobs_that_have_it(admin: Browser) -> None:
+    """Whatever its value is."""
+    job = countdown.execute("count", {"n": 3}, labels={"customer": "Åcme & 'Sons' Ltd"})
+    found = re.search(r'class="label" href="([^"]+)"', admin.page(f"/jobs/{job.job_id}"))
+    assert found is not None
+    assert job.job_id in admin.page(found[1].replace("&amp;", "&"))
 
 
 def test_a_page_leads_to_the_next_one(admin: Browser) -> None:

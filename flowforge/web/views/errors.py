@@ -9,7 +9,7 @@ from flowforge.errors import FlowForgeError
 from flowforge.model.error_group import ErrorGroup
 from flowforge.store.job_rows import JobRows, JobSummary
 from flowforge.web.page import Call, Page, View
-from flowforge.web.views.job_list import SINCE
+from flowforge.web.views.job_list import SINCE, since_of
 
 #: Groups on the page, the most frequent ones.
 _SHOWN = 100
@@ -23,7 +23,7 @@ def errors(call: Call) -> View:
     asked = {name: call.query.get(name, "").strip() for name in _FIELDS}
     left_out: list[FlowForgeError] = []
     found = error_groups(
-        call.engines, asked["flow"] or None, SINCE.get(asked["since"]), left_out=left_out
+        call.engines, asked["flow"] or None, since_of(asked["since"]), left_out=left_out
     )
     return View(
         "errors.html",

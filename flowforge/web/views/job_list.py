@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from datetime import timedelta
 from urllib.parse import urlencode
 
+from flowforge.common.bounded_repr import shown
 from flowforge.engine.engine import Engine
 from flowforge.engine.find import find
-from flowforge.errors import RecordError
+from flowforge.errors import InvalidValueError, RecordError
 from flowforge.model.labels import check_labels
 from flowforge.model.status import JobStatus
 from flowforge.store.finding import Found, Query
@@ -62,17 +64,24 @@ def jobs(call: Call) -> View:
 def query_of(asked: dict[str, str], cursor: str | None = None) -> Query:
     """What the fields of a search ask for; ValueError for what they cannot."""
     labels = {}
-    for text in asked["label"].split():
+    for text in shlex.split(asked["label"]):
         name, _, value = text.partition("=")
         labels[name] = value
     return Query(
         flow_id=asked["flow"] or None,
         status=asked["status"] or None,
         labels=check_labels(labels),
-        since=SINCE.get(asked["since"]),
+        since=since_of(asked["since"]),
         text=asked["text"] or None,
         after=cursor,
     )
+
+
+def since_of(text: str) -> timedelta | None:
+    """What a field of a search says of the time; ValueError for what the page does not offer."""
+    if text and text not in SINCE:
+        raise InvalidValueError(f"since is one of {', '.join(SINCE)}, not {shown(text)}")
+    return SINCE.get(text)
 
 
 PAGES = [Page("/jobs", jobs, nav="Jobs")]
