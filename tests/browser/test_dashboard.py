@@ -143,6 +143,14 @@ def test_a_hidden_or_paused_page_asks_for_nothing(page: Page, tmp_path: Path) ->
     expect(page.locator(".job-head .status").first).to_contain_text("completed")
 
 
+def test_a_job_that_is_deleted_meanwhile(page: Page) -> None:
+    """The page says that it is gone, and asks no more."""
+    job = failing.execute("charge", {"amount": 40}).wait(20)
+    open_job(page, job)
+    job.delete()
+    expect(page.locator("#live")).to_contain_text("not there any more")
+
+
 def test_rows_are_walked_with_keys(page: Page) -> None:
     """Down, up, to the next failed one; then into the job; and the help lists the keys."""
     jobs = [failing.execute("charge", {"amount": 40}).wait(20) for _ in range(2)]

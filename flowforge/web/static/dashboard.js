@@ -82,7 +82,13 @@ function listen() {
   const page = location.pathname.slice(root.length) + location.search;
   source = new EventSource(`${root}/live?page=${encodeURIComponent(page)}`);
   source.onmessage = (event) => {
-    const { fragments, commands, delay } = JSON.parse(event.data);
+    const { fragments, gone, commands, delay } = JSON.parse(event.data);
+    if (gone.length) {
+      deaf();
+      paused = true;
+      tell("what this page showed is not there any more: load it again");
+      return;
+    }
     for (const [name, html] of Object.entries(fragments)) {
       const place = $(`[data-live="${CSS.escape(name)}"]`);
       if (!place) continue;
