@@ -56,14 +56,14 @@ class _Options:
 )  # fmt: skip
 @click.option(
     "--role", type=click.Choice(_ROLES),
-    help="Of whoever has the token (default: admin), of users for whom the proxy names none "
+    help="Of users with the token (default: admin), of users for whom the proxy names none "
     "(default: viewer), or of the user who is added (default: viewer).",
 )  # fmt: skip
 @click.option(
     "--allow-host", "allowed", metavar="NAME", multiple=True,
     help="A name in the browser's address bar that leads here, beside localhost. May be repeated.",
 )  # fmt: skip
-@click.option("--read-only", is_flag=True, help="Nobody changes anything.")
+@click.option("--read-only", is_flag=True, help="No user changes anything.")
 @pass_session
 def ui(session: Session, /, **given: Any) -> None:
     """Serve the dashboard.

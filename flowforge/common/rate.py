@@ -21,7 +21,7 @@ class Rate:
         self._now = 0.0
 
     def add(self, at: float, count: int) -> None:
-        """The count is so now. One that has become less begins anew."""
+        """The count is so now. One that has become less begins again."""
         self._now = at
         if self._seen and count < self._seen[-1][1]:
             self._seen.clear()

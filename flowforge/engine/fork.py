@@ -114,7 +114,7 @@ class Forks:
             where = f"params of invocation {number} ({'.'.join(definition.place_of(named))})"
             payload = encode_payload(params, self._settings.max_payload, where)
             return Copy(routine, slot, mode, invocation_record(0, payload))
-        # From nobody: the number of what had emitted it means nothing in the new job.
+        # Without an emitter: the number of what had emitted it means nothing in the new job.
         before, limit = invocation_record(0, packb(params)), self._settings.max_payload
         record, difference = edited(definition, named, before, changes, False, limit)
         return Copy(routine, slot, mode, record, pack_record(by, difference))

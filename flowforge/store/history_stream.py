@@ -91,7 +91,7 @@ class HistoryStream:
     def wait(self, entry: str, patience: float) -> None:
         """Return when there is an entry behind this one, or after ``patience`` seconds.
 
-        The server wakes those who wait: a job that nobody follows pays nothing for it. Raises
+        The server wakes those who wait: a job without followers pays nothing for it. Raises
         redis.RedisError.
         """
         block = max(1, round(patience * 1000))

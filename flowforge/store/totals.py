@@ -1,6 +1,6 @@
 """What jobs and attempts have come to since the fleet began: counts and times, by flow and slot.
 
-Totals only grow, so that whoever reads them twice has what was between. Jobs are counted by the
+Totals only grow: the difference of two readings is what was between. Jobs are counted by the
 scripts that create and end them, attempts by the processes that run them (``Tallies``).
 """
 

@@ -36,9 +36,9 @@ def app(
 ) -> Starlette:
     """The dashboard of an engine, by default the one of this process.
 
-    ``authentication``: who may use it; by default whoever has a token that is made now and written
+    ``authentication``: who may use it; by default users with a token that is made now and written
     to the log. ``hosts``: the names in the browser's address bar that lead to it, without ports;
-    None when the application around it checks them. ``read_only``: nobody changes anything.
+    None when the application around it checks them. ``read_only``: no user changes anything.
     ``secret``: signs cookies; give one, the same for all, when several processes serve the
     dashboard, or when sessions have to outlast a restart.
     """

@@ -16,7 +16,7 @@ from flowforge.web.security.sessions import Sessions
 
 @dataclass(frozen=True)
 class Dashboard:
-    """``submitter``: what its jobs were given to. ``read_only``: nobody changes anything."""
+    """``submitter``: what its jobs were given to. ``read_only``: no user changes anything."""
 
     submitter: Submitter
     sessions: Sessions
@@ -50,5 +50,5 @@ def templates() -> jinja2.Environment:
 
 
 def made_secret(given: str | None) -> str:
-    """The secret that signs cookies: made anew for the process when none is given."""
+    """The secret that signs cookies: a new one for the process when none is given."""
     return given or secrets.token_urlsafe(32)

@@ -1,4 +1,4 @@
-"""What is on the open pages is read once a second, and sent to whoever looks at it.
+"""What is on the open pages is read once a second, and sent to the browsers that show it.
 
 Nothing is published when a job changes: a job costs the same with and without a dashboard. One
 reader in the process renders each page that is open anywhere, however many browsers show it, and

@@ -18,7 +18,7 @@ from flowforge.web.page import Call, Pages, root_of
 
 
 def live_route(dashboard: Dashboard, pages: Pages) -> Route:
-    """``/live?page=...``: what changes of a page, for whoever may see the page."""
+    """``/live?page=...``: what changes of a page, for users who may see the page."""
     reader = LiveReader([engine.link for engine in dashboard.submitter.each])
 
     async def stream(request: Request) -> Response:

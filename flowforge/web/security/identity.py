@@ -71,7 +71,7 @@ class Authentication(Protocol):
 
 
 class Token:
-    """One secret for all. Whoever has it is ``role``; made anew for each process by default."""
+    """One secret for all users, who have this ``role``; by default a new one for each process."""
 
     has_login = True
     named = False
@@ -111,7 +111,7 @@ class PasswordFile:
         return None
 
     def log_in(self, name: str, secret: str) -> User | None:
-        user, hashed = self._users().get(name, (None, passwords.NOBODY))
+        user, hashed = self._users().get(name, (None, passwords.NO_PASSWORD))
         # The time tells nothing: a hash is computed for a name that does not exist, too.
         right = passwords.matches(secret, hashed)
         return user if right else None

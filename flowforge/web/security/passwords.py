@@ -72,4 +72,4 @@ def _bytes(text: str) -> bytes:
 
 
 #: The hash of no password.
-NOBODY = f"scrypt${_text(bytes(16))}${_text(bytes(32))}"
+NO_PASSWORD = f"scrypt${_text(bytes(16))}${_text(bytes(32))}"

@@ -24,7 +24,7 @@ class Sessions:
         self._forms = URLSafeTimedSerializer(secret, salt="flowforge.form")
 
     def user(self, request: Request) -> User | None:
-        """Who asks; None for a request of nobody that is known."""
+        """The user who asks; None when it is no known one."""
         told = self.authentication.of(request)
         if told is not None or not self.authentication.has_login:
             return told

@@ -66,7 +66,7 @@ def test_a_name_that_would_be_another_line_is_refused(tmp_path: Path, name: str)
         passwords.add(tmp_path / "users", name, "viewer", "secret")
 
 
-@pytest.mark.parametrize("stored", ["", "plain", "md5$x$y", passwords.NOBODY])
+@pytest.mark.parametrize("stored", ["", "plain", "md5$x$y", passwords.NO_PASSWORD])
 def test_what_is_no_hash_matches_nothing(stored: str) -> None:
     assert not passwords.matches("", stored)
     assert not passwords.matches("secret", stored)
