@@ -7,6 +7,7 @@ import threading
 from typing import Protocol
 
 from flowforge.common.forks import Forks
+from flowforge.common.once_per_process import OncePerProcess
 from flowforge.errors import StoreUnavailableError
 from flowforge.store.answers import Answer
 from flowforge.store.store import Store
@@ -34,25 +35,18 @@ class LeaseKeeper:
         self._lease_ms = int(lease * 1000)
         self._interval = interval
         self._held: dict[str, Cancellable | None] = {}
-        #: ``Forks.count`` of the process that has the thread; -1: there is none yet.
-        self._process = -1
         self._ended = threading.Event()
-        #: Threads that come first at the same time must not drop each other's leases.
-        self._beginning = threading.Lock()
+        self._started = OncePerProcess(self._begin)
 
     def add(self, lease: str, holder: Cancellable | None = None) -> None:
         """Renew a lease from now on. Adding it again, with a holder, says whose flag to set."""
         # After a fork the parent's thread does not exist here, and its leases are not ours.
-        if self._process != Forks.count:
-            self._begin()
+        if self._started.process != Forks.count:
+            self._started()
         self._held[lease] = holder
 
     def _begin(self) -> None:
-        with self._beginning:
-            if self._process == Forks.count:
-                return
-            self._held = {}
-            self._process = Forks.count
+        self._held = {}
         thread = threading.Thread(target=self._renew_until_closed, name="flowforge-leases")
         thread.daemon = True
         thread.start()

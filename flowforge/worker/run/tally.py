@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from flowforge.common.forks import Forks
+from flowforge.common.once_per_process import OncePerProcess
 from flowforge.errors import CommandRefusedError, StoreUnavailableError
 from flowforge.model.status import AttemptOutcome
 from flowforge.store.lease_tokens import next_token
@@ -66,10 +67,8 @@ class Tally:
     def __init__(self, store: Store, worker: Callable[[], str]) -> None:
         self._store = store
         self._worker = worker
-        #: ``Forks.count`` of the process that has the thread; -1: there is none yet.
-        self._process = -1
         self._closed = threading.Event()
-        self._begin_lock = threading.Lock()
+        self._started = OncePerProcess(self._begin)
         self._noted: deque[AttemptEnd] = deque(maxlen=_MOST_NOTED)
         self._forget()
 
@@ -84,13 +83,13 @@ class Tally:
 
     def note(self, ended: AttemptEnd) -> None:
         """Have an attempt counted."""
-        if self._process != Forks.count:
-            self._begin()
+        if self._started.process != Forks.count:
+            self._started()
         self._noted.append(ended)
 
     def flush(self) -> None:
         """Add all that is noted; what the server does not take now waits on."""
-        if self._process != Forks.count:
+        if self._started.process != Forks.count:
             return  # it is the parent's, or nothing
         with self._adding:
             self._add_up()
@@ -102,13 +101,9 @@ class Tally:
         self.flush()
 
     def _begin(self) -> None:
-        with self._begin_lock:
-            if self._process == Forks.count:
-                return
-            # What a forked child finds here is its parent's.
-            self._noted.clear()
-            self._forget()
-            self._process = Forks.count
+        # What a forked child finds here is its parent's.
+        self._noted.clear()
+        self._forget()
         name = "flowforge-totals"
         threading.Thread(target=self._add_until_closed, name=name, daemon=True).start()
 
