@@ -8,10 +8,12 @@ import fakeredis
 import pytest
 
 from flowforge.local.server import LocalServer
+from flowforge.settings import Settings
 from flowforge.store.client import make_client
 from flowforge.store.link import ServerLink
 from tests.contract.bench import Bench
 from tests.support.client_link import ClientLink
+from tests.support.virtual_clock import ClockedLink, VirtualClock
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +47,18 @@ def server_bench(real: ServerLink, server: LocalServer, prefix: str) -> Iterator
     """A fleet on the real server, for what fakeredis does not do."""
     with make_client(server.url) as client:
         yield Bench(real, client, prefix)
+
+
+@pytest.fixture
+def timed_bench(bench: Bench) -> Bench:
+    """A fleet of this test's own whose clock it moves, by the fixture ``clock``."""
+    return Bench(ClockedLink(bench.link, bench.keys.root), bench.client, bench.prefix)
+
+
+@pytest.fixture
+def clock(timed_bench: Bench) -> VirtualClock:
+    """The clock of ``timed_bench``."""
+    return VirtualClock(timed_bench.store, Settings())
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,13 @@ def own(server: LocalServer, tmp_path: Path) -> Iterator[Installation]:
 
 
 @pytest.fixture
+def timed(server: LocalServer, tmp_path: Path) -> Iterator[Installation]:
+    """For one test that moves the time of its fleet, by ``timed.clock``."""
+    with installed(server, tmp_path, timed=True, **FAST) as installation:
+        yield installation
+
+
+@pytest.fixture
 def own_slow(server: LocalServer, tmp_path: Path) -> Iterator[Installation]:
     """For one test: recovery so slow that nothing can be put down to it."""
     with installed(server, tmp_path, lease=300, heartbeat=60, unclaimed_grace=300) as installation:

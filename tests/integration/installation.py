@@ -19,6 +19,7 @@ from flowforge.local.server import LocalServer
 from flowforge.settings import from_environment
 from tests.support.eventually import eventually
 from tests.support.fleet import Fleet
+from tests.support.virtual_clock import VirtualClock
 
 FLOWS = "tests.integration.flows"
 
@@ -44,6 +45,14 @@ class Installation:
     fleet: Fleet
     #: A redis-py client. Not typed: what a command returns depends on the client's options.
     redis: Any
+    #: Moves the time of the fleet, in an installation that is made so (``timed``).
+    _clock: VirtualClock | None = None
+
+    @property
+    def clock(self) -> VirtualClock:
+        """The fleet's clock, in a test with the fixture ``timed``."""
+        assert self._clock is not None, "only installations made with timed=True have a clock"
+        return self._clock
 
     def key(self, name: str, argument: str = "") -> str:
         return self.engine.store.keys.of(name, argument)
@@ -69,9 +78,16 @@ class Installation:
 
 @contextmanager
 def installed(
-    server: LocalServer, directory: Path, imports: Sequence[str] = (FLOWS,), **settings: Any
+    server: LocalServer,
+    directory: Path,
+    imports: Sequence[str] = (FLOWS,),
+    *,
+    timed: bool = False,
+    **settings: Any,
 ) -> Iterator[Installation]:
     """Make the engine of this process one of a new installation.
+
+    ``timed``: it has a clock that the test moves.
 
     Its workers are killed at the end: nobody waits for their warm shutdown. After a failure they
     are ended by the fleet, which prints their logs.
@@ -79,13 +95,15 @@ def installed(
     prefix = f"t{secrets.token_hex(6)}"
     resolved = from_environment({}, redis_url=server.url, prefix=prefix, **settings)
     engine = Engine(resolved, fleet_app(resolved))
+    clock = VirtualClock.of(engine) if timed else None
+    app = "tests.support.clocked_app" if timed else "flowforge.app"
     former = set_engine(engine)
     try:
         with (
             redis.Redis.from_url(server.url) as client,
-            Fleet(server.url, prefix, directory, imports, **settings) as fleet,
+            Fleet(server.url, prefix, directory, imports, app, **settings) as fleet,
         ):
-            yield Installation(server, prefix, engine, fleet, client)
+            yield Installation(server, prefix, engine, fleet, client, clock)
             for worker in fleet.workers:
                 fleet.kill(worker)
     finally:

@@ -164,18 +164,22 @@ class TestDeadWorkers:
         assert committed_once(job)
 
     def test_a_retry_timer_survives_the_death_of_the_worker(
-        self, own: Installation, tmp_path: Path
+        self, timed: Installation, tmp_path: Path
     ) -> None:
         """The delay is kept in Redis, not in the worker that failed."""
-        keeper(own)
-        victim = own.fleet.start(pool="prefork")
+        keeper(timed)
+        victim = timed.fleet.start(pool="prefork")
         log = tmp_path / "log"
         flow = single(Flaky)
-        flow.set_error_handler(ErrorHandler("retry", 1, retry_delay=1.0))
+        flow.set_error_handler(ErrorHandler("retry", 1, retry_delay=3600))
         job = flow.execute("it", {"failures": 1, "log": str(log)})
         eventually(lambda: job.counts["timers"] == 1)
-        own.fleet.kill(victim)
-        own.fleet.start(pool="solo")
+        timed.fleet.kill(victim)
+        timed.fleet.start(pool="solo")
+        timed.clock.advance(minutes=59)
+        timed.clock.run_until_quiet()
+        assert notes(log) == ["0:1"]
+        timed.clock.advance(minutes=1)
         assert outputs(job) == [{"attempt": 2, "number": 0}]
         assert notes(log) == ["0:1", "0:2"]
 

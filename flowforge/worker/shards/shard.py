@@ -25,37 +25,17 @@ from flowforge.store.client import make_client
 from flowforge.store.link import ServerLink
 from flowforge.store.placement import PATIENCE
 from flowforge.store.store import Store
-from flowforge.store.worker_reports import FORGOTTEN
 from flowforge.worker.consuming.limits import rate_limited
 from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
 from flowforge.worker.run.runtime import Runtime
 from flowforge.worker.run.task import InvocationTasks, TaskQueues
-from flowforge.worker.upkeep.bulks import BulkOperations
-from flowforge.worker.upkeep.damage import Damage
-from flowforge.worker.upkeep.deletions import Deletions
+from flowforge.worker.upkeep.duties import leader_duties
 from flowforge.worker.upkeep.hook_deliveries import Hooks
-from flowforge.worker.upkeep.minutes import Minutes
-from flowforge.worker.upkeep.presence import Presence, RateLimitedReports, StaleReports
-from flowforge.worker.upkeep.reclaimer import Reclaimer
-from flowforge.worker.upkeep.resender import Resender
-from flowforge.worker.upkeep.retention import Retention
-from flowforge.worker.upkeep.timers import Timers
+from flowforge.worker.upkeep.presence import Presence, RateLimitedReports
 from flowforge.worker.upkeep.upkeep import Scheduled, Upkeep
 
 #: Seconds that a worker keeps trying over an outage of the server.
 WORKER_PATIENCE = 60.0
-
-#: Seconds between two looks for due timers: how late a retry may be.
-TIMER_INTERVAL = 0.25
-
-#: Seconds between two rounds of bulk operations.
-BULK_INTERVAL = 0.25
-
-#: Seconds between two rounds of deletions.
-DELETION_INTERVAL = 1.0
-
-#: Seconds between two looks whether a minute has begun.
-MINUTES_INTERVAL = 10.0
 
 #: Seconds between two reports of a worker's presence.
 PRESENCE_INTERVAL = 5.0
@@ -167,34 +147,11 @@ class Shard:
                 Scheduled(
                     RateLimitedReports(presence), settings.unclaimed_grace / 3, leader_only=False
                 ),
-                Scheduled(Timers(store), TIMER_INTERVAL),
-                Scheduled(self._reclaimer(store), settings.upkeep_interval),
-                # One look sees what was popped, a later one finds it lost: both in one interval.
-                Scheduled(self._resender(store), settings.upkeep_interval / 3),
-                Scheduled(Retention(store), settings.upkeep_interval),
-                Scheduled(BulkOperations(store), BULK_INTERVAL),
-                Scheduled(Deletions(store), DELETION_INTERVAL),
-                Scheduled(Minutes(store), MINUTES_INTERVAL),
-                Scheduled(StaleReports(store), FORGOTTEN),
-                Scheduled(Damage(store), settings.upkeep_interval),
+                *leader_duties(
+                    store, settings, self.runtime.plans.place_of, self.runtime.note_lost
+                ),
             ],
         )
-
-    def _reclaimer(self, store: Store) -> Reclaimer:
-        settings = self.settings
-        return Reclaimer(
-            store,
-            settings.max_losses,
-            self.runtime.plans.place_of,
-            lease=settings.lease,
-            interval=settings.upkeep_interval,
-            grace=settings.heartbeat,
-            note=self.runtime.note_lost,
-        )
-
-    def _resender(self, store: Store) -> Resender:
-        grace = self.settings.unclaimed_grace
-        return Resender(store, grace, place_of=self.runtime.plans.place_of)
 
     def _make_presence(self, worker: Any) -> Presence:
         facts = partial(worker_facts, worker, self._app, self.settings)

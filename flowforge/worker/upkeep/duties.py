@@ -1,0 +1,67 @@
+"""The duties of the leader, and how often it does each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flowforge.settings import Settings
+from flowforge.store.store import Store
+from flowforge.store.upkeep import Lost
+from flowforge.store.worker_reports import FORGOTTEN
+from flowforge.worker.upkeep.bulks import BulkOperations
+from flowforge.worker.upkeep.damage import Damage
+from flowforge.worker.upkeep.deletions import Deletions
+from flowforge.worker.upkeep.log_lines import PlaceOf, unplaced
+from flowforge.worker.upkeep.minutes import Minutes
+from flowforge.worker.upkeep.presence import StaleReports
+from flowforge.worker.upkeep.reclaimer import Reclaimer
+from flowforge.worker.upkeep.resender import Resender
+from flowforge.worker.upkeep.retention import Retention
+from flowforge.worker.upkeep.timers import Timers
+from flowforge.worker.upkeep.upkeep import Scheduled
+
+#: Seconds between two looks for due timers: how late a retry may be.
+TIMER_INTERVAL = 0.25
+
+#: Seconds between two rounds of bulk operations.
+BULK_INTERVAL = 0.25
+
+#: Seconds between two rounds of deletions.
+DELETION_INTERVAL = 1.0
+
+#: Seconds between two looks whether a minute has begun.
+MINUTES_INTERVAL = 10.0
+
+
+def leader_duties(
+    store: Store,
+    settings: Settings,
+    place_of: PlaceOf = unplaced,
+    note: Callable[[Lost], None] = lambda lost: None,
+) -> list[Scheduled]:
+    """What the leader of a server does, in its order.
+
+    ``place_of``, ``note``: as Reclaimer says.
+    """
+    reclaimer = Reclaimer(
+        store,
+        settings.max_losses,
+        place_of,
+        lease=settings.lease,
+        interval=settings.upkeep_interval,
+        grace=settings.heartbeat,
+        note=note,
+    )
+    resender = Resender(store, settings.unclaimed_grace, place_of=place_of)
+    return [
+        Scheduled(Timers(store), TIMER_INTERVAL),
+        Scheduled(reclaimer, settings.upkeep_interval),
+        # One look sees what was popped, a later one finds it lost: both in one interval.
+        Scheduled(resender, settings.upkeep_interval / 3),
+        Scheduled(Retention(store), settings.upkeep_interval),
+        Scheduled(BulkOperations(store), BULK_INTERVAL),
+        Scheduled(Deletions(store), DELETION_INTERVAL),
+        Scheduled(Minutes(store), MINUTES_INTERVAL),
+        Scheduled(StaleReports(store), FORGOTTEN),
+        Scheduled(Damage(store), settings.upkeep_interval),
+    ]
