@@ -20,7 +20,7 @@ from flowforge.engine.mending import Mending
 from flowforge.engine.progress import progress
 from flowforge.engine.rerun import rerun
 from flowforge.engine.sending import sending
-from flowforge.engine.submit import JobCreator
+from flowforge.engine.submit import Again, JobCreator
 from flowforge.engine.wait import wait_for
 from flowforge.errors import CommandRefusedError, ConfigurationError, StoreUnavailableError
 from flowforge.model.flow import FlowGraph
@@ -119,6 +119,10 @@ class Submitter(ABC):
     def of(self, job_id: str) -> Engine:
         """The engine of the server on which a job lives; any of them when there is no such job."""
 
+    @abstractmethod
+    def home(self, flow_id: str, key: str | None) -> Engine:
+        """The engine that a new job of a flow goes to; ``key``: its idempotency key."""
+
     def close(self) -> None:
         """Release the connections."""
         for engine in self.each:
@@ -165,6 +169,13 @@ class Engine(Submitter):
 
     def of(self, job_id: str) -> Engine:
         return self
+
+    def home(self, flow_id: str, key: str | None) -> Engine:
+        return self
+
+    def create_again(self, again: Again, item: Item, trace: bytes) -> Submitted:
+        """Create a job of a definition in the store, for ``flow_start``."""
+        return self._creator.create_again(again, item, trace)
 
     def on_submit(self, flow: FlowGraph) -> None:
         """Jobs of this flow are about to be created; a subclass may have something to say."""

@@ -27,15 +27,20 @@ class JobTemplate:
     trace: bytes = b""
 
     def __post_init__(self) -> None:
-        if self.priority is not None and not _is_whole(self.priority, 0, 9):
-            raise InvalidValueError(
-                f"priority must be a whole number from 0 (first) to 9, not {shown(self.priority)}"
-            )
+        check_priority(self.priority)
         if self.max_in_flight is not None and not _is_whole(self.max_in_flight, 1, MOST):
             raise InvalidValueError(
                 f"max_in_flight must be a whole number of at least 1 and at most {MOST:g}, not "
                 f"{shown(self.max_in_flight)}"
             )
+
+
+def check_priority(priority: object) -> None:
+    """InvalidValueError for what is neither None nor a priority."""
+    if priority is not None and not _is_whole(priority, 0, 9):
+        raise InvalidValueError(
+            f"priority must be a whole number from 0 (first) to 9, not {shown(priority)}"
+        )
 
 
 def _is_whole(value: object, least: int, most: int) -> bool:

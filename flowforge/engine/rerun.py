@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flowforge.common.bounded_repr import shown
-from flowforge.engine.job_items import Submitted
+from flowforge.engine.job_items import Item
 from flowforge.engine.sending import sending_again
 from flowforge.engine.submit import Again, JobCreator
 from flowforge.errors import DefinitionError, InvalidValueError
@@ -47,9 +47,10 @@ def rerun(
     again = Again(of_source.definition, found, *_place(found, details), details)
     former = inspector.trace(job_id)
     with sending_again(traces, summary.flow_id, details.entry, former) as (trace, tell):
-        new_id = creator.create_again(again, params, labels_text(summary.labels), trace)
-        tell([Submitted(new_id, True)])
-    return new_id
+        item = Item(params, labels=labels_text(summary.labels))
+        submitted = creator.create_again(again, item, trace)
+        tell([submitted])
+    return submitted.job_id
 
 
 def _kept_params(inspector: Inspector, job_id: str) -> dict[str, Any]:

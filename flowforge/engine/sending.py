@@ -28,11 +28,11 @@ def sending(traces: bool | None, template: JobTemplate) -> Iterator[tuple[JobTem
 
 @contextmanager
 def sending_again(
-    traces: bool | None, flow_id: str, entry: str, former: bytes
+    traces: bool | None, flow_id: str, entry: str, former: bytes = b""
 ) -> Iterator[tuple[bytes, Tell]]:
     """Within, a job like another one is created: it carries the packed context that comes back.
 
-    ``former``: that of the other job, to which the span is linked.
+    ``former``: that of the other job, to which the span is linked; empty: there is none.
     """
     spans = spans_of(traces)
     if spans is None:

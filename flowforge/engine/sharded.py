@@ -105,6 +105,9 @@ class ShardedEngine(Submitter):
     def of(self, job_id: str) -> Engine:
         return self._placement.of(job_id)
 
+    def home(self, flow_id: str, key: str | None) -> Engine:
+        return self._next() if key is None else self._homes(flow_id, [key])[key]
+
     def _share_out(
         self, flow_id: str, idempotency_keys: Sequence[str | None]
     ) -> dict[Engine, list[int]]:

@@ -110,18 +110,21 @@ class JobCreator:
             entry=like.entry,
         )
 
-    def create_again(self, again: Again, params: dict[str, Any], labels: str, trace: bytes) -> str:
-        """Create a job of a definition that the store has."""
+    def create_again(self, again: Again, item: Item, trace: bytes) -> Submitted:
+        """Create a job of a definition that this server has, or that is as it would write it."""
         definition, common = again.definition, self.like(again)
         (new_id,) = self._store.new_job_ids(1)
         entry = self._entry(definition, common, trace)
-        job = _new_job(new_id, common.flow_id, Item(params, labels=labels), entry.first(params))
+        job = _new_job(new_id, common.flow_id, item, entry.first(item.params))
         ids = self._store.submissions.submit(common, [job], None)
+        if ids is None and definition.hash == common.definition:
+            fields = self._router.fields(definition)
+            ids = self._store.submissions.submit(common, [job], fields)
         if ids is None:
             raise CorruptRecordError(
                 f"the definition {common.definition} of flow {common.flow_id!r} is gone"
             )
-        return ids[0]
+        return Submitted(ids[0], ids[0] == new_id)
 
     def child_job(
         self, template: JobTemplate, params: dict[str, Any] | None, labels: str

@@ -67,7 +67,8 @@ def filled(path: str, job_id: str) -> str:
     """The path of a page with what it needs."""
     parts = {
         "{job_id}": job_id, "{number:int}": "1", "{group}": GROUP,
-        "/flows/one": "/flows/one?id=countdown", "{bulk_id}": Bulk.recent(1)[0].bulk_id,
+        "/flows/one": "/flows/one?id=countdown", "/flows/run": "/flows/run?id=countdown",
+        "{bulk_id}": Bulk.recent(1)[0].bulk_id,
         "{server}": current_engine().each[0].store.server_name, "{letter:int}": "1",
     }  # fmt: skip
     for name, value in parts.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -50,9 +50,12 @@ class Browser(TestClient):
         assert found is not None
         return found[1]
 
-    def act(self, address: str, status: int = 200, **fields: str) -> str:
+    def act(
+        self, address: str, status: int = 200, values: Mapping[str, str] | None = None, **more: str
+    ) -> str:
         """Send the form of a page; the text of the page that it leads to."""
-        reply = self.post(address, data={"token": self.form_token(address), **fields})
+        data = {"token": self.form_token(address), **(values or {}), **more}
+        reply = self.post(address, data=data)
         assert reply.status_code == status, reply.text
         return reply.text
 

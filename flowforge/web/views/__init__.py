@@ -16,6 +16,7 @@ from flowforge.web.views import (
     job_page,
     mending,
     overview,
+    run_flow,
     workers,
 )
 
@@ -28,6 +29,7 @@ PAGES: list[Page] = [
     *job_log.PAGES,
     *mending.PAGES,
     *flows.PAGES,
+    *run_flow.PAGES,
     *errors.PAGES,
     *workers.PAGES,
     *doctor.PAGES,

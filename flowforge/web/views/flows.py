@@ -12,6 +12,7 @@ from flowforge.store.finding import Query
 from flowforge.web.graph.layout import layout
 from flowforge.web.graph.picture import picture
 from flowforge.web.page import Call, Page, View
+from flowforge.web.security.identity import Role
 from flowforge.web.views.job_list import summaries
 
 #: Flows on the page.
@@ -57,6 +58,7 @@ def flow(call: Call) -> View:
         "flow.html",
         {
             "flow_id": flow_id,
+            "operator": Role.OPERATOR,
             "counts": flow_counts(call.engines).get(flow_id, {}),
             "definition": definition,
             "error": error,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from datetime import timedelta
 from urllib.parse import urlencode
@@ -11,10 +10,10 @@ from flowforge.common.bounded_repr import shown
 from flowforge.engine.engine import Engine
 from flowforge.engine.find import find
 from flowforge.errors import InvalidValueError, RecordError
-from flowforge.model.labels import check_labels
 from flowforge.model.status import JobStatus
 from flowforge.store.finding import Found, Query
 from flowforge.store.job_rows import JobRows, JobSummary
+from flowforge.web.label_words import labels_of
 from flowforge.web.page import Call, Page, View
 
 #: Jobs on a page.
@@ -63,14 +62,10 @@ def jobs(call: Call) -> View:
 
 def query_of(asked: dict[str, str], cursor: str | None = None) -> Query:
     """What the fields of a search ask for; ValueError for what they cannot."""
-    labels = {}
-    for text in shlex.split(asked["label"]):
-        name, _, value = text.partition("=")
-        labels[name] = value
     return Query(
         flow_id=asked["flow"] or None,
         status=asked["status"] or None,
-        labels=check_labels(labels),
+        labels=labels_of(asked["label"]),
         since=since_of(asked["since"]),
         text=asked["text"] or None,
         after=cursor,

@@ -30,12 +30,16 @@ from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
 from flowforge.worker.run.runtime import Runtime
 from flowforge.worker.run.task import InvocationTasks, TaskQueues
 from flowforge.worker.upkeep.duties import leader_duties
+from flowforge.worker.upkeep.handler_reports import HandlerReports
 from flowforge.worker.upkeep.hook_deliveries import Hooks
 from flowforge.worker.upkeep.presence import Presence, RateLimitedReports
 from flowforge.worker.upkeep.upkeep import Scheduled, Upkeep
 
 #: Seconds that a worker keeps trying over an outage of the server.
 WORKER_PATIENCE = 60.0
+
+#: Seconds between two reports of what a worker's handlers take.
+HANDLERS_INTERVAL = 6 * 3600.0
 
 #: Seconds between two reports of a worker's presence.
 PRESENCE_INTERVAL = 5.0
@@ -143,6 +147,7 @@ class Shard:
             store,
             [
                 Scheduled(presence, PRESENCE_INTERVAL, leader_only=False),
+                Scheduled(HandlerReports(store), HANDLERS_INTERVAL, leader_only=False),
                 # Before what was popped just after a look is found lost.
                 Scheduled(
                     RateLimitedReports(presence), settings.unclaimed_grace / 3, leader_only=False
