@@ -1,4 +1,4 @@
-"""``flowforge flows``: how many jobs each flow has."""
+"""``flowforge flows``: how many jobs each flow has, and what it did lately."""
 
 from __future__ import annotations
 
@@ -11,31 +11,35 @@ from flowforge.cli.session import Session, pass_session
 from flowforge.cli.sparkline import sparkline
 from flowforge.cli.tables import print_table
 from flowforge.engine.flow_counts import flow_counts
-from flowforge.engine.flow_rates import FlowRate, flow_rates
+from flowforge.engine.throughput import DAY, HOUR, throughput
 from flowforge.model.status import JobStatus
+from flowforge.store.throughput import Done
 
-#: Minutes that are shown, and characters in which they are.
-_MINUTES = 60
-_WIDTH = 15
+#: Characters in which a period is shown: a bar for four of its times.
+_WIDTHS = {HOUR: 15, DAY: 24}
 
 
 @click.command("flows")
+@click.option("--day", is_flag=True, help="Show the last day, and not the last hour.")
 @json_option
 @pass_session
-def flows(session: Session, as_json: bool) -> None:
+def flows(session: Session, day: bool, as_json: bool) -> None:
     """List the flows that have jobs, with how many of them have each status.
 
-    Behind them the jobs that ended in each minute of the last hour, and those that failed.
+    Behind them the jobs that ended in each minute of the last hour, or with --day in each quarter
+    of an hour of the last day, and those that failed.
     """
+    period = DAY if day else HOUR
     found = flow_counts(session.engines())
-    rates = flow_rates(session.engines(), _MINUTES)
+    rates = throughput(session.engines(), period)
     if as_json:
+        name = "last_day" if day else "last_hour"
         print_json(
             [
                 {
                     "flow_id": flow_id,
                     "counts": counts,
-                    "last_hour": [_plain(one) for one in rates.get(flow_id, [])],
+                    name: [_plain(one) for one in rates.of(flow_id)],
                 }
                 for flow_id, counts in found.items()
             ]
@@ -45,7 +49,11 @@ def flows(session: Session, as_json: bool) -> None:
         print_table(
             [*columns, "ENDED", "FAILED"],
             [
-                [one_line(flow_id), *map(str, counts.values()), *_shown(rates.get(flow_id, []))]
+                [
+                    one_line(flow_id),
+                    *map(str, counts.values()),
+                    *_shown(rates.of(flow_id), _WIDTHS[period]),
+                ]
                 for flow_id, counts in found.items()
             ],
         )
@@ -53,13 +61,24 @@ def flows(session: Session, as_json: bool) -> None:
         say("no jobs yet", err=True)
 
 
-def _plain(rate: FlowRate | None) -> dict[str, int] | None:
-    return None if rate is None else {"ended": rate.ended, "failed": rate.failed}
+def _plain(done: Done | None) -> dict[str, int] | None:
+    if done is None:
+        return None
+    return {
+        "created": done.created,
+        "ended": done.ended,
+        "completed": done.completed,
+        "failed": done.failed,
+        "cancelled": done.cancelled,
+        "attempts": done.attempts,
+        "failed_attempts": done.failed_attempts,
+        "lost_attempts": done.lost_attempts,
+    }
 
 
-def _shown(rates: Sequence[FlowRate | None]) -> tuple[str, str]:
+def _shown(rates: Sequence[Done | None], width: int) -> tuple[str, str]:
     """Jobs that ended, and that failed, as lines."""
     return (
-        sparkline([None if one is None else one.ended for one in rates], _WIDTH),
-        sparkline([None if one is None else one.failed for one in rates], _WIDTH),
+        sparkline([None if one is None else one.ended for one in rates], width),
+        sparkline([None if one is None else one.failed for one in rates], width),
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from flowforge.common.sums import neighbours
+
 _LEVELS = "▁▂▃▄▅▆▇█"
 
 
@@ -11,11 +13,7 @@ def sparkline(numbers: Sequence[int | None], width: int) -> str:
     """The sums of neighbouring numbers, ``width`` of them: a bar for each, the highest of full
     height, a dot for zero, a blank where none is known. Behind them the highest.
     """
-    size = max(1, -(-len(numbers) // width))
-    sums: list[int | None] = []
-    for start in range(0, len(numbers), size):
-        known = [number for number in numbers[start : start + size] if number is not None]
-        sums.append(sum(known) if known else None)
+    sums = neighbours(numbers, width)
     highest = max((number for number in sums if number is not None), default=0)
     if not highest:
         return "".join(" " if number is None else "." for number in sums).rstrip()

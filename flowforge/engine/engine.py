@@ -38,6 +38,7 @@ from flowforge.store.link import ServerLink
 from flowforge.store.outage import Outage, outage_of
 from flowforge.store.overview import Overview
 from flowforge.store.store import Store
+from flowforge.store.throughput import Throughput
 
 #: Seconds that a producer keeps trying before it reports the server as unreachable.
 PRODUCER_PATIENCE = 5.0
@@ -145,6 +146,7 @@ class Engine(Submitter):
         self.overview = Overview(self.store)
         self.error_groups = ErrorGroups(self.store)
         self.finder = Finder(self.store)
+        self.throughput = Throughput(self.store)
         self._creator = JobCreator(self.store, settings, Router(app), self.on_submit)
         self.child_job = self._creator.child_job
         control = Control(self.store, self.inspector, settings)

@@ -1,4 +1,6 @@
-"""What each flow did in each of the latest minutes: its totals then, compared with those before."""
+"""What each flow did in each of the latest minutes, and in each quarter of an hour of the last day:
+its totals then, compared with those before.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +8,21 @@ from collections import Counter
 from itertools import pairwise
 from typing import NamedTuple
 
+from flowforge.common.lru_cache import Recent
 from flowforge.model.status import AttemptOutcome, JobStatus
 from flowforge.store.reading import reading, whole
 from flowforge.store.store import Store
 from flowforge.store.totals import OUTCOMES, TIMED, Totals
 
-#: Minutes that are kept.
+#: Minutes for which each is kept.
 KEPT_MINUTES = 240
+
+#: One of so many is kept for a day, and an hour more.
+QUARTER = 15
+KEPT_QUARTERS = 25 * 60
+
+#: Minutes that a reader remembers: those of a day, and those of four hours.
+_REMEMBERED = KEPT_MINUTES + KEPT_QUARTERS // QUARTER
 
 _ENDS = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
 
@@ -21,7 +31,7 @@ _PAGE = 60
 
 
 class Done(NamedTuple):
-    """What a flow did in a minute; or as it is kept, all that it has done until then."""
+    """What a flow did in some time; or as it is kept, all that it has done until then."""
 
     created: int
     completed: int
@@ -31,6 +41,15 @@ class Done(NamedTuple):
     #: Attempts that raised, and those whose worker was lost.
     failed_attempts: int
     lost_attempts: int
+
+    @property
+    def ended(self) -> int:
+        """Jobs that ended."""
+        return self.completed + self.failed + self.cancelled
+
+    def plus(self, other: Done) -> Done:
+        """Both together."""
+        return Done(*(one + more for one, more in zip(self, other, strict=True)))
 
     def since(self, before: Done) -> Done:
         """What came after ``before``."""
@@ -43,13 +62,17 @@ NOTHING = Done(0, 0, 0, 0, 0, 0, 0)
 
 
 class Throughput:
-    """Keeps and reads the minutes of one server's flows."""
+    """Keeps and reads the minutes of one server's flows.
+
+    It remembers what it has read: a minute that was kept does not change.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._link = store.link
         self._keys = store.keys
         self._totals = Totals(store)
+        self._read: Recent[int, dict[str, Done]] = Recent(_REMEMBERED)
 
     def keep(self) -> bool:
         """Keep the totals of this minute, unless they are kept already: whether they were not."""
@@ -59,14 +82,16 @@ class Throughput:
         totals = {flow: " ".join(map(str, done)) for flow, done in self._now().items()}
         if not totals:
             return False
-        return self._store.tallies.keep_minute(minute, KEPT_MINUTES * 60_000, totals)
+        kept = KEPT_MINUTES if minute % QUARTER else KEPT_QUARTERS
+        return self._store.tallies.keep_minute(minute, kept * 60_000, totals)
 
-    def read(self, minutes: int) -> dict[str, list[Done | None]]:
-        """By flow what it did in each of the latest whole ``minutes``, the oldest first; None where
-        no worker kept the totals. The flows without totals of their own are together under ''.
+    def read(self, count: int, minutes: int = 1) -> dict[str, list[Done | None]]:
+        """By flow what it did in each of the latest ``count`` whole times of so many ``minutes``,
+        the oldest first; None where no worker kept the totals. The flows without totals of their
+        own are together under ''. For more than four hours, ``minutes`` is a multiple of QUARTER.
         """
-        latest = self._minute()
-        kept = self._kept(range(latest - minutes, latest + 1))
+        latest = self._minute() // minutes * minutes
+        kept = self._kept(range(latest - count * minutes, latest + 1, minutes))
         flows = {flow for totals in kept if totals is not None for flow in totals}
         found: dict[str, list[Done | None]] = {flow: [] for flow in sorted(flows)}
         for before, after in pairwise(kept):
@@ -81,19 +106,16 @@ class Throughput:
         return int(self._link.call("TIME")[0]) // 60
 
     def _kept(self, minutes: range) -> list[dict[str, Done] | None]:
-        replies: list[list[bytes]] = []
-        for start in range(0, len(minutes), _PAGE):
-            page = minutes[start : start + _PAGE]
-            replies += self._link.many([("HGETALL", self._keys.of("minute", str(m))) for m in page])
-        with reading("the minutes of flows"):
-            return [
-                {
-                    flow.decode(errors="backslashreplace"): Done(*map(whole, text.split(b" ")))
-                    for flow, text in zip(reply[::2], reply[1::2], strict=True)
-                }
-                or None
-                for reply in replies
-            ]
+        found = {minute: self._read.get(minute) for minute in minutes}
+        unread = [minute for minute, totals in found.items() if totals is None]
+        for start in range(0, len(unread), _PAGE):
+            page = unread[start : start + _PAGE]
+            replies = self._link.many([("HGETALL", self._keys.of("minute", str(m))) for m in page])
+            with reading("the minutes of flows"):
+                for minute, reply in zip(page, replies, strict=True):
+                    if reply:
+                        found[minute] = self._read.add(minute, _totals(reply))
+        return [found[minute] for minute in minutes]
 
     def _now(self) -> dict[str, Done]:
         """All that each flow has done until now."""
@@ -115,3 +137,10 @@ class Throughput:
                 attempts[flow], failed[flow], lost[flow],
             )  # fmt: skip
         return found
+
+
+def _totals(reply: list[bytes]) -> dict[str, Done]:
+    return {
+        flow.decode(errors="backslashreplace"): Done(*map(whole, text.split(b" ")))
+        for flow, text in zip(reply[::2], reply[1::2], strict=True)
+    }

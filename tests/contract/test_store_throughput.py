@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flowforge.store.throughput import KEPT_MINUTES, NOTHING, Throughput
+import pytest
+
+from flowforge.store.throughput import KEPT_MINUTES, KEPT_QUARTERS, NOTHING, QUARTER, Throughput
 from tests.contract.bench import Bench
 
 
@@ -50,4 +52,47 @@ def test_minutes_expire(bench: Bench) -> None:
     bench.submit()
     minutes.keep()
     (key,) = bench.link.call("KEYS", bench.key("minute", "*"))
-    assert 0 < bench.link.call("PTTL", key) <= KEPT_MINUTES * 60_000
+    assert 0 < bench.link.call("PTTL", key) <= KEPT_QUARTERS * 60_000
+
+
+def test_a_quarter_of_an_hour_is_kept_for_a_day(bench: Bench) -> None:
+    """One minute in fifteen; the others go after four hours."""
+    kept = bench.store.tallies.keep_minute
+    throughput = Throughput(bench.store)
+    latest = bench.now() // 60_000 // QUARTER * QUARTER
+    for place, minute in enumerate(range(latest - 4 * QUARTER, latest + 1, QUARTER)):
+        if place != 2:
+            kept(minute, 60_000, {"flow": f"{place * 10} {place} 0 0 0 0 0"})
+    (begin, after, before, end) = throughput.read(4, QUARTER)["flow"]
+    assert begin == end == NOTHING._replace(created=10, completed=1)
+    assert after is None
+    assert before is None
+
+
+@pytest.mark.parametrize(
+    ("minute", "kept"), [(QUARTER * 1000, KEPT_QUARTERS), (QUARTER * 1000 + 1, KEPT_MINUTES)]
+)
+def test_how_long_a_minute_is_kept(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, minute: int, kept: int
+) -> None:
+    throughput = Throughput(bench.store)
+    monkeypatch.setattr(throughput, "_minute", lambda: minute)
+    bench.submit()
+    assert throughput.keep()
+    left = bench.link.call("PTTL", bench.key("minute", str(minute)))
+    assert (kept - 1) * 60_000 < left <= kept * 60_000
+
+
+def test_what_was_read_is_remembered(bench: Bench) -> None:
+    """A minute that was kept does not change; one that is missing may come."""
+    throughput = Throughput(bench.store)
+    now = bench.now() // 60_000
+    keep = bench.store.tallies.keep_minute
+    for minute in range(now - 20, now + 1):
+        if minute != now - 1:
+            keep(minute, 60_000, {"flow": f"{minute} 0 0 0 0 0 0"})
+    first = throughput.read(20)["flow"]
+    assert first.count(None) == 2
+    bench.link.call("DEL", *bench.link.call("KEYS", bench.key("minute", "*")))
+    keep(now - 1, 60_000, {"flow": f"{now - 1} 0 0 0 0 0 0"})
+    assert throughput.read(19)["flow"].count(None) == 0

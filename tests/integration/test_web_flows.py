@@ -111,3 +111,36 @@ def test_names_are_text_and_nothing_else(admin: Browser) -> None:
     assert "&lt;script&gt;alert(1)" in text
     assert "<script>alert" not in text
     assert admin.get(f"/flows/one?id={quote(HOSTILE, safe='')}").status_code == 200
+
+
+def test_what_was_done_lately_is_drawn(site: Installation, admin: Browser) -> None:
+    """On the overview, in the list of flows and on the page of a flow; also as a table."""
+    assert "Nothing is known yet" in admin.page("/")
+    shop().execute("charge", {"amount": 1})
+    store = site.engine.store
+    minute = site.engine.overview.now() // 60_000
+    for ago in (30, 2, 1, 0, -1):
+        totals = "10 7 1 0 20 0 0" if ago > 1 else "13 9 2 0 25 0 0"
+        store.tallies.keep_minute(minute - ago, 600_000, {"shop": totals})
+    for address in ("/", "/?period=none", "/flows/one?id=shop"):
+        text = admin.page(address)
+        for words in (
+            "Jobs created: 3 in all, at most 3 in a minute",
+            "Jobs completed: 2 in all",
+            "Jobs failed: 1 in all",
+            "Attempts: 5 in all",
+            "<td>3</td><td>2</td><td>1</td><td>5</td>",
+        ):
+            assert words in text, (address, words)
+    for address in ("/", "/flows"):
+        text = admin.page(address)
+        assert 'aria-label="Jobs ended: 3 in all' in text, address
+    quarter = minute // 15 * 15
+    for ago, totals in ((60, "1 0 0 0 0 0 0"), (45, "8 0 0 0 0 0 0")):
+        store.tallies.keep_minute(quarter - ago, 600_000, {"shop": totals})
+    for address in ("/?period=day", "/flows/one?id=shop&period=day"):
+        assert "at most 7 in a quarter of an hour" in admin.page(address), address
+    many = {f"f{number}": "900 500 400 0 900 0 0" for number in range(100)}
+    store.tallies.keep_minute(quarter - 30, 600_000, dict.fromkeys(many, "0 0 0 0 0 0 0"))
+    store.tallies.keep_minute(quarter - 15, 600_000, many)
+    assert len(admin.page("/?period=day")) < 60_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flowforge.engine.find import find
 from flowforge.engine.flow_counts import flow_counts
 from flowforge.engine.flow_versions import FlowVersion, flow_versions
+from flowforge.engine.throughput import HOUR, throughput
 from flowforge.errors import RecordError
 from flowforge.model.definition import Definition
 from flowforge.model.status import JobStatus
@@ -13,7 +14,9 @@ from flowforge.web.graph.layout import layout
 from flowforge.web.graph.picture import picture
 from flowforge.web.page import Call, Page, View
 from flowforge.web.security.identity import Role
+from flowforge.web.sparkline import PERIODS, chart, flow_line
 from flowforge.web.views.job_list import summaries
+from flowforge.web.views.overview import period_of
 
 #: Flows on the page.
 _SHOWN = 200
@@ -30,10 +33,13 @@ def flows(call: Call) -> View:
         for flow_id, counts in flow_counts(call.engines).items()
         if name.casefold() in flow_id.casefold()
     }
+    rates = throughput(call.engines, HOUR)
+    shown = dict(list(found.items())[:_SHOWN])
     return View(
         "flows.html",
         {
-            "flows": dict(list(found.items())[:_SHOWN]),
+            "flows": shown,
+            "rates": {flow_id: flow_line(flow_id, rates) for flow_id in shown},
             "more": max(0, len(found) - _SHOWN),
             "name": name,
             "statuses": [status.value for status in JobStatus],
@@ -54,11 +60,14 @@ def flow(call: Call) -> View:
     drawn = None
     if definition is not None and placed is not None:
         drawn = picture(definition, placed, {spec.id: {} for spec in definition.routines})
+    period = period_of(call)
+    rates = throughput(call.engines, PERIODS[period])
     return View(
         "flow.html",
         {
             "flow_id": flow_id,
             "operator": Role.OPERATOR,
+            "chart": chart(period, rates.of(flow_id)),
             "counts": flow_counts(call.engines).get(flow_id, {}),
             "definition": definition,
             "error": error,
