@@ -59,7 +59,7 @@ def test_it_holds_the_library_alone(wheel: Path) -> None:
     sources = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "flowforge").rglob("*")
-        if path.suffix in (".py", ".lua")
+        if path.suffix in (".py", ".lua", ".tmpl")
     }
     assert sources <= set(names)
 

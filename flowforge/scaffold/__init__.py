@@ -1,0 +1,1 @@
+"""A new project of a user: the files that ``flowforge new`` writes."""
