@@ -17,6 +17,7 @@ from flowforge.model.error_group import group_id
 from flowforge.store.dead_letters import DeadLetters
 from flowforge.web.security import passwords
 from flowforge.web.views import PAGES
+from flowforge.web.views.job_list import BULK
 from tests.integration.installation import Installation, installed
 from tests.integration.web_client import TOKEN, Browser, dashboard, fail_job
 
@@ -68,6 +69,7 @@ def filled(path: str, job_id: str) -> str:
     parts = {
         "{job_id}": job_id, "{number:int}": "1", "{group}": GROUP,
         "/flows/one": "/flows/one?id=countdown", "/flows/run": "/flows/run?id=countdown",
+        **{f"/bulk/new/{name}": f"/bulk/new/{name}?job={job_id}" for name in BULK},
         "{bulk_id}": Bulk.recent(1)[0].bulk_id,
         "{server}": current_engine().each[0].store.server_name, "{letter:int}": "1",
     }  # fmt: skip

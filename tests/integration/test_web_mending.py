@@ -194,7 +194,7 @@ def test_an_invocation_runs_now(operator: Browser) -> None:
     assert "has new params, and runs" in send(operator, address, form_of(page))
     assert outputs(job) == [{"orders": 2, "amount": 17}]
     job, number = waiting(-5)
-    text = operator.act(f"{link(job, number)}/run-now", 409)
+    text = operator.act(f"{link(job, number)}/run-now", 409, mark="another")
     assert "It has gone on since you looked" in text
     page = operator.page(f"{link(job, number)}/run-now")
     assert "runs." in send(operator, f"{link(job, number)}/run-now", form_of(page))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -50,11 +51,17 @@ class Browser(TestClient):
         assert found is not None
         return found[1]
 
+    def hidden(self, page: str) -> dict[str, str]:
+        """What the form of a page carries, as a browser sends it."""
+        form = page[page.index('<form method="post">') :]
+        found = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form)
+        return {name: html.unescape(value) for name, value in found}
+
     def act(
         self, address: str, status: int = 200, values: Mapping[str, str] | None = None, **more: str
     ) -> str:
         """Send the form of a page; the text of the page that it leads to."""
-        data = {"token": self.form_token(address), **(values or {}), **more}
+        data = {**self.hidden(self.page(address)), **(values or {}), **more}
         reply = self.post(address, data=data)
         assert reply.status_code == status, reply.text
         return reply.text

@@ -91,7 +91,8 @@ function listen() {
     }
     for (const [name, html] of Object.entries(fragments)) {
       const place = $(`[data-live="${CSS.escape(name)}"]`);
-      if (!place) continue;
+      // Rows that are selected must not leave while the reader goes on selecting.
+      if (!place || $("input:checked", place)) continue;
       const fresh = document.createElement("template");
       fresh.innerHTML = html;
       localTimes(fresh.content);
@@ -304,7 +305,7 @@ document.addEventListener("keydown", (event) => {
     palette();
     return;
   }
-  const typing = event.target.closest?.("input, select, textarea, [contenteditable], dialog");
+  const typing = event.target.closest?.("input:not([type=checkbox]), select, textarea, [contenteditable], dialog");
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
   const found = KEYS.find(([key]) => key === event.key);
   if (found) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowforge.web.page import Page
 from flowforge.web.views import (
+    bulk_jobs,
     bulk_operations,
     dead_letters,
     doctor,
@@ -34,5 +35,6 @@ PAGES: list[Page] = [
     *workers.PAGES,
     *doctor.PAGES,
     *bulk_operations.PAGES,
+    *bulk_jobs.PAGES,
     *dead_letters.PAGES,
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from flowforge.common.bounded_repr import shown
@@ -15,6 +15,8 @@ from flowforge.store.finding import Found, Query
 from flowforge.store.job_rows import JobRows, JobSummary
 from flowforge.web.label_words import labels_of
 from flowforge.web.page import Call, Page, View
+from flowforge.web.security.identity import Role
+from flowforge.web.views.job_actions import ACTIONS
 
 #: Jobs on a page.
 _PAGE = 50
@@ -22,8 +24,15 @@ _PAGE = 50
 #: The times that searches offer.
 SINCE = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7)}
 
+#: What can be done with many jobs at once, and the role that it takes.
+BULK = {
+    **{name: action.role for name, action in ACTIONS.items() if name != "delete"},
+    "label": Role.OPERATOR,
+    "delete": Role.ADMIN,
+}
+
 #: Fields of the search, in the address too, so that a search can be kept as a bookmark.
-_FIELDS = ("flow", "status", "label", "since", "text")
+FIELDS = ("flow", "status", "label", "since", "text")
 
 
 def summaries(page: Sequence[tuple[Found, Engine]]) -> list[JobSummary]:
@@ -42,7 +51,7 @@ def summaries(page: Sequence[tuple[Found, Engine]]) -> list[JobSummary]:
 
 def jobs(call: Call) -> View:
     """The newest jobs that fit the search."""
-    asked = {name: call.query.get(name, "").strip() for name in _FIELDS}
+    asked = {name: call.query.get(name, "").strip() for name in FIELDS}
     page, cursor = find(call.engines, query_of(asked, call.query.get("cursor")), _PAGE)
     following = None
     if cursor is not None:
@@ -56,17 +65,21 @@ def jobs(call: Call) -> View:
             "first": "cursor" not in call.query,
             "statuses": [status.value for status in JobStatus],
             "times": list(SINCE),
+            "bulk": [name for name, role in BULK.items() if call.may(role)],
         },
     )
 
 
-def query_of(asked: dict[str, str], cursor: str | None = None) -> Query:
+def query_of(
+    asked: dict[str, str], cursor: str | None = None, until: datetime | None = None
+) -> Query:
     """What the fields of a search ask for; ValueError for what they cannot."""
     return Query(
         flow_id=asked["flow"] or None,
         status=asked["status"] or None,
         labels=labels_of(asked["label"]),
         since=since_of(asked["since"]),
+        until=until,
         text=asked["text"] or None,
         after=cursor,
     )

@@ -1,0 +1,207 @@
+"""Acting on many jobs from the list of the dashboard: what is asked, what is begun, what is not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from flowforge import Bulk, Flow, JobState, routine, web
+from flowforge.local.server import LocalServer
+from tests.integration.installation import Installation
+from tests.integration.web_client import Browser, dashboard, fail_job
+from tests.integration.web_jobs import text_of
+from tests.integration.web_pair import paired
+
+pytestmark = pytest.mark.usefixtures("no_settings")
+
+
+@routine
+def charge(amount: int) -> None:
+    """Nothing is done: no worker is there."""
+
+
+def shop(flow_id: str = "shop") -> Flow:
+    flow = Flow(flow_id)
+    flow.add_routine(charge, "charge")
+    return flow
+
+
+def jobs(number: int, labels: Mapping[str, str] | None = None) -> list[JobState]:
+    return shop().execute_many("charge", [{"amount": 1}] * number, labels=labels)
+
+
+def of(name: str, some: Sequence[JobState]) -> str:
+    """The address of the question about these jobs."""
+    return f"/bulk/new/{name}?" + "&".join(f"job={job.job_id}" for job in some)
+
+
+def hidden(page: str, name: str) -> str:
+    found = re.search(rf'name="{name}" value="([^"]*)"', page)
+    assert found is not None
+    return found[1]
+
+
+def test_the_list_leads_to_the_question(site: Installation, admin: Browser) -> None:
+    """Each row can be selected, each action has a button, and the search goes along."""
+    (job,) = jobs(1, {"tenant": "acme"})
+    page = admin.page("/jobs?label=tenant%3Dacme&status=pending")
+    assert f'name="job" value="{job.job_id}" form="bulk"' in page
+    for name in ("retry", "pause", "resume", "cancel", "label", "delete"):
+        assert f'formaction="/bulk/new/{name}"' in page
+    form = page[page.index('<form id="bulk"') :]
+    assert hidden(form, "label") == "tenant=acme"
+    assert hidden(form, "status") == "pending"
+    with dashboard(site.engine, web.Role.OPERATOR) as operator:
+        assert "/bulk/new/delete" not in operator.page("/jobs")
+    with dashboard(site.engine, web.Role.VIEWER) as viewer:
+        assert "checkbox" not in viewer.page("/jobs")
+        assert "/bulk/new" not in viewer.page("/jobs")
+
+
+def test_selected_jobs(admin: Browser) -> None:
+    """What will happen to how many of them, then the operation, which says who and why."""
+    some = jobs(4)
+    some[0].cancel()
+    address = of("pause", some[:3])
+    page = text_of(admin.page(address))
+    for part in (
+        "Pause 2 jobs?", "3 found: 3 jobs by their ids", "pending 2: to be acted on",
+        "cancelled 1: will be refused", "No handler of the job starts any more", some[2].job_id,
+    ):  # fmt: skip
+        assert part in page, part
+    assert [job.status for job in some[1:]] == ["pending"] * 3
+    page = admin.act(address, reason="the bank is closed")
+    (info,) = Bulk.recent()
+    assert f"Bulk operation {info.bulk_id} has begun." in page
+    assert "the bank is closed" in page
+    assert (info.action, info.by[:6], info.progress.matched) == ("pause", "token-", 3)
+    Bulk(info.bulk_id).wait(20)
+    assert [job.status for job in some] == ["cancelled", "paused", "paused", "pending"]
+    assert some[1].pause_points[-1]["reason"] == "the bank is closed"
+
+
+def test_all_that_match_the_search(admin: Browser) -> None:
+    """The jobs that were there when the question was shown: a later one is not among them."""
+    some = jobs(7, {"tenant": "acme"})
+    jobs(2, {"tenant": "globex"})
+    address = "/bulk/new/cancel?which=all&label=tenant%3Dacme"
+    page = admin.page(address)
+    assert "Cancel 7 jobs?" in page
+    assert "label tenant=acme" in page
+    assert "and 2 more" in page
+    (later,) = jobs(1, {"tenant": "acme"})
+    data = admin.hidden(page)
+    reply = admin.post(address, data={**data, "reason": "closed", "rate": "500"})
+    assert reply.status_code == 200
+    (info,) = Bulk.recent()
+    assert (info.progress.matched, info.rate) == (7, 500)
+    Bulk(info.bulk_id).wait(20)
+    assert {job.status for job in some} == {"cancelled"}
+    assert later.status == "pending"
+
+
+def test_a_reason_is_required(admin: Browser) -> None:
+    """And what else was typed stays."""
+    some = jobs(2)
+    address = of("cancel", some)
+    page = admin.act(address, 409, reason=" ", rate="fast")
+    assert "Say why" in page
+    assert "a number of jobs a second" in page
+    assert 'value="fast"' in page
+    assert Bulk.recent() == []
+
+
+def test_every_job_is_confirmed(admin: Browser) -> None:
+    """A search without any field means all there are."""
+    jobs(3)
+    page = admin.page("/bulk/new/pause?which=all")
+    assert "this means EVERY job" in page
+    page = admin.act("/bulk/new/pause?which=all", 409, reason="all")
+    assert "Confirm that you mean every job" in page
+    assert Bulk.recent() == []
+    page = admin.act("/bulk/new/pause?which=all", reason="all", everything="yes")
+    assert "has begun" in page
+
+
+def test_labels(admin: Browser) -> None:
+    """Set and taken away; one that is none is told of beside its field."""
+    some = jobs(2, {"tenant": "acme", "old": "yes"})
+    address = of("label", some)
+    page = admin.act(address, 409, reason="order", set="tenant", remove="a=b")
+    assert "tenant is no label" in page
+    assert "must have no &#39;=&#39;" in page
+    assert "Give a label to set" in admin.act(address, 409, reason="order")
+    admin.act(address, reason="order", set="tenant=globex 'who=Ann B'", remove="old")
+    (info,) = Bulk.recent()
+    Bulk(info.bulk_id).wait(20)
+    assert [job.labels for job in some] == [{"tenant": "globex", "who": "Ann B"}] * 2
+
+
+def test_deletions_are_for_admins(site: Installation, admin: Browser) -> None:
+    some = jobs(2)
+    some[0].cancel()
+    with dashboard(site.engine, web.Role.OPERATOR) as operator:
+        operator.page(of("delete", some), 403)
+        assert operator.page(of("cancel", some))
+    admin.act(of("delete", some), reason="no more needed")
+    (info,) = Bulk.recent()
+    Bulk(info.bulk_id).wait(20)
+    assert [one.job_id for one in JobState.find()] == [some[1].job_id]
+
+
+def test_another_person_was_faster(admin: Browser) -> None:
+    """Whoever has changed one of the jobs, or begun a bulk operation, is named; nothing is done."""
+    some = jobs(2)
+    address = of("cancel", some)
+    page = admin.page(address)
+    data = admin.hidden(page)
+    some[1].pause("look", by="kim")
+    reply = admin.post(address, data={**data, "reason": "closed"})
+    assert reply.status_code == 409
+    assert re.search(rf"Job {some[1].job_id} was changed by kim .* ago\.", text_of(reply.text))
+    assert "Nothing was done" in reply.text
+    assert 'value="closed"' in reply.text
+    data = admin.hidden(reply.text)
+    Bulk.resume(some, by="ann")
+    reply = admin.post(address, data={**data, "reason": "closed"})
+    assert reply.status_code == 409
+    assert "ann has started to resume jobs" in text_of(reply.text)
+    assert [job.status for job in some] == ["pending", "paused"]
+    data = admin.hidden(reply.text)
+    assert "has begun" in admin.post(address, data={**data, "reason": "closed"}).text
+
+
+def test_a_form_that_is_sent_twice(admin: Browser) -> None:
+    """Begins one operation: the second is told of the first."""
+    address = of("cancel", jobs(2))
+    page = admin.page(address)
+    data = {**admin.hidden(page), "reason": "closed"}
+    assert admin.post(address, data=data).status_code == 200
+    assert "has started to cancel jobs" in admin.post(address, data=data).text
+    assert len(Bulk.recent()) == 1
+
+
+def test_nothing_to_act_on(site: Installation, admin: Browser) -> None:
+    """No selection, jobs that are gone, and jobs of which none fits."""
+    assert "no job is selected" in admin.page("/bulk/new/cancel", 409)
+    assert "None of them can take this" in admin.page("/bulk/new/cancel?job=none")
+    job = shop().execute("charge", {"amount": 1})
+    fail_job(site.engine, job)
+    assert "None of them can take this" in admin.page(of("resume", [job]))
+    many = "&".join(f"job=j{n}" for n in range(501))
+    assert "at most 500 jobs" in admin.page(f"/bulk/new/cancel?{many}", 409)
+    assert "lacks its moment" in admin.act(of("retry", [job]), 409, reason="x", seen="soon")
+
+
+def test_jobs_on_several_servers(server: LocalServer) -> None:
+    """One operation is about the jobs of all of them."""
+    with paired(server) as both, dashboard(both) as client:
+        some = jobs(1) + jobs(1) + jobs(1) + jobs(1)
+        assert {both.of(job.job_id) for job in some} == set(both.each)
+        assert "Pause 4 jobs?" in client.page("/bulk/new/pause?which=all&flow=shop")
+        client.act("/bulk/new/pause?which=all&flow=shop", reason="closed")
+        (info,) = Bulk.recent()
+        Bulk(info.bulk_id).wait(20)
+        assert {job.status for job in some} == {"paused"}
