@@ -13,6 +13,7 @@ from flowforge.store.breakpoints import AT_ONCE, pack_condition
 from flowforge.store.claims import Claim, NextClaim, Question
 from flowforge.worker.run.conditions import fulfils
 from tests.contract.bench import LONG, Bench, record
+from tests.contract.child_jobs import WAITS, cancel, complete, fail, parent_of_one, queued, upkeep
 
 ABOVE = pack_condition(Condition.of({"n": (">", 5)}))
 BY = pack_record("anna")
@@ -245,6 +246,38 @@ def test_a_release_without_breakpoints_leaves_the_job_to_others(bench: Bench) ->
     assert bench.store.breakpoints.clear(job, 1, b"") == "ok"
     assert bench.row(job)["v"] == "1"
     assert bench.store.breakpoints.clear(job, 1, b"") == "none"
+
+
+@pytest.mark.parametrize("end", [complete, fail, cancel])
+def test_an_end_that_an_older_release_did_not_report_is_reported(
+    bench: Bench, end: Callable[[Bench, str], None]
+) -> None:
+    """It leaves the row of a parent with breakpoints alone; when they are cleared, that is done."""
+    parent = parent_of_one(bench)
+    break_at(bench, parent)
+    bench.link.call("HSET", bench.key("job", parent), "v", 99)
+    end(bench, "child")
+    upkeep(bench)
+    assert bench.hash("children", parent) == {"child": WAITS.encode()}
+    assert not queued(bench, parent)
+    # A release without this rule has set no timer for it.
+    bench.link.call("DEL", bench.key("timers"))
+    bench.link.call("HSET", bench.key("job", parent), "v", 2)
+    bench.store.breakpoints.clear(parent, None, b"")
+    upkeep(bench)
+    assert queued(bench, parent) == {WAITS}
+
+
+def test_an_end_waits_for_a_leader_of_the_parents_release(bench: Bench) -> None:
+    """It is reported as soon as one leads."""
+    parent = parent_of_one(bench)
+    bench.link.call("HSET", bench.key("job", parent), "v", 99)
+    complete(bench, "child")
+    assert set(bench.members("timers")) == {"child/look"}
+    bench.link.call("HSET", bench.key("job", parent), "v", 1)
+    bench.link.call("ZADD", bench.key("timers"), 1, "child/look")
+    upkeep(bench)
+    assert queued(bench, parent) == {WAITS}
 
 
 def test_what_takes_the_end_of_a_child_job_does_not_stop(bench: Bench) -> None:

@@ -284,7 +284,18 @@ def test_a_leader_that_was_replaced_does_not_remove_its_successor(bench: Bench) 
     run("lead", "b", LONG)
     assert run("resign", "a") == 0
     assert run("lead", "a", LONG) == 0
-    assert bench.link.call("GET", bench.key("leader")) == b"b"
+    assert run("lead", "b", LONG) == 1
+
+
+def test_a_leader_of_a_release_with_an_earlier_layout_is_replaced(bench: Bench) -> None:
+    """It leaves timers and leases of later rows to others; one of a later layout keeps the lead."""
+    bench.link.call("SET", bench.key("leader"), "a", "PX", LONG)
+    assert bench.store.upkeep.lead("b", LONG)
+    assert not bench.store.upkeep.resign("a")
+    assert bench.store.upkeep.lead("b", LONG)
+    assert not bench.store.upkeep.lead("c", LONG)
+    bench.link.call("SET", bench.key("leader"), "99/d", "PX", LONG)
+    assert not bench.store.upkeep.lead("b", LONG)
 
 
 def test_a_damaged_lead_is_not_given_up(bench: Bench) -> None:

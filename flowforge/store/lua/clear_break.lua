@@ -2,7 +2,7 @@
 -- In:  id, request, packed details, routine ('': all)
 -- Out: 'ok' | 'none' (there is none to clear) | 'gone' | 'newer' (a later release's job)
 --      | the status of a job that is completed or cancelled
---@include base, job_row, deletions, full, request, history
+--@include base, job_row, deletions, full, request, child_jobs, history
 local id, request, details, r = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local job = load_job(id)
 if not job then return 'gone' end
@@ -19,6 +19,8 @@ if r == '' or call('HINCRBY', k_job(id), 'breaks', -1) <= 0 then
   call('HDEL', k_job(id), 'breaks')
   call('HSET', k_job(id), 'v', 1)
 end
+-- Releases without breakpoints have left the ends of child jobs unreported.
+look_at_children(job, now_ms())
 remember(job, 'break_cleared', '', details)
 stay_with(job, k_history(id))
 return 'ok'

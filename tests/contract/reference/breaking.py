@@ -52,6 +52,7 @@ class Breaking(Mending):
             job.breakpoints.clear()
         else:
             del job.breakpoints[routine]
+        self.look_at_children(job, due=True)
         job.history["break_cleared"] += 1
         return "ok"
 

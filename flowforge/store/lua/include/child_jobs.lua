@@ -46,7 +46,9 @@ local function report_to_parent(job, now)
   if not job.parent then return end
   local id, invocation = parts_of(job.parent)
   local parent = load_job(id)
-  if not parent or parent.newer or call('HDEL', k_children(id), job.id) == 0
+  -- By a leader of the parent's release.
+  if parent and parent.newer then return set_timer(now + 1000, job.id, 'look') end
+  if not parent or call('HDEL', k_children(id), job.id) == 0
       or parent.status == 'completed' or parent.status == 'cancelled' then
     return
   end

@@ -173,7 +173,7 @@ def test_a_lead_that_nobody_can_hold_is_taken(bench: Bench, value: str) -> None:
 
 def test_a_lead_that_another_holds_is_left_alone(bench: Bench) -> None:
     """Until it expires."""
-    bench.link.call("SET", bench.key("leader"), "other", "PX", int(LEAD * 1000))
+    bench.link.call("SET", bench.key("leader"), "99/other", "PX", int(LEAD * 1000))
     duty = Counting()
     Upkeep(bench.store, [Scheduled(duty, 0.0)]).tick()
     assert duty.runs == 0
@@ -189,7 +189,7 @@ def test_the_lead_is_asked_for_again_before_each_duty(
     class Slow(Counting):
         def run_once(self) -> None:
             super().run_once()
-            bench.link.call("SET", bench.key("leader"), "other", "PX", int(LEAD * 1000))
+            bench.link.call("SET", bench.key("leader"), "99/other", "PX", int(LEAD * 1000))
             later = time.monotonic() + LEAD
             monkeypatch.setattr("flowforge.worker.upkeep.upkeep.time.monotonic", lambda: later)
 
