@@ -15,6 +15,8 @@ from datetime import timedelta
 
 from flowforge import Flow, JobState, configure, routine, shutdown
 from flowforge.engine.current import current_engine
+from flowforge.engine.find import find
+from flowforge.engine.find import summaries as read
 from flowforge.local.server import LocalServer
 from flowforge.store.finding import Query
 
@@ -60,8 +62,8 @@ def fill(number: int) -> None:
 
 def summaries(labels: dict[str, str] | None = None) -> int:
     """What ``flowforge jobs`` does."""
-    found = current_engine().each[0].finder.jobs(Query(labels=labels or {}), 21)
-    return len([next(found, None) for _ in range(21)])
+    found = find(current_engine().each, Query(labels=labels or {}), 20)
+    return len(read(found.jobs))
 
 
 SEARCHES: dict[str, Callable[[], object]] = {

@@ -11,6 +11,7 @@ import click
 
 from flowforge.cli.bulk_view import carry_out, print_info
 from flowforge.cli.group import CommandFailedError
+from flowforge.cli.look_view import LookView
 from flowforge.cli.render import local_time, one_line, print_json, say, status_text
 from flowforge.cli.selection import query, selection_options
 from flowforge.cli.session import Session
@@ -91,7 +92,8 @@ def act_on_all(
     chosen = {name: value for name, value in options.items() if name not in _HOW}
     wanted, engines = query(**chosen), session.engines()
     selection = Matching(engines, JobSearch(wanted, options["limit"]))
-    found = preview(selection)
+    with LookView() as view:
+        found = preview(selection, exact=True, told=view.counted)
     if not options["yes"] or not found.count:
         everything = wanted == Query() and options["limit"] is None
         _show(engines, action, found, everything, as_json)

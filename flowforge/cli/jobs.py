@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from heapq import merge
-from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from rich.text import Text
 
-from flowforge.cli.group import CommandFailedError
+from flowforge.cli.group import INTERRUPTED, CommandFailedError
+from flowforge.cli.look_view import LookView
 from flowforge.cli.render import (
     amounts,
     json_option,
@@ -26,9 +26,11 @@ from flowforge.cli.selection import query, selection_options
 from flowforge.cli.session import Session, pass_session
 from flowforge.cli.tables import print_table
 from flowforge.engine.engine import Engine
+from flowforge.engine.find import PASSED_OVER, look, summaries
 from flowforge.errors import RecordError, StoreUnavailableError
 from flowforge.settings import MOST
-from flowforge.store.finding import Found, Query
+from flowforge.store.finding import Query
+from flowforge.store.index_walk import Found
 from flowforge.store.job_rows import JobSummary
 
 #: Jobs that cannot be read, as far as they are named.
@@ -52,33 +54,91 @@ class _LeftOut:
 @click.option(
     "--cursor", metavar="CURSOR", help="Go on behind this job, as a list or its JSON says."
 )
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    help="Stop looking after this long, and say how to go on.",
+)
 @click.option("--wide", is_flag=True, help="Print whole reasons, over several lines if need be.")
 @json_option
 @pass_session
 def jobs(
-    session: Session, /, limit: int, cursor: str | None, wide: bool, as_json: bool, **selection: Any
-) -> None:
+    session: Session, /, limit: int, cursor: str | None, timeout: float | None, wide: bool,
+    as_json: bool, **selection: Any,
+) -> None:  # fmt: skip
     """List jobs, the newest first."""
     left_out = _LeftOut()
     wanted = query(cursor, **selection)
-    newest_first = merge(
-        *(_jobs_of(engine, wanted, limit + 1, left_out) for engine in session.engines()),
-        key=lambda job: (job.created_at, job.job_id),
-        reverse=True,
-    )
-    found = list(islice(newest_first, limit))
-    more = next(newest_first, None) is not None
+    found = _find(session.engines(), wanted, limit, timeout, left_out)
+    listed = _summaries(found.page, left_out)
     # What the other servers have is worth showing.
-    if found or not left_out.silent:
-        _list(found, as_json, wide=wide, filtered=wanted != Query())
-    if more and not as_json:
-        say(f"there are more: --cursor {_cursor(found[-1])}", err=True)
+    if listed or not (left_out.silent or (found.stopped and not as_json)):
+        _list(listed, as_json, wide=wide, filtered=wanted != Query())
     for error in left_out.corrupt[:_TOLD]:
         say(f"left out: {one_line(str(error), 500)}", err=True)
     if len(left_out.corrupt) > _TOLD:
         say(f"left out: {len(left_out.corrupt) - _TOLD} more that cannot be read", err=True)
+    if found.stopped:
+        _tell_stop(found)
+    elif found.cursor is not None and not as_json:
+        more = "are" if found.looked_to is None else "may be"
+        say(f"there {more} more: --cursor {found.cursor}", err=True)
     if left_out.silent:
         raise CommandFailedError("; ".join(str(error) for error in left_out.silent))
+    if found.stopped:
+        click.get_current_context().exit(INTERRUPTED if found.interrupted else 1)
+
+
+class _Page(NamedTuple):
+    """``cursor``: what the next page goes on from. ``looked_to``: how far the search has come.
+
+    ``stopped``: it had not come to an end; ``interrupted``: by Ctrl-C.
+    """
+
+    page: list[tuple[Found, Engine]]
+    cursor: str | None = None
+    looked_to: Found | None = None
+    stopped: bool = False
+    interrupted: bool = False
+
+
+def _find(
+    engines: Sequence[Engine], wanted: Query, limit: int, timeout: float | None, left_out: _LeftOut
+) -> _Page:
+    """As many jobs as are asked for, however many have to be looked at."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    page: list[tuple[Found, Engine]] = []
+    reached: Found | None = None
+    passed_over = 0
+    try:
+        with LookView() as view:
+            for seen, engine in look(engines, wanted, limit + 1, left_out.silent):
+                if seen.fits and len(page) == limit:
+                    return _Page(page, page[-1][0].cursor)
+                if seen.fits:
+                    page.append((seen.place, engine))
+                if not seen.place.has_cursor:
+                    continue
+                reached, passed_over = seen.place, passed_over + seen.passed_over
+                if len(page) == limit and passed_over >= PASSED_OVER:
+                    return _Page(page, reached.cursor, reached)
+                view.looked_to(reached.moment, len(page))
+                if deadline is not None and time.monotonic() > deadline:
+                    return _Page(page, reached.cursor, reached, stopped=True)
+    except KeyboardInterrupt:
+        cursor = wanted.after if reached is None else reached.cursor
+        return _Page(page, cursor, reached, stopped=True, interrupted=True)
+    return _Page(page)
+
+
+def _tell_stop(found: _Page) -> None:
+    if found.looked_to is None:
+        say("stopped before any job was looked at", err=True)
+    else:
+        since = local_time(found.looked_to.moment)
+        say(f"stopped: only jobs created since {since} were looked at", err=True)
+        say(f"go on with --cursor {found.cursor}", err=True)
 
 
 def _list(found: list[JobSummary], as_json: bool, *, wide: bool, filtered: bool) -> None:
@@ -108,16 +168,15 @@ def _list(found: list[JobSummary], as_json: bool, *, wide: bool, filtered: bool)
         say("no such jobs" if filtered else "no jobs yet", err=True)
 
 
-def _jobs_of(engine: Engine, wanted: Query, limit: int, left_out: _LeftOut) -> Iterator[JobSummary]:
-    """Jobs of one server that can be read, the newest first."""
-    try:
-        for job in engine.finder.jobs(wanted, limit):
-            if isinstance(job, RecordError):
-                left_out.corrupt.append(job)
-            else:
-                yield job
-    except StoreUnavailableError as error:
-        left_out.silent.append(error)
+def _summaries(page: list[tuple[Found, Engine]], left_out: _LeftOut) -> list[JobSummary]:
+    found: list[JobSummary] = []
+    for engine in {engine for _, engine in page}:
+        try:
+            own = [one for one in page if one[1] is engine]
+            found += summaries(own, left_out.corrupt)
+        except StoreUnavailableError as error:
+            left_out.silent.append(error)
+    return sorted(found, key=lambda job: (job.created_at, job.job_id), reverse=True)
 
 
 def _cursor(job: JobSummary) -> str:

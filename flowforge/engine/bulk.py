@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import Any, Self
 
 from flowforge.common.bounded_repr import shown
-from flowforge.engine.bulk_selection import Listed, Matching, Selection
+from flowforge.engine.bulk_selection import SAMPLES, Counted, Listed, Matching, Selection
 from flowforge.engine.bulk_start import checked_rate, start_bulk
 from flowforge.engine.current import current_engine
 from flowforge.engine.engine import Engine
+from flowforge.engine.find import PASSED_OVER
 from flowforge.engine.job_state import JobPage, JobState
 from flowforge.engine.operator_name import operator_name
 from flowforge.engine.texts import checked_text
@@ -28,11 +28,9 @@ from flowforge.model.bulk import (
     BulkStatus,
 )
 from flowforge.model.labels import label_changes
+from flowforge.model.status import JobStatus
 from flowforge.store.bulk_scripts import NewBulk
 from flowforge.store.bulks import Bulks
-
-#: Jobs that a preview names.
-_SAMPLES = 5
 
 #: Seconds between two pieces, which leave the server to the jobs.
 _PAUSE = 0.005
@@ -121,9 +119,13 @@ class Bulk:
         return cls._start(BulkAction.LABEL, jobs, reason, rate, by, changes)
 
     @classmethod
-    def preview(cls, jobs: Iterable[JobState]) -> BulkPreview:
-        """How many jobs there are, of which statuses, and some of them. Nothing is changed."""
-        return preview(selected(jobs))
+    def preview(cls, jobs: Iterable[JobState], *, exact: bool = False) -> BulkPreview:
+        """How many jobs there are, of which statuses, and some of them. Nothing is changed.
+
+        After a look at about 4,000 jobs it returns what it has counted by then, and says by its
+        ``exact`` that there may be more. ``exact``: count all, however long it takes.
+        """
+        return preview(selected(jobs), exact)
 
     @classmethod
     def _start(
@@ -213,11 +215,24 @@ def new_bulk(
     return selection, NewBulk(action.value, who, why, checked, selection.text(), labels or {})
 
 
-def preview(selection: Selection) -> BulkPreview:
-    """How many jobs these are, and some of them."""
-    statuses = selection.statuses()
-    samples = [job_id for job_id, _ in islice(selection.found(), _SAMPLES)]
-    return BulkPreview(selection.text(), sum(statuses.values()), statuses, samples)
+def preview(
+    selection: Selection, exact: bool, told: Callable[[Counted], None] | None = None
+) -> BulkPreview:
+    """How many jobs these are, and some of them. ``told``: gets how far the count has come."""
+    for counted in selection.counted():
+        if counted.exact or (not exact and counted.looked_at >= PASSED_OVER):
+            break
+        if told is not None:
+            told(counted)
+    statuses = {status.value: counted.statuses[status.value] for status in JobStatus}
+    known = None if counted.exact else selection.known()
+    return BulkPreview(
+        selection.text(),
+        count=counted.statuses.total() if known is None else known,
+        statuses=statuses,
+        job_ids=counted.job_ids,
+        exact=counted.exact or known is not None,
+    )
 
 
 def recent_bulks(
@@ -242,7 +257,7 @@ def _together(parts: Sequence[BulkInfo]) -> BulkInfo:
     refusals: dict[str, BulkRefusal] = {}
     for one in (refusal for part in parts for refusal in part.progress.refusals):
         before = refusals.get(one.reason, BulkRefusal(one.reason, 0, []))
-        ids = [*before.job_ids, *one.job_ids][:_SAMPLES]
+        ids = [*before.job_ids, *one.job_ids][:SAMPLES]
         refusals[one.reason] = BulkRefusal(one.reason, before.count + one.count, ids)
     statuses = {part.progress.status for part in parts}
     order = (BulkStatus.RUNNING, BulkStatus.ABORTED, BulkStatus.DONE)

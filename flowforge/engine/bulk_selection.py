@@ -9,17 +9,32 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from heapq import merge
 from itertools import islice
+from typing import NamedTuple
 
 from flowforge.engine.engine import Engine
-from flowforge.engine.find import JobSearch
+from flowforge.engine.find import JobSearch, look
 from flowforge.model.labels import label_line
 from flowforge.model.status import JobStatus
 from flowforge.settings import MOST
-from flowforge.store.finding import Bound, Found, Query
-from flowforge.store.job_rows import JobRows
+from flowforge.store.finding import Bound, Query, Seen
 
 #: Jobs that are looked at together.
 _LOOK = 500
+
+#: Jobs that a preview names.
+SAMPLES = 5
+
+
+class Counted(NamedTuple):
+    """Jobs by status. ``looked_at``: of so many jobs. ``job_ids``: the newest ones.
+
+    ``exact``: these are all; otherwise there may be more.
+    """
+
+    statuses: Counter[str]
+    looked_at: int
+    job_ids: list[str]
+    exact: bool
 
 
 class Selection(ABC):
@@ -33,17 +48,13 @@ class Selection(ABC):
     def found(self) -> Iterator[tuple[str, Engine]]:
         """The jobs, the newest first; none of them twice."""
 
-    def statuses(self) -> dict[str, int]:
-        """How many jobs have each status."""
-        counts: Counter[str] = Counter()
-        jobs = self.found()
-        while some := list(islice(jobs, _LOOK)):
-            for engine in {engine for _, engine in some}:
-                ids = [job_id for job_id, home in some if home is engine]
-                for _, row in JobRows(engine.store).many(ids, "status"):
-                    if isinstance(row, list) and row[0] is not None:
-                        counts[row[0].decode(errors="backslashreplace")] += 1
-        return {status.value: counts[status.value] for status in JobStatus}
+    @abstractmethod
+    def counted(self) -> Iterator[Counted]:
+        """How many jobs there are, after each piece that was looked at; the last one is exact."""
+
+    def known(self) -> int | None:
+        """How many jobs there are, if that is known without a look at each."""
+        return None
 
 
 class Listed(Selection):
@@ -57,6 +68,13 @@ class Listed(Selection):
 
     def found(self) -> Iterator[tuple[str, Engine]]:
         return iter(self._jobs)
+
+    def counted(self) -> Iterator[Counted]:
+        counts = Counter[str]()
+        for start in range(0, len(self._jobs), _LOOK):
+            counts += _statuses(self._jobs[start : start + _LOOK])
+        names = [job_id for job_id, _ in self._jobs[:SAMPLES]]
+        yield Counted(counts, len(self._jobs), names, exact=True)
 
 
 class Matching(Selection):
@@ -85,38 +103,76 @@ class Matching(Selection):
         return ", ".join(filter(None, parts)) or "every job"
 
     def found(self) -> Iterator[tuple[str, Engine]]:
-        streams = (_stream(engine, query) for engine, query in self._queries)
-        return islice(_distinct(merge(*streams, key=_place, reverse=True)), self._limit)
+        fitting = ((seen.place.job_id, engine) for seen, engine in self._look() if seen.fits)
+        return islice(fitting, self._limit)
 
-    def statuses(self) -> dict[str, int]:
-        if self._limit is not None or self._query.after is not None:
-            return super().statuses()
-        wanted = [self._query.status] if self._query.status is not None else list(JobStatus)
-        counts = {
-            status: sum(
-                engine.finder.count(replace(query, status=status))
-                for engine, query in self._queries
-            )
-            for status in wanted
-        }
-        return {status.value: counts.get(status.value, 0) for status in JobStatus}
+    def counted(self) -> Iterator[Counted]:
+        statuses = self._indexed()
+        if statuses is not None:
+            newest = [job_id for job_id, _ in islice(self.found(), SAMPLES)]
+            yield Counted(statuses, statuses.total(), newest, exact=True)
+            return
+        counts, names, some = Counter[str](), list[str](), list[tuple[str, Engine]]()
+        taken = passed_over = 0
+        for seen, engine in self._look() if self._limit != 0 else ():
+            if seen.fits:
+                some.append((seen.place.job_id, engine))
+                taken += 1
+                if taken == self._limit:
+                    break
+            else:
+                passed_over += seen.passed_over
+                counts, names, some = _added(counts, names, some)
+                yield Counted(counts, passed_over + taken, names, exact=False)
+        counts, names, _ = _added(counts, names, some)
+        yield Counted(counts, passed_over + taken, names, exact=True)
+
+    def known(self) -> int | None:
+        counts = [engine.finder.count(query) for engine, query in self._queries]
+        total = sum(count for count in counts if count is not None)
+        if None in counts:
+            return None
+        return total if self._limit is None else min(total, self._limit)
+
+    def _indexed(self) -> Counter[str] | None:
+        """How many jobs there are of each status, where the indexes of statuses know."""
+        query, found = self._query, Counter[str]()
+        if self._limit is not None or query.flow_id is not None or query.labels:
+            return None
+        for status in [query.status] if query.status is not None else list(JobStatus):
+            for engine, bounded in self._queries:
+                count = engine.finder.count(replace(bounded, status=status))
+                if count is None:
+                    return None
+                found[status] += count
+        return found
+
+    def _look(self) -> Iterator[tuple[Seen, Engine]]:
+        streams = (look([engine], query, _LOOK) for engine, query in self._queries)
+        return merge(*streams, key=lambda one: one[0].place, reverse=True)
+
+    def _known(self) -> int | None:
+        """How many there are, if the indexes know without a look at each."""
+        counts = [engine.finder.count(query) for engine, query in self._queries]
+        if self._query.after is not None or None in counts:
+            return None
+        total = sum(count for count in counts if count is not None)
+        return total if self._limit is None else min(total, self._limit)
 
 
-def _stream(engine: Engine, query: Query) -> Iterator[tuple[Found, Engine]]:
-    return ((found, engine) for found in engine.finder.find(query, _LOOK))
+def _statuses(jobs: Sequence[tuple[str, Engine]]) -> Counter[str]:
+    counts = Counter[str]()
+    for home in {engine for _, engine in jobs}:
+        counts += home.finder.statuses([job_id for job_id, engine in jobs if engine is home])
+    return counts
 
 
-def _place(one: tuple[Found, Engine]) -> Found:
-    return one[0]
-
-
-def _distinct(found: Iterator[tuple[Found, Engine]]) -> Iterator[tuple[str, Engine]]:
-    """A job whose status changes meanwhile can be found by both."""
-    last = None
-    for one, engine in found:
-        if one != last:
-            yield one.job_id, engine
-        last = one
+def _added(
+    counts: Counter[str], names: list[str], jobs: list[tuple[str, Engine]]
+) -> tuple[Counter[str], list[str], list[tuple[str, Engine]]]:
+    """With some more jobs, which are behind those counted before."""
+    more = [job_id for job_id, _ in jobs[: SAMPLES - len(names)]]
+    return counts + _statuses(jobs), names + more, []
 
 
 def _bounded(query: Query, engine: Engine) -> Query:

@@ -61,7 +61,7 @@ class StoredFlow:
 
 def versions(engines: Sequence[Engine], flow_id: str) -> list[str]:
     """The versions that the latest jobs of a flow have, that of the newest job first."""
-    jobs, _ = find(engines, Query(flow_id=flow_id), _LATEST)
+    jobs = find(engines, Query(flow_id=flow_id), _LATEST).jobs
     return [one.definition for one in flow_versions(jobs)]
 
 
@@ -71,7 +71,7 @@ def stored_flow(submitter: Submitter, flow_id: str, version: str = "") -> Stored
     DefinitionError when there is no such job, CorruptRecordError or NewerRecordError when its
     definition cannot be read.
     """
-    jobs, _ = find(submitter.each, Query(flow_id=flow_id), _LATEST)
+    jobs = find(submitter.each, Query(flow_id=flow_id), _LATEST).jobs
     for one in flow_versions(jobs):
         if version in ("", one.definition):
             engine = submitter.of(one.job_id)

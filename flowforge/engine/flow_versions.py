@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from flowforge.engine.engine import Engine
-from flowforge.store.finding import Found
+from flowforge.store.index_walk import Found
 from flowforge.store.job_rows import JobRows
 
 

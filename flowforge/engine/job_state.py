@@ -68,13 +68,17 @@ class JobState(JobDebugging):
         id, reason, error or idempotency key, in any case of ASCII letters. ``cursor``: of the page
         before; jobs that come and go change nothing of the pages behind it.
 
+        A call passes over about 4,000 jobs that do not fit, and then returns what it has found: the
+        page's ``looked_to`` says how far it has come, and its ``cursor`` goes on from there.
+
         ValueError for an unknown status, a limit below 0, and what is no label, time or cursor.
         """
         _check_limit(_PAGE if limit is None else limit)
         query = Query(flow, status, check_labels(labels), since, until, text, cursor)
-        found, after = find(current_engine().each, query, _PAGE if limit is None else limit)
-        jobs = (cls(one.job_id, engine) for one, engine in found)
-        return JobPage(jobs, after, JobSearch(query, limit))
+        found = find(current_engine().each, query, _PAGE if limit is None else limit)
+        jobs = (cls(one.job_id, engine) for one, engine in found.jobs)
+        looked_to = None if found.looked_to is None else found.looked_to.moment
+        return JobPage(jobs, found.cursor, looked_to, JobSearch(query, limit))
 
     @classmethod
     def error_groups(
@@ -321,11 +325,22 @@ class JobState(JobDebugging):
 
 
 class JobPage(list[JobState]):
-    """Jobs that were found. ``cursor``: for the next page; None when there are no more."""
+    """Jobs that were found. ``cursor``: for the next page; None when there are no more.
 
-    def __init__(self, jobs: Iterable[JobState], cursor: str | None, search: JobSearch) -> None:
+    ``looked_to``: when the last job was created that was looked at, if the search has stopped
+    before the page was full: an older job may fit. None otherwise.
+    """
+
+    def __init__(
+        self,
+        jobs: Iterable[JobState],
+        cursor: str | None,
+        looked_to: datetime | None,
+        search: JobSearch,
+    ) -> None:
         super().__init__(jobs)
         self.cursor = cursor
+        self.looked_to = looked_to
         #: For bulk operations, which are about all jobs that it finds.
         self.search = search
 

@@ -109,14 +109,27 @@ class BulkInfo:
 class BulkPreview:
     """The jobs that a bulk operation would be about.
 
-    ``count``: how many. ``statuses``: how many of each status. ``job_ids``: the newest five.
+    ``count``: how many; unless ``exact``, at least so many. ``statuses``: how many of each status,
+    of the jobs that were looked at, which are all when they add up to ``count`` and it is exact.
+    ``job_ids``: the newest five.
     """
 
     selection: str
     count: int
     statuses: dict[str, int]
     job_ids: list[str]
+    exact: bool = True
+
+    @property
+    def looked_at(self) -> int:
+        """Of how many the statuses are."""
+        return sum(self.statuses.values())
+
+    @property
+    def whole(self) -> bool:
+        """Whether all were looked at."""
+        return self.exact and self.looked_at == self.count
 
     def taken(self, action: str) -> int:
-        """How many of them have a status that takes the action."""
+        """How many of those looked at have a status that takes the action."""
         return sum(self.statuses[status] for status in TAKEN[BulkAction(action)])

@@ -3,45 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from heapq import merge
-from itertools import islice
 from typing import NamedTuple
 
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import CorruptRecordError, InvalidValueError
-from flowforge.model.invocation_id import JOB_ID
 from flowforge.model.labels import check_labels, label_line
 from flowforge.model.status import JobStatus
-from flowforge.store.job_rows import Fields, JobRows, JobSummary
-from flowforge.store.reading import LAST_TIME
+from flowforge.store.index_walk import CURSOR, Found, IndexWalk
+from flowforge.store.job_rows import Fields, JobRows
 from flowforge.store.store import Store
 
 #: Jobs of an index that are looked at together, below 0.5 ms of the server's time for each command.
 _LOOK = 500
-
-#: Rows that are read together.
-_ROWS = 100
 
 #: Fields of a row in which a text is looked for.
 _TEXTS = ("flow", "reason", "error", "idempotency")
 
 #: A bound of time: a moment, or so long before now by the server's clock.
 Bound = datetime | timedelta | None
-
-
-class Found(NamedTuple):
-    """A job that fits. ``created``: milliseconds; jobs are ordered by both."""
-
-    created: int
-    job_id: str
-
-    @property
-    def cursor(self) -> str:
-        """What a later page goes on from, whatever jobs have come and gone by then."""
-        return f"{self.created}/{self.job_id}"
 
 
 @dataclass(frozen=True)
@@ -67,7 +50,7 @@ class Query:
             )
         for name, value in (("flow", self.flow_id), ("text", self.text), ("cursor", self.after)):
             _check_text(name, value)
-        if self.after is not None and not re.fullmatch(rf"\d{{1,15}}/{JOB_ID}", self.after):
+        if self.after is not None and not re.fullmatch(CURSOR, self.after):
             raise InvalidValueError(
                 f"cursor {shown(self.after)} is none: take the cursor of a page that was found"
             )
@@ -89,13 +72,24 @@ class _Search:
     """A query as the server is asked. Times are milliseconds; None: no bound."""
 
     query: Query
-    #: The index that is gone along, and those in which jobs are looked up.
-    along: str
+    #: The indexes that are gone along, and those in which jobs are looked up.
+    along: list[str]
     others: list[str]
     since: int | None
     until: int | None
     #: Whether the flow has to be read of each job: a former release had no index of flows.
     by_row: bool
+
+
+class Seen(NamedTuple):
+    """A job that fits; or, when it does not, how far the search has come: to this job.
+
+    ``passed_over``: jobs that did not fit since the last such mark.
+    """
+
+    place: Found
+    fits: bool
+    passed_over: int = 0
 
 
 class Finder:
@@ -106,29 +100,55 @@ class Finder:
         self._keys = store.keys
         self._rows = JobRows(store)
 
+    def look(self, query: Query, most: int) -> Iterator[Seen]:
+        """The newest first, with a mark behind each piece that was looked at.
+
+        ``most``: how many are likely to be taken; what is not taken is not looked at.
+        """
+        search = self._search(query)
+        walk = IndexWalk(self._link, search.along, search.since, search.until)
+        last, size = query.last, min(_LOOK, max(1, most))
+        while some := walk.behind(last, size):
+            fits = self._fit(search, some)
+            yield from (Seen(one, True) for one, fit in zip(some, fits, strict=True) if fit)
+            last = some[-1]
+            yield Seen(last, False, fits.count(False))
+            # What has been found by now does not suffice: what fits is rare.
+            size = _LOOK
+
     def find(self, query: Query, most: int) -> Iterator[Found]:
-        """The newest first. ``most``: how many are likely to be taken; all come that are taken."""
-        if query.status is not None or query.labels:
-            return self._along(query, query.status or "", most)
-        if query.flow_id is not None and self._all_have_entries():
-            return self._along(query, "", most)
-        # No index has the jobs of all statuses.
-        return merge(*(self._along(query, status, most) for status in JobStatus), reverse=True)
+        """All that fit, the newest first."""
+        return (seen.place for seen in self.look(query, most) if seen.fits)
 
-    def jobs(self, query: Query, most: int) -> Iterator[JobSummary | CorruptRecordError]:
-        """What a list shows of each; of an unreadable row the error."""
-        found = self.find(query, most)
-        while some := list(islice(found, min(_ROWS, max(1, most)))):
-            yield from self._rows.summaries([one.job_id for one in some])
-
-    def count(self, query: Query) -> int:
-        """How many jobs of the query's status fit, behind its cursor."""
-        status = query.status or ""
-        search = self._search(query, status)
+    def count(self, query: Query) -> int | None:
+        """How many jobs fit, where indexes know; None where each has to be looked at."""
+        search = self._search(query)
         if search.others or search.by_row or query.text is not None or query.after is not None:
-            return sum(1 for _ in self._along(query, status, _LOOK))
+            return None
         bounds = _bound(search.since, "-inf"), _bound(search.until, "+inf")
-        return int(self._link.call("ZCOUNT", search.along, *bounds))
+        counts = self._link.many([("ZCOUNT", index, *bounds) for index in search.along])
+        return sum(map(int, counts))
+
+    def statuses(self, job_ids: Sequence[str]) -> Counter[str]:
+        """How many of these jobs have each status; of those that have gone, none."""
+        if not job_ids:
+            return Counter()
+        looks = [("ZMSCORE", self._keys.of("status", one), *job_ids) for one in JobStatus]
+        replies = self._link.many(looks)
+        found = Counter[str]()
+        unclear = []
+        for job_id, *scores in zip(job_ids, *replies, strict=True):
+            statuses = [
+                one for one, score in zip(JobStatus, scores, strict=True) if score is not None
+            ]
+            if len(statuses) == 1:
+                found[statuses[0].value] += 1
+            else:
+                unclear.append(job_id)  # its status has changed between two commands
+        for _, row in self._rows.many(unclear, "status"):
+            if isinstance(row, list) and row[0] is not None:
+                found[row[0].decode(errors="backslashreplace")] += 1
+        return found
 
     def counts_by_flow(self) -> dict[str, dict[str, int]]:
         """How many jobs of each flow there are by status, of those that have been indexed."""
@@ -150,37 +170,28 @@ class Finder:
         entries, *counts = self._link.many([("HLEN", self._keys.of("entries")), *commands])
         return bool(sum(counts) <= entries)
 
-    def _along(self, query: Query, status: str, most: int) -> Iterator[Found]:
-        """Piece by piece, as they are taken. ``status``: '' for any."""
-        search = self._search(query, status)
-        last, size = query.last, min(_LOOK, max(1, most))
-        while True:
-            some = self._behind(search, last, size)
-            if not some:
-                return
-            for one, fits in zip(some, self._fit(search, some), strict=True):
-                if fits:
-                    yield one
-            # What has been found by now does not suffice: what fits is rare.
-            last, size = some[-1], _LOOK
-
-    def _search(self, query: Query, status: str) -> _Search:
+    def _search(self, query: Query) -> _Search:
         """With the smallest of the indexes, as far as they are within the times."""
         since, until = self._moment(query.since), self._moment(query.until)
         name = self._keys.of
         indexes = [name("label", label_line(*label)) for label in query.labels.items()]
-        if status:
-            indexes.append(name("status", status))
+        if query.status is not None:
+            indexes.append(name("status", query.status))
         # A job with labels has an entry.
         by_row = query.flow_id is not None and not query.labels and not self._all_have_entries()
         if query.flow_id is not None and not by_row:
             indexes.append(name("flow", query.flow_id))
+        if not indexes:
+            # No index has the jobs of all statuses.
+            indexes = [name("status", status) for status in JobStatus]
+            return _Search(query, indexes, [], since, until, by_row)
         along = indexes[0]
         if len(indexes) > 1:
             bounds = _bound(since, "-inf"), _bound(until, "+inf")
             counts = self._link.many([("ZCOUNT", index, *bounds) for index in indexes])
             along = indexes[counts.index(min(counts))]
-        return _Search(query, along, [one for one in indexes if one != along], since, until, by_row)
+        others = [one for one in indexes if one != along]
+        return _Search(query, [along], others, since, until, by_row)
 
     def _moment(self, bound: Bound) -> int | None:
         """The milliseconds of a bound; a time before now is one by the server's clock."""
@@ -191,26 +202,6 @@ class Finder:
         seconds, micros = self._link.call("TIME")
         now = int(seconds) * 1000 + int(micros) // 1000
         return max(0, now - int(bound.total_seconds() * 1000))
-
-    def _behind(self, search: _Search, last: Found | None, size: int) -> list[Found]:
-        """The next jobs of the index, at most ``size``; none at its end."""
-        newest = search.until if last is None else last.created
-        bounds = _bound(newest, "+inf"), _bound(search.since, "-inf")
-        offset = 0
-        while True:
-            reply = self._link.call(
-                "ZRANGE", search.along, *bounds, "BYSCORE", "REV", "LIMIT", offset, size,
-                "WITHSCORES",
-            )  # fmt: skip
-            some = [
-                Found(_whole(score), name.decode(errors="backslashreplace"))
-                for name, score in zip(reply[::2], reply[1::2], strict=True)
-            ]
-            fresh = [one for one in some if last is None or one < last]
-            if fresh or not some:
-                return fresh
-            # All are of the millisecond of the last one, and before it.
-            offset += len(some)
 
     def _fit(self, search: _Search, some: Sequence[Found]) -> list[bool]:
         """Of each whether it is in the other indexes, of the flow, and has the text."""
@@ -264,8 +255,3 @@ def _check_bound(name: str, value: object) -> None:
 def _check_text(name: str, value: object) -> None:
     if value is not None and (not isinstance(value, str) or not value):
         raise InvalidValueError(f"{name} must be text, not empty, not {shown(value)}")
-
-
-def _whole(score: bytes) -> int:
-    """The milliseconds of an index, at most those of the last year that a datetime has."""
-    return int(min(max(float(score), 0.0), LAST_TIME))

@@ -6,8 +6,7 @@ import pytest
 
 from flowforge.errors import CorruptRecordError
 from flowforge.store.broker_lists import BrokerLists
-from flowforge.store.finding import Finder, Query
-from flowforge.store.job_rows import JobSummary, UnreadableRow
+from flowforge.store.job_rows import JobRows, JobSummary, UnreadableRow
 from flowforge.store.overview import Overview
 from flowforge.store.store import Store
 from tests.contract.bench import DEFINITION, LONG, Bench
@@ -34,7 +33,7 @@ def test_a_row_that_cannot_be_read_does_not_hide_others(bench: Bench) -> None:
     bench.link.call("DEL", bench.key("job", bad), bench.key("job", gone))
     bench.link.call("HSET", bench.key("job", bad), "status", "pending", "updated", "x")
     overview = Overview(bench.store)
-    found = {type(one): one for one in Finder(bench.store).jobs(Query(), 9)}
+    found = {type(one): one for one in JobRows(bench.store).summaries([good, bad, gone])}
     assert len(found) == 2
     summary = found[JobSummary]
     assert isinstance(summary, JobSummary)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from flowforge.engine import find as engine_find
+from flowforge.engine.find import find
 from flowforge.errors import InvalidValueError
 from flowforge.model.labels import INHERITED, MOST_LABELS, labels_text
 from flowforge.store import finding
 from flowforge.store.answers import Answer
 from flowforge.store.finding import Finder, Query
+from flowforge.store.index_walk import Found, IndexWalk
 from flowforge.store.inspector import Inspector
+from flowforge.store.link import Argument
+from flowforge.store.store import Store
 from flowforge.worker.upkeep.retention import Retention
 from tests.contract.bench import Bench
 
@@ -246,3 +255,142 @@ def test_what_is_asked_for_is_checked() -> None:
     ]:
         with pytest.raises(InvalidValueError, match=message):
             Query(**unfit)  # type: ignore[arg-type]
+
+
+# --- while jobs come, change and go --------------------------------------------------------
+
+
+class BusyLink:
+    """Something happens to the jobs before each exchange with the server."""
+
+    def __init__(self, bench: Bench, happen: Callable[[], None]) -> None:
+        self._link = bench.link
+        self._happen = happen
+
+    def call(self, *command: Argument) -> Any:
+        self._happen()
+        return self._link.call(*command)
+
+    def many(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        self._happen()
+        return self._link.many(commands)
+
+
+def busy(bench: Bench, happen: Callable[[], None]) -> Any:
+    """An engine, as far as a search needs it, whose server never rests."""
+    store = Store(BusyLink(bench, happen), bench.prefix)
+    return SimpleNamespace(finder=Finder(store))
+
+
+def pages(engine: Any, limit: int, **query: Any) -> Iterator[list[str]]:
+    """All pages, each from the cursor of the one before."""
+    after = None
+    while True:
+        page = find([engine], Query(**query, after=after), limit)
+        yield [found.job_id for found, _ in page.jobs]
+        if page.cursor is None:
+            return
+        after = page.cursor
+
+
+@pytest.mark.parametrize("text", [None, "flow"])
+def test_no_job_is_lost_or_found_twice_while_statuses_change(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, text: str | None
+) -> None:
+    """A list of all jobs goes along the indexes of all statuses, between which jobs move."""
+    monkeypatch.setattr(finding, "_LOOK", 3)
+    jobs = submitted(bench, 12)
+    chooser = random.Random(7)
+
+    def happen() -> None:
+        for job in chooser.sample(jobs, 6):
+            control = bench.store.control
+            if bench.row(job)["status"] == "paused":
+                control.resume(job)
+            else:
+                control.pause(job, "", None, False)
+        bench.submit()
+
+    found = [job for page in pages(busy(bench, happen), 2, text=text) for job in page]
+    assert [job for job in found if job in set(jobs)] == jobs[::-1]
+    assert len(found) == len(set(found))
+
+
+@pytest.mark.parametrize(
+    "query", [{"text": "SURE"}, {"labels": {"rare": "yes"}, "flow_id": "flow"}]
+)
+def test_pages_of_bounded_work_have_each_match_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, query: dict[str, Any]
+) -> None:
+    """A page that has passed over many jobs ends early, and the next one goes on from there, while
+    other jobs are created, end and are deleted.
+    """
+    monkeypatch.setattr(finding, "_LOOK", 2)
+    monkeypatch.setattr(engine_find, "PASSED_OVER", 4)
+    jobs = [bench.submit(labels="a=b") for _ in range(30)]
+    matches = jobs[1::7]
+    for place, job in enumerate(jobs):
+        age(bench, job, 1_700_000_000_000 + place // 9)  # many are of one millisecond
+    for job in matches:
+        bench.store.control.cancel(job, "quite sure")
+        bench.store.control.label(job, {"rare": "yes"})
+    left = iter([job for job in reversed(jobs) if job not in matches])
+
+    def happen() -> None:
+        bench.submit()
+        for job in islice(left, 3):
+            bench.store.control.cancel(job, "for good")
+            remove(bench, job)
+
+    found = list(pages(busy(bench, happen), 2, **query))
+    assert sorted(job for page in found for job in page) == sorted(matches)
+
+
+def test_a_page_says_how_far_it_has_come(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless it is full, or has all that there are."""
+    monkeypatch.setattr(finding, "_LOOK", 2)
+    monkeypatch.setattr(engine_find, "PASSED_OVER", 4)
+    jobs = submitted(bench, 9)
+    bench.store.control.cancel(jobs[0], "sure")
+    engine: Any = SimpleNamespace(finder=Finder(bench.store))
+    first = find([engine], Query(text="sure"), 5)
+    assert (first.jobs, first.looked_to) == ([], Found(1_700_000_005_000, jobs[5]))
+    second = find([engine], Query(text="sure", after=first.cursor), 5)
+    assert (second.jobs, second.looked_to) == ([], Found(1_700_000_001_000, jobs[1]))
+    third = find([engine], Query(text="sure", after=second.cursor), 5)
+    assert ([job.job_id for job, _ in third.jobs], third.cursor, third.looked_to) == (
+        [jobs[0]], None, None
+    )  # fmt: skip
+    full = find([engine], Query(text="flow"), 5)
+    assert (len(full.jobs), full.looked_to) == (5, None)
+
+
+def test_a_cursor_behind_a_member_that_is_no_job(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be refused with the next page, so the search goes on to the next one."""
+    monkeypatch.setattr(finding, "_LOOK", 1)
+    monkeypatch.setattr(engine_find, "PASSED_OVER", 1)
+    (job,) = submitted(bench, 1)
+    bench.link.call("ZADD", bench.key("status", "pending"), 1_800_000_000_000, "no job:\n")
+    engine: Any = SimpleNamespace(finder=Finder(bench.store))
+    found = find([engine], Query(text="nothing", status="pending"), 5)
+    assert found.looked_to == Found(1_700_000_000_000, job)
+
+
+def test_a_walk_misses_none_of_a_millisecond_of_which_some_go(bench: Bench) -> None:
+    """Those that were passed are counted from the newest on, and the count is wrong then."""
+    index, names = bench.key("status", "pending"), [f"j{number}" for number in range(10)]
+    bench.link.call("ZADD", index, *(part for name in names for part in (5, name)))
+    exchanges = iter(range(100))
+
+    def happen() -> None:
+        if next(exchanges) == 2:
+            bench.link.call("ZREM", index, "j9", "j8", "j7")
+
+    walk = IndexWalk(BusyLink(bench, happen), [index], None, None)
+    last, found = Found(5, "j5"), list[str]()
+    while some := walk.behind(last, 2):
+        found += [one.job_id for one in some]
+        last = some[-1]
+    assert found == ["j4", "j3", "j2", "j1", "j0"]

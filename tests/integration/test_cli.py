@@ -6,10 +6,13 @@ import json
 import re
 import shlex
 import signal
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from flowforge.cli.look_view import LookView
 from flowforge.store.dead_letters import DeadLetters
 from tests.integration.cli_shell import FLOWS, Shell
 from tests.support.eventually import eventually
@@ -207,6 +210,31 @@ def test_jobs_by_label_time_and_text(idle: Shell) -> None:
     assert len({*found("--cursor", page[-1]["cursor"]), *(job["job_id"] for job in page)}) == 4
     shown = idle.run("show", other).stdout
     assert "stage=new tenant=\\x202eother" in shown
+
+
+def test_a_search_that_is_stopped_says_how_to_go_on(
+    idle: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its timeout or by Ctrl-C; what it has found is listed, and it is no success."""
+    monkeypatch.setattr("flowforge.store.finding._LOOK", 2)
+    oldest, *_ = [idle.submit("numbers") for _ in range(4)]
+    stopped = idle.run("jobs", "--text", oldest, "--timeout", "0", code=1)
+    assert (stopped.stdout, "stopped: only jobs created since" in stopped.stderr) == ("", True)
+    found, arguments = list[Any](), ["--text", oldest]
+    while not found:
+        listed = idle.run("jobs", "--json", *arguments, "--timeout", "0", code=1)
+        found = json.loads(listed.stdout)
+        if not found:
+            cursor = listed.stderr.split("go on with --cursor ")[1].strip()
+            arguments = ["--text", oldest, "--cursor", cursor]
+    assert [job["job_id"] for job in found] == [oldest]
+
+    def interrupted(self: LookView, at: datetime, found: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LookView, "looked_to", interrupted)
+    stopped = idle.run("jobs", "--text", oldest, code=130)
+    assert "go on with --cursor " in stopped.stderr
 
 
 def test_several_jobs_are_controlled_at_once(idle: Shell) -> None:

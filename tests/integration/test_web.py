@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from flowforge import Bulk, ErrorHandler, Flow, Routine, routine, web
+from flowforge.engine import find
 from flowforge.engine.current import current_engine
 from flowforge.local.server import LocalServer
 from flowforge.model.error_group import group_id
@@ -143,6 +144,23 @@ def test_a_page_leads_to_the_next_one(admin: Browser) -> None:
         address = found[1].replace("&amp;", "&") if found else None
     assert len(seen) == 120
     assert set(seen) == made
+
+
+def test_a_long_search_goes_on_from_page_to_page(
+    admin: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that has passed over many jobs says how far it has come, and offers to go on."""
+    monkeypatch.setattr(find, "PASSED_OVER", 500)
+    job = countdown.execute("count", {"n": 3}, idempotency_key="needle")
+    countdown.execute_many("count", [{"n": 1}] * 1200)
+    text = admin.page("/jobs?text=needle")
+    assert "No such job among those created since" in text
+    assert job.job_id not in text
+    following = re.search(r'rel="next" class="button" href="([^"]+)">Go on looking', text)
+    assert following is not None
+    text = admin.page(following[1].replace("&amp;", "&"))
+    assert "among those created between" in text or "Go on looking" not in text
+    assert job.job_id in text
 
 
 def test_what_is_not_there_is_said(admin: Browser) -> None:

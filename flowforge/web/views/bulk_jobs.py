@@ -126,7 +126,7 @@ def _question(
     *, errors: Mapping[str, str] | None = None, problem: str = "", seen: int | None = None,
     status: int = 200,
 ) -> View:  # fmt: skip
-    found = preview(asked.selection)
+    found = preview(asked.selection, exact=False)
     context: dict[str, Any] = {
         "word": word,
         "found": found,

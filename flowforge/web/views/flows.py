@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowforge.engine.find import find
+from flowforge.engine.find import find, summaries
 from flowforge.engine.flow_counts import flow_counts
 from flowforge.engine.flow_versions import FlowVersion, flow_versions
 from flowforge.engine.throughput import HOUR, throughput
@@ -15,7 +15,6 @@ from flowforge.web.graph.picture import picture
 from flowforge.web.page import Call, Page, View
 from flowforge.web.security.identity import Role
 from flowforge.web.sparkline import PERIODS, chart, flow_line
-from flowforge.web.views.job_list import summaries
 from flowforge.web.views.overview import period_of
 
 #: Flows on the page.
@@ -50,7 +49,7 @@ def flows(call: Call) -> View:
 def flow(call: Call) -> View:
     """A flow as its newest job has it."""
     flow_id = call.query.get("id", "")
-    jobs, _ = find(call.engines, Query(flow_id=flow_id or None), _LATEST)
+    jobs = find(call.engines, Query(flow_id=flow_id or None), _LATEST).jobs
     if not flow_id or not jobs:
         text = "A flow is shown here when it has jobs."
         return View("message.html", {"title": "There is no such flow", "text": text}, 404)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from flowforge.common.bounded_repr import shown
-from flowforge.engine.engine import Engine
-from flowforge.engine.find import find
-from flowforge.errors import InvalidValueError, RecordError
+from flowforge.engine.find import find, summaries
+from flowforge.errors import InvalidValueError
 from flowforge.model.status import JobStatus
-from flowforge.store.finding import Found, Query
-from flowforge.store.job_rows import JobRows, JobSummary
+from flowforge.store.finding import Query
 from flowforge.web.label_words import labels_of
 from flowforge.web.page import Call, Page, View
 from flowforge.web.security.identity import Role
@@ -35,31 +32,20 @@ BULK = {
 FIELDS = ("flow", "status", "label", "since", "text")
 
 
-def summaries(page: Sequence[tuple[Found, Engine]]) -> list[JobSummary]:
-    """The jobs of a page in its order, without those whose rows cannot be read."""
-    by_engine: dict[Engine, list[str]] = {}
-    for found, engine in page:
-        by_engine.setdefault(engine, []).append(found.job_id)
-    read = {
-        job.job_id: job
-        for engine, job_ids in by_engine.items()
-        for job in JobRows(engine.store).summaries(job_ids)
-        if not isinstance(job, RecordError)
-    }
-    return [read[found.job_id] for found, _ in page if found.job_id in read]
-
-
 def jobs(call: Call) -> View:
     """The newest jobs that fit the search."""
     asked = {name: call.query.get(name, "").strip() for name in FIELDS}
-    page, cursor = find(call.engines, query_of(asked, call.query.get("cursor")), _PAGE)
+    query = query_of(asked, call.query.get("cursor"))
+    found = find(call.engines, query, _PAGE)
     following = None
-    if cursor is not None:
-        following = urlencode({**{k: v for k, v in asked.items() if v}, "cursor": cursor})
+    if found.cursor is not None:
+        following = urlencode({**{k: v for k, v in asked.items() if v}, "cursor": found.cursor})
     return View(
         "jobs.html",
         {
-            "jobs": summaries(page),
+            "jobs": summaries(found.jobs),
+            "looked_from": query.last,
+            "looked_to": found.looked_to,
             "asked": asked,
             "following": following,
             "first": "cursor" not in call.query,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from flowforge.engine.find import find
+from flowforge.engine.find import find, summaries
 from flowforge.engine.throughput import throughput
 from flowforge.model.status import JobStatus
 from flowforge.store.finding import Query
 from flowforge.web.page import Call, Page, View
 from flowforge.web.sparkline import PERIODS, busiest, chart, flow_lines
-from flowforge.web.views.job_list import summaries
 
 #: Jobs that are named of each status.
 _SHOWN = 8
@@ -25,8 +24,7 @@ def overview(call: Call) -> View:
             counts[status] += count
     attention = []
     for status in (JobStatus.FAILED, JobStatus.PAUSED):
-        page, _ = find(call.engines, Query(status=status.value), _SHOWN)
-        attention += summaries(page)
+        attention += summaries(find(call.engines, Query(status=status.value), _SHOWN).jobs)
     leaders = [engine.overview.has_leader() for engine in call.engines]
     period = period_of(call)
     rates = throughput(call.engines, PERIODS[period])

@@ -136,7 +136,7 @@ def test_a_limit_may_be_larger_than_a_number_of_jobs(
 ) -> None:
     """It says that all jobs are wanted, as slices have it."""
     engine = job._engine
-    monkeypatch.setattr(engine.finder, "find", lambda query, most: iter(()))
+    monkeypatch.setattr(engine.finder, "look", lambda query, most: iter(()))
     monkeypatch.setattr(job_state, "current_engine", lambda: engine)
     assert JobState.find(limit=limit) == []
 
