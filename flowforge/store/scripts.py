@@ -2,8 +2,9 @@
 
 A file in ``lua/`` is a transition, a file in ``lua/include/`` a rule. Each names on its
 ``--@include`` lines what it uses itself; what that needs in turn is found from there. Within a
-function such a line is replaced by the file. What is there is then made when the function runs: a
-rule that few runs of a script need costs the others nothing.
+function such a line is replaced by the file, and by what that needs and does not stand further up.
+What is there is then made when the function runs: a rule that few runs of a script need costs the
+others nothing.
 
 ``python -m flowforge.store.scripts NAME`` prints a script as the server gets it, each line with the
 file and line that it comes from: errors of the server name lines of the whole.
@@ -15,7 +16,7 @@ import functools
 import hashlib
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -90,21 +91,22 @@ def _names(line: str) -> list[str]:
     return [name.strip() for name in line.split(",")]
 
 
-def resolve(name: str, text: str, read: Callable[[str], str]) -> list[str]:
-    """Everything that stands before a file: what it includes, directly or not, each after what it
-    includes itself.
+def resolve(
+    name: str, text: str, read: Callable[[str], str], there: Set[str] = frozenset()
+) -> list[str]:
+    """Everything that stands before a file: what it includes at its head, directly or not, each
+    after what it includes itself.
 
-    ``read``: the text of an include by its name. ValueError when files include each other.
+    ``read``: the text of an include by its name; ``there``: the includes that stand further up
+    already. ValueError when files include each other.
     """
     order: list[str] = []
 
     def visit(text: str, above: tuple[str, ...]) -> None:
         for include in includes_of(text):
-            if include not in order:
+            if include not in order and include not in there:
                 visit(read(include), _below(include, above))
                 order.append(include)
-        for include in within(text):
-            visit(read(include), _below(include, above))
 
     visit(text, (name,))
     return order
@@ -135,33 +137,55 @@ def _read_include(name: str) -> str:
     return _TEXTS[f"include/{name}.lua"]
 
 
-def _parts(file: str, text: str) -> Iterator[Part]:
-    """A file, with what it includes within functions in its place."""
+@functools.cache
+def _pieces(file: str, text: str) -> list[tuple[Part, list[str]]]:
+    """A file in pieces, each with the names of what is included behind it, within a function."""
+    pieces: list[tuple[Part, list[str]]] = []
     lines, first = text.splitlines(keepends=True), 0
     for at, line in enumerate(lines):
         if match := _WITHIN.match(line):
-            yield Part(file, expand_keys("".join(lines[first:at])), first + 1)
-            for name in _names(match[1]):
-                yield from _include_parts(name)
+            part = Part(file, expand_keys("".join(lines[first:at])), first + 1)
+            pieces.append((part, _names(match[1])))
             first = at + 1
-    yield Part(file, expand_keys("".join(lines[first:])), first + 1)
+    pieces.append((Part(file, expand_keys("".join(lines[first:])), first + 1), []))
+    return pieces
 
 
-@functools.cache
-def _include_parts(name: str) -> tuple[Part, ...]:
-    return tuple(_parts(f"include/{name}.lua", _read_include(name)))
+def _parts(file: str, text: str, there: Set[str], above: tuple[str, ...]) -> Iterator[Part]:
+    """A file, with what it includes within functions in its place.
+
+    ``there``: the includes that stand before it, which are not made again.
+    """
+    for part, names in _pieces(file, text):
+        yield part
+        here = set(there)
+        for name in names:
+            path = _below(name, above)
+            for include in resolve(name, _read_include(name), _read_include, here):
+                yield from _include_parts(include, here, _below(include, path))
+                here.add(include)
+            yield from _include_parts(name, here, path)
+            here.add(name)
+
+
+def _include_parts(name: str, there: Set[str], above: tuple[str, ...]) -> Iterator[Part]:
+    return _parts(f"include/{name}.lua", _read_include(name), there, above)
 
 
 def render(name: str, text: str) -> Script:
     """The script of a transition's own text, with what it includes."""
     parts: list[Part] = []
+    there: set[str] = set()
     depth = 0
     for include in resolve(name, text, _read_include):
-        parts += _include_parts(include)
+        parts += _include_parts(include, there, (include,))
+        there.add(include)
         if include in _ENCLOSING:
             parts.append(_OPEN)
             depth += 1
-    return Script.of(name, (*parts, *_parts(f"{name}.lua", text), *[_CLOSE] * depth))
+    return Script.of(
+        name, (*parts, *_parts(f"{name}.lua", text, there, (name,)), *[_CLOSE] * depth)
+    )
 
 
 class _Scripts(dict[str, Script]):

@@ -7,7 +7,7 @@
 --      | 'dropped' (the job has ended) | 'newer' (a later release's job)
 --      | 'incomplete' (what was staged is not all there: nothing is committed)}, and behind 'ok' what was
 --      claimed next, if anything: id, invocation, record, claims, lost, definition hash, ms from push to claim
---@include base, job_row, child_jobs, history, complete_joins, settle, lease, merging_log
+--@include base, job_row, child_jobs, history, lease, attempt, settle
 --@include commit/emitted, commit/staged, commit/outputs, commit/stats, commit/resets
 --@include commit/started_jobs, commit/next_message
 local id, invocation, token, outcome = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -28,17 +28,18 @@ if not take_lease(id, invocation, token) then return { why_no_lease(id, invocati
 
 batch_saves()
 job.running = job.running - 1
-if ENDED[job.status] then
-  drop_staged(id, invocation, token)
-  discard(job, invocation, now)
-  flush_saves()
-  return { 'dropped' }
-end
--- One that completes has seen its child complete, which is final.
-if outcome ~= 'completed' and withdraw(job, invocation, micros, details, now) then
-  drop_staged(id, invocation, token)
-  flush_saves()
-  return { 'ok' }
+if outcome ~= 'completed' or ENDED[job.status] then
+  --@include uncommitted
+  local ended = ENDED[job.status]
+  if ended or not staged then drop_staged(id, invocation, token) end
+  if ended then discard(job, invocation, now) end
+  -- One that completes has seen its child complete, which is final.
+  local withdrawn = not ended and withdraw(job, invocation, micros, details, now)
+  if withdrawn and staged then drop_staged(id, invocation, token) end
+  if ended or withdrawn then
+    flush_saves()
+    return { ended and 'dropped' or 'ok' }
+  end
 end
 call('HDEL', k_invocations(id), invocation)
 call('HDEL', k_claims(id), invocation, 'l' .. invocation, 'u' .. invocation)
@@ -57,16 +58,16 @@ at = commit_outputs(job, arguments, at)
 at = change_stats(id, arguments, at)
 at = consume(id, invocation, arguments, at)
 local merging, position = string.match(invocation, '^%d+%.(%d+%.%d+)%.(%d+)$')
-if merging then log_of(id, merging).release_epoch(position) end
-if staged then
-  staged.adopt(job)
-elseif outcome ~= 'completed' then
-  drop_staged(id, invocation, token)
+if merging then
+  --@include merging_log
+  log_of(id, merging).release_epoch(position)
 end
+if staged then staged.adopt(job) end
 local started
 started, at = start_jobs(job, invocation, arguments, at, now)
 
 if job.joins and call('HINCRBY', k_outstanding(id), routine_of(invocation), -1) <= 0 then
+  --@include complete_joins
   fire_complete(job, now, (routine_of(invocation)))
 end
 settle(job, now)

@@ -5,7 +5,7 @@
 --      takes it
 -- Out: 'ok' | 'done' (was committed before) | 'stale' (another claim is valid) | 'gone'
 --      | 'newer' (a later release's job) | 'dropped' (the job has ended)
---@include base, job_row, timers, history, finish, settle, lease
+--@include base, job_row, timers, history, lease, attempt, settle, uncommitted
 local id, invocation, token, action = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local delay, micros, details = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 local reason, problem, most = ARGV[9], ARGV[10], tonumber(ARGV[11])
@@ -43,6 +43,7 @@ if action == 'retry' or action == 'release' then
 else
   count_attempt(job, invocation, 'failed', 'failed', micros, now)
   remember(job, 'failed', invocation, details)
+  --@include fail_job
   fail_job(job, invocation, reason, problem, now, sample)
 end
 return 'ok'

@@ -3,7 +3,7 @@
 --      then the sample as count_error takes it
 -- Out: 'ok' | 'failed' (given back too often: the job failed) | 'gone' | 'newer' (a later release's job)
 --      | 'taken' | 'paused' | 'dropped' (the job has ended)
---@include base, job_row, push, timers, history, finish, settle
+--@include base, job_row, push, timers, history, settle
 local id, invocation, delay, most = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local details, reason, sample = ARGV[6], ARGV[7], { unpack(ARGV, 8) }
 local job = load_job(id)
@@ -24,6 +24,7 @@ elseif ENDED[job.status] then
 end
 remember(job, 'given_back', invocation, details)
 if call('HINCRBY', k_claims(id), 'u' .. invocation, 1) >= most and most > 0 then
+  --@include fail_job
   fail_job(job, invocation, reason, details, now, sample)
   return 'failed'
 end

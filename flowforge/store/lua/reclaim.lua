@@ -3,7 +3,7 @@
 -- In:  losses until it is quarantined, most, ms of the longest lease (0: any)
 -- Out: {requeued, quarantined, dropped, then of each that was requeued or quarantined: id, invocation,
 --      definition hash, worker ('': not known), how often it was lost}
---@include base, job_row, push, full, history, damaged, finish, settle, lease, job_totals
+--@include base, job_row, push, full, history, damaged, fail_job, lease, attempt, settle, uncommitted, job_totals
 local max_losses, most, longest = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local now = now_ms()
 local requeued, quarantined, dropped = 0, 0, 0

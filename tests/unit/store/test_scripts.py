@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from flowforge.model.slot import CHILD_SLOT_INDEX
+from flowforge.store import scripts
 from flowforge.store.scripts import (
     LOADER,
     SCRIPTS,
@@ -141,19 +142,50 @@ def test_includes_that_include_each_other_are_refused() -> None:
         resolve("script", "--@include a", texts.__getitem__)
 
 
-def test_what_an_include_within_a_function_needs_stands_before_it() -> None:
-    """The include itself is not among what stands before the file."""
-    texts = {"a": "--@include b", "b": "", "c": ""}
-    text = "--@include c\nlocal function f()\n  --@include a\nend\n"
-    assert resolve("script", text, texts.__getitem__) == ["c", "b"]
-    assert within(text) == ["a"]
+def _rendered(monkeypatch: pytest.MonkeyPatch, text: str, **includes: str) -> str:
+    """The source of a script with these includes."""
+    texts = {f"include/{name}.lua": include for name, include in includes.items()}
+    monkeypatch.setattr(scripts, "_TEXTS", texts)
+    return scripts.render("script", text).source
 
 
-def test_an_include_within_itself_is_refused() -> None:
+def test_what_an_include_within_a_function_needs_stands_there_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before it, unless it stands further up."""
+    text = "--@include up\nlocal function f()\n  --@include inner\n  inner()\nend\n"
+    source = _rendered(
+        monkeypatch, text, up="UP\n", inner="--@include up, down\nINNER\n", down="DOWN\n"
+    )
+    assert [line for line in source.splitlines() if "@include" not in line] == [
+        "UP", "local function f()", "DOWN", "INNER", "  inner()", "end",
+    ]  # fmt: skip
+
+
+def test_what_stands_in_one_function_is_not_there_for_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each makes it for itself."""
+    inner = "local function {0}()\n  --@include down\nend\n"
+    source = _rendered(
+        monkeypatch, "--@include f, g\n", f=inner.format("f"), g=inner.format("g"), down="DOWN\n"
+    )
+    assert source.count("DOWN") == 2
+
+
+def test_an_include_within_itself_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """It would have no end."""
-    texts = {"a": "local function f()\n  --@include b\nend", "b": "--@include a"}
+    a = "local function f()\n  --@include b\nend"
     with pytest.raises(ValueError, match="a -> b -> a"):
-        resolve("script", "--@include a", texts.__getitem__)
+        _rendered(monkeypatch, "--@include a", a=a, b="--@include a")
+
+
+@pytest.mark.parametrize("name", script_names())
+def test_what_files_share_is_there_once(name: str) -> None:
+    """Two rules must not each have a table of jobs of their own."""
+    files = [part.file for part in SCRIPTS[name].parts]
+    assert files.count("include/state.lua") <= 1
+    assert files.count("include/base.lua") <= 1
 
 
 @pytest.mark.parametrize("name", script_names())
@@ -183,10 +215,16 @@ def test_the_slot_of_child_jobs_is_the_models() -> None:
 
 
 def test_scripts_name_their_locals_within_luas_limit() -> None:
-    """Lua takes at most 200 locals in one function; includes and keys count."""
-    for script in all_scripts():
-        top = re.findall(r"^local (?:function )?([\w, ]+)", script.source, re.MULTILINE)
-        assert sum(len(names.split(",")) for names in top) < 180, script.name
+    """Lua takes at most 200 locals in one function. What stands within a function counts there."""
+    for name in script_names():
+        own = (LUA / f"{name}.lua").read_text()
+        before = resolve(name, own, lambda include: (LUA / f"include/{include}.lua").read_text())
+        texts = [(LUA / f"include/{include}.lua").read_text() for include in before]
+        found = [
+            re.findall(r"^local (?:function )?([\w, ]+)", text, re.MULTILINE)
+            for text in [*texts, own]
+        ]
+        assert sum(len(names.split(",")) for top in found for names in top) < 180, name
 
 
 #: What applications run; workers run these and the others.

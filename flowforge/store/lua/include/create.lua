@@ -1,5 +1,5 @@
 -- Creating a job with its first invocation.
---@include base, job_row, deliver, open_joins
+--@include base, job_row, deliver
 
 -- What the hash of entries has of a job.
 local function entry_of(about, labels)
@@ -58,6 +58,7 @@ local function create_job(about, id, mode, record, idempotency, labels, params, 
   if idempotency ~= '' then call('SET', k_idempotency(idempotency), id) end
   -- An entry that is a join has all that it will ever get.
   if about.joins and call('HLEN', k_invocations(id)) == 0 then
+    --@include open_joins
     resolve_open(job, now)
     if not ENDED[job.status] then save_job(job, now) end
   end

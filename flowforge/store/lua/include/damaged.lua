@@ -1,6 +1,6 @@
 -- Members of an index that make no sense, or whose job is damaged: another program's data, a server
 -- that was repaired by hand. None must keep those behind it from their turn.
---@include base, job_row, full
+--@include base, state, full
 
 -- Milliseconds until what failed is tried again, and for which it is remembered that there was any.
 local PUT_OFF = 60000
@@ -8,6 +8,10 @@ local REMEMBERED = 7 * 86400000
 
 -- Kinds of damage remembered, so that a flood does not fill the server.
 local MOST_DAMAGED = 1000
+
+local function forget_loaded()
+  jobs = {}
+end
 
 local function record_damaged(index, member, why)
   write_though_full()

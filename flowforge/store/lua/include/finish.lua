@@ -1,25 +1,5 @@
--- Moving a job between statuses, and its end.
---@include base, job_row, push, deletions, child_jobs, history
-
-local function notify(job)
-  call('PUBLISH', k_channel(job.id), job.status)
-end
-
--- Returns the job's flow, where its entry tells it.
-local function set_status(job, status)
-  call('ZREM', k_status(job.status), job.id)
-  call('ZADD', k_status(status), job.created, job.id)
-  -- A job without an entry was created before there were any, and is not counted.
-  local entry, flow = call('HGET', k_entries(), job.id), nil
-  if entry then
-    flow = string.match(entry, '^[^\n]*')
-    local before = job.status .. '/' .. flow
-    if call('HINCRBY', k_flow_counts(), before, -1) <= 0 then call('HDEL', k_flow_counts(), before) end
-    call('HINCRBY', k_flow_counts(), status .. '/' .. flow, 1)
-  end
-  job.status = status
-  return flow
-end
+-- The end of a job.
+--@include base, job_row, status, deletions, children
 
 -- One job fewer uses its definition, which stays as long as the job does: with the last one the
 -- definition gets the longest time to live that any of them asked for.
@@ -100,52 +80,4 @@ local function finish(job, status, now)
   leave_definition(job.def, now, job.retention)
   notify(job)
   report_to_parent(job, now)
-end
-
--- Fails a job because of one invocation, which stays with it for a retry; invocation is nil when it is
--- no invocation's fault.
--- reason: one line; problem: packed error record or a code that readers translate.
--- sample: as count_error takes it; nil for a code.
-local function fail_job(job, invocation, reason, problem, now, sample)
-  --@include error_groups
-  local group
-  if sample then
-    group = count_error(job, routine_of(invocation), sample, now)
-  else
-    group, sample = count_code(job, invocation, problem, now)
-  end
-  if call('EXISTS', k_hooks()) == 1 then
-    --@include outbox
-    local happened = reason == 'quarantined' and 'quarantined' or 'failed'
-    local routine = call('HGET', group, 'routine') or ''
-    tell_hooks(happened, job, invocation, { routine, sample[3], sample[4], sample[5] }, now)
-  end
-  if invocation then
-    call('HDEL', k_claims(job.id), invocation, 'l' .. invocation, 'u' .. invocation)
-    park(job, invocation)
-  end
-  call('HSET', k_job(job.id), 'reason', reason, 'error', problem)
-  finish(job, 'failed', now)
-end
-
--- A job whose definition is gone can never run on; waiters must not hang on it.
-local function fail_undefined(job, invocation, now)
-  fail_job(job, invocation, 'definition missing', 'undefined 0 ' .. invocation, now)
-end
-
--- Ends a job for good; parked work is dropped, what runs will not be able to commit.
--- by: who does it, '' for the engine.
-local function cancel_job(job, by, reason, details, now)
-  call('HSET', k_job(job.id), 'reason', reason, 'by', by)
-  remember(job, 'cancelled', '', details)
-  call('HDEL', k_job(job.id), 'stopped')
-  job.parked = 0
-  job.staged = 0
-  job.timers = 0
-  finish(job, 'cancelled', now)
-end
-
--- A job whose ancestor has ended for good ends with it.
-local function cancel_orphan(job, now)
-  cancel_job(job, '', 'its parent job has ended', '', now)
 end

@@ -1,5 +1,5 @@
 -- Going on after a pause, of the job or of one above it, or after a failure.
---@include child_jobs, complete_joins, settle, late_joins
+--@include children, complete_joins, settle, late_joins
 
 -- Goes on with what was late or parked, in the job and in those that it has started.
 local function go_on(job, now)

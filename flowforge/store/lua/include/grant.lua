@@ -1,5 +1,5 @@
 -- Giving a queued invocation to a process, for the time of a lease.
---@include base, job_row, push, child_jobs, top_up, finish, settle
+--@include base, job_row, push, child_jobs, endings, top_up
 
 -- claims: how often it was claimed by now, where that is known; waited: ms on the broker list, 0 if not known.
 local function granted(job, invocation, claims, waited)
@@ -23,7 +23,7 @@ local function grant(id, invocation, token, lease, now, number)
   local to = find_route(job, r, s)
   if not to then
     if not ENDED[job.status] and call('HEXISTS', k_invocations(id), invocation) == 1 then
-      fail_undefined(job, invocation, now)
+      endings().fail_undefined(job, invocation, now)
     end
     return { 'dropped' }
   end
@@ -42,14 +42,17 @@ local function grant(id, invocation, token, lease, now, number)
     save_job(job, now)
     return { job.status == 'failed' and 'dropped' or 'paused' }
   elseif why == 'orphaned' then
-    cancel_orphan(job, now)
+    endings().cancel_orphan(job, now)
     return { 'dropped' }
   elseif not may then
     save_job(job, now)
     return { 'dropped' }
-  elseif await_again(job, invocation, now) == 'waits' then
-    settle(job, now)
-    return { 'paused' }
+  elseif waits_for_child(invocation) then
+    --@include children, settle
+    if await_again(job, invocation, now) == 'waits' then
+      settle(job, now)
+      return { 'paused' }
+    end
   end
 
   local claims = call('HINCRBY', k_claims(id), invocation, 1)
@@ -58,6 +61,7 @@ local function grant(id, invocation, token, lease, now, number)
     call('HSET', k_routines(id), r .. '.began', now)
   end
   if job.status == 'pending' then
+    --@include status
     set_status(job, 'running')
     call('HSET', k_job(id), 'started', now)
   end

@@ -31,10 +31,6 @@ local function load_job(id)
   })
 end
 
-local function forget_loaded()
-  jobs = {}
-end
-
 -- Writes the counters back; the caller changed them in the table.
 local function save_job(job, now)
   if unsaved then

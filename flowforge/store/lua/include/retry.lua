@@ -1,5 +1,5 @@
 -- Continuing a failed job.
---@include base, job_row, timers, deletions, child_jobs, history, finish, go_on
+--@include base, job_row, status, timers, deletions, children, history, finish, go_on
 
 -- Back to where a job stood before it was paused or failed: it may never have been started. Returns as
 -- set_status.

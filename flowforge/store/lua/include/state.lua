@@ -14,6 +14,9 @@ local routes = {}
 -- 'definition/slot' -> the rule of a join, as far as it was needed. rule_of.
 local join_rules = {}
 
+-- What adds an item to a join, made when the script first needs it. deliver.
+local collect_item
+
 -- list -> {template, job, invocation} each, while pushes are batched; nil: they are made at once. push,
 -- batch_pushes, flush_pushes.
 local unpushed

@@ -1,6 +1,6 @@
 -- Releases what there is room for, parked work before work that is still staged: what is under way is
 -- finished before more is begun.
---@include base, push, complete_joins
+--@include base, push
 local function top_up(job, now)
   if job.status == 'paused' or ENDED[job.status] or job.parked + job.staged == 0 then return end
 
@@ -13,6 +13,7 @@ local function top_up(job, now)
   release_outputs(job, ENOUGH, now)
   if job.staged > 0 and takes_staged(job) then release_staged(job, ENOUGH, now) end
   if job.staged == 0 then
+    --@include complete_joins
     fire_complete(job, now)
   else
     -- What was committed is not there any more: settle fails the job.

@@ -1,5 +1,5 @@
 -- Cancelling a job.
---@include base, full, request, finish
+--@include base, full, request, cancel_job
 
 -- by: who does it; details: packed, for the history.
 -- 'ok', or why not: the status of a job that has ended.

@@ -1,5 +1,5 @@
 -- Deleting an ended job, before its retention is over.
---@include base, deletions, full, child_jobs, finish, unindex
+--@include base, deletions, full, children, finish, unindex
 
 -- 'ok', or why not: 'awaited' (the job that started it has not taken its end yet), the status that does not
 -- allow it.

@@ -1,5 +1,5 @@
 -- Pausing a job.
---@include base, job_row, full, request, history, finish
+--@include base, job_row, status, full, request, history
 
 -- by: who does it; checkpoint: packed, or '' to keep the earlier one; point: packed, for the list of pauses.
 -- 'ok', or why not: the status of a job that has ended.

@@ -1,5 +1,5 @@
 -- Resuming a paused job.
---@include base, full, request, history, finish, go_on, retry
+--@include base, status, full, request, history, go_on, retry
 
 -- details: packed, for the history.
 -- 'ok', or why not: 'undefined' (its definition is gone), the status that is not 'paused'.

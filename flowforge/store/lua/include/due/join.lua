@@ -1,5 +1,5 @@
 -- The time of an open collection is over.
---@include base, job_row, timers, child_jobs, join_rules, join, finish, open_joins, late_joins
+--@include base, job_row, timers, child_jobs, join_rules, join, cancel_job, open_joins, late_joins
 
 -- Milliseconds that a join still has because the job, or one above it, stood still since it opened: its
 -- whole time from when that went on. A clock that was set back adds none.

@@ -1,6 +1,6 @@
 -- A job is looked at: it, or one above it, may have what lets it go on. The end of one that has ended is
 -- reported once more, since a release that did not know its parent's row has left that out.
---@include base, timers, child_jobs, finish, go_on
+--@include base, timers, child_jobs, children, cancel_job, go_on
 local function look_at_job(job, now)
   if ENDED[job.status] then
     -- One that failed may be about to be retried with its parent.
