@@ -127,6 +127,11 @@ controlled_jobs_argument = click.argument(
 
 invocation_argument = click.argument("invocation", metavar="INVOCATION", type=click.IntRange(min=1))
 
+new_params_option = click.option(
+    "--new-params", is_flag=True,
+    help="Params are meant that were not there before, and that FlowForge does not know of.",
+)  # fmt: skip
+
 by_option = click.option(
     "--by", metavar="NAME", help="Who does it, for the history; default: user@host."
 )

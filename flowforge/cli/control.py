@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -13,6 +13,7 @@ from flowforge.cli.arguments import (
     controlled_jobs_argument,
     edits,
     json_value,
+    new_params_option,
 )
 from flowforge.cli.bulk_options import act_on_all, bulk_options, bulk_wanted
 from flowforge.cli.render import amounts, json_option, print_json, say
@@ -111,6 +112,7 @@ def cancel(
     "--edit", "edit", metavar="INVOCATION:K=V", multiple=True, callback=edits,
     help="Change a param of an invocation before, as in 5:amount=20. May be repeated.",
 )  # fmt: skip
+@new_params_option
 @reason_option
 @bulk_options
 @by_option
@@ -121,6 +123,7 @@ def retry(
     /,
     job_ids: Sequence[str],
     edit: dict[int, dict[str, Any]],
+    new_params: bool,
     reason: str,
     by: str | None,
     as_json: bool,
@@ -135,7 +138,7 @@ def retry(
         return
 
     def act(engine: Engine, job_id: str) -> None:
-        say_added(engine.retry(job_id, edit or None, by, reason))
+        engine.retry(job_id, edit or None, by, reason, new_params=new_params)
 
     each_job(session, job_ids, as_json, act)
 
@@ -223,10 +226,3 @@ def print_mended(engine: Engine, job_id: str, as_json: bool) -> None:
     print_state(engine, job_id, as_json)
     if engine.inspector.status(job_id) is JobStatus.FAILED:
         say(f"the job stays failed: continue it with `flowforge retry {job_id}`", err=True)
-
-
-def say_added(added: Mapping[int, Sequence[str]]) -> None:
-    """Name the params that an edit has added: such a name may be a mistake."""
-    for number, names in added.items():
-        named = ", ".join(repr(name) for name in names)
-        say(f"note: invocation {number} had no such param before: {named}", err=True)

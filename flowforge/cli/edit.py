@@ -6,8 +6,14 @@ from typing import Any
 
 import click
 
-from flowforge.cli.arguments import by_option, invocation_argument, job_argument, params_options
-from flowforge.cli.control import print_mended, say_added
+from flowforge.cli.arguments import (
+    by_option,
+    invocation_argument,
+    job_argument,
+    new_params_option,
+    params_options,
+)
+from flowforge.cli.control import print_mended
 from flowforge.cli.render import json_option
 from flowforge.cli.session import Session, pass_session
 
@@ -20,6 +26,7 @@ from flowforge.cli.session import Session, pass_session
     "Changed params as one object.",
 )
 @click.option("--replace", is_flag=True, help="Drop the params that are not given.")
+@new_params_option
 @by_option
 @json_option
 @pass_session
@@ -30,6 +37,7 @@ def edit(
     given: dict[str, Any],
     params_json: Any,
     replace: bool,
+    new_params: bool,
     by: str | None,
     as_json: bool,
 ) -> None:
@@ -38,5 +46,5 @@ def edit(
     if not params and not replace:
         raise click.UsageError("give --param K=V or --params-json JSON")
     engine = session.engine(job_id)
-    say_added(engine.mending.edit(job_id, {invocation: params}, replace, by))
+    engine.mending.edit(job_id, {invocation: params}, replace, by, new_params=new_params)
     print_mended(engine, job_id, as_json)

@@ -55,7 +55,7 @@ def print_findings(findings: Iterable[JobFinding]) -> None:
         what = f"{one_line(finding.what, 500)}{_params(finding)}{_times(finding)}"
         line.append(f"  {what}", "default")
         if finding.command:
-            line.append(f"  -> {one_line(finding.command, 500)}", "default")
+            line.append(f"  -> {one_line(finding.command, 500)}{_edit(finding)}", "default")
         print_text(line)
 
 
@@ -63,6 +63,12 @@ def _params(finding: JobFinding) -> str:
     """What the handler got, where the finding is about one invocation."""
     params = finding.details.get("params")
     return f"; params {compact(params)}" if params else ""
+
+
+def _edit(finding: JobFinding) -> str:
+    """How the same is done with other params."""
+    command = finding.details.get("edit_command")
+    return f", with other params {one_line(command, 500)}" if command else ""
 
 
 def _times(finding: JobFinding) -> str:

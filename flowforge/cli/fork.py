@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from flowforge.cli.arguments import by_option, edits, job_argument
+from flowforge.cli.arguments import by_option, edits, job_argument, new_params_option
 from flowforge.cli.control import print_state
 from flowforge.cli.render import json_option
 from flowforge.cli.selection import label_values
@@ -26,6 +26,7 @@ from flowforge.cli.session import Session, pass_session
     "--label", "labels", metavar="NAME=VALUE", multiple=True, callback=label_values,
     help="A label of the new job; default: those of JOB. May be repeated.",
 )  # fmt: skip
+@new_params_option
 @by_option
 @json_option
 @pass_session
@@ -35,10 +36,11 @@ def fork(
     invocations: tuple[int, ...],
     edit: dict[int, dict[str, Any]],
     labels: dict[str, str],
+    new_params: bool,
     by: str | None,
     as_json: bool,
 ) -> None:
     """Submit a new job that starts with copies of what JOB's invocations were given."""
     engine = session.engine(job_id)
-    new_id = engine.fork(job_id, invocations, edit or None, labels or None, by)
+    new_id = engine.fork(job_id, invocations, edit or None, labels or None, by, new_params)
     print_state(engine, new_id, as_json)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from flowforge.cli.arguments import job_argument, params_options
+from flowforge.cli.arguments import job_argument, new_params_option, params_options
 from flowforge.cli.control import print_state
 from flowforge.cli.render import json_option
 from flowforge.cli.session import Session, pass_session
@@ -23,6 +23,7 @@ from flowforge.engine.rerun import DEFINITIONS
     "--definition", type=click.Choice(DEFINITIONS), default="latest", show_default=True,
     help="That of the flow's newest job, or that of this job.",
 )  # fmt: skip
+@new_params_option
 @json_option
 @pass_session
 def rerun(
@@ -31,6 +32,7 @@ def rerun(
     given: dict[str, Any],
     params_json: Any,
     definition: str,
+    new_params: bool,
     as_json: bool,
 ) -> None:
     """Submit a new job of the same flow, entered at the same slot.
@@ -39,5 +41,5 @@ def rerun(
     """
     engine = session.engine(job_id)
     params = None if params_json is None and not given else {**(params_json or {}), **given}
-    new_id = engine.rerun(job_id, params, definition)
+    new_id = engine.rerun(job_id, params, definition, new_params)
     print_state(engine, new_id, as_json)

@@ -6,7 +6,12 @@ from typing import Any
 
 import click
 
-from flowforge.cli.arguments import by_option, invocation_argument, job_argument
+from flowforge.cli.arguments import (
+    by_option,
+    invocation_argument,
+    job_argument,
+    new_params_option,
+)
 from flowforge.cli.control import print_mended
 from flowforge.cli.render import json_option
 from flowforge.cli.session import Session, pass_session
@@ -35,6 +40,7 @@ def _emissions(
     "--emit", metavar="EVENT JSON", type=(str, str), multiple=True, callback=_emissions,
     help="An event that it emits, and its params as a JSON object. May be repeated.",
 )  # fmt: skip
+@new_params_option
 @by_option
 @json_option
 @pass_session
@@ -43,10 +49,11 @@ def skip(
     job_id: str,
     invocation: int,
     emit: list[tuple[str, dict[str, Any]]],
+    new_params: bool,
     by: str | None,
     as_json: bool,
 ) -> None:
     """End an invocation that is parked or on a timer, without its handler."""
     engine = session.engine(job_id)
-    engine.mending.skip(job_id, invocation, emit, by)
+    engine.mending.skip(job_id, invocation, emit, by, new_params)
     print_mended(engine, job_id, as_json)

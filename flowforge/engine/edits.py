@@ -17,8 +17,9 @@ from flowforge.common.bounded_repr import shown
 from flowforge.errors import InvalidValueError, PayloadError
 from flowforge.execution.secret_texts import HIDDEN
 from flowforge.model.definition import Definition
+from flowforge.model.handler_params import HandlerParams
 from flowforge.model.invocation_id import InvocationName
-from flowforge.model.param_checks import check_handler_takes
+from flowforge.model.param_checks import check_changed
 from flowforge.model.slot import CHILD_SLOT_INDEX
 
 #: Changed params that the history names.
@@ -32,18 +33,20 @@ Change = tuple[str, str | None, str | None]
 
 def edited(
     definition: Definition, named: InvocationName, before: bytes, changes: object, replace: bool,
-    limit: int,
+    limit: int, new_params: bool, told: HandlerParams | None,
 ) -> tuple[bytes, list[Change]]:  # fmt: skip
     """The new record and how it differs. PayloadError for what cannot travel, ArgumentError for
-    params that the handler cannot be called with.
+    params that the handler cannot be called with, and without ``new_params`` for unknown ones.
+    ``told``: what workers say that the handler takes.
     """
     place = ".".join(definition.place_of(named))
     where = f"params of invocation {named.number} ({place})"
     parent, old = read_invocation(before, where)
-    changes = _checked(changes, where)
+    changes = checked_params(changes, where)
     new = dict(changes) if replace else {**old, **changes}
     payload = encode_payload(new, limit, where)
-    check_handler_takes(definition.routine(named.routine), named.slot, new, changes)
+    slot = (named.routine, named.slot)
+    check_changed(definition, slot, old, changes, new, where, told=told, new_params=new_params)
     secret = definition.secret(named.routine, named.slot)
     _, trace = split_trace(before)
     record = traced_record(invocation_record(parent, payload), trace)
@@ -62,7 +65,8 @@ def visible_input(definition: Definition, named: InvocationName, record: bytes) 
     return invocation_record(emitter, packb(visible))
 
 
-def _checked(changes: object, where: str) -> dict[str, Any]:
+def checked_params(changes: object, where: str) -> dict[str, Any]:
+    """Params by their names; PayloadError when they are none."""
     if not isinstance(changes, Mapping) or not all(isinstance(name, str) for name in changes):
         raise PayloadError(f"{where} must be a dict with text keys, not {shown(changes)}")
     return dict(changes)

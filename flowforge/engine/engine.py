@@ -18,7 +18,7 @@ from flowforge.engine.job_items import Item, Submitted, checked_key, items
 from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.mending import Mending
 from flowforge.engine.progress import progress
-from flowforge.engine.rerun import rerun
+from flowforge.engine.rerun import prepare_rerun, rerun
 from flowforge.engine.sending import sending
 from flowforge.engine.submit import Again, JobCreator
 from flowforge.engine.wait import wait_for
@@ -156,14 +156,26 @@ class Engine(Submitter):
         self.mending = Mending(self.store, self.inspector, settings, control)
         self.retry = self.mending.retry
         self.breakpoints = JobBreakpoints(self.store, self.inspector)
-        self.fork = Forks(self.store, self.inspector, settings, self._creator).fork
+        self.forks = Forks(self.store, self.inspector, settings, self._creator)
+        self.fork = self.forks.fork
 
-    def rerun(self, job_id: str, params: dict[str, Any] | None, definition: str) -> str:
+    def rerun(
+        self, job_id: str, params: dict[str, Any] | None, definition: str,
+        new_params: bool = False,
+    ) -> str:  # fmt: skip
         """Create a job like another one of this server; returns its id."""
-        return rerun(
-            self.inspector, self.finder, self._creator, job_id, params, definition,
-            self.settings.traces,
-        )  # fmt: skip
+        found = prepare_rerun(
+            self.store, self.inspector, self.finder, job_id, params, definition, new_params
+        )
+        return rerun(self.inspector, self._creator, found, self.settings.traces)
+
+    def check_rerun(
+        self, job_id: str, params: dict[str, Any] | None, definition: str, new_params: bool
+    ) -> None:
+        """Raise what ``rerun`` would raise, as far as it can be known before."""
+        prepare_rerun(
+            self.store, self.inspector, self.finder, job_id, params, definition, new_params
+        )
 
     @property
     def each(self) -> Sequence[Engine]:

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from flowforge.engine.blocking_parents import blocking_parent
+from flowforge.engine.edit_command import edit_command
 from flowforge.engine.explain_breakpoints import at_breakpoints
 from flowforge.engine.explain_work import WorkFindings
 from flowforge.engine.failures import told_reason
@@ -113,6 +114,8 @@ def _ended(server: JobServer, job: JobSummary, details: JobDetails) -> JobFindin
     why = told_reason(server.inspector, job.job_id)
     error = server.inspector.error(job.job_id) or {}
     number = error.get("invocation")
+    params = _params(server, job.job_id, number)
+    edit = edit_command(job.job_id, number, params, str(error.get("message", "")))
     return JobFinding(
         FindingKind.FAILED.value,
         f"it failed: {why}",
@@ -123,7 +126,8 @@ def _ended(server: JobServer, job: JobSummary, details: JobDetails) -> JobFindin
         slot=error.get("slot"),
         details={
             **{name: error[name] for name in _TOLD if name in error},
-            "params": _params(server, job.job_id, number),
+            "params": params,
+            **({} if edit is None else {"edit_command": edit}),
         },
     )
 

@@ -21,7 +21,7 @@ from flowforge.model.handler_params import HandlerParams
 from flowforge.model.labels import labels_text
 from flowforge.model.slot import CALL_SLOT
 from flowforge.store.finding import Query
-from flowforge.store.handler_records import HandlerRecords
+from flowforge.store.handler_records import HandlerRecords, of_slot
 
 #: Jobs of a flow that are looked at for its versions, the latest ones.
 _LATEST = 100
@@ -93,15 +93,9 @@ def _entries(engine: Engine, definition: Definition) -> list[EntryPlace]:
         slot = _entry_slot(spec.slot_names)
         if slot is None:
             continue
-        raw = spec.raw["slots"][slot] if slot < len(spec.raw["slots"]) else {}
-        takes = None
-        # What a merge makes of its params, and a join of its items, the handler does not show.
-        if raw.get("merge_strategy", "override") == "override" and raw.get("join") is None:
-            handler = raw.get("handler", CALL_SLOT)
-            takes = told.get(spec.class_name, {}).get(handler)
         secret = definition.secret(routine, slot)
         name = f"{spec.id}.{spec.slot_names[slot]}"
-        found.append(EntryPlace(routine, slot, name, secret, takes))
+        found.append(EntryPlace(routine, slot, name, secret, of_slot(told, spec, slot)))
     return sorted(found, key=lambda one: tuple(one.name.rsplit(".", 1)) in fed)
 
 

@@ -31,6 +31,7 @@ from flowforge.model.slot import CHILD_SLOT_INDEX
 from flowforge.settings import Settings
 from flowforge.store.answers import Answer
 from flowforge.store.forking import KEPT_BYTES, KEPT_INPUT, KEPT_INPUTS, Copy
+from flowforge.store.handler_records import HandlerRecords
 from flowforge.store.inspector import Inspector
 from flowforge.store.kept_inputs import Input, KeptInputs
 from flowforge.store.store import Store
@@ -65,6 +66,7 @@ class Forks:
         edit: Mapping[int, dict[str, Any]] | None = None,
         labels: Mapping[str, str] | None = None,
         by: str | None = None,
+        new_params: bool = False,
     ) -> str:
         """The id of the new job, which has the priority and the limits of the other."""
         by = operator_name(by)
@@ -77,7 +79,8 @@ class Forks:
         summary, details = self._inspector.describe(job_id)
         definition = self._inspector.definition(job_id)
         copies = [
-            self._copy(job_id, definition, number, edits.get(number), by) for number in numbers
+            self._copy(job_id, definition, number, edits.get(number), by, new_params)
+            for number in numbers
         ]
         if len(copies) > 1 and sum(len(copy.record) for copy in copies) > MOST_BYTES:
             raise InvalidValueError(
@@ -101,9 +104,17 @@ class Forks:
             tell([Submitted(new_id, True)])
         return new_id
 
+    def check_copy(
+        self, job_id: str, number: int, changes: dict[str, Any], new_params: bool
+    ) -> None:
+        """Raise what ``fork`` would raise for this copy, as far as it can be known before."""
+        definition = self._inspector.definition(job_id)
+        self._copy(job_id, definition, checked_number(number), changes or None, "", new_params)
+
     def _copy(
-        self, job_id: str, definition: Definition, number: int, changes: object | None, by: str
-    ) -> Copy:
+        self, job_id: str, definition: Definition, number: int, changes: object | None, by: str,
+        new_params: bool,
+    ) -> Copy:  # fmt: skip
         found = self._inputs.find(job_id, definition, number)
         named, params = self._forkable(job_id, definition, number, found)
         routine, slot = named.routine, named.slot
@@ -116,7 +127,10 @@ class Forks:
             return Copy(routine, slot, mode, invocation_record(0, payload))
         # Without an emitter: the number of what had emitted it means nothing in the new job.
         before, limit = invocation_record(0, packb(params)), self._settings.max_payload
-        record, difference = edited(definition, named, before, changes, False, limit)
+        told = HandlerRecords(self._store).of_slot(definition, routine, slot)
+        record, difference = edited(
+            definition, named, before, changes, False, limit, new_params, told
+        )
         return Copy(routine, slot, mode, record, pack_record(by, difference))
 
     def _forkable(

@@ -17,38 +17,47 @@ class JobMending(JobRecords):
         params: dict[str, Any],
         *,
         replace: bool = False,
+        new_params: bool = False,
         by: str | None = None,
     ) -> None:
         """Change params of an invocation that is parked or on a timer, by its number.
 
         A value replaces that of the same name, None too; the others stay. ``replace``: ``params``
-        are all that it gets. ``by``: as for ``pause``. The history keeps what has changed; secret
-        params are masked.
+        are all that it gets. ``new_params``: names are meant that neither the invocation has nor
+        its slot is known to take. ``by``: as for ``pause``. The history keeps what has changed;
+        secret params are masked.
 
         Raises JobStateError for an invocation that is queued, runs or has ended, for a join and for
         one that waits for a child job; PayloadError for values that cannot travel; ArgumentError
-        for params that the handler cannot be called with, if its class is imported here.
+        for params that the handler cannot be called with, if its class is imported here, and
+        without ``new_params`` for unknown names. What a slot is known to take: the parameters of
+        its handler, here or as workers report them, what events declare that are connected to it,
+        and its secret params.
         """
-        self._engine.mending.edit(self.job_id, {invocation: params}, replace, by)
+        self._engine.mending.edit(
+            self.job_id, {invocation: params}, replace, by, new_params=new_params
+        )
 
     def skip(
         self,
         invocation: int,
         emit: Sequence[tuple[str, dict[str, Any]]] = (),
         *,
+        new_params: bool = False,
         by: str | None = None,
     ) -> None:
         """End an invocation that is parked or on a timer, in the place of its handler.
 
         ``emit``: events and params, such as ``[("charged", {"amount": 20})]``, which go where what
-        the handler emits would go. A failed job stays failed until ``retry()``. ``by``: as for
-        ``pause``.
+        the handler emits would go. A failed job stays failed until ``retry()``. ``new_params``:
+        params are meant that the event does not declare. ``by``: as for ``pause``.
 
         Raises JobStateError for an invocation that is queued, runs or has ended, and for one that
-        waits for a child job; EmissionError for an event that the routine does not have;
+        waits for a child job; EmissionError for an event that the routine does not have, and
+        without ``new_params`` for a param that the event does not declare, if it declares any;
         PayloadError for values that cannot travel.
         """
-        self._engine.mending.skip(self.job_id, invocation, emit, by)
+        self._engine.mending.skip(self.job_id, invocation, emit, by, new_params)
 
     def run_now(self, invocation: int, *, by: str | None = None) -> None:
         """Let an invocation that is on a timer run at once: its next attempt is due.
@@ -58,18 +67,25 @@ class JobMending(JobRecords):
         """
         self._engine.mending.run_now(self.job_id, invocation, by)
 
-    def rerun(self, params: dict[str, Any] | None = None, *, definition: str = "latest") -> Self:
+    def rerun(
+        self,
+        params: dict[str, Any] | None = None,
+        *,
+        definition: str = "latest",
+        new_params: bool = False,
+    ) -> Self:
         """Submit a new job of the same flow, entered at the same slot, and return its handle.
 
         It has the labels, the priority and the limits of this one. ``params``: the entry params;
         None: those of this job. ``definition``: ``latest``, that of the flow's newest job on the
-        server of this one, or ``same``. Needs no class or flow.
+        server of this one, or ``same``. ``new_params``: as for ``edit``. Needs no class or flow.
 
         ValueError for another ``definition``, when the latest one has no such entry, and without
         ``params`` for a job that has secret ones or does not keep its own; PayloadError as
-        ``execute``.
+        ``execute``, ArgumentError as ``edit``.
         """
-        return type(self)(self._engine.rerun(self.job_id, params, definition), self._engine)
+        new_id = self._engine.rerun(self.job_id, params, definition, new_params)
+        return type(self)(new_id, self._engine)
 
     @property
     def forked_from(self) -> str | None:
@@ -82,14 +98,16 @@ class JobMending(JobRecords):
         edit: Mapping[int, dict[str, Any]] | None = None,
         *,
         labels: Mapping[str, str] | None = None,
+        new_params: bool = False,
         by: str | None = None,
     ) -> Self:
         """Submit a new job that starts with copies of deliveries of this one; return its handle.
 
         ``invocations``: at most 100 numbers, of invocations in any state whose params are kept.
-        ``edit``: params to change in a copy, by the number, as ``edit`` does. ``labels``: None:
-        those of this job. ``by``: as for ``pause``. This job is left as it is. The new one has its
-        definition, its priority and its limits, on the same server, and is no child job.
+        ``edit``, ``new_params``: params to change in a copy, by the number, as ``edit`` does.
+        ``labels``: None: those of this job. ``by``: as for ``pause``. This job is left as it is.
+        The new one has its definition, its priority and its limits, on the same server, and is no
+        child job.
 
         Of an invocation that has ended, the history keeps params of up to 512 bytes, and
         ``Flow(keep_inputs=True)`` more; neither has secret ones, which ``edit`` then has to give.
@@ -98,5 +116,5 @@ class JobMending(JobRecords):
         whose params are not kept; ValueError for a wrong number and for secret params that are
         missing; PayloadError and ArgumentError as ``edit``.
         """
-        new_id = self._engine.fork(self.job_id, invocations, edit, labels, by)
+        new_id = self._engine.fork(self.job_id, invocations, edit, labels, by, new_params)
         return type(self)(new_id, self._engine)

@@ -250,16 +250,17 @@ class JobState(JobDebugging):
         self,
         edit: Mapping[int, dict[str, Any]] | None = None,
         *,
+        new_params: bool = False,
         reason: str = "",
         by: str | None = None,
     ) -> None:
         """Continue a failed job from its failed invocations, with fresh attempts.
 
-        Child jobs that made it fail are retried with it. ``edit``: params to change before, by the
-        number of the invocation, as ``edit`` does. ``reason`` is for the history, and ``by``, as
-        for ``pause``. JobStateError for a job of another status.
+        Child jobs that made it fail are retried with it. ``edit``, ``new_params``: params to change
+        before, by the number of the invocation, as ``edit`` does. ``reason`` is for the history,
+        and ``by``, as for ``pause``. JobStateError for a job of another status.
         """
-        self._engine.retry(self.job_id, edit, by, reason)
+        self._engine.retry(self.job_id, edit, by, reason, new_params=new_params)
 
     def delete(self) -> None:
         """Delete a job that has ended, with all that is kept of it, before its retention is over.

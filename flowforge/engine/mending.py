@@ -17,6 +17,7 @@ from flowforge.model.invocation_id import InvocationName
 from flowforge.model.status import JobStatus
 from flowforge.settings import Settings
 from flowforge.store.answers import Answer
+from flowforge.store.handler_records import HandlerRecords
 from flowforge.store.inspector import Inspector
 from flowforge.store.invocation_looks import record_mark
 from flowforge.store.invocation_lookup import FoundInvocation, InvocationLookup
@@ -52,21 +53,20 @@ class Mending:
         by: str | None = None,
         reason: str = "",
         marks: Mapping[int, str] | None = None,
-    ) -> dict[int, list[str]]:
+        new_params: bool = False,
+    ) -> None:
         """Continue a failed job; with ``edit``, change params of invocations before, as ``edit``
-        does, and return what it returns.
+        does.
         """
         by, reason = operator_name(by), checked_text("reason", reason)
-        added: dict[int, list[str]] = {}
         if edit is not None:
             status = self._inspector.status(job_id)
             if status is not JobStatus.FAILED:
                 raise JobStateError(self._refusals.retry(job_id, status))
-            added = self.edit(job_id, edit, by=by, marks=marks)
+            self.edit(job_id, edit, by=by, marks=marks, new_params=new_params)
         answer = self._control.retry(job_id, by, reason)
         if isinstance(answer, JobStatus):
             raise JobStateError(self._refusals.retry(job_id, answer))
-        return added
 
     def edit(
         self,
@@ -75,10 +75,12 @@ class Mending:
         replace: bool = False,
         by: str | None = None,
         marks: Mapping[int, str] | None = None,
-    ) -> dict[int, list[str]]:
+        new_params: bool = False,
+    ) -> None:
         """Change the params of invocations: of all that are named, or of none.
 
-        Returns the names of the params that an invocation did not have before, by its number.
+        ``new_params``: names are meant that neither an invocation has nor its slot is known to
+        take.
         ``marks``: ``InvocationLook.record_mark`` of what somebody has seen of them, by the number:
         when they have been changed since, nothing is done.
         """
@@ -86,24 +88,26 @@ class Mending:
         numbers = checked_numbers(edits)
         if len(numbers) > MOST_EDITS:
             raise InvalidValueError(f"one call edits at most {MOST_EDITS} invocations")
-        made = {
-            number: self._edit(job_id, number, changes, replace, by, (marks or {}).get(number))
+        made = [
+            self._edit(job_id, number, changes, replace, by, (marks or {}).get(number), new_params)
             for number, changes in numbers.items()
-        }
-        answer, invocation = self._store.mending.edit(job_id, [edit for edit, _ in made.values()])
+        ]
+        answer, invocation = self._store.mending.edit(job_id, made)
         if answer is not Answer.OK:
             self._refusals.refuse(job_id, "edit", invocation, answer)
-        return {number: added for number, (_, added) in made.items() if added}
 
     def check_edit(
-        self, job_id: str, number: int, changes: dict[str, Any], by: str | None = None
-    ) -> None:
+        self, job_id: str, number: int, changes: dict[str, Any], by: str | None = None,
+        new_params: bool = False,
+    ) -> None:  # fmt: skip
         """Raise what ``edit`` would raise for these changes, as far as it can be known before."""
-        self._edit(job_id, checked_number(number), changes, False, operator_name(by), None)
+        number, by = checked_number(number), operator_name(by)
+        self._edit(job_id, number, changes, False, by, None, new_params)
 
     def _edit(
-        self, job_id: str, number: int, changes: object, replace: bool, by: str, mark: str | None
-    ) -> tuple[Edit, list[str]]:
+        self, job_id: str, number: int, changes: object, replace: bool, by: str, mark: str | None,
+        new_params: bool,
+    ) -> Edit:  # fmt: skip
         found = self._find(job_id, number, "edit")
         if mark is not None and mark != record_mark(found.record):
             self._refusals.refuse(job_id, "edit", found.invocation, Answer.CHANGED)
@@ -111,19 +115,27 @@ class Mending:
         self._refusals.check_editable(job_id, found)
         definition = self._inspector.definition(job_id)
         limit = self._settings.max_payload
-        record, difference = edited(definition, named, found.record, changes, replace, limit)
-        added = [name for name, before, _ in difference if before is None]
-        return Edit(found.invocation, found.record, record, pack_record(by, difference)), added
+        told = HandlerRecords(self._store).of_slot(definition, named.routine, named.slot)
+        record, difference = edited(
+            definition, named, found.record, changes, replace, limit, new_params, told
+        )
+        return Edit(found.invocation, found.record, record, pack_record(by, difference))
 
-    def skip(self, job_id: str, number: int, emit: object = (), by: str | None = None) -> None:
-        """End an invocation in its handler's place, with these emissions."""
+    def skip(
+        self, job_id: str, number: int, emit: object = (), by: str | None = None,
+        new_params: bool = False,
+    ) -> None:  # fmt: skip
+        """End an invocation in its handler's place, with these emissions.
+
+        ``new_params``: params that an event does not declare are meant.
+        """
         by = operator_name(by)
         found = self._find(job_id, checked_number(number), "skip")
         definition = self._inspector.definition(job_id)
         named = _parsed(job_id, found)
         _, trace = split_trace(found.record)
         limit = self._settings.max_payload
-        effects, emitted = operator_emissions(definition, named, emit, limit, trace)
+        effects, emitted = operator_emissions(definition, named, emit, limit, trace, new_params)
         if definition.keep_inputs and (kept := visible_input(definition, named, found.record)):
             self._store.forking.keep_input(job_id, found.invocation, kept)
         answer = self._store.mending.skip(

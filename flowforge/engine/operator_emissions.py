@@ -12,19 +12,22 @@ from flowforge.execution.effects import Effects
 from flowforge.execution.emitting import STAGED_BYTES, STAGED_EMISSIONS
 from flowforge.model.definition import Definition
 from flowforge.model.invocation_id import InvocationName
-from flowforge.model.names import listing
+from flowforge.model.names import did_you_mean, listing
+from flowforge.model.param_checks import check_emitted
 from flowforge.model.plan import Plan
 
 
 def operator_emissions(
-    definition: Definition, named: InvocationName, emit: object, limit: int, trace: bytes = b""
-) -> tuple[Effects, dict[str, int]]:
+    definition: Definition, named: InvocationName, emit: object, limit: int, trace: bytes = b"",
+    new_params: bool = False,
+) -> tuple[Effects, dict[str, int]]:  # fmt: skip
     """What the emissions lead to, and how many there are of each event.
 
     ``trace``: the packed context that the skipped invocation carries, which they go on with.
 
-    EmissionError for an event that the routine does not have, and for more than one commit takes;
-    PayloadError for params that cannot travel.
+    EmissionError for an event that the routine does not have, without ``new_params`` for params
+    that the event does not declare, and for more than one commit takes; PayloadError for params
+    that cannot travel.
     """
     plan, routine = Plan(definition), definition.routine(named.routine)
     effects, emitted, size = Effects(), dict[str, int](), 0
@@ -32,8 +35,9 @@ def operator_emissions(
         if event not in routine.event_names:
             raise EmissionError(
                 f"routine {routine.id!r} has no event {event!r}; it has: "
-                f"{listing(routine.event_names)}"
+                f"{listing(routine.event_names)}{did_you_mean(event, routine.event_names)}"
             )
+        check_emitted(routine, event, params, new_params=new_params)
         where = f"skip of {routine.id}: emission {event!r}"
         targets = plan.targets(routine.id, event)
         for target in targets:

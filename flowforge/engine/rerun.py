@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from flowforge.common.bounded_repr import shown
+from flowforge.engine.edits import checked_params
 from flowforge.engine.job_items import Item
 from flowforge.engine.sending import sending_again
 from flowforge.engine.submit import Again, JobCreator
@@ -13,29 +14,37 @@ from flowforge.execution.secret_texts import HIDDEN
 from flowforge.model.definition import Definition
 from flowforge.model.labels import labels_text
 from flowforge.model.names import listing
+from flowforge.model.param_checks import check_changed
 from flowforge.store.finding import Finder, Query
+from flowforge.store.handler_records import HandlerRecords
 from flowforge.store.inspector import Inspector
-from flowforge.store.job_rows import JobDetails
+from flowforge.store.job_rows import JobDetails, JobSummary
+from flowforge.store.store import Store
 
 #: Which definition a job is run again with: that of the flow's newest job, or its own.
 DEFINITIONS = ("latest", "same")
 
 
-def rerun(
-    inspector: Inspector,
-    finder: Finder,
-    creator: JobCreator,
-    job_id: str,
-    params: dict[str, Any] | None,
-    definition: str,
-    traces: bool | None,
-) -> str:
-    """The id of the new job, which has the labels, the priority and the limits of the other.
+class Rerun(NamedTuple):
+    """A job to be run again: from where, and with which params."""
 
-    ``traces``: the setting.
+    job: JobSummary
+    again: Again
+    params: dict[str, Any]
+
+
+def prepare_rerun(
+    store: Store, inspector: Inspector, finder: Finder, job_id: str,
+    params: dict[str, Any] | None, definition: str, new_params: bool,
+) -> Rerun:  # fmt: skip
+    """What the new job is made of.
+
+    ArgumentError for params that its entry cannot be called with, and without ``new_params`` for
+    those that neither the other job has nor the entry is known to take.
     """
     if definition not in DEFINITIONS:
         raise InvalidValueError(f"definition must be 'latest' or 'same', not {shown(definition)}")
+    given = {} if params is None else params
     if params is None:
         params = _kept_params(inspector, job_id)
     summary, details = inspector.describe(job_id)
@@ -43,12 +52,26 @@ def rerun(
     source = latest.job_id if latest is not None and definition == "latest" else job_id
     _, of_source = inspector.describe(source)
     found = inspector.definition(source)
+    routine, slot = _place(found, details)
+    if given:
+        where, had = f"entry params of {details.entry}", inspector.params(job_id)
+        check_changed(
+            found, (routine, slot), had, checked_params(given, where), params, where,
+            told=HandlerRecords(store).of_slot(found, routine, slot), new_params=new_params,
+        )  # fmt: skip
     # By the name in the row: a definition of an earlier release may be written otherwise today.
-    again = Again(of_source.definition, found, *_place(found, details), details)
-    former = inspector.trace(job_id)
-    with sending_again(traces, summary.flow_id, details.entry, former) as (trace, tell):
-        item = Item(params, labels=labels_text(summary.labels))
-        submitted = creator.create_again(again, item, trace)
+    return Rerun(summary, Again(of_source.definition, found, routine, slot, details), params)
+
+
+def rerun(inspector: Inspector, creator: JobCreator, found: Rerun, traces: bool | None) -> str:
+    """The id of the new job, which has the labels, the priority and the limits of the other.
+
+    ``traces``: the setting.
+    """
+    job, again, params = found
+    former = inspector.trace(job.job_id)
+    with sending_again(traces, job.flow_id, again.like.entry, former) as (trace, tell):
+        submitted = creator.create_again(again, Item(params, labels=labels_text(job.labels)), trace)
         tell([submitted])
     return submitted.job_id
 

@@ -143,6 +143,7 @@ class JobHandle(Protocol):
         self,
         edit: Mapping[int, dict[str, Any]] | None = None,
         *,
+        new_params: bool = False,
         reason: str = "",
         by: str | None = None,
     ) -> None: ...
@@ -153,6 +154,7 @@ class JobHandle(Protocol):
         params: dict[str, Any],
         *,
         replace: bool = False,
+        new_params: bool = False,
         by: str | None = None,
     ) -> None: ...
 
@@ -161,6 +163,7 @@ class JobHandle(Protocol):
         invocation: int,
         emit: Sequence[tuple[str, dict[str, Any]]] = (),
         *,
+        new_params: bool = False,
         by: str | None = None,
     ) -> None: ...
 
@@ -188,11 +191,16 @@ class JobHandle(Protocol):
         edit: Mapping[int, dict[str, Any]] | None = None,
         *,
         labels: Mapping[str, str] | None = None,
+        new_params: bool = False,
         by: str | None = None,
     ) -> Self: ...
 
     def rerun(
-        self, params: dict[str, Any] | None = None, *, definition: str = "latest"
+        self,
+        params: dict[str, Any] | None = None,
+        *,
+        definition: str = "latest",
+        new_params: bool = False,
     ) -> Self: ...
 
     def delete(self) -> None: ...

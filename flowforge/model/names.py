@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
+from itertools import islice
 
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import DefinitionError
 
 #: Characters. Names become parts of Redis keys, Celery task names and log lines.
 MAX_NAME = 128
+
+#: Names of params that one error message lists.
+_LISTED = 20
+
+#: Known names that a mistyped one is compared with.
+_COMPARED = 100
 
 _UNFIT = {"Cc", "Cs"}  # control characters, and surrogates, which have no UTF-8 form
 
@@ -51,6 +59,20 @@ def check_whole(kind: str, value: object, least: int, most: int | None = None) -
 def listing(names: Iterable[str]) -> str:
     """Format known names for an error message."""
     return ", ".join(repr(name) for name in names) or "none"
+
+
+def some_of(names: Collection[str]) -> str:
+    """``listing`` of names of any length and number, bounded."""
+    rest = len(names) - _LISTED
+    first = ", ".join(shown(name) for name in islice(names, _LISTED)) or "none"
+    return first + (f" and {rest} more" if rest > 0 else "")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of an error message: the known name that is most like a mistyped one, or nothing."""
+    likely = [one for one in islice(known, _COMPARED) if len(one) <= MAX_NAME]
+    close = get_close_matches(name[:MAX_NAME], likely, 1)
+    return f". Did you mean {close[0]!r}?" if close else ""
 
 
 def snake_case(name: str) -> str:

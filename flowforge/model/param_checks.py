@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from flowforge.errors import ArgumentError, DefinitionError
+from flowforge.common.bounded_repr import shown
+from flowforge.errors import ArgumentError, DefinitionError, EmissionError
 from flowforge.model import registry
 from flowforge.model.connection import Connection
-from flowforge.model.definition import RoutineSpec
-from flowforge.model.names import listing
+from flowforge.model.definition import Definition, RoutineSpec
+from flowforge.model.handler_params import HandlerParams
+from flowforge.model.names import did_you_mean, listing, some_of
 from flowforge.model.routine import Routine
 from flowforge.model.signature import Origin, Signature
 from flowforge.model.slot import CALL_SLOT
@@ -60,35 +62,105 @@ def _check_mapping(source: Routine, connection: Connection, target: Routine) -> 
             )
 
 
-def check_handler_takes(
-    spec: RoutineSpec, slot: int, params: dict[str, Any], named: Collection[str]
+def check_changed(
+    definition: Definition,
+    place: tuple[int, int],
+    had: Collection[str] | None,
+    given: Collection[str],
+    params: dict[str, Any],
+    where: str,
+    *,
+    told: HandlerParams | None = None,
+    new_params: bool,
 ) -> None:
-    """ArgumentError when the handler of a slot cannot be called with ``params``, or does not take
-    one of those that are ``named``.
+    """ArgumentError when the handler of a slot cannot be called with ``params``, or when one of the
+    names that are ``given`` may be mistyped.
 
-    What this process cannot know is not checked: a class that it has not imported, and what a
-    slot makes of its params that merges them.
+    ``place``: the indexes of routine and slot. ``had``: the names before; None: they are not known.
+    ``told``: what workers say that the handler takes. A name is known when it is one of these, a
+    parameter of the handler, a param that an event declares which leads to the slot, or a secret
+    one. ``new_params``: others are meant as well, if the handler takes them. ``where``: what the
+    params are of.
+
+    What this process cannot know is not checked: the signature of a class that it has not imported,
+    and what a slot makes of its params that merges or joins them.
     """
-    signature = _signature(spec, slot)
-    if signature is None:
-        return
-    place = f"{spec.id}.{spec.slot_names[slot]}"
-    signature.arguments(params, lambda: Origin(place, "the params hold", "give it a value"))
-    for name in named:
-        if not signature.takes(name):
+    spec, signature = definition.routine(place[0]), _signature(definition, *place)
+    named = f"{spec.id}.{spec.slot_names[place[1]]}"
+    if signature is not None:
+        for name in given:
+            if not signature.takes(name):
+                raise ArgumentError(
+                    f"{named} does not take the param {shown(name)}; it takes: "
+                    f"{listing(signature.names)}{did_you_mean(name, signature.names)}"
+                )
+    if not new_params and (had is not None or (told is not None and not told.open)):
+        names = [] if signature is None else [*signature.names]
+        names += () if told is None else (one.name for one in told.params)
+        names += _declared(definition, *place)
+        _check_known(given, list(dict.fromkeys([*(had or ()), *names])), where)
+    if signature is not None:
+        signature.arguments(params, lambda: Origin(named, "the params hold", "give it a value"))
+
+
+def _check_known(given: Collection[str], known: Collection[str], where: str) -> None:
+    for name in given:
+        if name not in known:
             raise ArgumentError(
-                f"{place} does not take the param {name!r}; it takes: {listing(signature.names)}"
+                f"{where}: there is no param {shown(name)}; known: {some_of(known)}"
+                f"{did_you_mean(name, known) or '.'} To add it, give new_params=True, as an option "
+                "--new-params"
             )
 
 
-def _signature(spec: RoutineSpec, slot: int) -> Signature | None:
+def check_emitted(
+    routine: RoutineSpec, event: str, params: Collection[str], *, new_params: bool
+) -> None:
+    """EmissionError for a param that the event does not declare, if it declares any.
+
+    ``new_params``: what is not declared is meant as well.
+    """
+    declared = _output_params(routine, event)
+    if declared is None or new_params:
+        return
+    for name in params:
+        if name not in declared:
+            raise EmissionError(
+                f"event {event!r} of routine {routine.id!r} does not declare the param "
+                f"{shown(name)}; it declares: {listing(declared)}"
+                f"{did_you_mean(name, declared) or '.'} To send it all the same, give "
+                "new_params=True, as an option --new-params"
+            )
+
+
+def _declared(definition: Definition, routine: int, slot: int) -> list[str]:
+    """What a slot is known to be sent, whoever the handler is."""
+    spec, join = definition.routine(routine), definition.join(routine, slot)
+    found = [*definition.secret(routine, slot), *(() if join is None else join.params)]
+    target = (spec.id, spec.slot_names[slot])
+    for one in definition.connections:
+        if (one.target_routine_id, one.target_slot) == target:
+            source = definition.routine(definition.index(one.source_routine_id))
+            sent = _output_params(source, one.source_event)
+            found += one.apply(dict.fromkeys(sent or ()))
+    return found
+
+
+def _output_params(routine: RoutineSpec, event: str) -> list[str] | None:
+    raw = next(one for one in routine.raw["events"] if one["name"] == event)
+    declared: list[str] | None = raw.get("output_params")
+    return declared
+
+
+def _signature(definition: Definition, routine: int, slot: int) -> Signature | None:
+    spec = definition.routine(routine)
     cls = registry.known().get(spec.class_name)
     if cls is None:
         return None
     if spec.slot_names[slot] == CALL_SLOT:
         return Signature.of(cls.__call__)
     raw = spec.raw["slots"][slot]
-    if raw["merge_strategy"] != "override":
+    if raw["merge_strategy"] != "override" or definition.join(routine, slot) is not None:
         return None
     handler = getattr(cls, raw["handler"], None)
     return Signature.of(handler) if callable(handler) else None

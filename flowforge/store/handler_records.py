@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from flowforge.codec.binary import pack_record, unpack_record
 from flowforge.errors import RecordError
+from flowforge.model.definition import Definition, RoutineSpec
 from flowforge.model.handler_params import HandlerParams, from_record, of_class, record
+from flowforge.model.slot import CALL_SLOT
 from flowforge.store.reading import reading
 from flowforge.store.store import Store
 
@@ -54,6 +56,24 @@ class HandlerRecords:
             except RecordError:
                 continue
         return found
+
+    def of_slot(self, definition: Definition, routine: int, slot: int) -> HandlerParams | None:
+        """As the function of this name."""
+        spec = definition.routine(routine)
+        return of_slot(self.read([spec.class_name]), spec, slot)
+
+
+def of_slot(
+    told: Mapping[str, Mapping[str, HandlerParams]], spec: RoutineSpec, slot: int
+) -> HandlerParams | None:
+    """What the handler of a slot takes, of what ``read`` found; None where that is not known.
+
+    What a merge makes of its params, and a join of its items, the handler does not show.
+    """
+    raw = spec.raw["slots"][slot] if slot < len(spec.raw["slots"]) else {}
+    if raw.get("merge_strategy", "override") != "override" or raw.get("join") is not None:
+        return None
+    return told.get(spec.class_name, {}).get(raw.get("handler", CALL_SLOT))
 
 
 def _read(name: str, packed: bytes) -> dict[str, HandlerParams]:

@@ -178,6 +178,7 @@ def test_emissions_of_a_skip_are_checked() -> None:
     job, number = poisoned(orders, -5)
     refused = [
         ([("paid", {})], EmissionError, "routine 'charge' has no event 'paid'; it has: 'charged'"),
+        ([("charged", {"amuont": 5})], EmissionError, "declares: 'order_id', 'amount'. Did you"),
         ([("charged", {"amount": object()})], PayloadError, "cannot travel"),
         ([("charged", 5)], PayloadError, "text keys"),
         ("charged", InvalidValueError, "emit must be a list"),
@@ -260,8 +261,7 @@ def test_the_commands_mend(shell: Shell) -> None:
     job, number = poisoned(orders, 10, -5)
     refused = shell.run("edit", job.job_id, "99", "--param", "amount=1", code=1)
     assert "no invocation of this number" in refused.stderr
-    edited = shell.run("edit", job.job_id, str(number), "--param", "amount=0", "--by", "anna")
-    assert "had no such param" not in edited.stderr
+    shell.run("edit", job.job_id, str(number), "--param", "amount=0", "--by", "anna")
     result = shell.run("retry", job.job_id, "--edit", f"{number}:amount=20", "--by", "bob")
     assert re.match(rf"job {job.job_id} is (pending|running|completed)", result.stdout)
     assert total(job) == {"orders": 2, "amount": 30}
@@ -271,18 +271,71 @@ def test_the_commands_mend(shell: Shell) -> None:
     assert re.search(r"retry +by \"bob\"", shown)
 
 
-def test_the_commands_name_a_param_that_is_new(
+def test_the_commands_refuse_a_param_that_is_unknown(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A command has not imported the class, so a mistyped name is not refused."""
+    """Before anything is written, although a command has not imported the class of the handler."""
     job, number = poisoned(orders, 10, -5)
+    jobs = len(JobState.find(flow="orders", limit=1000))
     monkeypatch.setattr(registry, "known", dict)
-    result = shell.run("edit", job.job_id, str(number), "--param", "amout=1")
-    assert f"invocation {number} had no such param before: 'amout'" in result.stderr
-    edits = ["--edit", f"{number}:amout=2", "--edit", f"{number}:amont=3"]
-    result = shell.run("retry", job.job_id, *edits)
-    assert f"invocation {number} had no such param before: 'amont'" in result.stderr
-    assert "'amout'" not in result.stderr
+    typo = ["--edit", f"{number}:amout=20"]
+    for command in (
+        ["edit", job.job_id, str(number), "--param", "amout=20"],
+        ["retry", job.job_id, "--edit", f"{number}:order_id=9", *typo],
+        ["fork", job.job_id, str(number), *typo],
+    ):
+        result = shell.run(*command, code=1)
+        assert "there is no param 'amout'" in result.stderr
+        assert "Did you mean 'amount'? To add it" in result.stderr
+        assert "--new-params" in result.stderr
+    rerun = ["rerun", job.job_id, "--param", "amout=[1]"]
+    assert "Did you mean 'amounts'?" in shell.run(*rerun, code=1).stderr
+    assert job.status == "failed"
+    assert "edited" not in kinds(job)
+    set_engine(shell.installation.engine)
+    assert len(JobState.find(flow="orders", limit=1000)) == jobs
+    shell.run("fork", job.job_id, str(number), *typo, "--new-params")
+    shell.run("rerun", job.job_id, "--param", "amounts=[1]", "--param", "note=x", "--new-params")
+    shell.run("edit", job.job_id, str(number), "--param", "note=x", "--new-params")
+    shell.run("retry", job.job_id, "--edit", f"{number}:amount=20", *typo, "--new-params")
+    assert total(job) == {"orders": 2, "amount": 30}
+
+
+def test_entry_params_of_a_rerun_are_checked() -> None:
+    """Where the class is imported here, also whether the handler can be called."""
+    job, _ = poisoned(orders, -5)
+    with pytest.raises(ArgumentError, match=r"fetch.* does not take the param 'amout'"):
+        job.rerun({"amout": [1]}, new_params=True)
+    with pytest.raises(ArgumentError, match="called without 'amounts'"):
+        job.rerun({"gate": ""})
+    with pytest.raises(PayloadError, match="must be a dict"):
+        job.rerun([1])  # type: ignore[arg-type]
+
+
+def test_emissions_of_a_skip_have_the_params_that_the_event_declares(shell: Shell) -> None:
+    """Others need a word more, and an event that declares none may have any."""
+    job, number = poisoned(orders, 10, -5)
+    emit = ["--emit", "charged", '{"order_id": 2, "amout": 5}']
+    result = shell.run("skip", job.job_id, str(number), *emit, code=1)
+    assert "it declares: 'order_id', 'amount'. Did you mean 'amount'?" in result.stderr
+    assert job.counts["parked"] == 1
+    more = ["--emit", "charged", '{"order_id": 2, "amount": 5, "note": "x"}', "--new-params"]
+    shell.run("skip", job.job_id, str(number), *more)
+    shell.run("retry", job.job_id)
+    assert total(job) == {"orders": 2, "amount": 15}
+
+
+def test_explain_offers_to_retry_with_other_params(shell: Shell) -> None:
+    """With the number of the invocation, and the param that the error names, as it is."""
+    job, number = poisoned(orders, -5)
+    (finding,) = job.explain()
+    assert finding.command == f"flowforge retry {job.job_id}"
+    edit = f"flowforge retry {job.job_id} --edit {number}:amount=-5"
+    assert finding.details["edit_command"] == edit
+    shown = shell.run("explain", job.job_id).stdout
+    assert f"-> flowforge retry {job.job_id}, with other params {edit}" in " ".join(shown.split())
+    shell.run(*edit.replace("-5", "7").split()[1:])
+    assert total(job) == {"orders": 1, "amount": 7}
 
 
 def test_the_commands_skip_and_run_now(shell: Shell) -> None:

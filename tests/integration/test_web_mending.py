@@ -12,6 +12,7 @@ from flowforge import JobState, web
 from flowforge.codec.binary import read_invocation
 from flowforge.engine.current import set_engine
 from flowforge.local.server import LocalServer
+from flowforge.model import registry
 from flowforge.store.invocation_lookup import InvocationLookup
 from tests.integration.installation import FAST, LIMIT, Installation, installed, outputs
 from tests.integration.mend_flows import orders
@@ -146,6 +147,36 @@ def test_what_cannot_be_is_said_and_what_was_typed_is_kept(
     assert text in form_of(page).values()
 
 
+@pytest.mark.parametrize("action", ["edit", "fork"])
+def test_a_name_that_is_unknown_has_to_be_meant(
+    operator: Browser, site: Installation, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    """The form says so before anything is done, and has a box to tick."""
+    monkeypatch.setattr(registry, "known", dict)
+    job, number = failed(-5)
+    address = f"{link(job, number)}/{action}"
+    form = form_of(operator.page(address)) | {"new.0": "amout", "new.value.0": "7", "then": ""}
+    page = send(operator, address, form, 409)
+    assert "Did you mean &#39;amount&#39;? To add it" in page
+    assert "amout" in form_of(page).values()
+    assert 'name="new_params" value="1">' in page
+    page = send(operator, address, form | {"new_params": "1"})
+    page = send(operator, address, form_of(page))
+    if action == "edit":
+        assert params_of(site, job, number)["amout"] == 7
+    else:
+        assert "is a fork of job" in page
+
+
+def test_a_rerun_is_checked_before_the_difference_is_shown(operator: Browser) -> None:
+    job, _ = failed(-5)
+    address = f"/jobs/{job.job_id}/rerun"
+    form = form_of(operator.page(address)) | {"new.0": "amout", "new.value.0": "[1]"}
+    page = send(operator, address, form, 409)
+    assert "does not take the param &#39;amout&#39;" in page
+    assert "amout" in form_of(page).values()
+
+
 def test_of_two_people_one_edits(operator: Browser, site: Installation) -> None:
     """The other is told who was faster, and sees what it is now: on both of the pages."""
     job, number = failed(-5)
@@ -175,6 +206,8 @@ def test_an_invocation_is_skipped_with_an_emission(operator: Browser) -> None:
     form = form_of(page) | {"event.0": "charged"}
     for text, problem in (("{", "no JSON"), ("[]", "must be a JSON object")):
         assert problem in send(operator, address, form | {"params.0": text}, 409)
+    typo = form | {"params.0": '{"order_id": 2, "amout": 5}'}
+    assert "it declares: &#39;order_id&#39;, &#39;amount&#39;" in send(operator, address, typo, 409)
     unchosen = form | {"event.0": "", "params.0": "{}"}
     assert "choose the event" in send(operator, address, unchosen, 409)
     form["params.0"] = '{"order_id": 2, "amount": 5}'

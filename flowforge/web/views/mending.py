@@ -133,6 +133,7 @@ def _edit_form(
     context = _shown(
         subject, "edit", problem=problem,
         fields=fields(given, subject.look.secret, typed), new=new_fields(typed), then=then,
+        new_params=_new_params(typed),
     )  # fmt: skip
     return View("edit.html", context, status)
 
@@ -149,12 +150,15 @@ def edit(call: Call, subject: _Subject) -> View | Leave:
         found = changes(given, secret, call.form)
         if not found:
             raise InvalidValueError("nothing is different from what it has")
-        subject.engine.mending.check_edit(subject.job_id, subject.number, found, subject.by)
+        subject.engine.mending.check_edit(
+            subject.job_id, subject.number, found, subject.by, _new_params(call.form)
+        )
     except FlowForgeError as error:
         return _edit_form(subject, call.form, _refused(call, subject, error), 409)
     context = _shown(
         subject, "edit", differences=differences(given, secret, found),
         packed=packed(found), then=then, follows=_THEN.get(then, ""), definition="",
+        new_params=_new_params(call.form),
     )  # fmt: skip
     return View("edit_confirm.html", context)
 
@@ -162,11 +166,11 @@ def edit(call: Call, subject: _Subject) -> View | Leave:
 def _edited(call: Call, subject: _Subject, found: dict[str, Any], then: str) -> Leave:
     mending, job_id, number = subject.engine.mending, subject.job_id, subject.number
     marks = {number: subject.look.record_mark}
-    reason = str(call.form.get("reason", ""))[:500]
+    reason, new = str(call.form.get("reason", ""))[:500], _new_params(call.form)
     if then == "retry":
-        mending.retry(job_id, {number: found}, subject.by, reason, marks)
+        mending.retry(job_id, {number: found}, subject.by, reason, marks, new)
         return _back(subject, "has new params, and the job was retried")
-    mending.edit(job_id, {number: found}, by=subject.by, marks=marks)
+    mending.edit(job_id, {number: found}, by=subject.by, marks=marks, new_params=new)
     if then == "run":
         try:
             mending.run_now(job_id, number, subject.by)
@@ -174,6 +178,11 @@ def _edited(call: Call, subject: _Subject, found: dict[str, Any], then: str) -> 
             return _back(subject, f"has new params; {error}")
         return _back(subject, "has new params, and runs")
     return _back(subject, "has new params")
+
+
+def _new_params(typed: Mapping[str, Any]) -> bool:
+    """Whether names of params are meant that the engine does not know of."""
+    return bool(typed.get("new_params"))
 
 
 # --- skip, run now ---------------------------------------------------------------------------
@@ -196,6 +205,7 @@ def _skip_form(
     context = _shown(
         subject, "skip", problem=problem, events=spec.raw["events"], emissions=emissions,
         goes=[c for c in definition.connections if c.source_routine_id == routine_id],
+        new_params=_new_params(typed),
     )  # fmt: skip
     return View("skip.html", context, status)
 
@@ -206,7 +216,9 @@ def skip(call: Call, subject: _Subject) -> View | Leave:
         return _skip_form(subject, {}, stale, 409)
     try:
         emit = _emissions(call.form)
-        subject.engine.mending.skip(subject.job_id, subject.number, emit, subject.by)
+        subject.engine.mending.skip(
+            subject.job_id, subject.number, emit, subject.by, _new_params(call.form)
+        )
     except FlowForgeError as error:
         return _skip_form(subject, call.form, _refused(call, subject, error), 409)
     return _back(subject, "is skipped")
@@ -263,6 +275,7 @@ def _fork_form(
     context = _shown(
         subject, "fork", problem=problem, then={},
         fields=fields(given, subject.look.secret, typed), new=new_fields(typed),
+        new_params=_new_params(typed),
     )  # fmt: skip
     return View("edit.html", context, status)
 
@@ -272,18 +285,20 @@ def fork(call: Call, subject: _Subject) -> View | Leave:
     if stale := _stale(call, subject):
         return _fork_form(subject, {}, stale, 409)
     given, secret, number = subject.look.given.params or {}, subject.look.secret, subject.number
+    new = _new_params(call.form)
     try:
         if "changes" in call.form:
             found = unpacked(call.form["changes"])
             edits = {number: found} if found else None
-            new_id = subject.engine.fork(subject.job_id, [number], edits, None, subject.by)
+            new_id = subject.engine.fork(subject.job_id, [number], edits, None, subject.by, new)
             return Leave(f"/jobs/{new_id}", f"Job {new_id} is a fork of job {subject.job_id}.")
         found = changes(given, secret, call.form)
+        subject.engine.forks.check_copy(subject.job_id, number, found, new)
     except FlowForgeError as error:
         return _fork_form(subject, call.form, _refused(call, subject, error), 409)
     context = _shown(
         subject, "fork", differences=differences(given, secret, found),
-        packed=packed(found), then="", follows="", definition="",
+        packed=packed(found), then="", follows="", definition="", new_params=new,
     )  # fmt: skip
     return View("edit_confirm.html", context)
 
@@ -308,6 +323,7 @@ def _rerun_form(call: Call, typed: Mapping[str, Any], problem: str = "", status:
         "whole": str(typed.get("whole", "{}")),
         "fields": fields(params or {}, _hidden(params or {}), typed),
         "new": new_fields(typed) if params is not None else [],
+        "new_params": _new_params(typed),
         "then": {},
         "definitions": DEFINITIONS,
         "definition": str(typed.get("definition", DEFINITIONS[0])),
@@ -321,16 +337,17 @@ def rerun(call: Call) -> View | Leave:
     engine = call.engine(job_id)
     params = engine.inspector.params(job_id)
     definition = str(call.form.get("definition", DEFINITIONS[0]))
+    new = _new_params(call.form)
     try:
         if "changes" in call.form:
             found = unpacked(call.form["changes"])
-            new_id = engine.rerun(job_id, _rerun_params(params, found), definition)
+            new_id = engine.rerun(job_id, _rerun_params(params, found), definition, new)
             return Leave(f"/jobs/{new_id}", f"Job {new_id} runs what job {job_id} was given.")
         if params is None:
             found = unpacked(call.form.get("whole", "{}"))
         else:
             found = changes(params, _hidden(params), call.form)
-            _rerun_params(params, found)
+        engine.check_rerun(job_id, _rerun_params(params, found), definition, new)
     except FlowForgeError as error:
         return _rerun_form(call, call.form, str(error), 409)
     summary, _ = engine.inspector.describe(job_id)
@@ -343,6 +360,7 @@ def rerun(call: Call) -> View | Leave:
         "then": "",
         "follows": "",
         "definition": definition,
+        "new_params": new,
     }
     return View("edit_confirm.html", context)
 
