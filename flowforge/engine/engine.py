@@ -39,6 +39,7 @@ from flowforge.store.outage import Outage, outage_of
 from flowforge.store.overview import Overview
 from flowforge.store.store import Store
 from flowforge.store.throughput import Throughput
+from flowforge.store.work_places import PlaceReader
 
 #: Seconds that a producer keeps trying before it reports the server as unreachable.
 PRODUCER_PATIENCE = 5.0
@@ -147,6 +148,7 @@ class Engine(Submitter):
         self.error_groups = ErrorGroups(self.store)
         self.finder = Finder(self.store)
         self.throughput = Throughput(self.store)
+        self.places = PlaceReader(self.store)
         self._creator = JobCreator(self.store, settings, Router(app), self.on_submit)
         self.child_job = self._creator.child_job
         control = Control(self.store, self.inspector, settings)

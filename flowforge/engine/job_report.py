@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from flowforge.engine.engine import Engine
+from flowforge.engine.job_work import job_work
 from flowforge.errors import RecordError
+from flowforge.model.connection_count import ConnectionCount, JobWork, WorkPlaces
 from flowforge.model.job_progress import Share
 from flowforge.model.status import RoutineStatus
 from flowforge.store.routine_states import COUNTERS
@@ -27,6 +29,7 @@ def job_snapshot(engine: Engine, job_id: str) -> dict[str, Any]:
         "open_child_job_ids": inspector.open_children(job_id),
         "progress": progress_of(engine, job_id),
         "routines": routines(engine, job_id),
+        "work": _work(work_of_job(engine, job_id)),
         "breakpoints": [dict(vars(one)) for one in engine.breakpoints.of_job(job_id)],
         "open_joins": [dict(vars(join)) for join in inspector.open_joins(job_id)],
         "pause_points": inspector.pauses(job_id),
@@ -42,6 +45,43 @@ def progress_of(engine: Engine, job_id: str) -> dict[str, Any] | None:
         return None
     parts = {routine.routine_id: _share(routine) for routine in found.routines}
     return {**_share(found), "waiting": found.waiting, "routines": parts}
+
+
+def work_of_job(engine: Engine, job_id: str) -> JobWork | None:
+    """Where the invocations of a job are, and what went over its connections; None where an
+    invocation of the job cannot be read.
+    """
+    try:
+        return job_work(engine, job_id)
+    except RecordError:
+        return None
+
+
+def _work(work: JobWork | None) -> dict[str, Any] | None:
+    if work is None:
+        return None
+    return {
+        "routines": {name: dict(vars(places)) for name, places in work.routines.items()},
+        "connections": [_connection(one) for one in work.connections],
+    }
+
+
+def _connection(count: ConnectionCount) -> dict[str, Any]:
+    ends = ("source_routine_id", "source_event", "target_routine_id", "target_slot")
+    return {
+        **dict(zip(ends, count.connection.ends, strict=True)),
+        "delivered": count.delivered,
+        "is_estimate": count.is_estimate,
+        "done": count.done,
+        "failed": count.failed,
+        **_places(count.places),
+    }
+
+
+def _places(places: WorkPlaces | None) -> dict[str, Any]:
+    if places is None:
+        return {"running": None, "waiting": None}
+    return {"running": places.running, "waiting": places.waiting}
 
 
 def _share(share: Share) -> dict[str, Any]:

@@ -160,15 +160,7 @@ def _bits(places: Iterable[int]) -> int:
 def _waiting(work: WorkCounts) -> dict[str, int]:
     """What waits, by cause, without what there is none of."""
     counts = work.counts
-    most = work.max_in_flight
-    if work.status is JobStatus.PAUSED:
-        parked = FindingKind.PAUSED
-    elif work.status is JobStatus.FAILED:
-        parked = FindingKind.FAILED
-    elif counts["queued"] + counts["running"] >= most:
-        parked = FindingKind.MAX_IN_FLIGHT
-    else:
-        parked = FindingKind.IN_TURN
+    parked = parked_cause(work.status, counts, work.max_in_flight)
     found = {
         FindingKind.QUEUED: counts["queued"],
         FindingKind.TIMER: counts["timers"],
@@ -176,4 +168,15 @@ def _waiting(work: WorkCounts) -> dict[str, int]:
         FindingKind.JOIN: work.collecting,
         parked: counts["parked"] + work.staged,
     }
-    return {kind.value: count for kind, count in found.items() if count}
+    return {str(kind): count for kind, count in found.items() if count}
+
+
+def parked_cause(status: JobStatus, counts: Mapping[str, int], max_in_flight: int) -> str:
+    """Why invocations of a job are parked, as the kinds of ``explain`` name it."""
+    if status is JobStatus.PAUSED:
+        return FindingKind.PAUSED.value
+    if status is JobStatus.FAILED:
+        return FindingKind.FAILED.value
+    if counts["queued"] + counts["running"] >= max_in_flight:
+        return FindingKind.MAX_IN_FLIGHT.value
+    return FindingKind.IN_TURN.value

@@ -10,7 +10,7 @@ import jinja2
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from flowforge.engine.engine import Submitter
-from flowforge.web import filters
+from flowforge.web import filters, work_words
 from flowforge.web.security.sessions import Sessions
 
 
@@ -46,6 +46,7 @@ def templates() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.filters.update(filters.FILTERS)
+    made.filters.update(amount=work_words.amount, waits=work_words.waits)
     return made
 
 

@@ -42,6 +42,13 @@ def test_run_with_json(fleet: Shell) -> None:
     assert job["routines"]["finish"]["completed"] == 1
     assert job["entry"] == "start.input"
     assert (job["progress"]["done"], job["progress"]["percent"]) == (2, 100)
+    assert job["work"]["connections"] == [
+        {
+            "source_routine_id": "start", "source_event": "out",
+            "target_routine_id": "finish", "target_slot": "input", "delivered": 1,
+            "is_estimate": False, "done": 1, "failed": 0, "running": 0, "waiting": {},
+        }
+    ]  # fmt: skip
     assert "done       2 of 2 invocations (100%)" in fleet.run("show", job["job_id"]).stdout
 
 

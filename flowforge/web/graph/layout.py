@@ -15,8 +15,11 @@ else:
     DRAWS = True
 
 #: Size of a routine's box, and what is left free around the picture.
-WIDTH, HEIGHT = 210, 76
+WIDTH, HEIGHT = 210, 94
 _MARGIN = 16
+
+#: Between two columns of routines: room for the numbers of the connections.
+_GAP = 100.0
 
 #: A picture of more routines is no help, and takes seconds to lay out.
 _MOST = 150
@@ -57,7 +60,7 @@ def _made(definition: Definition) -> Layout:
             definition.index(connection.source_routine_id),
             definition.index(connection.target_routine_id),
         )
-    placed = graphlay.layout(graph)
+    placed = graphlay.layout(graph, options={"spacing": {"layer_gap": _GAP}})
     points = [point for edge in placed.edges for point in edge["points"]]
     left = min([placed.bounds["min"]["x"], *(point["x"] for point in points)]) - _MARGIN
     top = min([placed.bounds["min"]["y"], *(point["y"] for point in points)]) - _MARGIN

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from flowforge.model.connection import Connection
+from flowforge.model.connection_count import JobWork
 from flowforge.model.definition import Definition
 from flowforge.web.graph.layout import HEIGHT, WIDTH, Layout
+from flowforge.web.work_words import label, sentence, waits
 
 #: Characters of a routine's id that fit into its box.
 _FITS = 22
@@ -16,21 +19,28 @@ _ROUND = 8.0
 
 
 class RoutineBox(NamedTuple):
-    """A routine: its corner, how it is called, and its state."""
+    """A routine: its corner, how it is called, its state, and what of it waits."""
 
     x: float
     y: float
     id: str
     title: str
     state: Mapping[str, Any]
+    waits: str
 
 
 class ConnectionPath(NamedTuple):
-    """A connection: the path of its line, as SVG writes it, and what it connects."""
+    """A connection: the path of its line, as SVG writes it, what it connects, and what went over it
+    with the place where that is written.
+    """
 
     path: str
     title: str
     active: bool
+    label: str
+    x: float
+    y: float
+    anchor: str
 
 
 class Picture(NamedTuple):
@@ -45,26 +55,58 @@ class Picture(NamedTuple):
 
 
 def picture(
-    definition: Definition, placed: Layout, states: Mapping[str, Mapping[str, Any]]
+    definition: Definition,
+    placed: Layout,
+    states: Mapping[str, Mapping[str, Any]],
+    work: JobWork | None = None,
 ) -> Picture:
-    """The picture of a definition; ``states``: of each routine, by its id."""
+    """The picture of a definition; ``states``: of each routine, by its id. ``work``: where the
+    invocations of a job are; None: it is not known, or there is no job.
+    """
+    paths = zip(definition.connections, placed.paths, strict=True)
     return Picture(
         placed.width,
         placed.height,
         WIDTH,
         HEIGHT,
         [
-            RoutineBox(box.x, box.y, spec.id, _short(spec.id), states[spec.id])
+            RoutineBox(
+                box.x, box.y, spec.id, _short(spec.id), states[spec.id],
+                "" if work is None else waits(work.routines[spec.id]),
+            )
             for spec, box in zip(definition.routines, placed.boxes, strict=True)
         ],
         [
-            ConnectionPath(
-                _rounded(points), str(connection),
-                bool(states[connection.target_routine_id].get("running")),
-            )
-            for connection, points in zip(definition.connections, placed.paths, strict=True)
+            _path(place, connection, points, states, work)
+            for place, (connection, points) in enumerate(paths)
         ],
     )  # fmt: skip
+
+
+def _path(
+    place: int,
+    connection: Connection,
+    points: list[tuple[float, float]],
+    states: Mapping[str, Mapping[str, Any]],
+    work: JobWork | None,
+) -> ConnectionPath:
+    runs = bool(states[connection.target_routine_id].get("running"))
+    if work is None:
+        return ConnectionPath(_rounded(points), str(connection), runs, "", *_before(points))
+    count = work.connections[place]
+    if count.places is not None and count.places.running is not None:
+        runs = count.places.running > 0
+    return ConnectionPath(
+        _rounded(points), sentence(count), runs, label(count), *_before(points)
+    )  # fmt: skip
+
+
+def _before(points: list[tuple[float, float]]) -> tuple[float, float, str]:
+    """Where a text stands beside the end of a line, and with which end of its own."""
+    (ax, _), (bx, by) = points[-2:]
+    if ax < bx:
+        return bx - 12, by - 5, "end"
+    return bx + 12, by - 5, "start"
 
 
 def _short(name: str) -> str:

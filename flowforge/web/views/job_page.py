@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flowforge.engine.engine import Engine
-from flowforge.engine.job_report import routines
+from flowforge.engine.job_report import routines, work_of_job
 from flowforge.store.job_rows import JobRows, JobSummary
 from flowforge.store.outstanding import Outstanding
 from flowforge.web.graph.layout import layout
@@ -47,6 +47,7 @@ def shown(engine: Engine, job_id: str) -> dict[str, Any]:
     states = routines(engine, job_id)
     history = list(inspector.history(job_id, _HISTORY + 1))
     placed = layout(definition)
+    work = work_of_job(engine, job_id)
     findings = engine.explain(job_id)
     outstanding = Outstanding(engine.store, job_id, definition)
     child_count, waiting = outstanding.children(_CHILDREN)
@@ -62,7 +63,8 @@ def shown(engine: Engine, job_id: str) -> dict[str, Any]:
         "findings": findings,
         "timeline": timeline(states, history[-_HISTORY:], findings, summary.created_at),
         "routines": states,
-        "picture": None if placed is None else picture(definition, placed, states),
+        "picture": None if placed is None else picture(definition, placed, states, work),
+        "work": work,
         "connections": definition.connections,
         "join_count": join_count,
         "joins": [one.join for one in joins],

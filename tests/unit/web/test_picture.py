@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 from flowforge import Flow, Routine, routine
+from flowforge.model.connection import Connection
+from flowforge.model.connection_count import ConnectionCount, JobWork, WorkPlaces
 from flowforge.web.graph.layout import HEIGHT, WIDTH, layout
 from flowforge.web.graph.picture import picture
 
@@ -80,3 +83,40 @@ def test_a_long_name_is_cut_in_its_box_alone() -> None:
     (box,) = picture(definition, placed, {"w" * 60: {"status": "pending"}}).boxes
     assert box.id == "w" * 60
     assert box.title == "w" * 21 + "…"
+
+
+def count(connection: Connection, delivered: int | None, **more: Any) -> ConnectionCount:
+    return ConnectionCount(connection, delivered, more.pop("is_estimate", False), **more)
+
+
+def test_a_connection_has_its_numbers() -> None:
+    """At the end of its line and in its title; boxes have what waits."""
+    definition = diamond().definition()
+    placed = layout(definition)
+    assert placed is not None
+    one, two, joined, unknown, none = definition.connections
+    places = WorkPlaces(1, {"queued": 1200, "timer": 2}, 0, is_estimate=False)
+    counts = [
+        count(one, 1210, done=6, failed=1, places=places),
+        count(two, 3, done=3, failed=0, places=WorkPlaces(), is_estimate=True),
+        count(joined, 7),
+        count(unknown, None, is_estimate=True),
+        count(none, 0, done=0, failed=0, places=WorkPlaces()),
+    ]
+    routines = {spec.id: WorkPlaces() for spec in definition.routines}
+    routines["one"] = WorkPlaces(None, {"max_in_flight": 3}, 4, is_estimate=True)
+    states = {spec.id: {"status": "pending", "running": 1} for spec in definition.routines}
+    drawn = picture(definition, placed, states, JobWork(routines, counts))
+    assert [line.label for line in drawn.paths] == ["6/1\u2009210 ✕1", "≈3", "7", "", ""]
+    assert drawn.paths[0].title == (
+        "spread.left -> one.input: 1\u2009210 delivered, 6 done, 1 running, 1\u2009200 queued, "
+        "2 on a timer, 1 failed"
+    )
+    assert drawn.paths[3].title == "two.output -> end.input: not known"
+    assert [line.active for line in drawn.paths] == [True, False, True, True, False]
+    assert [box.waits for box in drawn.boxes if box.waits] == [
+        "≈3 parked: no room, ≈4 running or parked"
+    ]
+    for line in drawn.paths:
+        assert 0 < line.x < drawn.width
+        assert 0 < line.y < drawn.height

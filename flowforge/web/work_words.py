@@ -1,0 +1,68 @@
+"""How a page says where the invocations of a job are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowforge.model.connection_count import ConnectionCount, WorkPlaces
+from flowforge.model.job_finding import FindingKind
+from flowforge.web.filters import number
+
+#: Why an invocation waits.
+_WAITS = {
+    FindingKind.QUEUED: "queued",
+    FindingKind.TIMER: "on a timer",
+    FindingKind.CHILD: "for a child job",
+    FindingKind.BREAKPOINT: "at a breakpoint",
+    FindingKind.PAUSED: "parked: paused",
+    FindingKind.FAILED: "parked: the job failed",
+    FindingKind.MAX_IN_FLIGHT: "parked: no room",
+    FindingKind.IN_TURN: "parked: in turn",
+}
+
+
+def waits(places: WorkPlaces | None) -> str:
+    """What waits, by cause; empty where nothing does."""
+    return ", ".join(_parts(places)) if places is not None else ""
+
+
+def _parts(places: WorkPlaces) -> Iterator[str]:
+    about = "≈" if places.is_estimate else ""
+    for cause, count in places.waiting.items():
+        yield f"{about}{number(count)} {_WAITS.get(FindingKind(cause), cause)}"
+    if places.other:
+        yield f"{about}{number(places.other)} running or parked"
+
+
+def amount(value: int | None, is_estimate: bool) -> str:
+    """A number, with a sign where it is an estimate."""
+    if value is None:
+        return "not known"
+    return f"≈{number(value)}" if is_estimate else number(value)
+
+
+def label(count: ConnectionCount) -> str:
+    """What stands beside the line of a connection: done and delivered, and the failed ones; nothing
+    where nothing went over it.
+    """
+    if not count.delivered:
+        return ""
+    text = amount(count.delivered, count.is_estimate)
+    if count.done is not None and count.done < count.delivered:
+        text = f"{amount(count.done, count.is_estimate)}/{text}"
+    return f"{text} ✕{number(count.failed)}" if count.failed else text
+
+
+def sentence(count: ConnectionCount) -> str:
+    """All that is known of a connection."""
+    delivered = amount(count.delivered, count.is_estimate)
+    parts = ["not known" if count.delivered is None else f"{delivered} delivered"]
+    if count.done is not None:
+        parts.append(f"{amount(count.done, count.is_estimate)} done")
+    if count.places is not None:
+        if count.places.running:
+            parts.append(f"{number(count.places.running)} running")
+        parts += _parts(count.places)
+    if count.failed:
+        parts.append(f"{number(count.failed)} failed")
+    return f"{count.connection}: {', '.join(parts)}"
