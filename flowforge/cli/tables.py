@@ -57,7 +57,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) ->
     """A table, as ``make_table`` makes it, on stdout."""
     screen = console()
     if not screen.is_terminal or len(rows) > _FITTED:
-        _print_columns(columns, rows)
+        click.echo("\n".join(column_lines(columns, rows)))
         return
     table = make_table(columns, rows)
     with screen.capture() as captured:
@@ -66,8 +66,10 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) ->
         click.echo(line.rstrip())
 
 
-def _print_columns(columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
-    """Rows below each other, nothing folded and without the blanks that fill the last column."""
+def column_lines(columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> list[str]:
+    """A table as lines: rows below each other, nothing folded and without the blanks that fill the
+    last column.
+    """
     names = [column.lstrip(_MARKS) for column in columns]
     cells = [names, *([unbroken(str(cell)) for cell in row] for row in rows)]
     lengths = [[cell_len(cell) for cell in row] for row in cells]
@@ -81,7 +83,7 @@ def _print_columns(columns: Sequence[str], rows: Sequence[Sequence[str | Text]])
             for column, cell, length, width in zip(columns, row, taken, widths, strict=True)
         )
         lines.append(_GAP.join(padded).rstrip())
-    click.echo("\n".join(lines))
+    return lines
 
 
 def print_pairs(pairs: Iterable[tuple[str, str | Text]]) -> None:

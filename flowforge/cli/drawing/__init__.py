@@ -1,0 +1,1 @@
+"""A flow drawn as text: boxes and a table for a terminal, Mermaid, SVG."""
