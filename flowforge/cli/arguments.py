@@ -20,7 +20,8 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 #: What ``time_or_ago`` takes, for people.
 TIME_FORMS = "2h, 30m or 7d ago, or a time such as 2026-11-26T18:00, here unless it has a zone."
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+#: What stands for a unit of time.
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def json_value(_: click.Context, __: click.Parameter, text: str | None) -> Any:
@@ -50,7 +51,7 @@ def time_or_ago(
     if text is None:
         return None
     if match := re.fullmatch(r"(\d{1,6})([smhdw])", text):
-        return timedelta(**{_UNITS[match[2]]: int(match[1])})
+        return timedelta(**{UNITS[match[2]]: int(match[1])})
     try:
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError, OSError):

@@ -25,6 +25,7 @@ _STYLES = {
     FindingKind.PARENT: "yellow",
     FindingKind.BREAKPOINT: "yellow",
     FindingKind.TIMER: "yellow",
+    FindingKind.DELAY: "cyan",
     FindingKind.RUNNING: "cyan",
     FindingKind.COMPLETED: "green",
 }
@@ -72,12 +73,13 @@ def _edit(finding: JobFinding) -> str:
 
 
 def _times(finding: JobFinding) -> str:
-    since = "" if finding.since is None else f", since {_time(finding.since)}"
-    until = "" if finding.until is None else f", until {_time(finding.until)}"
+    since = "" if finding.since is None else f", since {time_and_distance(finding.since)}"
+    verb = "starts at" if finding.kind == FindingKind.DELAY else "until"
+    until = "" if finding.until is None else f", {verb} {time_and_distance(finding.until)}"
     return since + until
 
 
-def _time(at: datetime) -> str:
+def time_and_distance(at: datetime) -> str:
     """The time here, and how far it is."""
     seconds = (datetime.now(at.tzinfo) - at).total_seconds()
     form = "%H:%M:%S" if abs(seconds) < 86_400 else "%Y-%m-%d %H:%M:%S"

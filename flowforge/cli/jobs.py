@@ -158,7 +158,7 @@ def _list(found: list[JobSummary], as_json: bool, *, wide: bool, filtered: bool)
             *([labels_shown(job.labels)] if labelled else []),
             local_time(job.created_at, "%m-%d %H:%M:%S"),
             amounts(job.counts),
-            one_line(job.reason or "", 500 if wide else _REASON),
+            one_line(job.reason or _start(job), 500 if wide else _REASON),
         ]
         for job in found
     ]
@@ -166,6 +166,12 @@ def _list(found: list[JobSummary], as_json: bool, *, wide: bool, filtered: bool)
         print_table(columns, rows)
     else:
         say("no such jobs" if filtered else "no jobs yet", err=True)
+
+
+def _start(job: JobSummary) -> str:
+    if job.starts_at is None:
+        return ""
+    return f"starts at {local_time(job.starts_at, '%Y-%m-%d %H:%M:%S')}"
 
 
 def _summaries(page: list[tuple[Found, Engine]], left_out: _LeftOut) -> list[JobSummary]:

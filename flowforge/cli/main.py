@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 #: Commands; each is in the module of its name, but for those that are a few lines each.
 _COMMANDS = [
     "run", "worker", "watch", "flows", "jobs", "errors", "show", "explain", "history", "logs",
-    "edit", "skip", "run-now", "rerun", "fork", "label", "bulk", "hooks", "doctor", "metrics",
+    "edit", "skip", "run-now", "reschedule", "start-now", "rerun", "fork", "label", "bulk", "hooks",
+    "doctor", "metrics",
     "dead-letters", "ui", "new", "graph",
 ]  # fmt: skip
 _AT_BREAKPOINTS = ["break", "step", "continue"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
-from flowforge.cli.explain import print_findings
+from flowforge.cli.explain import print_findings, time_and_distance
 from flowforge.cli.render import (
     amounts,
     compact,
@@ -45,6 +45,7 @@ def print_job(job: dict[str, Any]) -> None:
             *_optional("by", one_line(job["by"] or "")),
             *_optional("labels", labels_shown(job["labels"])),
             ("created", local_time(job["created_at"])),
+            *_optional("starts", _starts(job)),
             *_optional("ended", _ended(job)),
             *_optional("done", _done(job["progress"])),
             ("work", amounts(job["counts"])),
@@ -69,6 +70,10 @@ def print_job(job: dict[str, Any]) -> None:
     _print_breakpoints(job["breakpoints"])
     _print_pauses(job["pause_points"])
     print_outputs(job, OUTPUTS)
+
+
+def _starts(job: dict[str, Any]) -> str:
+    return "" if job["starts_at"] is None else f"at {time_and_distance(job['starts_at'])}"
 
 
 def _print_explanation(job: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
@@ -15,11 +16,14 @@ from flowforge.cli.render import json_option, print_json, say
 from flowforge.cli.report import print_end
 from flowforge.cli.selection import label_values
 from flowforge.cli.session import Session, ends_with_process, pass_session
+from flowforge.cli.start_options import start_options
 from flowforge.cli.target import choose_entry, load_flow
 from flowforge.cli.waiting import saying_outlook, timeout_option, wait_with_view
 from flowforge.engine.engine import Engine
 from flowforge.engine.explain import unreported
 from flowforge.engine.job_template import JobTemplate
+from flowforge.errors import InvalidValueError
+from flowforge.model.start import Start, start_of
 from flowforge.store.worker_reports import WorkerReports
 
 
@@ -44,6 +48,7 @@ from flowforge.store.worker_reports import WorkerReports
     type=click.IntRange(min=1),
     help="Invocations in the broker and in workers at the same time.",
 )
+@start_options
 @click.option("--no-wait", is_flag=True, help="Print the job's id and leave.")
 @click.option("--watch", is_flag=True, help="Show a line of progress for each routine.")
 @timeout_option
@@ -62,6 +67,8 @@ def run(
     as_json: bool,
     idempotency_key: str | None,
     labels: dict[str, str],
+    delay: timedelta | None,
+    at: datetime | None,
     **options: Any,
 ) -> None:
     """Start a job of a flow and wait for its end.
@@ -79,7 +86,9 @@ def run(
                 "would end with this command"
             )
         template = JobTemplate(flow, start, **options)
-        job_id, created = submitter.submit_one(template, params, idempotency_key, labels)
+        job_id, created = submitter.submit_one(
+            template, params, idempotency_key, labels, _start(delay, at)
+        )
         engine = submitter.of(job_id)
         if not no_wait:
             found = "" if created else ", found by its idempotency key"
@@ -92,6 +101,13 @@ def run(
         print_json(made) if as_json else say(job_id)
     else:
         click.get_current_context().exit(print_end(engine, job_id, as_json))
+
+
+def _start(delay: timedelta | None, at: datetime | None) -> Start | None:
+    try:
+        return start_of(delay, at)
+    except InvalidValueError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _remark(engine: Engine) -> str:

@@ -114,7 +114,7 @@ def examine_delays(engine: Engine) -> Iterator[Finding]:
     limit = engine.overview.now() - int((engine.settings.upkeep_interval + _REST) * 1000)
     leases, timers = engine.overview.leases(limit), engine.overview.timers(limit)
     yield _delays("leases", leases, "claims of workers that died have not been taken back")
-    yield _delays("timers", timers, "retries and timeouts are overdue")
+    yield _delays("timers", timers, "retries, delays and timeouts are overdue")
 
 
 def _delays(check: str, found: Delays, what: str) -> Finding:

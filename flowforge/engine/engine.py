@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from celery import Celery
@@ -28,6 +29,7 @@ from flowforge.model.job_event import JobEvent
 from flowforge.model.job_finding import JobFinding
 from flowforge.model.job_progress import JobProgress
 from flowforge.model.labels import labels_text
+from flowforge.model.start import Delay, Start
 from flowforge.model.status import JobStatus
 from flowforge.settings import Settings
 from flowforge.store.client import make_client
@@ -61,9 +63,10 @@ class Submitter(ABC):
         params: dict[str, Any] | None = None,
         idempotency_key: str | None = None,
         labels: Mapping[str, str] | None = None,
+        start: Start | None = None,
     ) -> str:
         """Create a job; returns its id, or that of the earlier job with the same key."""
-        return self.submit_one(template, params, idempotency_key, labels).job_id
+        return self.submit_one(template, params, idempotency_key, labels, start).job_id
 
     def submit_one(
         self,
@@ -71,10 +74,11 @@ class Submitter(ABC):
         params: dict[str, Any] | None = None,
         idempotency_key: str | None = None,
         labels: Mapping[str, str] | None = None,
+        start: Start | None = None,
     ) -> Submitted:
-        """Create a job, or find the earlier one with the same key."""
+        """Create a job, or find the earlier one with the same key. ``start``: None: at once."""
         key = checked_key("idempotency_key", idempotency_key)
-        item = Item(params, key, labels=labels_text(labels))
+        item = Item(params, key, labels=labels_text(labels), start=start)
         with sending(self.settings.traces, template) as (traced, tell):
             ((submitted,),) = self.submit_items(traced, iter([item]))
             tell([submitted])
@@ -86,6 +90,8 @@ class Submitter(ABC):
         params: Iterable[dict[str, Any] | None],
         idempotency_keys: Iterable[str | None] | None = None,
         labels: Mapping[str, str] | Iterable[Mapping[str, str] | None] | None = None,
+        delay: Delay | Iterable[Delay | None] | None = None,
+        at: datetime | Iterable[datetime | None] | None = None,
     ) -> Iterator[list[Submitted]]:
         """Create a job for each of the ``params``, chunk by chunk.
 
@@ -95,7 +101,7 @@ class Submitter(ABC):
         A note on whatever is raised says how many jobs had been created before.
         """
         created = 0
-        jobs = items(params, idempotency_keys, labels)
+        jobs = items(params, idempotency_keys, labels, delay, at)
         try:
             with sending(self.settings.traces, template) as (traced, tell):
                 for chunk in self.submit_items(traced, jobs):

@@ -22,6 +22,9 @@ from flowforge.store.usual_times import UsualTimes
 _SAMPLES = 5
 _NAMED = 3
 
+#: Seconds after its time from which on a timer counts as late.
+LATE = 5
+
 #: A handler counts as stuck after so many times its usual time, and so many seconds.
 STUCK_FACTOR = 10
 STUCK_SECONDS = 60
@@ -198,18 +201,38 @@ class WorkFindings:
     # --- timers --------------------------------------------------------------------------
 
     def on_timers(self) -> Iterator[JobFinding]:
-        """Invocations that wait for their next attempt, the earliest ones."""
+        """Invocations that wait for their next attempt or were put off, the earliest ones."""
         count = self._job.counts["timers"]
         if not count:
             return
         found = self.outstanding.on_timers()
         for timer in found[:_SAMPLES]:
-            yield self._on_timer(timer, count)
+            yield self._put_off(timer, count) if timer.put_off else self._on_timer(timer, count)
         if not found:
             yield JobFinding(
                 FindingKind.TIMER.value, f"{count} invocations wait for their next attempt",
                 count=count,
             )  # fmt: skip
+
+    def _put_off(self, timer: OnTimer, count: int) -> JobFinding:
+        first = self._job.starts_at is not None and timer.invocation.number == 1
+        many = f" (one of {count})" if count > 1 else ""
+        what = "it was put off" if first else f"{self._place(timer.invocation)} was put off{many}"
+        if timer.due < self._server.overview.now() - LATE * 1000:
+            what += "; its time has passed, and the upkeep, which a worker does, is late"
+        job_id, number = self._job.job_id, timer.invocation.number
+        return self._finding(
+            FindingKind.DELAY,
+            what,
+            timer.invocation,
+            count,
+            since=self._job.created_at if first else None,
+            until=_moment(timer.due),
+            command=f"flowforge start-now {job_id}"
+            if first
+            else f"flowforge run-now {job_id} {number}",
+            details={"params": self.outstanding.params(timer.invocation)},
+        )
 
     def _on_timer(self, timer: OnTimer, count: int) -> JobFinding:
         entry = timer.entry

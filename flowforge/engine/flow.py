@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from flowforge.common.bounded_repr import shown
@@ -15,6 +16,7 @@ from flowforge.errors import InvalidValueError, JobStateError
 from flowforge.execution.current import current
 from flowforge.model.flow import FlowGraph
 from flowforge.model.job_handle import JobHandle
+from flowforge.model.start import Delay, start_of
 
 
 class Flow(FlowGraph):
@@ -38,6 +40,8 @@ class Flow(FlowGraph):
         priority: int | None = None,
         max_in_flight: int | None = None,
         labels: Mapping[str, str] | None = None,
+        delay: Delay | None = None,
+        at: datetime | None = None,
     ) -> JobState:
         """Submit a job, and return its handle when the server has taken it.
 
@@ -47,6 +51,8 @@ class Flow(FlowGraph):
         steps of the broker. ``max_in_flight``: for this job; None: the flow's, else the setting.
         ``labels``: by which ``JobState.find`` finds it, such as ``{"tenant": "acme"}``: at most 16,
         with names of 64 and values of 128 characters; they are shown, so keep secrets out of them.
+        ``delay``: seconds or a timedelta that pass before it starts; ``at``: an aware datetime at
+        which it starts, at once if that has passed. Neither starts it early. Up to 3660 days.
 
         Raises ValueError for an unknown entry and an option out of range, PayloadError for params
         that cannot travel or are larger than ``max_payload``, StoreUnavailableError after 5
@@ -54,7 +60,9 @@ class Flow(FlowGraph):
         """
         engine = current_engine()
         template = JobTemplate(self, entry_routine_id, priority, max_in_flight)
-        submitted = engine.submit_one(template, entry_params, idempotency_key, labels)
+        submitted = engine.submit_one(
+            template, entry_params, idempotency_key, labels, start_of(delay, at)
+        )
         self._newest = _handle(engine, submitted)
         return self._newest
 
@@ -67,18 +75,21 @@ class Flow(FlowGraph):
         priority: int | None = None,
         max_in_flight: int | None = None,
         labels: Mapping[str, str] | Iterable[Mapping[str, str] | None] | None = None,
+        delay: Delay | Iterable[Delay | None] | None = None,
+        at: datetime | Iterable[datetime | None] | None = None,
     ) -> list[JobState]:
         """Submit a job for each of the ``entry_params``, many in one round trip.
 
         The params are taken from the iterable in chunks, of 200 or of as many as have 256 KiB
         together; a chunk is submitted as a whole or not at all. ``idempotency_keys``: as many as
-        there are params. ``labels``: one set for all jobs, or an iterable of sets. Raises as
+        there are params. ``labels``: one set for all jobs, or an iterable of sets. ``delay`` and
+        ``at``: as for ``execute``, one for all jobs, or an iterable of them or None. Raises as
         ``execute`` does, naming the item; the chunks before the one that was refused have been
         submitted, and a note on the error says how many jobs these are.
         """
         engine = current_engine()
         template = JobTemplate(self, entry_routine_id, priority, max_in_flight)
-        chunks = engine.submit_many(template, entry_params, idempotency_keys, labels)
+        chunks = engine.submit_many(template, entry_params, idempotency_keys, labels, delay, at)
         jobs = [_handle(engine, submitted) for chunk in chunks for submitted in chunk]
         self._newest = jobs[-1] if jobs else self._newest
         return jobs

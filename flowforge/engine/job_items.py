@@ -1,4 +1,4 @@
-"""What differs between jobs that are submitted together: params, idempotency key and labels."""
+"""What differs between jobs that are submitted together: params, key, labels and start."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from flowforge.common.bounded_repr import shown
 from flowforge.engine.texts import checked_text
 from flowforge.errors import InvalidValueError
 from flowforge.model.labels import labels_text
+from flowforge.model.start import Start, start_of
 
 #: What follows the last of the params or of the keys.
 _END: Any = object()
@@ -23,6 +24,8 @@ class Item(NamedTuple):
     place: int | None = None
     #: As they are stored.
     labels: str = ""
+    #: None: at once.
+    start: Start | None = None
 
 
 class Submitted(NamedTuple):
@@ -36,16 +39,13 @@ def items(
     params: Iterable[dict[str, Any] | None],
     keys: Iterable[Any] | None,
     labels: Mapping[str, str] | Iterable[Any] | None = None,
+    delay: object = None,
+    at: object = None,
 ) -> Iterator[Item]:
     """The jobs of ``execute_many``. InvalidValueError names what is unfit; a note on any other
     error says what was being read.
     """
     _check_iterable("entry_params", params)
-    if keys is None and (labels is None or isinstance(labels, Mapping)):
-        text = labels_text(labels)
-        for place, value in enumerate(_read("entry_params", params)):
-            yield Item(value, None, place, text)
-        return
     columns: dict[str, Iterable[Any]] = {"entry_params": params}
     if keys is not None:
         columns["idempotency_keys"] = keys
@@ -54,11 +54,20 @@ def items(
         text = labels_text(labels)
     elif labels is not None:
         columns["labels"] = labels
+    starts = {"delay": delay, "at": at}
+    columns |= {name: one for name, one in starts.items() if isinstance(one, Iterable)}
+    start = None if starts.keys() & columns.keys() else start_of(delay, at)
+    if len(columns) == 1:
+        for place, value in enumerate(_read("entry_params", params)):
+            yield Item(value, None, place, text, start)
+        return
     for place, row in enumerate(_rows(columns)):
         found = dict(zip(columns, row, strict=True))
         own = labels_text(found["labels"], f"labels[{place}]") if "labels" in found else text
         key = checked_key(f"idempotency_keys[{place}]", found.get("idempotency_keys"))
-        yield Item(found["entry_params"], key, place, own)
+        if starts.keys() & columns.keys():
+            start = start_of(found.get("delay", delay), found.get("at", at), f"[{place}]")
+        yield Item(found["entry_params"], key, place, own, start)
 
 
 def _rows(columns: Mapping[str, Iterable[Any]]) -> Iterator[tuple[Any, ...]]:

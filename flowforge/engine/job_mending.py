@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Self
 
 from flowforge.engine.job_records import JobRecords
+from flowforge.model.start import Delay
 
 
 class JobMending(JobRecords):
@@ -66,6 +68,41 @@ class JobMending(JobRecords):
         that is paused or has ended.
         """
         self._engine.mending.run_now(self.job_id, invocation, by)
+
+    def reschedule(
+        self,
+        invocation: int | None = None,
+        *,
+        delay: Delay | None = None,
+        at: datetime | None = None,
+        by: str | None = None,
+    ) -> None:
+        """Change when the job starts that was put off, or when an invocation is due.
+
+        ``delay``, ``at``: as for ``execute``; a delay counts from now. ``invocation``: the number
+        of one on a timer; None: the start of the job. ``by``: as for ``pause``. A paused job can be
+        rescheduled too: what becomes due is parked.
+
+        ValueError without a time or with both; JobStateError when the job has started or was not
+        put off, for an invocation that is on no timer, and for a job that has ended.
+        """
+        self._engine.mending.reschedule(self.job_id, delay, at, invocation, by)
+
+    def start_now(self, *, by: str | None = None) -> None:
+        """Start a job at once that was put off.
+
+        ``by``: as for ``pause``. JobStateError when it has started or was not put off, and for a
+        job that is paused or has ended.
+        """
+        self._engine.mending.start_now(self.job_id, by)
+
+    @property
+    def starts_at(self) -> datetime | None:
+        """When the job starts that was put off: aware, UTC, by the server's clock.
+
+        None when it has started, has ended, or was not put off.
+        """
+        return self._engine.inspector.starts_at(self.job_id)
 
     def rerun(
         self,

@@ -14,9 +14,10 @@ from flowforge.engine.operator_name import operator_name
 from flowforge.engine.texts import checked_text
 from flowforge.errors import InvalidValueError, JobStateError
 from flowforge.model.invocation_id import InvocationName
+from flowforge.model.start import Start, start_of
 from flowforge.model.status import JobStatus
 from flowforge.settings import Settings
-from flowforge.store.answers import Answer
+from flowforge.store.answers import Answer, AnswerOrStatus
 from flowforge.store.handler_records import HandlerRecords
 from flowforge.store.inspector import Inspector
 from flowforge.store.invocation_looks import record_mark
@@ -24,6 +25,9 @@ from flowforge.store.invocation_lookup import FoundInvocation, InvocationLookup
 from flowforge.store.mending import Edit
 from flowforge.store.reading import reading
 from flowforge.store.store import Store
+
+#: What is answered about a job and not about where its invocation is.
+_OF_JOBS = (Answer.GONE, Answer.NEWER)
 
 #: Invocations that one call edits.
 MOST_EDITS = 100
@@ -151,6 +155,37 @@ class Mending:
         answer = self._store.mending.run_now(job_id, found.invocation, pack_record(by))
         if answer is not Answer.OK:
             self._refusals.refuse(job_id, "run", found.invocation, answer)
+
+    def reschedule(
+        self,
+        job_id: str,
+        delay: object,
+        at: object,
+        number: int | None = None,
+        by: str | None = None,
+    ) -> None:
+        """Change when an invocation is due that is on a timer; None: that of the job's start."""
+        by = operator_name(by)
+        if delay is None and at is None:
+            raise InvalidValueError("give delay or at: when it is to start")
+        start = start_of(delay, at) or Start("+", 0)
+        invocation = ""
+        if number is not None:
+            invocation = self._find(job_id, checked_number(number), "reschedule").invocation
+        answer = self._store.mending.reschedule(job_id, invocation, start, pack_record(by))
+        self._check_start(job_id, "reschedule", invocation, answer)
+
+    def start_now(self, job_id: str, by: str | None = None) -> None:
+        """Let the first invocation run at once of a job that was put off."""
+        answer = self._store.mending.run_now(job_id, "", pack_record(operator_name(by)))
+        self._check_start(job_id, "start", "", answer)
+
+    def _check_start(self, job_id: str, verb: str, invocation: str, answer: AnswerOrStatus) -> None:
+        if answer is Answer.OK:
+            return
+        if not invocation and isinstance(answer, Answer) and answer not in _OF_JOBS:
+            raise JobStateError(self._refusals.started(job_id, verb))
+        self._refusals.refuse(job_id, verb, invocation or None, answer)
 
     def _find(self, job_id: str, number: int, verb: str) -> FoundInvocation:
         definition = self._inspector.definition(job_id)

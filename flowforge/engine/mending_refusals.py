@@ -25,6 +25,7 @@ _BY_HAND = {
     "edited": "edited",
     "skipped_by_hand": "skipped",
     "run_now": "made to run",
+    "rescheduled": "rescheduled",
 }
 _DONE = ("completed", "error_continued", "skipped")
 
@@ -44,7 +45,9 @@ class Refusals:
         self, job_id: str, verb: str, invocation: str | None, answer: AnswerOrStatus
     ) -> NoReturn:
         """Raise what the answer means."""
-        if invocation is None or answer in (Answer.GONE, Answer.NEWER) or _is_status(answer):
+        if invocation is None:
+            refuse_job(job_id, verb, answer)
+        if answer in (Answer.GONE, Answer.NEWER) or _is_status(answer):
             refuse_job(job_id, f"{verb} an invocation of", answer)
         number = InvocationName.parse(invocation).number
         if answer is Answer.DONE:
@@ -91,6 +94,12 @@ class Refusals:
         if entry.kind in _BY_HAND:
             return _text(job_id, verb, number, f"it was {_told(entry)}")
         return _text(job_id, verb, number, f"it has ended: {entry.kind} at {_time(entry)}")
+
+    def started(self, job_id: str, verb: str) -> str:
+        """Why the start of a job cannot be changed."""
+        by_hand = self._find(job_id, 1, ("run_now",))
+        told = f"; it was {_told(by_hand)}" if by_hand else ""
+        return f"cannot {verb} job {job_id}: it has started, or was not put off by a delay{told}"
 
     def retry(self, job_id: str, status: JobStatus) -> str:
         """Why a job of this status is not retried, and who has retried it."""

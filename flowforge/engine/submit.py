@@ -197,4 +197,5 @@ class JobCreator:
 
 def _new_job(job_id: str, flow_id: str, item: Item, first: First) -> NewJob:
     key = scoped_key(flow_id, item.key)
-    return NewJob(job_id, first.mode, first.record, key, item.labels, first.params)
+    mode = first.mode if item.start is None else item.start.mode(first.mode)
+    return NewJob(job_id, mode, first.record, key, item.labels, first.params)

@@ -69,7 +69,7 @@ LEASES = Metric("flowforge_leases", "gauge", "Attempts that run.")
 LEASES_EXPIRED = Metric(
     "flowforge_leases_expired", "gauge", "Leases that have expired and are not taken back yet."
 )
-TIMERS = Metric("flowforge_timers", "gauge", "Timers that are set: retries and timeouts.")
+TIMERS = Metric("flowforge_timers", "gauge", "Timers that are set: retries, delays and timeouts.")
 UPKEEP_LAG = Metric(
     "flowforge_upkeep_lag_seconds", "gauge",
     "How long the first timer or lease has been overdue; 0 when none is.", ("index",),

@@ -33,6 +33,8 @@ class FindingKind(StrEnum):
     RUNNING = "running"
     #: Messages wait for a worker.
     QUEUED = "queued"
+    #: An invocation was put off: its first attempt is due at ``until``.
+    DELAY = "delay"
     #: Invocations wait for the time of their next attempt.
     TIMER = "timer"
     #: A handler waits for the end of a job that it has started.

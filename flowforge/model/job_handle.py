@@ -12,6 +12,7 @@ from flowforge.model.breakpoint import Breakpoint
 from flowforge.model.job_event import JobEvent
 from flowforge.model.job_finding import JobFinding
 from flowforge.model.job_progress import JobProgress
+from flowforge.model.start import Delay
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,20 @@ class JobHandle(Protocol):
     ) -> None: ...
 
     def run_now(self, invocation: int, *, by: str | None = None) -> None: ...
+
+    def reschedule(
+        self,
+        invocation: int | None = None,
+        *,
+        delay: Delay | None = None,
+        at: datetime | None = None,
+        by: str | None = None,
+    ) -> None: ...
+
+    def start_now(self, *, by: str | None = None) -> None: ...
+
+    @property
+    def starts_at(self) -> datetime | None: ...
 
     @property
     def breakpoints(self) -> list[Breakpoint]: ...

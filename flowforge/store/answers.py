@@ -125,7 +125,11 @@ SKIP = Answers[AnswerOrStatus](
 )
 RUN_NOW = Answers[AnswerOrStatus](
     "run_now", _A.OK, _A.GONE, _A.NEWER, _A.DONE, _A.WAITS, _A.QUEUED, _A.CLAIMED, _A.PARKED,
-    _A.STOPPED, *JobStatus,
+    _A.STOPPED, _A.NONE, *JobStatus,
+)  # fmt: skip
+RESCHEDULE = Answers[AnswerOrStatus](
+    "reschedule", _A.OK, _A.GONE, _A.NEWER, _A.DONE, _A.WAITS, _A.QUEUED, _A.CLAIMED, _A.PARKED,
+    _A.STOPPED, _A.NONE, *FINAL,
 )  # fmt: skip
 BREAK_AT = Answers[AnswerOrStatus]("break_at", _A.OK, _A.GONE, _A.NEWER, *FINAL)
 CLEAR_BREAK = Answers[AnswerOrStatus]("clear_break", _A.OK, _A.NONE, _A.GONE, _A.NEWER, *FINAL)

@@ -111,6 +111,12 @@ def _by_operator(packed: bytes, what: str) -> dict[str, Any]:
     return {"by": typed(by, str), **({"reason": why} if why else {})}
 
 
+def _rescheduled(packed: bytes, what: str) -> dict[str, Any]:
+    before, at, record = packed.split(b" ", 2)
+    times = {"before": moment(before), "at": moment(at)}
+    return {**_by_operator(record, what), **times}
+
+
 def _breakpoint(packed: bytes, what: str) -> dict[str, Any]:
     names = ("by", "routine_id", "condition")
     parts = unpack_record(packed, what, 3)
@@ -144,6 +150,7 @@ _READERS: dict[str, Callable[[bytes, str], dict[str, Any]]] = {
     "recorded": _note,
     "retry": _by_operator,
     "run_now": _by_operator,
+    "rescheduled": _rescheduled,
     "edited": _edited,
     "forked": _forked,
     "break_set": _breakpoint,

@@ -27,6 +27,7 @@ from flowforge.store.job_rows import (
     job_not_found,
     parent_of,
     reading_row,
+    starts_at,
     status_of,
     summary,
 )
@@ -137,6 +138,13 @@ class Inspector:
 
     def created_at(self, job_id: str) -> datetime:
         return self._moment(job_id, "created")
+
+    def starts_at(self, job_id: str) -> datetime | None:
+        """When a job is to start that was put off and has not started."""
+        names = ("status", "due", "started", "timers")
+        values = zip(names, self._rows.fields(job_id, *names), strict=True)
+        with reading_row(job_id):
+            return starts_at({name: value for name, value in values if value is not None})
 
     def updated_at(self, job_id: str) -> datetime:
         return self._moment(job_id, "updated")

@@ -28,7 +28,7 @@ _PAGES = 10
 _RAISED = frozenset({AttemptOutcome.FAILED, AttemptOutcome.ERROR_CONTINUED, AttemptOutcome.SKIPPED})
 
 #: Entries of what an operator did, after which an invocation still has to run.
-_CHANGED = frozenset({"edited", "run_now"})
+_CHANGED = frozenset({"edited", "run_now", "rescheduled"})
 
 
 class ListedInvocation(NamedTuple):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 #: Name -> meaning. Times are milliseconds of the server's clock.
 FIELDS: dict[str, str] = {
-    "v": "Version of the row; a script leaves a later one as it is. 2: it has breakpoints",
+    "v": "Version of the row; a script leaves a later one as it is. 1, 1 more with breakpoints, "
+    "2 more with deliveries that are put off",
     # what was submitted
     "flow": "Id of the flow",
     "def": "Hash of the definition",
@@ -36,6 +37,7 @@ FIELDS: dict[str, str] = {
     # its life
     "status": "Where the job stands",
     "created": "When it was submitted",
+    "due": "When it is to start, if it was put off; it is kept behind the start",
     "started": "When its first invocation was claimed",
     "updated": "When the row was saved last",
     "continued": "When it was resumed or retried last",

@@ -21,7 +21,9 @@ from flowforge.store.work_left import WORK, work_left
 Fields: TypeAlias = "list[bytes | None] | CorruptRecordError"
 
 #: What a summary needs of a row.
-_SUMMARY = ("flow", "status", "reason", "created", "updated", *WORK.values())
+_SUMMARY = (
+    "flow", "status", "reason", "created", "updated", "due", "started", *WORK.values(),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class JobSummary:
     updated_at: datetime | None
     counts: dict[str, int]
     labels: dict[str, str] = field(default_factory=dict)
+    #: When it is to start; None for a job that has started or was not put off.
+    starts_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -176,7 +180,14 @@ def summary(job_id: str, row: Mapping[str, bytes], entry: bytes | None = None) -
             _moment(row, "updated"),
             work_left(row),
             _labels(entry),
+            starts_at(row),
         )
+
+
+def starts_at(row: Mapping[str, bytes]) -> datetime | None:
+    """When a job is to start, by its ``status`` and ``due``, ``started`` and ``timers``."""
+    waits = "due" in row and "started" not in row and whole(row.get("timers", 0)) > 0
+    return moment(row["due"]) if waits and row["status"].decode() in ACTIVE else None
 
 
 def details(job_id: str, row: Mapping[str, bytes]) -> JobDetails:

@@ -31,6 +31,7 @@ PATTERNS: dict[str, str] = {
     "late": "j:{}:t",  # list: number and r.s/key of joins that were late in a halted job
     "child_failures": "j:{}:f",  # hash: invocation -> child job that failed, retries so far
     "children": "j:{}:d",  # hash: id of a child job -> the invocation that waits for it
+    "put_off": "j:{}:later",  # hash: invocation that is put off -> its emitter and mode
     "history": "j:{}:h",  # stream
     "outputs": "j:{}:o",  # list of records
     "logs": "j:{}:w",  # stream: lines that handlers have logged

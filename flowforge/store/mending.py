@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from flowforge.execution.effects import Emitted
+from flowforge.model.start import Start
 from flowforge.store import commit
-from flowforge.store.answers import EDIT, RUN_NOW, SKIP, AnswerOrStatus
+from flowforge.store.answers import EDIT, RESCHEDULE, RUN_NOW, SKIP, AnswerOrStatus
 from flowforge.store.runner import ScriptRunner
 
 
@@ -56,8 +57,22 @@ class Mending:
     def run_now(self, job_id: str, invocation: str, details: bytes) -> AnswerOrStatus:
         """Let a timer be due. OK, or why not: GONE, NEWER, the status that does not allow it,
         DONE, WAITS, QUEUED, CLAIMED, PARKED, STOPPED.
+
+        An empty ``invocation`` is the one that a job begins with which was put off and has not
+        started; NONE for another job.
         """
         return RUN_NOW[self._scripts.run("run_now", job_id, invocation, details, _request())]
+
+    def reschedule(
+        self, job_id: str, invocation: str, start: Start, details: bytes
+    ) -> AnswerOrStatus:
+        """Change when a timer is due. ``invocation`` and answers: as for ``run_now``, but only a
+        job that is completed or cancelled does not allow it.
+        """
+        reply = self._scripts.run(
+            "reschedule", job_id, invocation, start.sign, start.ms, details, _request()
+        )
+        return RESCHEDULE[reply]
 
 
 def _request() -> str:

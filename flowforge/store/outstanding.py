@@ -52,11 +52,15 @@ class Queued(NamedTuple):
 
 
 class OnTimer(NamedTuple):
-    """An invocation on a timer, when it is due in milliseconds, and what the history says of it."""
+    """An invocation on a timer, when it is due in milliseconds, and what the history says of it.
+
+    ``put_off``: it has not been claimed yet, and waits for its first attempt.
+    """
 
     invocation: InvocationName
     due: int
     entry: HistoryEntry | None
+    put_off: bool
 
 
 class CollectingJoin(NamedTuple):
@@ -167,14 +171,29 @@ class Outstanding:
                 text = member.decode(errors="backslashreplace").partition("/")[2]
                 found[text] = float(pairs[place][1])
         with reading(f"the timers of job {self._job_id}"):
+            texts = [text for text in found if text[:1].isdigit()]
+            put_off = self._put_off(texts)
             return sorted(
                 (
-                    OnTimer(InvocationName.parse(text), int(due), entries.get(text))
-                    for text, due in found.items()
-                    if text[:1].isdigit()
+                    OnTimer(
+                        InvocationName.parse(text),
+                        int(found[text]),
+                        entries.get(text),
+                        text in put_off,
+                    )
+                    for text in texts
                 ),
                 key=lambda one: one.due,
             )
+
+    def _put_off(self, texts: Sequence[str]) -> set[str]:
+        """Those that no worker has claimed or given back."""
+        if not texts:
+            return set()
+        key = self._keys.of("claims", self._job_id)
+        claims = self._link.call("HMGET", key, *texts, *(f"u{text}" for text in texts))
+        pairs = zip(texts, claims[: len(texts)], claims[len(texts) :], strict=True)
+        return {text for text, claimed, given_back in pairs if claimed is given_back is None}
 
     def _latest_entries(self) -> dict[str, HistoryEntry]:
         """Invocation -> the latest entry of it that may have set a timer."""

@@ -9,6 +9,7 @@ import pytest
 
 from flowforge.codec.binary import pack_record
 from flowforge.errors import WritesRefusedError
+from flowforge.model.start import Start
 from flowforge.store.bulk_scripts import NewBulk
 from flowforge.store.hook_scripts import DeliveryEnd, NewDelivery
 from flowforge.store.scripts import script_names
@@ -138,6 +139,13 @@ def a_skip(bench: Bench) -> Callable[[], object]:
 def a_run_at_once(bench: Bench) -> Callable[[], object]:
     job = on_a_timer(bench)
     return lambda: bench.run_now(job, "1.0.0") == "ok"
+
+
+def another_time(bench: Bench) -> Callable[[], object]:
+    job = on_a_timer(bench)
+    return lambda: (
+        bench.store.mending.reschedule(job, "1.0.0", Start("+", LONG), pack_record("anna")) == "ok"
+    )
 
 
 def a_breakpoint(bench: Bench) -> Callable[[], object]:
@@ -324,6 +332,7 @@ GOES_ON = {
     an_edit: "edit",
     a_skip: "skip",
     a_run_at_once: "run_now",
+    another_time: "reschedule",
     a_breakpoint: "break_at",
     a_cleared_breakpoint: "clear_break",
     a_step: "let_go",

@@ -44,11 +44,11 @@ SIGNATURES: dict[Any, str] = {
     Flow.set_error_handler: "self, error_handler",
     Flow.execute: (
         "self, entry_routine_id, entry_params=None, *, idempotency_key=None, priority=None, "
-        "max_in_flight=None, labels=None"
+        "max_in_flight=None, labels=None, delay=None, at=None"
     ),
     Flow.execute_many: (
         "self, entry_routine_id, entry_params, *, idempotency_keys=None, priority=None, "
-        "max_in_flight=None, labels=None"
+        "max_in_flight=None, labels=None, delay=None, at=None"
     ),
     Flow.add_flow: "self, other, flow_id, *, entry=None",
     Flow.pause: "self, reason='', checkpoint=None, job_state=None",
@@ -111,6 +111,8 @@ SIGNATURES: dict[Any, str] = {
     JobState.edit: "self, invocation, params, *, replace=False, new_params=False, by=None",
     JobState.skip: "self, invocation, emit=(), *, new_params=False, by=None",
     JobState.run_now: "self, invocation, *, by=None",
+    JobState.reschedule: "self, invocation=None, *, delay=None, at=None, by=None",
+    JobState.start_now: "self, *, by=None",
     JobState.rerun: "self, params=None, *, definition='latest', new_params=False",
     JobState.break_at: "self, routine_id, when=None, *, by=None",
     JobState.clear_break: "self, routine_id=None, *, by=None",

@@ -1,7 +1,7 @@
 -- Sets the breakpoint of a routine, in place of an earlier one.
 -- In:  id, request, packed details, routine, packed condition ('': each invocation stops), what is shown of it
 -- Out: 'ok' | 'gone' | 'newer' (a later release's job) | the status of a job that is completed or cancelled
---@include base, job_row, full, request, history
+--@include base, job_row, layout, full, request, history
 local id, request, details, r, condition, about = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local job = load_job(id)
 if not job then return 'gone' end
@@ -13,7 +13,8 @@ meet(id, request)
 local new = call('HSET', k_breakpoints(id), r, condition, 'd' .. r, string.format('%d ', now_ms()) .. about)
 if new == 2 then
   call('HINCRBY', k_job(id), 'breaks', 1)
-  call('HSET', k_job(id), 'v', 2)
+  job.breaks = true
+  save_layout(job)
 end
 stay_with(job, k_breakpoints(id))
 remember(job, 'break_set', '', details)

@@ -2,7 +2,7 @@
 -- In:  id, request, packed details, routine ('': all)
 -- Out: 'ok' | 'none' (there is none to clear) | 'gone' | 'newer' (a later release's job)
 --      | the status of a job that is completed or cancelled
---@include base, job_row, deletions, full, request, children, history
+--@include base, job_row, layout, deletions, full, request, children, history
 local id, request, details, r = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local job = load_job(id)
 if not job then return 'gone' end
@@ -17,7 +17,8 @@ if r ~= '' then call('HDEL', k_breakpoints(id), r, 'd' .. r) end
 if r == '' or call('HINCRBY', k_job(id), 'breaks', -1) <= 0 then
   delete_hashes({ k_breakpoints(id) })
   call('HDEL', k_job(id), 'breaks')
-  call('HSET', k_job(id), 'v', 1)
+  job.breaks = false
+  save_layout(job)
 end
 -- Releases without breakpoints have left the ends of child jobs unreported.
 look_at_children(job, now_ms())

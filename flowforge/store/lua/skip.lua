@@ -2,7 +2,7 @@
 -- In:  id, invocation, request, packed details; then the sections emitted and outputs of a commit
 -- Out: 'ok' | 'gone' | 'newer' (a later release's job) | the status of a job that is completed or cancelled
 --      | 'done' (no such invocation, or no more) | 'waits' (for a child job) | 'queued' | 'claimed'
---@include base, job_row, deletions, full, request, history, complete_joins, finish, settle, merging_log
+--@include base, job_row, deletions, full, request, history, complete_joins, settle, merging_log
 --@include mending
 --@include commit/emitted, commit/outputs
 local id, invocation, request, details, arguments = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV
@@ -27,6 +27,12 @@ local items = string.match(call('HGET', k_invocations(id), invocation), '^J(%d+)
 call('HDEL', k_invocations(id), invocation)
 call('HDEL', k_claims(id), invocation, 'l' .. invocation, 'u' .. invocation, 's' .. invocation)
 call('HSET', k_routines(id), r .. '.status', 'skipped', r .. '.ended', now)
+local kept = job.puts_off and call('HGET', k_put_off(id), invocation)
+if kept then
+  call('HDEL', k_put_off(id), invocation)
+  -- An item of a join is outstanding at its emitter.
+  if string.match(kept, '^%d*:j') then r = string.match(kept, '^%d*') end
+end
 remember(job, 'skipped_by_hand', invocation, details)
 if items then delete_items(k_collected(id), id, string.match(invocation, '^%d+'), 1, tonumber(items)) end
 
@@ -34,11 +40,10 @@ create_emitted(job, arguments, emitted)
 commit_outputs(job, arguments, outputs)
 local merging, position = string.match(invocation, '^%d+%.(%d+%.%d+)%.(%d+)$')
 if merging then log_of(id, merging).release_epoch(position) end
-if job.joins and call('HINCRBY', k_outstanding(id), r, -1) <= 0 then fire_complete(job, now, r) end
+if job.joins and r ~= '' and call('HINCRBY', k_outstanding(id), r, -1) <= 0 then fire_complete(job, now, r) end
 settle(job, now)
 if job.status == 'failed' then
-  -- What was changed since it failed may be without a time to live.
-  for _, key in ipairs(kept_of(id)) do stay_with(job, key) end
-  keep_work(job, math.max(1, call('PTTL', k_job(id))))
+  --@include stay_failed
+  stay_failed(job)
 end
 return 'ok'

@@ -230,7 +230,8 @@ def test_scripts_name_their_locals_within_luas_limit() -> None:
 #: What applications run; workers run these and the others.
 PRODUCERS = {
     "annotate", "bulk_abort", "bulk_collect", "bulk_start", "bulk_step", "cancel", "delete_job",
-    "edit", "label", "name", "note", "pause", "requeue", "resume", "run_now", "skip",
+    "edit", "label", "name", "note", "pause", "requeue", "reschedule", "resume", "run_now",
+    "skip",
     "submit",
 }  # fmt: skip
 

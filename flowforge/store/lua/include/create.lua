@@ -17,16 +17,17 @@ end
 
 -- rows: shape -> id of a job whose row those of the same shape are copies of; nil: no row is like another.
 local function write_row(about, job, kept, idempotency, parent, now, rows)
-  local shape = rows and job.parked == 0 and kept .. (idempotency == '' and '' or '/')
+  local shape = rows and job.parked == 0 and kept .. (idempotency == '' and '' or '/') .. (job.due or '')
   local like = shape and rows[shape]
   if not like or call('COPY', k_job(like), k_job(job.id)) == 0 then
     -- A counter that is not there is zero.
-    call('HSET', k_job(job.id), 'v', 1, 'flow', about.flow, 'def', about.def, 'suffix', about.suffix,
+    call('HSET', k_job(job.id), 'v', job.puts_off and 3 or 1, 'flow', about.flow, 'def', about.def, 'suffix', about.suffix,
       'priority', about.priority, 'window', about.max_in_flight, 'keep', about.retention,
       'history_limit', about.history_limit, 'output_limit', about.output_limit, 'created', now,
       'entry', about.entry, 'queues', about.queues, 'status', 'pending', 'queued', job.queued,
       'last', job.last, 'updated', now, 'params', kept)
     if job.parked > 0 then call('HSET', k_job(job.id), 'waiting', job.parked) end
+    if job.due then call('HSET', k_job(job.id), 'timers', job.timers, 'due', job.due) end
     if about.joins then call('HSET', k_job(job.id), 'joins', 1) end
     if parent then call('HSET', k_job(job.id), 'parent', parent) end
     if shape then rows[shape] = job.id end

@@ -19,7 +19,8 @@ local function work_of(id, job)
     for _, lane in ipairs(lanes.all()) do lists[#lists + 1] = lanes.parked_list(lane) end
   end
   return { k_invocations(id), k_claims(id), k_merges(id), k_outstanding(id), k_joins(id),
-    k_collected(id), k_child_failures(id), k_lanes(id), k_breakpoints(id), k_children(id) }, lists
+    k_collected(id), k_child_failures(id), k_lanes(id), k_breakpoints(id), k_put_off(id),
+    k_children(id) }, lists
 end
 
 -- Behind an attempt: the list of its staged outputs, which are apart from its staged emissions.

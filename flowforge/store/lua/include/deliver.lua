@@ -1,22 +1,35 @@
 -- Creates one invocation: its record, its place in a merging slot's log, its message; or adds an
 -- item to a join. mode: '' plain, 'm' the slot merges, 'o' the slot's latest payload is
--- remembered, 'j<need>:<key>' the slot joins. counted: it is in the outstanding counters already.
+-- remembered, 'j<need>:<key>' the slot joins; before it when it is to be made, as put_off has it.
+-- counted: it is in the outstanding counters already; number: of its own, for what was put off.
 --@include base, state, push
-local function deliver(job, r, s, mode, record, counted)
-  local kind = string.sub(mode, 1, 1)
-  if kind == 'j' then
-    local need, key = string.match(mode, '^j(%d+):(.*)$')
-    -- From here on the collection is what is outstanding.
-    if counted then call('HINCRBY', k_outstanding(job.id), r, -1) end
-    if not collect_item then
-      --@include join
-      collect_item = collect
+local function deliver(job, r, s, mode, record, counted, number)
+  local kind = ''
+  if mode ~= '' then
+    kind = string.sub(mode, 1, 1)
+    if kind == '+' or kind == '@' then
+      --@include put_off
+      mode = put_off(job, r, s, mode, record, counted)
+      if not mode then return end
+      kind = string.sub(mode, 1, 1)
     end
-    collect_item(job, r .. '.' .. s, tonumber(need), key, record)
-    return
+    if kind == 'j' then
+      local need, key = string.match(mode, '^j(%d+):(.*)$')
+      -- From here on the collection is what is outstanding.
+      if counted then call('HINCRBY', k_outstanding(job.id), r, -1) end
+      if not collect_item then
+        --@include join
+        collect_item = collect
+      end
+      collect_item(job, r .. '.' .. s, tonumber(need), key, record)
+      return
+    end
   end
-  job.last = job.last + 1
-  local invocation = string.format('%d.%s.%s', job.last, r, s)
+  if not number then
+    job.last = job.last + 1
+    number = job.last
+  end
+  local invocation = string.format('%d.%s.%s', number, r, s)
   if kind == 'm' then
     local slot = r .. '.' .. s
     local k = call('HINCRBY', k_merges(job.id), slot, 1)

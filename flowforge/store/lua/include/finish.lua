@@ -46,16 +46,16 @@ local function finish(job, status, now)
     look_at_children(job, now + job.retention + 1000)
   end
   local flow = set_status(job, status)
-  if flow then
-    --@include job_totals
-    local ms = math.max(0, now - job.created)
-    add_to_total(flow, status .. '\n' .. bucket_of(ms), 1, now)
-    add_to_total(flow, status .. '\nms', ms, now)
-  end
   job.ended = now
   call('HSET', k_job(job.id), 'ended', now)
   save_job(job, now)
-  local rare = call('HMGET', k_job(job.id), 'idempotency', 'logs', 'params', 'inputs', 'stopped')
+  local rare = call('HMGET', k_job(job.id), 'idempotency', 'logs', 'params', 'inputs', 'stopped', 'due')
+  if flow then
+    --@include job_totals
+    local ms = math.max(0, now - (rare[6] or job.created))
+    add_to_total(flow, status .. '\n' .. bucket_of(ms), 1, now)
+    add_to_total(flow, status .. '\nms', ms, now)
+  end
   for _, key in ipairs(kept_of(job.id, rare[2], rare[3] == 'kept', rare[4])) do
     call('PEXPIRE', key, job.retention)
   end

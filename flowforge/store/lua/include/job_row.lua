@@ -2,9 +2,9 @@
 -- What the table has further: id; lanes (lanes_of); missing (top_up).
 --@include base, state
 
--- Version of the row. A row of a later one is left as it is: its fields may mean something else.
--- 2: that of a job with breakpoints, which releases before it would run past. It is 1 again without them.
-local LAYOUT = 2
+-- The latest version of a row (layout.lua). A row of a later one is left as it is: its fields may mean
+-- something else.
+local LAYOUT = 4
 
 -- The table of a job: what the script has already, else the one given.
 local function only_table(job)
@@ -26,7 +26,8 @@ local function load_job(id)
     last = tonumber(f[8]), max_in_flight = tonumber(f[9]), retention = tonumber(f[10]),
     history_limit = f[11], output_limit = tonumber(f[12]), created = f[13],
     timers = tonumber(f[14] or 0), staged = tonumber(f[15] or 0), joins = f[16] == '1',
-    parent = f[17] or nil, newer = layout > LAYOUT, breaks = layout == 2,
+    parent = f[17] or nil, newer = layout > LAYOUT,
+    breaks = layout == 2 or layout == 4, puts_off = layout > 2,
     queues = tonumber(f[19] or 1),
   })
 end

@@ -18,6 +18,18 @@ local function is_on_timer(job, invocation)
   return call('ZSCORE', k_timers(), timer_of(job.id, 'invocation', invocation))
 end
 
+-- Whether an invocation is the one that a job begins with which was put off and has not started.
+local function is_first(job, invocation)
+  local f = call('HMGET', k_job(job.id), 'due', 'started')
+  return f[1] and not f[2] and string.match(invocation, '^%d+') == '1'
+end
+
+-- The invocation that it begins with, or nil.
+local function first_on_timer(job)
+  local first = job.timers > 0 and call('HKEYS', k_invocations(job.id))[1]
+  return first and is_first(job, first) and first or nil
+end
+
 -- nil for an idle invocation, else why it is not: done, waits, queued, claimed.
 local function why_not_idle(job, invocation)
   if call('HEXISTS', k_invocations(job.id), invocation) == 0 then return 'done' end

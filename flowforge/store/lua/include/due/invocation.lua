@@ -1,4 +1,4 @@
--- The time of an invocation has come: its next attempt may be made.
+-- The time of an invocation has come: its next attempt may be made, or its first.
 --@include base, job_row, push, child_jobs, damaged, fail_job, cancel_job
 local function release_invocation(job, invocation, now)
   if job.status == 'completed' or job.status == 'cancelled' then return end
@@ -7,10 +7,14 @@ local function release_invocation(job, invocation, now)
   end
   job.timers = job.timers - 1
   local may, why = may_go_on(job)
+  local kept = job.puts_off and call('HGET', k_put_off(job.id), invocation)
   if not find_route(job, routine_of(invocation)) then
     fail_undefined(job, invocation, now)
   elseif why == 'orphaned' then
     cancel_orphan(job, now)
+  elseif kept then
+    --@include due/put_off
+    deliver_put_off(job, invocation, kept, now)
   else
     if may then enqueue(job, invocation) else park(job, invocation) end
     save_job(job, now)

@@ -1,0 +1,49 @@
+"""The options that say when something is to start."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import click
+
+from flowforge.cli.arguments import UNITS
+from flowforge.common.bounded_repr import shown
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def span(_: click.Context, __: click.Parameter, text: str | None) -> timedelta | None:
+    """Callback of an option that takes a length of time."""
+    if text is None:
+        return None
+    if match := re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)([smhdw]?)", text):
+        return timedelta(**{UNITS[match[2] or "s"]: float(match[1])})
+    raise click.BadParameter(f"{shown(text)} is no length of time: give seconds, or 30m, 2h or 7d")
+
+
+def moment(_: click.Context, __: click.Parameter, text: str | None) -> datetime | None:
+    """Callback of an option that takes a time; one without a zone is one here."""
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError, OSError):
+        raise click.BadParameter(
+            f"{shown(text)} is no time: give one such as 2026-11-26T18:00, which is one here "
+            "unless it has a zone"
+        ) from None
+
+
+def start_options(command: _Command) -> _Command:
+    """``--delay`` and ``--at``."""
+    command = click.option(
+        "--at", metavar="TIME", callback=moment,
+        help="When it starts, such as 2026-11-26T18:00, here unless it has a zone.",
+    )(command)  # fmt: skip
+    return click.option(
+        "--delay", metavar="TIME", callback=span,
+        help="How long from now it starts: seconds, or 30m, 2h, 7d.",
+    )(command)  # fmt: skip

@@ -1,0 +1,8 @@
+-- The version of a job's row: what a release has to know of to go on with the job. Releases that do not know
+-- of it leave the job to others.
+--@include base
+
+-- 1, 1 more with breakpoints, 2 more with deliveries that are put off.
+local function save_layout(job)
+  call('HSET', k_job(job.id), 'v', 1 + (job.breaks and 1 or 0) + (job.puts_off and 2 or 0))
+end

@@ -1,0 +1,232 @@
+"""Jobs and deliveries that are put off, with a real worker whose time the tests move."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from flowforge import ErrorHandler, JobState
+from flowforge.engine.current import set_engine
+from flowforge.errors import InvalidValueError, JobStateError
+from flowforge.local.server import LocalServer
+from tests.integration.cli_shell import Shell
+from tests.integration.flows import Flaky, One, countdown, single
+from tests.integration.installation import (
+    FAST,
+    LIMIT,
+    Installation,
+    installed,
+    kinds,
+    outputs,
+)
+from tests.support.virtual_clock import VirtualClock
+
+
+@pytest.fixture(scope="module")
+def shared(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """One worker for all of these tests."""
+    folder = tmp_path_factory.mktemp("delays")
+    with installed(server, folder, timed=True, **FAST) as found:
+        found.fleet.start(pool="threads", concurrency=2)
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def clock(shared: Installation) -> VirtualClock:
+    """The fleet's clock; the engine of this process is set again behind a command."""
+    set_engine(shared.engine)
+    return shared.clock
+
+
+def test_a_job_starts_after_its_delay(clock: VirtualClock) -> None:
+    """It is pending until then, and says when it starts."""
+    job = countdown().execute("it", {"n": 1}, delay=timedelta(hours=2))
+    assert job.status == "pending"
+    assert job.starts_at == job.created_at + timedelta(hours=2)
+    (finding,) = job.explain()
+    assert (finding.kind, finding.until) == ("delay", job.starts_at)
+    assert finding.command == f"flowforge start-now {job.job_id}"
+    clock.advance(hours=1, minutes=59)
+    clock.run_until_quiet()
+    assert kinds(job) == ["submitted"]
+    clock.advance(minutes=1)
+    assert outputs(job) == [{"n": 0}]
+    assert job.starts_at is None
+
+
+def test_a_job_starts_at_a_time(clock: VirtualClock) -> None:
+    """By the server's clock, in whatever zone the time was given; at once if it has passed."""
+    at = (clock.now() + timedelta(days=2)).astimezone()
+    job = single(One).execute("it", at=at)
+    assert job.starts_at is not None
+    assert timedelta(0) <= job.starts_at - at < timedelta(milliseconds=1)
+    early = single(One).execute("it", at=clock.now() - timedelta(days=400))
+    assert early.wait(LIMIT).status == "completed"
+    clock.advance(days=2)
+    assert job.wait(LIMIT).status == "completed"
+
+
+def test_many_jobs_have_a_delay_each(clock: VirtualClock) -> None:
+    """One for all, or one for each."""
+    flow = countdown()
+    together = flow.execute_many("it", [{"n": 0}, {"n": 0}], delay=60)
+    apart = flow.execute_many("it", [{"n": 0}] * 3, delay=[None, 60, timedelta(days=1)])
+    assert [job.starts_at is None for job in (*together, *apart)] == [
+        False,
+        False,
+        True,
+        False,
+        False,
+    ]
+    assert apart[0].wait(LIMIT).status == "completed"
+    clock.advance(minutes=1)
+    for job in (*together, apart[1]):
+        assert job.wait(LIMIT).status == "completed"
+    apart[2].cancel()
+    assert apart[2].status == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"delay": -1}, "delay must be from 0 seconds to 3660 days, not -1"),
+        ({"delay": float("nan")}, "delay must be from 0 seconds"),
+        ({"delay": timedelta(days=4000)}, "to 3660 days"),
+        ({"delay": "60"}, "delay must be seconds or a timedelta, not '60'"),
+        ({"delay": True}, "delay must be seconds or a timedelta, not True"),
+        ({"at": datetime(2030, 1, 1)}, "has no time zone"),  # noqa: DTZ001
+        ({"at": datetime(9999, 1, 1, tzinfo=UTC)}, "more than 3660 days ahead"),
+        ({"at": 5}, "at must be a datetime, not 5"),
+        ({"at": datetime(2030, 1, 1, tzinfo=UTC), "delay": 1}, "give delay or at, not both"),
+    ],
+)
+def test_what_is_no_start_is_refused(options: dict[str, object], said: str) -> None:
+    """Before anything is submitted, with what was wrong."""
+    with pytest.raises(InvalidValueError, match=re.escape(said)):
+        single(One).execute("it", **options)  # type: ignore[arg-type]
+
+
+def test_the_place_of_a_wrong_delay_is_told() -> None:
+    """Of many jobs the one that it is about."""
+    with pytest.raises(InvalidValueError, match=re.escape("delay[1] must be from 0 seconds")):
+        single(One).execute_many("it", [None, None], delay=[1, -1])
+    with pytest.raises(InvalidValueError, match="1 delay for 2 entry_params"):
+        single(One).execute_many("it", [None, None], delay=[1])
+
+
+def test_the_first_start_of_a_key_holds(clock: VirtualClock) -> None:
+    """The job that waits is found."""
+    flow = single(One)
+    first = flow.execute("it", idempotency_key="later", delay=3600)
+    again = flow.execute("it", idempotency_key="later")
+    assert (again.job_id, again.created) == (first.job_id, False)
+    clock.advance(hours=1)
+    assert first.wait(LIMIT).status == "completed"
+
+
+def test_a_start_is_moved(clock: VirtualClock) -> None:
+    """Later and sooner, as often as one likes until it has started; the history tells it."""
+    job = single(One).execute("it", delay=3600)
+    job.reschedule(delay=7200, by="anna")
+    clock.advance(hours=1)
+    assert job.status == "pending"
+    job.reschedule(at=clock.now() + timedelta(minutes=10), by="kim")
+    clock.advance(minutes=10)
+    assert job.wait(LIMIT).status == "completed"
+    moved = [entry for entry in job.get_execution_history() if entry.kind == "rescheduled"]
+    assert [entry.details["by"] for entry in moved] == ["anna", "kim"]
+    assert moved[1].details["at"] < moved[0].details["at"] == moved[1].details["before"]
+    with pytest.raises(JobStateError, match="it is completed"):
+        job.reschedule(delay=1)
+    with pytest.raises(InvalidValueError, match="give delay or at"):
+        job.reschedule()
+
+
+def test_a_start_is_made_now() -> None:
+    """Once; a job that was not put off has no start to make."""
+    job = single(One).execute("it", delay=3600)
+    job.pause()
+    with pytest.raises(JobStateError, match=f"cannot start job {job.job_id}: it is paused"):
+        job.start_now()
+    job.resume()
+    job.start_now(by="anna")
+    assert job.wait(LIMIT).status == "completed"
+    with pytest.raises(JobStateError, match="it is completed"):
+        job.start_now()
+
+
+def test_a_job_that_has_started_has_no_start(clock: VirtualClock) -> None:
+    """Nor has one that was not put off; the error says so, and who has started it."""
+    flow = single(Flaky)
+    flow.set_error_handler(ErrorHandler("retry", retry_delay=86_400))
+    job = flow.execute("it", {"failures": 1}, delay=3600)
+    job.start_now(by="anna")
+    clock.run_until_quiet()
+    said = rf"cannot reschedule job {job.job_id}: it has started, .* made to run by anna at "
+    with pytest.raises(JobStateError, match=said):
+        job.reschedule(delay=5)
+    # Its retry is another matter.
+    job.reschedule(1, delay=600)
+    clock.advance(minutes=10)
+    assert job.wait(LIMIT).status == "completed"
+
+
+def test_a_paused_job_is_started_by_its_resume(clock: VirtualClock) -> None:
+    """What becomes due is parked; before its time a resume starts nothing."""
+    job = single(One).execute("it", delay=3600)
+    job.pause()
+    clock.advance(minutes=30)
+    job.resume()
+    assert job.counts["timers"] == 1
+    job.pause()
+    clock.advance(hours=1)
+    assert (job.status, job.counts["parked"]) == ("paused", 1)
+    job.resume()
+    assert job.wait(LIMIT).status == "completed"
+
+
+# --- the command line ------------------------------------------------------------------------
+
+
+def test_the_command_line_puts_off(idle: Shell) -> None:
+    """``run``, ``jobs``, ``show``, ``explain``, ``reschedule`` and ``start-now``."""
+    job_id = idle.submit("numbers", "--delay", "2h")
+    job = JobState(job_id, idle.installation.engine)
+    starts = job.starts_at
+    assert starts is not None
+    assert f"starts at {starts.astimezone():%Y-%m-%d %H:%M:%S}" in idle.run("jobs").stdout
+    (listed,) = idle.json("jobs")
+    assert listed["starts_at"] == idle.json("show", job_id)["starts_at"] == starts.isoformat()
+    assert re.search(r"starts +at .*\(in 1 h 59 min\)", idle.run("show", job_id).stdout)
+    assert re.search(
+        rf"^delay +it was put off, .*, starts at .*\(in 1 h.*  -> flowforge start-now {job_id}$",
+        idle.run("explain", job_id).stdout, re.MULTILINE,
+    )  # fmt: skip
+    idle.run("reschedule", job_id, "--at", "2099-01-01T00:00+01:00", "--by", "anna", code=1)
+    idle.run("reschedule", job_id, "1", "--delay", "30m", "--by", "anna")
+    moved = job.starts_at
+    assert moved is not None
+    assert moved < starts
+    assert idle.json("start-now", job_id, "--by", "kim")["job_id"] == job_id
+    assert job.counts["queued"] == 1
+    assert "rescheduled" in idle.run("history", job_id).stdout
+    assert "made to run by kim" in idle.run("start-now", job_id, code=1).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["reschedule", "j"], "give either --delay or --at"),
+        (["reschedule", "j", "--delay", "2h", "--at", "2030-01-01"], "give either"),
+        (["reschedule", "j", "--delay", "soon"], "no length of time"),
+        (["reschedule", "j", "--at", "soon"], "is no time"),
+    ],
+)
+def test_a_start_that_is_none_is_a_usage_error(
+    idle: Shell, arguments: list[str], said: str
+) -> None:
+    """Exit status 2, with what to give."""
+    assert said in idle.run(*arguments, code=2).stderr
