@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from flowforge.cli.arguments import by_option, job_argument
+from flowforge.cli.audited import audited
 from flowforge.cli.conditions import FORMS, conditions
 from flowforge.cli.control import print_state
 from flowforge.cli.render import json_option, local_time, one_line, print_json, say
@@ -34,6 +35,7 @@ _NAMED = 10
 @by_option
 @json_option
 @pass_session
+@audited("break", lambda options: options["clear"] or options["routine"])
 def break_(
     session: Session,
     job_id: str,
@@ -67,6 +69,7 @@ def break_(
 @by_option
 @json_option
 @pass_session
+@audited("step")
 def step(
     session: Session, job_id: str, invocation: int | None, by: str | None, as_json: bool
 ) -> None:
@@ -82,6 +85,7 @@ def step(
 @by_option
 @json_option
 @pass_session
+@audited("continue")
 def continue_(
     session: Session, job_id: str, routine: str | None, by: str | None, as_json: bool
 ) -> None:

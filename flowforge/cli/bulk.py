@@ -7,6 +7,7 @@ from dataclasses import asdict
 import click
 
 from flowforge.cli.arguments import by_option
+from flowforge.cli.audited import audited
 from flowforge.cli.bulk_view import look_on, print_info, print_list
 from flowforge.cli.render import json_option, one_line, print_json, say
 from flowforge.cli.session import Session, pass_session
@@ -58,6 +59,7 @@ def show(session: Session, bulk_id: str, watch: bool, as_json: bool) -> None:
 @by_option
 @json_option
 @pass_session
+@audited("abort bulk operation")
 def abort(session: Session, bulk_id: str, by: str | None, as_json: bool) -> None:
     """End a bulk operation before it has come to all jobs; what it has done stays done."""
     found = Bulk(bulk_id, session.engines())

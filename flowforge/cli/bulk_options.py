@@ -16,11 +16,13 @@ from flowforge.cli.render import local_time, one_line, print_json, say, status_t
 from flowforge.cli.selection import query, selection_options
 from flowforge.cli.session import Session
 from flowforge.cli.tables import print_table
+from flowforge.engine.audit import tell as keep
 from flowforge.engine.bulk import Bulk, new_bulk, preview
 from flowforge.engine.bulk_selection import Matching
 from flowforge.engine.bulk_start import start_bulk
 from flowforge.engine.engine import Engine
 from flowforge.engine.find import JobSearch
+from flowforge.model.audit import AuditRecord, AuditVia
 from flowforge.model.bulk import TAKEN, BulkAction, BulkPreview
 from flowforge.settings import MOST
 from flowforge.store.finding import Query
@@ -102,6 +104,11 @@ def act_on_all(
         _confirm(action, found, as_json)
     new = new_bulk(action, selection, reason, options["rate"], by, labels)
     bulk = Bulk(start_bulk(engines, *new), engines)
+    told = f"Bulk operation {bulk.bulk_id}: {new[1].selection}"
+    keep(
+        engines[0],
+        AuditRecord(new[1].by, AuditVia.COMMAND_LINE, f"{action} many", reason=reason, what=told),
+    )
     if options["no_wait"]:
         say(
             f"bulk operation {bulk.bulk_id} has begun: look with `bulk show {bulk.bulk_id}`",

@@ -15,6 +15,7 @@ from flowforge.cli.arguments import (
     json_value,
     new_params_option,
 )
+from flowforge.cli.audited import audited
 from flowforge.cli.bulk_options import act_on_all, bulk_options, bulk_wanted
 from flowforge.cli.render import amounts, json_option, print_json, say
 from flowforge.cli.session import Session, pass_session
@@ -39,6 +40,7 @@ reason_option = click.option("--reason", default="", metavar="TEXT", help="Kept 
 @by_option
 @json_option
 @pass_session
+@audited("pause")
 def pause(
     session: Session,
     /,
@@ -67,6 +69,7 @@ def pause(
 @by_option
 @json_option
 @pass_session
+@audited("resume")
 def resume(
     session: Session,
     /,
@@ -90,6 +93,7 @@ def resume(
 @by_option
 @json_option
 @pass_session
+@audited("cancel")
 def cancel(
     session: Session,
     /,
@@ -118,6 +122,7 @@ def cancel(
 @by_option
 @json_option
 @pass_session
+@audited("retry")
 def retry(
     session: Session,
     /,
@@ -150,6 +155,7 @@ def retry(
 @by_option
 @json_option
 @pass_session
+@audited("delete")
 def delete(
     session: Session,
     /,

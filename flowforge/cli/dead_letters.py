@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from flowforge.cli.audited import audited
 from flowforge.cli.render import json_option, one_line, print_json, say
 from flowforge.cli.session import Session, pass_session
 from flowforge.common.bounded_repr import shown
@@ -41,6 +42,7 @@ def _number_or_all(_: click.Context, __: click.Parameter, text: str | None) -> i
 )
 @json_option
 @pass_session
+@audited("requeue or drop dead letters", lambda options: options["requeue"] or options["drop"])
 def dead_letters(
     session: Session,
     limit: int,

@@ -13,6 +13,7 @@ from flowforge.cli.arguments import (
     new_params_option,
     params_options,
 )
+from flowforge.cli.audited import audited
 from flowforge.cli.control import print_mended
 from flowforge.cli.render import json_option
 from flowforge.cli.session import Session, pass_session
@@ -30,6 +31,7 @@ from flowforge.cli.session import Session, pass_session
 @by_option
 @json_option
 @pass_session
+@audited("edit")
 def edit(
     session: Session,
     job_id: str,

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from flowforge.cli.arguments import by_option, edits, job_argument, new_params_option
+from flowforge.cli.audited import audited
 from flowforge.cli.control import print_state
 from flowforge.cli.render import json_option
 from flowforge.cli.selection import label_values
@@ -30,6 +31,7 @@ from flowforge.cli.session import Session, pass_session
 @by_option
 @json_option
 @pass_session
+@audited("fork")
 def fork(
     session: Session,
     job_id: str,

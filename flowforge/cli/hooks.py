@@ -10,6 +10,7 @@ from typing import Any
 import click
 from rich.text import Text
 
+from flowforge.cli.audited import audited
 from flowforge.cli.group import CommandFailedError
 from flowforge.cli.render import json_option, local_time, one_line, print_json, say
 from flowforge.cli.session import Session, pass_session
@@ -102,6 +103,7 @@ def test(session: Session, name: str, timeout: float, as_json: bool) -> None:
 @click.argument("delivery", nargs=-1)
 @json_option
 @pass_session
+@audited("replay deliveries")
 def replay(session: Session, name: str, delivery: Sequence[str], as_json: bool) -> None:
     """Try dead deliveries of the hook NAME again: all of them, or those with these ids."""
     engines = _with_hook(session.engines(), name)
@@ -115,6 +117,7 @@ def replay(session: Session, name: str, delivery: Sequence[str], as_json: bool) 
 @click.option("--hook", is_flag=True, help="Forget the hook, and all that waits for it.")
 @json_option
 @pass_session
+@audited("drop deliveries")
 def drop(session: Session, name: str, delivery: Sequence[str], hook: bool, as_json: bool) -> None:
     """Forget dead deliveries of the hook NAME: all of them, or those with these ids.
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from flowforge.cli.arguments import by_option, controlled_jobs_argument
+from flowforge.cli.audited import audited
 from flowforge.cli.bulk_options import act_on_all, bulk_options, bulk_wanted
 from flowforge.cli.control import each_job, reason_option
 from flowforge.cli.render import json_option
@@ -39,6 +40,7 @@ def _names(_: click.Context, __: click.Parameter, names: tuple[str, ...]) -> dic
 @by_option
 @json_option
 @pass_session
+@audited("label")
 def label(
     session: Session,
     /,

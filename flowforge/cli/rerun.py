@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from flowforge.cli.arguments import job_argument, new_params_option, params_options
+from flowforge.cli.audited import audited
 from flowforge.cli.control import print_state
 from flowforge.cli.render import json_option
 from flowforge.cli.session import Session, pass_session
@@ -26,6 +27,7 @@ from flowforge.engine.rerun import DEFINITIONS
 @new_params_option
 @json_option
 @pass_session
+@audited("run again")
 def rerun(
     session: Session,
     job_id: str,

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import click
 
 from flowforge.cli.arguments import by_option, job_argument
+from flowforge.cli.audited import audited
 from flowforge.cli.control import print_mended
 from flowforge.cli.render import json_option
 from flowforge.cli.session import Session, pass_session
@@ -20,6 +21,7 @@ from flowforge.cli.start_options import start_options
 @by_option
 @json_option
 @pass_session
+@audited("reschedule")
 def reschedule(
     session: Session,
     job_id: str,

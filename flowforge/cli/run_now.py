@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from flowforge.cli.arguments import by_option, invocation_argument, job_argument
+from flowforge.cli.audited import audited
 from flowforge.cli.control import print_mended
 from flowforge.cli.render import json_option
 from flowforge.cli.session import Session, pass_session
@@ -16,6 +17,7 @@ from flowforge.cli.session import Session, pass_session
 @by_option
 @json_option
 @pass_session
+@audited("run now")
 def run_now(session: Session, job_id: str, invocation: int, by: str | None, as_json: bool) -> None:
     """Run an invocation at once that is on a timer."""
     engine = session.engine(job_id)

@@ -12,6 +12,7 @@ from flowforge.cli.arguments import (
     job_argument,
     new_params_option,
 )
+from flowforge.cli.audited import audited
 from flowforge.cli.control import print_mended
 from flowforge.cli.render import json_option
 from flowforge.cli.session import Session, pass_session
@@ -44,6 +45,7 @@ def _emissions(
 @by_option
 @json_option
 @pass_session
+@audited("skip")
 def skip(
     session: Session,
     job_id: str,

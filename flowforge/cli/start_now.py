@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from flowforge.cli.arguments import by_option, job_argument
+from flowforge.cli.audited import audited
 from flowforge.cli.control import print_mended
 from flowforge.cli.render import json_option
 from flowforge.cli.session import Session, pass_session
@@ -15,6 +16,7 @@ from flowforge.cli.session import Session, pass_session
 @by_option
 @json_option
 @pass_session
+@audited("start now")
 def start_now(session: Session, job_id: str, by: str | None, as_json: bool) -> None:
     """Start a job at once that was put off."""
     engine = session.engine(job_id)

@@ -82,6 +82,7 @@ PATTERNS: dict[str, str] = {
     "named": "named:{}",  # zset: flows (or slots) that are counted under their names, by first time
     "minute": "minute:{}",  # hash: flow id -> its totals at the beginning of this minute
     "tally_writer": "tw:{}",  # string, with a time to live: the latest batch of totals of a process
+    "audit": "audit",  # stream: what people did in dashboards and on the command line
     "dead_letters": "dead",  # zset: number, ms and record of a refused message, by number
     "dead_letter_number": "dead:n",  # string: the latest number
 }

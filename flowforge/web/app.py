@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from flowforge.engine.current import current_engine
 from flowforge.engine.engine import Submitter
+from flowforge.web.audit import Audit
 from flowforge.web.dashboard import Dashboard, made_secret, templates
 from flowforge.web.live_page import live_route
 from flowforge.web.page import Pages
@@ -52,6 +53,7 @@ def app(
         templates(),
         URLSafeTimedSerializer(secret, salt="flowforge.saying"),
         read_only,
+        Audit(writes=not read_only),
     )
     pages = Pages(dashboard, PAGES)
     static = StaticFiles(directory=Path(__file__).with_name("static"))

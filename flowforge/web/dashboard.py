@@ -11,6 +11,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 
 from flowforge.engine.engine import Submitter
 from flowforge.web import filters, work_words
+from flowforge.web.audit import Audit
 from flowforge.web.security.sessions import Sessions
 
 
@@ -23,6 +24,7 @@ class Dashboard:
     templates: jinja2.Environment
     sayings: URLSafeTimedSerializer
     read_only: bool
+    audit: Audit
 
     def saying(self, text: str) -> str:
         """A sentence for the next page, as its cookie has it."""

@@ -29,6 +29,8 @@ _ICONS = {
     # Of a bulk operation.
     "done": "✓",
     "aborted": "⊘",
+    # Of an entry of the audit stream.
+    "refused": "✕",
     # Of a finding of the doctor.
     "ok": "✓",
     "warn": "!",

@@ -6,6 +6,7 @@ Every request passes ``Pages.answer``: nothing else decides who may do what.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -24,6 +25,7 @@ from flowforge.errors import (
     JobNotFoundError,
     StoreUnavailableError,
 )
+from flowforge.model.audit import AuditOutcome, AuditRecord, AuditVia
 from flowforge.web.dashboard import Dashboard
 from flowforge.web.fragments import Fragments
 from flowforge.web.security.identity import Role, User
@@ -87,13 +89,21 @@ Handler: TypeAlias = Callable[[Call], "View | Leave | Response"]
 
 @dataclass(frozen=True)
 class Page:
-    """``path``: as Starlette's routes write it. ``nav``: its name in the menu; empty: not there."""
+    """``path``: as Starlette's routes write it. ``nav``: its name in the menu; empty: not there.
+
+    ``does``: what a POST does, as the audit stream has it; empty: the last word of the path.
+    """
 
     path: str
     handler: Handler
     role: Role = Role.VIEWER
     method: str = "GET"
     nav: str = ""
+    does: str = ""
+
+    @property
+    def action(self) -> str:
+        return self.does or self.path.rpartition("/")[2]
 
 
 class Pages:
@@ -139,6 +149,8 @@ class Pages:
     def _answer(self, page: Page, call: Call) -> Response:
         refusal = self._refusal(page, call)
         found: View | Leave | Response = refusal or self._handled(page, call)
+        if page.method != "GET":
+            self._audit(page, call, found)
         if isinstance(found, View):
             return self.rendered(call, found)
         if isinstance(found, Leave):
@@ -170,6 +182,27 @@ class Pages:
             return _message(503, "The server does not answer", str(error))
         except (FlowForgeError, ValueError) as error:
             return _message(409, "This cannot be done", str(error))
+
+    def _audit(self, page: Page, call: Call, found: View | Leave | Response) -> None:
+        """Keep what was done, or refused; a page that asks further has done nothing."""
+        outcome, what, job_ids = AuditOutcome.DONE, "", named_jobs(call)
+        if isinstance(found, Leave):
+            what = found.said
+            created = re.match(r"/jobs/([^/?]+)", found.path)
+            if created and created[1] not in job_ids:
+                job_ids.append(created[1])
+        elif isinstance(found, View):
+            what = str(found.context.get("problem") or found.context.get("text") or "")
+            if found.status < 400 or not what:
+                return
+            outcome = AuditOutcome.REFUSED
+            # What was typed into the fields may stand in it.
+            what = "" if "fields" in found.context or "filled" in found.context else what
+        record = AuditRecord(
+            call.user.name, AuditVia.DASHBOARD, page.action, outcome,
+            call.user.role.name.lower(), tuple(job_ids), str(call.form.get("reason", "")), what,
+        )  # fmt: skip
+        self._dashboard.audit.tell(_home(call, job_ids), record)
 
     def rendered(self, call: Call, view: View) -> Response:
         """The page of a view."""
@@ -217,6 +250,20 @@ class Pages:
         if request.url.query:
             here += f"?{request.url.query}"
         return RedirectResponse(f"{root_of(request)}/login?{urlencode({'next': here})}", 303)
+
+
+def _home(call: Call, job_ids: Sequence[str]) -> Engine:
+    """The server of the jobs; any when it is not known, or does not answer."""
+    try:
+        return call.engine(job_ids[0]) if job_ids else call.engines[0]
+    except FlowForgeError:
+        return call.engines[0]
+
+
+def named_jobs(call: Call) -> list[str]:
+    """The jobs that the address of a page names."""
+    own = call.request.path_params.get("job_id")
+    return [str(own)] if own else call.request.query_params.getlist("job")
 
 
 def root_of(request: Request) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowforge.web.page import Page
 from flowforge.web.views import (
+    audit,
     bulk_jobs,
     bulk_operations,
     dead_letters,
@@ -37,4 +38,5 @@ PAGES: list[Page] = [
     *bulk_operations.PAGES,
     *bulk_jobs.PAGES,
     *dead_letters.PAGES,
+    *audit.PAGES,
 ]

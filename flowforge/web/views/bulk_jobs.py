@@ -223,6 +223,12 @@ PAGES = [
     for word in WORDS
     for page in (
         Page(f"/bulk/new/{word.name}", partial(ask, word), word.role),
-        Page(f"/bulk/new/{word.name}", partial(act, word), word.role, "POST"),
+        Page(
+            f"/bulk/new/{word.name}",
+            partial(act, word),
+            word.role,
+            "POST",
+            does=f"{word.name} many",
+        ),
     )
 ]

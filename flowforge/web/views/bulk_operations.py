@@ -57,5 +57,5 @@ PAGES = [
     Page("/bulk", operations, nav="Bulk"),
     Page("/bulk/{bulk_id}", operation),
     Page(_ABORT, ask_abort, Role.OPERATOR),
-    Page(_ABORT, abort, Role.OPERATOR, "POST"),
+    Page(_ABORT, abort, Role.OPERATOR, "POST", does="abort bulk operation"),
 ]

@@ -107,7 +107,7 @@ PAGES = [
             ),
             Page(
                 f"/dead-letters/{{server}}/{{letter:int}}/{answer.name}",
-                partial(act, answer), Role.ADMIN, "POST",
+                partial(act, answer), Role.ADMIN, "POST", does=f"{answer.name} dead letter",
             ),
         )
     ),

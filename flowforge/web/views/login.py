@@ -7,6 +7,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from flowforge.model.audit import AuditOutcome, AuditRecord
+from flowforge.web.audit import logged_out, login
 from flowforge.web.dashboard import Dashboard
 from flowforge.web.page import root_of
 
@@ -40,16 +42,26 @@ class _Login:
 
     async def log_out(self, request: Request) -> Response:
         response = RedirectResponse(f"{root_of(request)}/login", 303)
+        user = await run_in_threadpool(self._sessions.user, request)
+        if user is not None:
+            await self._tell(logged_out(user.name, user.role.name.lower()))
         self._sessions.end(request, response)
         return response
 
     async def _entered(self, request: Request, name: str, secret: str, target: str) -> Response:
         user = await run_in_threadpool(self._sessions.authentication.log_in, name, secret)
+        address = str((request.scope.get("client") or [""])[0])
         if user is None:
+            await self._tell(login("", "", address, AuditOutcome.REFUSED))
             return self._form(request, target, wrong=True)
+        await self._tell(login(user.name, user.role.name.lower(), address, AuditOutcome.DONE))
         response = RedirectResponse(root_of(request) + _own_path(target), 303)
         self._sessions.begin(request, response, user)
         return response
+
+    async def _tell(self, record: AuditRecord) -> None:
+        engine = self._dashboard.submitter.each[0]
+        await run_in_threadpool(self._dashboard.audit.tell, engine, record)
 
     def _form(self, request: Request, target: str, *, wrong: bool = False) -> Response:
         text = self._dashboard.templates.get_template("login.html").render(

@@ -385,15 +385,20 @@ _INVOCATION = "/jobs/{job_id}/invocations/{number:int}"
 
 PAGES = [
     page
-    for address, form, handler in (
-        (f"{_INVOCATION}/edit", _of_invocation(edit_form), _of_invocation(edit)),
-        (f"{_INVOCATION}/skip", _of_invocation(skip_form), _of_invocation(skip)),
-        (f"{_INVOCATION}/run-now", _of_invocation(run_now_form), _of_invocation(run_now)),
-        (f"{_INVOCATION}/fork", _of_invocation(fork_form), _of_invocation(fork)),
-        ("/jobs/{job_id}/rerun", rerun_form, rerun),
+    for address, form, handler, does in (
+        (f"{_INVOCATION}/edit", _of_invocation(edit_form), _of_invocation(edit), "edit"),
+        (f"{_INVOCATION}/skip", _of_invocation(skip_form), _of_invocation(skip), "skip"),
+        (
+            f"{_INVOCATION}/run-now",
+            _of_invocation(run_now_form),
+            _of_invocation(run_now),
+            "run now",
+        ),
+        (f"{_INVOCATION}/fork", _of_invocation(fork_form), _of_invocation(fork), "fork"),
+        ("/jobs/{job_id}/rerun", rerun_form, rerun, "run again"),
     )
     for page in (
         Page(address, form, Role.OPERATOR),
-        Page(address, handler, Role.OPERATOR, "POST"),
+        Page(address, handler, Role.OPERATOR, "POST", does=does),
     )
 ]
