@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import Any
 
@@ -15,16 +16,19 @@ from flowforge.model.condition import Condition
 #: A param, a comparison and a value. A single ``=`` is taken for ``==``.
 _SIGN = re.compile(r"\s*([^\s<>=!]+)\s*(==|!=|<=|>=|=|<|>)\s*(.*?)\s*", re.DOTALL)
 _WORD = re.compile(r"\s*(\S+)\s+(in|contains)\s+(.*?)\s*", re.DOTALL)
-_EXISTS = re.compile(r"\s*(\S+)\s+exists\s*()()")
+_EXISTS = re.compile(r"\s*(\S+)\s+(exists|does not exist)\s*")
 
-FORMS = 'amount>100, status==paid, region in ["eu", "us"], note contains late, or card exists'
+FORMS = (
+    'amount>100, status==paid, region in ["eu", "us"], note contains late, card exists, or card '
+    "does not exist"
+)
 
 
 def conditions(
     _: click.Context, __: click.Parameter, texts: tuple[str, ...]
 ) -> dict[str, list[tuple[str, Any]]] | None:
-    """Callback of options that are comparisons; None without any. A value is JSON if it reads as
-    JSON.
+    """Callback of options that are comparisons; None without any. A value is JSON or a literal
+    of Python, else text.
     """
     found: dict[str, list[tuple[str, Any]]] = {}
     for text in texts:
@@ -39,13 +43,21 @@ def conditions(
 
 def _comparison(text: str) -> tuple[str, str, Any]:
     if match := _EXISTS.fullmatch(text):
-        return match[1], "exists", True
+        return match[1], "exists", match[2] == "exists"
     match = _WORD.fullmatch(text) or _SIGN.fullmatch(text)
     if match is None:
         raise click.BadParameter(f"{shown(text)} is no comparison such as {FORMS}")
     param, comparison, written = match.groups()
-    try:
-        value = read_json(written)
-    except ValueError:
-        value = written
-    return param, "==" if comparison == "=" else comparison, value
+    if not written:
+        raise click.BadParameter(f'{shown(text)} has no value; an empty text is ""')
+    return param, "==" if comparison == "=" else comparison, _value(written)
+
+
+def _value(written: str) -> Any:
+    """JSON; else what Python's ``repr`` writes, as a list of breakpoints shows it; else text."""
+    for read in (read_json, ast.literal_eval):
+        try:
+            return read(written)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+    return written

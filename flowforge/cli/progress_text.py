@@ -28,6 +28,7 @@ _AROUND = 6
 _CAUSES = {
     FindingKind.QUEUED: "queued",
     FindingKind.TIMER: "on timers",
+    FindingKind.BREAKPOINT: "stopped at breakpoints",
     FindingKind.CHILD: "waiting for child jobs",
     FindingKind.JOIN: "joins collecting",
     FindingKind.PAUSED: "parked by the pause",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flowforge.codec.binary import encode_payload, pack_record
 from flowforge.engine.control import refuse_job
 from flowforge.engine.edits import checked_number
+from flowforge.engine.mending_refusals import Refusals
 from flowforge.engine.operator_name import operator_name
 from flowforge.errors import InvalidValueError, JobStateError
 from flowforge.model.breakpoint import Breakpoint
@@ -16,7 +17,7 @@ from flowforge.store.inspector import Inspector
 from flowforge.store.invocation_lookup import InvocationLookup
 from flowforge.store.store import Store
 
-#: Bytes of the values of a condition.
+#: Bytes of the params and values of a condition.
 MOST_BYTES = 4096
 
 
@@ -31,6 +32,7 @@ class JobBreakpoints:
         self._store = store
         self._inspector = inspector
         self._lookup = InvocationLookup(store)
+        self._refusals = Refusals(store, inspector, self._lookup)
 
     def set(self, job_id: str, routine_id: str, when: object = None, by: str | None = None) -> None:
         """Let invocations of a routine stop whose params fulfil a condition."""
@@ -46,8 +48,8 @@ class JobBreakpoints:
                 f"routine {routine_id!r} gets the items of a join, which a condition cannot see: "
                 "set the breakpoint without one"
             )
-        values = {"values": [term.value for term in condition.terms]}
-        encode_payload(values, MOST_BYTES, f"the condition of a breakpoint at {routine_id!r}")
+        terms = {"terms": [[term.param, term.value] for term in condition.terms]}
+        encode_payload(terms, MOST_BYTES, f"the condition of a breakpoint at {routine_id!r}")
         text = condition.text(secret)
         answer = self._store.breakpoints.set(
             job_id, routine, pack_condition(condition), pack_record(by, text),
@@ -60,11 +62,15 @@ class JobBreakpoints:
         by, routine = operator_name(by), self._routine(job_id, routine_id)
         details = pack_record(by, routine_id or "", "")
         answer = self._store.breakpoints.clear(job_id, routine, details)
-        if answer is Answer.NONE:
+        if answer is not Answer.NONE:
+            self._expect_ok(job_id, "clear breakpoints of", answer)
+            self._store.breakpoints.go_on(job_id, routine, b"")
+            return
+        # An earlier call may have been interrupted before it let all go.
+        let_go = self._store.breakpoints.go_on(job_id, routine, _let_go(by, routine_id))
+        if let_go is not Answer.OK:
             at = "" if routine_id is None else f" at {routine_id!r}"
             raise JobStateError(f"job {job_id} has no breakpoint{at}")
-        self._expect_ok(job_id, "clear breakpoints of", answer)
-        self._store.breakpoints.go_on(job_id, routine, b"")
 
     def step(self, job_id: str, number: int | None = None, by: str | None = None) -> None:
         """Let one invocation go: this one, or the one that stopped first."""
@@ -73,19 +79,18 @@ class JobBreakpoints:
             definition = self._inspector.definition(job_id)
             found = self._lookup.find(job_id, definition, checked_number(number))
             if found is None:
-                raise _not_stopped(job_id, number)
+                raise JobStateError(self._refusals.not_stopped(job_id, number))
             invocation = found.invocation
         answer = self._store.breakpoints.step(job_id, invocation, pack_record(by))
         if answer is Answer.NONE and number is not None:
-            raise _not_stopped(job_id, number)
+            raise JobStateError(self._refusals.not_stopped(job_id, number))
         self._expect_stopped(job_id, answer)
 
     def go_on(self, job_id: str, routine_id: str | None = None, by: str | None = None) -> None:
         """Let all go that have stopped, of a routine or of the job."""
         by, routine = operator_name(by), self._routine(job_id, routine_id)
-        self._expect_stopped(
-            job_id, self._store.breakpoints.go_on(job_id, routine, pack_record(by))
-        )
+        answer = self._store.breakpoints.go_on(job_id, routine, _let_go(by, routine_id))
+        self._expect_stopped(job_id, answer)
 
     def of_job(self, job_id: str) -> list[Breakpoint]:
         """Those that are set, in the order of the flow's routines."""
@@ -106,10 +111,8 @@ class JobBreakpoints:
             refuse_job(job_id, verb, answer)
 
 
-def _not_stopped(job_id: str, number: int) -> JobStateError:
-    return JobStateError(
-        f"invocation {number} of job {job_id} has not stopped at a breakpoint, or was let go"
-    )
+def _let_go(by: str, routine_id: str | None) -> bytes:
+    return pack_record(by) if routine_id is None else pack_record(by, routine_id)
 
 
 def _secret(definition: Definition, routine: int) -> frozenset[str]:

@@ -26,6 +26,7 @@ _BY_HAND = {
     "skipped_by_hand": "skipped",
     "run_now": "made to run",
     "rescheduled": "rescheduled",
+    "let_go": "let go",
 }
 _DONE = ("completed", "error_continued", "skipped")
 
@@ -100,6 +101,11 @@ class Refusals:
         by_hand = self._find(job_id, 1, ("run_now",))
         told = f"; it was {_told(by_hand)}" if by_hand else ""
         return f"cannot {verb} job {job_id}: it has started, or was not put off by a delay{told}"
+
+    def not_stopped(self, job_id: str, number: int) -> str:
+        """Why an invocation cannot be let go, and who has let it go."""
+        text = f"invocation {number} of job {job_id} has not stopped at a breakpoint, or was let go"
+        return text + self._latest(job_id, number)
 
     def retry(self, job_id: str, status: JobStatus) -> str:
         """Why a job of this status is not retried, and who has retried it."""

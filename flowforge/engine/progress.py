@@ -164,6 +164,7 @@ def _waiting(work: WorkCounts) -> dict[str, int]:
     found = {
         FindingKind.QUEUED: counts["queued"],
         FindingKind.TIMER: counts["timers"],
+        FindingKind.BREAKPOINT: counts["stopped"],
         FindingKind.CHILD: work.children,
         FindingKind.JOIN: work.collecting,
         parked: counts["parked"] + work.staged,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections import defaultdict
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from flowforge.codec.binary import pack_record, unpack_record
@@ -20,8 +20,10 @@ from flowforge.store.runner import ScriptRunner
 #: Invocations that one call lets go.
 AT_ONCE = 128
 
-#: Stopped invocations that are looked at, and those of a breakpoint that are named.
+#: Stopped invocations that one command reads, commands of one look, and invocations of a breakpoint
+#: that are named.
 _LOOKED = 1000
+_PAGES = 50
 _NAMED = 100
 
 
@@ -74,32 +76,38 @@ class Breakpoints:
         """Let one go, the one that stopped first where none is named: OK, or why not: NONE, and as
         ``set``.
         """
-        reply = self._scripts.run("let_go", job_id, _request(), details, invocation, "", 1, "", 0)
+        reply = self._scripts.run("let_go", job_id, _request(), details, invocation, "", 1, "", "")
         answer = LET_GO[reply[0]]
         return Answer.OK if answer is Answer.MORE else answer
 
     def go_on(self, job_id: str, routine: int | None, details: bytes) -> AnswerOrStatus:
         """Let all go that have stopped by now, of a routine or of all: answers as ``step``."""
         index = "" if routine is None else routine
-        before: bytes = b""
-        passed_over = found = 0
+        # Asked once: what stops from now on stays, also when a reply is lost.
+        latest = self._link.call(
+            "ZRANGE", self._keys.of("stopped", job_id), -1, -1, "WITHSCORES"
+        )  # fmt: skip
+        until: bytes = latest[1] if latest else b""
+        following, found = b"", 0
         while True:
             reply = self._scripts.run(
                 "let_go", job_id, _request(), b"" if found else details, "", index, AT_ONCE,
-                before, passed_over,
+                until, following,
             )  # fmt: skip
             answer = LET_GO[reply[0]]
             if answer is not Answer.MORE:
                 return Answer.OK if found and answer is Answer.NONE else answer
-            _, before, passed_over, some = reply
+            _, following, some = reply
             found += some
 
     # --- reading -------------------------------------------------------------------------
 
-    def stopped(self, job_id: str, most: int) -> list[Stopped]:
-        """Invocations that have stopped, those that stopped first."""
+    def stopped(self, job_id: str, most: int, first: int = 0) -> list[Stopped]:
+        """Invocations that have stopped, those that stopped first, without the ``first`` ones."""
         key = self._keys.of("stopped", job_id)
-        raw = self._link.call("ZRANGEBYSCORE", key, "(0", "+inf", "WITHSCORES", "LIMIT", 0, most)
+        raw = self._link.call(
+            "ZRANGEBYSCORE", key, "(0", "+inf", "WITHSCORES", "LIMIT", first, most
+        )
         with reading(f"what has stopped of job {job_id}"):
             return [
                 Stopped(InvocationName.parse(name.decode()), int(float(at)))
@@ -111,16 +119,26 @@ class Breakpoints:
         raw = self._link.call("HGETALL", self._keys.of("breakpoints", job_id))
         if not raw:
             return []
-        by_routine: dict[int, list[int]] = defaultdict(list)
-        for one in self.stopped(job_id, _LOOKED):
-            by_routine[one.invocation.routine].append(one.invocation.number)
         fields = dict(zip(raw[::2], raw[1::2], strict=True))
         with reading(f"the breakpoints of job {job_id}"):
             routines = sorted(int(field) for field in fields if field.isdigit())
+            numbers = self._numbers(job_id, routines)
             return [
-                _breakpoint(definition, routine, fields[b"d%d" % routine], by_routine[routine])
+                _breakpoint(definition, routine, fields[b"d%d" % routine], numbers[routine])
                 for routine in routines
             ]
+
+    def _numbers(self, job_id: str, routines: Sequence[int]) -> dict[int, list[int]]:
+        """Routine -> the numbers of what has stopped there first."""
+        found: dict[int, list[int]] = {routine: [] for routine in routines}
+        for page in range(_PAGES):
+            some = self.stopped(job_id, _LOOKED, page * _LOOKED)
+            for named, _ in some:
+                if named.routine in found:
+                    found[named.routine].append(named.number)
+            if len(some) < _LOOKED or all(len(one) >= _NAMED for one in found.values()):
+                break
+        return found
 
 
 def _breakpoint(definition: Definition, routine: int, raw: bytes, stopped: list[int]) -> Breakpoint:

@@ -117,6 +117,12 @@ def _rescheduled(packed: bytes, what: str) -> dict[str, Any]:
     return {**_by_operator(record, what), **times}
 
 
+def _let_go(packed: bytes, what: str) -> dict[str, Any]:
+    by, *routine = unpack_record(packed, what, 1, 2)
+    at = {"routine_id": typed(routine[0], str)} if routine else {}
+    return {"by": typed(by, str), **at}
+
+
 def _breakpoint(packed: bytes, what: str) -> dict[str, Any]:
     names = ("by", "routine_id", "condition")
     parts = unpack_record(packed, what, 3)
@@ -155,7 +161,7 @@ _READERS: dict[str, Callable[[bytes, str], dict[str, Any]]] = {
     "forked": _forked,
     "break_set": _breakpoint,
     "break_cleared": _breakpoint,
-    "let_go": _by_operator,
+    "let_go": _let_go,
     "forked_from": _forked,
     "skipped_by_hand": _skipped_by_hand,
 }

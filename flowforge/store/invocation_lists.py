@@ -27,13 +27,13 @@ _PAGES = 10
 #: Outcomes of attempts that raised.
 _RAISED = frozenset({AttemptOutcome.FAILED, AttemptOutcome.ERROR_CONTINUED, AttemptOutcome.SKIPPED})
 
-#: Entries of what an operator did, after which an invocation still has to run.
-_CHANGED = frozenset({"edited", "run_now", "rescheduled"})
+#: Entries after which an invocation still has to run: of what an operator did, and of breakpoints.
+_CHANGED = frozenset({"edited", "run_now", "rescheduled", "stopped", "let_go"})
 
 
 class ListedInvocation(NamedTuple):
-    """``at``: when it was claimed, when its timer is over, or when its attempt ended; None: it is
-    not known, or it is parked.
+    """``at``: when it was claimed, when it stopped at a breakpoint, when its timer is over, or when
+    its attempt ended; None: it is not known, or it is parked.
 
     ``kind``: the outcome of an attempt that raised, and ``error`` what. ``pid``: the process that
     runs it.
@@ -69,6 +69,7 @@ class InvocationLists:
             "running": self._running,
             "timer": self._on_timers,
             "parked": self._parked,
+            "stopped": self._stopped,
             "failed": self._raised,
         }
 
@@ -132,6 +133,20 @@ class InvocationLists:
                 if len(rows) == MOST:
                     return InvocationList(rows, str(place))
             if len(names) < _PAGE:
+                return InvocationList(rows, None)
+        return InvocationList(rows, str(place))
+
+    def _stopped(self, routine: int, after: str | None) -> InvocationList:
+        reader, place, rows = self._store.breakpoints, _place(after), list[ListedInvocation]()
+        for _ in range(_PAGES):
+            some = reader.stopped(self._job_id, _PAGE, place)
+            for named, at in some:
+                place += 1
+                if named.routine == routine:
+                    rows.append(self._row(named, at=moment(max(0, at))))
+                if len(rows) == MOST:
+                    return InvocationList(rows, str(place))
+            if len(some) < _PAGE:
                 return InvocationList(rows, None)
         return InvocationList(rows, str(place))
 

@@ -41,6 +41,8 @@ class InvocationState(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
     PARKED = "parked"
+    #: Parked at a breakpoint.
+    STOPPED = "stopped"
     #: On a timer, until its next attempt.
     TIMER = "timer"
     #: Its handler has started a job, and it waits for the end of that job.
@@ -49,7 +51,7 @@ class InvocationState(StrEnum):
 
 
 #: Those in which an operator can change it.
-IDLE = frozenset({InvocationState.PARKED, InvocationState.TIMER})
+IDLE = frozenset({InvocationState.PARKED, InvocationState.STOPPED, InvocationState.TIMER})
 
 
 class Given(NamedTuple):
@@ -148,13 +150,17 @@ class InvocationReader:
             return InvocationState.CHILD, None
         parked = parked_list(self._store, self._job_id, self._definition, named.routine)
         member = in_job(self._job_id, str(named))
-        due, push, place = self._link.many(
+        due, push, place, stopped = self._link.many(
             [
                 ("ZSCORE", self._keys.of("timers"), member),
                 ("ZSCORE", self._keys.of("unclaimed", parked.lane), member),
                 ("LPOS", parked.key, str(named)),
+                ("ZSCORE", self._keys.of("stopped", self._job_id), str(named)),
             ]
         )
+        # 0: it was let go.
+        if stopped is not None and float(stopped) > 0:
+            return InvocationState.STOPPED, None
         if due is not None:
             return InvocationState.TIMER, moment(int(float(due)))
         if push is not None:

@@ -25,6 +25,8 @@ _CAUSES = {
     AttemptOutcome.RELEASED: "another worker",
     "given_back": "another worker",
     AttemptOutcome.FAILED: "retry",
+    "stopped": "breakpoint",
+    "let_go": "queue",
 }
 
 #: Entries about the whole job that begin a time in which nothing of it starts, its cause, and those

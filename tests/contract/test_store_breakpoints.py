@@ -138,6 +138,78 @@ def test_all_go_of_a_routine_or_of_all(bench: Bench) -> None:
     assert [kind for kind, _ in bench.history(job)].count("let_go") == 2
 
 
+def stop_many(bench: Bench, *routines: int) -> tuple[str, list[str]]:
+    """A job with breakpoints at the routines 0 and 1, where these have stopped in this order."""
+    job = bench.submit(max_in_flight=len(routines))
+    bench.start(job)
+    bench.commit(job, emitted=[(routine, routine, "") for routine in routines])
+    for routine in (0, 1):
+        break_at(bench, job, routine)
+    names = [f"{number}.{r}.{r}" for number, r in enumerate(routines, start=2)]
+    while waiting := [member.partition("/")[2] for member in bench.unclaimed()]:
+        for name in waiting:
+            assert bench.claim(job, name) == "stopped"
+    # The order of their numbers, far apart.
+    key = bench.key("stopped", job)
+    for place, name in enumerate(names, start=1):
+        bench.link.call("ZADD", key, place * 10, name)
+    return job, names
+
+
+def test_all_of_a_routine_go_though_others_go_meanwhile(bench: Bench) -> None:
+    """What another operator lets go does not shift the place at which the next call goes on."""
+    job, names = stop_many(bench, *[0] * 600, *[1] * 5)
+    run, first = bench.store.scripts.run, iter(names)
+
+    def meanwhile(*arguments: object) -> object:
+        reply = run(*arguments)  # type: ignore[arg-type]
+        for _ in range(100):
+            run("let_go", job, next(first), BY, names[0], "", 1, "", "")
+            names.pop(0)
+        return reply
+
+    bench.store.scripts.run = meanwhile  # type: ignore[method-assign, assignment]
+    assert go_on(bench, job, 1) == "ok"
+    assert {name.split(".")[1] for name in stopped(bench, job)} == {"0"}
+
+
+def test_what_stops_meanwhile_stays(bench: Bench) -> None:
+    """Also when the reply of the first call is lost and it is sent again."""
+    job, names = stop_many(bench, 0, 0, 0)
+    late, key, run = names.pop(), bench.key("stopped", job), bench.store.scripts.run
+    bench.link.call("ZREM", key, late)
+
+    def stops_meanwhile(*arguments: object) -> object:
+        run(*arguments)  # type: ignore[arg-type]
+        bench.link.call("ZADD", key, 100, late)
+        return run(*arguments)  # type: ignore[arg-type]
+
+    bench.store.scripts.run = stops_meanwhile  # type: ignore[method-assign, assignment]
+    assert go_on(bench, job) == "ok"
+    assert stopped(bench, job) == [late]
+
+
+def test_a_clock_that_was_set_back_keeps_nothing_at_a_breakpoint(bench: Bench) -> None:
+    """What stopped later than now is let go as well."""
+    job, names = stop_many(bench, 0, 0)
+    for name in names:
+        bench.link.call("ZADD", bench.key("stopped", job), 10**14, name)
+    assert step(bench, job) == "ok"
+    assert stopped(bench, job) == names[1:]
+    assert go_on(bench, job) == "ok"
+    assert stopped(bench, job) == []
+
+
+def test_more_than_a_call_looks_at_stop_in_one_moment(bench: Bench) -> None:
+    """A call that has found nothing in it goes on behind it."""
+    job, names = stop_many(bench, *[0] * 500, 1)
+    key = bench.key("stopped", job)
+    for name in names[:-1]:
+        bench.link.call("ZADD", key, 10, name)
+    assert go_on(bench, job, 1) == "ok"
+    assert names[-1] not in stopped(bench, job)
+
+
 def test_a_step_that_is_sent_twice_lets_one_go(bench: Bench) -> None:
     """And a go_on all, whichever reply is lost."""
     job, run = bench.submit(), bench.store.scripts.run

@@ -182,6 +182,7 @@ def test_wrong_use_is_refused() -> None:
         (lambda: job.break_at("charge", {"a": 5}), InvalidValueError, "comparisons: ==, !="),
         (lambda: job.break_at("charge", {"a": ("==", object())}), PayloadError, "cannot travel"),
         (lambda: job.break_at("charge", {"a": ("==", "x" * 5000)}), PayloadError, "the limit is"),
+        (lambda: job.break_at("charge", {"x" * 5000: (">", 1)}), PayloadError, "the limit is"),
         (lambda: job.clear_break("fetch"), JobStateError, "no breakpoint at 'fetch'"),
         (lambda: job.step(1), JobStateError, "has not stopped at a breakpoint"),
         (lambda: job.step(99), JobStateError, "has not stopped at a breakpoint"),
@@ -216,7 +217,8 @@ def test_the_commands_stop_and_let_go(shared: Installation) -> None:
     )
     assert "2 stopped" in shown
     shell.run("step", job.job_id, str(second))
-    shell.run("step", job.job_id, str(second), code=1)
+    told = shell.run("step", job.job_id, str(second), "--by", "bob", code=1).stderr
+    assert re.search(r"was let go; it was let go by \S+ at \d", told)
     assert shell.json("continue", job.job_id, "charge")["job_id"] == job.job_id
     set_engine(shared.engine)
     assert outputs(job) == [{"orders": 3, "amount": 1110}]

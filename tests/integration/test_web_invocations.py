@@ -69,6 +69,25 @@ def test_an_invocation_on_a_timer(operator: Browser) -> None:
     assert "retried" in text
 
 
+def test_an_invocation_at_a_breakpoint(operator: Browser) -> None:
+    """It has stopped, is in the list of such, and can be edited and skipped."""
+    job, number = failed(-5)
+    job.break_at("charge")
+    job.retry()
+    eventually(lambda: job.counts["stopped"] == 1)
+    text = operator.page(link(job, number))
+    assert "has stopped at a breakpoint" in text_of(text)
+    assert re.search(r"charge\.input \W+ stopped", text_of(text))
+    assert {f"{link(job, number)}/edit", f"{link(job, number)}/skip"} <= set(
+        re.findall('href="([^"]*)"', text)
+    )
+    for state in ("", "&state=stopped", "&state=failed"):
+        found = operator.page(f"/jobs/{job.job_id}/invocations?routine=charge{state}")
+        assert f'href="{link(job, number)}"' in found, state
+    assert job.progress().waiting == {"breakpoint": 1}
+    job.cancel()
+
+
 def test_pages_of_a_job_lead_to_its_invocations(operator: Browser) -> None:
     """From the history, the finding, the error, and the box of the graph."""
     job, number = failed(-5)

@@ -29,6 +29,7 @@ _STATES = {
     InvocationState.QUEUED: "queued",
     InvocationState.RUNNING: "running",
     InvocationState.PARKED: "parked",
+    InvocationState.STOPPED: "stopped",
     InvocationState.TIMER: "on a timer",
     InvocationState.CHILD: "waits for a child job",
     InvocationState.ENDED: "ended",
@@ -134,7 +135,10 @@ def invocations(call: Call) -> View:
 
 
 #: What each list has, for people.
-_LISTS = {"running": "running", "timer": "on a timer", "parked": "parked", "failed": "failed"}
+_LISTS = {
+    "running": "running", "timer": "on a timer", "parked": "parked",
+    "stopped": "stopped", "failed": "failed",
+}  # fmt: skip
 
 
 def _chosen(lists: InvocationLists, routine: int, call: Call) -> tuple[str, InvocationList]:

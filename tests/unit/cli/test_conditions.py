@@ -26,11 +26,16 @@ def read(*texts: str) -> Any:
         ('region in ["eu", "us"]', ("region", "in", ["eu", "us"])),
         ("note contains late fee", ("note", "contains", "late fee")),
         ("card exists", ("card", "exists", True)),
+        ("card does not exist", ("card", "exists", False)),
         ("index<=5", ("index", "<=", 5)),
+        ("paid==True", ("paid", "==", True)),
+        ("status=='paid'", ("status", "==", "paid")),
+        ('note==""', ("note", "==", "")),
+        ("note==" + "[" * 3000, ("note", "==", "[" * 3000)),
     ],
 )
 def test_a_comparison_is_read(text: str, expected: tuple[str, str, Any]) -> None:
-    """A value that does not read as JSON is text."""
+    """A value is JSON, or what Python's ``repr`` writes; else it is text."""
     param, comparison, value = expected
     assert read(text) == {param: [(comparison, value)]}
 
@@ -47,4 +52,11 @@ def test_several_of_one_param_are_all_kept() -> None:
 def test_what_is_no_comparison_is_refused(text: str) -> None:
     """With examples of some."""
     with pytest.raises(click.BadParameter, match="is no comparison such as amount>100"):
+        read(text)
+
+
+@pytest.mark.parametrize("text", ["amount>", "amount > ", "note contains "])
+def test_a_value_is_missing(text: str) -> None:
+    """As after a quote that the shell has eaten."""
+    with pytest.raises(click.BadParameter, match=r"is no comparison|has no value"):
         read(text)
