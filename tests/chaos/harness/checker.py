@@ -18,7 +18,7 @@ COMMITS = ("completed", "error_continued", "skipped")
 ATTEMPT_ENDS = (*COMMITS, "retried", "released", "failed", "lost")
 
 #: Counters of a job that are zero once it has completed.
-_AT_REST = ("queued", "running", "waiting", "timers", "staged")
+_AT_REST = ("queued", "running", "waiting", "timers", "staged", "stopped")
 
 #: Violations of one kind that are told in full.
 _SHOWN = 5

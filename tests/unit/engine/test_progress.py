@@ -15,6 +15,7 @@ from flowforge.model.job_progress import JobProgress, Share
 from flowforge.model.status import AttemptOutcome, JobStatus
 from flowforge.store.routine_states import COUNTERS
 from flowforge.store.work_counts import WorkCounts
+from flowforge.store.work_left import WORK
 
 AT = datetime(2013, 1, 1, tzinfo=UTC)
 
@@ -53,7 +54,7 @@ def counted(states: dict[str, dict[str, Any]], **changes: Any) -> WorkCounts:
     uncommitted = changes.pop("uncommitted", sum(by_routine.values()))
     found: dict[str, Any] = {
         "status": JobStatus.RUNNING,
-        "counts": dict.fromkeys(("queued", "running", "parked", "timers", "staged"), 0),
+        "counts": dict.fromkeys(WORK, 0),
         "created": ended + uncommitted, "uncommitted": uncommitted, "collecting": 0,
         "children": 0, "staged": 0, "max_in_flight": 1000, "created_at": AT, "ended_at": None,
         "by_routine": {}, "sampled": False, "staged_by": {}, "states": states,
@@ -189,13 +190,13 @@ def test_of_a_cancelled_job_the_rest_is_not_done() -> None:
 )  # fmt: skip
 def test_what_waits_is_told_by_its_cause(status: str, queued: int, cause: str) -> None:
     """In the words of explain; what there is none of is left out."""
-    counts = {"queued": queued, "running": 1, "parked": 5, "timers": 2, "staged": 7}
+    counts = {"queued": queued, "running": 1, "parked": 5, "timers": 2, "staged": 7, "stopped": 3}
     found = progress(
         chain("it"), {}, status=JobStatus(status), counts=counts, staged=6, max_in_flight=100,
         children=3,
     )  # fmt: skip
     assert found.running == 1
-    expected = {"queued": queued, "timer": 2, "child": 3, cause: 11}
+    expected = {"queued": queued, "timer": 2, "breakpoint": 3, "child": 3, cause: 11}
     assert found.waiting == {name: count for name, count in expected.items() if count}
 
 
