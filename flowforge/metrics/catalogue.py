@@ -40,6 +40,15 @@ WAIT = Metric(
     "Time that invocations waited for an attempt: in a queue, or after one that is made again.",
     ("flow", "routine", "cause"),
 )  # fmt: skip
+DELIVERIES = Metric(
+    "flowforge_deliveries_total", "counter", "Deliveries that a connection has carried.",
+    ("flow", "connection"),
+)  # fmt: skip
+CONNECTION_WAIT = Metric(
+    "flowforge_connection_wait_seconds", "histogram",
+    "Time that what a connection carried waited in a queue, if no other leads to its slot.",
+    ("flow", "connection"),
+)  # fmt: skip
 
 # --- work that waits ---------------------------------------------------------------------------
 QUEUE_MESSAGES = Metric(
@@ -104,7 +113,8 @@ SCRAPE_DURATION = Metric(
 #: What ``flowforge metrics`` exports; each has the label ``server`` in front.
 FLEET = (
     JOBS, JOBS_CREATED, JOBS_RETRIED, JOBS_QUARANTINED, JOBS_ENDED, JOB_DURATION, ATTEMPTS,
-    ATTEMPT_DURATION, WAIT, QUEUE_MESSAGES, QUEUE_UNCLAIMED, QUEUE_OLDEST, OUTSTANDING, PARKED,
+    ATTEMPT_DURATION, WAIT, DELIVERIES, CONNECTION_WAIT,
+    QUEUE_MESSAGES, QUEUE_UNCLAIMED, QUEUE_OLDEST, OUTSTANDING, PARKED,
     LEADER, LEASES, LEASES_EXPIRED, TIMERS, UPKEEP_LAG, EXPIRED_JOBS, DELETIONS, DAMAGED,
     DEAD_LETTERS, DEAD_LETTERS_TOTAL, WORKERS, SLOTS, UP, LATENCY, MEMORY, MEMORY_LIMIT,
     READ_ERRORS, SCRAPE_DURATION,

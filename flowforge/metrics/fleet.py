@@ -44,8 +44,8 @@ class FleetMetrics:
         """What there is to say now; of a server that does not answer that it is not up."""
         page, began = page.of(server=self._name), time.perf_counter()
         parts = (
-            self._server, self._jobs, self._attempts, self._queues, self._work, self._upkeep,
-            self._workers,
+            self._server, self._jobs, self._attempts, self._connections, self._queues,
+            self._work, self._upkeep, self._workers,
         )  # fmt: skip
         page.add(catalogue.UP, int(all(self._read(page, part) for part in parts)))
         page.add(catalogue.SCRAPE_DURATION, time.perf_counter() - began)
@@ -96,6 +96,13 @@ class FleetMetrics:
             page.add_times(catalogue.WAIT, totals.queued, *place, "queue")
             if totals.retry.count:
                 page.add_times(catalogue.WAIT, totals.retry, *place, "retry")
+
+    def _connections(self, page: Page) -> None:
+        for name, totals in self._totals.connections().items():
+            labels = (name.flow_id or catalogue.OTHER, name.connection or catalogue.OTHER)
+            page.add(catalogue.DELIVERIES, totals.delivered, *labels)
+            if totals.queued.count:
+                page.add_times(catalogue.CONNECTION_WAIT, totals.queued, *labels)
 
     def _queues(self, page: Page) -> None:
         for one in self._load.lists(self._overview.now()):

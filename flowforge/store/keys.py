@@ -79,7 +79,8 @@ PATTERNS: dict[str, str] = {
     "job_totals": "totals",  # hash: flow id and what happened to its jobs, a line each -> how often
     "attempt_totals": "totals:{}",  # string: 64-bit counters of a slot's attempts; see totals.py
     "worker_totals": "worked:{}",  # hash: slot and counter -> number, of one worker's attempts
-    "named": "named:{}",  # zset: flows (or slots) that are counted under their names, by first time
+    "connection_totals": "carried:{}",  # string: 64-bit counters of a connection; see totals.py
+    "named": "named:{}",  # zset: flows, slots, connections counted by their names, by first time
     "minute": "minute:{}",  # hash: flow id -> its totals at the beginning of this minute
     "tally_writer": "tw:{}",  # string, with a time to live: the latest batch of totals of a process
     "audit": "audit",  # stream: what people did in dashboards and on the command line

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal, TypeAlias
 
 from flowforge.store.link import Argument
 from flowforge.store.runner import ScriptRunner
+
+#: What has totals, and its name: flow, routine and slot, or flow and connection, a line each.
+Counted: TypeAlias = tuple[Literal["slot", "connection"], str]
 
 
 class Tallies:
@@ -15,16 +19,16 @@ class Tallies:
         self._scripts = scripts
 
     def add(
-        self, writer: str, batch: int, worker: str, changes: Mapping[str, Mapping[int, int]]
+        self, writer: str, batch: int, worker: str, changes: Mapping[Counted, Mapping[int, int]]
     ) -> bool:
-        """Add to counters of slots, each named by flow, routine and slot with a line each.
+        """Add to counters of slots and connections.
 
         ``writer``: a process; ``batch`` numbers its batches from 1. One that is sent again is added
         once: False. ``worker``: whose own totals are kept as well; '' for no worker's.
         """
         parts: list[Argument] = []
-        for slot, counters in changes.items():
-            parts += [slot, len(counters)]
+        for counted, counters in changes.items():
+            parts += [*counted, len(counters)]
             for counter, by in counters.items():
                 parts += [counter, by]
         return bool(self._scripts.run("tally", writer, batch, worker, *parts))

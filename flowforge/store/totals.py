@@ -39,7 +39,12 @@ RUN, QUEUED, RETRY = (len(OUTCOMES) + n for n in range(3))
 RUN_BUCKETS, QUEUED_BUCKETS, RETRY_BUCKETS = (len(OUTCOMES) + 3 + n * BUCKETS for n in range(3))
 COUNTERS = len(OUTCOMES) + 3 + 3 * BUCKETS
 
-_STORED = Struct(f">{COUNTERS}q")
+#: Counters of a connection: its deliveries, milliseconds that they waited from push to claim, and
+#: their buckets.
+DELIVERED, WAITED, WAITED_BUCKETS = range(3)
+
+_SLOT = Struct(f">{COUNTERS}q")
+_CONNECTION = Struct(f">{WAITED_BUCKETS + BUCKETS}q")
 
 #: Totals that one command reads.
 _PAGE = 100
@@ -108,6 +113,24 @@ class AttemptTotals:
         return Histogram(self.counters[first : first + BUCKETS], seconds)
 
 
+class ConnectionName(NamedTuple):
+    """A connection, as ``Connection`` writes it. Both are empty for those without totals of their
+    own.
+    """
+
+    flow_id: str
+    connection: str
+
+
+class ConnectionTotals(NamedTuple):
+    """What a connection has carried. ``queued``: of deliveries to a slot that no other connection
+    leads to, the time from the push of the message to the claim.
+    """
+
+    delivered: int
+    queued: Histogram
+
+
 NO_ATTEMPTS = AttemptTotals((0,) * COUNTERS)
 
 
@@ -130,18 +153,32 @@ class Totals:
 
     def attempts(self) -> dict[SlotName, AttemptTotals]:
         """Of each slot that has had any; the empty name has those without totals of their own."""
-        names = [b"", *self._link.call("ZRANGE", self._keys.of("named", "slot"), 0, -1)]
+        names = self._names("slot")
         found = {}
-        for name, raw in zip(names, self._strings(names), strict=True):
+        for name, raw in zip(names, self._strings("attempt_totals", names), strict=True):
             if raw is not None:
                 found[_slot_name(name)] = _attempts(raw)
         return found
+
+    def connections(self) -> dict[ConnectionName, ConnectionTotals]:
+        """Of each connection that has carried any; the empty name as with ``attempts``."""
+        names = self._names("connection")
+        found = {}
+        for name, raw in zip(names, self._strings("connection_totals", names), strict=True):
+            if raw is not None:
+                flow_id, _, connection = _text(name).partition("\n")
+                found[ConnectionName(flow_id, connection)] = _carried(raw)
+        return found
+
+    def _names(self, kind: str) -> list[bytes]:
+        """The names that have totals of their own, behind that of all others."""
+        return [b"", *self._link.call("ZRANGE", self._keys.of("named", kind), 0, -1)]
 
     def of_routine(self, flow_id: str, routine_id: str) -> AttemptTotals:
         """Of all slots of a routine."""
         first = f"{flow_id}\n{routine_id}\n".encode()
         names = self._link.call("ZRANGE", self._keys.of("named", "slot"), 0, -1)
-        found = self._strings([name for name in names if name.startswith(first)])
+        found = self._strings("attempt_totals", [n for n in names if n.startswith(first)])
         return sum((_attempts(raw) for raw in found if raw is not None), NO_ATTEMPTS)
 
     def of_worker(self, worker: str) -> dict[SlotName, dict[int, int]]:
@@ -193,17 +230,27 @@ class Totals:
             if cursor == b"0":
                 return
 
-    def _strings(self, names: Sequence[bytes]) -> list[bytes | None]:
+    def _strings(self, kind: str, names: Sequence[bytes]) -> list[bytes | None]:
         found: list[bytes | None] = []
         for start in range(0, len(names), _PAGE):
-            keys = [self._keys.of("attempt_totals", _text(n)) for n in names[start : start + _PAGE]]
+            keys = [self._keys.of(kind, _text(n)) for n in names[start : start + _PAGE]]
             found += self._link.call("MGET", *keys)
         return found
 
 
 def _attempts(raw: bytes) -> AttemptTotals:
+    return AttemptTotals(_counters(_SLOT, raw))
+
+
+def _carried(raw: bytes) -> ConnectionTotals:
+    counters = _counters(_CONNECTION, raw)
+    times = Histogram(counters[WAITED_BUCKETS:], counters[WAITED] / 1e3)
+    return ConnectionTotals(counters[DELIVERED], times)
+
+
+def _counters(stored: Struct, raw: bytes) -> tuple[int, ...]:
     # A string ends with the last counter that was ever changed.
-    return AttemptTotals(_STORED.unpack(raw[: _STORED.size].ljust(_STORED.size, b"\0")))
+    return stored.unpack(raw[: stored.size].ljust(stored.size, b"\0"))
 
 
 def _slot_name(raw: bytes) -> SlotName:

@@ -128,7 +128,7 @@ def test_the_usual_time_of_a_routine(bench: Bench) -> None:
     bench.link.call("HSET", key, "json", definition.to_json())
     assert UsualTimes(bench.store).seconds(job, 0) is None, "there was no attempt"
     changes = {0: 2, RUN: 3_000_000, RUN_BUCKETS + 11: 2}
-    bench.store.tallies.add("p1", 1, "", {"shop\ncharge\ninput": changes})
+    bench.store.tallies.add("p1", 1, "", {("slot", "shop\ncharge\ninput"): changes})
     assert UsualTimes(bench.store).seconds(job, 0) == 1.5
     assert UsualTimes(bench.store).seconds(job, 7) is None
     bench.link.call("HSET", bench.key("routines", job), "0.micros", 300, "0.completed", 2)

@@ -26,7 +26,7 @@ def test_a_minute_is_the_difference_of_the_totals_around_it(bench: Bench) -> Non
     shift(bench, 1)
     bench.start(job)
     bench.fail(job)
-    bench.store.tallies.add("p1", 1, "", {"flow\nr0\ninput": {0: 4, 1: 1, 2: 2, 5: 3}})
+    bench.store.tallies.add("p1", 1, "", {("slot", "flow\nr0\ninput"): {0: 4, 1: 1, 2: 2, 5: 3}})
     assert minutes.keep()
     (before, last) = minutes.read(2)["flow"]
     assert before is None

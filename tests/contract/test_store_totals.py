@@ -5,11 +5,16 @@ from __future__ import annotations
 import pytest
 
 from flowforge.model.status import AttemptOutcome, JobStatus
+from flowforge.store.tallies import Counted
 from flowforge.store.totals import (
     BUCKETS,
+    DELIVERED,
     OUTCOMES,
     RUN,
     RUN_BUCKETS,
+    WAITED,
+    WAITED_BUCKETS,
+    ConnectionName,
     JobTotals,
     SlotName,
     Totals,
@@ -23,9 +28,10 @@ SLOT = SlotName("shop", "charge", "input")
 
 def add(
     bench: Bench, changes: dict[str, dict[int, int]], batch: int = 1, *, writer: str = "p1",
-    worker: str = "",
+    worker: str = "", carried: dict[Counted, dict[int, int]] | None = None,
 ) -> bool:  # fmt: skip
-    return bench.store.tallies.add(writer, batch, worker, changes)
+    slots: dict[Counted, dict[int, int]] = {("slot", name): one for name, one in changes.items()}
+    return bench.store.tallies.add(writer, batch, worker, {**slots, **(carried or {})})
 
 
 def jobs(bench: Bench, flow: str = "flow") -> JobTotals:
@@ -50,6 +56,31 @@ def test_counters_of_a_slot_are_added_up(bench: Bench) -> None:
     assert found[SlotName("shop", "ship", "input")].outcomes[AttemptOutcome.LOST] == 1
     assert Totals(bench.store).of_routine("shop", "charge") == found[SLOT]
     assert Totals(bench.store).of_routine("shop", "charg").run.count == 0
+
+
+def test_what_a_connection_has_carried_is_added_up(bench: Bench) -> None:
+    """Beside the slots, and not in the totals of a worker."""
+    name = "a.out -> b.input"
+    carried: dict[Counted, dict[int, int]] = {
+        ("connection", f"shop\n{name}"): {DELIVERED: 3, WAITED: 1500, WAITED_BUCKETS + 11: 1}
+    }
+    for batch in (1, 2):
+        add(bench, {NAME: {0: 1}}, batch, worker="w1", carried=carried)
+    ((found, totals),) = Totals(bench.store).connections().items()
+    assert found == ConnectionName("shop", name)
+    assert (totals.delivered, totals.queued.count, totals.queued.seconds) == (6, 2, 3.0)
+    assert totals.queued.counts[11] == 2
+    assert set(Totals(bench.store).attempts()) == {SLOT}
+    assert Totals(bench.store).of_worker("w1") == {SLOT: {0: 2}}
+
+
+def test_connections_have_totals_of_their_own_up_to_a_bound(bench: Bench) -> None:
+    for start in range(0, 250, 50):
+        names = [f"flow\na.out -> r{n}.input" for n in range(start, start + 50)]
+        add(bench, {}, 1 + start, carried={("connection", name): {DELIVERED: 1} for name in names})
+    found = Totals(bench.store).connections()
+    assert len(found) == 201
+    assert found[ConnectionName("", "")].delivered == 50
 
 
 def test_a_batch_that_is_sent_again_is_added_once(bench: Bench) -> None:

@@ -105,6 +105,9 @@ def test_what_a_worker_did_is_counted_exactly(
         )
         assert found.sum("flowforge_job_duration_seconds_count", **labels) == 1
     assert found.sum("flowforge_attempt_duration_seconds_count", flow="checks") == 6
+    carried = {"flow": "checks", "connection": "spread.number -> check.input"}
+    assert found.sum("flowforge_deliveries_total", **carried) == 5
+    assert found.sum("flowforge_connection_wait_seconds_count", **carried) == 5
     assert found.sum("flowforge_wait_seconds_count", flow="again", cause="queue") == 2
     assert found.sum("flowforge_wait_seconds_sum", flow="again", cause="retry") == 0.2
     assert found.sum("flowforge_job_duration_seconds_sum", flow="again") > 0.2

@@ -13,14 +13,14 @@ from flowforge.execution.failure import MESSAGE_LIMIT, message_of, type_of
 from flowforge.execution.run import Outcome
 from flowforge.model.error_group import ErrorSample
 from flowforge.model.invocation_id import number_of
-from flowforge.model.status import AttemptOutcome
+from flowforge.model.status import COMMITTED, AttemptOutcome
 from flowforge.store.answers import Answer
 from flowforge.store.claims import Claim, Granted, NextClaim
 from flowforge.store.store import Store
 from flowforge.worker.run import log_lines
 from flowforge.worker.run.handler_context import INCOMPLETE
 from flowforge.worker.run.reports import Failed, Retried, Uncounted
-from flowforge.worker.run.tally import AttemptEnd
+from flowforge.worker.run.tally import NOTHING, AttemptEnd
 
 #: Workers of a fleet that do not know the class of an invocation, until its job fails.
 MAX_UNKNOWN = 3
@@ -68,9 +68,9 @@ class Recorder:
                 log_lines.passed_over(attempt, outcome.kind, outcome.error)
         if answer in (Answer.OK, Answer.DONE):
             delay = int(outcome.delay * 1000)
-            self._note_end(attempt, outcome.kind, outcome.micros, attempt.queued_ms, delay)
+            self._note_end(attempt, outcome.kind, outcome.micros, delay)
         elif answer is Answer.DROPPED:
-            self._note_end(attempt, AttemptOutcome.DROPPED)
+            self._note_dropped(attempt)
         if answer is Answer.INCOMPLETE:
             self._run_again(attempt)
         elif answer is not Answer.OK:
@@ -79,15 +79,25 @@ class Recorder:
         return ended if answer in (Answer.OK, Answer.DONE) else Uncounted()
 
     def _note_end(
-        self, attempt: Attempt, outcome: AttemptOutcome, micros: int = 0, queued_ms: int = 0,
-        retry_ms: int = 0,
-    ) -> None:  # fmt: skip
-        routine = attempt.routine
+        self, attempt: Attempt, outcome: AttemptOutcome, micros: int, retry_ms: int
+    ) -> None:
+        routine, slot = attempt.routine, attempt.slot
+        sources = slot.sources
         self._note(
             AttemptEnd(
-                routine.flow_id, routine.id, attempt.slot.name, outcome, micros, queued_ms, retry_ms
+                routine.flow_id, routine.id, slot.name, outcome, micros, attempt.queued_ms,
+                retry_ms,
+                # The job's first invocation was submitted, and no connection has carried it.
+                sources[0] if len(sources) == 1 and attempt.number > 1 else "",
+                attempt.emitted if outcome in COMMITTED else NOTHING,
+                routine.targets,
             )
-        )
+        )  # fmt: skip
+
+    def _note_dropped(self, attempt: Attempt) -> None:
+        routine = attempt.routine
+        dropped = AttemptOutcome.DROPPED
+        self._note(AttemptEnd(routine.flow_id, routine.id, attempt.slot.name, dropped))
 
     def _retry_later(self, attempt: Attempt, outcome: Outcome) -> tuple[Answer, Retried | None]:
         answer = self._invocations.retry_later(

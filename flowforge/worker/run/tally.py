@@ -10,16 +10,20 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 from flowforge.common.forks import Forks
 from flowforge.common.once_per_process import OncePerProcess
 from flowforge.errors import CommandRefusedError, StoreUnavailableError
+from flowforge.model.plan import Target
 from flowforge.model.status import AttemptOutcome
 from flowforge.store.lease_tokens import next_token
 from flowforge.store.store import Store
+from flowforge.store.tallies import Counted
 from flowforge.store.totals import (
+    DELIVERED,
     OUTCOMES,
     QUEUED,
     QUEUED_BUCKETS,
@@ -28,6 +32,8 @@ from flowforge.store.totals import (
     RUN,
     RUN_BUCKETS,
     TIMED,
+    WAITED,
+    WAITED_BUCKETS,
     bucket_of,
 )
 
@@ -39,10 +45,15 @@ INTERVAL = 1.0
 #: Attempts that wait to be added up, at most: far more than a process makes in an interval.
 _MOST_NOTED = 100_000
 
-#: Slots in one call of the script, about 30 us of the server's time each.
+#: Slots and connections in one call of the script, about 30 us of the server's time each.
 _BATCH = 50
 
 _COUNTER = {outcome: counter for counter, outcome in enumerate(OUTCOMES)}
+
+#: What an attempt that does not count has emitted.
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+_NEVER: tuple[int, Sequence[Target]] = (0, ())
 
 
 class AttemptEnd(NamedTuple):
@@ -57,6 +68,11 @@ class AttemptEnd(NamedTuple):
     micros: int = 0
     queued_ms: int = 0
     retry_ms: int = 0
+    #: The only connection that leads to the slot, if it has carried this delivery.
+    source: str = ""
+    #: Event -> how often the attempt has emitted it, and where that goes.
+    emitted: Mapping[str, int] = NOTHING
+    targets: Mapping[str, Sequence[Target]] = NOTHING
 
 
 class Tally:
@@ -75,10 +91,10 @@ class Tally:
     def _forget(self) -> None:
         self._adding = threading.Lock()
         self._writer, self._batch = next_token(), 0
-        #: What is not yet added, by slot and counter.
-        self._changes: dict[str, dict[int, int]] = {}
+        #: What is not yet added, by slot or connection, and counter.
+        self._changes: dict[Counted, dict[int, int]] = {}
         #: What was sent and may have arrived.
-        self._sent: dict[str, dict[int, int]] = {}
+        self._sent: dict[Counted, dict[int, int]] = {}
         self._warned = False
 
     def note(self, ended: AttemptEnd) -> None:
@@ -116,10 +132,11 @@ class Tally:
                 logger.exception("the totals are not kept for now")
 
     def _add_up(self) -> None:
+        # Flow, routine and event -> how often, and where that goes: named once for all attempts.
+        emitted: dict[tuple[str, str, str], tuple[int, Sequence[Target]]] = {}
         while self._noted:
             ended = self._noted.popleft()
-            name = f"{ended.flow_id}\n{ended.routine_id}\n{ended.slot}"
-            counters = self._changes.setdefault(name, defaultdict(int))
+            counters = self._of("slot", f"{ended.flow_id}\n{ended.routine_id}\n{ended.slot}")
             counters[_COUNTER[ended.outcome]] += 1
             if ended.outcome in TIMED:
                 counters[RUN] += ended.micros
@@ -129,6 +146,23 @@ class Tally:
             if ended.outcome is AttemptOutcome.RETRIED:
                 counters[RETRY] += ended.retry_ms
                 counters[RETRY_BUCKETS + bucket_of(ended.retry_ms)] += 1
+            if ended.source and ended.outcome in TIMED:
+                counters = self._of("connection", f"{ended.flow_id}\n{ended.source}")
+                counters[WAITED] += ended.queued_ms
+                counters[WAITED_BUCKETS + bucket_of(ended.queued_ms)] += 1
+            for event, times in ended.emitted.items():
+                place = (ended.flow_id, ended.routine_id, event)
+                before, _ = emitted.get(place, _NEVER)
+                emitted[place] = (before + times, ended.targets[event])
+        for (flow_id, _, _), (times, targets) in emitted.items():
+            for target in targets:
+                self._of("connection", f"{flow_id}\n{target.connection}")[DELIVERED] += times
+
+    def _of(self, kind: Literal["slot", "connection"], name: str) -> dict[int, int]:
+        found = self._changes.get((kind, name))
+        if found is None:
+            found = self._changes[kind, name] = defaultdict(int)
+        return found
 
     def _send(self) -> None:
         while self._changes or self._sent:

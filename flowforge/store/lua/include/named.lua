@@ -5,7 +5,7 @@
 -- The name itself, if it has a row; the first that were met have one. Else '', the name of all others, also where
 -- the names are damaged: that must not stop what is counted.
 local function total_name(kind, name, now)
-  local most = { flow = 100, slot = 200 }
+  local most = { flow = 100, slot = 200, connection = 200 }
   local key = k_named(kind)
   local known = redis.pcall('ZSCORE', key, name)
   if type(known) == 'table' then return '' end

@@ -9,19 +9,25 @@ from typing import Any
 import pytest
 
 from flowforge.errors import CommandRefusedError, StoreUnavailableError
+from flowforge.model.connection import Connection
+from flowforge.model.plan import Target
 from flowforge.model.status import AttemptOutcome
+from flowforge.store.tallies import Counted
 from flowforge.store.totals import (
+    DELIVERED,
     QUEUED,
     QUEUED_BUCKETS,
     RETRY,
     RETRY_BUCKETS,
     RUN,
     RUN_BUCKETS,
+    WAITED,
+    WAITED_BUCKETS,
 )
 from flowforge.worker.run import tally as module
 from flowforge.worker.run.tally import AttemptEnd, Tally
 
-NAME = "shop\ncharge\ninput"
+NAME: Counted = ("slot", "shop\ncharge\ninput")
 
 
 class Totals:
@@ -29,11 +35,11 @@ class Totals:
 
     def __init__(self) -> None:
         self.tallies = self
-        self.batches: list[tuple[int, str, dict[str, dict[int, int]]]] = []
+        self.batches: list[tuple[int, str, dict[Counted, dict[int, int]]]] = []
         self.refusal: Exception | None = None
 
     def add(
-        self, writer: str, batch: int, worker: str, changes: Mapping[str, Mapping[int, int]]
+        self, writer: str, batch: int, worker: str, changes: Mapping[Counted, Mapping[int, int]]
     ) -> bool:
         self.batches.append((batch, worker, {k: dict(v) for k, v in changes.items()}))
         if self.refusal is not None:
@@ -55,9 +61,9 @@ def tally(store: Totals, monkeypatch: pytest.MonkeyPatch) -> Tally:
 
 
 def end(
-    outcome: AttemptOutcome = AttemptOutcome.COMPLETED, slot: str = "input", **times: int
+    outcome: AttemptOutcome = AttemptOutcome.COMPLETED, slot: str = "input", **about: Any
 ) -> AttemptEnd:
-    return AttemptEnd("shop", "charge", slot, outcome, **times)
+    return AttemptEnd("shop", "charge", slot, outcome, **about)
 
 
 def test_attempts_are_added_up_by_slot(tally: Tally, store: Totals) -> None:
@@ -83,6 +89,33 @@ def test_attempts_are_added_up_by_slot(tally: Tally, store: Totals) -> None:
     ]  # fmt: skip
     tally.flush()
     assert len(store.batches) == 1
+
+
+def test_deliveries_are_added_up_by_connection(tally: Tally, store: Totals) -> None:
+    """All connections of an event carry each of its emissions; a slot that one connection leads to
+    tells how long what it has carried waited.
+    """
+    targets = {
+        "paid": [
+            Target(1, 0, Connection("charge", "paid", name, "input"), False, False)
+            for name in ("ship", "mail")
+        ],
+        "done": [],
+    }
+    source = "cart.sum -> charge.input"
+    for emitted in ({"paid": 3, "done": 1}, {"paid": 1}):
+        tally.note(end(queued_ms=1500, source=source, emitted=emitted, targets=targets))
+    tally.note(end(AttemptOutcome.RETRIED, queued_ms=200, source=source, targets=targets))
+    tally.note(end(queued_ms=900, targets=targets))
+    tally.flush()
+    ((_, _, changes),) = store.batches
+    assert {name: counters for (kind, name), counters in changes.items() if kind != "slot"} == {
+        "shop\ncart.sum -> charge.input": {
+            WAITED: 3200, WAITED_BUCKETS + 11: 2, WAITED_BUCKETS + 8: 1,
+        },
+        "shop\ncharge.paid -> ship.input": {DELIVERED: 4},
+        "shop\ncharge.paid -> mail.input": {DELIVERED: 4},
+    }  # fmt: skip
 
 
 def test_a_batch_that_may_have_arrived_is_sent_again_as_it_was(tally: Tally, store: Totals) -> None:
