@@ -74,7 +74,7 @@ def _miscounted_jobs(jobs: Sequence[ActiveJob]) -> Iterator[Finding]:
 
 def _stuck_jobs(engine: Engine, jobs: Sequence[ActiveJob]) -> Iterator[Finding]:
     """Jobs that nothing will move on, and those that wait for a job above them."""
-    idle = _idle_jobs(engine, jobs)
+    idle = idle_jobs(engine, jobs)
     parents = {job.job_id: blocking_parent(engine.inspector, job.parent_job_id) for job in idle}
     parked = {
         job_id: parent.command for job_id, parent in parents.items() if parent and parent.command
@@ -95,7 +95,7 @@ def _stuck_jobs(engine: Engine, jobs: Sequence[ActiveJob]) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _idle_jobs(engine: Engine, jobs: Sequence[ActiveJob]) -> list[ActiveJob]:
+def idle_jobs(engine: Engine, jobs: Sequence[ActiveJob]) -> list[ActiveJob]:
     """Jobs that should go on and have had nothing to do for longer than upkeep may rest."""
     limit = engine.overview.now() - int(_REST * 1000)
     idle = {

@@ -41,14 +41,19 @@ class Overview:
         replies = self._link.many([("ZCARD", self._keys.of("status", s)) for s in JobStatus])
         return {status.value: count for status, count in zip(JobStatus, replies, strict=True)}
 
-    def newest(self, status: str | None, limit: int) -> list[tuple[str, datetime]]:
-        """Newest jobs first, with their creation times; none for a ``limit`` of 0."""
+    def newest(
+        self, status: str | None, limit: int, *, oldest: bool = False
+    ) -> list[tuple[str, datetime]]:
+        """Newest jobs first, with their creation times; none for a ``limit`` of 0. ``oldest``: of
+        each status those that were created first.
+        """
         if limit == 0:
             # The last place would be -1, which means the last of all.
             return []
         wanted = tuple(JobStatus) if status is None else (status,)
+        order = () if oldest else ("REV",)
         commands = [
-            ("ZRANGE", self._keys.of("status", s), 0, limit - 1, "REV", "WITHSCORES")
+            ("ZRANGE", self._keys.of("status", s), 0, limit - 1, *order, "WITHSCORES")
             for s in wanted
         ]
         found: list[tuple[int, str]] = []
@@ -60,9 +65,9 @@ class Overview:
         found.sort(reverse=True)
         return [(name, moment(score)) for score, name in found[:limit]]
 
-    def active(self, most: int) -> Iterator[ActiveJob | UnreadableRow]:
-        """Of each status the ``most`` newest jobs that have not ended."""
-        return self._rows.active(self._active_ids(most))
+    def active(self, most: int, *, oldest: bool = False) -> Iterator[ActiveJob | UnreadableRow]:
+        """Of each status the ``most`` newest, or oldest, jobs that have not ended."""
+        return self._rows.active(self._active_ids(most, oldest=oldest))
 
     def jobs_by_definition(self, most: int) -> list[str]:
         """One job for each definition that the ``most`` newest active jobs of each status have."""
@@ -87,8 +92,10 @@ class Overview:
         with reading("the job of an idempotency key"):
             return None if found is None else str(found.decode())
 
-    def _active_ids(self, most: int) -> list[str]:
-        return [job_id for status in ACTIVE for job_id, _ in self.newest(status, most)]
+    def _active_ids(self, most: int, *, oldest: bool = False) -> list[str]:
+        return [
+            job_id for status in ACTIVE for job_id, _ in self.newest(status, most, oldest=oldest)
+        ]
 
     # --- the fleet -----------------------------------------------------------------------
 

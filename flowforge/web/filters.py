@@ -26,6 +26,10 @@ _ICONS = {
     "silent": "✕",
     "served": "✓",
     "unserved": "✕",
+    # Of what needs a person.
+    "stuck": "✕",
+    "quarantined": "✕",
+    "breakpoint": "‖",
     # Of a bulk operation.
     "done": "✓",
     "aborted": "⊘",

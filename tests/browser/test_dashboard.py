@@ -199,7 +199,9 @@ def test_everyone_can_use_it(
         "edit": f"{own}/invocations/1/edit", "skip": f"{own}/invocations/1/skip",
         "errors": "/errors", "workers": "/workers",
         "flows": "/flows", "flow": "/flows/one?id=failing", "doctor": "/doctor", "bulk": "/bulk",
-        "dead-letters": "/dead-letters",
+        "dead-letters": "/dead-letters", "audit": "/audit", "run": "/flows/run?id=failing",
+        "bulk-question": f"/bulk/new/retry?job={job.job_id}", "every": "/bulk/new/cancel?which=all",
+        "label": f"/bulk/new/label?job={job.job_id}",
         "rerun": f"{own}/rerun", "log": f"{own}/log",
     }.items():  # fmt: skip
         page.goto(address)
@@ -233,7 +235,11 @@ def test_zoomed_to_four_times_the_size(context: BrowserContext, page: Page, tmp_
     """A page of 1280 at 400 % is one of 320: all of it can be reached by scrolling down alone."""
     job, gate, _ = held(tmp_path)
     page.set_viewport_size({"width": 320, "height": 256})
-    for address in ("/", "/jobs", f"/jobs/{job.job_id}"):
+    own = f"job={job.job_id}"
+    for address in (
+        "/", "/jobs", f"/jobs/{job.job_id}", "/audit", "/flows/run?id=orders",
+        f"/bulk/new/cancel?{own}", f"/bulk/new/label?{own}",
+    ):  # fmt: skip
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, address
     gate.touch()

@@ -28,6 +28,7 @@ from flowforge.store.dead_letters import DeadLetters
 from flowforge.store.scripts import SCRIPTS, script_names
 from tests.integration.flows import Flaky, countdown, single, squares
 from tests.integration.installation import FAST, FLOWS, LIMIT
+from tests.integration.web_client import dashboard
 from tests.support.eventually import eventually
 from tests.support.fleet import Fleet
 
@@ -348,3 +349,25 @@ def test_an_administrator_ends_an_endless_script(guarded: Guarded) -> None:
         guarded.admin.config_set("busy-reply-threshold", 5000)
     assert "killed" in ended[0].lower()
     assert guarded.admin.ping()
+
+
+def test_a_viewer_is_enough_for_a_dashboard_that_is_read_only(guarded: Guarded) -> None:
+    """Every page is shown, changes as jobs do, and no command is refused."""
+    job = countdown().execute("it", {"n": 1}).wait(LIMIT)
+    settings = from_environment({}, redis_url=guarded.urls["viewer"])
+    viewer = Engine(settings, fleet_app(settings))
+    own = f"/jobs/{job.job_id}"
+    addresses = [
+        "/", "/jobs", "/jobs?text=x&status=completed", own, f"{own}/log", f"{own}/invocations/1",
+        f"{own}/invocations?routine=it", "/flows", f"/flows/one?id={job.flow_id}", "/errors",
+        "/workers", "/doctor", "/bulk", "/dead-letters", "/audit", "/audit?by=kim",
+    ]  # fmt: skip
+    try:
+        with dashboard(viewer, read_only=True) as client:
+            for address in addresses:
+                assert "read-only" in client.page(address), address
+            client.post(f"{own}/delete", data={"token": "any"})
+            assert "There are no such entries" in client.page("/audit")
+    finally:
+        viewer.close()
+    assert guarded.denied() == []

@@ -202,10 +202,12 @@ function nextFailed(by) {
 
 // The job that a key is about: that of the row, or that of the page.
 function jobAddress() {
-  const link = $("th a", current() ?? document.createElement("p"));
-  if (link) return link.pathname;
-  const found = location.pathname.slice(root.length).match(/^\/jobs\/[^/]+/);
-  return found ? root + found[0] : "";
+  const row = current();
+  for (const { pathname } of [...(row ? $$("a", row) : []), location]) {
+    const found = pathname.slice(root.length).match(/^\/jobs\/[^/]+/);
+    if (found) return root + found[0];
+  }
+  return "";
 }
 
 const KEYS = [
@@ -314,6 +316,69 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// --- saved views: searches under a name, in this browser ---------------------------------------
+
+function views(change) {
+  const key = `flowforge:${root}`;
+  try {
+    const found = JSON.parse(localStorage.getItem(key)) ?? [];
+    if (change) localStorage.setItem(key, JSON.stringify(change(found)));
+    return found;
+  } catch {
+    return [];
+  }
+}
+
+function element(name, text, attributes = {}) {
+  const made = document.createElement(name);
+  made.textContent = text;
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}
+
+function showViews() {
+  const place = $("[data-views]");
+  if (!place) return;
+  const page = location.pathname.slice(root.length);
+  const search = new URLSearchParams([...new URLSearchParams(location.search)].filter(([key, value]) => value && key !== "cursor"));
+  place.replaceChildren();
+  const add = (...parts) => {
+    const item = element("li", "");
+    item.append(...parts);
+    place.append(item);
+  };
+  for (const one of views().filter((other) => other.page === page)) {
+    const forget = element("button", "×", { type: "button", class: "link", "aria-label": `Forget view ${one.name}` });
+    forget.addEventListener("click", () => {
+      views((found) => found.filter((other) => other.page !== page || other.name !== one.name));
+      showViews();
+    });
+    add(element("a", one.name, { href: `${root}${page}?${one.search}`, class: "label" }), forget);
+  }
+  if (!`${search}`) return;
+  const save = element("button", "Save this view", { type: "button" });
+  save.addEventListener("click", () => saveView(page, `${search}`));
+  add(save);
+}
+
+function saveView(page, search) {
+  const box = element("section", "", { class: "question" });
+  const form = element("form", "", { method: "dialog" });
+  const label = element("label", "Name of the view ");
+  const input = element("input", "", { required: "", maxlength: 60 });
+  label.append(input);
+  form.append(label, element("button", "Save", { class: "primary" }));
+  box.append(form);
+  form.addEventListener("submit", () => {
+    const name = input.value.trim();
+    if (name) views((found) => [...found.filter((one) => one.page !== page || one.name !== name), { page, name, search }].slice(-50));
+    showViews();
+  });
+  open(box);
+  input.focus();
+}
+
 if ($("[data-live]") && told) told.after(pauseButton);
 localTimes();
+showViews();
 listen();

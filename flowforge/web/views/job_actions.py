@@ -13,6 +13,7 @@ from functools import partial
 from flowforge.engine.engine import Engine
 from flowforge.errors import JobStateError
 from flowforge.model.status import ENDED, JobStatus
+from flowforge.store.job_rows import JobSummary
 from flowforge.web.changed_by import changed_by, latest_entry
 from flowforge.web.page import Call, Leave, Page, View
 from flowforge.web.security.identity import Role
@@ -29,6 +30,14 @@ class Action:
     fits: frozenset[JobStatus]
     role: Role = Role.OPERATOR
     asks_reason: bool = True
+    #: Whether a bulk operation does it too.
+    of_many: bool = True
+    #: What a job must have of what it counts; empty: nothing.
+    needs: str = ""
+
+    def fits_job(self, job: JobSummary) -> bool:
+        """Whether the job, as it is now, takes it."""
+        return job.status in self.fits and (not self.needs or job.counts[self.needs] > 0)
 
 
 _ACTIVE = frozenset(JobStatus) - frozenset(ENDED)
@@ -65,6 +74,16 @@ ACTIONS = {
             frozenset({JobStatus.FAILED}),
         ),
         Action(
+            "continue",
+            "What has stopped at breakpoints goes on; the breakpoints stay.",
+            "goes on",
+            lambda engine, job_id, _, by: engine.breakpoints.go_on(job_id, by=by),
+            frozenset(JobStatus) - {JobStatus.COMPLETED, JobStatus.CANCELLED},
+            asks_reason=False,
+            of_many=False,
+            needs="stopped",
+        ),
+        Action(
             "delete",
             "The job is deleted now, with its history and its results.",
             "is deleted",
@@ -90,8 +109,9 @@ def act(action: Action, call: Call) -> Leave:
     """Do it, unless somebody has changed the job since the question was shown."""
     job_id = call.path("job_id")
     engine = call.engine(job_id)
-    status = engine.inspector.status(job_id)
-    if status not in action.fits:
+    summary, _ = engine.inspector.describe(job_id)
+    status = summary.status
+    if not action.fits_job(summary):
         who = changed_by(engine, job_id, str(call.form.get("seen", "")))
         told = f"; it was {who}" if who else ""
         raise JobStateError(

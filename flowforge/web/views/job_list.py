@@ -23,7 +23,9 @@ SINCE = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(day
 
 #: What can be done with many jobs at once, and the role that it takes.
 BULK = {
-    **{name: action.role for name, action in ACTIONS.items() if name != "delete"},
+    **{
+        name: action.role for name, action in ACTIONS.items() if action.of_many and name != "delete"
+    },
     "label": Role.OPERATOR,
     "delete": Role.ADMIN,
 }

@@ -1,0 +1,141 @@
+"""What needs a person, for a list that is looked at all the time: bounded, and in groups."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from flowforge.doctor.work import idle_jobs
+from flowforge.engine.engine import Engine
+from flowforge.engine.find import find, summaries
+from flowforge.engine.fleet import Fleet
+from flowforge.engine.queues import queues
+from flowforge.model.status import JobStatus
+from flowforge.store.finding import Query
+from flowforge.store.job_rows import ActiveJob, JobRows, JobSummary
+
+#: Jobs of each status that are looked at.
+_LOOK = 100
+
+#: How the reason of a job begins that a handler has failed: place and class of the error.
+_CAUSE = re.compile(r"(\S+: [\w.]+): ")
+
+
+class AttentionKind(StrEnum):
+    """Why a person is needed, the most urgent first."""
+
+    #: Messages wait on a queue that no live worker serves.
+    UNSERVED = "unserved"
+    #: Jobs have nothing queued, running or on a timer, and have not ended.
+    STUCK = "stuck"
+    #: Jobs failed because invocations cost too many workers.
+    QUARANTINED = "quarantined"
+    #: Jobs failed.
+    FAILED = "failed"
+    #: Invocations have stopped at breakpoints.
+    BREAKPOINT = "breakpoint"
+    #: Jobs are paused.
+    PAUSED = "paused"
+
+
+_ORDER = list(AttentionKind)
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Jobs, or a queue, that need a person for one cause.
+
+    ``what``: the cause, for people. ``count``: how many jobs or messages; with ``more`` at least so
+    many. ``since``: of the one that has waited longest. ``cause``: a text that the search for these
+    jobs can have; empty where there is none. ``command``: of a queue, what starts a worker for it.
+    """
+
+    kind: AttentionKind
+    what: str
+    count: int
+    since: datetime | None = None
+    more: bool = False
+    flow_id: str = ""
+    cause: str = ""
+    job_ids: Sequence[str] = ()
+    command: str = ""
+
+
+def attention(engines: Sequence[Engine]) -> list[Attention]:
+    """What needs a person now, the most urgent first."""
+    found = [
+        *_failed(engines),
+        *_paused(engines),
+        *(one for engine in engines for one in _active(engine)),
+        *(one for engine in engines for one in _unserved(engine)),
+    ]
+    return sorted(found, key=lambda one: (_ORDER.index(one.kind), -one.count, one.what))
+
+
+def _failed(engines: Sequence[Engine]) -> Iterator[Attention]:
+    """Failed jobs by flow and cause."""
+    page = find(engines, Query(status=JobStatus.FAILED), _LOOK)
+    groups: dict[tuple[str, str, str], list[JobSummary]] = defaultdict(list)
+    for job in summaries(page.jobs):
+        reason = job.reason or "no reason is kept"
+        match = _CAUSE.match(reason)
+        cause = match[1] if match else ""
+        kind = "quarantined" if "quarantined" in reason and not cause else "failed"
+        groups[kind, job.flow_id, cause or ("" if kind == "quarantined" else reason)].append(job)
+    for (kind, flow_id, _), jobs in groups.items():
+        match = _CAUSE.match(jobs[0].reason or "")
+        yield _of_jobs(
+            AttentionKind(kind), jobs[0].reason or "no reason is kept", jobs,
+            flow_id=flow_id, cause=match[1] if match else "", more=page.cursor is not None,
+        )  # fmt: skip
+
+
+def _paused(engines: Sequence[Engine]) -> Iterator[Attention]:
+    """Paused jobs by flow and reason."""
+    page = find(engines, Query(status=JobStatus.PAUSED), _LOOK)
+    groups: dict[tuple[str, str], list[JobSummary]] = defaultdict(list)
+    for job in summaries(page.jobs):
+        groups[job.flow_id, job.reason or ""].append(job)
+    for (flow_id, reason), jobs in groups.items():
+        yield _of_jobs(
+            AttentionKind.PAUSED, reason or "no reason was given", jobs,
+            flow_id=flow_id, cause=reason, more=page.cursor is not None,
+        )  # fmt: skip
+
+
+def _of_jobs(
+    kind: AttentionKind, what: str, jobs: Sequence[JobSummary],
+    *, flow_id: str, cause: str, more: bool,
+) -> Attention:  # fmt: skip
+    since = min(job.updated_at or job.created_at for job in jobs)
+    ids = [job.job_id for job in jobs]
+    return Attention(kind, what, len(jobs), since, more, flow_id, cause, ids)
+
+
+def _active(engine: Engine) -> Iterator[Attention]:
+    """Jobs that nothing moves on, and those that have stopped at breakpoints, each by itself."""
+    active = [
+        one for one in engine.overview.active(_LOOK, oldest=True) if isinstance(one, ActiveJob)
+    ]
+    stuck = {job.job_id for job in idle_jobs(engine, active)}
+    stopped = {job.job_id: job.counters["stopped"] for job in active if job.counters["stopped"]}
+    for job in JobRows(engine.store).summaries([*stuck, *stopped]):
+        if not isinstance(job, JobSummary):
+            continue
+        kind, what = AttentionKind.STUCK, "nothing of it is queued, running or on a timer"
+        if job.job_id in stopped:
+            kind = AttentionKind.BREAKPOINT
+            what = f"{stopped[job.job_id]} invocations have stopped at breakpoints"
+        yield _of_jobs(kind, what, [job], flow_id=job.flow_id, cause="", more=False)
+
+
+def _unserved(engine: Engine) -> Iterator[Attention]:
+    fleet = Fleet(engine.store)
+    for one in queues(engine, fleet) if fleet.complete else ():
+        if one.waiting and not one.workers:
+            what = f"no worker serves queue {one.name}"
+            yield Attention(AttentionKind.UNSERVED, what, one.waiting, command=one.command)

@@ -1,0 +1,63 @@
+"""The list of what needs a person, each with the page that mends it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from flowforge.doctor.attention import Attention, AttentionKind
+
+#: Rows of the list, and jobs that a row names.
+_ROWS, NAMED = 50, 3
+
+#: Jobs that a button names one by one; of more it says what they are found by.
+_BY_ID = 20
+
+#: What mends jobs: the name of an action, of one job and of many.
+_MENDS = {
+    AttentionKind.FAILED: "retry",
+    AttentionKind.QUARANTINED: "retry",
+    AttentionKind.PAUSED: "resume",
+    AttentionKind.BREAKPOINT: "continue",
+}
+
+
+class NeedsRow(NamedTuple):
+    """``address``: of the page that asks; empty where no action mends it. ``jobs``: of these jobs.
+
+    ``asks``: the question is about one job, so that it fits into a dialog.
+    """
+
+    one: Attention
+    word: str
+    address: str
+    asks: bool
+    jobs: str
+
+
+def rows(found: list[Attention]) -> list[NeedsRow]:
+    """The most urgent ones."""
+    return [_row(one) for one in found[:_ROWS]]
+
+
+def _row(one: Attention) -> NeedsRow:
+    word = _MENDS.get(one.kind, "")
+    if len(one.job_ids) == 1 and not one.more:
+        (job_id,) = one.job_ids
+        address = f"/jobs/{job_id}/{word}" if word else f"/jobs/{job_id}"
+        return NeedsRow(one, word or "explain", address, bool(word), f"/jobs/{job_id}")
+    if not one.job_ids:
+        return NeedsRow(one, "", "", False, "/workers")
+    jobs = f"/jobs?{urlencode(_search(one))}"
+    if not one.more and len(one.job_ids) <= _BY_ID:
+        chosen = [("job", job_id) for job_id in one.job_ids]
+    else:
+        chosen = [("which", "all"), *_search(one).items()]
+    return NeedsRow(one, word, f"/bulk/new/{word}?{urlencode(chosen)}", False, jobs)
+
+
+def _search(one: Attention) -> dict[str, str]:
+    """What finds these jobs, and others of the flow where they have no cause in common."""
+    status = "paused" if one.kind is AttentionKind.PAUSED else "failed"
+    found = {"flow": one.flow_id, "status": status}
+    return {**found, "text": one.cause} if one.cause else found

@@ -1,0 +1,154 @@
+"""What needs a person, on the first page of the dashboard: each with the button that mends it."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+
+from flowforge import Flow, JobState, routine, web
+from flowforge.doctor.attention import AttentionKind, attention
+from flowforge.local.server import LocalServer
+from flowforge.store.worker_reports import WorkerReports
+from tests.integration.installation import Installation
+from tests.integration.web_client import Browser, dashboard, fail_job
+from tests.integration.web_jobs import text_of
+from tests.integration.web_pair import paired
+from tests.support.eventually import eventually
+
+pytestmark = pytest.mark.usefixtures("no_settings")
+
+
+@routine
+def charge(amount: int = 1) -> None:
+    """Nothing is done: no worker is there."""
+
+
+def jobs(number: int, flow_id: str = "shop") -> list[JobState]:
+    flow = Flow(flow_id)
+    flow.add_routine(charge, "charge")
+    return flow.execute_many("charge", [{"amount": 1}] * number)
+
+
+def served(site: Installation) -> None:
+    """A worker is there, as far as reports say."""
+    facts = {"queues": ["celery"], "routines": [], "pool": "solo", "concurrency": 1, "pid": 1}
+    WorkerReports(site.engine.store).write("w1", "m", facts, [])
+
+
+def button(page: str, word: str) -> str:
+    """The address of the button of this name."""
+    found = re.search(rf'<a class="button" href="([^"]+)"[^>]*>{word}</a>', page)
+    assert found is not None, page
+    return html.unescape(found[1])
+
+
+def test_nothing_needs_a_person(site: Installation, admin: Browser) -> None:
+    served(site)
+    jobs(1)
+    assert "Nothing: no job has failed" in admin.page("/")
+
+
+def test_failed_jobs_are_grouped_by_their_cause(site: Installation, admin: Browser) -> None:
+    """The button asks about all of them, and retries them."""
+    served(site)
+    some = jobs(30)
+    for job in some[:25]:
+        fail_job(site.engine, job, "charge.input: shop.CardError", f"no {job.job_id}")
+    for job in some[25:28]:
+        fail_job(site.engine, job, "charge.input: shop.NetError", "away")
+    fail_job(site.engine, some[28], "charge.input: shop.RareError", "once")
+    found = attention([site.engine])
+    assert [(one.kind, one.count) for one in found] == [
+        (AttentionKind.FAILED, 25), (AttentionKind.FAILED, 3), (AttentionKind.FAILED, 1)
+    ]  # fmt: skip
+    page = admin.page("/")
+    assert "25 jobs" in text_of(page)
+    addresses = [html.unescape(one) for one in re.findall(r'class="button" href="([^"]+)"', page)]
+    assert "Retry 25 jobs?" in admin.page(addresses[0])
+    assert "which=all" in addresses[0]
+    assert "Retry 3 jobs?" in admin.page(addresses[1])
+    assert addresses[2] == f"/jobs/{some[28].job_id}/retry"
+    admin.act(addresses[2])
+    assert some[28].status != "failed"
+
+
+def test_paused_jobs_go_on(site: Installation, admin: Browser) -> None:
+    """By their reason; the page names who waits since when."""
+    served(site)
+    some = jobs(3)
+    for job in some[:2]:
+        job.pause("the bank is closed", by="kim")
+    some[2].pause("look", by="kim")
+    page = admin.page("/")
+    assert "the bank is closed" in page
+    address = button(page, "Resume")
+    assert "Resume 2 jobs?" in admin.page(address)
+
+
+def test_what_has_stopped_at_breakpoints(site: Installation, admin: Browser) -> None:
+    """The button lets it go."""
+    served(site)
+    (job,) = jobs(1)
+    site.engine.breakpoints.set(job.job_id, "charge", by="kim")
+    answer = site.engine.store.invocations.claim(job.job_id, "1.0.0", "t", 60_000)
+    assert answer is not None
+    if not job.counts["stopped"]:
+        pytest.fail(f"it did not stop: {answer}")
+    page = admin.page("/")
+    assert "1 invocations have stopped at breakpoints" in page
+    address = button(page, "Continue")
+    assert "goes on; the breakpoints stay" in admin.page(address)
+    admin.act(address)
+    assert job.counts["stopped"] == 0
+    assert "does not fit any more" in admin.page(address)
+
+
+def test_a_queue_without_workers(admin: Browser) -> None:
+    """It says what starts one."""
+    jobs(2)
+    page = admin.page("/")
+    assert "no worker serves queue celery" in page
+    assert "2 messages" in text_of(page)
+    assert "flowforge worker -Q celery" in page
+
+
+def test_a_stuck_job(site: Installation, admin: Browser) -> None:
+    """Its page says why."""
+    served(site)
+    (job,) = jobs(1)
+    site.redis.hset(site.key("job", job.job_id), mapping={"queued": 0, "updated": 1})
+    page = admin.page("/")
+    assert "nothing of it is queued, running or on a timer" in page
+    assert button(page, "Explain") == f"/jobs/{job.job_id}"
+
+
+def test_quarantined_jobs(site: Installation, admin: Browser) -> None:
+    """They are told apart from those that a handler has failed."""
+    served(site)
+    (job,) = jobs(1)
+    store = site.engine.store
+    store.invocations.claim(job.job_id, "1.0.0", "t", 1)
+    eventually(lambda: store.upkeep.reclaim(0, 10, 0).counts == (0, 1, 0))
+    assert [one.kind for one in attention([site.engine])] == [AttentionKind.QUARANTINED]
+    admin.act(button(admin.page("/"), "Retry"))
+    assert job.status != "failed"
+
+
+def test_a_viewer_has_no_buttons(site: Installation) -> None:
+    jobs(1)[0].pause("look")
+    with dashboard(site.engine, web.Role.VIEWER) as viewer:
+        page = viewer.page("/")
+        assert "look" in page
+        assert 'class="button"' not in page
+
+
+def test_several_servers(server: LocalServer) -> None:
+    """What is the same on two of them is one row."""
+    with paired(server) as both, dashboard(both) as client:
+        some = [jobs(1)[0] for _ in range(4)]
+        assert {both.of(job.job_id) for job in some} == set(both.each)
+        for job in some:
+            job.pause("look")
+        assert "Resume 4 jobs?" in client.page(button(client.page("/"), "Resume"))
