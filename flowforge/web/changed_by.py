@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from flowforge.engine.audit import AuditFilter, find_audit
 from flowforge.engine.engine import Engine
 from flowforge.errors import RecordError
+from flowforge.model.audit import AuditOutcome
 from flowforge.model.job_handle import HistoryEntry
 from flowforge.web.filters import ago
 
@@ -31,6 +35,17 @@ def changed_by(engine: Engine, job_id: str, seen: str, number: int | None = None
         by = entry.details.get("by")
         if by and entry.invocation in (None, number):
             return f"changed by {by} {ago(entry.at)}"
+    return ""
+
+
+def done_by(engines: Sequence[Engine], wanted: AuditFilter, what: str = "") -> str:
+    """``; kim did it 3 s ago (drop dead letter)``: who did what is gone, as far as the audit stream
+    knows; ``what``: how the words of the entry begin.
+    """
+    for entry in find_audit(engines, wanted, _LATEST).entries:
+        record = entry.record
+        if record.outcome == AuditOutcome.DONE and record.what.startswith(what):
+            return f"; {record.by} did it {ago(entry.at)} ({record.action})"
     return ""
 
 

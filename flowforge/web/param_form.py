@@ -73,7 +73,7 @@ def changes(
         text = _plain_text(typed.get(field.key, field.text))
         if text == field.text or (field.secret and text.strip('"') in ("", HIDDEN)):
             continue
-        found[field.name] = _value(field.name, text)
+        found[field.name] = _value(field.name, text, secret=field.secret)
     for _, name, text in new_fields(typed):
         if name:
             found[name] = _value(name, _plain_text(text))
@@ -110,13 +110,13 @@ def text_of(value: Any) -> str:
     return to_json(value, 2)
 
 
-def _value(name: str, text: str) -> Any:
+def _value(name: str, text: str, *, secret: bool = False) -> Any:
     try:
         return read_json(text)
     except ValueError as error:
+        told = "" if secret else f": {shown(text)}"
         raise InvalidValueError(
-            f"the value of {name} is no JSON ({error}): {shown(text)}; a text needs quotes, as in "
-            '"red"'
+            f'the value of {name} is no JSON ({error}){told}; a text needs quotes, as in "red"'
         ) from None
 
 

@@ -212,3 +212,26 @@ def test_entries_of_several_servers(server: LocalServer) -> None:
             assert {both.of(one.job_ids[0]) for one in own} == {engine}
         text = client.page("/audit")
         assert re.findall(r"<code>([^<]+)</code>", text) == [job.job_id for job in jobs][::-1]
+
+
+def test_who_was_faster(site: Installation, admin: Browser) -> None:
+    """Also about what is gone: a job, a dead letter, a bulk operation."""
+    job = execute()
+    job.cancel()
+    address = f"/jobs/{job.job_id}/delete"
+    data = admin.hidden(admin.page(address))
+    admin.act(address)
+    told = text_of(admin.post(address, data=data).text)
+    assert re.search(r"; token-\w+ did it .{1,10} ago \(delete\)", told), told
+    DeadLetters(site.engine.store).bury("celery", "no good", b"{}")
+    address = f"/dead-letters/{site.engine.store.server_name}/1/drop"
+    data = admin.hidden(admin.page(address))
+    admin.act(address)
+    told = text_of(admin.post(address, data=data).text)
+    assert re.search(r"; token-\w+ did it .{1,10} ago \(drop dead letter\)", told), told
+    bulk = Bulk.cancel([execute() for _ in range(5)], rate=0.001)
+    address = f"/bulk/{bulk.bulk_id}/abort"
+    data = admin.hidden(admin.page(address))
+    bulk.abort(by="kim")
+    told = text_of(admin.post(address, data=data).text)
+    assert "abort does not fit; kim has aborted it" in told

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flowforge.engine.bulk import Bulk, recent_bulks
 from flowforge.errors import BulkNotFoundError, JobStateError, RecordError
 from flowforge.model.bulk import BulkStatus
+from flowforge.web.filters import ago
 from flowforge.web.page import Call, Leave, Page, View
 from flowforge.web.security.identity import Role
 
@@ -44,9 +45,12 @@ def ask_abort(call: Call) -> View:
 def abort(call: Call) -> Leave:
     """End the operation, unless it has ended since the question was shown."""
     found = Bulk(call.path("bulk_id"), call.engines)
-    status = found.progress.status
+    info = found.info
+    status = info.progress.status
     if status != BulkStatus.RUNNING:
-        raise JobStateError(f"bulk operation {found.bulk_id} is {status}: abort does not fit")
+        who = info.aborted_by
+        told = f"; {who} has aborted it {ago(info.ended_at)}" if who else ""
+        raise JobStateError(f"bulk operation {found.bulk_id} is {status}: abort does not fit{told}")
     found.abort(by=call.user.name)
     return Leave(f"/bulk/{found.bulk_id}", f"Bulk operation {found.bulk_id} is aborted.")
 

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from flowforge.engine.audit import AuditFilter
 from flowforge.engine.dead_letters import requeue
 from flowforge.engine.engine import Engine
 from flowforge.errors import DeadLetterError, RecordError
 from flowforge.store.dead_letters import DeadLetter, DeadLetters
+from flowforge.web.changed_by import done_by
 from flowforge.web.page import Call, Leave, Page, View
 from flowforge.web.security.identity import Role
 
@@ -76,15 +78,26 @@ def _text(letter: DeadLetter) -> str:
 def ask(answer: Answer, call: Call) -> View:
     """What will happen, and the form that does it."""
     engine, number = _addressed(call)
-    letter = DeadLetters(engine.store).get(number)
+    try:
+        letter = DeadLetters(engine.store).get(number)
+    except DeadLetterError as error:
+        raise DeadLetterError(f"{error}{_who(engine, number)}") from error
     return View("dead_letter.html", {"answer": answer, "letter": letter, "text": _text(letter)})
 
 
 def act(answer: Answer, call: Call) -> Leave:
     """Do it; DeadLetterError when another person was faster."""
     engine, number = _addressed(call)
-    answer.run(engine, number)
+    try:
+        answer.run(engine, number)
+    except DeadLetterError as error:
+        raise DeadLetterError(f"{error}{_who(engine, number)}") from error
     return Leave("/dead-letters", f"Dead letter {number} {answer.done}.")
+
+
+def _who(engine: Engine, number: int) -> str:
+    """Who has sent the letter again or dropped it."""
+    return done_by([engine], AuditFilter(action="dead letter"), f"Dead letter {number} ")
 
 
 def _addressed(call: Call) -> tuple[Engine, int]:

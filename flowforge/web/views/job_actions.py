@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from flowforge.engine.audit import AuditFilter
 from flowforge.engine.engine import Engine
-from flowforge.errors import JobStateError
+from flowforge.errors import JobNotFoundError, JobStateError
 from flowforge.model.status import ENDED, JobStatus
 from flowforge.store.job_rows import JobSummary
-from flowforge.web.changed_by import changed_by, latest_entry
+from flowforge.web.changed_by import changed_by, done_by, latest_entry
 from flowforge.web.page import Call, Leave, Page, View
 from flowforge.web.security.identity import Role
 
@@ -100,7 +101,7 @@ def ask(action: Action, call: Call) -> View:
     """What the action will do, and the form that does it."""
     job_id = call.path("job_id")
     engine = call.engine(job_id)
-    summary, _ = engine.inspector.describe(job_id)
+    summary = _there(call, engine, job_id)
     context = {"action": action, "job": summary, "seen": latest_entry(engine, job_id)}
     return View("action.html", context)
 
@@ -109,7 +110,7 @@ def act(action: Action, call: Call) -> Leave:
     """Do it, unless somebody has changed the job since the question was shown."""
     job_id = call.path("job_id")
     engine = call.engine(job_id)
-    summary, _ = engine.inspector.describe(job_id)
+    summary = _there(call, engine, job_id)
     status = summary.status
     if not action.fits_job(summary):
         who = changed_by(engine, job_id, str(call.form.get("seen", "")))
@@ -120,6 +121,16 @@ def act(action: Action, call: Call) -> Leave:
     action.run(engine, job_id, str(call.form.get("reason", ""))[:500], call.user.name)
     gone = action.name == "delete"
     return Leave("/jobs" if gone else f"/jobs/{job_id}", f"Job {job_id} {action.done}.")
+
+
+def _there(call: Call, engine: Engine, job_id: str) -> JobSummary:
+    """The job; JobNotFoundError says who has deleted it."""
+    try:
+        summary, _ = engine.inspector.describe(job_id)
+    except JobNotFoundError as error:
+        wanted = AuditFilter(action="delete", job_id=job_id)
+        raise JobNotFoundError(f"{error}{done_by(call.engines, wanted)}") from error
+    return summary
 
 
 PAGES = [
