@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from flowforge.codec.binary import encode_payload, invocation_record, output_record
 from flowforge.common.forks import Forks
-from flowforge.errors import OutsideInvocationError
+from flowforge.errors import EmissionError, OutsideInvocationError
 from flowforge.execution.effects import AS_OUTPUTS, Effects, Emitted
 from flowforge.execution.handler_context import HandlerContext
 from flowforge.model.plan import PlannedRoutine, Target
@@ -60,8 +60,12 @@ class Emitting:
         self._lock = Lock()
         self._bytes = 0
 
-    def emit(self, event: str, params: dict[str, Any]) -> None:
-        """Collect one emission; the values are copied (encoded) at once."""
+    def emit(self, event: str, params: dict[str, Any], later_ms: int = 0) -> None:
+        """Collect one emission; the values are copied (encoded) at once.
+
+        ``later_ms``: how long its deliveries are put off. EmissionError when it leads to no slot,
+        as an output cannot be put off.
+        """
         targets = self.routine.targets[event]
         where = f"{self.routine.id}.emit({event!r})"
         emitted: Sequence[Emitted] = ()
@@ -69,10 +73,15 @@ class Emitting:
         if len(targets) == 1:
             mapped = targets[0].connection.apply(params)
             record = self.encode(mapped, where)
-            emitted, size = (_emitted(targets[0], mapped, record, where),), len(record)
+            emitted, size = (_emitted(targets[0], mapped, record, where, later_ms),), len(record)
         elif targets:
-            emitted = self._fan_out(targets, params, where)
+            emitted = self._fan_out(targets, params, where, later_ms)
             size = sum(len(one[3]) for one in emitted)
+        elif later_ms:
+            raise EmissionError(
+                f"{self.routine.id}.emit_later({event!r}): no connection leads from this event, so "
+                "it would be an output of the job, which cannot be put off: connect it, or use emit"
+            )
         else:
             payload = encode_payload(params, self.limit, where)
             record = output_record(self.number, self.routine.id, event, payload)
@@ -87,7 +96,7 @@ class Emitting:
             self.emitted[event] = self.emitted.get(event, 0) + 1
 
     def _fan_out(
-        self, targets: tuple[Target, ...], params: dict[str, Any], where: str
+        self, targets: tuple[Target, ...], params: dict[str, Any], where: str, later_ms: int
     ) -> list[Emitted]:
         emitted: list[Emitted] = []
         # Equal params are encoded once.
@@ -95,11 +104,12 @@ class Emitting:
         for target in targets:
             mapped = target.connection.apply(params)
             if mapped is not params:
-                emitted.append(_emitted(target, mapped, self.encode(mapped, where), where))
+                record = self.encode(mapped, where)
+                emitted.append(_emitted(target, mapped, record, where, later_ms))
                 continue
             if shared is None:
                 shared = self.encode(params, where)
-            emitted.append(_emitted(target, params, shared, where))
+            emitted.append(_emitted(target, params, shared, where, later_ms))
         return emitted
 
     def encode(self, params: dict[str, Any], where: str) -> bytes:
@@ -157,8 +167,11 @@ class Emitting:
             staged[AS_OUTPUTS] = staged.get(AS_OUTPUTS, 0) + len(part)
 
 
-def _emitted(target: Target, params: dict[str, Any], record: bytes, where: str) -> Emitted:
-    return target.routine_index, target.slot_index, target.mode(params, where), record
+def _emitted(
+    target: Target, params: dict[str, Any], record: bytes, where: str, later_ms: int
+) -> Emitted:
+    mode = target.mode(params, where, later_ms)
+    return target.routine_index, target.slot_index, mode, record
 
 
 def _part(records: list[_Record], sizes: list[int]) -> list[_Record]:

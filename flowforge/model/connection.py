@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import CorruptRecordError, DefinitionError
-from flowforge.model.records import Record, read
+from flowforge.model.records import Record, read, read_optional
 
 #: Source routine, its event, target routine, its slot.
 Ends: TypeAlias = tuple[str, str, str, str]
@@ -16,13 +16,17 @@ Ends: TypeAlias = tuple[str, str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Carries params from an event to a slot; ``param_mapping`` is {event param: slot param}."""
+    """Carries params from an event to a slot; ``param_mapping`` is {event param: slot param}.
+
+    ``delay_ms``: milliseconds after the emission at which the delivery is made.
+    """
 
     source_routine_id: str
     source_event: str
     target_routine_id: str
     target_slot: str
     param_mapping: Mapping[str, str] = field(default_factory=dict, hash=False)
+    delay_ms: int = 0
 
     def __post_init__(self) -> None:
         mapping = _checked(self.param_mapping, str(self))
@@ -70,6 +74,8 @@ class Connection:
             "target_routine_id": self.target_routine_id,
             "target_slot": self.target_slot,
             "param_mapping": dict(self.param_mapping),
+            # Left out where there is none, so that a flow without delays keeps its hash.
+            **({"delay_ms": self.delay_ms} if self.delay_ms else {}),
         }
 
     @classmethod
@@ -83,6 +89,7 @@ class Connection:
                 read(data, "target_routine_id", str, where),
                 read(data, "target_slot", str, where),
                 read(data, "param_mapping", dict, where),
+                read_optional(data, "delay_ms", int, where) or 0,
             )
         except DefinitionError as error:
             raise CorruptRecordError(str(error)) from error

@@ -18,8 +18,9 @@ from flowforge.model.names import listing
 from flowforge.model.records import Record, check_unique, read, read_list, read_optional
 from flowforge.model.slot import CALL_SLOT, CHILD_SLOT, CHILD_SLOT_INDEX
 
-#: Version of the record. A worker refuses newer ones instead of misreading them.
-DEFINITION_VERSION = 1
+#: Latest version of the record. A worker refuses newer ones instead of misreading them. 2: that of
+#: a flow with delays on connections, which releases before it would deliver at once.
+DEFINITION_VERSION = 2
 
 #: What the store keeps of a slot's deliveries: "m", all, since they merge; "o", the latest, since
 #: other handlers of the routine may ask for it; "", nothing.
@@ -85,7 +86,7 @@ class Definition:
 
     def serialize(self) -> Record:
         return {
-            "version": DEFINITION_VERSION,
+            "version": 2 if any(one.delay_ms for one in self.connections) else 1,
             "flow_id": self.flow_id,
             "routines": [spec.serialize() for spec in self.routines],
             "connections": [connection.serialize() for connection in self.connections],

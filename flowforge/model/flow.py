@@ -19,6 +19,7 @@ from flowforge.model.rebuildable import check_rebuildable
 from flowforge.model.records import Record
 from flowforge.model.routine import Routine, fresh, overrides_call
 from flowforge.model.slot import CALL_SLOT
+from flowforge.model.start import Delay, delay_ms
 from flowforge.model.subflow import SEPARATOR, SubFlow
 from flowforge.settings import MOST
 
@@ -191,9 +192,13 @@ class FlowGraph:
         target_routine_id: str,
         target_slot: str,
         param_mapping: Mapping[str, str] | None = None,
+        *,
+        delay: Delay | None = None,
     ) -> Connection:
         """Send an event's params to a slot; cycles and self-connections are allowed.
 
+        ``delay``: seconds or a timedelta after which they are delivered, counted as by
+        ``Routine.emit_later``; both add up.
         ``param_mapping`` renames: {event param: slot param}. ValueError names what is unknown,
         and refuses a second connection of the same two ends. Of an event that declares its
         ``output_params``, no others can be renamed, and none to a name that the handler drops.
@@ -215,8 +220,9 @@ class FlowGraph:
                 f"{listing(target.slots)}"
             )
         connection = Connection(
-            source_routine_id, source_event, target_routine_id, target_slot, param_mapping or {}
-        )
+            source_routine_id, source_event, target_routine_id, target_slot, param_mapping or {},
+            0 if delay is None else delay_ms("delay", delay),
+        )  # fmt: skip
         check_params(source, connection, target)
         if connection.ends in self._connections:
             raise DefinitionError(f"{connection} is connected already")

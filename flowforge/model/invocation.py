@@ -30,8 +30,11 @@ class Invocation(Protocol):
     def cancelled(self) -> bool:
         """True within a heartbeat after the job was cancelled."""
 
-    def emit(self, event: str, params: dict[str, Any]) -> None:
-        """Buffer an emission; PayloadError names the path of a value that cannot travel."""
+    def emit(self, event: str, params: dict[str, Any], later_ms: int = 0) -> None:
+        """Buffer an emission; PayloadError names the path of a value that cannot travel.
+
+        ``later_ms``: how long its deliveries are put off.
+        """
 
     def record_stat(
         self, op: Literal["set", "add", "reset"], name: str | None, value: object

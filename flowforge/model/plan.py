@@ -19,6 +19,7 @@ from flowforge.model.routine import Routine
 from flowforge.model.running import Running
 from flowforge.model.signature import Signature
 from flowforge.model.slot import CALL_SLOT, CHILD_SLOT, CHILD_SLOT_INDEX, Slot
+from flowforge.model.start import Start
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,20 @@ class Target:
     #: How the slot collects its deliveries; None: each is handled on its own.
     join: Join | None = None
     secret: frozenset[str] = frozenset()
+    #: Index of the routine that emits, and milliseconds until its deliveries are made.
+    source_index: int = 0
+    delay_ms: int = 0
 
-    def mode(self, params: dict[str, Any], where: str) -> str:
-        """How the store keeps a delivery: ``m`` merges, ``o`` remembers, ``j…`` joins."""
+    def mode(self, params: dict[str, Any], where: str, later_ms: int = 0) -> str:
+        """How the store keeps a delivery: ``m`` merges, ``o`` remembers, ``j…`` joins.
+
+        ``later_ms``: how long it is put off, beyond the delay of the connection.
+        """
+        mode = self._mode(params, where)
+        ms = later_ms + self.delay_ms
+        return Start("+", ms).mode(mode, self.source_index) if ms else mode
+
+    def _mode(self, params: dict[str, Any], where: str) -> str:
         if self.join is not None:
             return self.join.mode(params, where, self.secret)
         return "m" if self.merges else "o" if self.remembers else ""
@@ -149,7 +161,10 @@ class Plan:
         mode = definition.mode(index, slot_index)
         join = definition.join(index, slot_index)
         secret = definition.secret(index, slot_index)
-        return Target(index, slot_index, connection, mode == "m", mode == "o", join, secret)
+        return Target(
+            index, slot_index, connection, mode == "m", mode == "o", join, secret,
+            definition.index(connection.source_routine_id), connection.delay_ms,
+        )  # fmt: skip
 
     def targets(self, routine_id: str, event: str) -> tuple[Target, ...]:
         """Where the params of an event go. Needs no class."""

@@ -12,6 +12,7 @@ from flowforge.model.invocation import Invocation
 from flowforge.model.job_handle import JobHandle
 from flowforge.model.names import listing
 from flowforge.model.slot import Slot
+from flowforge.model.start import Delay, delay_ms
 
 
 class Running:
@@ -60,6 +61,19 @@ class Running:
         if self._invocation is None:
             self._outside("emit")
         self._invocation.emit(event, params)
+
+    def emit_later(self, event: str, delay: Delay, /, **params: object) -> None:
+        """Emit ``event``, and have it delivered after ``delay``: seconds or a timedelta.
+
+        It counts from the commit of this attempt, or after many emissions from when they were sent
+        to the server. Until then the delivery holds no worker, and the job does not end. ValueError
+        for what is no delay; EmissionError too where no connection leads from the event; else as
+        ``emit``.
+        """
+        if event not in self._events:
+            self._refuse_event(event)
+        ms = delay_ms("delay", delay)
+        self._running("emit_later").emit(event, params, ms)
 
     def _refuse_event(self, event: str) -> NoReturn:
         raise EmissionError(

@@ -6,6 +6,7 @@ import secrets
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
@@ -50,6 +51,7 @@ PLANS = st.sampled_from([PLAIN, JOINING, JOINING]).flatmap(
         st.sampled_from([1, 2, 3, 4, 100, 100]),
         st.sampled_from([0, 0, 1]),
         st.sampled_from(["", "", "a=1", "a=1\nb=2"]),
+        st.sampled_from([False, False, False, True]),
     )
 )
 
@@ -118,11 +120,11 @@ class Choices(RuleBasedStateMachine):
         return [Item(r, s, mode, self.new_record()) for r, s, mode in emitted]
 
     def plan(self, drawn: Any) -> Plan:
-        flow, entry, max_in_flight, lane, labels = drawn
+        flow, entry, max_in_flight, lane, labels, later = drawn
         return Plan(
             f"j{len(self.model.jobs) + 1}",
             flow,
-            self.items([entry])[0],
+            replace(self.items([entry])[0], later=later),
             max_in_flight,
             lane,
             labels,
@@ -162,7 +164,12 @@ class Choices(RuleBasedStateMachine):
         if not allowed:
             return []
         drawn = data.draw(st.lists(st.sampled_from(allowed), min_size=least, max_size=most), "emit")
-        return self.items(drawn)
+        later = data.draw(st.sampled_from([(), (), (), (0,), (1,), (0, 1, 2)]), "put off")
+        emitter = int(invocation.split(".")[1])
+        return [
+            replace(item, later=place in later, emitter=emitter)
+            for place, item in enumerate(self.items(drawn))
+        ]
 
     def outputs(self, number: int) -> list[Item]:
         """Emissions that go to nobody, to be staged."""
@@ -175,7 +182,7 @@ class Choices(RuleBasedStateMachine):
             job_id=plan.id, definition=plan.flow, max_in_flight=plan.max_in_flight,
             output_limit=OUTPUT_LIMIT,
             priority=3 * plan.lane, suffix=SUFFIX if plan.lane else "", routine=plan.entry.routine,
-            slot=plan.entry.slot, mode=plan.entry.mode, record=plan.entry.record,
+            slot=plan.entry.slot, mode=plan.entry.sent_mode, record=plan.entry.record,
             flow_id=plan.flow, labels=plan.labels,
         )  # fmt: skip
 
@@ -192,7 +199,7 @@ class Choices(RuleBasedStateMachine):
         if about.startswith(b"J"):
             resets.append(("", int(about[1:].split(b" ")[0])))
         return Effects(
-            [(item.routine, item.slot, item.mode, item.record) for item in done.emitted],
+            [item.sent for item in done.emitted],
             outputs=[b"o"] * done.outputs,
             resets=resets,
             started_jobs=[

@@ -20,7 +20,7 @@ from tests.contract.timer_members import parsed
 
 _HASHES = (
     "job", "invocations", "claims", "merges", "routines", "joins", "collected", "outstanding",
-    "children", "child_failures", "lanes", "breakpoints",
+    "children", "child_failures", "lanes", "breakpoints", "put_off",
 )  # fmt: skip
 
 #: How attempts are closed that raised an error.
@@ -244,6 +244,7 @@ def _compare_job(stored: Stored, model: Model, job: Job, lists: list[str]) -> No
         _check_claims(stored, job)
         _check_breakpoints(stored, row, job)
         _check_merges(stored, job)
+        assert stored.hash("put_off", job.id).keys() == job.put_off.keys()
         _check_joins(stored, model, job)
     _check_routines(stored, model, job)
     _check_staged(stored, model, job)
@@ -253,6 +254,7 @@ def _check_counters(row: dict[str, bytes], model: Model, job: Job) -> None:
     """Each invocation is in one place; the counters count the places; the window holds."""
     for invocation in job.uncommitted:
         assert len(model.places(job, invocation)) == 1, (invocation, model.places(job, invocation))
+    assert int(row["v"]) == 1 + bool(job.breakpoints) + 2 * job.puts_off
     names = ("queued", "running", "waiting", "timers", "staged")
     queued, running, waiting, timers, staged = (int(row.get(name, 0)) for name in names)
     assert queued == model.queued(job)

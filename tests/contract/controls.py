@@ -209,6 +209,20 @@ class Controls(Choices):
         """Timers of joins that are not due; those of collections that have fired as well."""
         return [t for t, due in self.model.timers.items() if t[1] == "join" and not due]
 
+    @precondition(lambda self: self.put_off())
+    @rule(data=st.data())
+    def come_due(self, data: st.DataObject) -> None:
+        """The time passes of an invocation that was put off, or rescheduled."""
+        timer = data.draw(st.sampled_from(self.put_off()), "timer")
+        # Behind those that are due already.
+        del self.model.timers[timer]
+        self.model.timers[timer] = True
+        self._set_timer(timer, self.bench.now() + self.moment(True))
+
+    def put_off(self) -> list[tuple[str, ...]]:
+        """Timers of invocations that are not due."""
+        return [t for t, due in self.model.timers.items() if "." in t[1] and not due]
+
     @precondition(lambda self: any(self.model.timers.values()))
     @rule()
     def release_due(self) -> None:

@@ -218,7 +218,7 @@ class Transitions(Breaks):
             return self.bench.store.invocations.stage_outputs(
                 job.id, invocation, token, outputs, already
             )
-        emitted = [(item.routine, item.slot, item.mode, item.record) for item in part]
+        emitted = [item.sent for item in part]
         return self.bench.store.invocations.stage(job.id, invocation, token, emitted, already)
 
     @precondition(some_unclaimed)

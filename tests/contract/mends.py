@@ -7,6 +7,8 @@ from dataclasses import replace
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
+from flowforge.model.start import Start
+from tests.contract.bench import LONG
 from tests.contract.controls import Controls
 from tests.contract.reference.jobs import Item, Job, Member, Plan
 from tests.contract.reference.mending import FINAL
@@ -14,7 +16,7 @@ from tests.contract.reference.mending import FINAL
 #: Jobs, with forks and with those that handlers start.
 ALL_JOBS = 6
 
-VERBS = st.sampled_from(["edit", "skip", "run_now"])
+VERBS = st.sampled_from(["edit", "skip", "run_now", "reschedule"])
 
 
 class Mends(Controls):
@@ -52,9 +54,14 @@ class Mends(Controls):
                 children = self.emission(data, job, invocation)
                 outputs = data.draw(st.integers(0, 2), "outputs")
                 expected = self.model.skip(job, invocation, children, outputs)
-                items = [(item.routine, item.slot, item.mode, item.record) for item in children]
+                items = [item.sent for item in children]
                 answers = self.bench.store.mending.skip(
                     job.id, invocation, b"", items, [b"o"] * outputs
+                ), expected  # fmt: skip
+            elif verb == "reschedule":
+                expected = self.model.reschedule(job, invocation)
+                answers = self.bench.store.mending.reschedule(
+                    job.id, invocation, Start("+", LONG), b""
                 ), expected  # fmt: skip
             else:
                 expected = self.model.run_now(job, invocation)
@@ -87,6 +94,7 @@ class Mends(Controls):
                 name
                 for name, record in sorted(job.uncommitted.items())
                 if not record.startswith(b"J") and not name.endswith(".99999")
+                if name not in job.put_off
             ]
             for job in self.model.jobs.values()
         }

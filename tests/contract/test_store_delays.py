@@ -234,6 +234,18 @@ def test_staged_emissions_are_put_off_from_when_they_were_sent(
     assert timed_bench.row(job)["status"] == "completed"
 
 
+def test_staged_params_may_hold_any_bytes(timed_bench: Bench, clock: VirtualClock) -> None:
+    """The record behind the mode is left as it is."""
+    job = timed_bench.submit()
+    timed_bench.start(job)
+    sent = record(zero=0, bytes=bytes(range(256)))
+    stage = timed_bench.store.invocations.stage
+    assert stage(job, "1.0.0", "t", [(1, 0, later(), sent)], 0) is Answer.OK
+    timed_bench.commit(job, staged={1: 1})
+    clock.advance(hours=1)
+    assert timed_bench.start(job, "2.1.0").record == sent
+
+
 def test_a_join_of_all_waits_for_what_is_put_off_above_it(
     timed_bench: Bench, clock: VirtualClock
 ) -> None:

@@ -13,23 +13,28 @@ from flowforge.engine.current import set_engine
 from flowforge.errors import InvalidValueError, JobStateError
 from flowforge.local.server import LocalServer
 from tests.integration.cli_shell import Shell
+from tests.integration.delay_flows import Append, Gather, Reminder, reminders
 from tests.integration.flows import Flaky, One, countdown, single
 from tests.integration.installation import (
     FAST,
+    FLOWS,
     LIMIT,
     Installation,
     installed,
     kinds,
     outputs,
 )
+from tests.support.eventually import eventually
 from tests.support.virtual_clock import VirtualClock
+
+DELAYS = "tests.integration.delay_flows"
 
 
 @pytest.fixture(scope="module")
 def shared(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """One worker for all of these tests."""
     folder = tmp_path_factory.mktemp("delays")
-    with installed(server, folder, timed=True, **FAST) as found:
+    with installed(server, folder, (FLOWS, DELAYS), timed=True, **FAST) as found:
         found.fleet.start(pool="threads", concurrency=2)
         yield found
 
@@ -186,6 +191,97 @@ def test_a_paused_job_is_started_by_its_resume(clock: VirtualClock) -> None:
     assert (job.status, job.counts["parked"]) == ("paused", 1)
     job.resume()
     assert job.wait(LIMIT).status == "completed"
+
+
+# --- deliveries ------------------------------------------------------------------------------
+
+
+def test_an_emission_is_delivered_later(clock: VirtualClock) -> None:
+    """Each after its delay; the job goes on until the last."""
+    job = reminders().execute("remind", {"delays": [3600, 7200, 0]})
+    clock.run_until_quiet()
+    assert [output.params["number"] for output in job.outputs] == [0, 3]
+    assert (job.status, job.counts["timers"]) == ("running", 2)
+    assert [one.kind for one in job.explain()] == ["delay", "delay"]
+    assert job.starts_at is None
+    for hours in (1, 2):
+        clock.advance(hours=1)
+        clock.run_until_quiet()
+        assert len(job.outputs) == 2 + hours
+    assert job.status == "completed"
+
+
+def test_a_connection_delays_what_it_carries(clock: VirtualClock) -> None:
+    """In addition to what the handler says."""
+    job = reminders(delay=1800).execute("remind", {"delays": [0, 1800]})
+    clock.run_until_quiet()
+    clock.advance(minutes=29)
+    clock.run_until_quiet()
+    assert len(job.outputs) == 1
+    for minutes, seen in ((1, 2), (29, 2), (1, 3)):
+        clock.advance(minutes=minutes)
+        clock.run_until_quiet()
+        assert len(job.outputs) == seen
+    assert job.status == "completed"
+
+
+def test_a_join_of_all_waits_for_what_comes_later(clock: VirtualClock) -> None:
+    """It fires once, with everything."""
+    job = reminders(Gather).execute("remind", {"delays": [60, 3600]})
+    clock.run_until_quiet()
+    clock.advance(minutes=1)
+    clock.run_until_quiet()
+    assert job.status == "running"
+    clock.advance(hours=1)
+    assert outputs(job) == [{"numbers": [0, 1, 2]}]
+
+
+def test_a_merging_slot_sees_a_delivery_when_it_is_due(clock: VirtualClock) -> None:
+    """And not before, whatever else arrives."""
+    job = reminders(Append).execute("remind", {"delays": [7200, 3600]})
+    clock.run_until_quiet()
+    clock.advance(hours=1)
+    clock.run_until_quiet()
+    clock.advance(hours=1)
+    assert outputs(job) == [{"numbers": [0]}, {"numbers": [0, 2]}, {"numbers": [0, 2, 1]}]
+
+
+def test_a_large_emission_is_put_off(clock: VirtualClock) -> None:
+    """More than a commit takes, in a job with little room."""
+    flow = reminders(Gather)
+    job = flow.execute("remind", {"delays": [3600] * 450}, max_in_flight=2)
+    eventually(lambda: job.counts["timers"] == 450, LIMIT)
+    clock.advance(minutes=59)
+    clock.run_until_quiet()
+    assert job.counts["timers"] == 450
+    clock.advance(minutes=1)
+    assert outputs(job) == [{"numbers": list(range(451))}]
+
+
+def test_a_delivery_is_made_earlier_by_hand(clock: VirtualClock) -> None:
+    """``explain`` has the command; it can be skipped as well."""
+    job = reminders().execute("remind", {"delays": [3600, 7200]})
+    clock.run_until_quiet()
+    first, second = (one.invocation for one in job.explain())
+    assert first is not None
+    assert second is not None
+    assert job.explain()[0].command == f"flowforge run-now {job.job_id} {first}"
+    job.run_now(first)
+    job.reschedule(second, delay=86_400)
+    clock.run_until_quiet()
+    clock.advance(hours=3)
+    clock.run_until_quiet()
+    assert [output.params["number"] for output in job.outputs] == [0, 1]
+    job.skip(second, [("output", {"number": 7})])
+    assert job.wait(LIMIT).outputs[-1].params == {"number": 7}
+
+
+def test_an_output_cannot_be_put_off() -> None:
+    """The error says what to do in its place."""
+    flow = single(Reminder)
+    error = flow.execute("it", {"delays": [1]}).wait(LIMIT).error
+    assert error is not None
+    assert "it.emit_later('later'): no connection leads from this event" in error["message"]
 
 
 # --- the command line ------------------------------------------------------------------------

@@ -39,7 +39,8 @@ SIGNATURES: dict[Any, str] = {
     Flow: "flow_id=None, *, max_in_flight=None, keep_inputs=False",
     Flow.add_routine: "self, routine, routine_id=None, *, queue=None",
     Flow.connect: (
-        "self, source_routine_id, source_event, target_routine_id, target_slot, param_mapping=None"
+        "self, source_routine_id, source_event, target_routine_id, target_slot, "
+        "param_mapping=None, *, delay=None"
     ),
     Flow.set_error_handler: "self, error_handler",
     Flow.execute: (
@@ -63,6 +64,7 @@ SIGNATURES: dict[Any, str] = {
     Routine.get_slot: "self, name",
     Routine.get_event: "self, name",
     Routine.emit: "self, event, /, **params",
+    Routine.emit_later: "self, event, delay, /, **params",
     Routine.start: (
         "self, flow, entry_routine_id, entry_params=None, *, event, priority=None, "
         "max_in_flight=None, labels=None"

@@ -25,7 +25,8 @@ local function timed(item)
     save_layout(job)
   end
   local at = string.format('%d', now_ms() + ms)
-  return string.format('%s %s %d @%s %s', r, s, length + #at - #ms, at, rest)
+  -- Joined, as string.format ends a text at a zero byte.
+  return table.concat({ r, s, length + #at - #ms, '@' .. at, rest }, ' ')
 end
 
 local segment = attempt .. kind

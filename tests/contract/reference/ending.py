@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from flowforge.model.labels import INHERITED, read_labels
 from tests.contract.bench import WAITING_SLOT
@@ -19,13 +20,19 @@ class Ending(Joining):
 
     # --- going on ------------------------------------------------------------------------
 
-    def deliver(self, job: Job, item: Item) -> None:
+    def deliver(self, job: Job, item: Item, number: int | None = None) -> None:
+        """``number``: of its own, for what was put off."""
+        if item.later:
+            self._put_off(job, item)
+            return
         if item.mode.startswith("j"):
             self.collect(job, item)
             return
-        job.last += 1
+        if number is None:
+            job.last += 1
+            number = job.last
         slot = f"{item.routine}.{item.slot}"
-        invocation = f"{job.last}.{slot}"
+        invocation = f"{number}.{slot}"
         if item.mode == "m":
             job.merged[slot] += 1
             job.log[slot].append(item.record)
@@ -33,6 +40,26 @@ class Ending(Joining):
         job.invocations.append(invocation)
         job.uncommitted[invocation] = item.record
         self.enqueue(job, invocation)
+
+    def _put_off(self, job: Job, item: Item) -> None:
+        job.last += 1
+        invocation = f"{job.last}.{item.routine}.{item.slot}"
+        job.invocations.append(invocation)
+        job.uncommitted[invocation] = item.record
+        self.timers[job.id, invocation] = False
+        if item.mode:
+            job.put_off[invocation] = item
+            job.puts_off = True
+
+    def make_delivery(self, job: Job, invocation: str) -> None:
+        """The time of one has come that was put off."""
+        item = job.put_off.pop(invocation)
+        record = job.uncommitted.pop(invocation)
+        number = int(invocation.split(".", maxsplit=1)[0])
+        self.deliver(job, replace(item, record=record, later=False), number)
+        if item.mode.startswith("j") and item.emitter is not None:
+            self.fire_complete(job)
+        self.settle(job)
 
     def top_up(self, job: Job) -> None:
         """What waits goes first, then what is staged."""
@@ -110,7 +137,7 @@ class Ending(Joining):
         if status != "failed":
             for work in (
                 job.uncommitted, job.parked, job.staged, job.open, job.collected, job.children,
-                job.late, job.failures, job.breakpoints, job.stopped, job.let_go,
+                job.late, job.failures, job.breakpoints, job.stopped, job.let_go, job.put_off,
             ):  # fmt: skip
                 work.clear()
             job.staged_outputs = 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
+from flowforge.model.start import Start
+from tests.contract.bench import LONG
 from tests.contract.reference.flow import JOINING
 
 ENDED = {"completed", "failed", "cancelled"}
@@ -21,6 +23,19 @@ class Item:
     slot: int
     mode: str
     record: bytes
+    #: Whether it is put off; and by which routine, none for what was submitted.
+    later: bool = False
+    emitter: int | None = None
+
+    @property
+    def sent_mode(self) -> str:
+        """As the store is given it."""
+        emitter = "" if self.emitter is None else self.emitter
+        return Start("+", LONG).mode(self.mode, emitter) if self.later else self.mode
+
+    @property
+    def sent(self) -> tuple[int, int, str, bytes]:
+        return self.routine, self.slot, self.sent_mode, self.record
 
 
 @dataclass
@@ -106,6 +121,10 @@ class Job:
     #: Invocations that have stopped there, and those that were let go.
     stopped: list[str] = field(default_factory=list)
     let_go: set[str] = field(default_factory=set)
+    #: Deliveries that are put off, of slots that do more with one than to handle it; and whether
+    #: there have been any, or staged ones.
+    put_off: dict[str, Item] = field(default_factory=dict)
+    puts_off: bool = False
     retries: int = 0
     #: Its parent's retry was its own, and it has not been told so.
     retried: bool = False

@@ -12,8 +12,12 @@ class Joining(Places):
 
     def outstanding(self, job: Job, routine: int) -> int:
         """What may still start or be a handler of the routine, open joins included."""
-        invocations = [*job.uncommitted, *(f"0.{field}" for field in job.open)]
+        # An item of a join that is put off is one that its emitter has not delivered yet.
+        items = {name: item for name, item in job.put_off.items() if item.mode.startswith("j")}
+        others = [name for name in job.uncommitted if name not in items]
+        invocations = [*others, *(f"0.{field}" for field in job.open)]
         started = sum(int(invocation.split(".")[1]) == routine for invocation in invocations)
+        started += sum(item.emitter == routine for item in items.values())
         return started + sum(item.routine == routine for item in job.staged)
 
     def is_below(self, job: Job, rule: Rule) -> bool:

@@ -56,6 +56,7 @@ class Mending(Controlling):
                 place[name].remove(invocation)
         self.timers.pop((job.id, invocation), None)
         job.let_go.discard(invocation)
+        job.put_off.pop(invocation, None)
         del job.uncommitted[invocation]
         job.attempts.pop(invocation, None)
         job.history["skipped_by_hand"] += 1
@@ -88,11 +89,25 @@ class Mending(Controlling):
         self.let_go(job, invocation)
         return "ok"
 
+    def reschedule(self, job: Job, invocation: str) -> str:
+        refused = job.status if job.status in FINAL else self._why_not_idle(job, invocation)
+        if refused:
+            return refused
+        if invocation in job.stopped:
+            return "stopped"
+        if self.timers.pop((job.id, invocation), None) is None:
+            return "parked"
+        self.timers[job.id, invocation] = False
+        job.history["rescheduled"] += 1
+        return "ok"
+
     def let_go(self, job: Job, invocation: str) -> None:
         """The time of an invocation has come."""
         why = self.may_go_on(job)
         if why == "orphaned":
             self.cancel_for_good(job)
+        elif invocation in job.put_off:
+            self.make_delivery(job, invocation)
         elif why:
             job.parked.append(invocation)
         else:

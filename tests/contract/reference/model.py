@@ -200,6 +200,7 @@ class Model(Breaking):
         there = len(part) + self.damaged.get(attempt, 0)
         if there == already:
             self.parts[attempt] = [*part, *items]
+            job.puts_off = job.puts_off or any(item.later for item in items)
             self.stagers.add(attempt)
         elif there != already + len(items):
             return "incomplete"

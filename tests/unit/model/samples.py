@@ -25,11 +25,13 @@ class Recorder:
 
     def __init__(self) -> None:
         self.emitted: list[tuple[str, dict[str, Any]]] = []
+        self.later: list[int] = []
         self.recorded: list[tuple[str, str | None, object]] = []
         self.reset: list[str] = []
 
-    def emit(self, event: str, params: dict[str, Any]) -> None:
+    def emit(self, event: str, params: dict[str, Any], later_ms: int = 0) -> None:
         self.emitted.append((event, params))
+        self.later.append(later_ms)
 
     def record_stat(self, op: str, name: str | None, value: object) -> None:
         self.recorded.append((op, name, value))

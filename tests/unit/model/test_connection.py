@@ -24,6 +24,14 @@ def connection(mapping: Any = None) -> Connection:
     return Connection("fetch", "output", "charge", "input", {} if mapping is None else mapping)
 
 
+def test_a_delay_is_part_of_the_record() -> None:
+    """A connection without one has the record that it always had."""
+    delayed = Connection("fetch", "output", "charge", "input", {}, 1500)
+    assert Connection.deserialize(delayed.serialize()) == delayed
+    assert Connection.deserialize(connection().serialize()).delay_ms == 0
+    assert delayed.serialize() == {**connection().serialize(), "delay_ms": 1500}
+
+
 def test_without_a_mapping_params_pass_untouched() -> None:
     """The common case copies nothing."""
     params = {"a": 1}

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,18 @@ def test_modes_say_what_the_store_keeps() -> None:
     assert [definition.mode(0, slot) for slot in range(3)] == ["o", "m", "m"]
     assert definition.mode(1, 0) == ""
     assert [definition.mode(2, slot) for slot in range(2)] == ["o", ""]
+
+
+def test_a_delay_is_not_for_releases_that_know_none() -> None:
+    """They would deliver at once: the version keeps them from such a flow, and from no other."""
+    flow = orders()
+    assert flow.serialize()["version"] == 1
+    flow.connect("charge", "charged", "fetch", "input", delay=timedelta(minutes=1))
+    assert flow.serialize()["version"] == 2
+    record = Definition.from_json(flow.definition().to_json())
+    assert record.connections[-1].delay_ms == 60_000
+    with pytest.raises(ValueError, match="delay must be from 0 seconds"):
+        flow.connect("charge", "charged", "charge", "input", delay=-1)
 
 
 def test_a_newer_version_is_not_guessed_at() -> None:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from flowforge.errors import DefinitionError, EmissionError, OutsideInvocationError
+from flowforge.errors import (
+    DefinitionError,
+    EmissionError,
+    InvalidValueError,
+    OutsideInvocationError,
+)
 from flowforge.model.routine import bound_to
 from tests.unit.model.samples import Charge, Recorder
 
@@ -42,12 +48,28 @@ def test_cancellation_is_seen_while_the_handler_runs() -> None:
         ("cancelled", lambda charge: charge.cancelled),
         ("slot_data", lambda charge: charge.slot_data("all")),
         ("reset_slot", lambda charge: charge.reset_slot("all")),
+        ("emit_later", lambda charge: charge.emit_later(next(iter(charge.events)), 1)),
     ],
 )
 def test_outside_a_handler_there_is_no_job(name: str, use: Callable[[Charge], object]) -> None:
     """The error names what was asked, and that a running handler is needed."""
     with pytest.raises(OutsideInvocationError, match=rf"Charge\.{name} is only possible while"):
         use(Charge())
+
+
+def test_an_emission_can_be_put_off() -> None:
+    """Never for less than the delay; its own params may have any names."""
+    recorder = Recorder()
+    charge = bound_to(Charge(), recorder)
+    event = next(iter(charge.events))
+    charge.emit_later(event, 0.0011, delay=5, event="x")
+    charge.emit_later(event, timedelta(hours=1))
+    assert recorder.emitted == [(event, {"delay": 5, "event": "x"}), (event, {})]
+    assert recorder.later == [2, 3_600_000]
+    with pytest.raises(InvalidValueError, match="delay must be seconds or a timedelta, not None"):
+        charge.emit_later(event, None)  # type: ignore[arg-type]
+    with pytest.raises(EmissionError, match="has not declared the event 'gone'"):
+        charge.emit_later("gone", 1)
 
 
 def test_an_unknown_slot_is_named() -> None:
