@@ -1,0 +1,83 @@
+"""Row 28: workers and the server die while jobs and deliveries are put off."""
+
+from __future__ import annotations
+
+import time
+
+from flowforge.engine.job_template import JobTemplate
+from flowforge.local.server import LocalServer
+from flowforge.model.start import Start
+from tests.chaos.harness.arena import Arena
+from tests.chaos.harness.delays import LaterTree, early_starts
+from tests.chaos.harness.round import Round
+from tests.chaos.harness.site import Site
+from tests.support.fleet import Worker
+
+#: A tree of four levels: about a second of delays.
+_TREE = LaterTree(60, micros=500)
+
+#: Jobs that are submitted for each fault; each of them starts later than the one before.
+_JOBS = 4
+_APART_MS = 250
+
+_WORKERS = 3
+
+
+def run(arena: Arena) -> None:
+    server = arena.server(durable=True, appendfsync="always")
+    site = arena.site(server.url, max_losses=1000)
+    workers = [_worker(site) for _ in range(_WORKERS)]
+    site.fleet.wait_until_ready()
+    faults = arena.times(40, least=3)
+    delays: dict[str, int] = {}
+    for number in range(faults):
+        for place in range(_JOBS):
+            delays[_submit(site, place * _APART_MS)] = place * _APART_MS
+        time.sleep(arena.rng.uniform(0.2, 1.2))
+        if number % 3 == 2:
+            _kill_server(arena, server)
+        else:
+            site.fleet.kill(workers.pop(arena.rng.randrange(len(workers))))
+            workers.append(_worker(site))
+    site.fault_over()
+    arena.figures["faults"] = faults
+    arena.figures["recovered in s"] = site.wait()
+    site.verify()
+    arena.figures["invocations"] = sum(tree.invocations for tree in site.jobs.values())
+    arena.figures["attempts lost"] = site.count("lost")
+    for job_id, tree in site.jobs.items():
+        inspector = site.engine.inspector
+        due = inspector.created_at(job_id).timestamp() * 1000 + delays[job_id]
+        history, lines = list(inspector.history(job_id)), site.lines(job_id)
+        assert isinstance(tree, LaterTree)
+        for what in early_starts(history, lines, tree, due):
+            arena.violate(f"I5 {what} (job {job_id})")
+
+
+def _submit(site: Site, delay_ms: int) -> str:
+    template = JobTemplate(_TREE.flow, _TREE.entry)
+    start = Start("+", delay_ms) if delay_ms else None
+    job_id = site.engine.submit(template, _TREE.params, start=start)
+    site.jobs[job_id] = _TREE
+    return job_id
+
+
+def _worker(site: Site) -> Worker:
+    return site.start(pool="threads", concurrency=2, wait=False)
+
+
+def _kill_server(arena: Arena, server: LocalServer) -> None:
+    server.kill()
+    time.sleep(arena.rng.uniform(0.1, 1.0))
+    server.restart()
+
+
+ROUND = Round(
+    row=28,
+    name="delays",
+    fault="Workers and the server die while jobs and deliveries are put off",
+    injection="SIGKILL to a worker, or `kill -9` to the server with `appendfsync always`",
+    target="40 faults: no handler starts before its time, I1 to I4 hold",
+    run=run,
+    cut=0.05,
+)
