@@ -12,6 +12,7 @@ import click
 from flowforge.cli.render import say
 from flowforge.codec.plain import read_json
 from flowforge.common.bounded_repr import shown
+from flowforge.common.duration import UNITS
 from flowforge.model.invocation_id import JOB_ID, is_task_id, job_of_task
 from flowforge.store.job_rows import job_not_found
 
@@ -19,9 +20,6 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 #: What ``time_or_ago`` takes, for people.
 TIME_FORMS = "2h, 30m or 7d ago, or a time such as 2026-11-26T18:00, here unless it has a zone."
-
-#: What stands for a unit of time.
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def json_value(_: click.Context, __: click.Parameter, text: str | None) -> Any:

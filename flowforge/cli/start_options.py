@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import click
 
-from flowforge.cli.arguments import UNITS
 from flowforge.common.bounded_repr import shown
+from flowforge.common.duration import span_of
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -19,8 +18,8 @@ def span(_: click.Context, __: click.Parameter, text: str | None) -> timedelta |
     """Callback of an option that takes a length of time."""
     if text is None:
         return None
-    if match := re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)([smhdw]?)", text):
-        return timedelta(**{UNITS[match[2] or "s"]: float(match[1])})
+    if (found := span_of(text)) is not None:
+        return found
     raise click.BadParameter(f"{shown(text)} is no length of time: give seconds, or 30m, 2h or 7d")
 
 

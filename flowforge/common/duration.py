@@ -1,6 +1,18 @@
-"""Lengths of time as people read them."""
+"""Lengths of time as people read and write them."""
 
 from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+#: What stands for a unit of time.
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def span_of(text: str) -> timedelta | None:
+    """What ``90`` (seconds), ``30m``, ``1.5h`` or ``7d`` means; None for other text."""
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)([smhdw]?)", text.strip())
+    return timedelta(**{UNITS[match[2] or "s"]: float(match[1])}) if match else None
 
 
 def duration(seconds: float) -> str:

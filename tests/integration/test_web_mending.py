@@ -70,6 +70,31 @@ def params_of(site: Installation, job: JobState, number: int) -> dict[str, objec
     return read_invocation(found.record, "it")[1]
 
 
+# --- what is put off -------------------------------------------------------------------------
+
+
+def test_a_job_that_is_put_off_is_shown_and_moved(operator: Browser) -> None:
+    """Lists and pages say when it starts; operators change that, and start it."""
+    job = orders.execute("fetch", {"amounts": [10]}, delay=7200)
+    address = f"/jobs/{job.job_id}/invocations/1"
+    for page in ("/jobs", f"/jobs/{job.job_id}"):
+        assert re.search(r"[Ss]tarts at .*\(in 1 h 59 min", text_of(operator.page(page)), re.DOTALL)
+    page = operator.page(f"{address}/reschedule")
+    said = send(operator, f"{address}/reschedule", form_of(page) | {"when": "soon"}, 409)
+    assert "is no time: give one such as 30m" in text_of(said)
+    before = job.starts_at
+    assert "has another time" in send(
+        operator, f"{address}/reschedule", form_of(page) | {"when": "1h"}
+    )
+    assert before is not None
+    assert job.starts_at is not None
+    assert 3500 < (before - job.starts_at).total_seconds() <= 3600
+    late = send(operator, f"{address}/reschedule", form_of(page) | {"when": "5h"}, 409)
+    assert "It was changed by" in text_of(late)
+    send(operator, f"{address}/run-now", form_of(operator.page(f"{address}/run-now")))
+    assert outputs(job) == [{"orders": 1, "amount": 10}]
+
+
 # --- edit ------------------------------------------------------------------------------------
 
 

@@ -90,6 +90,7 @@ def actions_of(look: InvocationLook, job: JobSummary) -> list[tuple[str, str]]:
         ("edit", "Edit"): idle and look.given.params is not None,
         ("skip", "Skip"): idle,
         ("run-now", "Run now"): on_timer and job.status in (JobStatus.PENDING, JobStatus.RUNNING),
+        ("reschedule", "Reschedule"): on_timer and job.status not in FINAL,
         ("fork", "Fork"): look.given.params is not None,
     }
     return [action for action, does in fits.items() if does]

@@ -6,107 +6,30 @@ since, nothing is done, and the page names who it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from flowforge.codec.plain import read_json
-from flowforge.engine.engine import Engine
 from flowforge.engine.rerun import DEFINITIONS
 from flowforge.errors import FlowForgeError, InvalidValueError, JobStateError
 from flowforge.execution.secret_texts import HIDDEN
-from flowforge.model.definition import Definition
 from flowforge.model.status import JobStatus
-from flowforge.store.invocation_looks import InvocationLook, InvocationReader
-from flowforge.store.job_rows import JobSummary
-from flowforge.web.changed_by import changed_by, latest_entry
-from flowforge.web.page import Call, Handler, Leave, Page, View
+from flowforge.web.page import Call, Leave, Page, View
 from flowforge.web.param_form import changes, differences, fields, new_fields, packed, unpacked
 from flowforge.web.security.identity import Role
-from flowforge.web.views.invocation_page import actions_of, no_invocation, state_of
+from flowforge.web.views.invocation_page import actions_of
+from flowforge.web.views.mended_invocation import (
+    INVOCATION,
+    Subject,
+    back,
+    of_invocation,
+    refused,
+    shown_of,
+    stale_text,
+)
 
 #: Emissions that the form of a skip has room for.
 _EMISSIONS = 3
-
-
-@dataclass(frozen=True)
-class _Subject:
-    """What an action is about, as it is now."""
-
-    engine: Engine
-    job: JobSummary
-    definition: Definition
-    look: InvocationLook
-    by: str
-
-    @property
-    def job_id(self) -> str:
-        return self.job.job_id
-
-    @property
-    def number(self) -> int:
-        return self.look.number
-
-
-def _subject(call: Call) -> _Subject | None:
-    job_id = call.path("job_id")
-    engine = call.engine(job_id)
-    definition = engine.inspector.definition(job_id)
-    look = InvocationReader(engine.store, job_id, definition).look(int(call.path("number")))
-    if look is None:
-        return None
-    summary, _ = engine.inspector.describe(job_id)
-    return _Subject(engine, summary, definition, look, call.user.name)
-
-
-def _shown(subject: _Subject, action: str, **more: Any) -> dict[str, Any]:
-    """What each of the pages shows."""
-    fits = dict(actions_of(subject.look, subject.job))
-    return {
-        "job": subject.job,
-        "look": subject.look,
-        "word": state_of(subject.look),
-        "action": action,
-        "fits": action in fits,
-        "seen": latest_entry(subject.engine, subject.job_id),
-        "problem": "",
-        **more,
-    }
-
-
-def _stale(call: Call, subject: _Subject) -> str:
-    """What has changed since the form was shown; empty when nothing has."""
-    if call.form.get("mark") == subject.look.mark:
-        return ""
-    seen = str(call.form.get("seen", ""))
-    who = changed_by(subject.engine, subject.job_id, seen, subject.number)
-    what = f"It was {who}." if who else "It has gone on since you looked."
-    return f"{what} Nothing was done. It is {state_of(subject.look)} now, as this page shows it."
-
-
-def _refused(call: Call, subject: _Subject, error: FlowForgeError) -> str:
-    """The refusal of the engine, with who was faster."""
-    who = changed_by(subject.engine, subject.job_id, str(call.form.get("seen", "")), subject.number)
-    return f"It was {who}. {error}" if who and isinstance(error, JobStateError) else str(error)
-
-
-def _back(subject: _Subject, said: str) -> Leave:
-    return Leave(
-        f"/jobs/{subject.job_id}/invocations/{subject.number}",
-        f"Invocation {subject.number} of job {subject.job_id} {said}.",
-    )
-
-
-def _of_invocation(handler: Callable[[Call, _Subject], View | Leave]) -> Handler:
-    """The handler with what the address names; a page that says so where there is none."""
-
-    def answer(call: Call) -> View | Leave:
-        subject = _subject(call)
-        if subject is None:
-            return no_invocation(call.path("job_id"), int(call.path("number")))
-        return handler(call, subject)
-
-    return answer
 
 
 # --- edit ------------------------------------------------------------------------------------
@@ -116,13 +39,13 @@ def _of_invocation(handler: Callable[[Call, _Subject], View | Leave]) -> Handler
 _THEN = {"": "leave it where it is", "run": "run it now", "retry": "retry the job"}
 
 
-def edit_form(_: Call, subject: _Subject) -> View:
+def edit_form(_: Call, subject: Subject) -> View:
     """The params as a form."""
     return _edit_form(subject, {})
 
 
 def _edit_form(
-    subject: _Subject, typed: Mapping[str, Any], problem: str = "", status: int = 200
+    subject: Subject, typed: Mapping[str, Any], problem: str = "", status: int = 200
 ) -> View:
     given = subject.look.given.params or {}
     then = {"": _THEN[""]}
@@ -130,7 +53,7 @@ def _edit_form(
         then = {"retry": _THEN["retry"], **then}
     elif "run-now" in dict(actions_of(subject.look, subject.job)):
         then = {"run": _THEN["run"], **then}
-    context = _shown(
+    context = shown_of(
         subject, "edit", problem=problem,
         fields=fields(given, subject.look.secret, typed), new=new_fields(typed), then=then,
         new_params=_new_params(typed),
@@ -138,9 +61,9 @@ def _edit_form(
     return View("edit.html", context, status)
 
 
-def edit(call: Call, subject: _Subject) -> View | Leave:
+def edit(call: Call, subject: Subject) -> View | Leave:
     """Show the difference; once that is confirmed, change the params."""
-    if stale := _stale(call, subject):
+    if stale := stale_text(call, subject):
         return _edit_form(subject, {}, stale, 409)
     given, secret = subject.look.given.params or {}, subject.look.secret
     then = str(call.form.get("then", ""))
@@ -154,8 +77,8 @@ def edit(call: Call, subject: _Subject) -> View | Leave:
             subject.job_id, subject.number, found, subject.by, _new_params(call.form)
         )
     except FlowForgeError as error:
-        return _edit_form(subject, call.form, _refused(call, subject, error), 409)
-    context = _shown(
+        return _edit_form(subject, call.form, refused(call, subject, error), 409)
+    context = shown_of(
         subject, "edit", differences=differences(given, secret, found),
         packed=packed(found), then=then, follows=_THEN.get(then, ""), definition="",
         new_params=_new_params(call.form),
@@ -163,21 +86,21 @@ def edit(call: Call, subject: _Subject) -> View | Leave:
     return View("edit_confirm.html", context)
 
 
-def _edited(call: Call, subject: _Subject, found: dict[str, Any], then: str) -> Leave:
+def _edited(call: Call, subject: Subject, found: dict[str, Any], then: str) -> Leave:
     mending, job_id, number = subject.engine.mending, subject.job_id, subject.number
     marks = {number: subject.look.record_mark}
     reason, new = str(call.form.get("reason", ""))[:500], _new_params(call.form)
     if then == "retry":
         mending.retry(job_id, {number: found}, subject.by, reason, marks, new)
-        return _back(subject, "has new params, and the job was retried")
+        return back(subject, "has new params, and the job was retried")
     mending.edit(job_id, {number: found}, by=subject.by, marks=marks, new_params=new)
     if then == "run":
         try:
             mending.run_now(job_id, number, subject.by)
         except JobStateError as error:
-            return _back(subject, f"has new params; {error}")
-        return _back(subject, "has new params, and runs")
-    return _back(subject, "has new params")
+            return back(subject, f"has new params; {error}")
+        return back(subject, "has new params, and runs")
+    return back(subject, "has new params")
 
 
 def _new_params(typed: Mapping[str, Any]) -> bool:
@@ -185,16 +108,16 @@ def _new_params(typed: Mapping[str, Any]) -> bool:
     return bool(typed.get("new_params"))
 
 
-# --- skip, run now ---------------------------------------------------------------------------
+# --- skip ---------------------------------------------------------------------------
 
 
-def skip_form(_: Call, subject: _Subject) -> View:
+def skip_form(_: Call, subject: Subject) -> View:
     """What a skip does, and what can be emitted in its place."""
     return _skip_form(subject, {})
 
 
 def _skip_form(
-    subject: _Subject, typed: Mapping[str, Any], problem: str = "", status: int = 200
+    subject: Subject, typed: Mapping[str, Any], problem: str = "", status: int = 200
 ) -> View:
     routine_id, definition = subject.look.routine_id, subject.definition
     spec = definition.routine(definition.index(routine_id))
@@ -202,7 +125,7 @@ def _skip_form(
         (place, str(typed.get(f"event.{place}", "")), str(typed.get(f"params.{place}", "")))
         for place in range(_EMISSIONS)
     ]
-    context = _shown(
+    context = shown_of(
         subject, "skip", problem=problem, events=spec.raw["events"], emissions=emissions,
         goes=[c for c in definition.connections if c.source_routine_id == routine_id],
         new_params=_new_params(typed),
@@ -210,9 +133,9 @@ def _skip_form(
     return View("skip.html", context, status)
 
 
-def skip(call: Call, subject: _Subject) -> View | Leave:
+def skip(call: Call, subject: Subject) -> View | Leave:
     """End the invocation in the place of its handler."""
-    if stale := _stale(call, subject):
+    if stale := stale_text(call, subject):
         return _skip_form(subject, {}, stale, 409)
     try:
         emit = _emissions(call.form)
@@ -220,8 +143,8 @@ def skip(call: Call, subject: _Subject) -> View | Leave:
             subject.job_id, subject.number, emit, subject.by, _new_params(call.form)
         )
     except FlowForgeError as error:
-        return _skip_form(subject, call.form, _refused(call, subject, error), 409)
-    return _back(subject, "is skipped")
+        return _skip_form(subject, call.form, refused(call, subject, error), 409)
+    return back(subject, "is skipped")
 
 
 def _emissions(typed: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -242,37 +165,19 @@ def _emissions(typed: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-def run_now_form(_: Call, subject: _Subject) -> View:
-    """What it does."""
-    return View("run_now.html", _shown(subject, "run-now"))
-
-
-def run_now(call: Call, subject: _Subject) -> View | Leave:
-    """Let the timer be over."""
-    problem = _stale(call, subject)
-    if not problem:
-        try:
-            subject.engine.mending.run_now(subject.job_id, subject.number, subject.by)
-        except FlowForgeError as error:
-            problem = _refused(call, subject, error)
-    if problem:
-        return View("run_now.html", _shown(subject, "run-now", problem=problem), 409)
-    return _back(subject, "runs")
-
-
 # --- fork, rerun: new jobs -------------------------------------------------------------------
 
 
-def fork_form(_: Call, subject: _Subject) -> View:
+def fork_form(_: Call, subject: Subject) -> View:
     """The params of the copy."""
     return _fork_form(subject, {})
 
 
 def _fork_form(
-    subject: _Subject, typed: Mapping[str, Any], problem: str = "", status: int = 200
+    subject: Subject, typed: Mapping[str, Any], problem: str = "", status: int = 200
 ) -> View:
     given = subject.look.given.params or {}
-    context = _shown(
+    context = shown_of(
         subject, "fork", problem=problem, then={},
         fields=fields(given, subject.look.secret, typed), new=new_fields(typed),
         new_params=_new_params(typed),
@@ -280,9 +185,9 @@ def _fork_form(
     return View("edit.html", context, status)
 
 
-def fork(call: Call, subject: _Subject) -> View | Leave:
+def fork(call: Call, subject: Subject) -> View | Leave:
     """Show what the copy gets; once that is confirmed, submit the new job."""
-    if stale := _stale(call, subject):
+    if stale := stale_text(call, subject):
         return _fork_form(subject, {}, stale, 409)
     given, secret, number = subject.look.given.params or {}, subject.look.secret, subject.number
     new = _new_params(call.form)
@@ -295,8 +200,8 @@ def fork(call: Call, subject: _Subject) -> View | Leave:
         found = changes(given, secret, call.form)
         subject.engine.forks.check_copy(subject.job_id, number, found, new)
     except FlowForgeError as error:
-        return _fork_form(subject, call.form, _refused(call, subject, error), 409)
-    context = _shown(
+        return _fork_form(subject, call.form, refused(call, subject, error), 409)
+    context = shown_of(
         subject, "fork", differences=differences(given, secret, found),
         packed=packed(found), then="", follows="", definition="", new_params=new,
     )  # fmt: skip
@@ -381,20 +286,12 @@ def _rerun_params(params: Mapping[str, Any] | None, found: dict[str, Any]) -> di
     return {**params, **found} if found else None
 
 
-_INVOCATION = "/jobs/{job_id}/invocations/{number:int}"
-
 PAGES = [
     page
     for address, form, handler, does in (
-        (f"{_INVOCATION}/edit", _of_invocation(edit_form), _of_invocation(edit), "edit"),
-        (f"{_INVOCATION}/skip", _of_invocation(skip_form), _of_invocation(skip), "skip"),
-        (
-            f"{_INVOCATION}/run-now",
-            _of_invocation(run_now_form),
-            _of_invocation(run_now),
-            "run now",
-        ),
-        (f"{_INVOCATION}/fork", _of_invocation(fork_form), _of_invocation(fork), "fork"),
+        (f"{INVOCATION}/edit", of_invocation(edit_form), of_invocation(edit), "edit"),
+        (f"{INVOCATION}/skip", of_invocation(skip_form), of_invocation(skip), "skip"),
+        (f"{INVOCATION}/fork", of_invocation(fork_form), of_invocation(fork), "fork"),
         ("/jobs/{job_id}/rerun", rerun_form, rerun, "run again"),
     )
     for page in (
