@@ -65,10 +65,18 @@ class WarningSigns:
         return RecentEnds(completed, reasons.total(), reasons, quarantined)
 
     def waiting_attempts(self) -> Counter[str]:
-        """Job -> its invocations among the 1,000 timers that are due next."""
+        """Job -> its invocations among the 1,000 timers that are due next, without those that were
+        put off: no worker has claimed or given back one of them.
+        """
         members = self._link.call("ZRANGE", self._keys.of("timers"), 0, _SAMPLE - 1)
         parts = (member.decode(errors="backslashreplace").partition("/") for member in members)
-        return Counter(job_id for job_id, _, about in parts if about[:1].isdigit())
+        found = [(job_id, about) for job_id, _, about in parts if about[:1].isdigit()]
+        key = self._keys.of
+        tried = self._link.many(
+            [("HMGET", key("claims", job_id), about, f"u{about}") for job_id, about in found]
+        )
+        pairs = zip(found, tried, strict=True)
+        return Counter(job_id for (job_id, _), counts in pairs if counts != [None, None])
 
     def lost_workers(self, least: int) -> list[LostWorkers]:
         """Invocations of the 200 newest running jobs that have lost ``least`` workers or more."""

@@ -196,10 +196,17 @@ def test_jobs_that_failed_lately(idle: Shell) -> None:
 
 
 def test_retry_storm(idle: Shell) -> None:
-    """The job with most of the invocations that wait for another attempt is named."""
+    """The job with most of the invocations that wait for another attempt is named.
+
+    What was put off waits for its first one.
+    """
     installation, later = idle.installation, 10**13
     timers = {f"job/{number}.0.0": later for number in range(150)}
     installation.redis.zadd(installation.key("timers"), {**timers, "other/1.0.0": later})
+    assert "retries" not in idle.findings()
+    claims = {member.partition("/")[2]: 1 for member in timers}
+    installation.redis.hset(installation.key("claims", "job"), mapping=claims)
+    installation.redis.hset(installation.key("claims", "other"), "u1.0.0", 1)
     (finding,) = idle.findings()["retries"]
     assert (
         "at least 151 invocations of 2 jobs wait for another attempt, 150 of them of job job"
