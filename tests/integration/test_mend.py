@@ -334,7 +334,7 @@ def test_explain_offers_to_retry_with_other_params(shell: Shell) -> None:
     assert finding.details["edit_command"] == edit
     shown = shell.run("explain", job.job_id).stdout
     assert f"-> flowforge retry {job.job_id}, with other params {edit}" in " ".join(shown.split())
-    shell.run(*edit.replace("-5", "7").split()[1:])
+    shell.run(*edit.replace("amount=-5", "amount=7").split()[1:])
     assert total(job) == {"orders": 1, "amount": 7}
 
 
