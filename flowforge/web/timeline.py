@@ -29,6 +29,9 @@ _CAUSES = {
     "let_go": "queue",
 }
 
+#: Entries at which an invocation begins to wait for something else.
+_CHANGES = frozenset({"stopped", "let_go"})
+
 #: Entries about the whole job that begin a time in which nothing of it starts, its cause, and those
 #: that end it.
 _HALTS = {"paused": "paused", AttemptOutcome.FAILED: "failed job"}
@@ -97,30 +100,79 @@ def timeline(
     invocation was there.
     """
     now = datetime.now(UTC)
-    halts = _halts(history, now)
-    latest: dict[int, HistoryEntry] = {}
+    waited = _Waited(created_at, _halts(history, now))
     attempts: list[_Attempt] = []
     for entry in history:
+        waited.before(entry)
         if entry.invocation is None or entry.routine_id is None:
             continue
         if entry.kind in _ATTEMPTS and "seconds" in entry.details:
             begin = entry.at - timedelta(seconds=entry.details["seconds"])
-            since = _since(entry.invocation, latest, created_at)
             attempts.append(
                 _Attempt(
                     entry.routine_id,
                     entry.invocation,
                     entry.details["attempt"],
                     entry.details["worker"],
-                    list(_waits(since, begin, halts)),
+                    waited.until(entry.invocation, begin),
                     _Part(entry.kind, begin, entry.at),
                 )
             )
-        if entry.kind in _CAUSES:
-            latest[entry.invocation] = entry
-    attempts += _now(findings, latest, halts, now, created_at)
+        waited.behind(entry)
+    attempts += waited.stopped(now)
+    attempts += _now(findings, waited, now)
     chosen = list(_chosen(routines, attempts))
     return _placed(chosen) if chosen else None
+
+
+class _Waited:
+    """What each invocation has waited for, as far as the history says so."""
+
+    def __init__(self, created_at: datetime, halts: Sequence[_Part]) -> None:
+        self._created_at = created_at
+        self.halts = halts
+        #: Invocation -> the entry since which it waits.
+        self._latest: dict[int, HistoryEntry] = {}
+        #: Invocation -> its waits before that, since its latest attempt.
+        self._parts: dict[int, list[_Part]] = {}
+
+    def until(self, number: int, end: datetime) -> list[_Part]:
+        """The waits of an invocation that ended then."""
+        since = _since(number, self._latest, self._created_at)
+        return [*self._parts.get(number, ()), *_waits(since, end, self.halts)]
+
+    def before(self, entry: HistoryEntry) -> None:
+        """End the waits that an entry ends which is no attempt."""
+        if entry.kind == "cancelled":
+            self._latest.clear()
+        elif entry.kind == "skipped_by_hand" and entry.invocation is not None:
+            self._latest.pop(entry.invocation, None)
+        elif entry.kind in _CHANGES:
+            for number in self._changed(entry):
+                self._parts[number] = self.until(number, entry.at)
+                self._latest[number] = entry
+
+    def _changed(self, entry: HistoryEntry) -> list[int]:
+        """What waits for something else from then on: one invocation, or all that had stopped."""
+        if entry.invocation is not None:
+            return [entry.invocation]
+        return [number for number, latest in self._latest.items() if latest.kind == "stopped"]
+
+    def behind(self, entry: HistoryEntry) -> None:
+        """Begin the wait that follows an entry of an invocation."""
+        assert entry.invocation is not None
+        if entry.kind in _CAUSES:
+            self._latest[entry.invocation] = entry
+        elif entry.kind in _ATTEMPTS:
+            self._latest.pop(entry.invocation, None)
+        if entry.kind in _ATTEMPTS or entry.kind == AttemptOutcome.LOST:
+            self._parts.pop(entry.invocation, None)
+
+    def stopped(self, now: datetime) -> Iterator[_Attempt]:
+        """What is at a breakpoint now."""
+        for number, entry in self._latest.items():
+            if entry.kind == "stopped" and entry.routine_id is not None:
+                yield _Attempt(entry.routine_id, number, None, "", self.until(number, now), None)
 
 
 def _halts(history: Sequence[HistoryEntry], now: datetime) -> list[_Part]:
@@ -164,13 +216,7 @@ def _waits(
         yield _Part(cause, at, end)
 
 
-def _now(
-    findings: Iterable[JobFinding],
-    latest: dict[int, HistoryEntry],
-    halts: Sequence[_Part],
-    now: datetime,
-    created_at: datetime,
-) -> Iterator[_Attempt]:
+def _now(findings: Iterable[JobFinding], waited: _Waited, now: datetime) -> Iterator[_Attempt]:
     """What runs now, and what waits on a timer."""
     for one in findings:
         if one.invocation is None or one.routine_id is None or one.since is None:
@@ -178,12 +224,12 @@ def _now(
         attempt = one.details.get("attempt")
         if one.kind == FindingKind.RUNNING:
             begin = min(one.since, now)
-            waits = list(_waits(_since(one.invocation, latest, created_at), begin, halts))
+            waits = waited.until(one.invocation, begin)
             run = _Part("running", begin, now)
             worker = one.details.get("worker") or ""
             yield _Attempt(one.routine_id, one.invocation, attempt, worker, waits, run)
         elif one.kind == FindingKind.TIMER:
-            waits = list(_waits(("next attempt", min(one.since, now)), now, halts))
+            waits = list(_waits(("next attempt", min(one.since, now)), now, waited.halts))
             yield _Attempt(one.routine_id, one.invocation, None, "", waits, None)
 
 

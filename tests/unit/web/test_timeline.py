@@ -99,3 +99,30 @@ def test_only_the_latest_attempts_of_a_routine() -> None:
     found = rows(*(attempt("completed", n, 0.001, number=n) for n in range(1, 100)))
     assert [row.invocation for row in found] == list(range(94, 100))
     assert all(row.run is not None and row.run.width >= 3 for row in found)
+
+
+def test_a_breakpoint_is_a_cause_of_its_own() -> None:
+    """From the stop to the step; what comes before and behind it waits in the queue."""
+    found = rows(
+        entry("stopped", 2, 1), entry("let_go", 10, 1, by="kim"), attempt("completed", 13, 1)
+    )
+    assert told(found[0]) == [("queue", 2), ("breakpoint", 8), ("queue", 2), ("completed", 1)]
+    found = rows(
+        entry("stopped", 2, 7), entry("stopped", 3, 8), entry("let_go", 10, by="kim"),
+        attempt("completed", 13, 1, number=7), attempt("completed", 14, 1, number=8),
+    )  # fmt: skip
+    assert [told(row) for row in found] == [
+        [("breakpoint", 8), ("queue", 2), ("completed", 1)],
+        [("breakpoint", 7), ("queue", 3), ("completed", 1)],
+    ]
+
+
+def test_what_is_at_a_breakpoint_now() -> None:
+    """Until it is let go, skipped by hand, or the job is cancelled."""
+    stopped = entry("stopped", 2, 7)
+    (row,) = rows(stopped)
+    assert row.run is None
+    assert [span.word for span in row.waits] == ["breakpoint"]
+    assert rows(stopped, entry("skipped_by_hand", 5, 7, by="kim")) == []
+    assert rows(stopped, entry("cancelled", 5, reason="")) == []
+    assert rows(stopped, entry("let_go", 5, 7)) == []
