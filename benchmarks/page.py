@@ -39,13 +39,14 @@ def render(report: dict[str, Any]) -> str:
     return "\n".join([*_heading(report, verdicts), "", *_rows(verdicts), *_medians(report)])
 
 
-def replaced(page: str, figures: str) -> str:
-    """The page with new figures; ValueError when it lacks the markers."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
+def replaced(page: str, figures: str, markers: tuple[str, str] = (BEGIN, END)) -> str:
+    """The page with new figures between the markers; ValueError when it lacks them."""
+    first, last = markers
+    before, begin, rest = page.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"the page has no {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{figures}\n{END}{after}"
+        raise ValueError(f"the page has no {first} and {last}")
+    return f"{before}{first}\n{figures}\n{last}{after}"
 
 
 def _heading(report: dict[str, Any], verdicts: list[Verdict]) -> Iterable[str]:

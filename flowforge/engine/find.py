@@ -15,7 +15,7 @@ from flowforge.store.job_rows import JobRows, JobSummary
 
 #: Jobs that one call passes over because they do not fit: a look at so many rows takes the caller
 #: some 30 ms.
-PASSED_OVER = 4000
+PASSED_OVER = 2000
 
 #: Rows that are read together.
 _ROWS = 100

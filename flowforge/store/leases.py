@@ -75,13 +75,14 @@ class Leases:
                 "WITHSCORES",
             )  # fmt: skip
             pairs = list(zip(reply[::2], reply[1::2], strict=True))
-            for attempt in self._attempts(pairs):
-                if attempt.claimed is not None:
-                    yield attempt
+            yield from self._attempts(pairs, renewed=True)
             if len(pairs) < _PAGE:
                 return
 
-    def _attempts(self, leases: Sequence[tuple[bytes, bytes]]) -> list[RunningAttempt]:
+    def _attempts(
+        self, leases: Sequence[tuple[bytes, bytes]], *, renewed: bool = False
+    ) -> list[RunningAttempt]:
+        """What these leases are of. ``renewed``: only those whose time of claim is kept."""
         parsed = []
         for member, score in leases:
             try:
@@ -92,22 +93,30 @@ class Leases:
             except (ValueError, OverflowError):
                 # The upkeep drops a member that names no attempt.
                 continue
-        key = self._keys.of
+        times = self._claim_times([(job_id, name, token) for job_id, name, _, token, _ in parsed])
+        both = [
+            (one, time)
+            for one, time in zip(parsed, times, strict=True)
+            if time is not None or not renewed
+        ]
         commands = [
-            command
-            for job_id, name, _, token, _ in parsed
-            for command in (
-                ("HMGET", key("claims", job_id), name, f"l{name}"),
-                ("GET", key("claim_time", lease_of(job_id, name, token))),
-            )
+            ("HMGET", self._keys.of("claims", job_id), name, f"l{name}")
+            for (job_id, name, *_), _ in both
         ]
         replies = self._link.many(commands) if commands else []
         return [
             _attempt(job_id, invocation, token, expiry, counts, claimed)
-            for (job_id, _, invocation, token, expiry), counts, claimed in zip(
-                parsed, replies[::2], replies[1::2], strict=True
+            for ((job_id, _, invocation, token, expiry), claimed), counts in zip(
+                both, replies, strict=True
             )
         ]
+
+    def _claim_times(self, leases: Sequence[tuple[str, str, str]]) -> list[bytes | None]:
+        keys = [self._keys.of("claim_time", lease_of(*lease)) for lease in leases]
+        found: list[bytes | None] = []
+        for start in range(0, len(keys), _PAGE):
+            found += self._link.call("MGET", *keys[start : start + _PAGE])
+        return found
 
 
 def _attempt(

@@ -88,7 +88,9 @@ class ServerLink:
         connection = self._acquire()
         replies: list[Any] = []
         try:
-            connection.send_packed_command(connection.pack_commands(commands))
+            # As in ``call``; joined, since each text that is sent is a system call.
+            packed = [pack_command(tuple(command)) for command in commands]  # type: ignore[arg-type]
+            connection.send_packed_command([b"".join(packed)])
             for _ in commands:
                 try:
                     replies.append(connection.read_response())

@@ -106,6 +106,13 @@ def test_a_job_shows_what_is_known_of_it(admin: Browser) -> None:
         assert part in text, part
 
 
+def test_a_failure_without_a_routine_is_shown(site: Installation, admin: Browser) -> None:
+    """As that of a job whose routine no worker knows."""
+    job = countdown.execute("count", {"n": 3})
+    fail_job(site.engine, job)
+    assert "<bdi>shop.CardError: no money</bdi>" in admin.page(f"/jobs/{job.job_id}")
+
+
 def test_jobs_are_found(admin: Browser) -> None:
     """By each field of the search; the address has the search."""
     job = countdown.execute("count", {"n": 3}, labels={"tenant": "globex", "tier": "gold"})

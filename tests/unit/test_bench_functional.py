@@ -212,3 +212,15 @@ def test_a_page_without_markers_is_left_alone() -> None:
     """The figures never overwrite a page that does not say where they go."""
     with pytest.raises(ValueError, match="figures: begin"):
         page.replaced("a page", "figures")
+
+
+def test_many_jobs_are_filled_and_asked_about() -> None:
+    """Every question has an answer, however long it takes."""
+    command = ("benchmarks.at_scale", "--jobs", "300", "--invocations", "2000")
+    done = subprocess.run(
+        [sys.executable, "-m", *command], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    *rows, last = done.stdout.splitlines()
+    assert f"of {len(rows)} not met" in last
+    assert {row.count(" | ") for row in rows} == {6}
