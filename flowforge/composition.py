@@ -14,7 +14,7 @@ from celery import Celery
 from flowforge import local
 from flowforge.broker.address import state_url
 from flowforge.broker.fleet_app import fleet_app
-from flowforge.engine.current import current_engine, set_engine, set_engine_factory
+from flowforge.engine.current import current_engine, has_engine, set_engine, set_engine_factory
 from flowforge.engine.engine import Engine, Submitter
 from flowforge.engine.sharded import ShardedEngine
 from flowforge.errors import ConfigurationError
@@ -44,6 +44,11 @@ def configure(**settings: Any) -> None:
     forget()
     _overrides.update(settings)
     _Asked.configured = True
+
+
+def is_chosen() -> bool:
+    """Whether this process has an engine, or was told by :func:`configure` which one to make."""
+    return _Asked.configured or has_engine()
 
 
 def forget() -> None:
@@ -93,4 +98,4 @@ def shutdown() -> None:
 
 set_engine_factory(_make_engine)
 
-__all__ = ["configure", "current_engine", "engines_of", "forget", "shutdown"]
+__all__ = ["configure", "current_engine", "engines_of", "forget", "is_chosen", "shutdown"]

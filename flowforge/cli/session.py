@@ -6,6 +6,7 @@ import functools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
@@ -16,7 +17,8 @@ from flowforge.broker.guard import UNKNOWN_TASK
 from flowforge.cli.group import CommandFailedError, Given, pass_given
 from flowforge.cli.kept_engine import KeptEngine
 from flowforge.cli.render import say
-from flowforge.composition import configure, forget
+from flowforge.composition import configure, forget, is_chosen
+from flowforge.dev.place import running_in
 from flowforge.engine.current import current_engine
 from flowforge.engine.engine import Engine, Submitter
 from flowforge.errors import ConfigurationError
@@ -64,13 +66,15 @@ class Session:
         """What the jobs that are looked at were given to; ConfigurationError as ``engines``."""
         if self.given.app is not None:
             return self._installed(self.given.app)
-        settings = from_environment(**self.given.options())
+        options = self._options()
+        settings = from_environment(**options)
         if settings.redis_url is not None:
-            return self._configured(**self.given.options())
+            return self._configured(**options)
         if settings.data_dir is None:
             raise ConfigurationError(
-                "no server is named: set FLOWFORGE_REDIS_URL or give --redis-url; or set "
-                "FLOWFORGE_DATA_DIR, where an embedded engine kept its jobs"
+                "no server is named: set FLOWFORGE_REDIS_URL or give --redis-url; or start "
+                "`flowforge dev` in this folder; or set FLOWFORGE_DATA_DIR, where an embedded "
+                "engine kept its jobs"
             )
         if not os.path.isdir(settings.data_dir):
             raise ConfigurationError(f"FLOWFORGE_DATA_DIR {settings.data_dir!r} is no directory")
@@ -81,16 +85,29 @@ class Session:
     def running_engine(self) -> Submitter:
         """The engine that a new job is given to; the embedded one when no server is named.
 
-        A flow's module may have chosen the engine when it was imported; options of the command
-        line win over it.
+        A flow's module may have chosen the engine when it was imported: options of the command
+        line win over it, and it wins over the development server of this folder.
         """
         if self.given.app is not None:
             return self._installed(self.given.app)
-        options = self.given.options()
+        options = self.given.options() if is_chosen() else self._options()
         if options:
             return self._configured(**options)
         self.given.context.call_on_close(forget)
         return current_engine()
+
+    def _options(self) -> dict[str, Any]:
+        """Those of the command line; where no server is named, those of the development server that
+        runs in this folder.
+        """
+        options = self.given.options()
+        settings = from_environment(**options)
+        if settings.redis_url or settings.data_dir or settings.embedded is not None:
+            return options
+        found = running_in(Path.cwd())
+        if found is None:
+            return options
+        return {"redis_url": found.redis_url, "prefix": found.prefix} | options
 
     def _configured(self, **options: Any) -> Submitter:
         self.given.context.call_on_close(forget)

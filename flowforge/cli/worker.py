@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import click
 
 from flowforge.cli.group import Given, pass_given
+from flowforge.dev.place import running_in
 
 #: The Celery app of a fleet's workers.
 TARGET = "flowforge.app"
@@ -55,6 +57,9 @@ def worker(given: Given, /, options: tuple[str, ...]) -> None:
             "below celery -A the app's own worker runs flows: celery -A APP worker"
         )
     os.environ.update(given.variables())
+    if not os.environ.get("FLOWFORGE_REDIS_URL") and (found := running_in(Path.cwd())):
+        imports = {"FLOWFORGE_IMPORTS": ",".join(found.imports)}
+        os.environ.update({**imports, **os.environ, **found.variables()})
     # The app needs a server's address; the help does not.
     target = [] if "--help" in options else ["-A", TARGET]
     # Celery reads sys.argv again: to restart on SIGHUP, to detach, and in children that it spawns.

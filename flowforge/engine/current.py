@@ -33,6 +33,11 @@ def set_engine(engine: Submitter | None) -> Submitter | None:
     return former
 
 
+def has_engine() -> bool:
+    """Whether there is a current engine already."""
+    return _Current.engine is not None
+
+
 def current_engine() -> Submitter:
     """The engine of this process, made on first use."""
     if _Current.engine is not None:

@@ -23,7 +23,12 @@ _IMPORT_BY_NAME = {"cli/target.py"} | _ON_FIRST_USE | _OPTIONAL
 
 #: Modules that give a library the name of one of ours, which the library imports: Celery's request
 #: and pool, and the target of the command ``flowforge worker``. All are below or beside.
-_GIVE_NAMES = {"cli/worker.py", "local/engine.py", "worker/run/task.py"} | _OPTIONAL
+_GIVE_NAMES = {
+    "cli/worker.py",
+    "dev/piped_process.py",
+    "local/engine.py",
+    "worker/run/task.py",
+} | _OPTIONAL
 
 _IMPORTERS = {"__import__", "import_module", "resolve_name", "run_module", "run_path"}
 

@@ -68,15 +68,15 @@ print(json.dumps(list(sys.modules)))
 
 #: Rooms of what looks at jobs.
 LOOKING = {
-    "broker", "cli", "codec", "common", "composition", "engine", "errors", "execution", "local",
-    "model", "settings", "store", "tracing",
+    "broker", "cli", "codec", "common", "composition", "dev", "engine", "errors", "execution",
+    "local", "model", "settings", "store", "tracing",
 }  # fmt: skip
 
 
 @pytest.mark.usefixtures("no_settings")
 @pytest.mark.parametrize(
     ("command", "rooms"),
-    [("--version", {"cli", "errors"}), ("worker", {"cli", "errors"}), ("jobs", LOOKING)],
+    [("--version", {"cli", "errors"}), ("worker", {"cli", "dev", "errors"}), ("jobs", LOOKING)],
 )
 def test_a_command_loads_no_more_than_it_needs(command: str, rooms: set[str]) -> None:
     """A shell's loop over jobs pays for it each time."""
