@@ -1,6 +1,7 @@
 # Needs make and Python 3.11 or later; everything else is installed into .venv.
 #
 #   make demo    run the flights job on two worker processes and check its figures
+#   make demo-ui the dashboard on the job of the demo, until Ctrl-C
 #   make test    the whole test suite
 #   make bench   everything side by side, half an hour; `make bench-quick` in two minutes
 #   make chaos   every fault at full scale, about 15 minutes; writes
@@ -18,11 +19,15 @@ DOCS_STAMP = $(VENV)/.installed-docs
 # Most of the suite's time is waiting for processes, so there may be more of it than cores.
 PYTEST_ARGS ?= -n 3 --dist loadscope
 
-.PHONY: demo test bench bench-quick chaos check docs format install clean distclean
+.PHONY: demo demo-ui test bench bench-quick chaos check docs format install clean distclean
 .DEFAULT_GOAL := test
 
 demo: $(STAMP)
 	$(BIN)/python -m examples.flights.demo
+
+demo-ui: $(STAMP)
+	@test -d build/demo || { echo "There is no job yet: run make demo first." >&2; exit 1; }
+	FLOWFORGE_DATA_DIR=build/demo $(BIN)/flowforge ui
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

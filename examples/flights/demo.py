@@ -1,7 +1,8 @@
 """The flights job from nothing: ``python -m examples.flights.demo``, or ``make demo``.
 
 Starts a private server and two worker processes, submits the job from a third process, recounts
-the result and ends all it started, however it ends itself. Exit status 0 only when the job
+the result and ends all it started, however it ends itself. The server's data is kept, so that the
+dashboard can show the job. Exit status 0 only when the job
 completed and every figure is right.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -58,7 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(build: Path, count: int) -> int:
     build.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        server = stack.enter_context(LocalServer.start())
+        kept = build / "demo"
+        shutil.rmtree(kept, ignore_errors=True)
+        server = stack.enter_context(LocalServer.start(str(kept)))
         print(f"Server on port {server.port}; {count} workers, logs in {build}/worker-*.log")
         environment = {
             **os.environ,
@@ -75,6 +79,7 @@ def run(build: Path, count: int) -> int:
             status = follow(start_step("check", build, environment), (), build)
     if status == 0:
         print(f"Done. Open {build / 'flights.html'} and see {build / 'flights.json'}.")
+        print(f"The job in the dashboard: FLOWFORGE_DATA_DIR={kept} flowforge ui, or make demo-ui")
     else:
         print(f"The demo failed; see {build}/worker-*.log.", file=sys.stderr)
     return status
