@@ -8,6 +8,7 @@
 #                docs/explanation/reliability.md
 #   make check   lint, format, types, layers
 #   make docs    the pages as HTML in build/docs; a warning is an error
+#   make pictures  the picture of a job in the README, from a real run in a browser
 #   make clean   remove what was built; `make distclean` removes .venv too
 
 PYTHONS = $(PYTHON) python3.11 python3 python3.12 python3.13 python3.14
@@ -19,7 +20,7 @@ DOCS_STAMP = $(VENV)/.installed-docs
 # Most of the suite's time is waiting for processes, so there may be more of it than cores.
 PYTEST_ARGS ?= -n 3 --dist loadscope
 
-.PHONY: demo demo-ui test bench bench-quick chaos check docs format install clean distclean
+.PHONY: demo demo-ui test bench bench-quick chaos check docs pictures format install clean distclean
 .DEFAULT_GOAL := test
 
 demo: $(STAMP)
@@ -52,6 +53,10 @@ check: $(STAMP)
 # Every page is read again each time: Sphinx warns only of pages that it reads.
 docs: $(DOCS_STAMP)
 	$(BIN)/python -m sphinx -qEW --keep-going -d build/doctrees docs build/docs
+
+pictures: $(STAMP)
+	$(BIN)/python -m pytest -q -n 0 tests/browser -k has_its_picture_taken
+	cp build/screenshots/job-at-work-light.png docs/pictures/job.png
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

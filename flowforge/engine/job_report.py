@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flowforge.engine.engine import Engine
@@ -24,7 +25,7 @@ def job_snapshot(engine: Engine, job_id: str) -> dict[str, Any]:
         **vars(details),
         "params": inspector.params(job_id),
         "error": error,
-        "trace_id": inspector.trace_id(job_id) or (error or {}).get("trace_id"),
+        "trace_id": trace_of_job(engine, job_id, error),
         "explanation": [dict(vars(finding)) for finding in engine.explain(job_id)],
         "open_child_job_ids": inspector.open_children(job_id),
         "progress": progress_of(engine, job_id),
@@ -35,6 +36,11 @@ def job_snapshot(engine: Engine, job_id: str) -> dict[str, Any]:
         "pause_points": inspector.pauses(job_id),
         "outputs": [dict(vars(output)) for output in inspector.outputs(job_id)],
     }
+
+
+def trace_of_job(engine: Engine, job_id: str, error: Mapping[str, Any] | None) -> str | None:
+    """The trace that the job was submitted in, else the one in which it failed with ``error``."""
+    return engine.inspector.trace_id(job_id) or (error or {}).get("trace_id")
 
 
 def progress_of(engine: Engine, job_id: str) -> dict[str, Any] | None:

@@ -11,19 +11,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from starlette.concurrency import run_in_threadpool
 
-from flowforge.store.command_count import CommandCount
+from flowforge.engine.look_pace import LookPace
 from flowforge.store.link import ServerLink
 
 logger = logging.getLogger(__name__)
-
-#: Seconds between two looks: at least, in relation to how long a look takes, and at most.
-_REST, _SHARE, _MOST = 1.0, 10.0, 15.0
 
 
 @dataclass
@@ -40,12 +36,10 @@ class LiveReader:
     """The one reader of a dashboard; ``links``: the connections whose commands it counts."""
 
     def __init__(self, links: Sequence[ServerLink]) -> None:
-        self._counts = [CommandCount(link) for link in links]
+        self._pace = LookPace(links)
         self._channels: dict[str, _Channel] = {}
         self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
-        self._commands_a_second = 0.0
-        self._delay = _REST
 
     async def watch(self, key: str, render: Callable[[], dict[str, str]]) -> AsyncIterator[str]:
         """The page's fragments, then whatever changes of them, each time as one JSON text.
@@ -81,22 +75,20 @@ class LiveReader:
             {
                 "fragments": new,
                 "gone": gone,
-                "commands": round(self._commands_a_second, 1),
-                "delay": round(self._delay, 1),
+                "commands": round(self._pace.commands_a_second, 1),
+                "delay": round(self._pace.delay, 1),
             }
         )
 
     async def _read(self) -> None:
         while self._channels:
-            began, sent = time.monotonic(), self._sent()
+            self._pace.begin()
             for channel in list(self._channels.values()):
                 await self._look(channel)
-            took = time.monotonic() - began
-            self._delay = min(max(_REST, took * _SHARE), _MOST)
-            self._commands_a_second = (self._sent() - sent) / (self._delay + took)
+            self._pace.end()
             async with self._changed:
                 self._changed.notify_all()
-            await asyncio.sleep(self._delay)
+            await asyncio.sleep(self._pace.delay)
 
     async def _look(self, channel: _Channel) -> None:
         try:
@@ -105,6 +97,3 @@ class LiveReader:
             # The other pages go on; this one shows what it showed.
             logger.exception("an open page of the dashboard could not be read again")
         channel.looks += 1
-
-    def _sent(self) -> int:
-        return sum(count.sent for count in self._counts)

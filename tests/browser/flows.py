@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from flowforge import Flow, Join, Routine, routine
+from flowforge import ErrorHandler, Flow, Join, Routine, routine
 
 
 @routine(events={"row": ["n", "path"]})
@@ -51,3 +51,49 @@ orders.connect("work", "output", "total", "input")
 
 failing = Flow("failing")
 failing.add_routine(fail, "charge")
+
+
+@routine(events={"order": ["n"]})
+def fetch(self: Routine, orders: int) -> None:
+    for n in range(orders):
+        self.emit("order", n=n)
+
+
+@routine(events={"priced": ["n"]})
+def price(n: int) -> dict[str, int]:
+    time.sleep(0.005)
+    return {"n": n}
+
+
+@routine(events={"charged": ["n"]})
+def charge(n: int) -> dict[str, int]:
+    """One in ten is told to come again."""
+    time.sleep(0.02)
+    if n % 10 == 3:
+        raise ConnectionError("the bank does not answer")
+    return {"n": n}
+
+
+@routine
+def mail(n: int) -> None:
+    time.sleep(0.02)
+
+
+class Report(Total):
+    """Waits until all are charged."""
+
+
+#: Long enough to be seen at work.
+shop = Flow("shop")
+for name, step in {
+    "fetch": fetch, "price": price, "stock": price, "charge": charge, "ship": mail, "mail": mail,
+}.items():  # fmt: skip
+    shop.add_routine(step, name)
+shop.add_routine(Report(), "report")
+shop.connect("fetch", "order", "price", "input")
+shop.connect("fetch", "order", "stock", "input")
+shop.connect("price", "priced", "charge", "input")
+shop.connect("stock", "priced", "ship", "input")
+shop.connect("charge", "charged", "mail", "input")
+shop.connect("charge", "charged", "report", "input")
+shop.set_error_handler(ErrorHandler("retry", max_retries=3, retry_delay=60))

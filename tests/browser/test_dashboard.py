@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from flowforge import JobState
-from tests.browser.flows import failing, orders
+from tests.browser.flows import failing, orders, shop
 from tests.integration.installation import Installation
 from tests.support.eventually import eventually
 
@@ -210,6 +210,21 @@ def test_everyone_can_use_it(
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address
         page.screenshot(path=pictures / f"{name}-{scheme}-{width}.png", full_page=True)
     context.close()
+
+
+def test_a_job_at_work_has_its_picture_taken(page: Page, pictures: Path) -> None:
+    """Light, dark and on a phone; `make pictures` puts the first one into the README."""
+    job = shop.execute("fetch", {"orders": 600})
+    open_job(page, job)
+    expect(page.locator("a.box.s-running")).not_to_have_count(0)
+    expect(page.locator("a.box").nth(3)).to_contain_text("retried")
+    for name, scheme, width, height in (
+        ("light", "light", 1280, 900), ("dark", "dark", 1280, 900), ("phone", "light", 390, 800),
+    ):  # fmt: skip
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of its literals
+        page.set_viewport_size({"width": width, "height": height})
+        page.screenshot(path=pictures / f"job-at-work-{name}.png")
+    job.cancel()
 
 
 def test_everything_can_be_read_without_a_script(

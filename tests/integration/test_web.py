@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from opentelemetry import trace
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -21,6 +22,7 @@ from flowforge.web.views import PAGES
 from flowforge.web.views.job_list import BULK
 from tests.integration.installation import Installation, installed
 from tests.integration.web_client import TOKEN, Browser, dashboard, fail_job
+from tests.support.spans import recorded
 
 pytestmark = pytest.mark.usefixtures("no_settings")
 
@@ -111,6 +113,17 @@ def test_a_failure_without_a_routine_is_shown(site: Installation, admin: Browser
     job = countdown.execute("count", {"n": 3})
     fail_job(site.engine, job)
     assert "<bdi>shop.CardError: no money</bdi>" in admin.page(f"/jobs/{job.job_id}")
+
+
+def test_a_traced_job_names_its_trace(admin: Browser) -> None:
+    """The one that it was submitted in; a job without one has no such line."""
+    with recorded(), trace.get_tracer("web").start_as_current_span("POST /orders"):
+        job = countdown.execute("count", {"n": 3})
+    assert job.trace_id
+    line = f"<dt>Trace</dt><dd><code>{job.trace_id}</code></dd>"
+    assert line in admin.page(f"/jobs/{job.job_id}")
+    other = countdown.execute("count", {"n": 3})
+    assert "<dt>Trace</dt>" not in admin.page(f"/jobs/{other.job_id}")
 
 
 def test_jobs_are_found(admin: Browser) -> None:

@@ -6,14 +6,14 @@ form in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from flowforge.engine.audit import AuditFilter
 from flowforge.engine.engine import Engine
+from flowforge.engine.job_actions import JOB_ACTIONS, JobAction
 from flowforge.errors import JobNotFoundError, JobStateError
-from flowforge.model.status import ENDED, JobStatus
+from flowforge.model.status import JobStatus
 from flowforge.store.job_rows import JobSummary
 from flowforge.web.changed_by import changed_by, done_by, latest_entry
 from flowforge.web.page import Call, Leave, Page, View
@@ -21,14 +21,9 @@ from flowforge.web.security.identity import Role
 
 
 @dataclass(frozen=True)
-class Action:
-    """``does``: what will happen, for people. ``done``: what is told afterwards."""
+class Action(JobAction):
+    """``role``: who may do it. ``asks_reason``: whether a reason is kept."""
 
-    name: str
-    does: str
-    done: str
-    run: Callable[[Engine, str, str, str], object]
-    fits: frozenset[JobStatus]
     role: Role = Role.OPERATOR
     asks_reason: bool = True
     #: Whether a bulk operation does it too.
@@ -41,39 +36,15 @@ class Action:
         return job.status in self.fits and (not self.needs or job.counts[self.needs] > 0)
 
 
-_ACTIVE = frozenset(JobStatus) - frozenset(ENDED)
+def _shared(name: str, role: Role = Role.OPERATOR, *, asks_reason: bool = True) -> Action:
+    """An action that the terminal knows too."""
+    return Action(**vars(JOB_ACTIONS[name]), role=role, asks_reason=asks_reason)
+
 
 ACTIONS = {
     action.name: action
     for action in (
-        Action(
-            "pause",
-            "No handler of the job starts any more; those that run finish. Nothing is lost.",
-            "is paused",
-            lambda engine, job_id, reason, by: engine.pause(job_id, reason, by=by),
-            _ACTIVE - {JobStatus.PAUSED},
-        ),
-        Action(
-            "resume",
-            "What was parked goes on at once.",
-            "goes on",
-            lambda engine, job_id, reason, by: engine.resume(job_id, reason, by=by),
-            frozenset({JobStatus.PAUSED}),
-        ),
-        Action(
-            "cancel",
-            "The job ends for good: what waits is dropped, and what runs is told to stop.",
-            "is cancelled",
-            lambda engine, job_id, reason, by: engine.cancel(job_id, reason, by=by),
-            _ACTIVE,
-        ),
-        Action(
-            "retry",
-            "The failed invocations run again with fresh attempts; what was done stays done.",
-            "goes on",
-            lambda engine, job_id, reason, by: engine.retry(job_id, by=by, reason=reason),
-            frozenset({JobStatus.FAILED}),
-        ),
+        *map(_shared, ("pause", "resume", "cancel", "retry")),
         Action(
             "continue",
             "What has stopped at breakpoints goes on; the breakpoints stay.",
@@ -84,15 +55,7 @@ ACTIONS = {
             of_many=False,
             needs="stopped",
         ),
-        Action(
-            "delete",
-            "The job is deleted now, with its history and its results.",
-            "is deleted",
-            lambda engine, job_id, _, __: engine.delete(job_id),
-            frozenset(ENDED),
-            role=Role.ADMIN,
-            asks_reason=False,
-        ),
+        _shared("delete", Role.ADMIN, asks_reason=False),
     )
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flowforge.engine.engine import Engine
-from flowforge.engine.job_report import routines, work_of_job
+from flowforge.engine.job_report import routines, trace_of_job, work_of_job
 from flowforge.store.job_rows import JobRows, JobSummary
 from flowforge.store.outstanding import Outstanding
 from flowforge.web.graph.layout import layout
@@ -53,13 +53,15 @@ def shown(engine: Engine, job_id: str) -> dict[str, Any]:
     child_count, waiting = outstanding.children(_CHILDREN)
     join_count, joins = outstanding.joins(_JOINS)
     params = inspector.params(job_id)
+    error = inspector.error(job_id)
     parent = [details.parent_job_id] if details.parent_job_id else []
     return {
         "job": summary,
         "details": details,
         "params": params,
         "forked_from": inspector.forked_from(job_id) if params is None else None,
-        "error": inspector.error(job_id),
+        "error": error,
+        "trace_id": trace_of_job(engine, job_id, error),
         "findings": findings,
         "timeline": timeline(states, history[-_HISTORY:], findings, summary.created_at),
         "routines": states,

@@ -1,0 +1,1 @@
+"""The screen of ``flowforge top``, without a terminal and a server."""
