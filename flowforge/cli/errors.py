@@ -143,9 +143,7 @@ def _show(session: Session, group: ErrorGroup, as_json: bool) -> None:
 
 def _selection(group: ErrorGroup) -> list[str]:
     """The options with which ``jobs`` lists the failed jobs of a group."""
-    options = ["--status", "failed", "--flow", group.flow_id]
-    # The engine's own failures are kept in other words.
-    return [*options, "--text", group.type] if group.at else options
+    return ["--flow", group.flow_id, "--error", group.id]
 
 
 def _jobs_of(session: Session, group: ErrorGroup) -> Iterator[JobSummary]:

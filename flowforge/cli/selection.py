@@ -54,6 +54,10 @@ _OPTIONS = (
         "--text", metavar="TEXT",
         help="Only jobs with this in their id, flow, reason, error or idempotency key.",
     ),
+    click.option(
+        "--error", metavar="GROUP",
+        help="Only jobs that failed for this group of errors, as `flowforge errors` shows it.",
+    ),
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import CorruptRecordError, InvalidValueError
+from flowforge.model.error_group import group_id
 from flowforge.model.labels import check_labels, label_line
 from flowforge.model.status import JobStatus
 from flowforge.store.index_walk import CURSOR, Found, IndexWalk
@@ -32,7 +33,8 @@ class Query:
     """Which jobs are looked for. InvalidValueError for a status, time or cursor that is none.
 
     ``text``: in the id, the flow id, the reason, the error or the idempotency key, in any case of
-    ASCII letters. ``after``: a cursor.
+    ASCII letters. ``after``: a cursor. ``error``: the id of the group of errors that failed the
+    job; without a status, that is ``failed``.
     """
 
     flow_id: str | None = None
@@ -42,6 +44,7 @@ class Query:
     until: Bound = None
     text: str | None = None
     after: str | None = None
+    error: str | None = None
 
     def __post_init__(self) -> None:
         if self.status is not None and self.status not in list(JobStatus):
@@ -54,6 +57,9 @@ class Query:
             raise InvalidValueError(
                 f"cursor {shown(self.after)} is none: take the cursor of a page that was found"
             )
+        if self.error is not None:
+            _check_group(self.error)
+            object.__setattr__(self, "status", self.status or JobStatus.FAILED.value)
         object.__setattr__(self, "labels", check_labels(self.labels))
         _check_bound("since", self.since)
         _check_bound("until", self.until)
@@ -123,7 +129,8 @@ class Finder:
     def count(self, query: Query) -> int | None:
         """How many jobs fit, where indexes know; None where each has to be looked at."""
         search = self._search(query)
-        if search.others or search.by_row or query.text is not None or query.after is not None:
+        looked_at = query.text is not None or query.error is not None
+        if search.others or search.by_row or looked_at or query.after is not None:
             return None
         bounds = _bound(search.since, "-inf"), _bound(search.until, "+inf")
         counts = self._link.many([("ZCOUNT", index, *bounds) for index in search.along])
@@ -204,7 +211,7 @@ class Finder:
         return max(0, now - int(bound.total_seconds() * 1000))
 
     def _fit(self, search: _Search, some: Sequence[Found]) -> list[bool]:
-        """Of each whether it is in the other indexes, of the flow, and has the text."""
+        """Of each whether it is in the other indexes, of the flow, has the error and the text."""
         ids = [one.job_id for one in some]
         fits = [True] * len(ids)
         for scores in self._link.many([("ZMSCORE", index, *ids) for index in search.others]):
@@ -215,6 +222,13 @@ class Finder:
             fits = [
                 fit and not isinstance(row, CorruptRecordError) and row[0] == flow
                 for fit, (_, row) in zip(fits, flows, strict=True)
+            ]
+        if search.query.error is not None:
+            error = search.query.error
+            rows = self._rows.many(ids, "flow", "cause", "ended")
+            fits = [
+                fit and not isinstance(row, CorruptRecordError) and _failed_by(error, *row)
+                for fit, (_, row) in zip(fits, rows, strict=True)
             ]
         if search.query.text is not None:
             text = _folded(search.query.text.encode(errors="surrogatepass"))
@@ -227,6 +241,14 @@ class Finder:
 def _has(text: bytes, job_id: str, row: Fields) -> bool:
     values = [] if isinstance(row, CorruptRecordError) else row
     return any(text in _folded(value) for value in [job_id.encode(), *values] if value is not None)
+
+
+def _failed_by(error: str, flow: bytes | None, cause: bytes | None, ended: bytes | None) -> bool:
+    """A cause of another time is that of an earlier failure."""
+    *identity, at = (cause or b"").decode(errors="backslashreplace").split("\n")
+    if len(identity) != 3 or at.encode() != ended:
+        return False
+    return group_id((flow or b"").decode(errors="backslashreplace"), *identity) == error
 
 
 def _folded(value: bytes) -> bytes:
@@ -249,6 +271,14 @@ def _check_bound(name: str, value: object) -> None:
     if value.tzinfo is None:
         raise InvalidValueError(
             f"{name} {value} has no time zone: use datetime.now(UTC), or a timedelta before now"
+        )
+
+
+def _check_group(value: object) -> None:
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9a-f]{12}", value):
+        raise InvalidValueError(
+            f"error {shown(value)} is no group of errors: take the 12 digits that flowforge errors "
+            "shows, or the id of one of JobState.error_groups()"
         )
 
 

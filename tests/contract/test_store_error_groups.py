@@ -8,8 +8,9 @@ import pytest
 
 from flowforge.codec.binary import pack_record
 from flowforge.errors import FlowForgeError
-from flowforge.model.error_group import ErrorSample
+from flowforge.model.error_group import ErrorSample, group_id
 from flowforge.store.error_groups import KEPT, CountedErrors, ErrorGroups
+from flowforge.store.finding import Finder, Query
 from tests.contract.bench import DETAILS, Bench
 from tests.contract.joins import COUNT
 
@@ -83,6 +84,63 @@ def test_what_completes_counts_nothing(bench: Bench) -> None:
     bench.start(job)
     assert bench.commit(job) == "ok"
     assert bench.link.call("EXISTS", bench.key("error_groups")) == 0
+
+
+# --- the jobs that have failed for one cause -------------------------------------------------
+
+
+def failed_for(bench: Bench, error: str, **more: str) -> set[str]:
+    return {one.job_id for one in Finder(bench.store).find(Query(error=error, **more), 10)}
+
+
+def ids(bench: Bench) -> dict[str, str]:
+    """The id of each group that is counted, by the type of its errors."""
+    return {group.identity.type: group_id(*group.identity) for group in groups(bench)}
+
+
+def test_jobs_are_found_by_the_group_that_failed_them(bench: Bench) -> None:
+    """Exactly these, whatever their messages are; and not those that have gone on since."""
+    jobs = [bench.submit() for _ in range(3)]
+    for number, job in enumerate(jobs):
+        fail(bench, job, "g", f"ValueError of order {number}")
+    other = bench.submit()
+    bench.start(other)
+    bench.fail(other)
+    (group,) = (one for one in groups(bench) if one.identity.at == "shop.charge")
+    error = group_id(*group.identity)
+    assert failed_for(bench, error) == failed_for(bench, error, flow_id="flow") == set(jobs)
+    assert failed_for(bench, error, status="completed") == failed_for(bench, "0" * 12) == set()
+    assert Finder(bench.store).count(Query(error=error)) is None
+    bench.store.control.retry(jobs[0])
+    assert failed_for(bench, error) == set(jobs[1:])
+    bench.start(jobs[0], token="again")
+    assert bench.fail(jobs[0], token="again") == "ok"
+    assert failed_for(bench, error) == set(jobs[1:])
+
+
+def test_jobs_of_failures_that_scripts_find_are_found_too(bench: Bench) -> None:
+    """A quarantine, a join that is not filled, a class that no worker knows."""
+    lost = named_job(bench)
+    bench.start(lost, lease=-1)
+    bench.reclaim(1, 10)
+    unknown = named_job(bench)
+    bench.give_back(unknown, most=1)
+    unfilled = named_job(bench, COUNT)
+    bench.start(unfilled)
+    bench.commit(unfilled, emitted=[(1, 0, "j3:")])
+    found = {kind: failed_for(bench, error) for kind, error in ids(bench).items()}
+    assert found == {"Quarantined": {lost}, "Unknown": {unknown}, "JoinNotFilled": {unfilled}}
+
+
+def test_a_failure_that_a_former_release_recorded_has_no_group(bench: Bench) -> None:
+    """What it left of an earlier one is not taken for that of the latest."""
+    job, old = bench.submit(), bench.submit()
+    fail(bench, job, "g")
+    fail(bench, old, "g")
+    (error,) = ids(bench).values()
+    bench.link.call("HDEL", bench.key("job", old), "cause")
+    bench.link.call("HSET", bench.key("job", job), "ended", bench.now() + 1)
+    assert failed_for(bench, error) == set()
 
 
 # --- failures that the scripts find themselves -----------------------------------------------

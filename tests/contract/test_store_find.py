@@ -250,6 +250,7 @@ def test_what_is_asked_for_is_checked() -> None:
         ({"since": datetime(2026, 1, 1)}, "has no time zone: use datetime.now"),  # noqa: DTZ001
         ({"until": 5}, "until must be a datetime with a time zone, or a timedelta"),
         ({"after": "x"}, "cursor 'x' is none: take the cursor of a page"),
+        ({"error": "ValueError"}, "is no group of errors: take the 12 digits"),
         ({"text": ""}, "text must be text, not empty"),
         ({"labels": {"a": 1}}, r"labels\['a'\] must be text, not 1"),
     ]:

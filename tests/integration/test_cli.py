@@ -159,6 +159,8 @@ def test_two_causes_are_two_groups(fleet: Shell) -> None:
     (retrying,) = re.findall(r"retry all: +flowforge (retry .*)", shown)
     preview = fleet.json(*shlex.split(retrying), code=1)
     assert (preview["count"], preview["taken"]) == (2, 2)
+    listing = fleet.json("jobs", "--error", first["id"])
+    assert {job["job_id"] for job in listing} == set(jobs["value"])
     assert [job["status"] for job in fleet.json("errors", second["id"])["jobs"]] == ["failed"] * 2
     assert "ValueError in choosy.picky (3)" in fleet.run("doctor").stdout
     latest = fleet.run("show", jobs["key"][0]).stdout

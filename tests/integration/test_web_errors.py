@@ -72,6 +72,10 @@ def test_a_group_shows_its_jobs(site: Installation, admin: Browser) -> None:
     listed = admin.page(found[1].replace("&amp;", "&"))
     assert all(job.job_id in listed for job in jobs)
     assert other.job_id not in listed
+    assert f'name="error" value="{group}"' in listed
+    retry = re.search(r'href="(/bulk/new/retry\?[^"]+)"', text)
+    assert retry is not None
+    assert "Retry 2 jobs" in admin.page(retry[1].replace("&amp;", "&"))
     jobs[0].delete()
     text = admin.page(f"/errors/{group}")
     assert jobs[0].job_id not in text

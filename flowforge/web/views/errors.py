@@ -9,7 +9,7 @@ from flowforge.errors import FlowForgeError
 from flowforge.model.error_group import ErrorGroup
 from flowforge.store.job_rows import JobRows, JobSummary
 from flowforge.web.page import Call, Page, View
-from flowforge.web.views.job_list import SINCE, since_of
+from flowforge.web.views.job_list import BULK, SINCE, since_of
 
 #: Groups on the page, the most frequent ones.
 _SHOWN = 100
@@ -52,6 +52,7 @@ def group(call: Call) -> View:
             "group": found[0],
             "jobs": _jobs(call, found[0]),
             "failed": _failed(found[0]),
+            "retries": call.may(BULK["retry"]),
             "left_out": left_out,
         },
     )
@@ -68,9 +69,7 @@ def _jobs(call: Call, group: ErrorGroup) -> list[JobSummary]:
 
 def _failed(group: ErrorGroup) -> str:
     """The search for all failed jobs of a group."""
-    fields = {"status": "failed", "flow": group.flow_id}
-    # The engine's own failures are kept in other words.
-    return urlencode({**fields, "text": group.type} if group.at else fields)
+    return urlencode({"status": "failed", "flow": group.flow_id, "error": group.id})
 
 
 PAGES = [Page("/errors", errors, nav="Errors"), Page("/errors/{group}", group)]

@@ -31,7 +31,7 @@ BULK = {
 }
 
 #: Fields of the search, in the address too, so that a search can be kept as a bookmark.
-FIELDS = ("flow", "status", "label", "since", "text")
+FIELDS = ("flow", "status", "label", "since", "text", "error")
 
 
 def jobs(call: Call) -> View:
@@ -70,6 +70,7 @@ def query_of(
         until=until,
         text=asked["text"] or None,
         after=cursor,
+        error=asked["error"] or None,
     )
 
 

@@ -13,17 +13,20 @@ local function fail_job(job, invocation, reason, problem, now, sample)
   else
     group, sample = count_code(job, invocation, problem, now)
   end
+  local routine = call('HGET', group, 'routine') or ''
+  -- What readers make the id of the group of. The time of the end says that it is about this failure: a former
+  -- release that fails the job the next time leaves the field as it is.
+  local cause = table.concat({ routine, sample[3], sample[4], now }, '\n')
   if call('EXISTS', k_hooks()) == 1 then
     --@include outbox
     local happened = reason == 'quarantined' and 'quarantined' or 'failed'
-    local routine = call('HGET', group, 'routine') or ''
     tell_hooks(happened, job, invocation, { routine, sample[3], sample[4], sample[5] }, now)
   end
   if invocation then
     call('HDEL', k_claims(job.id), invocation, 'l' .. invocation, 'u' .. invocation)
     park(job, invocation)
   end
-  call('HSET', k_job(job.id), 'reason', reason, 'error', problem)
+  call('HSET', k_job(job.id), 'reason', reason, 'error', problem, 'cause', cause)
   finish(job, 'failed', now)
 end
 

@@ -19,7 +19,7 @@ local function revive(job, now)
   local idempotency = call('HGET', k_job(job.id), 'idempotency')
   if idempotency then call('PERSIST', k_idempotency(idempotency)) end
   call('ZREM', k_expiry(), job.id)
-  call('HDEL', k_job(job.id), 'ended', 'error', 'reason', 'by', 'retried')
+  call('HDEL', k_job(job.id), 'ended', 'error', 'cause', 'reason', 'by', 'retried')
   call('HINCRBY', k_job(job.id), 'retries', 1)
   local flow = set_live(job, now)
   if flow then
