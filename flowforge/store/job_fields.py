@@ -45,7 +45,7 @@ FIELDS: dict[str, str] = {
     "reason": "Why it is paused, has failed or was cancelled: one line",
     "by": "Who has paused or cancelled it; empty where FlowForge itself has",
     "error": "What made it fail: a packed error record, or a code that readers translate",
-    "cause": "Routine, type and place of the group of that error, and when the job failed, a line each",
+    "cause": "Routine, type and place of that error, and when it failed the job, a line each",
     "checkpoint": "Packed data that the latest pause has kept",
     # control
     "breaks": "Breakpoints; absent: none",

@@ -106,7 +106,7 @@ def test_jobs_are_found_by_the_group_that_failed_them(bench: Bench) -> None:
     other = bench.submit()
     bench.start(other)
     bench.fail(other)
-    (group,) = (one for one in groups(bench) if one.identity.at == "shop.charge")
+    (group,) = (one for one in groups(bench) if one.identity.type == "ValueError")
     error = group_id(*group.identity)
     assert failed_for(bench, error) == failed_for(bench, error, flow_id="flow") == set(jobs)
     assert failed_for(bench, error, status="completed") == failed_for(bench, "0" * 12) == set()
