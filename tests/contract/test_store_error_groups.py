@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -89,7 +90,7 @@ def test_what_completes_counts_nothing(bench: Bench) -> None:
 # --- the jobs that have failed for one cause -------------------------------------------------
 
 
-def failed_for(bench: Bench, error: str, **more: str) -> set[str]:
+def failed_for(bench: Bench, error: str, **more: Any) -> set[str]:
     return {one.job_id for one in Finder(bench.store).find(Query(error=error, **more), 10)}
 
 
