@@ -8,12 +8,14 @@ from rich.text import Text
 
 from flowforge.cli.render import compact, status_text
 from flowforge.common.duration import duration
+from flowforge.engine.progress import INVOCATION_ENDS
 from flowforge.model.status import RoutineStatus
 from flowforge.store.usual_times import mean_seconds
 
 #: What is shown of each routine.
 ROUTINE_COLUMNS = (
-    "~ROUTINE", "STATUS", ">DONE", ">RUNNING", ">RETRIED", ">FAILED", ">LOST", ">MEAN", "~STATS",
+    "~ROUTINE", "STATUS", ">DONE", ">ATTEMPTS", ">RUNNING", ">RETRIED", ">FAILED", ">LOST", ">MEAN",
+    "~STATS",
 )  # fmt: skip
 
 
@@ -27,7 +29,8 @@ def _line(routine_id: str, state: dict[str, Any]) -> list[str | Text]:
     return [
         routine_id,
         status_text(state["status"]),
-        f"{state['completed']}/{state['started']}",
+        str(sum(state[outcome] for outcome in INVOCATION_ENDS)),
+        str(state["started"]),
         str(state["running"]),
         str(state["retried"]),
         # A quarantined invocation has failed, although each of its attempts was lost.
@@ -38,8 +41,3 @@ def _line(routine_id: str, state: dict[str, Any]) -> list[str | Text]:
         "-" if mean is None else duration(mean),
         " ".join(f"{name}={compact(value, 40)}" for name, value in stats.items()),
     ]
-
-
-def _quarantined(state: dict[str, Any]) -> int:
-    """1 where an invocation failed the job although each of its attempts was lost."""
-    return int(state["status"] == RoutineStatus.FAILED and state["lost"] > 0)

@@ -20,7 +20,7 @@ from flowforge.store.usual_times import UsualTimes, mean_seconds
 from flowforge.store.work_counts import WorkCounts, WorkReader
 
 #: How an attempt ends that ends its invocation.
-_ENDS = (AttemptOutcome.COMPLETED, AttemptOutcome.ERROR_CONTINUED, AttemptOutcome.SKIPPED)
+INVOCATION_ENDS = (AttemptOutcome.COMPLETED, AttemptOutcome.ERROR_CONTINUED, AttemptOutcome.SKIPPED)
 
 _NOT_STARTED: dict[str, Any] = {
     **dict.fromkeys((*COUNTERS, "running", "total_seconds"), 0), "status": RoutineStatus.PENDING,
@@ -150,7 +150,7 @@ class _Known:
 
 def _ended(state: Mapping[str, Any]) -> int:
     """How many invocations of a routine have ended."""
-    return sum(state[outcome] for outcome in _ENDS)
+    return sum(state[outcome] for outcome in INVOCATION_ENDS)
 
 
 def _bits(places: Iterable[int]) -> int:
