@@ -193,8 +193,8 @@ def test_a_job_goes_to_any_server(server: LocalServer) -> None:
         asked = {"further": '{"order_id": 2}'}
         jobs = {started(client.act(FORM, 200, asked)).job_id for _ in range(4)}
         assert {both.of(job_id) for job_id in jobs} == set(both.each)
-        keyed = [started(client.act(FORM, 200, asked, key=f"k{n}")).job_id for n in range(6)]
-        again = [started(client.act(FORM, 200, asked, key=f"k{n}")).job_id for n in range(6)]
+        keyed = [started(client.act(FORM, 200, asked, key=f"k{n}")).job_id for n in range(24)]
+        again = [started(client.act(FORM, 200, asked, key=f"k{n}")).job_id for n in range(24)]
         assert keyed == again
         assert {both.of(job_id) for job_id in keyed} == set(both.each)
 
