@@ -97,6 +97,19 @@ class DevTerminal(threading.Thread):
         assert found is not None
         return found
 
+    def shows_line(self, line: str, comparable: Callable[[str], str], after: int) -> int:
+        """Return when a whole line is there, in its comparable form, behind ``after`` lines: how
+        many lines there are up to its end.
+        """
+        wanted = comparable(line)
+
+        def found() -> list[int]:
+            lines = self._seen.split("\n")[:-1]
+            return [n for n, one in enumerate(lines, 1) if n > after and comparable(one) == wanted]
+
+        eventually(lambda: bool(found()), LIMIT, lambda: f"{line!r} in\n{self._seen}")
+        return found()[0]
+
     def shows_after(self, act: Callable[[], object], pattern: str) -> re.Match[str]:
         """Do something, and return when a pattern is there that was not there before."""
         before = len(self._seen)

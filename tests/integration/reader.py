@@ -24,7 +24,10 @@ _VARIABLE = {
     r"\b[0-9a-f]{4}-[0-9a-f]{20}\b": "JOB",
     r"\b[0-9a-f]{12}\b": "GROUP",
     r"(\d\d-\d\d )?\d\d:\d\d:\d\d(\.\d+)?": "CLOCK",
-    r"\d+(\.\d+)? (ms|s|min)\b( \d+ s)?": "TIME",
+    r"\d+(\.\d+)? ?(ms|s|min)\b( \d+ s)?": "TIME",
+    r"127\.0\.0\.1:\d+": "ADDRESS",
+    r"token=[\w-]+": "token=TOKEN",
+    r"\bdev-\d+\b": "dev-N",
     r"@[\w.-]+": "@HOST",
     r"(\d+)/\d+": r"\1/N",
     r"process \d+": "process PID",
@@ -53,6 +56,13 @@ def comparable(line: str) -> str:
     for pattern, name in _VARIABLE.items():
         line = re.sub(pattern, name, line)
     return line.strip()
+
+
+def assert_shows(command: str, printed: str, shown: list[str]) -> None:
+    """What a command has printed has the lines of the page, in their order."""
+    seen = iter([comparable(line) for line in printed.splitlines()])
+    for line in map(comparable, shown):
+        assert line in seen, f"{command} does not show {line!r} there:\n{printed}"
 
 
 class Reader:
@@ -122,10 +132,7 @@ class Reader:
         assert done.returncode in expected, f"{command}\n{done.stdout}\n{done.stderr}"
         self._copy(done.stdout)
         # A terminal shows both.
-        printed = f"{done.stdout}{done.stderr}"
-        seen = iter([comparable(line) for line in printed.splitlines()])
-        for line in map(comparable, shown):
-            assert line in seen, f"{command} does not show {line!r} there:\n{printed}"
+        assert_shows(command, f"{done.stdout}{done.stderr}", shown)
 
     def _copy(self, output: str) -> None:
         for name, pattern in _COPIED.items():
