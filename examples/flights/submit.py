@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from examples.flights.flow import flow
+from examples.flights.job_section import add_job
 from examples.watching import follow
 from flowforge import JobState
 
@@ -52,6 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
 def say(job: JobState, console: Console) -> None:
     outputs = job.result(timeout=5)
     (found,) = (output.params for output in outputs if output.event == "published")
+    add_job(Path(found["page"]), job, flow)
     notices = sum(output.event == "notice" for output in outputs)
     console.print(
         f"{found['flights']:,} flights on {found['days']:,} days, "

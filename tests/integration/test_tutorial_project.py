@@ -29,7 +29,7 @@ _JOB = re.compile(r"\b[0-9a-f]{4}-[0-9a-f]{20}\b")
 
 
 class Newcomer:
-    """Two terminals: one for commands, and one in which ``flowforge dev`` runs once it is asked for.
+    """Two terminals: one for commands, and one in which ``flowforge dev`` runs.
 
     ``job``: the id that was printed last.
     """

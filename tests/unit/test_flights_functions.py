@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import random
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from examples.flights import clean, data, figures, page, partial, weather
+from examples.flights import clean, data, figures, job_section, page, partial, weather
 from examples.flights.charts import shade
 from examples.flights.check import differences, page_faults, recount
 from examples.flights.checks import CHECKS, MEANINGS, reasons_against
 from examples.flights.clean import Zone, sort_day
 from examples.flights.data import FLIGHT_HEADER
 from examples.flights.figures import Figures
+from examples.flights.flow import flow
 from examples.flights.partial import Joined, Partial
 from examples.flights.rows import Flight, parse, read_flights, write_flights
 from examples.flights.svg import Scale, ticks
 from examples.flights.workspace import Workspace, write_text
+from flowforge.cli.drawing.subject import Subject
+from flowforge.store.routine_states import COUNTERS
 
 ZONES = {"IAH": Zone(-6, True), "PHX": Zone(-7, False)}
 
@@ -307,6 +311,25 @@ def test_the_page_stands_alone_and_escapes_names() -> None:
     images = re.findall(r'<svg [^>]*role="img"[^>]*>', html)
     assert images
     assert all('aria-label="' in image for image in images)
+
+
+def test_the_page_names_its_job() -> None:
+    """With a graph whose styles stay its own, and a row for each routine that ran."""
+    pytest.importorskip("graphlay")
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    counters = {**dict.fromkeys(COUNTERS, 0), "started": 2, "completed": 2, "running": 0}
+    state = {
+        **counters, "status": "completed", "started_at": begin,
+        "ended_at": begin + timedelta(seconds=3), "total_seconds": 1.0, "latest_seconds": 0.5,
+    }  # fmt: skip
+    drawing = job_section.graph(Subject(flow.definition(), "JOB", "completed", {"fetch": state}))
+    html = page.render(result_of_two_days())
+    assert html.count(job_section.PLACE) == 1
+    assert page_faults(html + drawing, 4) == []
+    assert "flow flights, job JOB: completed" in drawing
+    assert "<style>.drawn {" in drawing
+    table = job_section.times({"fetch": state})
+    assert "<td>0.0</td><td>3.0</td><td>2</td><td>500.0</td>" in table
 
 
 def test_the_page_can_show_a_job_without_weather() -> None:
