@@ -62,7 +62,15 @@ class Place:
             raise ConfigurationError(f"{self.folder} is a link: remove it, a folder is made there")
         try:
             self.folder.mkdir(mode=0o700, exist_ok=True)
-            (self.folder / ".gitignore").write_text("*\n")
+            if not _is_own(os.stat(self.folder, follow_symlinks=False)):
+                raise ConfigurationError(
+                    f"{self.folder} belongs to another user: remove it, or work in another folder"
+                )
+            if self.data.is_symlink():
+                raise ConfigurationError(
+                    f"{self.data} is a link: remove it, or name a folder in FLOWFORGE_DATA_DIR"
+                )
+            self._ignore()
             descriptor = os.open(
                 self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
             )
@@ -84,6 +92,14 @@ class Place:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with open(descriptor, "w", encoding="utf-8") as file:
             json.dump(asdict(record), file)
+
+    def _ignore(self) -> None:
+        """Keep the folder out of Git, without writing to where a link of this name leads."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(self.folder / ".gitignore", flags, 0o600)
+            with open(descriptor, "w", encoding="utf-8") as file:
+                file.write("*\n")
 
     def _lock(self, descriptor: int) -> None:
         deadline = time.monotonic() + _LOOKING
@@ -117,8 +133,11 @@ def running_in(project: Path) -> DevRecord | None:
                 return None
             found = json.load(file)
         imports = tuple(str(name) for name in found["imports"])
-        return DevRecord(int(found["pid"]), str(found["redis_url"]), str(found["prefix"]), imports)
-    except (OSError, ValueError, KeyError, TypeError):
+        pid = int(found["pid"])
+        if pid <= 0:  # a signal to it would go to a whole group, or to all of the user's processes
+            return None
+        return DevRecord(pid, str(found["redis_url"]), str(found["prefix"]), imports)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

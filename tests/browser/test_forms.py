@@ -117,6 +117,18 @@ def test_a_view_is_saved(page: Page) -> None:
     expect(page.locator(".views a")).to_have_count(0)
 
 
+@pytest.mark.parametrize("kept", ["{}", "5", "[null, 5, {}]", "["])
+def test_damaged_views_break_no_page(page: Page, kept: str) -> None:
+    """Whatever else the site keeps under their name: the page is live, and views can be saved."""
+    page.goto("/jobs?flow=failing")
+    page.evaluate(
+        "kept => localStorage.setItem(`flowforge:${document.body.dataset.root}`, kept)", kept
+    )
+    page.reload()
+    expect(page.locator("#live")).to_contain_text("live")
+    expect(page.get_by_role("button", name="Save this view")).to_be_visible()
+
+
 def test_keys_are_about_jobs_alone(page: Page) -> None:
     """In a list of something else they do nothing."""
     failed(1, "rows")

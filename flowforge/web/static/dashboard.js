@@ -321,7 +321,9 @@ document.addEventListener("keydown", (event) => {
 function views(change) {
   const key = `flowforge:${root}`;
   try {
-    const found = JSON.parse(localStorage.getItem(key)) ?? [];
+    const kept = JSON.parse(localStorage.getItem(key));
+    // All programs of the site can write there.
+    const found = Array.isArray(kept) ? kept.filter((one) => one?.page && one.name && one.search) : [];
     if (change) localStorage.setItem(key, JSON.stringify(change(found)));
     return found;
   } catch {
