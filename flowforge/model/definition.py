@@ -18,9 +18,12 @@ from flowforge.model.names import listing
 from flowforge.model.records import Record, check_unique, read, read_list, read_optional
 from flowforge.model.slot import CALL_SLOT, CHILD_SLOT, CHILD_SLOT_INDEX
 
-#: Latest version of the record. A worker refuses newer ones instead of misreading them. 2: that of
-#: a flow with delays on connections, which releases before it would deliver at once.
+#: Latest version of the record. A worker refuses newer ones instead of misreading them. It is that
+#: of a flow with delays on connections, which releases before it would deliver at once.
 DEFINITION_VERSION = 2
+
+#: Version of the record of any other flow, which every release reads.
+PLAIN_VERSION = 1
 
 #: What the store keeps of a slot's deliveries: "m", all, since they merge; "o", the latest, since
 #: other handlers of the routine may ask for it; "", nothing.
@@ -84,9 +87,12 @@ class Definition:
     def __hash__(self) -> int:
         return hash(self.hash)
 
+    def _has_delays(self) -> bool:
+        return any(connection.delay_ms for connection in self.connections)
+
     def serialize(self) -> Record:
         return {
-            "version": 2 if any(one.delay_ms for one in self.connections) else 1,
+            "version": DEFINITION_VERSION if self._has_delays() else PLAIN_VERSION,
             "flow_id": self.flow_id,
             "routines": [spec.serialize() for spec in self.routines],
             "connections": [connection.serialize() for connection in self.connections],

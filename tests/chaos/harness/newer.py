@@ -48,12 +48,13 @@ def records() -> Iterator[None]:
 @contextmanager
 def definitions() -> Iterator[None]:
     """Definitions are written with the next version."""
-    kept = definition.DEFINITION_VERSION
-    definition.DEFINITION_VERSION = kept + 1
+    kept = definition.DEFINITION_VERSION, definition.PLAIN_VERSION
+    definition.DEFINITION_VERSION += 1
+    definition.PLAIN_VERSION = definition.DEFINITION_VERSION
     try:
         yield
     finally:
-        definition.DEFINITION_VERSION = kept
+        definition.DEFINITION_VERSION, definition.PLAIN_VERSION = kept
 
 
 @contextmanager
