@@ -31,5 +31,6 @@ def new(folder: Path) -> None:
     say(f"{folder} has a project of {len(written)} files:")
     for path in written:
         say(f"  {path.as_posix()}")
-    say(f"\nnext:\n  cd {shlex.quote(str(folder))}\n  pytest           # its own tests")
+    say(f"\nnext:\n  cd {shlex.quote(str(folder))}\n  pip install -e '.[dev]'")
+    say("  pytest           # its own tests")
     say("  flowforge dev    # a server, workers that reload, the dashboard")

@@ -32,7 +32,9 @@ class AuditStream:
     def add(self, record: AuditRecord) -> None:
         """Append an entry; the server gives it its time."""
         packed = pack_record(
-            *(text[:_TEXT] for text in _texts(record)), list(record.job_ids[:_JOBS]), record.count
+            *map(_kept, _texts(record)),
+            [_kept(job_id) for job_id in record.job_ids[:_JOBS]],
+            record.count,
         )
         self._link.call("XADD", self._key, "MAXLEN", "~", KEPT_ENTRIES, "*", "r", packed)
 
@@ -80,3 +82,8 @@ def _read(entry_id: str, server: str, fields: Any) -> AuditEntry:
             by, via, action, outcome, role, named, reason, words, typed(count, int)
         )
         return AuditEntry(entry_id, moment(whole(entry_id.partition("-")[0])), server, record)
+
+
+def _kept(text: str) -> str:
+    """As much of a text as an entry has, without what cannot travel: halves of surrogate pairs."""
+    return text[:_TEXT].encode("utf-8", "backslashreplace").decode()

@@ -71,3 +71,13 @@ def test_a_damaged_entry_is_an_error(bench: Bench, fields: dict[str, bytes]) -> 
     assert isinstance(first, AuditEntry)
     assert isinstance(last, AuditEntry)
     assert len(stream.behind(last.id)[0]) == 2
+
+
+def test_what_cannot_travel_is_kept_escaped(bench: Bench) -> None:
+    """A byte of a command line that is no UTF-8 does not lose the entry."""
+    stream = AuditStream(bench.store)
+    stream.add(AuditRecord("kim", "cli", "cancel", job_ids=("j\udcff",), reason="\udcff late"))
+    (entry,) = stream.newest()
+    assert isinstance(entry, AuditEntry)
+    assert entry.record.reason == "\\udcff late"
+    assert entry.record.job_ids == ("j\\udcff",)

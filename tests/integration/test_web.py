@@ -362,6 +362,14 @@ def test_a_form_of_no_known_origin_is_refused(site: Installation) -> None:
         assert job.status == "pending"
 
 
+@pytest.mark.parametrize("length", ["4194305", "9" * 30, "-1", ""])
+def test_a_form_without_bounds_is_not_read(site: Installation, length: str) -> None:
+    """Before it is known who sends it: a viewer must not fill the memory of the dashboard."""
+    with dashboard(site.engine) as client:
+        reply = client.post("/jobs/x/cancel", content=b"", headers={"content-length": length})
+        assert reply.status_code == 413
+
+
 def test_the_token_of_another_user_is_refused(site: Installation) -> None:
     """Even where both have the same secret."""
     job = countdown.execute("count", {"n": 3})

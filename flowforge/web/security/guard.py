@@ -19,6 +19,9 @@ LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 _SAFE = frozenset({"GET", "HEAD"})
 
+#: Bytes of a form; params of a job may be as large.
+MOST_BYTES = 4 * 2**20
+
 _HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -73,6 +76,11 @@ class Guard:
                 "front has to pass Host on as the browser sent it.\n",
                 403,
             )
+        if method not in _SAFE and not _is_small(headers):
+            return PlainTextResponse(
+                f"Refused: a form may have {MOST_BYTES} bytes, and has to say how many it has.\n",
+                413,
+            )
         return None
 
 
@@ -84,6 +92,12 @@ def _own(host: str, headers: Headers) -> bool:
     if origin is not None:
         return urlsplit(origin).netloc.lower() == host
     return site is not None
+
+
+def _is_small(headers: Headers) -> bool:
+    """Whether the body is no larger than a form may be. The server reads no more than it says."""
+    length = headers.get("content-length", "")
+    return length.isdecimal() and len(length) < 20 and int(length) <= MOST_BYTES
 
 
 def _name(host: str) -> str:
