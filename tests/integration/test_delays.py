@@ -200,7 +200,7 @@ def test_an_emission_is_delivered_later(clock: VirtualClock) -> None:
     """Each after its delay; the job goes on until the last."""
     job = reminders().execute("remind", {"delays": [3600, 7200, 0]})
     clock.run_until_quiet()
-    assert [output.params["number"] for output in job.outputs] == [0, 3]
+    assert sorted(output.params["number"] for output in job.outputs) == [0, 3]
     assert (job.status, job.counts["timers"]) == ("running", 2)
     assert [one.kind for one in job.explain()] == ["delay", "delay"]
     assert job.starts_at is None
