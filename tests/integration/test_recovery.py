@@ -205,8 +205,8 @@ class TestDeadWorkers:
         assert worker.alive
         row = re.search(r"^it .*", Shell(own).run("show", job.job_id).stdout, re.MULTILINE)
         assert row is not None
-        # Its status, completed of started, running, retried, failed, lost.
-        assert row[0].split()[1:7] == ["failed", "0/3", "0", "0", "1", "3"]
+        # Its status, ended, attempts, running, retried, failed, lost.
+        assert row[0].split()[1:8] == ["failed", "0", "3", "0", "0", "1", "3"]
         assert job.progress().routines[0].failed == 1
         antidote.touch()
         job.retry()
