@@ -112,11 +112,14 @@ def _param(parameter: Parameter, hint: object) -> HandlerParam:
     kind, nullable, choices = _read(hint)
     required = parameter.default is Parameter.empty
     default = parameter.default
-    told = type(default) in (int, float, bool) and abs(default) < 2**53
     return HandlerParam(
-        parameter.name, kind, required, nullable or default is None,
-        default if told else None, choices,
-    )  # fmt: skip
+        parameter.name, kind, required, nullable or default is None, _told(default), choices
+    )
+
+
+def _told(default: Any) -> float | bool | None:
+    """A default as far as it is told, also of what another process has told."""
+    return default if type(default) in (int, float, bool) and abs(default) < 2**53 else None
 
 
 def _read(hint: object) -> tuple[ParamKind, bool, Sequence[str]]:
@@ -154,10 +157,14 @@ def _fields_of(one: HandlerParam) -> list[Any]:
 
 
 def from_record(data: Mapping[str, Any]) -> dict[str, HandlerParams]:
-    """What ``record`` made. Whatever is wrong with it raises one of Python's own errors."""
+    """What ``record`` made. Whatever is wrong with it raises one of Python's own errors; more than
+    ``of_class`` tells of is wrong too.
+    """
     return {
-        str(name): HandlerParams([_param_of(*one) for one in params], bool(is_open))
-        for name, (params, is_open) in data.items()
+        _text(name): HandlerParams(
+            [_param_of(*one) for one in _some(params, _PARAMS)], bool(is_open)
+        )
+        for name, (params, is_open) in _some(data, _HANDLERS).items()
     }
 
 
@@ -166,7 +173,17 @@ def _param_of(
 ) -> HandlerParam:
     # A later release may have kinds that this one does not know.
     known = ParamKind(kind) if kind in list(ParamKind) else ParamKind.ANY
-    told = default if type(default) in (int, float, bool) else None
-    return HandlerParam(
-        str(name), known, bool(required), bool(nullable), told, [str(one) for one in choices]
-    )
+    texts = [_text(one) for one in _some(choices, _CHOICES)]
+    return HandlerParam(_text(name), known, bool(required), bool(nullable), _told(default), texts)
+
+
+def _some(found: Any, most: int) -> Any:
+    if len(found) > most:
+        raise ValueError(f"{len(found)} are more than {most}")
+    return found
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise TypeError(f"{type(value).__name__} is no text")
+    return value

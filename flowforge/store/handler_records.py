@@ -15,7 +15,7 @@ from flowforge.store.store import Store
 #: Seconds after the latest worker's word until all of it is forgotten.
 _KEPT = 7 * 86400
 
-#: Bytes of a class; a larger one is left out.
+#: Bytes of a class; a larger one is left out, by those who write it and by those who read it.
 _MOST = 16_384
 
 #: Classes that are written with one command.
@@ -29,13 +29,10 @@ class HandlerRecords:
         self._link = store.link
         self._key = store.keys.of("handlers")
 
-    def write(self, classes: dict[str, type]) -> int:
+    def write(self, classes: Mapping[str, type]) -> int:
         """Say what these classes take; how many were told."""
-        told = [
-            (name, packed)
-            for name, cls in sorted(classes.items())
-            if len(packed := pack_record(record(of_class(cls)))) <= _MOST
-        ]
+        packed = {name: _packed(name, cls) for name, cls in sorted(classes.items())}
+        told = [(name, one) for name, one in packed.items() if one is not None]
         for start in range(0, len(told), _PIECE):
             pairs = [part for pair in told[start : start + _PIECE] for part in pair]
             self._link.many([("HSET", self._key, *pairs), ("EXPIRE", self._key, _KEPT)])
@@ -45,13 +42,13 @@ class HandlerRecords:
         """By class, what its methods take. Classes that no worker has told of, and records that
         cannot be read, are left out.
         """
-        names = sorted(set(class_names))
+        names = sorted({name for name in class_names if _has_utf8(name)})
         if not names:
             return {}
         found: dict[str, dict[str, HandlerParams]] = {}
         for name, packed in zip(names, self._link.call("HMGET", self._key, *names), strict=True):
             try:
-                if packed is not None:
+                if packed is not None and len(packed) <= _MOST:
                     found[name] = _read(name, packed)
             except RecordError:
                 continue
@@ -73,7 +70,26 @@ def of_slot(
     raw = spec.raw["slots"][slot] if slot < len(spec.raw["slots"]) else {}
     if raw.get("merge_strategy", "override") != "override" or raw.get("join") is not None:
         return None
-    return told.get(spec.class_name, {}).get(raw.get("handler", CALL_SLOT))
+    handler = raw.get("handler", CALL_SLOT)
+    return told.get(spec.class_name, {}).get(handler) if isinstance(handler, str) else None
+
+
+def _packed(name: str, cls: type) -> bytes | None:
+    """None for a class that is left out: it is too large, or one of its texts cannot be stored."""
+    try:
+        packed = pack_record(record(of_class(cls)))
+    except UnicodeEncodeError:
+        return None
+    return packed if len(packed) <= _MOST and _has_utf8(name) else None
+
+
+def _has_utf8(name: str) -> bool:
+    """False for a text with half of a surrogate pair."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _read(name: str, packed: bytes) -> dict[str, HandlerParams]:
