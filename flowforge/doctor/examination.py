@@ -22,6 +22,9 @@ from flowforge.errors import FlowForgeError
 from flowforge.model.status import ACTIVE
 from flowforge.store.worker_reports import WorkerReport, WorkerReports
 
+#: Active jobs of each status that are looked at one by one, the newest ones.
+SAMPLE = 1000
+
 
 def examine(engine: Engine) -> Iterator[Finding]:
     """All findings on one server, good and bad."""
@@ -42,7 +45,6 @@ def _examine_jobs(engine: Engine) -> Iterator[Finding]:
     else:
         workers, unreadable = WorkerReports(engine.store).read()
         live = [worker for worker in workers if worker.live]
-        active = sum(counts[status] for status in ACTIVE)
         yield from examine_reports(unreadable)
         no_reports = silenced(engine, workers)
         if no_reports is not None:
@@ -50,9 +52,11 @@ def _examine_jobs(engine: Engine) -> Iterator[Finding]:
             live = []
             yield no_reports
         else:
-            yield from examine_workers(engine, workers, active)
-        yield from examine_needs(engine, live)
+            yield from examine_workers(engine, workers, sum(counts[status] for status in ACTIVE))
+    active = list(engine.overview.active(SAMPLE))
+    if not engine.idle:
+        yield from examine_needs(engine, live, active)
         yield from examine_delays(engine)
-    yield from examine_work(engine, live, counts)
+    yield from examine_work(engine, live, counts, active)
     yield examine_errors(engine)
     yield from examine_hooks(engine)

@@ -23,37 +23,28 @@ _REST = LEAD + 2 * FOLLOW
 #: What can be done about a job that cannot be read.
 _UNREADABLE = "it is damaged or was forged: look at it with redis-cli HGETALL, or remove it: UNLINK"
 
-#: Jobs that are looked at one by one, and that a finding names.
-_SAMPLE = 1000
+#: Jobs that a finding names.
 _NAMED = 3
 
 
 def examine_work(
-    engine: Engine, live: Sequence[WorkerReport], counts: dict[str, int]
+    engine: Engine,
+    live: Sequence[WorkerReport],
+    counts: dict[str, int],
+    found: Sequence[ActiveJob | UnreadableRow],
 ) -> Iterator[Finding]:
-    """Findings on jobs, their leases, timers and messages."""
+    """Findings on jobs, their leases, timers and messages. ``found``: jobs that have not ended."""
     yield Finding("ok", "jobs", _amounts(counts))
-    unreadable: list[Finding] = []
-    active = _active_jobs(engine, unreadable)
-    yield from unreadable
+    for row in found:
+        if isinstance(row, UnreadableRow):
+            yield Finding("warn", "row", str(row.error), f"{_UNREADABLE} {row.key}")
+    active = [job for job in found if isinstance(job, ActiveJob)]
     yield from _miscounted_jobs(active)
     yield from _stuck_jobs(engine, active)
     yield from examine_signs(engine, active)
     yield from _messages(engine, live)
     yield _dead_letters(engine)
     yield _damaged(engine)
-
-
-def _active_jobs(engine: Engine, unreadable: list[Finding]) -> list[ActiveJob]:
-    """Jobs that have not ended; ``unreadable`` gets a finding for each that cannot be read."""
-    found = []
-    for job in engine.overview.active(_SAMPLE):
-        if isinstance(job, UnreadableRow):
-            fix = f"{_UNREADABLE} {job.key}"
-            unreadable.append(Finding("warn", "row", str(job.error), fix))
-        else:
-            found.append(job)
-    return found
 
 
 def _miscounted_jobs(jobs: Sequence[ActiveJob]) -> Iterator[Finding]:

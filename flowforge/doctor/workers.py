@@ -11,11 +11,9 @@ from flowforge.engine.explain import unreported
 from flowforge.engine.fleet import all_import
 from flowforge.errors import RecordError
 from flowforge.model import registry
+from flowforge.store.job_rows import ActiveJob, UnreadableRow
 from flowforge.store.worker_reports import FORGOTTEN, WorkerReport
 from flowforge.worker.upkeep.upkeep import FOLLOW, LEAD
-
-#: Active jobs of each status whose needs are examined, the newest first.
-SAMPLE = 1000
 
 
 def examine_reports(unreadable: Sequence[RecordError]) -> Iterator[Finding]:
@@ -92,9 +90,11 @@ def _versions(live: Sequence[WorkerReport]) -> Iterator[Finding]:
         yield Finding("warn", "releases", f"workers have different releases: {named}", fix)
 
 
-def examine_needs(engine: Engine, live: Sequence[WorkerReport]) -> Iterator[Finding]:
+def examine_needs(
+    engine: Engine, live: Sequence[WorkerReport], active: Sequence[ActiveJob | UnreadableRow]
+) -> Iterator[Finding]:
     """Whether somebody consumes the queues and knows the routines of the jobs that go on."""
-    definitions, lost = _active_definitions(engine)
+    definitions, lost = _active_definitions(engine, active)
     for job_id, error in lost:
         fix = f"flowforge cancel {job_id}, and submit it again"
         yield Finding("fail", "definition", f"job {job_id} cannot go on: {error}", fix)
@@ -137,11 +137,14 @@ def _unknown(queue: str, name: str, ignorant: list[str], fix: str, *, everyone: 
     )
 
 
-def _active_definitions(engine: Engine) -> tuple[list[str], list[tuple[str, RecordError]]]:
+def _active_definitions(
+    engine: Engine, active: Sequence[ActiveJob | UnreadableRow]
+) -> tuple[list[str], list[tuple[str, RecordError]]]:
     """One job for each definition in use, and jobs whose definition cannot be read."""
     readable, lost = [], []
     # Rows that cannot be read are told where the work is examined.
-    for job_id in engine.overview.jobs_by_definition(SAMPLE):
+    jobs = [job for job in active if isinstance(job, ActiveJob) and job.definition]
+    for job_id in {job.definition: job.job_id for job in jobs}.values():
         try:
             engine.inspector.definition(job_id)
         except RecordError as error:

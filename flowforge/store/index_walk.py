@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from flowforge.model.invocation_id import JOB_ID
 from flowforge.store.link import Link
-from flowforge.store.reading import LAST_TIME, moment
+from flowforge.store.reading import LAST_TIME, moment, within_time
 
 #: The place of a job as text, as a pattern.
 CURSOR = rf"\d{{1,15}}/{JOB_ID}"
@@ -101,7 +101,7 @@ class IndexWalk:
 
 def _read(reply: Sequence[bytes]) -> list[Found]:
     return [
-        Found(_whole(score), name.decode(errors="backslashreplace"))
+        Found(within_time(score), name.decode(errors="backslashreplace"))
         for name, score in zip(reply[::2], reply[1::2], strict=True)
     ]
 
@@ -116,8 +116,3 @@ def _together(pieces: Sequence[list[Found]], end: Found | None) -> list[Found]:
         return pieces[0]
     merged = sorted({one for piece in pieces for one in piece}, reverse=True)
     return merged if end is None else [one for one in merged if one >= end]
-
-
-def _whole(score: bytes) -> int:
-    """The milliseconds of an index, at most those of the last year that a datetime has."""
-    return int(min(max(float(score), 0.0), LAST_TIME))

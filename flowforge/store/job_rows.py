@@ -62,13 +62,17 @@ class JobDetails:
 
 
 class ActiveJob(NamedTuple):
-    """What the doctor needs of a job that has not ended. ``updated``: milliseconds."""
+    """What the doctor needs of a job that has not ended. ``updated``: milliseconds.
+
+    ``definition``: the hash, as the row has it; empty where it has none.
+    """
 
     job_id: str
     status: str
     updated: int
     parent_job_id: str | None
     counters: dict[str, int]
+    definition: str
 
 
 class UnreadableRow(NamedTuple):
@@ -140,7 +144,8 @@ class JobRows:
 
     def active(self, job_ids: Sequence[str]) -> Iterator[ActiveJob | UnreadableRow]:
         """Of those jobs that have not ended."""
-        for job_id, values in self.many(job_ids, "status", "updated", "parent", *WORK.values()):
+        names = ("status", "updated", "parent", "def", *WORK.values())
+        for job_id, values in self.many(job_ids, *names):
             try:
                 job = _active(job_id, values)
             except CorruptRecordError as error:
@@ -160,12 +165,14 @@ def _active(job_id: str, values: Fields) -> ActiveJob:
     """CorruptRecordError for what no script writes."""
     if isinstance(values, CorruptRecordError):
         raise values
-    status, updated, parent, *counters = values
+    status, updated, parent, definition, *counters = values
     with reading_row(job_id):
         numbers = [whole(number or 0) for number in counters]
         named = dict(zip(WORK, numbers, strict=True))
         above = parent_of(parent)
-        return ActiveJob(job_id, (status or b"").decode(), whole(updated or 0), above, named)
+        # What is no hash is for the reader of the definition to refuse.
+        name = (definition or b"").decode(errors="backslashreplace")
+        return ActiveJob(job_id, (status or b"").decode(), whole(updated or 0), above, named, name)
 
 
 def summary(job_id: str, row: Mapping[str, bytes], entry: bytes | None = None) -> JobSummary:

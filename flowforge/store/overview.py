@@ -10,12 +10,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from flowforge.model.status import ACTIVE, JobStatus
-from flowforge.store.job_rows import (
-    ActiveJob,
-    JobRows,
-    UnreadableRow,
-)
-from flowforge.store.reading import LAST_TIME, moment, reading
+from flowforge.store.job_rows import ActiveJob, JobRows, UnreadableRow
+from flowforge.store.reading import moment, reading, within_time
 from flowforge.store.store import Store
 
 
@@ -41,39 +37,34 @@ class Overview:
         replies = self._link.many([("ZCARD", self._keys.of("status", s)) for s in JobStatus])
         return {status.value: count for status, count in zip(JobStatus, replies, strict=True)}
 
-    def newest(
-        self, status: str | None, limit: int, *, oldest: bool = False
-    ) -> list[tuple[str, datetime]]:
-        """Newest jobs first, with their creation times; none for a ``limit`` of 0. ``oldest``: of
-        each status those that were created first.
-        """
-        if limit == 0:
-            # The last place would be -1, which means the last of all.
-            return []
-        wanted = tuple(JobStatus) if status is None else (status,)
-        order = () if oldest else ("REV",)
-        commands = [
-            ("ZRANGE", self._keys.of("status", s), 0, limit - 1, *order, "WITHSCORES")
-            for s in wanted
-        ]
-        found: list[tuple[int, str]] = []
-        for reply in self._link.many(commands):
-            found += [
-                (_within_time(score), name.decode(errors="backslashreplace"))
-                for name, score in zip(reply[::2], reply[1::2], strict=True)
-            ]
+    def newest(self, status: str | None, limit: int) -> list[tuple[str, datetime]]:
+        """Newest jobs first, with their creation times."""
+        found = self._indexed(tuple(JobStatus) if status is None else (status,), limit)
         found.sort(reverse=True)
         return [(name, moment(score)) for score, name in found[:limit]]
 
     def active(self, most: int, *, oldest: bool = False) -> Iterator[ActiveJob | UnreadableRow]:
         """Of each status the ``most`` newest, or oldest, jobs that have not ended."""
-        return self._rows.active(self._active_ids(most, oldest=oldest))
+        found = self._indexed(ACTIVE, most, oldest=oldest)
+        return self._rows.active([job_id for _, job_id in found])
 
-    def jobs_by_definition(self, most: int) -> list[str]:
-        """One job for each definition that the ``most`` newest active jobs of each status have."""
-        rows = self._rows.many(self._active_ids(most), "def")
-        jobs = {row[0]: job_id for job_id, row in rows if isinstance(row, list) and row[0]}
-        return list(jobs.values())
+    def _indexed(
+        self, statuses: Sequence[str], most: int, *, oldest: bool = False
+    ) -> list[tuple[int, str]]:
+        """Of each status the ``most`` newest, or oldest, jobs, behind their times of creation."""
+        if most == 0:
+            # The last place would be -1, which means the last of all.
+            return []
+        order = () if oldest else ("REV",)
+        commands = [
+            ("ZRANGE", self._keys.of("status", status), 0, most - 1, *order, "WITHSCORES")
+            for status in statuses
+        ]
+        return [
+            (within_time(score), name.decode(errors="backslashreplace"))
+            for reply in self._link.many(commands)
+            for name, score in zip(reply[::2], reply[1::2], strict=True)
+        ]
 
     def without_children(self, job_ids: Sequence[str]) -> list[str]:
         """Those jobs of which no job that they have started goes on."""
@@ -91,11 +82,6 @@ class Overview:
         found = self._link.call("GET", self._keys.of("idempotency", idempotency_key))
         with reading("the job of an idempotency key"):
             return None if found is None else str(found.decode())
-
-    def _active_ids(self, most: int, *, oldest: bool = False) -> list[str]:
-        return [
-            job_id for status in ACTIVE for job_id, _ in self.newest(status, most, oldest=oldest)
-        ]
 
     # --- the fleet -----------------------------------------------------------------------
 
@@ -131,8 +117,3 @@ class Overview:
         """Members of indexes that made no sense and were passed over."""
         texts = self._link.call("HKEYS", self._keys.of("damaged"))
         return {text.decode(errors="replace") for text in texts}
-
-
-def _within_time(score: bytes) -> int:
-    """The milliseconds of an index, at most those of the last year that a datetime has."""
-    return int(min(max(float(score), 0.0), LAST_TIME))

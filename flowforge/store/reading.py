@@ -64,3 +64,8 @@ def moment(milliseconds: bytes | int) -> datetime:
     if not 0 <= number <= LAST_TIME:
         raise ValueError(f"{number} is no time")
     return datetime.fromtimestamp(number / 1000, UTC)
+
+
+def within_time(score: bytes) -> int:
+    """The milliseconds of an index of jobs, at most those of the last year that a datetime has."""
+    return int(min(max(float(score), 0.0), LAST_TIME))

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
 from flowforge.errors import CorruptRecordError
 from flowforge.store.broker_lists import BrokerLists
-from flowforge.store.job_rows import JobRows, JobSummary, UnreadableRow
+from flowforge.store.job_rows import ActiveJob, JobRows, JobSummary, UnreadableRow
+from flowforge.store.link import Argument, Link
 from flowforge.store.overview import Overview
 from flowforge.store.store import Store
 from tests.contract.bench import DEFINITION, LONG, Bench
+
+
+class Exchanges:
+    """A link that counts the exchanges of many commands, and takes no others."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self.count = 0
+
+    def call(self, *command: Argument) -> Any:
+        raise AssertionError(f"a command by itself: {command}")
+
+    def many(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        self.count += 1
+        return self._link.many(commands)
 
 
 def test_jobs_are_listed_with_the_newest_first(bench: Bench) -> None:
@@ -44,14 +63,28 @@ def test_a_row_that_cannot_be_read_does_not_hide_others(bench: Bench) -> None:
     assert [(one.job_id, one.parent_job_id) for one in jobs] == [(good, None)]
 
 
-def test_one_job_stands_for_each_definition_in_use(bench: Bench) -> None:
-    """Ended jobs need none."""
-    jobs = [bench.submit() for _ in range(2)]
-    ended = bench.submit()
+def test_active_jobs_are_told_with_their_definitions(bench: Bench) -> None:
+    """Ended jobs need none; what is no hash spoils only the definition."""
+    kept, damaged, ended = (bench.submit() for _ in range(3))
     bench.store.control.cancel(ended, "")
-    (found,) = Overview(bench.store).jobs_by_definition(9)
-    assert found in jobs
-    assert bench.row(found)["def"] == DEFINITION
+    bench.link.call("HSET", bench.key("job", damaged), "def", b"\xff")
+    found = [one for one in Overview(bench.store).active(9) if isinstance(one, ActiveJob)]
+    assert {one.job_id: one.definition for one in found} == {kept: DEFINITION, damaged: "\\xff"}
+
+
+def test_the_jobs_of_all_statuses_are_found_at_once(bench: Bench) -> None:
+    """Of each status the newest or the oldest ones, with two exchanges: the indexes, the rows."""
+    jobs = [bench.submit() for _ in range(3)]
+    bench.start(jobs[0])
+    link = Exchanges(bench.link)
+    overview = Overview(Store(link, bench.store.keys.root.removesuffix(":")))
+    newest = {one.job_id for one in overview.active(1) if isinstance(one, ActiveJob)}
+    assert link.count == 2
+    oldest = {one.job_id for one in overview.active(1, oldest=True) if isinstance(one, ActiveJob)}
+    assert jobs[0] in newest & oldest
+    assert len(newest) == len(oldest) == 2
+    assert newest != oldest
+    assert list(overview.active(0)) == []
 
 
 def test_overdue_leases_and_timers_are_counted(bench: Bench) -> None:
