@@ -132,8 +132,9 @@ class Tally:
                 logger.exception("the totals are not kept for now")
 
     def _add_up(self) -> None:
-        # Flow, routine and event -> how often, and where that goes: named once for all attempts.
-        emitted: dict[tuple[str, str, str], tuple[int, Sequence[Target]]] = {}
+        # Flow and id() of the targets -> how often, and the targets: named once for all attempts.
+        # Each version of a flow has targets of its own.
+        emitted: dict[tuple[str, int], tuple[int, Sequence[Target]]] = {}
         while self._noted:
             ended = self._noted.popleft()
             counters = self._of("slot", f"{ended.flow_id}\n{ended.routine_id}\n{ended.slot}")
@@ -151,10 +152,11 @@ class Tally:
                 counters[WAITED] += ended.queued_ms
                 counters[WAITED_BUCKETS + bucket_of(ended.queued_ms)] += 1
             for event, times in ended.emitted.items():
-                place = (ended.flow_id, ended.routine_id, event)
+                targets = ended.targets[event]
+                place = (ended.flow_id, id(targets))
                 before, _ = emitted.get(place, _NEVER)
-                emitted[place] = (before + times, ended.targets[event])
-        for (flow_id, _, _), (times, targets) in emitted.items():
+                emitted[place] = (before + times, targets)
+        for (flow_id, _), (times, targets) in emitted.items():
             for target in targets:
                 self._of("connection", f"{flow_id}\n{target.connection}")[DELIVERED] += times
 

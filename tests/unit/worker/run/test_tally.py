@@ -118,6 +118,19 @@ def test_deliveries_are_added_up_by_connection(tally: Tally, store: Totals) -> N
     }  # fmt: skip
 
 
+def test_each_version_of_a_flow_has_its_own_connections(tally: Tally, store: Totals) -> None:
+    """The same event of two versions leads to different slots."""
+    for name, times in (("ship", 2), ("mail", 5)):
+        target = Target(1, 0, Connection("charge", "paid", name, "input"), False, False)
+        tally.note(end(emitted={"paid": times}, targets={"paid": (target,)}))
+    tally.flush()
+    ((_, _, changes),) = store.batches
+    assert {name: counters for (kind, name), counters in changes.items() if kind != "slot"} == {
+        "shop\ncharge.paid -> ship.input": {DELIVERED: 2},
+        "shop\ncharge.paid -> mail.input": {DELIVERED: 5},
+    }
+
+
 def test_a_batch_that_may_have_arrived_is_sent_again_as_it_was(tally: Tally, store: Totals) -> None:
     """Under its number; what was noted since comes behind it."""
     tally.note(end(AttemptOutcome.LOST))
