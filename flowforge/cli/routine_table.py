@@ -8,7 +8,7 @@ from rich.text import Text
 
 from flowforge.cli.render import compact, status_text
 from flowforge.common.duration import duration
-from flowforge.engine.progress import INVOCATION_ENDS
+from flowforge.engine.progress import ended_invocations
 from flowforge.model.status import RoutineStatus
 from flowforge.store.usual_times import mean_seconds
 
@@ -29,7 +29,7 @@ def _line(routine_id: str, state: dict[str, Any]) -> list[str | Text]:
     return [
         routine_id,
         status_text(state["status"]),
-        str(sum(state[outcome] for outcome in INVOCATION_ENDS)),
+        str(ended_invocations(state)),
         str(state["started"]),
         str(state["running"]),
         str(state["retried"]),

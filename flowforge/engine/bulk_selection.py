@@ -152,14 +152,6 @@ class Matching(Selection):
         streams = (look([engine], query, _LOOK) for engine, query in self._queries)
         return merge(*streams, key=lambda one: one[0].place, reverse=True)
 
-    def _known(self) -> int | None:
-        """How many there are, if the indexes know without a look at each."""
-        counts = [engine.finder.count(query) for engine, query in self._queries]
-        if self._query.after is not None or None in counts:
-            return None
-        total = sum(count for count in counts if count is not None)
-        return total if self._limit is None else min(total, self._limit)
-
 
 def _statuses(jobs: Sequence[tuple[str, Engine]]) -> Counter[str]:
     counts = Counter[str]()

@@ -13,12 +13,12 @@ from collections import Counter
 from typing import NamedTuple
 
 from flowforge.engine.engine import Engine
-from flowforge.engine.progress import parked_cause
+from flowforge.engine.progress import ended_invocations, parked_cause
 from flowforge.model.connection import Connection
 from flowforge.model.connection_count import ConnectionCount, JobWork, WorkPlaces
 from flowforge.model.definition import Definition
 from flowforge.model.slot import CHILD_SLOT_INDEX
-from flowforge.model.status import COMMITTED, FINAL, JobStatus
+from flowforge.model.status import FINAL, JobStatus
 from flowforge.store.history_counts import Place
 from flowforge.store.work_places import OTHER, Placed
 
@@ -166,4 +166,4 @@ class _Work:
 
     def _ended(self, index: int) -> int:
         state = self._placed.states.get(self._definition.routines[index].id)
-        return sum(state[outcome] for outcome in COMMITTED) if state else 0
+        return ended_invocations(state) if state else 0

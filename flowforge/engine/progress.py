@@ -14,13 +14,10 @@ from flowforge.engine.job_server import JobServer
 from flowforge.model.definition import Definition
 from flowforge.model.job_finding import FindingKind
 from flowforge.model.job_progress import JobProgress, RoutineProgress
-from flowforge.model.status import FINAL, AttemptOutcome, JobStatus, RoutineStatus
+from flowforge.model.status import COMMITTED, FINAL, JobStatus, RoutineStatus
 from flowforge.store.routine_states import COUNTERS
 from flowforge.store.usual_times import UsualTimes, mean_seconds
 from flowforge.store.work_counts import WorkCounts, WorkReader
-
-#: How an attempt ends that ends its invocation.
-INVOCATION_ENDS = (AttemptOutcome.COMPLETED, AttemptOutcome.ERROR_CONTINUED, AttemptOutcome.SKIPPED)
 
 _NOT_STARTED: dict[str, Any] = {
     **dict.fromkeys((*COUNTERS, "running", "total_seconds"), 0), "status": RoutineStatus.PENDING,
@@ -112,7 +109,7 @@ class _Known:
         if self._sources[index] or not self._work.entered_once:
             return False
         if state["started"]:
-            return _ended(state) > 0
+            return ended_invocations(state) > 0
         return any(other["started"] for other in self._states)
 
     def routine(
@@ -122,7 +119,7 @@ class _Known:
         seconds = mean_seconds(state)
         if seconds is None and outstanding:
             seconds = usual(index)
-        done = _ended(state)
+        done = ended_invocations(state)
         return RoutineProgress(
             done=done,
             total=done + outstanding,
@@ -148,9 +145,9 @@ class _Known:
         return not self._definition.upstream(index) & self._open
 
 
-def _ended(state: Mapping[str, Any]) -> int:
+def ended_invocations(state: Mapping[str, Any]) -> int:
     """How many invocations of a routine have ended."""
-    return sum(state[outcome] for outcome in INVOCATION_ENDS)
+    return sum(state[outcome] for outcome in COMMITTED)
 
 
 def _bits(places: Iterable[int]) -> int:
