@@ -6,8 +6,11 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
+from random import Random
 
+from flowforge.local.server import LocalServer
 from tests.support.fleet import Worker
 
 
@@ -46,3 +49,10 @@ def thaw(pids: list[int]) -> None:
     """SIGCONT what :func:`freeze` stopped."""
     for pid in reversed(pids):
         send(pid, signal.SIGCONT)
+
+
+def interrupt(server: LocalServer, rng: Random, most: float = 1.0) -> None:
+    """SIGKILL a server, and start it again after ``most`` seconds or less."""
+    server.kill()
+    time.sleep(rng.uniform(0.1, most))
+    server.restart()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 from flowforge.local.server import LocalServer
 from tests.chaos.harness.arena import Arena
+from tests.chaos.harness.faults import interrupt
 from tests.chaos.harness.flows import Tree
 from tests.chaos.harness.round import Round
 from tests.chaos.harness.site import Site
@@ -30,9 +29,7 @@ def run(arena: Arena) -> None:
 def crash(arena: Arena, site: Site, server: LocalServer) -> float:
     """Kill and restart the server under load; seconds until every worker runs handlers again."""
     site.work(3, _TREE, handlers=1 + arena.rng.randrange(50))
-    server.kill()
-    time.sleep(arena.rng.uniform(0.1, 2.0))
-    server.restart()
+    interrupt(server, arena.rng, 2.0)
     return site.resumed(3, _TREE)
 
 

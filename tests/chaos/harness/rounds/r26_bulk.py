@@ -8,9 +8,9 @@ from collections import Counter
 from flowforge.engine.bulk import Bulk, new_bulk
 from flowforge.engine.bulk_selection import Listed
 from flowforge.engine.bulk_start import start_bulk
-from flowforge.local.server import LocalServer
 from flowforge.model.bulk import BulkAction, BulkStatus
 from tests.chaos.harness.arena import Arena
+from tests.chaos.harness.faults import interrupt
 from tests.chaos.harness.flows import Tree
 from tests.chaos.harness.round import Round
 from tests.chaos.harness.site import Site
@@ -46,7 +46,7 @@ def run(arena: Arena) -> None:
             bulk = _start(site, action, jobs)
             time.sleep(arena.rng.uniform(0, 0.5))
             if (number + len(done)) % 3 == 0:
-                _kill_server(arena, server)
+                interrupt(server, arena.rng)
             else:
                 _kill_worker(arena, site, workers)
             site.fault_over()
@@ -78,12 +78,6 @@ def _kill_worker(arena: Arena, site: Site, workers: list[Worker]) -> None:
     """Any of them, which may lead; another one takes its place."""
     site.fleet.kill(workers.pop(arena.rng.randrange(len(workers))))
     workers.append(site.start(pool="threads", wait=False))
-
-
-def _kill_server(arena: Arena, server: LocalServer) -> None:
-    server.kill()
-    time.sleep(arena.rng.uniform(0.1, 1.0))
-    server.restart()
 
 
 def _end(arena: Arena, bulk: Bulk, *, waits: bool) -> None:

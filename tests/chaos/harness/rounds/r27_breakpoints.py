@@ -8,10 +8,10 @@ import time
 from flowforge.broker.fleet_app import fleet_app
 from flowforge.engine.engine import Engine
 from flowforge.errors import JobStateError
-from flowforge.local.server import LocalServer
 from flowforge.settings import Settings
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.breaks import Operators, let_all_go, set_breakpoint, wrong_stops
+from tests.chaos.harness.faults import interrupt
 from tests.chaos.harness.flows import Tree
 from tests.chaos.harness.proxy import Proxy
 from tests.chaos.harness.round import Round
@@ -53,7 +53,7 @@ def run(arena: Arena) -> None:
             jobs += [_submit(site) for _ in range(_JOBS)]
             time.sleep(arena.rng.uniform(0.2, 1.0))
             if number % 3 == 2:
-                _kill_server(arena, server)
+                interrupt(server, arena.rng)
             else:
                 _kill_worker(arena, site, workers)
             seen = operators.calls.total()
@@ -111,12 +111,6 @@ def _worker(site: Site) -> Worker:
 def _kill_worker(arena: Arena, site: Site, workers: list[Worker]) -> None:
     site.fleet.kill(workers.pop(arena.rng.randrange(len(workers))))
     workers.append(_worker(site))
-
-
-def _kill_server(arena: Arena, server: LocalServer) -> None:
-    server.kill()
-    time.sleep(arena.rng.uniform(0.1, 1.0))
-    server.restart()
 
 
 ROUND = Round(

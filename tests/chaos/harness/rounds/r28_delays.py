@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from flowforge.engine.job_template import JobTemplate
-from flowforge.local.server import LocalServer
 from flowforge.model.start import Start
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.delays import LaterTree, early_starts
+from tests.chaos.harness.faults import interrupt
 from tests.chaos.harness.round import Round
 from tests.chaos.harness.site import Site
 from tests.support.fleet import Worker
@@ -35,7 +35,7 @@ def run(arena: Arena) -> None:
             delays[_submit(site, place * _APART_MS)] = place * _APART_MS
         time.sleep(arena.rng.uniform(0.2, 1.2))
         if number % 3 == 2:
-            _kill_server(arena, server)
+            interrupt(server, arena.rng)
         else:
             site.fleet.kill(workers.pop(arena.rng.randrange(len(workers))))
             workers.append(_worker(site))
@@ -64,12 +64,6 @@ def _submit(site: Site, delay_ms: int) -> str:
 
 def _worker(site: Site) -> Worker:
     return site.start(pool="threads", concurrency=2, wait=False)
-
-
-def _kill_server(arena: Arena, server: LocalServer) -> None:
-    server.kill()
-    time.sleep(arena.rng.uniform(0.1, 1.0))
-    server.restart()
 
 
 ROUND = Round(
