@@ -111,7 +111,13 @@ class EmbeddedWorker:
     def start(self) -> None:
         """Return when the worker consumes; ConfigurationError when it does not come up."""
         self._thread.start()
-        if not self._ready.wait(START_LIMIT) or self._failure is not None:
+        if not self._ready.wait(START_LIMIT):
+            raise ConfigurationError(
+                f"the embedded worker did not start within {START_LIMIT:g} s. If the "
+                "machine is busy, try again, or start a fleet and name its server with "
+                "FLOWFORGE_REDIS_URL"
+            )
+        if self._failure is not None:
             raise ConfigurationError(f"the embedded worker did not start: {self._failure}")
 
     def stop(self) -> None:
@@ -123,8 +129,11 @@ class EmbeddedWorker:
     def _run(self) -> None:
         try:
             self._controller.start()
+            # Celery logs what ends its worker, and returns.
+            self._failure = RuntimeError("it has ended; the log says why")
         except BaseException as error:
             self._failure = error
-            self._ready.set()
             if not isinstance(error, SystemExit):
                 logger.exception("the embedded worker ended")
+        finally:
+            self._ready.set()

@@ -36,11 +36,14 @@ def register(cls: RoutineClass) -> None:
         listener(cls)
 
 
-def on_register(callback: Listener) -> Callable[[], None]:
-    """Call back once for each known class and for each later one; return what ends that."""
+def on_register(callback: Listener, *, later_only: bool = False) -> Callable[[], None]:
+    """Call back once for each known class, and for each later one; return what ends that.
+
+    ``later_only``: for each later one alone.
+    """
     with _lock:
         _listeners.append(callback)
-        known_classes = tuple(_classes.values())
+        known_classes = () if later_only else tuple(_classes.values())
     for cls in known_classes:
         callback(cls)
 

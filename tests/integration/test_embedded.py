@@ -254,6 +254,50 @@ for _ in range(2):
         )
         assert scripts.run(path) == "3\n3\n"
 
+    def test_a_start_readies_the_tasks_once(self, scripts: Scripts) -> None:
+        """However many classes there are; one that is defined later is ready too."""
+        path = scripts.write(
+            "once.py",
+            ORDERS,
+            """
+from celery.worker.consumer import Consumer
+calls, update = [], Consumer.update_strategies
+def counted(consumer):
+    calls.append(len(consumer.app.tasks))
+    update(consumer)
+Consumer.update_strategies = counted
+print(len(flow.execute("fetch", {"count": 3}).result(30)), len(calls))
+
+@routine
+def later(x):
+    return {"x": x}
+other = Flow("other")
+other.add_routine(later)
+print(other.execute("later", {"x": 7}).result(30)[0].params, len(calls))
+""",
+        )
+        assert scripts.run(path) == "3 1\n{'x': 7} 2\n"
+
+    def test_a_worker_that_ends_at_its_start_is_told_at_once(self, scripts: Scripts) -> None:
+        """Celery logs what ended it, and returns as if all was well."""
+        path = scripts.write(
+            "ends.py",
+            ORDERS,
+            """
+from celery.worker import state
+from flowforge.errors import ConfigurationError
+state.should_stop = 0
+begin = time.monotonic()
+try:
+    flow.execute("fetch", {"count": 3})
+except ConfigurationError as error:
+    print(error, time.monotonic() - begin < 20)
+""",
+        )
+        assert scripts.run(path) == (
+            "the embedded worker did not start: it has ended; the log says why True\n"
+        )
+
     def test_nothing_of_an_engine_is_left_in_the_process(self, scripts: Scripts) -> None:
         """A notebook or a test suite shuts down and starts as often as it likes."""
         path = scripts.write(

@@ -165,8 +165,10 @@ class JoinedApp:
                 for shard in shards:
                     shard.start(worker)
                 self.end_metrics = serve_metrics(worker, settings, shards)
-                # Celery's consumer knows the tasks of its start only; classes may come later.
-                self.forget = registry.on_register(lambda cls: _refresh(worker))
+                # Celery's consumer knows the tasks of its start only; classes may come later. Those
+                # that are known have tasks by now: to refresh all of them for each would take
+                # minutes with a thousand.
+                self.forget = registry.on_register(lambda cls: _refresh(worker), later_only=True)
 
             def stop(self, worker: Any) -> None:
                 if self.started:

@@ -117,6 +117,18 @@ def test_listeners_hear_of_every_class_once_until_they_leave() -> None:
     assert TooLate not in heard
 
 
+def test_a_listener_may_hear_of_later_classes_alone() -> None:
+    """For those who have seen to the known ones in another way."""
+    heard: list[type[Routine]] = []
+    unsubscribe = registry.on_register(heard.append, later_only=True)
+
+    class Afterwards(Routine):
+        pass
+
+    unsubscribe()
+    assert heard == [Afterwards]
+
+
 def test_a_script_is_named_by_its_file(tmp_path: Path) -> None:
     """Classes and exceptions of a script get the name under which workers can import it."""
     (tmp_path / "orders.py").write_text(SCRIPT)
