@@ -23,6 +23,8 @@ from flowforge.engine.engine import Engine
 from flowforge.engine.explain import unreported
 from flowforge.engine.job_template import JobTemplate
 from flowforge.errors import InvalidValueError
+from flowforge.model.flow import FlowGraph
+from flowforge.model.param_checks import check_changed
 from flowforge.model.start import Start, start_of
 from flowforge.store.worker_reports import WorkerReports
 
@@ -79,6 +81,7 @@ def run(
     with _only_json(as_json):
         flow = load_flow(target)
         start, params = choose_entry(flow, entry), {**(params_json or {}), **given}
+        _check_params(flow, start, params)
         submitter = session.running_engine()
         if no_wait and ends_with_process(submitter):
             raise click.UsageError(
@@ -101,6 +104,18 @@ def run(
         print_json(made) if as_json else say(job_id)
     else:
         click.get_current_context().exit(print_end(engine, job_id, as_json))
+
+
+def _check_params(flow: FlowGraph, entry: str, params: dict[str, Any]) -> None:
+    """ArgumentError for params that the handler of the entry cannot be called with, and for names
+    that it does not take: they are mistyped, and such a job would most likely fail.
+    """
+    definition = flow.definition()
+    routine = definition.index(flow.entry_routine(entry))
+    slot = definition.slot_names(routine).index(flow.entry_slot(entry))
+    check_changed(
+        definition, (routine, slot), None, params, params, "entry params", new_params=True
+    )
 
 
 def _start(delay: timedelta | None, at: datetime | None) -> Start | None:

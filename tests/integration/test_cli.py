@@ -24,6 +24,16 @@ pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("no_settings")]
 # --- run and watch ---------------------------------------------------------------------
 
 
+def test_params_that_the_entry_cannot_be_called_with(idle: Shell) -> None:
+    """They are refused before a job is submitted, with the close match."""
+    for given, text in (
+        (("--param", "pth=x"), "gate.input does not take the param 'pth'; it takes: 'path'. Did"),
+        ((), "gate.input was called without 'path'"),
+    ):
+        assert text in idle.run("run", f"{FLOWS}:gate", "--no-wait", *given, code=1).stderr
+    assert idle.json("jobs") == []
+
+
 def test_run_prints_status_and_outputs(fleet: Shell) -> None:
     """A completed job ends the command with status 0, its outputs on stdout."""
     result = fleet.run("run", f"{FLOWS}:numbers", "--param", "n=4")
