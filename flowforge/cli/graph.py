@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 from pathlib import Path
@@ -25,7 +26,7 @@ from flowforge.common.bounded_repr import shown
 from flowforge.engine.find import find
 from flowforge.engine.flow_versions import flow_versions
 from flowforge.engine.job_report import routines
-from flowforge.errors import JobNotFoundError
+from flowforge.errors import ConfigurationError, JobNotFoundError
 from flowforge.model.invocation_id import is_task_id, job_of_task
 from flowforge.store.finding import Query
 
@@ -41,21 +42,22 @@ _LATEST = 20
 
 @click.command("graph")
 @click.argument("subject", metavar="FLOW|JOB")
-@click.option("--ascii", "form", flag_value="ascii", default="ascii", help="Boxes; the default.")
-@click.option("--mermaid", "form", flag_value="mermaid", help="A Mermaid flowchart.")
-@click.option("--svg", "form", flag_value="svg", help="An SVG file; needs flowforge[web].")
-@click.option("--json", "form", flag_value="json", help="Routines, layers and connections.")
+@click.option("--ascii", is_flag=True, help="Boxes; the default.")
+@click.option("--mermaid", is_flag=True, help="A Mermaid flowchart.")
+@click.option("--svg", is_flag=True, help="An SVG file; needs flowforge[web].")
+@click.option("--json", is_flag=True, help="Routines, layers and connections.")
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
     help="Write it to FILE in place of stdout.",
 )  # fmt: skip
 @pass_session
-def graph(session: Session, subject: str, form: str, output: Path | None) -> None:
+def graph(session: Session, /, subject: str, output: Path | None, **forms: bool) -> None:
     """Draw the graph of a flow, or of a job with its counts.
 
     FLOW is MODULE:FLOW, as `flowforge run` takes it, or the name of a flow that has jobs: then its
-    newest job says how it looks.
+    newest job says how it looks. MODULE alone may be given where no job and no flow has its name.
     """
+    form = _form(forms)
     found = _subject(session, subject)
     if form == "json" and output is None:
         print_json(_data(found))
@@ -71,9 +73,27 @@ def graph(session: Session, subject: str, form: str, output: Path | None) -> Non
         raise CommandFailedError(f"{output} cannot be written: {error.strerror}") from error
 
 
+def _form(forms: dict[str, bool]) -> str:
+    wanted = [name for name, is_wanted in forms.items() if is_wanted]
+    if len(wanted) > 1:
+        raise click.UsageError(f"give one of {', '.join(f'--{name}' for name in wanted)}")
+    return wanted[0] if wanted else "ascii"
+
+
 def _subject(session: Session, text: str) -> Subject:
     if ":" in text or text.endswith(".py"):
         return Subject(load_flow(text).definition())
+    try:
+        return _known(session, text) or _of_module(text)
+    except ConfigurationError:
+        # Without a server there is no job, and none is needed for a module.
+        with contextlib.suppress(click.BadParameter):
+            return Subject(load_flow(text).definition())
+        raise
+
+
+def _known(session: Session, text: str) -> Subject | None:
+    """The job, else the flow of this name that has jobs."""
     job_id = job_of_task(text) if is_task_id(text) else text
     try:
         return _job(session, checked_job_id(job_id))
@@ -88,15 +108,23 @@ def _job(session: Session, job_id: str) -> Subject:
     return Subject(definition, job_id, status.value, routines(engine, job_id))
 
 
-def _deployed(session: Session, flow_id: str) -> Subject:
-    """The flow as its newest job has it."""
-    jobs = find(session.engines(), Query(flow_id=flow_id or None), _LATEST).jobs
-    versions = flow_versions(jobs) if flow_id else []
-    if not versions:
+def _of_module(name: str) -> Subject:
+    try:
+        return Subject(load_flow(name).definition())
+    except click.BadParameter as error:
         raise CommandFailedError(
-            f"there is no job {shown(flow_id)}, and no flow of this name has jobs: name a flow "
-            "that has none by its module, as package.module:flow"
-        )
+            f"there is no job {shown(name)}, no flow of this name has jobs, and no module gives "
+            f"one: {error.message}"
+        ) from error
+
+
+def _deployed(session: Session, flow_id: str) -> Subject | None:
+    """The flow as its newest job has it; None without a job."""
+    if not flow_id:
+        return None
+    versions = flow_versions(find(session.engines(), Query(flow_id=flow_id), _LATEST).jobs)
+    if not versions:
+        return None
     job_id = versions[0].job_id
     return Subject(session.engine(job_id).inspector.definition(job_id))
 

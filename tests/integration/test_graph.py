@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree
 
+import click.testing
 import pytest
 
 from flowforge import Flow
+from flowforge.cli.main import cli
 from tests.integration.cli_flows import finish
 from tests.integration.cli_shell import FLOWS, Shell
 
@@ -39,6 +41,23 @@ def test_a_flow_by_its_module(idle: Shell) -> None:
         "--redis-url", "redis://localhost:1", "graph", f"{FLOWS}:numbers", "--mermaid"
     )
     assert '  r0 -->|"out → input"| r1' in lonely.stdout
+
+
+def test_a_module_alone(idle: Shell) -> None:
+    """As ``run`` takes it, where no job and no flow has its name; no server is needed."""
+    lonely = "tests.integration.form_flows"
+    text = idle.run("graph", lonely).stdout
+    assert text.startswith("flow ")
+    without = click.testing.CliRunner().invoke(cli, ["graph", lonely])
+    assert without.stdout == text
+    refused = click.testing.CliRunner().invoke(cli, ["graph", "no_such_module"])
+    assert "no server is named" in refused.stderr
+    assert f"name the flow as {FLOWS}:FLOW" in idle.run("graph", FLOWS, code=1).stderr
+
+
+def test_two_forms_are_refused(idle: Shell) -> None:
+    text = idle.run("graph", f"{FLOWS}:numbers", "--svg", "--mermaid", code=2).stderr
+    assert "give one of --svg, --mermaid" in text
 
 
 def test_a_flow_by_its_name(idle: Shell) -> None:
