@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import flowforge
+from flowforge.errors import FlowForgeError
 
 #: Colours, as rich names them.
 BAD, CAREFUL, QUIET, GOOD, PLAIN = "bold red", "yellow", "dim", "green", ""
@@ -21,6 +22,8 @@ _PRINTS = "celery.redirected"
 
 _FRAME = re.compile(r'  File "(?P<file>[^"]+)", line \d+')
 _OWN = str(Path(flowforge.__file__).parent)
+_OWN_ERROR = f"{FlowForgeError.__module__}."
+_HEAD = "Traceback (most recent call last):"
 _CELERYS = re.compile(r"/site-packages/(celery|billiard|kombu)/")
 
 
@@ -58,7 +61,11 @@ def _shown(entry: dict[str, Any], logger: str, level: str, message: str) -> Line
 
 
 def own_frames(traceback: str) -> str:
-    """A traceback without the frames of FlowForge and Celery; whole when there are no others."""
+    """A traceback without the frames of FlowForge and Celery.
+
+    Where there are no others, an error of FlowForge's own says all itself, and stands alone. A
+    traceback of another error is shown whole: it may be a fault of a library.
+    """
     kept: list[str] = []
     shown, own = True, False
     for line in traceback.rstrip().splitlines():
@@ -71,7 +78,11 @@ def own_frames(traceback: str) -> str:
             shown = True
         if shown:
             kept.append(line)
-    return "\n".join(kept) if own else traceback.rstrip()
+    if own:
+        return "\n".join(kept)
+    if any(line.startswith(_OWN_ERROR) for line in kept):
+        return "\n".join(line for line in kept if line != _HEAD)
+    return traceback.rstrip()
 
 
 def _failure(entry: dict[str, Any], message: str) -> str:

@@ -42,6 +42,15 @@ def test_a_failure_has_its_own_frames() -> None:
     assert own_frames(library_alone) == library_alone
 
 
+def test_an_error_of_flowforge_without_own_frames_stands_alone() -> None:
+    """It says all; a traceback of another error is shown whole."""
+    frames = TRACEBACK.splitlines()[:6]
+    error = "flowforge.errors.ArgumentError: price.input was called without 'n'; no params"
+    assert own_frames("\n".join([*frames, error, "on two lines"])) == f"{error}\non two lines"
+    other = "\n".join([*frames, "TypeError: of a library"])
+    assert own_frames(other) == other
+
+
 def test_lines_of_handlers_are_shown() -> None:
     """With their routine; what Celery says of each task is not."""
     assert line("of 7", routine="price") == Line("price: of 7", PLAIN)
