@@ -15,18 +15,13 @@ from flowforge.engine.engine import Engine
 from flowforge.engine.job_state import JobState
 from flowforge.errors import LoginRefusedError, StoreUnavailableError
 from flowforge.model.job_handle import LogLine
+from flowforge.store.kept_inputs import KeptInputs
 
 #: Seconds between two looks with ``--follow``.
 TICK = 0.5
 
 #: Seconds after the end of the job in which its last lines still come.
 AFTER = 2.0
-
-#: What is said when there is nothing to show.
-NOTHING = (
-    "no lines are kept: workers with FLOWFORGE_KEEP_LOGS=1000 keep what handlers log at the "
-    "level of the worker's log"
-)
 
 
 @click.command("logs")
@@ -66,7 +61,18 @@ def logs(
             say(day := today)
         say(line_of(line))
     if not day and not as_json:
-        say(NOTHING, err=True)
+        say(_nothing(engine, job_id, routine, invocation), err=True)
+
+
+def _nothing(engine: Engine, job_id: str, routine: str | None, invocation: int | None) -> str:
+    """Why there is nothing to show."""
+    if invocation is not None and not KeptInputs(engine.store).has_had(job_id, invocation):
+        return f"job {job_id} has no invocation {invocation}"
+    which = "no such lines" if routine or invocation else "no lines"
+    return (
+        f"{which} are kept: the handlers have logged nothing at the level of the worker's log, or "
+        "their workers ran without FLOWFORGE_KEEP_LOGS=1000"
+    )
 
 
 def line_of(line: LogLine) -> str:

@@ -34,6 +34,15 @@ def test_params_that_the_entry_cannot_be_called_with(idle: Shell) -> None:
     assert idle.json("jobs") == []
 
 
+def test_logs_of_which_there_are_none(idle: Shell) -> None:
+    """Both reasons are said, and an invocation that the job does not have."""
+    job_id = idle.submit("numbers")
+    assert "no lines are kept: the handlers have logged" in idle.run("logs", job_id).stderr
+    assert "no such lines" in idle.run("logs", job_id, "--invocation", "1").stderr
+    missing = idle.run("logs", job_id, "--invocation", "2").stderr
+    assert missing.endswith(f"job {job_id} has no invocation 2\n")
+
+
 def test_run_prints_status_and_outputs(fleet: Shell) -> None:
     """A completed job ends the command with status 0, its outputs on stdout."""
     result = fleet.run("run", f"{FLOWS}:numbers", "--param", "n=4")

@@ -182,7 +182,8 @@ def test_the_command_line_shows_them(own: Installation, tmp_path: Path) -> None:
     place = f"{'it.input':<20}"
     assert f"WARNING   1           {place}  logged one\n    20:00:00.000" in shown
     assert "\n    KeyError: " in shown
-    assert printed(own, "logs", said.job_id, "--invocation", "7") == ""
+    nothing = Shell(own).run("logs", said.job_id, "--invocation", "7")
+    assert (nothing.stdout, nothing.stderr) == ("", f"job {said.job_id} has no invocation 7\n")
 
 
 def test_the_end_of_a_worker_loses_no_line(own: Installation) -> None:
