@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import click
 from click.decorators import pass_meta_key
 
+from flowforge.cli.error_text import error_text
 from flowforge.cli.plain_text import clean
 from flowforge.errors import FlowForgeError
 
@@ -93,4 +94,4 @@ class FlowForgeGroup(click.Group):
             what = "a value is nested too deep to be shown: 500 levels of lists and dicts can be"
             raise CommandFailedError(what) from error
         except FlowForgeError as error:
-            raise CommandFailedError(str(error)) from error
+            raise CommandFailedError(error_text(error)) from error

@@ -108,8 +108,7 @@ def _check_known(given: Collection[str], known: Collection[str], where: str) -> 
         if name not in known:
             raise ArgumentError(
                 f"{where}: there is no param {shown(name)}; known: {some_of(known)}"
-                f"{did_you_mean(name, known) or '.'} To add it, give new_params=True, as an option "
-                "--new-params"
+                f"{did_you_mean(name, known) or '.'} To add it, give new_params=True"
             )
 
 
@@ -129,7 +128,7 @@ def check_emitted(
                 f"event {event!r} of routine {routine.id!r} does not declare the param "
                 f"{shown(name)}; it declares: {listing(declared)}"
                 f"{did_you_mean(name, declared) or '.'} To send it all the same, give "
-                "new_params=True, as an option --new-params"
+                "new_params=True"
             )
 
 

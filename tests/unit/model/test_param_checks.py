@@ -109,7 +109,7 @@ def test_where_the_handler_is_unknown_a_new_name_needs_new_params(
         check("input", ["note"], {"amout": 1})
     assert str(caught.value) == (
         "params of it: there is no param 'amout'; known: 'note', 'card', 'amount', 'order_id'. "
-        "Did you mean 'amount'? To add it, give new_params=True, as an option --new-params"
+        "Did you mean 'amount'? To add it, give new_params=True"
     )
     with pytest.raises(ArgumentError, match=r"'xyz'; known: .*'order_id'\. To add"):
         check("input", [], {"xyz": 1})
