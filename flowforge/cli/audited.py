@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
+from flowforge.cli.error_text import error_text
+from flowforge.cli.group import CommandFailedError
+from flowforge.cli.render import one_line
 from flowforge.cli.session import Session
 from flowforge.engine.audit import tell
 from flowforge.engine.operator_name import operator_name
 from flowforge.errors import FlowForgeError
+from flowforge.execution.secret_texts import without_values
 from flowforge.model.audit import AuditOutcome, AuditRecord, AuditVia
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+
+#: Characters of an error, and invocations, that an entry tells of.
+_TOLD = 500
+_NAMED = 10
 
 #: The name of the mark that a command has which is kept.
 MARK = "flowforge_audited"
@@ -41,11 +49,10 @@ def audited(
                 result = command(session, *args, **options)
             except click.exceptions.Exit as left:
                 outcome = AuditOutcome.REFUSED if left.exit_code else AuditOutcome.DONE
-                _keep(session, action, options, outcome, "")
+                _keep(session, action, options, outcome, getattr(left, "why", ""))
                 raise
-            except FlowForgeError as error:
-                # What a form or an option holds may stand in an error about it: only its kind.
-                _keep(session, action, options, AuditOutcome.REFUSED, type(error).__name__)
+            except (FlowForgeError, CommandFailedError) as error:
+                _keep(session, action, options, AuditOutcome.REFUSED, _why(error, options))
                 raise
             _keep(session, action, options, AuditOutcome.DONE, "")
             return result
@@ -64,7 +71,39 @@ def _keep(session: Session, action: str, options: Any, outcome: AuditOutcome, wh
     except FlowForgeError:
         return
     reason = str(options.get("reason") or "")
+    what = ": ".join(part for part in (_invocations(options), what) if part)
     tell(
         engine,
         AuditRecord(by, AuditVia.COMMAND_LINE, action, outcome, "", tuple(job_ids), reason, what),
     )
+
+
+def _why(error: Exception, options: Mapping[str, Any]) -> str:
+    """The error's message on one line. Params that were given may be secret: where one of them
+    cannot be blanked out with certainty, the kind of the error alone.
+    """
+    told = without_values(error_text(error), _params(options))
+    return type(error).__name__ if told is None else one_line(told, _TOLD)
+
+
+def _params(options: Mapping[str, Any]) -> Iterator[Any]:
+    """The values of all params that the command was given."""
+    given = [
+        options.get("given"),
+        options.get("params_json"),
+        *(options.get("edit") or {}).values(),
+    ]
+    given += [params for _, params in options.get("emit") or ()]
+    for params in given:
+        yield from (params or {}).values()
+
+
+def _invocations(options: Mapping[str, Any]) -> str:
+    """Those that the command is about, by their numbers."""
+    numbers = list(options.get("invocations") or options.get("edit") or ())
+    if options.get("invocation"):
+        numbers = [options["invocation"]]
+    if not numbers:
+        return ""
+    some = ", ".join(map(str, numbers[:_NAMED])) + (", ..." if len(numbers) > _NAMED else "")
+    return f"invocation{'s' if len(numbers) > 1 else ''} {some}"

@@ -17,12 +17,16 @@ from flowforge.cli.arguments import (
 )
 from flowforge.cli.audited import audited
 from flowforge.cli.bulk_options import act_on_all, bulk_options, bulk_wanted
-from flowforge.cli.render import amounts, json_option, print_json, say
+from flowforge.cli.error_text import error_text
+from flowforge.cli.render import amounts, json_option, one_line, print_json, say
 from flowforge.cli.session import Session, pass_session
 from flowforge.engine.engine import Engine
 from flowforge.errors import JobError, RecordError
 from flowforge.model.bulk import BulkAction
 from flowforge.model.status import JobStatus
+
+#: Refusals of several jobs that the audit keeps.
+_KEPT = 3
 
 reason_option = click.option("--reason", default="", metavar="TEXT", help="Kept with the job.")
 
@@ -174,6 +178,14 @@ def delete(
     each_job(session, job_ids, as_json, lambda engine, one: engine.delete(one), left=False)
 
 
+class SomeRefused(click.exceptions.Exit):
+    """Exit status 1: each refusal was told. ``why``: the first ones, for the audit."""
+
+    def __init__(self, refused: Sequence[str]) -> None:
+        super().__init__(1)
+        self.why = "; ".join(one_line(text) for text in refused[:_KEPT])
+
+
 def each_job(
     session: Session,
     job_ids: Sequence[str],
@@ -194,14 +206,15 @@ def each_job(
         except (JobError, RecordError) as error:
             if len(job_ids) == 1:
                 raise
-            answer = {"job_id": job_id, "error": str(error)}
+            answer = {"job_id": job_id, "error": error_text(error)}
         answers.append(answer)
         if not as_json:
             _tell(answer)
     if as_json:
         print_json(answers[0] if len(job_ids) == 1 else answers)
-    if any("error" in answer for answer in answers):
-        click.get_current_context().exit(1)
+    refused = [answer["error"] for answer in answers if "error" in answer]
+    if refused:
+        raise SomeRefused(refused)
 
 
 def _left(engine: Engine, job_id: str) -> dict[str, Any]:

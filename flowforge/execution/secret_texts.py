@@ -7,7 +7,7 @@ out as a whole.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -34,24 +34,38 @@ class SecretTexts:
         if not self._complete or not (attempt.slot.secret or attempt.revealed):
             return  # nothing to hide, or a join's items, which are not at hand
         try:
-            self._texts = _texts_in(attempt)
+            self._texts = _texts_in(_secrets_of(attempt))
         except Exception:  # noqa: BLE001 - digits beyond Python's limit, nesting beyond its stack
             self._complete = False
 
     def hide(self, text: str) -> str | None:
         """The text with every secret blanked out; None when it may hold one that was not found."""
-        if not self._complete or len(text) * len(self._texts) > _MOST_WORK:
-            return None
-        for secret in self._texts:
-            text = text.replace(secret, HIDDEN)
-        return text
+        return _blanked(text, self._texts) if self._complete else None
 
 
-def _texts_in(attempt: Attempt) -> list[str]:
+def without_values(text: str, values: Iterable[Any]) -> str | None:
+    """The text with every value and its parts blanked out; None when it may hold one that was not
+    found. Texts of less than four characters are not looked for.
+    """
+    try:
+        return _blanked(text, _texts_in(values))
+    except Exception:  # noqa: BLE001 - as for an attempt
+        return None
+
+
+def _blanked(text: str, secrets: Sequence[str]) -> str | None:
+    if len(text) * len(secrets) > _MOST_WORK:
+        return None
+    for secret in secrets:
+        text = text.replace(secret, HIDDEN)
+    return text
+
+
+def _texts_in(values: Iterable[Any]) -> list[str]:
     """The texts, the longest first; raises when there are too many or one cannot be made."""
     texts: set[str] = set()
     size = 0
-    for value in _secrets_of(attempt):
+    for value in values:
         for text in _texts_of(value):
             if text not in texts:
                 texts.add(text)

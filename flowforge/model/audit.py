@@ -23,12 +23,13 @@ class AuditOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class AuditRecord:
-    """What a person did, before it has a time. Params of jobs are never among it.
+    """What a person did, before it has a time. Values of params are never among it.
 
     ``by``: the user of the dashboard, or ``user@host`` of the command line; empty where that is not
     known, as after a failed login. ``role``: of the user of a dashboard. ``job_ids``: the jobs that
     it was about, as far as they are named. ``what``: further words, as the bulk operation that was
-    begun, or why it was refused. ``count``: how often it happened; failed logins are counted.
+    begun, the invocations, or why it was refused. ``count``: how often it happened; failed logins
+    are counted.
     """
 
     by: str

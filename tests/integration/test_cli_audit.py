@@ -63,12 +63,28 @@ def test_who_did_what(idle: Shell) -> None:
     ]  # fmt: skip
     assert entries[2]["job_ids"] == [one, two]
     assert (entries[2]["reason"], entries[2]["via"]) == ("look", "command line")
-    assert entries[0]["what"] == "JobStateError"
+    assert entries[0]["what"] == f"cannot resume job {one}: it is cancelled"
     for options, count in (
         (("--by", "ann"), 1), (("--job", two), 1), (("--action", "a"), 2), (("--since", "1h"), 3),
         (("--since", "2999-01-01"), 0),
     ):  # fmt: skip
         assert len(idle.json("audit", *options)) == count, options
+
+
+def test_why_it_was_refused_and_of_which_invocation(idle: Shell) -> None:
+    """The message as the terminal has it, without the values of params that were given."""
+    one, two = (idle.submit("numbers") for _ in range(2))
+    error = idle.run("edit", one, "99", "--param", "n=no invocation", "--by", "kim", code=1).stderr
+    idle.run("pause", one, "--by", "kim")
+    idle.run("fork", one, "1", "--by", "kim")
+    idle.run("cancel", two, "--by", "ann")
+    idle.run("resume", one, two, "--by", "kim", code=1)
+    resumed, _, forked, _, edited = idle.json("audit")
+    assert resumed["what"] == f"cannot resume job {two}: it is cancelled"
+    assert forked["what"] == "invocation 1"
+    told = error.strip().removeprefix("error: ").replace("no invocation", "***")
+    assert edited["what"] == f"invocation 99: {told}"
+    assert "the job has *** of this number" in told
 
 
 def test_a_list_goes_on(idle: Shell) -> None:

@@ -9,6 +9,7 @@ from queue import Empty, SimpleQueue
 
 import redis
 
+from flowforge.cli.error_text import error_text
 from flowforge.cli.fleet_screen.frame import frame
 from flowforge.cli.fleet_screen.look import Look, Reader
 from flowforge.cli.fleet_screen.state import Act, Screen
@@ -99,8 +100,8 @@ class _Server(threading.Thread):
                 act.action.run(engine, job_id, "", self._by)
                 done += 1
             except (FlowForgeError, redis.RedisError) as error:
-                refused.append(str(error))
-                outcome, what = AuditOutcome.REFUSED, type(error).__name__
+                outcome, what = AuditOutcome.REFUSED, error_text(error)
+                refused.append(what)
             via = AuditVia.COMMAND_LINE
             tell(engine, AuditRecord(self._by, via, name, outcome, "", (job_id,), "", what))
         names = act.job_ids[0] if len(act.job_ids) == 1 else f"{done} jobs"
