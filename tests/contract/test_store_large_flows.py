@@ -8,6 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from flowforge.broker.message import message_format
+from flowforge.model.start import Start
+from flowforge.store.answers import Answer
 from tests.contract.bench import Bench, Emitted, Fields, rules
 
 #: Routine -> what its invocation emits.
@@ -57,10 +59,10 @@ def stored(bench: Bench, routines: int, joins: str) -> Fields:
     return fields
 
 
-def commands(bench: Bench) -> int:
-    """How many commands the server has run, those of scripts included."""
+def commands(bench: Bench, name: str = r"\w+") -> int:
+    """How many commands the server has run, those of scripts included. ``name``: a pattern."""
     text = bench.link.call("INFO", "commandstats").decode()
-    return sum(int(calls) for calls in re.findall(r"calls=(\d+)", text))
+    return sum(int(calls) for calls in re.findall(rf"cmdstat_{name}:calls=(\d+)", text))
 
 
 def run_through(bench: Bench, routines: int, joins: str, emit: Emit) -> float:
@@ -137,3 +139,16 @@ def test_a_job_with_many_staged_emissions_ends_with_few_commands(
     else:
         bench.fail(job)
     assert commands(bench) - before < 80
+
+
+def test_the_start_of_a_large_job_is_looked_for_with_few_reads(server_bench: Bench) -> None:
+    """A job that was not put off, or has started, may have very many invocations."""
+    bench = server_bench
+    job = bench.submit()
+    bench.start(job)
+    assert bench.commit(job, emitted=[(0, 0, "+60000 :")] * 3) == "ok"
+    before = commands(bench, "hkeys")
+    start = Start("+", 1)
+    assert bench.store.mending.run_now(job, "", b"") is Answer.NONE
+    assert bench.store.mending.reschedule(job, "", start, b"") is Answer.NONE
+    assert commands(bench, "hkeys") == before

@@ -18,16 +18,22 @@ local function is_on_timer(job, invocation)
   return call('ZSCORE', k_timers(), timer_of(job.id, 'invocation', invocation))
 end
 
--- Whether an invocation is the one that a job begins with which was put off and has not started.
-local function is_first(job, invocation)
+-- Whether the job was put off and has not started; such a job has few invocations.
+local function is_before_start(job)
   local f = call('HMGET', k_job(job.id), 'due', 'started')
-  return f[1] and not f[2] and string.match(invocation, '^%d+') == '1'
+  return f[1] and not f[2]
 end
 
--- The invocation that it begins with, or nil.
+-- Whether an invocation is the one that such a job begins with.
+local function is_first(job, invocation)
+  return string.match(invocation, '^%d+') == '1' and is_before_start(job)
+end
+
+-- The invocation that such a job begins with, or nil.
 local function first_on_timer(job)
-  local first = job.timers > 0 and call('HKEYS', k_invocations(job.id))[1]
-  return first and is_first(job, first) and first or nil
+  if job.timers == 0 or not is_before_start(job) then return nil end
+  local first = call('HKEYS', k_invocations(job.id))[1]
+  return first and string.match(first, '^%d+') == '1' and first or nil
 end
 
 -- nil for an idle invocation, else why it is not: done, waits, queued, claimed.
