@@ -45,14 +45,12 @@ class Target:
 
         ``later_ms``: how long it is put off, beyond the delay of the connection.
         """
-        mode = self._mode(params, where)
+        if self.join is not None:
+            mode = self.join.mode(params, where, self.secret)
+        else:
+            mode = "m" if self.merges else "o" if self.remembers else ""
         ms = later_ms + self.delay_ms
         return Start("+", ms).mode(mode, self.source_index) if ms else mode
-
-    def _mode(self, params: dict[str, Any], where: str) -> str:
-        if self.join is not None:
-            return self.join.mode(params, where, self.secret)
-        return "m" if self.merges else "o" if self.remembers else ""
 
 
 @dataclass(frozen=True, slots=True)
