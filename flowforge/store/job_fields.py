@@ -48,7 +48,6 @@ FIELDS: dict[str, str] = {
     "cause": "Routine, type and place of that error, and when it failed the job, a line each",
     "checkpoint": "Packed data that the latest pause has kept",
     # control
-    "breaks": "Breakpoints; absent: none",
     "request": "The latest request of control, so that one that is sent twice is met once",
     "inputs": "Bytes of the params that are kept of its invocations; absent: none are",
     "logs": "1 if lines that its handlers logged may be kept",

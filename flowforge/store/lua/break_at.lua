@@ -10,9 +10,8 @@ if is_met(id, request) then return 'ok' end
 if job.status == 'completed' or job.status == 'cancelled' then return job.status end
 write_though_full()
 meet(id, request)
-local new = call('HSET', k_breakpoints(id), r, condition, 'd' .. r, string.format('%d ', now_ms()) .. about)
-if new == 2 then
-  call('HINCRBY', k_job(id), 'breaks', 1)
+call('HSET', k_breakpoints(id), r, condition, 'd' .. r, string.format('%d ', now_ms()) .. about)
+if not job.breaks then
   job.breaks = true
   save_layout(job)
 end

@@ -14,9 +14,8 @@ if r ~= '' and call('HEXISTS', k_breakpoints(id), r) == 0 then return 'none' end
 write_though_full()
 meet(id, request)
 if r ~= '' then call('HDEL', k_breakpoints(id), r, 'd' .. r) end
-if r == '' or call('HINCRBY', k_job(id), 'breaks', -1) <= 0 then
+if r == '' or call('HLEN', k_breakpoints(id)) == 0 then
   delete_hashes({ k_breakpoints(id) })
-  call('HDEL', k_job(id), 'breaks')
   job.breaks = false
   save_layout(job)
 end
