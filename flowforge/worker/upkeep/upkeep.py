@@ -22,6 +22,10 @@ LEAD = 6.0
 #: Seconds between two tries of a follower to take the lead.
 FOLLOW = 2.0
 
+#: Seconds after which a duty that has failed is tried again, at most: one that is seldom due would
+#: be missing for hours.
+AGAIN = 60.0
+
 #: Seconds between two tries of a login that the server refuses, at most: else every worker of a
 #: fleet would ask several times a second.
 LONGEST_REST = 8.0
@@ -99,8 +103,10 @@ class Upkeep:
         self._safely(self.tick)
         return min(2 * rest, LONGEST_REST) if self._refused else shortest
 
-    def _safely(self, action: Callable[[], object]) -> None:
-        """The upkeep must outlive everything, outages above all; each of them is logged once."""
+    def _safely(self, action: Callable[[], object]) -> bool:
+        """Whether it was done. The upkeep must outlive everything, outages above all; each of them
+        is logged once.
+        """
         try:
             action()
         except StoreUnavailableError as error:
@@ -119,6 +125,8 @@ class Upkeep:
             logger.exception("upkeep failed, trying again")
         else:
             self._forbidden.pop(action, None)
+            return True
+        return False
 
     def tick(self) -> None:
         """Run every duty that is due."""
@@ -143,7 +151,8 @@ class Upkeep:
                 continue
             one.next_run = now + one.interval
             # One that fails must not keep the others from their turn.
-            self._safely(one.duty.run_once)
+            if not self._safely(one.duty.run_once):
+                one.next_run = now + min(one.interval, AGAIN)
             if self._refused:
                 return
 

@@ -22,7 +22,7 @@ from flowforge.worker.upkeep.presence import Presence, RateLimitedReports, Stale
 from flowforge.worker.upkeep.reclaimer import Reclaimer
 from flowforge.worker.upkeep.retention import Retention
 from flowforge.worker.upkeep.timers import Timers
-from flowforge.worker.upkeep.upkeep import LEAD, LONGEST_REST, Scheduled, Upkeep
+from flowforge.worker.upkeep.upkeep import AGAIN, LEAD, LONGEST_REST, Scheduled, Upkeep
 from tests.contract.bench import LONG, Bench
 from tests.support.eventually import eventually
 
@@ -275,6 +275,35 @@ def test_a_duty_waits_for_its_interval(bench: Bench) -> None:
     for _ in range(3):
         upkeep.tick()
     assert (often.runs, seldom.runs) == (3, 1)
+
+
+@pytest.mark.parametrize("error", [WritesRefusedError("full"), ValueError("damaged")])
+def test_a_duty_that_is_seldom_due_is_tried_again_soon(bench: Bench, error: Exception) -> None:
+    """One that has failed; its next turn is after its interval."""
+    duty = Once(error)
+    scheduled = Scheduled(duty, 6 * 3600.0, leader_only=False)
+    upkeep = Upkeep(bench.store, [scheduled])
+    upkeep.tick()
+    assert duty.runs == 0
+    assert scheduled.next_run - time.monotonic() <= AGAIN
+    scheduled.next_run = 0.0
+    upkeep.tick()
+    assert duty.runs == 1
+    assert scheduled.next_run - time.monotonic() > AGAIN
+
+
+class Once(Counting):
+    """A duty that fails the first time."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._errors = [error]
+
+    def run_once(self) -> None:
+        for error in self._errors:
+            self._errors = []
+            raise error
+        super().run_once()
 
 
 class Failing:
