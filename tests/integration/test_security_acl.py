@@ -26,6 +26,7 @@ from flowforge.local.server import LocalServer
 from flowforge.settings import from_environment
 from flowforge.store.dead_letters import DeadLetters
 from flowforge.store.scripts import SCRIPTS, script_names
+from flowforge.store.worker_reports import WorkerReports
 from tests.integration.flows import Flaky, countdown, single, squares
 from tests.integration.installation import FAST, FLOWS, LIMIT
 from tests.integration.web_client import dashboard
@@ -352,8 +353,11 @@ def test_an_administrator_ends_an_endless_script(guarded: Guarded) -> None:
 
 
 def test_a_viewer_is_enough_for_a_dashboard_that_is_read_only(guarded: Guarded) -> None:
-    """Every page is shown, changes as jobs do, and no command is refused."""
+    """Every page is shown, changes as jobs do, and no command is refused. Where a worker is silent
+    the pages would try a write, to tell whether the server takes its reports.
+    """
     job = countdown().execute("it", {"n": 1}).wait(LIMIT)
+    eventually(lambda: all(worker.live for worker in WorkerReports(guarded.engine.store).read()[0]))
     settings = from_environment({}, redis_url=guarded.urls["viewer"])
     viewer = Engine(settings, fleet_app(settings))
     own = f"/jobs/{job.job_id}"
