@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import sys
 from pathlib import Path
@@ -84,12 +83,12 @@ def _subject(session: Session, text: str) -> Subject:
     if ":" in text or text.endswith(".py"):
         return Subject(load_flow(text).definition())
     try:
-        return _known(session, text) or _of_module(text)
-    except ConfigurationError:
+        return _known(session, text) or _of_module(
+            text, f"there is no job {shown(text)}, and no flow of this name has jobs"
+        )
+    except ConfigurationError as error:
         # Without a server there is no job, and none is needed for a module.
-        with contextlib.suppress(click.BadParameter):
-            return Subject(load_flow(text).definition())
-        raise
+        return _of_module(text, f"{shown(text)} cannot be looked for among jobs: {error}")
 
 
 def _known(session: Session, text: str) -> Subject | None:
@@ -108,14 +107,12 @@ def _job(session: Session, job_id: str) -> Subject:
     return Subject(definition, job_id, status.value, routines(engine, job_id))
 
 
-def _of_module(name: str) -> Subject:
+def _of_module(name: str, otherwise: str) -> Subject:
+    """The flow of a module. ``otherwise``: why the name is nothing else."""
     try:
         return Subject(load_flow(name).definition())
     except click.BadParameter as error:
-        raise CommandFailedError(
-            f"there is no job {shown(name)}, no flow of this name has jobs, and no module gives "
-            f"one: {error.message}"
-        ) from error
+        raise CommandFailedError(f"{error.message}; {otherwise}") from error
 
 
 def _deployed(session: Session, flow_id: str) -> Subject | None:

@@ -50,8 +50,10 @@ def test_a_module_alone(idle: Shell) -> None:
     assert text.startswith("flow ")
     without = click.testing.CliRunner().invoke(cli, ["graph", lonely])
     assert without.stdout == text
-    refused = click.testing.CliRunner().invoke(cli, ["graph", "no_such_module"])
-    assert "no server is named" in refused.stderr
+    for name, text in (("no_such_module", "'no_such_module'"), (FLOWS, f"{FLOWS}:FLOW")):
+        refused = click.testing.CliRunner().invoke(cli, ["graph", name])
+        assert text in refused.stderr.partition(";")[0]
+        assert "no server is named" in refused.stderr
     assert f"name the flow as {FLOWS}:FLOW" in idle.run("graph", FLOWS, code=1).stderr
 
 
