@@ -100,7 +100,7 @@ def check_changed(
         names += _declared(definition, *place)
         _check_known(given, list(dict.fromkeys([*(had or ()), *names])), where)
     if signature is not None:
-        signature.arguments(params, lambda: Origin(named, "the params hold", "give it a value"))
+        signature.arguments(params, lambda: Origin(named, "it was given", "give it a value"))
 
 
 def _check_known(given: Collection[str], known: Collection[str], where: str) -> None:
