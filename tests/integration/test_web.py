@@ -18,6 +18,7 @@ from flowforge.local.server import LocalServer
 from flowforge.model.error_group import group_id
 from flowforge.store.dead_letters import DeadLetters
 from flowforge.web.security import passwords
+from flowforge.web.security.guard import MOST_BYTES
 from flowforge.web.views import PAGES
 from flowforge.web.views.job_list import BULK
 from tests.integration.installation import Installation, installed
@@ -368,6 +369,22 @@ def test_a_form_without_bounds_is_not_read(site: Installation, length: str) -> N
     with dashboard(site.engine) as client:
         reply = client.post("/jobs/x/cancel", content=b"", headers={"content-length": length})
         assert reply.status_code == 413
+
+
+@pytest.mark.parametrize("below", ["", "/tools"])
+def test_a_form_that_is_larger_than_it_says(site: Installation, below: str) -> None:
+    """What is read counts, wherever the dashboard is mounted."""
+    inner = web.app(site.engine, authentication=web.Token(TOKEN))
+    with Browser(Starlette(routes=[Mount(below, inner)])) as client:
+        reply = client.post(
+            f"{below}/login", content=b"secret=" + b"x" * MOST_BYTES,
+            headers={
+                "content-length": "10", "content-type": "application/x-www-form-urlencoded"
+            },
+        )  # fmt: skip
+    assert reply.status_code == 413
+    assert "a form may have 4194304 bytes" in reply.text
+    assert "default-src 'none'" in reply.headers["content-security-policy"]
 
 
 def test_the_token_of_another_user_is_refused(site: Installation) -> None:
