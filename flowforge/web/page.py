@@ -150,7 +150,9 @@ class Pages:
         refusal = self._refusal(page, call)
         found: View | Leave | Response = refusal or self._handled(page, call)
         if page.method != "GET":
-            self._audit(page, call, found)
+            # Of a form that nobody was allowed to send, the address may name anything.
+            job_ids = named_jobs(call) if refusal is None else _own_job(call)
+            self._audit(page, call, found, job_ids)
         if isinstance(found, View):
             return self.rendered(call, found)
         if isinstance(found, Leave):
@@ -183,9 +185,11 @@ class Pages:
         except (FlowForgeError, ValueError) as error:
             return _message(409, "This cannot be done", str(error))
 
-    def _audit(self, page: Page, call: Call, found: View | Leave | Response) -> None:
+    def _audit(
+        self, page: Page, call: Call, found: View | Leave | Response, job_ids: list[str]
+    ) -> None:
         """Keep what was done, or refused; a page that asks further has done nothing."""
-        outcome, what, job_ids = AuditOutcome.DONE, "", named_jobs(call)
+        outcome, what = AuditOutcome.DONE, ""
         if isinstance(found, Leave):
             what = found.said
             created = re.match(r"/jobs/([^/?]+)", found.path)
@@ -262,8 +266,13 @@ def _home(call: Call, job_ids: Sequence[str]) -> Engine:
 
 def named_jobs(call: Call) -> list[str]:
     """The jobs that the address of a page names."""
+    return _own_job(call) or call.request.query_params.getlist("job")
+
+
+def _own_job(call: Call) -> list[str]:
+    """The job that a page is about."""
     own = call.request.path_params.get("job_id")
-    return [str(own)] if own else call.request.query_params.getlist("job")
+    return [str(own)] if own else []
 
 
 def root_of(request: Request) -> str:

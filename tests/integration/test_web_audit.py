@@ -123,6 +123,21 @@ def test_what_is_refused_is_kept(site: Installation, admin: Browser) -> None:
     assert "takes the role admin" in found[3].what
 
 
+def test_a_refused_form_names_no_jobs(site: Installation) -> None:
+    """Unless the page itself is about one: its address may have been made up."""
+    query = "job=made-up&job=another"
+    with dashboard(site.engine, web.Role.VIEWER) as viewer:
+        viewer.post(f"/bulk/new/cancel?{query}", data={"token": "any"})
+        viewer.post("/jobs/some-job/cancel?job=made-up", data={"token": "any"})
+    with dashboard(site.engine) as client:
+        client.post(f"/bulk/new/cancel?{query}", data={"token": "any"})
+    refused = [one for one in kept(site.engine) if one.outcome == "refused"]
+    assert [(one.action, one.role, one.job_ids) for one in refused] == [
+        ("cancel many", "viewer", ()), ("cancel", "viewer", ("some-job",)),
+        ("cancel many", "admin", ()),
+    ]  # fmt: skip
+
+
 def test_a_flood_is_counted(site: Installation) -> None:
     """The first is kept at once, those of the next minute together."""
     audit = Audit(writes=True)
