@@ -8,8 +8,7 @@ from rich.text import Text
 
 from flowforge.cli.render import compact, status_text
 from flowforge.common.duration import duration
-from flowforge.engine.progress import ended_invocations
-from flowforge.model.status import RoutineStatus
+from flowforge.store.routine_states import ended_invocations, failures
 from flowforge.store.usual_times import mean_seconds
 
 #: What is shown of each routine.
@@ -33,10 +32,7 @@ def _line(routine_id: str, state: dict[str, Any]) -> list[str | Text]:
         str(state["started"]),
         str(state["running"]),
         str(state["retried"]),
-        # A quarantined invocation has failed, although each of its attempts was lost.
-        str(
-            max(state["failed"], int(state["status"] == RoutineStatus.FAILED and state["lost"] > 0))
-        ),
+        str(failures(state)),
         str(state["lost"]),
         "-" if mean is None else duration(mean),
         " ".join(f"{name}={compact(value, 40)}" for name, value in stats.items()),

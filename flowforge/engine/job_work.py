@@ -13,13 +13,14 @@ from collections import Counter
 from typing import NamedTuple
 
 from flowforge.engine.engine import Engine
-from flowforge.engine.progress import ended_invocations, parked_cause
+from flowforge.engine.progress import parked_cause
 from flowforge.model.connection import Connection
 from flowforge.model.connection_count import ConnectionCount, JobWork, WorkPlaces
 from flowforge.model.definition import Definition
 from flowforge.model.slot import CHILD_SLOT_INDEX
 from flowforge.model.status import FINAL, JobStatus
 from flowforge.store.history_counts import Place
+from flowforge.store.routine_states import ended_invocations
 from flowforge.store.work_places import OTHER, Placed
 
 

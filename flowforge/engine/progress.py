@@ -14,8 +14,8 @@ from flowforge.engine.job_server import JobServer
 from flowforge.model.definition import Definition
 from flowforge.model.job_finding import FindingKind
 from flowforge.model.job_progress import JobProgress, RoutineProgress
-from flowforge.model.status import COMMITTED, FINAL, JobStatus, RoutineStatus
-from flowforge.store.routine_states import COUNTERS
+from flowforge.model.status import FINAL, JobStatus, RoutineStatus
+from flowforge.store.routine_states import COUNTERS, ended_invocations, failures
 from flowforge.store.usual_times import UsualTimes, mean_seconds
 from flowforge.store.work_counts import WorkCounts, WorkReader
 
@@ -128,8 +128,7 @@ class _Known:
             is_estimate=self._work.sampled and index in self._work.by_routine,
             running=state["running"],
             retried=state["retried"],
-            # A quarantined invocation has failed the job too, and none of its attempts has.
-            failed=max(state["failed"], int(state["status"] == RoutineStatus.FAILED)),
+            failed=failures(state),
             error_continued=state["error_continued"],
             skipped=state["skipped"],
             lost=state["lost"],
@@ -143,11 +142,6 @@ class _Known:
         if index in self._unsure and not sampled:
             return False
         return not self._definition.upstream(index) & self._open
-
-
-def ended_invocations(state: Mapping[str, Any]) -> int:
-    """How many invocations of a routine have ended."""
-    return sum(state[outcome] for outcome in COMMITTED)
 
 
 def _bits(places: Iterable[int]) -> int:

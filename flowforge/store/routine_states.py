@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flowforge.codec.binary import unpackb
 from flowforge.model.definition import Definition
-from flowforge.model.status import AttemptOutcome, RoutineStatus
+from flowforge.model.status import COMMITTED, AttemptOutcome, RoutineStatus
 from flowforge.store.history import history_details
 from flowforge.store.reading import moment, typed, whole
 
@@ -47,6 +48,20 @@ def routine_states(
         if name not in FLOWFORGE_KEPT:
             kept[name] = typed(found, str) if name == "status" else found
     return states
+
+
+def ended_invocations(state: Mapping[str, Any]) -> int:
+    """How many invocations of a routine have ended."""
+    return sum(int(state[outcome]) for outcome in COMMITTED)
+
+
+def failures(state: Mapping[str, Any]) -> int:
+    """How many attempts of a routine have failed the job.
+
+    A quarantined invocation has failed it too, although each of its attempts was lost.
+    """
+    quarantined = state["status"] == RoutineStatus.FAILED and state["lost"] > 0
+    return max(int(state["failed"]), int(quarantined))
 
 
 def _counted(counters: dict[bytes, bytes], prefix: str) -> dict[str, Any]:

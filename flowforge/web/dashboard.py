@@ -10,6 +10,7 @@ import jinja2
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from flowforge.engine.engine import Submitter
+from flowforge.store.routine_states import ended_invocations, failures
 from flowforge.web import filters, work_words
 from flowforge.web.audit import Audit
 from flowforge.web.security.sessions import Sessions
@@ -49,6 +50,7 @@ def templates() -> jinja2.Environment:
     )
     made.filters.update(filters.FILTERS)
     made.filters.update(amount=work_words.amount, waits=work_words.waits)
+    made.filters.update(ended_invocations=ended_invocations, failures=failures)
     return made
 
 

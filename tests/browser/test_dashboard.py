@@ -50,7 +50,7 @@ def test_a_job_is_seen_going_on_while_its_worker_is_killed(
     expect(page.locator(".explain")).to_contain_text(f"process {process}")
     page.screenshot(path=pictures / "job-light.png")
     os.kill(process, signal.SIGKILL)
-    expect(page.locator("#routine-1 td").nth(6)).to_have_text("1")
+    expect(page.locator("#routine-1 td").nth(7)).to_have_text("1")
     gate.touch()
     expect(page.locator(".job-head .status").first).to_contain_text("completed")
     expect(page.locator('[data-live="data"]')).to_contain_text('"total": 6')

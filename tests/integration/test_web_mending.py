@@ -237,6 +237,9 @@ def test_an_invocation_is_skipped_with_an_emission(operator: Browser) -> None:
     assert "choose the event" in send(operator, address, unchosen, 409)
     form["params.0"] = '{"order_id": 2, "amount": 5}'
     assert f"Invocation {number} of job {job.job_id} is skipped." in send(operator, address, form)
+    page = operator.page(f"/jobs/{job.job_id}")
+    assert "<title>charge: skipped, 1 done, 2 attempts" in page
+    assert '<th scope="col">Done</th><th scope="col">Attempts</th>' in page
     job.retry()
     assert outputs(job) == [{"orders": 2, "amount": 15}]
 

@@ -10,7 +10,13 @@ import pytest
 
 from flowforge.codec.binary import encode_payload, pack_record
 from flowforge.model.status import AttemptOutcome, RoutineStatus
-from flowforge.store.routine_states import COUNTERS, FLOWFORGE_KEPT, routine_states
+from flowforge.store.routine_states import (
+    COUNTERS,
+    FLOWFORGE_KEPT,
+    ended_invocations,
+    failures,
+    routine_states,
+)
 from tests.unit.model.samples import orders
 
 
@@ -58,3 +64,15 @@ def test_the_latest_error_has_its_place(parts: list[str], at: str | None) -> Non
     error = routine_states(orders().definition(), counters, {}, {})["fetch"]["last_error"]
     when = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
     assert error == {"type": "ValueError", "message": "no", "when": when, "at": at}
+
+
+def test_what_has_ended_and_what_has_failed() -> None:
+    """A skipped invocation has ended; one that was quarantined has failed."""
+    state = dict.fromkeys(COUNTERS, 0) | {
+        "started": 9, "completed": 2, "error_continued": 1, "skipped": 1, "lost": 3,
+        "status": "completed",
+    }  # fmt: skip
+    assert (ended_invocations(state), failures(state)) == (4, 0)
+    assert failures({**state, "status": "failed"}) == 1
+    assert failures({**state, "status": "failed", "failed": 2}) == 2
+    assert failures({**state, "status": "failed", "lost": 0}) == 0
