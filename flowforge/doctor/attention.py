@@ -121,7 +121,7 @@ def _active(engine: Engine) -> Iterator[Attention]:
     active = [
         one for one in engine.overview.active(_LOOK, oldest=True) if isinstance(one, ActiveJob)
     ]
-    stuck = {job.job_id for job in idle_jobs(engine, active)}
+    stuck, _ = idle_jobs(engine, active)
     stopped = {job.job_id: job.counters["stopped"] for job in active if job.counters["stopped"]}
     for job in JobRows(engine.store).summaries([*stuck, *stopped]):
         if not isinstance(job, JobSummary):

@@ -65,12 +65,7 @@ def _miscounted_jobs(jobs: Sequence[ActiveJob]) -> Iterator[Finding]:
 
 def _stuck_jobs(engine: Engine, jobs: Sequence[ActiveJob]) -> Iterator[Finding]:
     """Jobs that nothing will move on, and those that wait for a job above them."""
-    idle = idle_jobs(engine, jobs)
-    parents = {job.job_id: blocking_parent(engine.inspector, job.parent_job_id) for job in idle}
-    parked = {
-        job_id: parent.command for job_id, parent in parents.items() if parent and parent.command
-    }
-    stuck = [job_id for job_id in parents if job_id not in parked]
+    stuck, parked = idle_jobs(engine, jobs)
     if parked:
         names = ", ".join(list(parked)[:_NAMED])
         yield Finding(
@@ -86,8 +81,11 @@ def _stuck_jobs(engine: Engine, jobs: Sequence[ActiveJob]) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def idle_jobs(engine: Engine, jobs: Sequence[ActiveJob]) -> list[ActiveJob]:
-    """Jobs that should go on and have had nothing to do for longer than upkeep may rest."""
+def idle_jobs(engine: Engine, jobs: Sequence[ActiveJob]) -> tuple[list[str], dict[str, str]]:
+    """Jobs that should go on and have had nothing to do for longer than upkeep may rest: those that
+    nothing will move on, and those that wait for a paused or failed parent, with the command that
+    lets both go on.
+    """
     limit = engine.overview.now() - int(_REST * 1000)
     idle = {
         job.job_id: job
@@ -97,7 +95,14 @@ def idle_jobs(engine: Engine, jobs: Sequence[ActiveJob]) -> list[ActiveJob]:
         and not any(job.counters[name] for name in ("queued", "running", "timers", "stopped"))
     }
     # What waits for jobs that its handlers have started has nothing of its own to do.
-    return [idle[job_id] for job_id in engine.overview.without_children(list(idle))]
+    stuck, parked = [], {}
+    for job_id in engine.overview.without_children(list(idle)):
+        parent = blocking_parent(engine.inspector, idle[job_id].parent_job_id)
+        if parent and parent.command:
+            parked[job_id] = parent.command
+        else:
+            stuck.append(job_id)
+    return stuck, parked
 
 
 def examine_delays(engine: Engine) -> Iterator[Finding]:

@@ -136,6 +136,19 @@ def test_quarantined_jobs(site: Installation, admin: Browser) -> None:
     assert job.status != "failed"
 
 
+def test_child_jobs_of_a_paused_job_are_not_stuck(site: Installation) -> None:
+    """It is the parent that needs a person."""
+    served(site)
+    parent, child = jobs(2)
+    site.redis.hset(
+        site.key("job", child.job_id),
+        mapping={"queued": 0, "updated": 1, "parent": parent.job_id},
+    )
+    assert [one.kind for one in attention([site.engine])] == [AttentionKind.STUCK]
+    parent.pause("look")
+    assert [one.kind for one in attention([site.engine])] == [AttentionKind.PAUSED]
+
+
 def test_a_viewer_has_no_buttons(site: Installation) -> None:
     jobs(1)[0].pause("look")
     with dashboard(site.engine, web.Role.VIEWER) as viewer:
