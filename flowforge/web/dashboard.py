@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import jinja2
@@ -13,6 +13,7 @@ from flowforge.engine.engine import Submitter
 from flowforge.store.routine_states import ended_invocations, failures
 from flowforge.web import filters, work_words
 from flowforge.web.audit import Audit
+from flowforge.web.needs import Needs
 from flowforge.web.security.sessions import Sessions
 
 
@@ -26,6 +27,7 @@ class Dashboard:
     sayings: URLSafeTimedSerializer
     read_only: bool
     audit: Audit
+    needs: Needs = field(default_factory=Needs)
 
     def saying(self, text: str) -> str:
         """A sentence for the next page, as its cookie has it."""

@@ -33,7 +33,7 @@ def live_route(dashboard: Dashboard, pages: Pages) -> Route:
         if found is None:
             return PlainTextResponse("There is no such page.\n", 404)
         page, own_scope = found
-        call = Call(dashboard, Request(own_scope), user, FormData())
+        call = Call(dashboard, Request(own_scope), user, FormData(), again=True)
 
         async def still_in() -> bool:
             return await run_in_threadpool(dashboard.sessions.user, request) == user

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from typing import NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
-from flowforge.doctor.attention import Attention, AttentionKind
+from flowforge.doctor.attention import Attention, AttentionKind, attention
+from flowforge.engine.engine import Engine
 
 #: Rows of the list, and jobs that a row names.
 _ROWS, NAMED = 50, 3
 
 #: Jobs that a button names one by one; of more it says what they are found by.
 _BY_ID = 20
+
+#: Seconds between two looks for the pages that are open.
+_REST = 10.0
 
 #: What mends jobs: the name of an action, of one job and of many.
 _MENDS = {
@@ -35,6 +41,21 @@ class NeedsRow(NamedTuple):
     jobs: str
 
 
+class Needs:
+    """What needs a person, as the pages that are open show it: it takes hundreds of commands."""
+
+    def __init__(self) -> None:
+        self._found: list[Attention] = []
+        self._looked = float("-inf")
+
+    def rows(self, engines: Sequence[Engine], *, again: bool) -> list[NeedsRow]:
+        """The most urgent ones. ``again``: for a page that is open, which is read every second."""
+        if not again or time.monotonic() - self._looked >= _REST:
+            self._found = attention(engines)
+            self._looked = time.monotonic()
+        return rows(self._found)
+
+
 def rows(found: list[Attention]) -> list[NeedsRow]:
     """The most urgent ones."""
     return [_row(one) for one in found[:_ROWS]]
@@ -44,8 +65,9 @@ def _row(one: Attention) -> NeedsRow:
     word = _MENDS.get(one.kind, "")
     if len(one.job_ids) == 1 and not one.more:
         (job_id,) = one.job_ids
-        address = f"/jobs/{job_id}/{word}" if word else f"/jobs/{job_id}"
-        return NeedsRow(one, word or "explain", address, bool(word), f"/jobs/{job_id}")
+        own = f"/jobs/{quote(job_id, safe='')}"
+        address = f"{own}/{word}" if word else own
+        return NeedsRow(one, word or "explain", address, bool(word), own)
     if not one.job_ids:
         return NeedsRow(one, "", "", False, "/workers")
     jobs = f"/jobs?{urlencode(_search(one))}"

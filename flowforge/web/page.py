@@ -62,6 +62,8 @@ class Call:
     user: User
     #: What a form has sent; empty for GET.
     form: FormData
+    #: Whether a page that is open is read again.
+    again: bool = False
 
     @property
     def engines(self) -> Sequence[Engine]:

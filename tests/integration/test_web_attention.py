@@ -11,6 +11,7 @@ from flowforge import Flow, JobState, routine, web
 from flowforge.doctor.attention import AttentionKind, attention
 from flowforge.local.server import LocalServer
 from flowforge.store.worker_reports import WorkerReports
+from flowforge.web.needs import Needs
 from tests.integration.installation import Installation
 from tests.integration.web_client import Browser, dashboard, fail_job
 from tests.integration.web_jobs import text_of
@@ -134,6 +135,29 @@ def test_quarantined_jobs(site: Installation, admin: Browser) -> None:
     assert [one.kind for one in attention([site.engine])] == [AttentionKind.QUARANTINED]
     admin.act(button(admin.page("/"), "Retry"))
     assert job.status != "failed"
+
+
+def test_an_open_page_looks_at_it_more_seldom(
+    site: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Than at what changes fast; a page that is loaded looks at it at once."""
+    needs, now = Needs(), 100.0
+    monkeypatch.setattr("flowforge.web.needs.time.monotonic", lambda: now)
+    engines = site.engine.each
+
+    def seen(*, again: bool) -> list[str]:
+        return [row.one.kind for row in needs.rows(engines, again=again)]
+
+    served(site)
+    assert seen(again=True) == []
+    jobs(1)[0].pause("look")
+    assert seen(again=True) == []
+    assert seen(again=False) == ["paused"]
+    jobs(1, "other")[0].pause("look")
+    now += 9.9
+    assert seen(again=True) == ["paused"]
+    now += 0.1
+    assert seen(again=True) == ["paused", "paused"]
 
 
 def test_child_jobs_of_a_paused_job_are_not_stuck(site: Installation) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from flowforge.doctor.attention import attention
 from flowforge.engine.throughput import throughput
 from flowforge.model.status import JobStatus
-from flowforge.web.needs import rows
 from flowforge.web.page import Call, Page, View
 from flowforge.web.security.identity import Role
 from flowforge.web.sparkline import PERIODS, busiest, chart, flow_lines
@@ -27,7 +25,7 @@ def overview(call: Call) -> View:
         "overview.html",
         {
             "counts": counts,
-            "needs": rows(attention(call.engines)),
+            "needs": call.dashboard.needs.rows(call.engines, again=call.again),
             "acts": call.may(Role.OPERATOR),
             "leading": all(leaders),
             "chart": chart(period, rates.whole),
