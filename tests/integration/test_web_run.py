@@ -147,6 +147,22 @@ def test_a_key_finds_the_first_job(admin: Browser) -> None:
     assert f"Nothing was started: job {first.job_id} has this idempotency key" in page
 
 
+def test_a_form_that_is_sent_twice(admin: Browser) -> None:
+    """As by a double click: it starts one job. The same page loaded again starts another."""
+    data = {**admin.hidden(admin.page(FORM)), **typed(admin, **ORDER)}
+    first = started(admin.post(FORM, data=data).text)
+    again = admin.post(FORM, data=data).text
+    assert started(again).job_id == first.job_id
+    assert f"This form has started job {first.job_id} before, and nothing now." in again
+    assert started(admin.act(FORM, values=typed(admin, **ORDER))).job_id != first.job_id
+
+
+def test_what_is_corrected_is_the_same_form(admin: Browser) -> None:
+    page = admin.act(FORM, 409, typed(admin, **{**ORDER, "order_id": "x"}))
+    data = {**admin.hidden(page), **typed(admin, **ORDER)}
+    assert started(admin.post(FORM, data=data).text) == started(admin.post(FORM, data=data).text)
+
+
 def test_another_entry_is_chosen(admin: Browser) -> None:
     """Those that no connection leads to come first; an unknown one is refused."""
     page = admin.page(FORM)
@@ -191,7 +207,7 @@ def test_a_job_goes_to_any_server(server: LocalServer) -> None:
     with paired(server) as both, dashboard(both) as client:
         checkout.execute("order", {"order_id": 1, "card": SECRET, "customer": "ann"})
         asked = {"further": '{"order_id": 2}'}
-        jobs = {started(client.act(FORM, 200, asked)).job_id for _ in range(4)}
+        jobs = {started(client.act(FORM, 200, asked)).job_id for _ in range(24)}
         assert {both.of(job_id) for job_id in jobs} == set(both.each)
         keyed = [started(client.act(FORM, 200, asked, key=f"k{n}")).job_id for n in range(24)]
         again = [started(client.act(FORM, 200, asked, key=f"k{n}")).job_id for n in range(24)]

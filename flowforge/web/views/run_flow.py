@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,10 @@ from flowforge.web.security.identity import Role
 
 #: Fields beside the params.
 _MORE = ("labels", "key", "priority")
+
+#: The field with the idempotency key of a form in which none is typed: of a form that is sent twice
+#: the second one starts nothing.
+_ONCE = "once"
 
 
 def form(call: Call) -> View:
@@ -33,6 +38,7 @@ def run(call: Call) -> View | Leave:
     flow, entry = found
     filled = filled_form(entry, _example(flow, entry), call.form)
     typed = {name: str(call.form.get(name, "")).strip() for name in _MORE}
+    once = str(call.form.get(_ONCE, ""))
     errors: dict[str, str] = {}
     labels = _checked(errors, typed)
     if filled.params is None or errors:
@@ -40,7 +46,7 @@ def run(call: Call) -> View | Leave:
     try:
         submitted = start(
             call.dashboard.submitter, flow, entry, filled.params,
-            idempotency_key=typed["key"] or None, labels=labels,
+            idempotency_key=typed["key"] or once or None, labels=labels,
             priority=int(typed["priority"] or 0),
         )  # fmt: skip
     except FlowForgeError as error:
@@ -48,6 +54,8 @@ def run(call: Call) -> View | Leave:
     said = f"Job {submitted.job_id} has begun."
     if not submitted.created:
         said = f"Nothing was started: job {submitted.job_id} has this idempotency key already."
+        if not typed["key"]:
+            said = f"This form has started job {submitted.job_id} before, and nothing now."
     return Leave(f"/jobs/{submitted.job_id}", said)
 
 
@@ -97,6 +105,7 @@ def _shown(
             "version": flow.name,
             "versions": versions(call.engines, flow.definition.flow_id),
             "filled": filled,
+            "once": str(call.form.get(_ONCE, "")) or secrets.token_urlsafe(16),
             "typed": {name: typed.get(name, "") for name in _MORE},
             "errors": errors or {},
             "problem": problem,
