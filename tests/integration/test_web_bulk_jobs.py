@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Mapping, Sequence
 
@@ -43,6 +44,14 @@ def hidden(page: str, name: str) -> str:
     return found[1]
 
 
+def found_from(client: Browser, bulk_id: str) -> set[str]:
+    """The jobs that the page of an operation leads to."""
+    found = re.search(r'href="(/jobs\?[^"]+)">Those that', client.page(f"/bulk/{bulk_id}"))
+    assert found is not None
+    page = client.page(html.unescape(found[1]))
+    return set(re.findall(r'<th scope="row"><a href="/jobs/([^"]+)"', page))
+
+
 def test_the_list_leads_to_the_question(site: Installation, admin: Browser) -> None:
     """Each row can be selected, each action has a button, and the search goes along."""
     (job,) = jobs(1, {"tenant": "acme"})
@@ -79,6 +88,7 @@ def test_selected_jobs(admin: Browser) -> None:
     assert (info.action, info.by[:6], info.progress.matched) == ("pause", "token-", 3)
     Bulk(info.bulk_id).wait(20)
     assert [job.status for job in some] == ["cancelled", "paused", "paused", "pending"]
+    assert found_from(admin, info.bulk_id) == {job.job_id for job in some[1:3]}
     assert some[1].pause_points[-1]["reason"] == "the bank is closed"
 
 
@@ -137,6 +147,7 @@ def test_labels(admin: Browser) -> None:
     (info,) = Bulk.recent()
     Bulk(info.bulk_id).wait(20)
     assert [job.labels for job in some] == [{"tenant": "globex", "who": "Ann B"}] * 2
+    assert found_from(admin, info.bulk_id) == {job.job_id for job in some}
 
 
 def test_deletions_are_for_admins(site: Installation, admin: Browser) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from flowforge.engine.bulk import Bulk, recent_bulks
 from flowforge.errors import BulkNotFoundError, JobStateError, RecordError
-from flowforge.model.bulk import BulkStatus
-from flowforge.web.filters import ago
+from flowforge.model.bulk import BulkAction, BulkInfo, BulkStatus
+from flowforge.web.filters import ago, quoted
 from flowforge.web.page import Call, Leave, Page, View
 from flowforge.web.security.identity import Role
 
 #: Operations on the page, the latest ones.
 _SHOWN = 50
+
+#: The status of a job that has taken an action, and that has its reason.
+_STATUS = {BulkAction.PAUSE.value: "paused", BulkAction.CANCEL.value: "cancelled"}
 
 
 def operations(call: Call) -> View:
@@ -31,9 +36,24 @@ def operation(call: Call) -> View:
         "bulk_operation.html",
         {
             "bulk": info,
+            "search": _search(info),
             "abortable": info.progress.status == BulkStatus.RUNNING and call.may(Role.OPERATOR),
         },
     )
+
+
+def _search(info: BulkInfo) -> str:
+    """What finds the jobs that have taken the action, by what it has left on them; empty where it
+    leaves nothing.
+    """
+    found = {}
+    if info.action == BulkAction.LABEL:
+        found["label"] = " ".join(
+            quoted(f"{name}={value}") for name, value in info.labels.items() if value
+        )
+    elif info.action in _STATUS and info.reason:
+        found = {"status": _STATUS[info.action], "text": info.reason}
+    return urlencode({name: value for name, value in found.items() if value})
 
 
 def ask_abort(call: Call) -> View:
