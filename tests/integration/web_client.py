@@ -45,6 +45,15 @@ class Browser(TestClient):
         assert reply.status_code == status, reply.text
         return reply.text
 
+    def pages(self, address: str) -> Iterator[str]:
+        """The page, and those that it leads to one after the other."""
+        following: str | None = address
+        while following:
+            text = self.page(following)
+            yield text
+            found = re.search(r'rel="next" href="([^"]+)"', text)
+            following = html.unescape(found[1]) if found else None
+
     def form_token(self, address: str) -> str:
         """The token of the form on a page."""
         found = re.search(r'name="token" value="([^"]+)"', self.page(address))

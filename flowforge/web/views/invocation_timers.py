@@ -9,35 +9,27 @@ from flowforge.common.duration import span_of
 from flowforge.errors import FlowForgeError, InvalidValueError
 from flowforge.web.page import Call, Leave, Page, View
 from flowforge.web.security.identity import Role
-from flowforge.web.views.mended_invocation import (
-    INVOCATION,
-    Subject,
-    back,
-    of_invocation,
-    refused,
-    shown_of,
-    stale_text,
-)
+from flowforge.web.views.mended_invocation import INVOCATION, Subject, of_invocation
 
 
 def reschedule_form(_: Call, subject: Subject) -> View:
     """When it is to run."""
-    return View("reschedule.html", shown_of(subject, "reschedule", when=""))
+    return View("reschedule.html", subject.shown("reschedule", when=""))
 
 
 def reschedule(call: Call, subject: Subject) -> View | Leave:
     """Change when the timer is over."""
-    problem, when = stale_text(call, subject), str(call.form.get("when", "")).strip()
+    problem, when = subject.stale_text(call), str(call.form.get("when", "")).strip()
     if not problem:
         try:
             delay, at = _when(when)
             subject.engine.mending.reschedule(subject.job_id, delay, at, subject.number, subject.by)
         except FlowForgeError as error:
-            problem = refused(call, subject, error)
+            problem = subject.refusal(call, error)
     if problem:
-        context = shown_of(subject, "reschedule", problem=problem, when=when)
+        context = subject.shown("reschedule", problem=problem, when=when)
         return View("reschedule.html", context, 409)
-    return back(subject, "has another time")
+    return subject.back("has another time")
 
 
 def _when(text: str) -> tuple[timedelta | None, datetime | None]:
@@ -55,20 +47,20 @@ def _when(text: str) -> tuple[timedelta | None, datetime | None]:
 
 def run_now_form(_: Call, subject: Subject) -> View:
     """What it does."""
-    return View("run_now.html", shown_of(subject, "run-now"))
+    return View("run_now.html", subject.shown("run-now"))
 
 
 def run_now(call: Call, subject: Subject) -> View | Leave:
     """Let the timer be over."""
-    problem = stale_text(call, subject)
+    problem = subject.stale_text(call)
     if not problem:
         try:
             subject.engine.mending.run_now(subject.job_id, subject.number, subject.by)
         except FlowForgeError as error:
-            problem = refused(call, subject, error)
+            problem = subject.refusal(call, error)
     if problem:
-        return View("run_now.html", shown_of(subject, "run-now", problem=problem), 409)
-    return back(subject, "runs")
+        return View("run_now.html", subject.shown("run-now", problem=problem), 409)
+    return subject.back("runs")
 
 
 PAGES = [

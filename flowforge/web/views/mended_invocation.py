@@ -37,6 +37,43 @@ class Subject:
     def number(self) -> int:
         return self.look.number
 
+    def shown(self, action: str, **more: Any) -> dict[str, Any]:
+        """What each of the pages shows."""
+        fits = dict(actions_of(self.look, self.job))
+        return {
+            "job": self.job,
+            "look": self.look,
+            "word": state_of(self.look),
+            "action": action,
+            "fits": action in fits,
+            "seen": latest_entry(self.engine, self.job_id),
+            "problem": "",
+            **more,
+        }
+
+    def stale_text(self, call: Call) -> str:
+        """What has changed since the form was shown; empty when nothing has."""
+        if call.form.get("mark") == self.look.mark:
+            return ""
+        who = self._changed_by(call)
+        what = f"It was {who}." if who else "It has gone on since you looked."
+        return f"{what} Nothing was done. It is {state_of(self.look)} now, as this page shows it."
+
+    def refusal(self, call: Call, error: FlowForgeError) -> str:
+        """The refusal of the engine, with who was faster."""
+        who = self._changed_by(call) if isinstance(error, JobStateError) else ""
+        return f"It was {who}. {error}" if who else str(error)
+
+    def back(self, said: str) -> Leave:
+        """To the page of the invocation, which tells what was done."""
+        return Leave(
+            f"/jobs/{self.job_id}/invocations/{self.number}",
+            f"Invocation {self.number} of job {self.job_id} {said}.",
+        )
+
+    def _changed_by(self, call: Call) -> str:
+        return changed_by(self.engine, self.job_id, str(call.form.get("seen", "")), self.number)
+
 
 def subject_of(call: Call) -> Subject | None:
     """What the address names; None where there is no trace of it."""
@@ -48,45 +85,6 @@ def subject_of(call: Call) -> Subject | None:
         return None
     summary, _ = engine.inspector.describe(job_id)
     return Subject(engine, summary, definition, look, call.user.name)
-
-
-def shown_of(subject: Subject, action: str, **more: Any) -> dict[str, Any]:
-    """What each of the pages shows."""
-    fits = dict(actions_of(subject.look, subject.job))
-    return {
-        "job": subject.job,
-        "look": subject.look,
-        "word": state_of(subject.look),
-        "action": action,
-        "fits": action in fits,
-        "seen": latest_entry(subject.engine, subject.job_id),
-        "problem": "",
-        **more,
-    }
-
-
-def stale_text(call: Call, subject: Subject) -> str:
-    """What has changed since the form was shown; empty when nothing has."""
-    if call.form.get("mark") == subject.look.mark:
-        return ""
-    seen = str(call.form.get("seen", ""))
-    who = changed_by(subject.engine, subject.job_id, seen, subject.number)
-    what = f"It was {who}." if who else "It has gone on since you looked."
-    return f"{what} Nothing was done. It is {state_of(subject.look)} now, as this page shows it."
-
-
-def refused(call: Call, subject: Subject, error: FlowForgeError) -> str:
-    """The refusal of the engine, with who was faster."""
-    who = changed_by(subject.engine, subject.job_id, str(call.form.get("seen", "")), subject.number)
-    return f"It was {who}. {error}" if who and isinstance(error, JobStateError) else str(error)
-
-
-def back(subject: Subject, said: str) -> Leave:
-    """To the page of the invocation, which tells what was done."""
-    return Leave(
-        f"/jobs/{subject.job_id}/invocations/{subject.number}",
-        f"Invocation {subject.number} of job {subject.job_id} {said}.",
-    )
 
 
 def of_invocation(handler: Callable[[Call, Subject], View | Leave]) -> Handler:

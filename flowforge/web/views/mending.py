@@ -18,15 +18,7 @@ from flowforge.web.page import Call, Leave, Page, View
 from flowforge.web.param_form import changes, differences, fields, new_fields, packed, unpacked
 from flowforge.web.security.identity import Role
 from flowforge.web.views.invocation_page import actions_of
-from flowforge.web.views.mended_invocation import (
-    INVOCATION,
-    Subject,
-    back,
-    of_invocation,
-    refused,
-    shown_of,
-    stale_text,
-)
+from flowforge.web.views.mended_invocation import INVOCATION, Subject, of_invocation
 
 #: Emissions that the form of a skip has room for.
 _EMISSIONS = 3
@@ -53,8 +45,8 @@ def _edit_form(
         then = {"retry": _THEN["retry"], **then}
     elif "run-now" in dict(actions_of(subject.look, subject.job)):
         then = {"run": _THEN["run"], **then}
-    context = shown_of(
-        subject, "edit", problem=problem,
+    context = subject.shown(
+        "edit", problem=problem,
         fields=fields(given, subject.look.secret, typed), new=new_fields(typed), then=then,
         new_params=_new_params(typed),
     )  # fmt: skip
@@ -63,7 +55,7 @@ def _edit_form(
 
 def edit(call: Call, subject: Subject) -> View | Leave:
     """Show the difference; once that is confirmed, change the params."""
-    if stale := stale_text(call, subject):
+    if stale := subject.stale_text(call):
         return _edit_form(subject, {}, stale, 409)
     given, secret = subject.look.given.params or {}, subject.look.secret
     then = str(call.form.get("then", ""))
@@ -77,9 +69,9 @@ def edit(call: Call, subject: Subject) -> View | Leave:
             subject.job_id, subject.number, found, subject.by, _new_params(call.form)
         )
     except FlowForgeError as error:
-        return _edit_form(subject, call.form, refused(call, subject, error), 409)
-    context = shown_of(
-        subject, "edit", differences=differences(given, secret, found),
+        return _edit_form(subject, call.form, subject.refusal(call, error), 409)
+    context = subject.shown(
+        "edit", differences=differences(given, secret, found),
         packed=packed(found), then=then, follows=_THEN.get(then, ""), definition="",
         new_params=_new_params(call.form),
     )  # fmt: skip
@@ -92,15 +84,15 @@ def _edited(call: Call, subject: Subject, found: dict[str, Any], then: str) -> L
     reason, new = str(call.form.get("reason", ""))[:500], _new_params(call.form)
     if then == "retry":
         mending.retry(job_id, {number: found}, subject.by, reason, marks, new)
-        return back(subject, "has new params, and the job was retried")
+        return subject.back("has new params, and the job was retried")
     mending.edit(job_id, {number: found}, by=subject.by, marks=marks, new_params=new)
     if then == "run":
         try:
             mending.run_now(job_id, number, subject.by)
         except JobStateError as error:
-            return back(subject, f"has new params; {error}")
-        return back(subject, "has new params, and runs")
-    return back(subject, "has new params")
+            return subject.back(f"has new params; {error}")
+        return subject.back("has new params, and runs")
+    return subject.back("has new params")
 
 
 def _new_params(typed: Mapping[str, Any]) -> bool:
@@ -125,8 +117,8 @@ def _skip_form(
         (place, str(typed.get(f"event.{place}", "")), str(typed.get(f"params.{place}", "")))
         for place in range(_EMISSIONS)
     ]
-    context = shown_of(
-        subject, "skip", problem=problem, events=spec.raw["events"], emissions=emissions,
+    context = subject.shown(
+        "skip", problem=problem, events=spec.raw["events"], emissions=emissions,
         goes=[c for c in definition.connections if c.source_routine_id == routine_id],
         new_params=_new_params(typed),
     )  # fmt: skip
@@ -135,7 +127,7 @@ def _skip_form(
 
 def skip(call: Call, subject: Subject) -> View | Leave:
     """End the invocation in the place of its handler."""
-    if stale := stale_text(call, subject):
+    if stale := subject.stale_text(call):
         return _skip_form(subject, {}, stale, 409)
     try:
         emit = _emissions(call.form)
@@ -143,8 +135,8 @@ def skip(call: Call, subject: Subject) -> View | Leave:
             subject.job_id, subject.number, emit, subject.by, _new_params(call.form)
         )
     except FlowForgeError as error:
-        return _skip_form(subject, call.form, refused(call, subject, error), 409)
-    return back(subject, "is skipped")
+        return _skip_form(subject, call.form, subject.refusal(call, error), 409)
+    return subject.back("is skipped")
 
 
 def _emissions(typed: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -177,8 +169,8 @@ def _fork_form(
     subject: Subject, typed: Mapping[str, Any], problem: str = "", status: int = 200
 ) -> View:
     given = subject.look.given.params or {}
-    context = shown_of(
-        subject, "fork", problem=problem, then={},
+    context = subject.shown(
+        "fork", problem=problem, then={},
         fields=fields(given, subject.look.secret, typed), new=new_fields(typed),
         new_params=_new_params(typed),
     )  # fmt: skip
@@ -187,7 +179,7 @@ def _fork_form(
 
 def fork(call: Call, subject: Subject) -> View | Leave:
     """Show what the copy gets; once that is confirmed, submit the new job."""
-    if stale := stale_text(call, subject):
+    if stale := subject.stale_text(call):
         return _fork_form(subject, {}, stale, 409)
     given, secret, number = subject.look.given.params or {}, subject.look.secret, subject.number
     new = _new_params(call.form)
@@ -200,9 +192,9 @@ def fork(call: Call, subject: Subject) -> View | Leave:
         found = changes(given, secret, call.form)
         subject.engine.forks.check_copy(subject.job_id, number, found, new)
     except FlowForgeError as error:
-        return _fork_form(subject, call.form, refused(call, subject, error), 409)
-    context = shown_of(
-        subject, "fork", differences=differences(given, secret, found),
+        return _fork_form(subject, call.form, subject.refusal(call, error), 409)
+    context = subject.shown(
+        "fork", differences=differences(given, secret, found),
         packed=packed(found), then="", follows="", definition="", new_params=new,
     )  # fmt: skip
     return View("edit_confirm.html", context)
