@@ -53,6 +53,17 @@ def test_a_flow_is_run_from_its_page(site: Installation, page: Page) -> None:
     assert job.params == {"amount": 40}
 
 
+def test_a_double_click_sends_a_form_once(page: Page) -> None:
+    """Whatever the form is; one that was gone back to can be sent again."""
+    (job,) = failed(1, "twice")
+    page.goto(f"/jobs/{job.job_id}/rerun")
+    form = page.locator('form[method="post"]').last
+    send = "one => one.dispatchEvent(new Event('submit', { bubbles: true, cancelable: true }))"
+    assert [form.evaluate(send) for _ in range(2)] == [True, False]
+    page.evaluate("dispatchEvent(new Event('pageshow'))")
+    assert form.evaluate(send)
+
+
 def test_rows_are_selected_with_keys(page: Page) -> None:
     """The selection outlasts the changes of the page, and keys go on working in it."""
     jobs = failed(4, "keys")

@@ -137,6 +137,15 @@ function open(content) {
   return dialog;
 }
 
+// A double click sends a form once.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post") return;
+  if (form.dataset.sent) event.preventDefault();
+  form.dataset.sent = "yes";
+});
+addEventListener("pageshow", () => $$("[data-sent]").forEach((form) => delete form.dataset.sent));
+
 // The question of an action, in a dialog over the page instead of a page of its own.
 async function ask(address) {
   const reply = await fetch(address, { headers: { Accept: "text/html" } });
