@@ -64,7 +64,8 @@ class Listed(Selection):
         self._jobs = list(dict(jobs).items())
 
     def text(self) -> str:
-        return f"{len(self._jobs)} jobs by their ids"
+        number = len(self._jobs)
+        return "1 job by its id" if number == 1 else f"{number} jobs by their ids"
 
     def found(self) -> Iterator[tuple[str, Engine]]:
         return iter(self._jobs)

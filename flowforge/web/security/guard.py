@@ -20,7 +20,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 _SAFE = frozenset({"GET", "HEAD"})
 
-#: Bytes of a form; params of a job may be as large.
+#: Bytes of a form. One field of it may have 1 MiB (Starlette).
 MOST_BYTES = 4 * 2**20
 
 _TOO_LARGE = f"Refused: a form may have {MOST_BYTES} bytes, and has to say how many it has."
