@@ -247,7 +247,8 @@ def recent_bulks(
             elif left_out is not None:
                 left_out.append(one)
     found = [_together(some) for some in parts.values()]
-    return sorted(found, key=lambda one: (one.created_at, one.bulk_id), reverse=True)[:limit]
+    # Those of one server that were started in one millisecond stay in its order.
+    return sorted(found, key=lambda one: one.created_at, reverse=True)[:limit]
 
 
 def _together(parts: Sequence[BulkInfo]) -> BulkInfo:

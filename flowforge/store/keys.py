@@ -74,7 +74,7 @@ PATTERNS: dict[str, str] = {
     "dead_deliveries": "hook:{}:x",  # zset: deliveries that were given up, by the time of that
     "bulk": "bulk:{}",  # hash: what a bulk operation does, how far it is, what it was refused
     "bulk_jobs": "bulk:{}:j",  # list: the jobs that it has not come to, the next one last
-    "bulks": "bulks",  # zset: bulk operations by when they were started
+    "bulks": "bulks",  # zset: bulk operations in the order of their starts, about by time
     "active_bulks": "bulks:active",  # zset: those that run, by when the next piece may be done
     "job_totals": "totals",  # hash: flow id and what happened to its jobs, a line each -> how often
     "attempt_totals": "totals:{}",  # string: 64-bit counters of a slot's attempts; see totals.py

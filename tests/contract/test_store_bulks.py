@@ -37,6 +37,15 @@ def begin(
     return bulk_id
 
 
+def test_operations_are_listed_in_the_order_of_their_starts(bench: Bench) -> None:
+    """However many are started within a millisecond, and whatever their ids are."""
+    ids = [f"b{number * 7 % 50:02}" for number in range(50)]
+    for bulk_id in ids:
+        begin(bench, BulkAction.PAUSE, [], bulk_id=bulk_id)
+    listed = [one.bulk_id for one in Bulks(bench.store).recent(50) if isinstance(one, BulkInfo)]
+    assert listed == ids[::-1]
+
+
 def info(bench: Bench, bulk_id: str = "b1") -> BulkInfo:
     found = Bulks(bench.store).find(bulk_id)
     assert found is not None

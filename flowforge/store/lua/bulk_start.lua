@@ -12,7 +12,9 @@ local now = now_ms()
 forget_some_bulks()
 for i = 4, #arguments, 2 do call('HSET', k_bulk(id), arguments[i], arguments[i + 1]) end
 call('HSET', k_bulk(id), 'status', 'running', 'created', now, 'next', now, 'matched', collected)
-call('ZADD', k_bulks(), now, id)
+-- Operations that are started within one millisecond keep their order.
+local latest = call('ZRANGE', k_bulks(), -1, -1, 'WITHSCORES')[2]
+call('ZADD', k_bulks(), math.max(now, tonumber(latest or 0) + 1), id)
 call('PERSIST', k_bulks())
 call('PERSIST', k_bulk_jobs(id))
 if collected > 0 then
