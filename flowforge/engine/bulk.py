@@ -122,7 +122,7 @@ class Bulk:
     def preview(cls, jobs: Iterable[JobState], *, exact: bool = False) -> BulkPreview:
         """How many jobs there are, of which statuses, and some of them. Nothing is changed.
 
-        After a look at about 2,000 jobs it returns what it has counted by then, and says by its
+        After a look at about 1,000 jobs it returns what it has counted by then, and says by its
         ``exact`` that there may be more. ``exact``: count all, however long it takes.
         """
         return preview(selected(jobs), exact)

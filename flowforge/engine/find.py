@@ -14,8 +14,8 @@ from flowforge.store.index_walk import Found
 from flowforge.store.job_rows import JobRows, JobSummary
 
 #: Jobs that one call passes over because they do not fit: a look at so many rows takes the caller
-#: some 30 ms.
-PASSED_OVER = 2000
+#: some 15 ms.
+PASSED_OVER = 1000
 
 #: Rows that are read together.
 _ROWS = 100

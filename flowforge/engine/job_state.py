@@ -70,7 +70,7 @@ class JobState(JobDebugging):
         group of ``error_groups``: jobs that have failed for it. ``cursor``: of the page before;
         jobs that come and go change nothing of the pages behind it.
 
-        A call passes over about 2,000 jobs that do not fit, and then returns what it has found: the
+        A call passes over about 1,000 jobs that do not fit, and then returns what it has found: the
         page's ``looked_to`` says how far it has come, and its ``cursor`` goes on from there.
 
         ValueError for an unknown status, a limit below 0, and what is no label, time, group or
