@@ -9,7 +9,7 @@ from tests.contract.bench import Bench
 
 _PARSE = render(
     "parse_timers",
-    """--@include timers
+    """--@include timer_kinds
 local kinds, parsed = timer_kinds(), {}
 for i = 2, #ARGV do
   local id, kind, about = parse_timer(kinds, ARGV[i])

@@ -1,7 +1,7 @@
 -- Does the next piece of a bulk operation.
 -- In:  bulk, or '' for the first one that is due; most jobs
 -- Out: {jobs that were acted on, jobs that are left, ms until the next piece}; all 0 when none is due
---@include base, state, job_row, deletions, full, request, damaged, bulks
+--@include base, state, job_row, pieces, full, request, damaged, bulks
 --@include control/pause, control/resume, control/retry, control/cancel, control/delete, control/label
 local bulk, most = ARGV[2], tonumber(ARGV[3])
 

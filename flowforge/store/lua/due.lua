@@ -1,7 +1,7 @@
 -- Does what the timers are for that are due.
 -- In:  most
 -- Out: how many were due
---@include base, state, job_row, timers, damaged, late_joins
+--@include base, state, job_row, timer_kinds, damaged, late_joins
 --@include due/children, due/invocation, due/join, due/look, due/retry
 local most = tonumber(ARGV[2])
 

@@ -2,7 +2,7 @@
 -- In:  id, invocation, request, packed details; then the sections emitted and outputs of a commit
 -- Out: 'ok' | 'gone' | 'newer' (a later release's job) | the status of a job that is completed or cancelled
 --      | 'done' (no such invocation, or no more) | 'waits' (for a child job) | 'queued' | 'claimed'
---@include base, job_row, deletions, full, request, history, complete_joins, settle, merging_log
+--@include base, job_row, pieces, full, request, history, complete_joins, settle, merging_log
 --@include mending
 --@include commit/emitted, commit/outputs
 local id, invocation, request, details, arguments = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV

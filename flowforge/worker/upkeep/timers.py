@@ -12,7 +12,7 @@ _CALLS = 100
 
 
 class Timers:
-    """Does what each due timer is for: ``store/lua/include/timers.lua`` has the kinds."""
+    """Does what each due timer is for: ``store/lua/include/timer_kinds.lua`` has the kinds."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -9,7 +9,7 @@ from tests.support.fleet import ROOT
 LUA = ROOT / "flowforge/store/lua"
 FILES = {path.relative_to(LUA).as_posix(): path.read_text() for path in LUA.rglob("*.lua")}
 
-KINDS = re.findall(r"^    (\w+) = \{ form = ", FILES["include/timers.lua"], re.MULTILINE)
+KINDS = re.findall(r"^    (\w+) = \{ form = ", FILES["include/timer_kinds.lua"], re.MULTILINE)
 
 #: Where a timer is set, or some are cleared.
 CALL = r"(?<!function )\b(?:set_timer|clear_timers)\("

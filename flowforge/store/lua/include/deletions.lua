@@ -1,10 +1,7 @@
 -- Deleting what may be large without holding the server up. UNLINK frees in another thread, but a
 -- busy server shares its cores with that. Large hashes are renamed and put on the list of deletions,
 -- and the upkeep deletes them in pieces (delete.lua).
---@include base, lanes, timers
-
--- Fields that a script deletes itself.
-local FEW = 500
+--@include base, pieces, lanes, timers
 
 -- Milliseconds that large hashes outlive their job. When the upkeep has not deleted them by then, the
 -- server frees them at once.
@@ -22,9 +19,6 @@ local function work_of(id, job)
     k_collected(id), k_child_failures(id), k_lanes(id), k_breakpoints(id), k_put_off(id),
     k_children(id) }, lists
 end
-
--- Behind an attempt: the list of its staged outputs, which are apart from its staged emissions.
-local OUTPUTS = '/o'
 
 -- Clears the timers of what is deleted: of invocations, or of open joins. name: a hash of either,
 -- without its root, else nothing is done; key: where the hash is; fields: some of it.
@@ -75,15 +69,4 @@ local function delete_indexes(id)
   end
   delete_sorted_set(k_opened(id))
   delete_sorted_set(k_stopped(id))
-end
-
--- Deletes the fields name.first to name.last of a hash, many of them later.
-local function delete_items(key, id, name, first, last)
-  if last - first >= FEW then
-    call('RPUSH', k_deletions(), string.format('%s %s %d %d', id, name, first, last))
-    return
-  end
-  local fields = {}
-  for i = first, last do fields[#fields + 1] = name .. '.' .. i end
-  if fields[1] then call('HDEL', key, unpack(fields)) end
 end

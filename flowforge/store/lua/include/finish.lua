@@ -1,5 +1,5 @@
 -- The end of a job.
---@include base, job_row, status, deletions, children
+--@include base, job_row, status, pieces, deletions, children
 
 -- One job fewer uses its definition, which stays as long as the job does: with the last one the
 -- definition gets the longest time to live that any of them asked for.

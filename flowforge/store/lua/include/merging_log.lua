@@ -4,7 +4,7 @@
 -- same. Records go when their epoch is over and no delivery keeps it or an earlier one.
 -- Fields behind 'r.s': base; f<k>: the epoch that delivery k keeps; p<epoch>: how many keep it;
 -- c<epoch>: the next one; low: the oldest one whose records are there.
---@include base, deletions
+--@include base, pieces
 
 -- Epochs whose records one script deletes; later resets and commits go on.
 local MOST_EPOCHS = 100

@@ -1,6 +1,9 @@
 -- Outputs of a job.
 --@include base, state
 
+-- Behind an attempt: the list of its staged outputs, which are apart from its staged emissions.
+local OUTPUTS = '/o'
+
 -- In place of a routine: staged emissions that are outputs of the job.
 local AS_OUTPUTS = '-1'
 

@@ -1,5 +1,5 @@
 -- Attempts of which nothing counts.
---@include base, job_row, push, deletions, children, history, attempt, settle
+--@include base, job_row, push, outputs, children, history, attempt, settle
 
 -- What an attempt staged goes with it.
 local function drop_staged(id, invocation, token)

@@ -6,7 +6,7 @@
 local function consume(id, invocation, arguments, at)
   local behind = at + 1 + 2 * arguments[at]
   if behind == at + 1 then return behind end
-  --@include deletions, merging_log
+  --@include pieces, merging_log
   for i = at + 1, behind - 1, 2 do
     local slot, k = arguments[i], tonumber(arguments[i + 1])
     if slot == '' then

@@ -7,7 +7,7 @@
 local function staged_lists(attempt, arguments, at)
   local first, behind = at + 1, at + 1 + 2 * arguments[at]
   if first == behind then return nil, behind end
-  --@include deletions, outputs
+  --@include outputs
   local lists, emitted, outputs = {}, 0, 0
   for i = first, behind - 1, 2 do
     local number = tonumber(arguments[i + 1])

@@ -1,0 +1,46 @@
+-- What timers are for.
+
+-- The kinds. form: a pattern of what stands behind 'id/', which captures what the timer is about;
+-- cost: the server's time for what it does, in messages, as far as that is not counted there;
+-- without_job: it is done when the job is no longer there, too.
+local function timer_kinds()
+  return {
+    -- An attempt is to be made again, or by another worker. Due: the invocation is queued, or parked.
+    -- Cleared: with the invocation, at the end of its job.
+    invocation = { form = '^(%d+%.%d+%.%d+%.?%d*)$', cost = 0 },
+
+    -- about: 'number r.s/key' of an open collection, whose time will be over. Due: it is given up, fired
+    -- or the end of the job, or kept for later when the job may not go on. Cleared: when it fires, and
+    -- with the collection at the end of its job.
+    join = { form = '^join/(%d+ %d+%.%d+/.*)$', cost = 0 },
+
+    -- Joins that were late while the job stood still are to have their time again. Due: 100 of them
+    -- have it. Never cleared.
+    late = { form = '^late()$', cost = 0 },
+
+    -- A script had done enough for the job. Due: the job goes on where it stopped. Never cleared.
+    more = { form = '^more()$', cost = 2 },
+
+    -- Something changed for the job, above it. Due: the job goes on if it may, or is cancelled if a job
+    -- above it has ended. Never cleared.
+    look = { form = '^look()$', cost = 2 },
+
+    -- about: a cursor. Something changed for the many child jobs of the job. Due: 100 of them get a timer
+    -- 'look'. Never cleared.
+    children = { form = '^children/(%d+)$', cost = 30, without_job = true },
+
+    -- about: 'id/invocation' that waits for the job, which is to be retried because its parent was. Due:
+    -- it is retried, or the invocation goes on without it. Never cleared.
+    retry = { form = '^retry/([^/]+/%d+%.%d+%.%d+)$', cost = 5, without_job = true },
+  }
+end
+
+-- Job, kind and what a member is about; nil when it has the form of none.
+local function parse_timer(kinds, member)
+  local id, what = string.match(member, '^([^/]+)/(.+)$')
+  if not id then return nil end
+  local kind = string.match(what, '^%a+') or 'invocation'
+  local about = kinds[kind] and string.match(what, kinds[kind].form)
+  if not about then return nil end
+  return id, kind, about
+end
