@@ -93,7 +93,8 @@ class Upkeep:
 
     def _loop(self) -> None:
         shortest = min(FOLLOW, *(one.interval for one in self._scheduled))
-        rest = shortest
+        # The first turn is at once: others ask for the worker's report as soon as it takes work.
+        rest = self._turn(shortest, shortest)
         while not self._stop.wait(rest):
             rest = self._turn(rest, shortest)
 

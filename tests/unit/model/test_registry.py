@@ -74,13 +74,13 @@ def test_the_latest_class_of_a_name_wins() -> None:
 @pytest.mark.parametrize(
     ("name", "remedy"),
     [
-        ("shop.orders.Charge", "add shop.orders to FLOWFORGE_IMPORTS of the workers"),
-        ("shop.orders.make.<locals>.Charge", "define it at the top level of shop.orders"),
+        ("shop.orders.Gone", "add shop.orders to FLOWFORGE_IMPORTS of the workers"),
+        ("shop.orders.make.<locals>.Gone", "define it at the top level of shop.orders"),
         ("tests.unit.model.samples.Gone", "'tests.unit.model.samples' is imported there but does"),
         ("tests.unit.model.samples.Outer.Gone", "'tests.unit.model.samples' is imported there"),
-        ("builtins.Charge", "give the globals of exec() a __name__"),
-        ("__main__.Charge", "move it to a module"),
-        ("Charge", "move it to a module"),
+        ("builtins.Gone", "give the globals of exec() a __name__"),
+        ("__main__.Gone", "move it to a module"),
+        ("Gone", "move it to a module"),
     ],
 )
 def test_an_unknown_class_says_what_to_do(name: str, remedy: str) -> None:

@@ -268,6 +268,15 @@ def test_a_missing_right_is_told_once(bench: Bench, caplog: pytest.LogCaptureFix
     assert caplog.messages == ["upkeep waits: you may not"]
 
 
+def test_the_first_turn_is_at_once(bench: Bench) -> None:
+    """Even of a worker that stops as it starts: others look for its report when it takes work."""
+    duty = Counting()
+    upkeep = Upkeep(bench.store, [Scheduled(duty, 3600.0, leader_only=False)])
+    upkeep.start()
+    upkeep.stop()
+    assert duty.runs == 1
+
+
 def test_a_duty_waits_for_its_interval(bench: Bench) -> None:
     """A tick in between leaves it alone."""
     often, seldom = Counting(), Counting()
