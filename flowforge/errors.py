@@ -137,6 +137,10 @@ class BulkError(FlowForgeError):
     """The bulk operation cannot do this."""
 
 
+class BulkOvertakenError(BulkError):
+    """Another bulk operation was started since the jobs of this one were looked at."""
+
+
 class BulkNotFoundError(BulkError, LookupError):
     """There is no such bulk operation: the id is wrong, or it ended more than 7 days ago."""
 

@@ -25,6 +25,9 @@ from flowforge.model.bulk import BulkInfo, BulkProgress, BulkStatus
 _TICK = 0.25
 _LINE = 2.0
 
+#: Jobs that are named of those that have taken the action.
+_NAMED = 5
+
 
 def carry_out(bulk: Bulk, engines: Sequence[Engine], as_json: bool) -> None:
     """Do the work, together with the upkeep, and show how far it is."""
@@ -113,6 +116,9 @@ def print_info(info: BulkInfo, as_json: bool) -> None:
         ("left", str(progress.left)),
     ]
     print_pairs(pairs)
+    if progress.job_ids:
+        more = " …" if progress.done > _NAMED else ""
+        say(f"done {progress.done}: {one_line(' '.join(progress.job_ids[:_NAMED]))}{more}")
     for refusal in progress.refusals:
         ids = " ".join(refusal.job_ids)
         more = " …" if refusal.count > len(refusal.job_ids) else ""

@@ -20,6 +20,7 @@ from flowforge.engine.operator_name import operator_name
 from flowforge.engine.texts import checked_text
 from flowforge.errors import BulkNotFoundError, InvalidValueError, RecordError
 from flowforge.model.bulk import (
+    TAKEN_SAMPLES,
     BulkAction,
     BulkInfo,
     BulkPreview,
@@ -277,5 +278,6 @@ def _together(parts: Sequence[BulkInfo]) -> BulkInfo:
             refused=sum(part.progress.refused for part in parts),
             left=sum(part.progress.left for part in parts),
             refusals=sorted(refusals.values(), key=lambda one: (-one.count, one.reason)),
+            job_ids=[job_id for part in parts for job_id in part.progress.job_ids][:TAKEN_SAMPLES],
         ),
     )

@@ -10,15 +10,27 @@ from itertools import islice
 from flowforge.common.bounded_repr import shown
 from flowforge.engine.bulk_selection import Selection
 from flowforge.engine.engine import Engine
-from flowforge.errors import BulkError, InvalidValueError, StoreUnavailableError
+from flowforge.errors import (
+    BulkError,
+    BulkOvertakenError,
+    InvalidValueError,
+    StoreUnavailableError,
+)
+from flowforge.store.answers import Answer
 from flowforge.store.bulk_scripts import NewBulk
 
 #: Jobs collected by one call of the script, about 0.3 ms of the server's time.
 _PIECE = 500
 
 
-def start_bulk(engines: Sequence[Engine], selection: Selection, bulk: NewBulk) -> str:
-    """Start it when all is collected; its id, which is the same on all servers."""
+def start_bulk(
+    engines: Sequence[Engine], selection: Selection, bulk: NewBulk, since: int | None = None
+) -> str:
+    """Start it when all is collected; its id, which is the same on all servers.
+
+    ``since``: milliseconds, for BulkOvertakenError when another operation was started since then:
+    the first server decides which of two is the earlier one.
+    """
     bulk_id = secrets.token_hex(6)
     collected = dict.fromkeys(engines, 0)
     jobs = selection.found()
@@ -36,7 +48,9 @@ def start_bulk(engines: Sequence[Engine], selection: Selection, bulk: NewBulk) -
         rate = None if bulk.rate is None else bulk.rate * share
         new = bulk._replace(rate=rate)
         try:
-            started = engine.store.bulks.start(bulk_id, collected[engine], new)
+            answer = engine.store.bulks.start(
+                bulk_id, collected[engine], new, None if begun else since
+            )
         except StoreUnavailableError as error:
             if not begun:
                 raise
@@ -44,7 +58,9 @@ def start_bulk(engines: Sequence[Engine], selection: Selection, bulk: NewBulk) -
                 f"bulk operation {bulk_id} has begun on {begun} of {len(homes)} servers, and then: "
                 f"{error}"
             ) from error
-        if not started:
+        if answer is Answer.CHANGED:
+            raise BulkOvertakenError("another bulk operation was started meanwhile")
+        if answer is Answer.GONE:
             raise _gone(bulk_id)
     return bulk_id
 

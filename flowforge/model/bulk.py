@@ -41,6 +41,9 @@ TAKEN: dict[BulkAction, tuple[JobStatus, ...]] = {
     BulkAction.DELETE: tuple(ENDED),
 }
 
+#: Jobs that are kept of those that have taken the action, TAKEN of bulk_step.lua.
+TAKEN_SAMPLES = 20
+
 #: Why a job is refused, by the word that is kept; any other word is the status of the job.
 _REASONS = {
     "gone": "there is no such job any more",
@@ -73,7 +76,7 @@ class BulkProgress:
 
     ``status``: ``running``, ``done`` or ``aborted``. ``matched``: its jobs, of which ``done`` have
     taken the action, ``refused`` could not, and ``left`` were not come to. ``refusals``: why, the
-    most frequent reason first.
+    most frequent reason first. ``job_ids``: some of those that have taken the action.
     """
 
     status: str
@@ -82,6 +85,7 @@ class BulkProgress:
     refused: int
     left: int
     refusals: list[BulkRefusal] = field(default_factory=list)
+    job_ids: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

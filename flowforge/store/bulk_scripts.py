@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from flowforge.store.answers import BULK_START, Answer
 from flowforge.store.history import pause_record, who_and_why
 from flowforge.store.runner import ScriptRunner
 
@@ -42,8 +43,12 @@ class BulkScripts:
         kept: int = self._scripts.run("bulk_collect", bulk_id, already, *job_ids)
         return kept
 
-    def start(self, bulk_id: str, collected: int, bulk: NewBulk) -> bool:
-        """Start with the jobs that were collected; False when they are not all there any more."""
+    def start(
+        self, bulk_id: str, collected: int, bulk: NewBulk, since: int | None = None
+    ) -> Answer:
+        """Start with the jobs that were collected: GONE when they are not all there any more,
+        CHANGED when another operation was started ``since``, in milliseconds.
+        """
         fields: dict[str, str | bytes | float] = {
             "action": bulk.action,
             "by": bulk.by,
@@ -55,7 +60,8 @@ class BulkScripts:
             "labels": "\n".join(f"{name}={value}" for name, value in bulk.labels.items()),
         }
         pairs = [part for pair in fields.items() for part in pair]
-        return bool(self._scripts.run("bulk_start", bulk_id, collected, *pairs))
+        after = "" if since is None else since
+        return BULK_START[self._scripts.run("bulk_start", bulk_id, collected, after, *pairs)]
 
     def step(self, bulk_id: str = "") -> Piece:
         """Do the next piece of an operation, or of the first one that is due."""

@@ -72,5 +72,11 @@ def _progress(record: dict[str, bytes]) -> BulkProgress:
     matched, done = whole(record["matched"]), whole(record.get("done", b"0"))
     refused = sum(one.count for one in refusals)
     return BulkProgress(
-        record["status"].decode(), matched, done, refused, matched - done - refused, refusals
+        record["status"].decode(),
+        matched,
+        done,
+        refused,
+        matched - done - refused,
+        refusals,
+        record.get("taken", b"").decode().split(),
     )

@@ -28,12 +28,10 @@ from flowforge.errors import (
 from flowforge.model.audit import AuditOutcome, AuditRecord, AuditVia
 from flowforge.web.dashboard import Dashboard
 from flowforge.web.fragments import Fragments
+from flowforge.web.security.forms import FormError, read_form
 from flowforge.web.security.identity import Role, User
 
 logger = logging.getLogger(__name__)
-
-#: Fields of one form, and files, of which there are none.
-_FIELDS = 2000
 
 
 @dataclass(frozen=True)
@@ -144,7 +142,10 @@ class Pages:
             return self._unknown_user(page, request)
         form = FormData()
         if page.method != "GET":
-            form = await request.form(max_files=0, max_fields=_FIELDS)
+            try:
+                form = await read_form(request)
+            except FormError as error:
+                return Response(f"{error}\n", 400, media_type="text/plain")
         call = Call(self._dashboard, request, user, form)
         return await run_in_threadpool(self._answer, page, call)
 

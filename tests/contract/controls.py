@@ -145,7 +145,7 @@ class Controls(Choices):
             assert bulks.collect(bulk_id, 0, jobs[::-1]) == len(jobs)
         with self.sending():
             new = NewBulk(verb, "kim", "look", None, "", {})
-            assert bulks.start(bulk_id, len(jobs), new)
+            assert bulks.start(bulk_id, len(jobs), new) == "ok"
         left = len(jobs)
         while left:
             with self.sending():

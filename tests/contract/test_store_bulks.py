@@ -6,7 +6,14 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from flowforge.model.bulk import TAKEN, BulkAction, BulkInfo, BulkProgress, BulkStatus
+from flowforge.model.bulk import (
+    TAKEN,
+    TAKEN_SAMPLES,
+    BulkAction,
+    BulkInfo,
+    BulkProgress,
+    BulkStatus,
+)
 from flowforge.model.labels import MOST_LABELS
 from flowforge.model.status import JobStatus
 from flowforge.store.bulk_scripts import MOST, NewBulk, Piece
@@ -33,7 +40,7 @@ def begin(
     for job in jobs:
         collected = bench.store.bulks.collect(bulk_id, collected, [job])
     new = NewBulk(action, "kim", "fix 312", rate, "status failed", labels or {})
-    assert bench.store.bulks.start(bulk_id, collected, new)
+    assert bench.store.bulks.start(bulk_id, collected, new) == "ok"
     return bulk_id
 
 
@@ -253,6 +260,33 @@ def test_an_aborted_operation_keeps_what_it_did(bench: Bench) -> None:
     assert not bench.store.bulks.abort("none", "bo")
 
 
+def test_another_one_was_started_meanwhile(bench: Bench) -> None:
+    """Of two that look for others since the same moment the second one does not start, unless it is
+    the first one, sent again.
+    """
+    bulks, new = bench.store.bulks, NewBulk("retry", "kim", "", None, "", {})
+    begin(bench, "retry", [], bulk_id="before")
+    since = round(info(bench, "before").created_at.timestamp() * 1000) + 1
+    for bulk_id in ("b1", "b2"):
+        bulks.collect(bulk_id, 0, ["a"])
+    assert [bulks.start("b1", 1, new, since) for _ in range(2)] == ["ok", "ok"]
+    after = bench.snapshot()
+    assert bulks.start("b2", 1, new, since) == "changed"
+    assert bench.snapshot() == after
+    assert bulks.start("b2", 1, new) == "ok"
+
+
+def test_the_first_jobs_that_take_the_action_are_kept(bench: Bench) -> None:
+    """Twenty of them, in the order in which they were come to; no refused one."""
+    jobs = [bench.submit() for _ in range(TAKEN_SAMPLES + 5)]
+    bench.pause(jobs[2])
+    begin(bench, "pause", jobs[::-1], rate=10_000)
+    while bench.store.bulks.step("b1").left:
+        pass
+    assert progress(bench).done == TAKEN_SAMPLES + 4
+    assert progress(bench).job_ids == [*jobs[:2], *jobs[3 : TAKEN_SAMPLES + 1]]
+
+
 def test_without_jobs_it_is_done_at_once(bench: Bench) -> None:
     """It is kept like the others."""
     begin(bench, "retry", [])
@@ -267,12 +301,12 @@ def test_a_part_that_is_collected_twice_is_kept_once(bench: Bench) -> None:
     assert bench.link.call("LRANGE", bench.key("bulk_jobs", "b1"), 0, -1) == [b"a", b"b", b"c"]
     assert 0 < bench.link.call("PTTL", bench.key("bulk_jobs", "b1")) <= 600_000
     new = NewBulk("retry", "kim", "", None, "", {})
-    assert not bulks.start("b1", 2, new)
-    assert bulks.start("b1", 3, new)
+    assert bulks.start("b1", 2, new) == "gone"
+    assert bulks.start("b1", 3, new) == "ok"
     assert bench.link.call("PTTL", bench.key("bulk_jobs", "b1")) == -1
     bench.store.bulks.step()
     after = bench.snapshot()
-    assert bulks.start("b1", 3, new)
+    assert bulks.start("b1", 3, new) == "ok"
     assert bench.snapshot() == after
 
 
@@ -286,7 +320,7 @@ def test_old_operations_are_forgotten(bench: Bench) -> None:
     begin(bench, "retry", [], bulk_id="late")
     assert set(bench.members("bulks")) == {"b1", "b2", "b3", "runs", "late"}
     few = text.changed("local MOST_BULKS = 1000", "local MOST_BULKS = 3")
-    arguments = ("b9", 0, "action", "retry", "labels", "")
+    arguments = ("b9", 0, "", "action", "retry", "labels", "")
     bench.link.call("EVAL", few.source, 0, bench.keys.root, *arguments)
     assert set(bench.members("bulks")) == {"runs", "late", "b9"}
 

@@ -97,7 +97,7 @@ def collected(bench: Bench) -> NewBulk:
 
 
 def cancelling(bench: Bench) -> None:
-    assert bench.store.bulks.start("b1", 1, collected(bench))
+    assert bench.store.bulks.start("b1", 1, collected(bench)) == "ok"
 
 
 def a_bulk_collection(bench: Bench) -> Callable[[], object]:
@@ -106,7 +106,7 @@ def a_bulk_collection(bench: Bench) -> Callable[[], object]:
 
 def a_bulk_start(bench: Bench) -> Callable[[], object]:
     new = collected(bench)
-    return lambda: bench.store.bulks.start("b1", 1, new)
+    return lambda: bench.store.bulks.start("b1", 1, new) == "ok"
 
 
 def a_bulk_step(bench: Bench) -> Callable[[], object]:

@@ -18,6 +18,7 @@ from flowforge.local.server import LocalServer
 from flowforge.model.error_group import group_id
 from flowforge.store.dead_letters import DeadLetters
 from flowforge.web.security import passwords
+from flowforge.web.security.forms import MOST_FIELDS
 from flowforge.web.security.guard import MOST_BYTES
 from flowforge.web.views import PAGES
 from flowforge.web.views.job_list import BULK
@@ -381,6 +382,20 @@ def test_a_form_that_is_larger_than_it_says(site: Installation, below: str) -> N
     assert reply.status_code == 413
     assert "a form may have 4194304 bytes" in reply.text
     assert "default-src 'none'" in reply.headers["content-security-policy"]
+
+
+def test_what_to_do_about_a_form_that_is_too_large(admin: Browser) -> None:
+    """A field may have as much as the whole form; the refusals say where more can be given."""
+    job = countdown.execute("count", {"n": 3})
+    address = f"/jobs/{job.job_id}/rerun"
+    # 800,000 bytes as a param, and three times as many in the form.
+    text = '"' + "é" * 400_000 + '"'
+    assert "Submit this job?" in admin.act(address, values={"value.0": text})
+    reply = admin.post(address, data={f"x{number}": "1" for number in range(MOST_FIELDS + 1)})
+    assert reply.status_code == 400
+    for text in (admin.post(address, data={"x": "y" * MOST_BYTES}).text, reply.text):
+        assert "on the command line: flowforge run, edit" in text
+    assert "A form may have 2000 fields" in reply.text
 
 
 def test_the_token_of_another_user_is_refused(site: Installation) -> None:

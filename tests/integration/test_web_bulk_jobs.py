@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import html
 import re
+import threading
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
 from flowforge import Bulk, Flow, JobState, routine, web
 from flowforge.local.server import LocalServer
+from flowforge.web.views import bulk_jobs
 from tests.integration.installation import Installation
 from tests.integration.web_client import Browser, dashboard, fail_job
 from tests.integration.web_jobs import text_of
@@ -192,6 +195,67 @@ def test_a_form_that_is_sent_twice(admin: Browser) -> None:
     assert admin.post(address, data=data).status_code == 200
     assert "has started to cancel jobs" in admin.post(address, data=data).text
     assert len(Bulk.recent()) == 1
+
+
+def test_two_forms_that_are_sent_at_the_same_moment(
+    site: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One operation begins, and the other person is told of it."""
+    some = jobs(2)
+    both, looked = threading.Barrier(2), bulk_jobs._changed
+    first: list[object] = []
+
+    def changed(*arguments: Any) -> str:
+        text = looked(*arguments)
+        if len(first) < 2:
+            first.append(text)
+            both.wait(20)
+        return text
+
+    monkeypatch.setattr(bulk_jobs, "_changed", changed)
+    replies = []
+
+    def send(client: Browser, name: str) -> None:
+        address = of(name, some)
+        data = {**client.hidden(client.page(address)), "reason": name}
+        replies.append(client.post(address, data=data))
+
+    with dashboard(site.engine) as ann, dashboard(site.engine) as kim:
+        threads = [
+            threading.Thread(target=send, args=one) for one in ((ann, "pause"), (kim, "cancel"))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+    assert first == ["", ""]
+    assert sorted(reply.status_code for reply in replies) == [200, 409]
+    (info,) = Bulk.recent()
+    (refused,) = (reply for reply in replies if reply.status_code == 409)
+    text = text_of(refused.text)
+    assert f"has started to {info.action} jobs" in text
+    assert "Nothing was done. Here they are as they are now." in text
+
+
+def test_an_operation_shows_its_jobs(admin: Browser) -> None:
+    """As they are now, also where it leaves nothing on them by which they are found."""
+    some = jobs(3)
+    for job in some[:2]:
+        job.pause("look")
+    admin.act(of("resume", some), reason="go on")
+    (info,) = Bulk.recent()
+    Bulk(info.bulk_id).wait(20)
+    page = admin.page(f"/bulk/{info.bulk_id}")
+    acted, refused = page[page.index("Jobs that it has acted on") :].split("<h2>Refused")
+    assert "All 2, as they are now" in acted
+    assert [job.job_id in acted for job in some] == [True, True, False]
+    assert acted.count("pending") == 2 * 2
+    assert some[2].job_id in refused
+    some[0].cancel()
+    some[1].cancel()
+    admin.act(of("delete", some[:2]), reason="go")
+    Bulk(Bulk.recent()[0].bulk_id).wait(20)
+    assert "are gone" in admin.page(f"/bulk/{Bulk.recent()[0].bulk_id}")
 
 
 def test_nothing_to_act_on(site: Installation, admin: Browser) -> None:

@@ -14,8 +14,8 @@ local COSTS = { retry = 8, cancel = 8, pause = 4, resume = 4, delete = 8, label 
 -- Milliseconds of a rate that may be made up for, when the pieces come late.
 local BEHIND = 500
 
--- Jobs that are kept as samples of one refusal.
-local SAMPLES = 5
+-- Jobs that are kept as samples of one refusal, and of those that have taken the action.
+local SAMPLES, TAKEN = 5, 20
 
 -- Labels of a job, MOST_LABELS of model/labels.py.
 local MOST_LABELS = 16
@@ -100,6 +100,15 @@ local function count_refusal(id, answer, job_id)
   call('HSET', k_bulk(id), 'sample ' .. answer, (samples and samples .. ' ' or '') .. job_id)
 end
 
+-- The first jobs that have taken the action, for a look at what becomes of them.
+local function keep_samples(id, done)
+  local f = call('HMGET', k_bulk(id), 'done', 'taken')
+  local room = TAKEN - tonumber(f[1] or 0)
+  if room <= 0 or #done == 0 then return end
+  local some = table.concat(done, ' ', 1, math.min(room, #done))
+  call('HSET', k_bulk(id), 'taken', (f[2] and f[2] .. ' ' or '') .. some)
+end
+
 local acted, left, wait = 0, 0, 0
 
 local function do_piece(id)
@@ -111,7 +120,7 @@ local function do_piece(id)
   write_though_full()
   local act, count = actions(operation)[operation.action], allowed(operation)
   local ids = count > 0 and call('LRANGE', k_bulk_jobs(id), -count, -1) or {}
-  local done = 0
+  local done = {}
   -- The oldest are at the end.
   for i = #ids, 1, -1 do
     if spent >= ENOUGH then break end
@@ -119,14 +128,15 @@ local function do_piece(id)
     local answer = act_on(act, id, ids[i])
     acted = acted + 1
     if answer == 'ok' then
-      done = done + 1
+      done[#done + 1] = ids[i]
     else
       count_refusal(id, answer, ids[i])
     end
   end
   if acted > 0 then
     call('LTRIM', k_bulk_jobs(id), 0, -acted - 1)
-    call('HINCRBY', k_bulk(id), 'done', done)
+    keep_samples(id, done)
+    call('HINCRBY', k_bulk(id), 'done', #done)
   end
   left = call('LLEN', k_bulk_jobs(id))
   if left == 0 then return end_bulk(id, 'done', now) end

@@ -20,10 +20,13 @@ LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 _SAFE = frozenset({"GET", "HEAD"})
 
-#: Bytes of a form. One field of it may have 1 MiB (Starlette).
+#: Bytes of a form, and of any field of it.
 MOST_BYTES = 4 * 2**20
 
-_TOO_LARGE = f"Refused: a form may have {MOST_BYTES} bytes, and has to say how many it has."
+_TOO_LARGE = (
+    f"Refused: a form may have {MOST_BYTES} bytes, and has to say how many it has. Larger params "
+    "are given by a program, or on the command line: flowforge run, edit, fork and rerun."
+)
 
 _HEADERS = {
     "content-security-policy": (

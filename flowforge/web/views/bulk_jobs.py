@@ -18,7 +18,7 @@ from flowforge.engine.bulk import new_bulk, preview, recent_bulks
 from flowforge.engine.bulk_selection import Listed, Matching, Selection
 from flowforge.engine.bulk_start import start_bulk
 from flowforge.engine.find import JobSearch
-from flowforge.errors import FlowForgeError, InvalidValueError
+from flowforge.errors import BulkOvertakenError, FlowForgeError, InvalidValueError
 from flowforge.model.bulk import TAKEN, BulkAction, BulkPreview
 from flowforge.model.labels import label_changes
 from flowforge.store.job_rows import JobRows, JobSummary
@@ -97,7 +97,10 @@ def act(word: BulkWord, call: Call) -> View | Leave:
         new = new_bulk(
             word.action, asked.selection, typed["reason"][:500], rate, call.user.name, changes
         )
-        bulk_id = start_bulk(call.engines, *new)
+        bulk_id = start_bulk(call.engines, *new, since=seen)
+    except BulkOvertakenError:
+        problem = f"{_changed(call, asked, seen)} Nothing was done. Here they are as they are now."
+        return _question(word, call, _asked(call, _now(call)), typed, problem=problem, status=409)
     except FlowForgeError as error:
         return _question(word, call, asked, typed, problem=str(error), seen=seen, status=409)
     return Leave(f"/bulk/{bulk_id}", f"Bulk operation {bulk_id} has begun.")

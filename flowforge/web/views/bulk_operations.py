@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from urllib.parse import urlencode
 
 from flowforge.engine.bulk import Bulk, recent_bulks
+from flowforge.engine.engine import Engine
 from flowforge.errors import BulkNotFoundError, JobStateError, RecordError
 from flowforge.model.bulk import BulkAction, BulkInfo, BulkStatus
+from flowforge.store.job_rows import JobRows, JobSummary
 from flowforge.web.filters import ago, quoted
 from flowforge.web.page import Call, Leave, Page, View
 from flowforge.web.security.identity import Role
@@ -37,9 +40,23 @@ def operation(call: Call) -> View:
         {
             "bulk": info,
             "search": _search(info),
+            "taken": _taken(call, info),
             "abortable": info.progress.status == BulkStatus.RUNNING and call.may(Role.OPERATOR),
         },
     )
+
+
+def _taken(call: Call, info: BulkInfo) -> list[JobSummary]:
+    """Some of the jobs that have taken the action, as they are now; none that were deleted."""
+    by_engine: dict[Engine, list[str]] = defaultdict(list)
+    for job_id in info.progress.job_ids:
+        by_engine[call.engine(job_id)].append(job_id)
+    return [
+        job
+        for engine, job_ids in by_engine.items()
+        for job in JobRows(engine.store).summaries(job_ids)
+        if isinstance(job, JobSummary)
+    ]
 
 
 def _search(info: BulkInfo) -> str:
