@@ -167,8 +167,10 @@ def _active(job_id: str, values: Fields) -> ActiveJob:
         raise values
     status, updated, parent, definition, *counters = values
     with reading_row(job_id):
-        numbers = [whole(number or 0) for number in counters]
-        named = dict(zip(WORK, numbers, strict=True))
+        named = {
+            name: whole(number) if number else 0
+            for name, number in zip(WORK, counters, strict=True)
+        }
         above = parent_of(parent)
         # What is no hash is for the reader of the definition to refuse.
         name = (definition or b"").decode(errors="backslashreplace")

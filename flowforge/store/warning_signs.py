@@ -9,7 +9,7 @@ from typing import NamedTuple
 from flowforge.errors import CorruptRecordError
 from flowforge.model.status import JobStatus
 from flowforge.store.job_rows import JobRows
-from flowforge.store.reading import whole
+from flowforge.store.reading import whole, within_time
 from flowforge.store.store import Store
 
 #: The newest jobs of a status that are looked at, and timers that are due next.
@@ -47,11 +47,7 @@ class WarningSigns:
 
     def ended_since(self, since: int) -> RecentEnds:
         """Of the newest 1,000 completed and failed jobs those that ended after ``since`` (ms)."""
-        completed = sum(
-            _number(row[0]) >= since
-            for _, row in self._rows.many(self._newest(JobStatus.COMPLETED, _SAMPLE), "ended")
-            if not isinstance(row, CorruptRecordError)
-        )
+        completed = self._completed_since(since)
         reasons: Counter[str] = Counter()
         quarantined = []
         newest = self._newest(JobStatus.FAILED, _SAMPLE)
@@ -63,6 +59,27 @@ class WarningSigns:
             if reason == "quarantined":
                 quarantined.append(job_id)
         return RecentEnds(completed, reasons.total(), reasons, quarantined)
+
+    def _completed_since(self, since: int) -> int:
+        """A job that was created since then has ended since then, which its row need not say."""
+        created = self._link.call(
+            "ZRANGE", self._keys.of("status", JobStatus.COMPLETED), 0, _SAMPLE - 1, "REV",
+            "WITHSCORES",
+        )  # fmt: skip
+        earlier = [
+            name.decode(errors="backslashreplace")
+            for name, score in zip(created[::2], created[1::2], strict=True)
+            if within_time(score) < since
+        ]
+        return (
+            len(created) // 2
+            - len(earlier)
+            + sum(
+                _number(row[0]) >= since
+                for _, row in self._rows.many(earlier, "ended")
+                if not isinstance(row, CorruptRecordError)
+            )
+        )
 
     def waiting_attempts(self) -> Counter[str]:
         """Job -> its invocations among the 1,000 timers that are due next, without those that were
