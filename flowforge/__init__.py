@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from flowforge.engine.bulk import Bulk
     from flowforge.engine.flow import Flow
     from flowforge.engine.job_state import JobState
+    from flowforge.engine.queue import Queue
     from flowforge.errors import FlowForgeError
     from flowforge.joining import install
     from flowforge.model.connection import Connection
@@ -44,6 +45,7 @@ _MODULES = {
     "Bulk": "flowforge.engine.bulk",
     "JobState": "flowforge.engine.job_state",
     "Output": "flowforge.model.job_handle",
+    "Queue": "flowforge.engine.queue",
     # be told
     "HookEvent": "flowforge.model.hook_event",
     "on_event": "flowforge.model.hooks",
@@ -71,6 +73,7 @@ __all__ = [  # noqa: RUF022 - in the table's order
     "Bulk",
     "JobState",
     "Output",
+    "Queue",
     # be told
     "HookEvent",
     "on_event",

@@ -71,7 +71,8 @@ def _keep(session: Session, action: str, options: Any, outcome: AuditOutcome, wh
     except FlowForgeError:
         return
     reason = str(options.get("reason") or "")
-    what = ": ".join(part for part in (_invocations(options), what) if part)
+    about = f"queue {one_line(options['queue'])}" if options.get("queue") else _invocations(options)
+    what = ": ".join(part for part in (about, what) if part)
     tell(
         engine,
         AuditRecord(by, AuditVia.COMMAND_LINE, action, outcome, "", tuple(job_ids), reason, what),

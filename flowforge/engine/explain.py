@@ -85,8 +85,9 @@ def _active(
         server, summary.job_id, summary.counts["stopped"], work.definition, work.outstanding
     )
     found = chain(
-        stopped, work.unserved(), work.running(), work.queued(), work.on_timers(),
-        _child_jobs(server, work.outstanding, summary, depth), work.joins(), work.parked(),
+        stopped, work.paused_queues(), work.unserved(), work.running(), work.queued(),
+        work.on_timers(), _child_jobs(server, work.outstanding, summary, depth), work.joins(),
+        work.parked(),
     )  # fmt: skip
     anything = False
     for finding in found:

@@ -15,6 +15,7 @@ from flowforge.model.job_finding import FindingKind, JobFinding
 from flowforge.store.job_rows import JobDetails, JobSummary
 from flowforge.store.leases import Leases, RunningAttempt
 from flowforge.store.outstanding import CollectingJoin, JobList, OnTimer, Outstanding
+from flowforge.store.queue_pauses import QueuePause
 from flowforge.store.reading import moment
 from flowforge.store.usual_times import UsualTimes
 
@@ -62,6 +63,7 @@ class WorkFindings:
         self.definition = server.inspector.definition(job.job_id)
         self.outstanding = Outstanding(server.store, job.job_id, self.definition)
         self._lists: dict[str, JobList] | None = None
+        self._paused: dict[str, QueuePause] | None = None
         self._trace_id: str | None = None
 
     # --- running -------------------------------------------------------------------------
@@ -116,6 +118,34 @@ class WorkFindings:
 
     # --- queued --------------------------------------------------------------------------
 
+    def paused_queues(self) -> Iterator[JobFinding]:
+        """Paused queues that work of the job waits on."""
+        if not self._job.counts["queued"]:
+            return
+        pauses = self._pauses()
+        for queue, found in self._queued().items():
+            pause = pauses.get(queue)
+            if pause is None:
+                continue
+            why = f" ({pause.reason})" if pause.reason else ""
+            goes_on = ", and is being resumed" if pause.resuming else ""
+            yield self._finding(
+                FindingKind.QUEUE_PAUSED,
+                f"queue {queue!r} is paused by {pause.by}{why}{goes_on}: "
+                f"{_waiting(found.messages)}",
+                None,
+                found.messages,
+                since=pause.since,
+                command=f"flowforge queues resume {queue}",
+                details={"queue": queue, "by": pause.by, "reason": pause.reason},
+            )
+
+    def _pauses(self) -> dict[str, QueuePause]:
+        if self._paused is None:
+            found = self._server.store.queue_pauses.all([])
+            self._paused = {pause.queue: pause for pause in found}
+        return self._paused
+
     def unserved(self) -> Iterator[JobFinding]:
         """Queues that no live worker serves, and routines whose class none of them knows."""
         if not self._judges_fleet or not self._job.counts["queued"] + self._job.counts["timers"]:
@@ -157,6 +187,8 @@ class WorkFindings:
         if not self._job.counts["queued"]:
             return
         for queue, found in self._queued().items():
+            if queue in self._pauses():
+                continue  # told as paused
             workers = [worker.name for worker in self._fleet.serving(queue)]
             if not workers and self._judges_fleet:
                 continue  # told as unserved

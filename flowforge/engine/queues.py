@@ -9,13 +9,15 @@ from flowforge.broker.routing import Router
 from flowforge.engine.engine import Engine
 from flowforge.engine.fleet import Fleet
 from flowforge.store.broker_lists import BrokerList, BrokerLists
+from flowforge.store.queue_pauses import QueuePause
 
 
 @dataclass(frozen=True)
 class QueueReport:
-    """``waiting``: messages on it, of all priorities. ``popped``: messages that a worker has taken
-    and not claimed yet. ``workers``: the live ones that serve it. ``command``: starts another.
-    ``refusal``: why some of its messages cannot be counted.
+    """``waiting``: messages on it, of all priorities; of a paused queue the invocations that wait
+    for the resume. ``popped``: messages that a worker has taken and not claimed yet.
+    ``workers``: the live ones that serve it. ``command``: starts another. ``refusal``: why some of
+    its messages cannot be counted. ``pause``: who has paused it; None: it is not paused.
     """
 
     name: str
@@ -24,6 +26,7 @@ class QueueReport:
     workers: tuple[str, ...]
     command: str
     refusal: str = ""
+    pause: QueuePause | None = None
 
 
 def queues(engine: Engine, fleet: Fleet) -> list[QueueReport]:
@@ -32,19 +35,29 @@ def queues(engine: Engine, fleet: Fleet) -> list[QueueReport]:
     lists: dict[str, list[BrokerList]] = defaultdict(list)
     for found in BrokerLists(engine.store).all():
         lists[router.queue_of(found.name)[0]].append(found)
-    names = lists.keys() | {name for worker in fleet.live for name in worker.queues}
-    reports = [_report(engine, fleet, name, lists[name]) for name in names]
+    pauses = {pause.queue: pause for pause in engine.store.queue_pauses.all([])}
+    # A pause numbers all lists of a queue, also those without messages.
+    served = {name for worker in fleet.live for name in worker.queues}
+    names = lists.keys() | served | pauses.keys()
+    reports = [_report(engine, fleet, name, lists[name], pauses.get(name)) for name in names]
     return sorted(
         reports, key=lambda one: (bool(one.workers) or not one.waiting, -one.waiting, one.name)
     )
 
 
-def _report(engine: Engine, fleet: Fleet, name: str, lists: list[BrokerList]) -> QueueReport:
+def _report(
+    engine: Engine, fleet: Fleet, name: str, lists: list[BrokerList], pause: QueuePause | None
+) -> QueueReport:
+    waiting = sum(one.length for one in lists)
+    if pause is not None:
+        # The messages that are on the lists are among them.
+        waiting = engine.store.queue_pauses.aside(pause.lists)
     return QueueReport(
         name,
-        sum(one.length for one in lists),
+        waiting,
         sum(one.popped for one in lists),
         tuple(worker.name for worker in fleet.serving(name)),
         engine.worker_command(name),
         next((str(one.refusal) for one in lists if one.refusal is not None), ""),
+        pause,
     )

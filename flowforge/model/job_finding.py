@@ -25,6 +25,8 @@ class FindingKind(StrEnum):
     PARENT = "parent"
     #: Invocations have stopped at breakpoints.
     BREAKPOINT = "breakpoint"
+    #: Work waits on a queue that is paused.
+    QUEUE_PAUSED = "queue_paused"
     #: Work waits on a queue that no live worker serves.
     UNSERVED = "unserved"
     #: Live workers serve the queue and none of them knows the routine's class.

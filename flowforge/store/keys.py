@@ -44,6 +44,9 @@ PATTERNS: dict[str, str] = {
     # all jobs
     "definition": "d:{}",  # hash: json, active, q<r> -> list, m<r>.<s> -> message template
     "unclaimed": "u:{}",  # zset per broker list: id/invocation by push number
+    "paused_unclaimed": "pu:{}",  # zset per list of a paused queue: what was unclaimed before
+    "paused_pushes": "pp:{}",  # zset per list of a paused queue: what was pushed since
+    "queue_pauses": "paused",  # hash: p<queue> -> ms and who paused it; see internals
     "status": "jobs:{}",  # zset per status: job id by creation time
     "flow": "flow:{}",  # zset per flow id: the same
     "label": "label:{}",  # zset per name=value: the same

@@ -15,6 +15,7 @@ from flowforge.store.keys import Keys
 from flowforge.store.link import Link
 from flowforge.store.log_lines import LogLines
 from flowforge.store.mending import Mending
+from flowforge.store.queue_pauses import QueuePauses
 from flowforge.store.reading import reading
 from flowforge.store.runner import ScriptRunner
 from flowforge.store.submission import Submissions
@@ -36,6 +37,7 @@ class Store:
         self.forking = Forking(self.scripts)
         self.bulks = BulkScripts(self.scripts)
         self.breakpoints = Breakpoints(self.scripts)
+        self.queue_pauses = QueuePauses(self.scripts)
         self.upkeep = UpkeepScripts(self.scripts)
         self.log_lines = LogLines(self.scripts)
         self.hooks = HookScripts(self.scripts)

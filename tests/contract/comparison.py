@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import product
 from typing import Any
 
 from flowforge.model.labels import label_line, labels_text
@@ -12,6 +13,7 @@ from flowforge.store.error_groups import ErrorGroups
 from flowforge.store.job_fields import FIELDS
 from flowforge.store.link import Argument
 from flowforge.store.outbox import Outbox
+from flowforge.store.queue_pauses import PAUSED
 from tests.contract.bench import Bench
 from tests.contract.reference.flow import JOINING, PLAIN, RULES
 from tests.contract.reference.jobs import ENDED, Job
@@ -22,6 +24,9 @@ _HASHES = (
     "job", "invocations", "claims", "merges", "routines", "joins", "collected", "outstanding",
     "children", "child_failures", "lanes", "breakpoints", "put_off",
 )  # fmt: skip
+
+#: What is kept aside of the lists of paused queues.
+_ASIDE = ("paused_unclaimed", "paused_pushes")
 
 #: How attempts are closed that raised an error.
 FAILURES = ("retried", "failed", "error_continued", "skipped")
@@ -47,8 +52,8 @@ class Stored:
             self._ask(name, "", "HGETALL", key(name))
         for name, about in _indexes(model):
             self._ask(name, about, "ZRANGE", key(name, about), 0, -1, "WITHSCORES")
-        for name in lists:
-            self._ask("unclaimed", name, "ZRANGE", key("unclaimed", name), 0, -1, "WITHSCORES")
+        for name, index in product(lists, ("unclaimed", *_ASIDE)):
+            self._ask(index, name, "ZRANGE", key(index, name), 0, -1, "WITHSCORES")
         for attempt in model.stagers:
             segment = key("segment", "/".join(attempt))
             self._ask("part", "/".join(attempt), "LLEN", segment)
@@ -154,7 +159,11 @@ def _compare_places(stored: Stored, model: Model, lists: list[str]) -> None:
     for number, name in enumerate(lists):
         unclaimed = {"/".join(m): push for m, push in model.unclaimed[number].items()}
         assert stored.scores("unclaimed", name) == unclaimed
-    pushes = {name: int(n) for name, n in stored.hash("sequences").items()}
+        aside = {"/".join(m): push for m, push in model.aside[number].items()}
+        assert {**stored.scores(_ASIDE[0], name), **stored.scores(_ASIDE[1], name)} == aside
+    pushes = {name: int(n) % PAUSED for name, n in stored.hash("sequences").items()}
+    paused = [int(n) >= PAUSED for n in stored.hash("sequences").values()]
+    assert sum(paused) == sum(model.paused)
     assert [pushes.get(name, 0) for name in lists] == model.pushes
     for attempt, items in model.parts.items():
         there = len(items) + model.damaged.get(attempt, 0)
@@ -186,7 +195,10 @@ def _recount(stored: Stored, lists: list[str], job: Job) -> None:
     def own(members: Iterable[str]) -> list[str]:
         return [member for member in members if member.startswith(f"{job.id}/")]
 
-    queued = {name: len(own(stored.scores("unclaimed", name))) for name in lists}
+    queued = {
+        name: sum(len(own(stored.scores(index, name))) for index in ("unclaimed", *_ASIDE))
+        for name in lists
+    }
     waiting = {
         lists[lane]: len(stored.texts("parked", f"{job.id} {lane}"))
         for lane in _parked_lists(lists, job)

@@ -24,6 +24,7 @@ class Finale(Transitions):
     def end_by_itself(self) -> None:
         """Every job ends that is let go on; those above it that have failed are retried."""
         self.let_all_go()
+        self.resume_all_queues()
         for job_id in self.jobs("paused"):
             self._control("resume", self.model.jobs[job_id])
         self._run_out()

@@ -12,12 +12,12 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 from flowforge.model.labels import INHERITED
 from flowforge.store.claims import NextClaim
 from flowforge.store.invocations import OUTPUTS
-from tests.contract.breaks import Breaks
 from tests.contract.choices import PLANS
 from tests.contract.comparison import compare, end_of
 from tests.contract.controls import CONTROL, NUMBERS, some_unclaimed
 from tests.contract.mends import ALL_JOBS
 from tests.contract.passing import end_everything
+from tests.contract.pauses import Pauses
 from tests.contract.reference.jobs import ENDED, Job, Plan
 from tests.contract.reference.model import MOST, Done
 from tests.contract.reference.places import merging
@@ -37,7 +37,7 @@ def some_leased(machine: Transitions) -> bool:
     return bool(machine.model.leases)
 
 
-class Transitions(Breaks):
+class Transitions(Pauses):
     """Runs each transition on both sides."""
 
     # --- transitions -------------------------------------------------------------------

@@ -29,7 +29,7 @@ class Mends(Controls):
             for job in self.model.jobs.values()
             if job.status not in FINAL
             for invocation in sorted(job.uncommitted)
-            if self.model.places(job, invocation)[0] in ("parked", "timers", "stopped")
+            if self.model.places(job, invocation)[0] in ("parked", "timers", "stopped", "aside")
         ]
 
     @precondition(lambda self: self.idle())

@@ -314,6 +314,16 @@ def a_hook_that_is_forgotten(bench: Bench) -> Callable[[], object]:
     return lambda: bench.store.hooks.forget("ops")
 
 
+def a_paused_queue(bench: Bench) -> Callable[[], object]:
+    bench.submit()
+    return lambda: bench.store.queue_pauses.pause("q", [bench.list], "kim", "")
+
+
+def a_resumed_queue(bench: Bench) -> Callable[[], object]:
+    a_paused_queue(bench)()
+    return lambda: bench.store.queue_pauses.resume("q", [bench.list])
+
+
 #: What has to work, with the script that it shows.
 GOES_ON = {
     a_claim: "claim",
@@ -336,6 +346,8 @@ GOES_ON = {
     a_breakpoint: "break_at",
     a_cleared_breakpoint: "clear_break",
     a_step: "let_go",
+    a_paused_queue: "pause_queue",
+    a_resumed_queue: "resume_queue",
     a_view: "view",
     a_timer: "due",
     a_lost_lease: "reclaim",

@@ -21,6 +21,31 @@ from tests.support.eventually import eventually
 pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("no_settings")]
 
 
+# --- queues ----------------------------------------------------------------------------
+
+
+def test_a_queue_is_paused_and_resumed(idle: Shell) -> None:
+    """A second pause changes nothing; a queue that is not known is told of."""
+    job_id = idle.submit("numbers")
+    paused = idle.run("queues", "pause", "celery", "--reason", "night", "--by", "kim")
+    assert paused.stdout.startswith("queue celery is paused by kim since 20")
+    again = idle.json("queues", "pause", "celery", "--by", "lea")
+    assert (again["changed"], again["paused"]["by"]) == (False, "kim")
+    (row,) = idle.json("queues", "list")
+    assert (row["queue"], row["waiting"], row["paused"]["reason"]) == ("celery", 1, "night")
+    line = idle.run("queues", "list").stdout.splitlines()[1]
+    assert re.match(r"celery +paused by kim since .* 1 +0 +- +night", line)
+    assert "queue 'celery' is paused by kim (night)" in idle.run("explain", job_id).stdout
+    assert idle.run("queues", "resume", "celery").stdout == "queue celery goes on\n"
+    assert idle.run("queues", "resume", "celery").stdout == "queue celery was not paused\n"
+    unknown = idle.run("queues", "pause", "gpuu")
+    assert "no worker serves the queue gpuu, and it had no message yet" in unknown.stderr
+    idle.run("queues", "resume", "gpuu")
+    told = [(one["action"], one["what"]) for one in idle.json("audit")]
+    assert ("pause queue", "queue celery") in told
+    assert idle.installation.queued() == 1
+
+
 # --- run and watch ---------------------------------------------------------------------
 
 

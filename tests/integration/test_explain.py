@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from flowforge import JobState
+from flowforge import JobState, Queue
 from flowforge.engine.current import set_engine
 from flowforge.local.server import LocalServer
 from flowforge.model.job_finding import JobFinding
 from tests.integration.cli_shell import FLOWS, Shell
 from tests.integration.explain_flows import failing, gpu, held, joining, retried, starting
-from tests.integration.installation import FAST, Installation, installed, outlive_lease
+from tests.integration.installation import FAST, LIMIT, Installation, installed, outlive_lease
 from tests.support.eventually import eventually
 
 #: A job that hangs must not hold up the suite for long.
@@ -218,3 +218,18 @@ def test_a_handler_of_an_earlier_release(idle: Shell) -> None:
     assert finding["since"] == finding["details"]["last_heartbeat"]
     idle.installation.redis.zadd(idle.installation.key("leases"), {f"{job_id}/1.0.0/t": 1})
     assert "its lease has expired" in idle.json("explain", job_id)[0]["what"]
+
+
+def test_a_paused_queue_and_its_resume(site: Installation, tmp_path: Path) -> None:
+    """What workers pop meanwhile is put back; the job stays pending, and the finding says who."""
+    path, queue = tmp_path / "gate", Queue("celery")
+    path.touch()
+    assert queue.pause("night", by="kim")
+    jobs = [held.execute("step", {"path": str(path)}) for _ in range(3)]
+    finding = first(jobs[0], "queue_paused")
+    assert finding.what == "queue 'celery' is paused by kim (night): 1 message of the job waits"
+    assert finding.command == "flowforge queues resume celery"
+    assert jobs[0].status == "pending"
+    assert queue.resume()
+    for job in jobs:
+        assert job.wait(LIMIT).status == "completed"

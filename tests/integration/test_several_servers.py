@@ -254,6 +254,10 @@ def test_commands_reach_every_server(pair: Pair) -> None:
         assert JobState.get(job.job_id).reason == "night"
         pair.run("cancel", job.job_id)
         assert job.wait(LIMIT).status == "cancelled"
+    pair.run("queues", "pause", "gpu", "--reason", "night")
+    found = json.loads(pair.run("queues", "list", "--json").stdout)
+    assert [one["paused"]["reason"] for one in found if one["queue"] == "gpu"] == ["night"] * 2
+    assert json.loads(pair.run("queues", "resume", "gpu", "--json").stdout)["changed"]
     for engine in pair.engines.each:
         DeadLetters(engine.store).bury("celery", f"bad on {engine.store.server_name}", b"{}")
     names = [engine.store.server_name for engine in pair.engines.each]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import flowforge
-from flowforge import ErrorHandler, ErrorStrategy, Flow, JobState, Output, Routine
+from flowforge import ErrorHandler, ErrorStrategy, Flow, JobState, Output, Queue, Routine
 from flowforge.model.job_handle import JobHandle
 from flowforge.model.status import JobStatus, RoutineStatus
 
@@ -24,6 +24,7 @@ NAMES = {
     "JobState",
     "Join",
     "Output",
+    "Queue",
     "Routine",
     "Slot",
     "configure",
@@ -126,6 +127,9 @@ SIGNATURES: dict[Any, str] = {
     JobState.save: "self, path",
     JobState.load: "path",
     Output: "invocation, routine_id, event, params",
+    Queue: "name, engines=None",
+    Queue.pause: "self, reason='', *, by=None",
+    Queue.resume: "self",
     flowforge.configure: "**settings",
     flowforge.install: "app, *, exclusive=False, **settings",
     flowforge.shutdown: "",

@@ -1,7 +1,7 @@
 -- Forgets ended jobs whose keys have expired, in the indexes over all jobs.
 -- In:  most
 -- Out: forgotten
---@include base, deletions, damaged, unindex
+--@include base, push_numbers, deletions, damaged, unindex
 local most = ARGV[2]
 local now = now_ms()
 
@@ -23,12 +23,14 @@ for _, id in ipairs(call('ZRANGEBYSCORE', k_expiry(), '-inf', now, 'LIMIT', 0, m
   end
 end
 -- With the last job go the push numbers of lists that are empty: what still lies on a list must
--- stay comparable.
+-- stay comparable. Those of a paused queue stay too.
 for _, status in ipairs(STATUSES) do
   if call('EXISTS', k_status(status)) == 1 then return gone end
 end
-for _, list in ipairs(call('HKEYS', k_sequences())) do
-  if call('EXISTS', list) == 0 then
+local numbers = call('HGETALL', k_sequences())
+for i = 1, #numbers, 2 do
+  local list = numbers[i]
+  if call('EXISTS', list) == 0 and (tonumber(numbers[i + 1]) or 0) < PAUSED then
     call('UNLINK', k_unclaimed(list))
     call('HDEL', k_sequences(), list)
   end

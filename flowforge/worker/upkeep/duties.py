@@ -14,6 +14,7 @@ from flowforge.worker.upkeep.deletions import Deletions
 from flowforge.worker.upkeep.log_lines import PlaceOf, unplaced
 from flowforge.worker.upkeep.minutes import Minutes
 from flowforge.worker.upkeep.presence import StaleReports
+from flowforge.worker.upkeep.queue_pauses import QueuePauses
 from flowforge.worker.upkeep.reclaimer import Reclaimer
 from flowforge.worker.upkeep.resender import Resender
 from flowforge.worker.upkeep.retention import Retention
@@ -25,6 +26,9 @@ TIMER_INTERVAL = 0.25
 
 #: Seconds between two rounds of bulk operations.
 BULK_INTERVAL = 0.25
+
+#: Seconds between two looks at the paused queues.
+QUEUE_INTERVAL = 1.0
 
 #: Seconds between two rounds of deletions.
 DELETION_INTERVAL = 1.0
@@ -60,6 +64,7 @@ def leader_duties(
         Scheduled(resender, settings.upkeep_interval / 3),
         Scheduled(Retention(store), settings.upkeep_interval),
         Scheduled(BulkOperations(store), BULK_INTERVAL),
+        Scheduled(QueuePauses(store), QUEUE_INTERVAL),
         Scheduled(Deletions(store), DELETION_INTERVAL),
         Scheduled(Minutes(store), MINUTES_INTERVAL),
         Scheduled(StaleReports(store), FORGOTTEN),

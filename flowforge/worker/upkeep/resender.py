@@ -17,6 +17,7 @@ from collections.abc import Callable
 from flowforge.errors import CommandRefusedError
 from flowforge.model.invocation_id import JOB_ID, NUMBER
 from flowforge.store.broker_lists import BrokerLists
+from flowforge.store.queue_pauses import PAUSED
 from flowforge.store.store import Store
 from flowforge.store.upkeep import Pushed, Resent
 from flowforge.store.worker_reports import WorkerReports
@@ -68,6 +69,10 @@ class Resender:
         return found
 
     def _check_list(self, name: str, latest: int) -> int:
+        if latest >= PAUSED:
+            # Its queue is paused: what is unclaimed is put aside.
+            self._seen.pop(name, None)
+            return 0
         popped = self._popped_below(name, latest)
         if popped is None:
             return 0

@@ -9,7 +9,10 @@ from tests.contract.reference.jobs import Item, Job, Plan
 from tests.contract.reference.places import merging
 
 FINAL = ("completed", "cancelled")
-_WHY = {"unclaimed": "queued", "leases": "claimed", "timers": "", "parked": "", "stopped": ""}
+_WHY = {
+    "unclaimed": "queued", "leases": "claimed", "timers": "", "parked": "", "stopped": "",
+    "aside": "",
+}  # fmt: skip
 
 
 class Mending(Controlling):
@@ -55,6 +58,7 @@ class Mending(Controlling):
             if name in place:
                 place[name].remove(invocation)
         self.timers.pop((job.id, invocation), None)
+        self.aside[self.list_of(job, invocation)].pop((job.id, invocation), None)
         job.let_go.discard(invocation)
         job.put_off.pop(invocation, None)
         del job.uncommitted[invocation]

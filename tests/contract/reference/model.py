@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from flowforge.store.invocations import OUTPUTS
-from tests.contract.reference.breaking import Breaking
 from tests.contract.reference.jobs import ENDED, Attempts, Item, Job, Lease, Member, Plan
+from tests.contract.reference.pausing import Pausing
 from tests.contract.reference.places import Attempt
 
 #: A lost delivery too many (reclaim), or one worker too many without the class (give_back).
@@ -38,7 +38,7 @@ class Done:
     jobs: Sequence[tuple[Plan, bytes]] = field(default=())
 
 
-class Model(Breaking):
+class Model(Pausing):
     """All transitions. Each returns what its script answers."""
 
     def submit(self, plan: Plan) -> None:
@@ -53,7 +53,8 @@ class Model(Breaking):
         if unclaimed.pop(member, None) is None:
             lease = self.leases.get(member)
             if lease is None or lease.token != token:
-                return "taken"
+                aside = self.aside[self.list_of(job, invocation)]
+                return "paused" if member in aside else "taken"
             return "dropped" if job.status in ENDED else "granted"
         refused = self._refuse_claim(job, invocation)
         if refused:

@@ -33,6 +33,9 @@ class Places:
         #: Push numbers of what is unclaimed, by list.
         self.unclaimed: tuple[dict[Member, int], ...] = tuple({} for _ in range(LISTS))
         self.pushes = [AHEAD] * LISTS
+        #: Whether the queue of a list is paused, and what is kept aside of it, by its number.
+        self.paused = [False] * LISTS
+        self.aside: tuple[dict[Member, int], ...] = tuple({} for _ in range(LISTS))
         self.leases: dict[Member, Lease] = {}
         #: Timers in order: True for those that are due. (job, invocation), (job, "look"),
         #: (job, "join", "number slot/key") or (job, "retry", parent, invocation).
@@ -51,7 +54,7 @@ class Places:
     # --- what follows from the places ----------------------------------------------------
 
     def queued(self, job: Job) -> int:
-        return sum(member[0] == job.id for places in self.unclaimed for member in places)
+        return sum(self.queued_in(job, lane) for lane in range(LISTS))
 
     def running(self, job: Job) -> int:
         return sum(member[0] == job.id for member in self.leases)
@@ -64,6 +67,7 @@ class Places:
         """Where an invocation is; exactly one place while its job lives."""
         member = (job.id, invocation)
         found = ["unclaimed" for places in self.unclaimed if member in places]
+        found += ["aside" for places in self.aside if member in places]
         found += ["leases"] if member in self.leases else []
         found += ["timers"] if member in self.timers else []
         # One that was told of a failure is on its way already.
@@ -80,7 +84,7 @@ class Places:
         return [invocation for invocation in job.parked if self.lane(job, invocation) == lane]
 
     def queued_in(self, job: Job, lane: int) -> int:
-        return sum(member[0] == job.id for member in self.unclaimed[lane])
+        return sum(member[0] == job.id for member in (*self.unclaimed[lane], *self.aside[lane]))
 
     def room_in(self, job: Job, lane: int) -> int:
         """The same for one lane: a share of the window, and a bounded number of messages."""
@@ -106,6 +110,9 @@ class Places:
     def push(self, job: Job, invocation: str) -> None:
         number = self.list_of(job, invocation)
         self.pushes[number] += 1
+        if self.paused[number]:
+            self.aside[number][job.id, invocation] = self.pushes[number]
+            return
         self.lists[number].append((job.id, invocation))
         self.unclaimed[number][job.id, invocation] = self.pushes[number]
 

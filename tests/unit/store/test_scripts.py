@@ -230,9 +230,8 @@ def test_scripts_name_their_locals_within_luas_limit() -> None:
 #: What applications run; workers run these and the others.
 PRODUCERS = {
     "annotate", "bulk_abort", "bulk_collect", "bulk_start", "bulk_step", "cancel", "delete_job",
-    "edit", "label", "name", "note", "pause", "requeue", "reschedule", "resume", "run_now",
-    "skip",
-    "submit",
+    "edit", "label", "name", "note", "pause", "pause_queue", "requeue", "reschedule", "resume",
+    "resume_queue", "run_now", "skip", "submit",
 }  # fmt: skip
 
 

@@ -1,5 +1,5 @@
 -- Giving a queued invocation to a process, for the time of a lease.
---@include base, job_row, push, child_jobs, endings, top_up
+--@include base, job_row, push_numbers, push, child_jobs, endings, top_up
 
 -- claims: how often it was claimed by now, where that is known; waited: ms on the broker list, 0 if not known.
 local function granted(job, invocation, claims, waited)
@@ -29,10 +29,12 @@ local function grant(id, invocation, token, lease, now, number)
   end
   local list = to.list .. job.suffix
   number = number or tonumber(call('ZSCORE', k_unclaimed(list), member) or 0)
-  if call('ZREM', k_unclaimed(list), member) == 0 then
+  if number >= PAUSED or call('ZREM', k_unclaimed(list), member) == 0 then
+    --@include queue_pause
+    local why = why_unclaimable(list, member, number)
     -- The same claim again, because its reply was lost, gets the same answer.
-    if not call('ZSCORE', k_leases(), member .. '/' .. token) then return { 'taken' } end
-    return ENDED[job.status] and { 'dropped' } or granted(job, invocation, nil, 0)
+    if why and not call('ZSCORE', k_leases(), member .. '/' .. token) then return { why } end
+    if why then return ENDED[job.status] and { 'dropped' } or granted(job, invocation, nil, 0) end
   end
 
   leave_list(job, list)

@@ -1,5 +1,5 @@
--- Mending by hand: only an invocation that is idle can be changed, one that is parked, also at a breakpoint, or on
--- a timer.
+-- Mending by hand: only an invocation that is idle can be changed, one that is parked, also at a breakpoint or by the
+-- pause of its queue, or on a timer.
 --@include base, lanes, push, timers, child_jobs
 
 -- Where an invocation of the job would be parked.
@@ -36,11 +36,21 @@ local function first_on_timer(job)
   return first and string.match(first, '^%d+') == '1' and first or nil
 end
 
+-- The broker list of a paused queue of which an invocation is kept aside, or nil.
+local function paused_list_of(job, invocation)
+  local to, member = find_route(job, routine_of(invocation)), job.id .. '/' .. invocation
+  local list = to and to.list .. job.suffix
+  local aside = list
+    and (call('ZSCORE', k_paused_unclaimed(list), member) or call('ZSCORE', k_paused_pushes(list), member))
+  return aside and list or nil
+end
+
 -- nil for an idle invocation, else why it is not: done, waits, queued, claimed.
 local function why_not_idle(job, invocation)
   if call('HEXISTS', k_invocations(job.id), invocation) == 0 then return 'done' end
   if waits_for_child(invocation) then return 'waits' end
   if is_on_timer(job, invocation) or is_stopped(job, invocation) then return nil end
+  if paused_list_of(job, invocation) then return nil end
   local to = find_route(job, routine_of(invocation))
   if to and call('ZSCORE', k_unclaimed(to.list .. job.suffix), job.id .. '/' .. invocation) then return 'queued' end
   if call('LPOS', parked_list_of(job, invocation), invocation) then return nil end
@@ -57,6 +67,13 @@ local function take_idle(job, invocation)
   end
   if clear_timers(job.id, 'invocation', { invocation }) == 1 then
     job.timers = job.timers - 1
+    return
+  end
+  local list, member = paused_list_of(job, invocation), job.id .. '/' .. invocation
+  if list then
+    call('ZREM', k_paused_unclaimed(list), member)
+    call('ZREM', k_paused_pushes(list), member)
+    leave_list(job, list)
     return
   end
   call('LREM', parked_list_of(job, invocation), 1, invocation)

@@ -1,5 +1,5 @@
 -- Putting an invocation's message on its broker list.
---@include base, state, lanes
+--@include base, state, push_numbers, lanes
 
 -- Broker list and message template of (routine, slot), or nil when the definition has no such slot.
 local function find_route(job, r, s)
@@ -24,8 +24,6 @@ local function route(job, r, s)
     .. ' in definition ' .. job.def })
 end
 
--- Every push gets the next number of its list: what is unclaimed and older than the list's tail
--- has been popped.
 -- What fills a template's holes, in their order; the last one is the push number.
 local function holes_of(job, invocation, number)
   local id, own = job.id, string.match(invocation, '^%d+')
@@ -34,20 +32,6 @@ end
 
 local function message_of(template, job, invocation, number)
   return string.format(template, holes_of(job, invocation, number))
-end
-
--- A push number is also the time of the push, so many to a millisecond: it never falls, whatever the clock does,
--- and lags behind the clock by LAG milliseconds at most.
-local PER_MS, LAG = 100, 100
-
--- Takes the next `count` push numbers of a list, and returns the last of them.
-local function take_numbers(list, count)
-  local last, now = call('HINCRBY', k_sequences(), list, count), now_ms()
-  if last - count + 1 < (now - LAG) * PER_MS then
-    last = now * PER_MS + count - 1
-    call('HSET', k_sequences(), list, string.format('%d', last))
-  end
-  return last
 end
 
 -- Milliseconds since the push of this number, 0 when it does not tell: those below 1e14 are from before numbers
@@ -69,6 +53,11 @@ local function push(job, invocation)
     return
   end
   local number = take_numbers(list, 1)
+  if number >= PAUSED then
+    -- The queue is paused: there is no message until it is resumed.
+    call('ZADD', k_paused_pushes(list), number - PAUSED, job.id .. '/' .. invocation)
+    return
+  end
   call('ZADD', k_unclaimed(list), number, job.id .. '/' .. invocation)
   -- Where something else lies in place of the list, the message is lost, and the upkeep pushes it again
   -- when it can. An error would stop the script between its writes.

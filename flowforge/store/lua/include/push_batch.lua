@@ -1,5 +1,5 @@
 -- Between these two, pushes are gathered and made with a few commands: for scripts that push many.
---@include base, state, push
+--@include base, state, push_numbers, push
 local function batch_pushes()
   unpushed = {}
 end
@@ -28,6 +28,8 @@ local function flush_pushes()
   local texts = {}
   for list, pushes in pairs(unpushed) do
     local number = take_numbers(list, #pushes) - #pushes
+    local paused = number >= PAUSED
+    if paused then number = number - PAUSED end
     for start = 1, #pushes, 500 do
       local messages, scores = {}, {}
       for i = start, math.min(start + 499, #pushes) do
@@ -39,9 +41,13 @@ local function flush_pushes()
         scores[#scores + 1] = number + i
         scores[#scores + 1] = job.id .. '/' .. invocation
       end
-      call('ZADD', k_unclaimed(list), unpack(scores))
       -- As in push.
-      redis.pcall('LPUSH', list, unpack(messages))
+      if paused then
+        call('ZADD', k_paused_pushes(list), unpack(scores))
+      else
+        call('ZADD', k_unclaimed(list), unpack(scores))
+        redis.pcall('LPUSH', list, unpack(messages))
+      end
     end
   end
   unpushed = nil
