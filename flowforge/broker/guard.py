@@ -41,8 +41,14 @@ _TEXT = (
 )
 
 
+#: How a message has that an attempt may take as long as it wants; a pattern for seconds as well.
+_UNLIMITED = '"timelimit": [null, null]'
+_LIMIT = r'"timelimit": \[(?:null|[0-9]{1,10}(?:\.[0-9]{1,3})?), null\]'
+
+
 def _own_pattern() -> re.Pattern[bytes]:
     text = re.escape(message_template("~task~", "~queue~", "~slot~"))
+    text = text.replace(re.escape(_UNLIMITED), _LIMIT)
     # One queue, priority and push number would do as well as any other: only ids are used twice.
     holes = {
         "\x01": f"(?P<job>{JOB_ID})",

@@ -31,8 +31,11 @@ _HOLES = {_JOB: "\x01", _INVOCATION: "\x02", _NUMBER: "\x03", _PUSH: "\x04", _PR
 _WORDS = re.compile("|".join((*_HOLES, _TASK, _QUEUE, _SLOT)))
 
 
-def message_template(task_name: str, queue: str, slot: str) -> str:
-    """JSON of the message with the bytes 1 to 5 in place of what differs between invocations."""
+def message_template(task_name: str, queue: str, slot: str, timeout: float | None = None) -> str:
+    """JSON of the message with the bytes 1 to 5 in place of what differs between invocations.
+
+    ``timeout``: seconds that an attempt may take, as Celery's hard time limit.
+    """
     task = task_id(_JOB, _NUMBER)
     embed: dict[str, None] = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     message: dict[str, Any] = {
@@ -49,7 +52,7 @@ def message_template(task_name: str, queue: str, slot: str) -> str:
             "group": None,
             "group_index": None,
             "retries": 0,
-            "timelimit": [None, None],
+            "timelimit": [timeout, None],
             "root_id": _JOB,
             "parent_id": None,
             "argsrepr": f"({_JOB}, {_SLOT})",
@@ -76,12 +79,12 @@ def message_template(task_name: str, queue: str, slot: str) -> str:
     return _WORDS.sub(lambda match: words[match[0]], json.dumps(message))
 
 
-def message_format(task_name: str, queue: str, slot: str) -> str:
+def message_format(task_name: str, queue: str, slot: str, timeout: float | None = None) -> str:
     """The template for Lua's ``string.format``: the holes are filled in their order in the text.
 
     That is six times the job's id, with invocation, number, priority and push number in between.
     """
-    text = message_template(task_name, queue, slot).replace("%", "%%")
+    text = message_template(task_name, queue, slot, timeout).replace("%", "%%")
     for hole in _HOLES.values():
         text = text.replace(hole, "%d" if hole == _HOLES[_PUSH] else "%s")
     return text

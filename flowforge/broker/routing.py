@@ -58,8 +58,13 @@ class Router:
             queue = routine.queue or self._app.conf.task_default_queue
             fields[f"q{index}"] = self._prefix + queue
             for position, slot in enumerate(definition.slot_names(index)):
-                template = message_format(routine.class_name, queue, slot)
+                ms = definition.timeout_ms(index, position)
+                seconds = ms / 1000 if ms else None
+                template = message_format(routine.class_name, queue, slot, seconds)
                 fields[f"m{index}.{position}"] = template
+                if ms:
+                    fields[f"t{index}.{position}"] = ms
+                    fields["timed"] = 1
             waits = message_format(routine.class_name, queue, CHILD_SLOT)
             fields[f"m{index}.{CHILD_SLOT_INDEX}"] = waits
         fields["queues"] = len({fields[f"q{index}"] for index in range(len(definition.routines))})

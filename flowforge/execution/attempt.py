@@ -53,6 +53,7 @@ class Attempt(Emitting):
         "_stats",
         "attempt_number",
         "cancelled",
+        "extended_to",
         "given_back",
         "invocation",
         "job_id",
@@ -132,6 +133,12 @@ class Attempt(Emitting):
                 self.given_back = NotStartedError()
                 raise self.given_back
 
+    @property
+    def ends_at(self) -> float | None:
+        """When its time is over, by ``perf_counter``, about; None without a timeout."""
+        ms = self.slot.timeout_ms
+        return max(self._asked + ms / 1000, getattr(self, "extended_to", 0.0)) if ms else None
+
     # --- what Routine delegates to -----------------------------------------------------
 
     def finish(self) -> None:
@@ -140,6 +147,13 @@ class Attempt(Emitting):
         if self._stats:
             stats = [(op, field, change) for field, (op, change) in self._stats.items()]
             self.effects.stats = stats
+
+    def extend(self, ms: int) -> None:
+        """Give it more time from now on."""
+        if not self.slot.timeout_ms:
+            return
+        self._context.extend(self, ms)
+        self.extended_to = perf_counter() + ms / 1000
 
     def start(
         self,

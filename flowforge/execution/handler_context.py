@@ -54,6 +54,9 @@ class HandlerContext(JobAccess, Protocol[Asking_contra]):
     def checkpoint(self, job_id: str) -> Any:
         """The checkpoint of the latest pause that gave one, or None."""
 
+    def extend(self, attempt: Asking_contra, ms: int) -> None:
+        """Give it more time from now on; LeaseLostError when its time was over."""
+
     def slot_data(self, attempt: Asking_contra, slot: PlannedSlot) -> dict[str, Any]:
         """What a slot holds now: merged, or the latest payload."""
 

@@ -27,7 +27,7 @@ HISTORY_PARAMS = 512
 logger = logging.getLogger(__name__)
 
 #: What becomes of a failed attempt, by what the error handler decides.
-_KINDS = {
+KINDS = {
     ErrorStrategy.STOP: AttemptOutcome.FAILED,
     ErrorStrategy.RETRY: AttemptOutcome.RETRIED,
     ErrorStrategy.CONTINUE: AttemptOutcome.ERROR_CONTINUED,
@@ -101,7 +101,7 @@ def failed(
     problem = Problem(error, attempt)
     decision = attempt.routine.error_handler.decide(error, attempt.attempt_number)
     details = _details(attempt, worker, micros, problem)
-    kind = _KINDS[decision.action]
+    kind = KINDS[decision.action]
     if in_setup and kind is not AttemptOutcome.RETRIED:
         # To pass over one delivery is to pass over all: nothing of the routine can run.
         kind = AttemptOutcome.FAILED

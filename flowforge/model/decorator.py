@@ -22,6 +22,7 @@ from flowforge.model.handlers import check_synchronous
 from flowforge.model.names import check_name, listing
 from flowforge.model.routine import Routine
 from flowforge.model.slot import MergeStrategy, Slot
+from flowforge.model.start import Delay
 
 Function: TypeAlias = Callable[..., Any]
 Events: TypeAlias = Iterable[str] | Mapping[str, Iterable[str] | None]
@@ -44,6 +45,7 @@ def routine(
     name: str | None = None,
     merge_strategy: MergeStrategy = "override",
     secret: Iterable[str] = (),
+    timeout: Delay | None = None,
 ) -> Callable[[Function], type[Routine]]: ...
 
 
@@ -56,13 +58,15 @@ def routine(
     name: str | None = None,
     merge_strategy: MergeStrategy = "override",
     secret: Iterable[str] = (),
+    timeout: Delay | None = None,
 ) -> type[Routine] | Callable[[Function], type[Routine]]:
     """Make a Routine subclass of a function; add the class or an instance of it to a flow.
 
     ``events`` is a list of names, or a dict of name to output params. ``name`` takes the place of
     the function's own in the registered name (module.name). Called with arguments the class calls
-    the function, which is also its ``function``; called without any it makes a routine. ValueError
-    for what cannot run.
+    the function, which is also its ``function``; called without any it makes a routine.
+    ``merge_strategy``, ``secret`` and ``timeout`` as for ``define_slot``. ValueError for what
+    cannot run.
     """
     declared = _events(events)
     if queue is not None:
@@ -72,8 +76,8 @@ def routine(
 
     def decorate(function: Function) -> type[Routine]:
         _check_function(function)
-        slot = Slot.of(INPUT, "handle", merge_strategy, secret)
-        return _make(function, name or function.__qualname__, queue, declared, slot)
+        slot = Slot.of(INPUT, "handle", merge_strategy, secret, timeout=timeout)
+        return _make(function, name or function.__qualname__, queue, declared, slot, timeout)
 
     return decorate if function is None else decorate(function)
 
@@ -106,8 +110,9 @@ def _check_function(function: object) -> None:
 
 
 def _make(
-    function: Function, qualname: str, queue: str | None, events: tuple[Event, ...], slot: Slot
-) -> type[Routine]:
+    function: Function, qualname: str, queue: str | None, events: tuple[Event, ...], slot: Slot,
+    timeout: Delay | None,
+) -> type[Routine]:  # fmt: skip
     def initialise(self: Routine) -> None:
         super(cls, self).__init__()
         self.define_slot(
@@ -115,6 +120,7 @@ def _make(
             self.handle,  # type: ignore[attr-defined]
             slot.merge_strategy,
             secret=slot.secret,
+            timeout=timeout,
         )
         for event in events:
             self.define_event(event.name, event.output_params)

@@ -18,9 +18,13 @@ from flowforge.model.names import listing
 from flowforge.model.records import Record, check_unique, read, read_list, read_optional
 from flowforge.model.slot import CALL_SLOT, CHILD_SLOT, CHILD_SLOT_INDEX
 
-#: Latest version of the record. A worker refuses newer ones instead of misreading them. It is that
-#: of a flow with delays on connections, which releases before it would deliver at once.
-DEFINITION_VERSION = 2
+#: Latest version of the record. A process refuses newer ones instead of misreading them. It is that
+#: of a flow with timeouts, whose jobs releases before it would submit without them.
+DEFINITION_VERSION = 3
+
+#: Version of the record of a flow with delays on connections, which releases before it would
+#: deliver at once.
+DELAYED_VERSION = 2
 
 #: Version of the record of any other flow, which every release reads.
 PLAIN_VERSION = 1
@@ -87,12 +91,21 @@ class Definition:
     def __hash__(self) -> int:
         return hash(self.hash)
 
-    def _has_delays(self) -> bool:
-        return any(connection.delay_ms for connection in self.connections)
+    def _version(self) -> int:
+        if self.has_timeouts:
+            return DEFINITION_VERSION
+        if any(connection.delay_ms for connection in self.connections):
+            return DELAYED_VERSION
+        return PLAIN_VERSION
+
+    @cached_property
+    def has_timeouts(self) -> bool:
+        """Whether a slot has one."""
+        return any(slot.get("timeout_ms") for spec in self.routines for slot in spec.raw["slots"])
 
     def serialize(self) -> Record:
         return {
-            "version": DEFINITION_VERSION if self._has_delays() else PLAIN_VERSION,
+            "version": self._version(),
             "flow_id": self.flow_id,
             "routines": [spec.serialize() for spec in self.routines],
             "connections": [connection.serialize() for connection in self.connections],
@@ -178,6 +191,11 @@ class Definition:
         """Return the params of a slot that are told nowhere. Needs no class."""
         slots = self.routines[routine_index].raw["slots"]
         return frozenset(slots[slot_index].get("secret", ()) if slot_index < len(slots) else ())
+
+    def timeout_ms(self, routine_index: int, slot_index: int) -> int:
+        """Return the milliseconds that an attempt may take; 0: as long as it wants."""
+        slots = self.routines[routine_index].raw["slots"]
+        return int(slots[slot_index].get("timeout_ms", 0)) if slot_index < len(slots) else 0
 
     def upstream(self, index: int) -> int:
         """Return every routine from which a delivery can lead to this one, as bits by index.

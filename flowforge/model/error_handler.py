@@ -26,6 +26,9 @@ from flowforge.model.records import Record, read
 #: Seconds. Exponential backoff overflows a float; no timer needs to be further away than this.
 LONGEST_DELAY = 10 * 365 * 86400.0
 
+#: The address of the class of all that are retryable by default.
+_ANY = "builtins:Exception"
+
 Exceptions: TypeAlias = tuple[type[BaseException], ...]
 
 
@@ -144,11 +147,23 @@ class ErrorHandler:
         """Rebuild; UnknownRoutineClassError names an exception class this process lacks."""
         read(data, "strategy", str, "an error handler")
         values = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
-        addresses = values.get("retryable_exceptions", ["builtins:Exception"])
+        addresses = values.get("retryable_exceptions", [_ANY])
         if not isinstance(addresses, list):
             raise CorruptRecordError(f"retryable_exceptions must be a list, not {shown(addresses)}")
         values["retryable_exceptions"] = [_exception(address) for address in addresses]
         return cls(**values)
+
+
+def deciding_handler(data: Record | None) -> ErrorHandler:
+    """The handler of a record, for errors of classes that every process has.
+
+    Retryable classes that this process lacks are left out: such an error is of none of them.
+    """
+    if data is None:
+        return ErrorHandler()
+    addresses = data.get("retryable_exceptions", [_ANY])
+    known = [one for one in addresses if isinstance(one, str) and _is_exception(find(one))]
+    return ErrorHandler.deserialize({**data, "retryable_exceptions": known})
 
 
 def check_error_handler(error_handler: ErrorHandler | None) -> ErrorHandler | None:

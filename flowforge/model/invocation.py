@@ -30,6 +30,9 @@ class Invocation(Protocol):
     def cancelled(self) -> bool:
         """True within a heartbeat after the job was cancelled."""
 
+    def extend(self, ms: int) -> None:
+        """Give the attempt more time, from now on; LeaseLostError when its time was over."""
+
     def emit(self, event: str, params: dict[str, Any], later_ms: int = 0) -> None:
         """Buffer an emission; PayloadError names the path of a value that cannot travel.
 

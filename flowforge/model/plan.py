@@ -70,6 +70,8 @@ class PlannedSlot:
     sources: tuple[str, ...]
     #: Whether the params of its deliveries are kept after their end.
     keeps: bool = False
+    #: Milliseconds that an attempt may take; 0: as long as it wants.
+    timeout_ms: int = 0
 
 
 class SetUp:
@@ -221,4 +223,5 @@ class Plan:
             frozenset() if slot is None else slot.secret,
             sources,
             self.definition.keep_inputs and (slot is None or slot.join is None),
+            0 if slot is None else slot.timeout_ms,
         )

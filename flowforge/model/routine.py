@@ -18,6 +18,7 @@ from flowforge.model.offered import check_offered
 from flowforge.model.records import Record, plain_copy, read, read_list, read_optional
 from flowforge.model.running import Running
 from flowforge.model.slot import MergeStrategy, Slot
+from flowforge.model.start import Delay
 
 _new = object.__new__
 
@@ -83,16 +84,20 @@ class Routine(Running):
         *,
         secret: Iterable[str] = (),
         join: Join | None = None,
+        timeout: Delay | None = None,
     ) -> Slot:
         """Add an input, handled by a method of this routine.
 
         ``handler``: a method of this routine, passed bound. ``merge_strategy``: ``"override"``,
         ``"append"``, or a function ``(old, new) -> dict`` at the top level of a module. ``secret``
         names params that never reach history or logs. ``join`` collects deliveries and handles
-        them together, as ``items``; it excludes a merge strategy. ValueError for a duplicate name,
+        them together, as ``items``; it excludes a merge strategy. ``timeout``: seconds or a
+        timedelta that an attempt may take, from its claim on; then it ends with a TimeoutError,
+        whatever its handler does. ValueError for a duplicate name,
         an unknown strategy, or a handler that is async, a generator, or not found by its name.
         """
-        slot = Slot.of(name, handler_name(self, name, handler), merge_strategy, secret, join)
+        method = handler_name(self, name, handler)
+        slot = Slot.of(name, method, merge_strategy, secret, join, timeout)
         self._check_new("slot", name, self._slots)
         self._slots[name] = slot = slot.bound_to(self)
         self._revision += 1

@@ -6,13 +6,18 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from flowforge.common.bounded_repr import shown
-from flowforge.errors import DefinitionError, EmissionError, OutsideInvocationError
+from flowforge.errors import (
+    DefinitionError,
+    EmissionError,
+    InvalidValueError,
+    OutsideInvocationError,
+)
 from flowforge.model.event import Event
 from flowforge.model.invocation import Invocation
 from flowforge.model.job_handle import JobHandle
 from flowforge.model.names import listing
 from flowforge.model.slot import Slot
-from flowforge.model.start import Delay, delay_ms
+from flowforge.model.start import Delay, delay_ms, timeout_ms
 
 
 class Running:
@@ -50,6 +55,16 @@ class Running:
         True within a heartbeat of it: a long handler looks now and then, and returns.
         """
         return self._running("cancelled").cancelled
+
+    def extend(self, time: Delay) -> None:
+        """Let this attempt run for ``time`` from now on, where its slot has a timeout.
+
+        Seconds or a timedelta; it never takes time away. LeaseLostError when its time was over,
+        which nothing that the attempt does can change; ValueError for what is no length of time.
+        """
+        if not (ms := timeout_ms("time", time)):
+            raise InvalidValueError("time must be seconds or a timedelta, not None")
+        self._running("extend").extend(ms)
 
     def emit(self, event: str, /, **params: object) -> None:
         """Send params to every slot connected to ``event``, when this handler has succeeded.

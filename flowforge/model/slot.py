@@ -17,6 +17,7 @@ from flowforge.model.join import Join
 from flowforge.model.locate import address_of, find
 from flowforge.model.names import check_name, check_names
 from flowforge.model.records import Record, read, read_list, read_optional
+from flowforge.model.start import Delay, timeout_ms
 
 Params: TypeAlias = dict[str, Any]
 MergeFunction: TypeAlias = Callable[[Params, Params], Params]
@@ -48,6 +49,8 @@ class Slot:
     secret: frozenset[str] = frozenset()
     #: How deliveries are collected; None: each is handled on its own.
     join: Join | None = None
+    #: Milliseconds that an attempt at a delivery may take; 0: as long as it wants.
+    timeout_ms: int = 0
     routine: _Owner | None = field(default=None, compare=False, repr=False)
 
     @classmethod
@@ -58,6 +61,7 @@ class Slot:
         merge_strategy: MergeStrategy = "override",
         secret: Iterable[str] = (),
         join: Join | None = None,
+        timeout: Delay | None = None,
     ) -> Slot:
         """Make a slot from what a user wrote; ValueError says what is unfit."""
         check_name("slot name", name)
@@ -73,7 +77,9 @@ class Slot:
                 f"slot {name!r} has a join and a merge strategy: a join collects every item "
                 "itself, so leave merge_strategy out"
             )
-        return cls(name, handler_name, _checked_strategy(name, merge_strategy), hidden, join)
+        strategy = _checked_strategy(name, merge_strategy)
+        limit = timeout_ms(f"timeout of slot {name!r}", timeout)
+        return cls(name, handler_name, strategy, hidden, join, limit)
 
     def bound_to(self, routine: _Owner) -> Slot:
         """Return this slot with the routine whose method ``handler`` is."""
@@ -122,6 +128,8 @@ class Slot:
             "merge_strategy": address_of(strategy) if callable(strategy) else strategy,
             "secret": sorted(self.secret),
             "join": None if self.join is None else self.join.serialize(),
+            # Left out where there is none, so that a flow without timeouts keeps its hash.
+            **({"timeout_ms": self.timeout_ms} if self.timeout_ms else {}),
         }
 
     @classmethod
@@ -135,7 +143,8 @@ class Slot:
         secret = read_list(data, "secret", str, where)
         raw = read_optional(data, "join", dict, where) if "join" in data else None
         join = None if raw is None else Join.deserialize(raw)
-        return cls.of(name, read(data, "handler", str, where), strategy, secret, join)
+        found = cls.of(name, read(data, "handler", str, where), strategy, secret, join)
+        return replace(found, timeout_ms=read_optional(data, "timeout_ms", int, where) or 0)
 
 
 def _checked_strategy(slot: str, strategy: MergeStrategy) -> MergeStrategy:

@@ -54,6 +54,16 @@ def delay_ms(name: str, delay: object) -> int:
     return ceil(round(seconds * 1000, 3))
 
 
+def timeout_ms(name: str, timeout: object) -> int:
+    """Milliseconds of a length of time that something may take, above 0; 0 for None: no limit."""
+    if timeout is None:
+        return 0
+    ms = delay_ms(name, timeout)
+    if not ms:
+        raise InvalidValueError(f"{name} must be above 0 seconds, not {shown(timeout)}")
+    return ms
+
+
 def _at(name: str, at: object) -> Start:
     if not isinstance(at, datetime):
         raise InvalidValueError(f"{name} must be a datetime, not {shown(at)}")

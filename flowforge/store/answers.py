@@ -109,6 +109,7 @@ FAIL = Answers("fail", _A.OK, _A.DONE, _A.STALE, _A.GONE, _A.NEWER, _A.DROPPED)
 GIVE_BACK = Answers(
     "give_back", _A.OK, _A.FAILED, _A.GONE, _A.NEWER, _A.TAKEN, _A.PAUSED, _A.DROPPED
 )
+EXTEND = Answers("extend", _A.OK, _A.LOST)
 HEARTBEAT = Answers[AnswerOrStatus]("heartbeat", _A.OK, _A.LOST, *ENDED)
 
 PAUSE = Answers[AnswerOrStatus]("pause", _A.OK, _A.GONE, _A.NEWER, *ENDED)

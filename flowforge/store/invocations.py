@@ -11,6 +11,7 @@ from flowforge.model.status import AttemptOutcome
 from flowforge.store.answers import (
     CLAIM,
     COMMIT,
+    EXTEND,
     FAIL,
     GIVE_BACK,
     HEARTBEAT,
@@ -187,6 +188,10 @@ class Invocations:
             "give_back", job_id, invocation, delay_ms, most, details, reason, *sample
         )
         return GIVE_BACK[reply]
+
+    def extend(self, job_id: str, invocation: str, token: str, ms: int) -> Answer:
+        """Give an attempt that has a timeout ``ms`` from now on: OK, or LOST."""
+        return EXTEND[self._scripts.run("extend", job_id, invocation, token, ms)]
 
     def heartbeat(self, lease_ms: int, leases: Sequence[str]) -> list[AnswerOrStatus]:
         """Renew leases (job/invocation/token): for each OK, LOST or the status of a job that has

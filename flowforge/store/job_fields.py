@@ -5,7 +5,7 @@ from __future__ import annotations
 #: Name -> meaning. Times are milliseconds of the server's clock.
 FIELDS: dict[str, str] = {
     "v": "Version of the row; a script leaves a later one as it is. 1, 1 more with breakpoints, "
-    "2 more with deliveries that are put off",
+    "2 more with deliveries that are put off, 4 more with timeouts",
     # what was submitted
     "flow": "Id of the flow",
     "def": "Hash of the definition",

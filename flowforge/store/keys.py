@@ -54,6 +54,7 @@ PATTERNS: dict[str, str] = {
     "flow_counts": "flows",  # hash: status/flow id -> how many jobs, above zero
     "idempotency": "idem:{}",  # string: job id
     "leases": "leases",  # zset: id/invocation/token by expiry
+    "attempt_ends": "ends",  # zset: id/invocation/token by when the time of the attempt is over
     "claim_time": "c:{}",  # string: when the attempt of this lease was claimed, once it was renewed
     "timers": "timers",  # zset: job and kind by due time
     "sequences": "seq",  # hash: broker list -> number of its latest push

@@ -66,6 +66,22 @@ class UpkeepScripts:
             lost.append(Lost(job_id, invocation, definition, worker, told[at + 4]))
         return Reclaimed((requeued, quarantined, dropped), lost)
 
+    def take_overdue(
+        self, token: str, lease_ms: int, most: int, only: str = ""
+    ) -> list[tuple[str, str, str, bytes, int, int, int, str]]:
+        """Take the leases of attempts whose time is over, with ``token``; or ``only`` that lease.
+
+        Of each: job, invocation, definition, record, claims, losses, milliseconds since its claim,
+        worker.
+        """
+        told = self._scripts.run("overdue", token, lease_ms, most, *([only] if only else ()))
+        taken = []
+        for at in range(0, len(told), 8):
+            job_id, invocation, definition, record, claims, lost, ran_ms, worker = told[at : at + 8]
+            names = job_id.decode(), invocation.decode(), definition.decode()
+            taken.append((*names, record, claims, lost, ran_ms, worker.decode()))
+        return taken
+
     def tell_damaged(self, index: str, member: bytes | str, why: str) -> None:
         """Remember a member of an index that nothing can be made of."""
         self._scripts.run("damage", index, member, why)

@@ -108,14 +108,20 @@ class Bench:
 
     # --- going through the transitions -------------------------------------------------
 
-    def fields(self, joins: str = "") -> Fields:
-        """The stored form of the definition; ``joins``: a line for each, its slot and its rule."""
+    def fields(self, joins: str = "", timeout_ms: int = 0) -> Fields:
+        """The stored form of the definition; ``joins``: a line for each, its slot and its rule.
+
+        ``timeout_ms``: of slot 0 of routine 0; 0: none.
+        """
         found: Fields = {"json": "{}"}
         for routine in range(ROUTINES):
             queue = self.other_list if routine == 2 else self.list
             found[f"q{routine}"] = queue
             for slot in (*range(SLOTS), WAITING_SLOT):
                 found[f"m{routine}.{slot}"] = message_format(f"t.R{routine}", queue, f"s{slot}")
+        if timeout_ms:
+            message = message_format("t.R0", self.list, "s0", timeout_ms / 1000)
+            found |= {"m0.0": message, "t0.0": timeout_ms, "timed": 1}
         return {**found, **rules(joins)}
 
     def submission(self, **changes: Any) -> Request:
@@ -141,6 +147,12 @@ class Bench:
         """Submit a new job with its definition; its first invocation is ``1.0.0``."""
         request = self.submission(**changes)
         assert self.send(request, self.fields(joins)) == request.job_id
+        return request.job_id
+
+    def submit_timed(self, timeout_ms: int, **changes: Any) -> str:
+        """Submit a new job whose first invocation has a timeout."""
+        request = self.submission(definition=f"timed-{timeout_ms}", **changes)
+        assert self.send(request, self.fields(timeout_ms=timeout_ms)) == request.job_id
         return request.job_id
 
     def child(self, job_id: str = "child", joins: str = "", **changes: Any) -> list[Argument]:

@@ -39,6 +39,30 @@ def test_the_cache_of_a_pool_has_what_no_child_has_finished(tmp_path: Path) -> N
         pool.on_terminate()
 
 
+@pytest.mark.private_name("billiard", "Pool._timeout_handler")
+@pytest.mark.private_name("billiard", "ApplyResult._timeout")
+def test_a_pool_ends_a_process_as_at_a_hard_limit(tmp_path: Path) -> None:
+    """The task ends with the limit that its result has, and its process ends."""
+    app = Celery("stock", broker="memory://", set_as_current=False)
+    pool: Any = TaskPool(1, app=app, threads=True, initargs=(app, "host"))
+    pool.on_start()
+    try:
+        gate = tmp_path / "gate"
+        os.mkfifo(gate)
+        told: list[Any] = []
+        result = pool.on_apply(Path.read_text, (gate,), error_callback=told.append)
+        eventually(result.accepted)
+        (pid,) = result.worker_pids()
+        result._timeout = 2.5
+        pool._pool._timeout_handler.on_hard_timeout(result)
+        (info,) = told
+        assert isinstance(info.exception.exc, TimeLimitExceeded)
+        assert info.exception.exc.args[0] == 2.5
+        eventually(lambda: not Path(f"/proc/{pid}").exists())
+    finally:
+        pool.on_terminate()
+
+
 @pytest.mark.private_name("billiard", "einfo.ExceptionInfo.exception")
 @pytest.mark.private_name("billiard", "einfo.ExceptionWithTraceback.exc")
 def test_an_exception_info_holds_the_exception() -> None:

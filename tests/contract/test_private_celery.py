@@ -127,6 +127,18 @@ def test_a_request_has_the_eventer_of_its_worker(app: Celery) -> None:
     assert request_of(app, eventer)._eventer is eventer
 
 
+@pytest.mark.private_name("celery", "Request._apply_result")
+def test_a_request_has_a_reference_to_what_the_pool_gave(app: Celery) -> None:
+    """A weak one; None where the pool gives nothing."""
+    result = Celery("any weak reference", set_as_current=False)
+    for given in (result, None):
+        pool = SimpleNamespace(apply_async=lambda *_, given=given, **options: given)
+        request = request_of(app, pool=pool)
+        request.execute_using_pool(pool)
+        reference = request._apply_result
+        assert (reference and reference()) is given
+
+
 @pytest.mark.private_name("celery", "Request._context")
 @pytest.mark.private_name("celery", "Request._announce_revoked")
 def test_a_revoked_request_is_told_with_its_context(app: Celery) -> None:

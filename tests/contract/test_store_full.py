@@ -15,6 +15,7 @@ from flowforge.store.hook_scripts import DeliveryEnd, NewDelivery
 from flowforge.store.scripts import script_names
 from flowforge.worker.upkeep.reclaimer import Reclaimer
 from tests.contract.bench import LONG, Bench, record
+from tests.support.eventually import eventually
 from tests.support.pages import DOCS
 
 
@@ -191,6 +192,19 @@ def a_lost_lease(bench: Bench) -> Callable[[], object]:
     return lambda: bench.reclaim(9, 10) == (1, 0, 0)
 
 
+def more_time(bench: Bench) -> Callable[[], object]:
+    job = bench.submit_timed(LONG)
+    bench.start(job)
+    return lambda: bench.store.invocations.extend(job, "1.0.0", "t", 2 * LONG) == "ok"
+
+
+def an_attempt_whose_time_is_over(bench: Bench) -> Callable[[], object]:
+    job = bench.submit_timed(1)
+    bench.start(job)
+    eventually(lambda: max(bench.members("attempt_ends").values()) < bench.now())
+    return lambda: len(bench.store.upkeep.take_overdue("over.t", LONG, 9)) == 1
+
+
 def a_lease_of_a_newer_release(bench: Bench) -> Callable[[], object]:
     job = bench.submit()
     bench.start(job, lease=-1)
@@ -351,6 +365,8 @@ GOES_ON = {
     a_view: "view",
     a_timer: "due",
     a_lost_lease: "reclaim",
+    more_time: "extend",
+    an_attempt_whose_time_is_over: "overdue",
     a_lease_of_a_newer_release: "reclaim",
     a_lost_message: "resend",
     a_prune: "prune",

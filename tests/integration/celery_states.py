@@ -64,6 +64,21 @@ class Sleeps(One):
         self.emit("output", attempt=self.attempt)
 
 
+class Overslept(Routine):
+    """The same with a timeout of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.define_slot("input", handler=self.go, timeout=0.5)
+        self.define_event("output")
+
+    def go(self, log: str) -> None:
+        note(log, self.attempt)
+        if self.attempt == 1:
+            time.sleep(60)
+        self.emit("output", attempt=self.attempt)
+
+
 class Waits(One):
     """Notes that it runs, and waits for its gate or for the end of its job."""
 

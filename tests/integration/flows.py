@@ -396,6 +396,28 @@ class Busy(One):
         self.emit("output")
 
 
+class Limited(One):
+    """Has half a second: its first attempt hangs until it is ended, and notes that it has heard of
+    it. ``more``: seconds that it takes to go on for as long.
+    """
+
+    def __init__(self) -> None:
+        Routine.__init__(self)
+        self.define_slot("input", handler=self.go, timeout=0.5)
+        self.define_event("output")
+
+    def go(self, log: str, more: float = 0) -> None:
+        note(log, os.getpid())
+        if more:
+            self.extend(30)
+        deadline = time.monotonic() + (more or GATE_LIMIT)
+        while (more or self.attempt == 1) and not self.cancelled and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if self.cancelled:
+            note(log, "cancelled")
+        self.emit("output", attempt=self.attempt)
+
+
 class Watchful(One):
     """Works until it is cancelled, then tries to emit all the same."""
 

@@ -17,7 +17,16 @@ from celery import Celery
 from flowforge import ErrorHandler, Flow, JobState
 from flowforge.engine.current import set_engine
 from flowforge.local.server import LocalServer
-from tests.integration.celery_states import NOTES, ODD, Limited, Raises, Sleeps, Waits, make_app
+from tests.integration.celery_states import (
+    NOTES,
+    ODD,
+    Limited,
+    Overslept,
+    Raises,
+    Sleeps,
+    Waits,
+    make_app,
+)
 from tests.integration.flows import Countdown, One, Secretive, fan_of, single
 from tests.integration.installation import LIMIT
 from tests.support.eventually import eventually
@@ -243,6 +252,27 @@ class TestTimeLimits:
         assert ended(job) == "completed"
         assert job.routine_states["it"]["status"] == "skipped"
         assert told.signals(0) == []
+
+
+class TestTimeouts:
+    """The timeout of a slot ends the process as well, and is told to Celery as an error."""
+
+    def test_it_fails_the_job(self, told: Told, tmp_path: Path) -> None:
+        """Celery hears of the failure once."""
+        job = single(Overslept).execute("it", {"log": str(tmp_path / "log")})
+        assert ended(job) == "failed"
+        assert job.error is not None
+        assert job.error["type"] == "TimeoutError"
+        assert told.signals(1) == ["failure"]
+        assert "timeout (0.5 s) exceeded" in told.worker.output()
+
+    def test_it_asks_the_error_handler(self, told: Told, tmp_path: Path) -> None:
+        """A retry runs in another process; Celery hears of a retry."""
+        flow = single(Overslept)
+        flow.set_error_handler(ErrorHandler("retry", max_retries=1, retry_delay=0.01))
+        job = flow.execute("it", {"log": str(tmp_path / "log")})
+        assert job.result(LIMIT)[0].params == {"attempt": 2}
+        assert told.signals(2) == ["retry", "success"]
 
 
 class TestNothingDone:

@@ -18,6 +18,7 @@ from tests.integration.flows import (
     Entered,
     Fan,
     Flaky,
+    Limited,
     One,
     Router,
     Secretive,
@@ -201,6 +202,33 @@ class TestRoutines:
         found = sorted((p["number"], p["attempt"]) for p in outputs(job))
         assert found == [(n, 3) for n in range(6)]
         assert job.routine_states["it"]["retried"] == 12
+
+    def test_an_attempt_ends_when_its_time_is_over(
+        self, tmp_path: Path, request: pytest.FixtureRequest
+    ) -> None:
+        """It counts as a TimeoutError; what cannot be cut off hears of it, and what it does then is
+        not accepted.
+        """
+        log = tmp_path / "log"
+        flow = single(Limited)
+        flow.set_error_handler(ErrorHandler("retry", max_retries=1, retry_delay=0.01))
+        job = flow.execute("it", {"log": str(log)})
+        assert outputs(job) == [{"attempt": 2}]
+        assert kinds(job) == ["submitted", "retried", "completed"]
+        (error,) = [
+            e.details["error"] for e in job.get_execution_history("it") if e.kind == "retried"
+        ]
+        assert error["type"] == "TimeoutError"
+        if "prefork" in request.node.name or "spawn" in request.node.name:
+            first, second = notes(log)
+            assert first != second
+        else:
+            eventually(lambda: "cancelled" in notes(log))
+
+    def test_an_attempt_gets_more_time(self, tmp_path: Path) -> None:
+        """As often as its handler asks for it."""
+        job = single(Limited).execute("it", {"log": str(tmp_path / "log"), "more": 0.9})
+        assert outputs(job) == [{"attempt": 1}]
 
     def test_handlers_of_a_worker_run_side_by_side(
         self, pool: Installation, tmp_path: Path, request: pytest.FixtureRequest

@@ -59,7 +59,7 @@ SIGNATURES: dict[Any, str] = {
     Flow.serialize: "self",
     Flow.deserialize: "data",
     Routine.define_slot: (
-        "self, name, handler, merge_strategy='override', *, secret=(), join=None"
+        "self, name, handler, merge_strategy='override', *, secret=(), join=None, timeout=None"
     ),
     Routine.define_event: "self, name, output_params=None",
     Routine.get_slot: "self, name",

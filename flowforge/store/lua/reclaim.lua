@@ -4,23 +4,11 @@
 -- Out: {requeued, quarantined, dropped, then of each that was requeued or quarantined: id, invocation,
 --      definition hash, worker ('': not known), how often it was lost}
 --@include base, job_row, push, full, history, damaged, fail_job, lease, attempt, settle, uncommitted, job_totals
+--@include workers
 local max_losses, most, longest = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local now = now_ms()
 local requeued, quarantined, dropped = 0, 0, 0
 local lost_parts = {}
-
--- Mark of a token -> the worker that makes such tokens, of those that have reported lately.
-local names
-
-local function worker_of(token)
-  if not names then
-    names = {}
-    for _, name in ipairs(call('HKEYS', k_workers())) do
-      names[string.sub(redis.sha1hex(name), 1, 6)] = name
-    end
-  end
-  return names[string.match(token, '^(%x%x%x%x%x%x)%x+%-%d+$')] or ''
-end
 
 local function count_quarantine(job)
   local flow = string.match(call('HGET', k_entries(), job.id) or '', '^[^\n]+')

@@ -7,8 +7,10 @@ the question is asked for each task that is handed to the pool; its answer goes 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from celery.concurrency.prefork import TaskPool as ProcessPool
 from celery.worker import state
 
 from flowforge.model.invocation_id import is_task_id
@@ -51,6 +53,23 @@ class Observation:
             or (eventer is not None and _sends_task_events(eventer))
             or (len(state.revoked) != 0 and self._invocation_revoked())
         )
+
+    @property
+    def can_end_processes(self) -> bool:
+        """Whether the pool has processes, which can be ended while they run a task."""
+        return isinstance(self._worker.pool, ProcessPool)
+
+    def call_after(self, seconds: float, function: Callable[[], object]) -> None:
+        """Call a function later, in the thread of the worker's event loop if it has one."""
+        self._worker.consumer.timer.call_after(seconds, function)
+
+    def end_process(self, result: Any, limit: float | None) -> None:
+        """End the process that runs a task, as if its hard limit of seconds were over.
+
+        ``result``: what the pool has given for the task.
+        """
+        result._timeout = limit
+        self._worker.pool._pool._timeout_handler.on_hard_timeout(result)
 
     def _update_limits(self) -> None:
         self._limited = any_limit(self._worker, _invocation_tasks(self._worker))

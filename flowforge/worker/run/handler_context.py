@@ -67,6 +67,18 @@ class WorkerHandlerContext:
             "emits can count"
         )
 
+    def extend(self, attempt: Attempt, ms: int) -> None:
+        """Give it more time from now on."""
+        extend = self._store.invocations.extend
+        if extend(attempt.job_id, attempt.invocation, attempt.token, ms) is Answer.OK:
+            return
+        # Another attempt may have begun: this one is given back, and is not accepted.
+        attempt.cancelled = True
+        raise LeaseLostError(
+            f"{attempt.routine.id}.{attempt.slot.name}: its time was over before it was extended, "
+            "or its job has ended, so nothing that this attempt does can count"
+        )
+
     def slot_data(self, attempt: Attempt, slot: PlannedSlot) -> dict[str, Any]:
         """What a slot holds now: merged, or the latest payload."""
         if slot is attempt.slot and not slot.merges:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from time import perf_counter
 from typing import Protocol
 
 from flowforge.common.forks import Forks
@@ -18,27 +19,38 @@ logger = logging.getLogger(__name__)
 _CHUNK = 500
 
 
-class Cancellable(Protocol):
+#: Seconds between two looks whether the time of an attempt is over.
+_LOOK = 1.0
+
+
+class Holder(Protocol):
     """What learns by a flag that its work no longer counts."""
 
     cancelled: bool
+
+    @property
+    def ends_at(self) -> float | None:
+        """When its time is over, by ``perf_counter``; None: it has a lease as long as it runs."""
 
 
 class LeaseKeeper:
     """Renews every lease added to it, from one thread per process that starts with the first.
 
     A lease that was lost, or whose job has ended, sets ``cancelled`` on what was added with it.
+
+    When the time of an attempt is over, leases are renewed more often: it says that this worker is
+    not lost, and the holder hears soon that its lease was taken.
     """
 
     def __init__(self, store: Store, lease: float, interval: float) -> None:
         self._store = store
         self._lease_ms = int(lease * 1000)
         self._interval = interval
-        self._held: dict[str, Cancellable | None] = {}
+        self._held: dict[str, Holder | None] = {}
         self._ended = threading.Event()
         self._started = OncePerProcess(self._begin)
 
-    def add(self, lease: str, holder: Cancellable | None = None) -> None:
+    def add(self, lease: str, holder: Holder | None = None) -> None:
         """Renew a lease from now on. Adding it again, with a holder, says whose flag to set."""
         # After a fork the parent's thread does not exist here, and its leases are not ours.
         if self._started.process != Forks.count:
@@ -75,8 +87,23 @@ class LeaseKeeper:
                         holder.cancelled = True
         return gone
 
+    def _overdue(self, now: float) -> bool:
+        """Whether there is an attempt that has not heard yet that its time is over."""
+        return any(
+            holder is not None
+            and not holder.cancelled
+            and (ends_at := holder.ends_at) is not None
+            and ends_at <= now
+            for holder in list(self._held.values())
+        )
+
     def _renew_until_closed(self) -> None:
-        while not self._ended.wait(self._interval):
+        due = perf_counter() + self._interval
+        while not self._ended.wait(min(_LOOK, max(0.0, due - perf_counter()))):
+            now = perf_counter()
+            if now < due and not self._overdue(now):
+                continue
+            due = now + self._interval
             if not self._held:
                 continue
             try:

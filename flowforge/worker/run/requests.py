@@ -7,7 +7,7 @@ know nothing of jobs.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from billiard.einfo import ExceptionInfo, ExceptionWithTraceback  # type: ignore[attr-defined]
@@ -15,13 +15,18 @@ from celery import exceptions, signals
 from celery.worker import state
 from celery.worker.request import Request
 
+from flowforge.errors import StoreUnavailableError
+from flowforge.model.invocation_id import lease_of
 from flowforge.store.lease_tokens import next_token
 from flowforge.worker.run.recording import Ended
-from flowforge.worker.run.reports import Failed, Retried, Uncounted, raised, retry_of
+from flowforge.worker.run.reports import Failed, Retried, Uncounted, harmless, raised, retry_of
 from flowforge.worker.run.runtime import Runtime
 from flowforge.worker.run.task import TOKEN
 
 logger = logging.getLogger(__name__)
+
+#: Seconds until the server is asked again how much time an attempt has.
+_AGAIN = 1.0
 
 
 class TimeLimitExceeded(exceptions.TimeLimitExceeded):
@@ -41,19 +46,60 @@ class InvocationRequest(Request):
     # Celery's own, which its type stubs do not have.
     task: Any
     _announce_revoked: Callable[..., None]
+    _apply_result: Any
     _context: Any
     _eventer: Any
     _request_dict: dict[str, Any]
 
     _timed_out = False
+    #: Seconds that an attempt may take; None: as long as it wants.
+    _timeout: float | None = None
+    #: Whether the attempt is being ended because its own time is over, and not a limit of Celery's.
+    _is_over = False
+
+    @property
+    def time_limits(self) -> tuple[None, None]:
+        """None of the message's: its handler may get more time, of which Celery would not know."""
+        return None, None
+
+    @time_limits.setter
+    def time_limits(self, limits: Sequence[float | None]) -> None:
+        self._timeout = limits[0]
 
     @property
     def request_dict(self) -> dict[str, Any]:
         """What the pool is given of the message."""
         headers = self._request_dict
-        if self.task.observation.needed(self._eventer):
+        if self._timeout is not None or self.task.observation.needed(self._eventer):
             headers.setdefault(TOKEN, next_token())
         return headers
+
+    def on_accepted(self, pid: Any, time_accepted: Any) -> None:
+        super().on_accepted(pid, time_accepted)
+        if self._timeout is not None and self.task.observation.can_end_processes:
+            self._look_later(self._timeout)
+
+    def _look_later(self, seconds: float) -> None:
+        self.task.observation.call_after(seconds, self._look_at_time)
+
+    def _look_at_time(self) -> None:
+        """End the process of an attempt whose time is over, as Celery does at a hard limit."""
+        result = self._apply_result and self._apply_result()
+        if result is None or result.ready():
+            return
+        job_id, invocation = self.args
+        try:
+            lease = lease_of(job_id, invocation, self._request_dict[TOKEN])
+            left = self.task.runtimes.of(job_id).time_left(lease)
+        except StoreUnavailableError:
+            # It may have got more time.
+            self._look_later(_AGAIN)
+            return
+        if left is not None and left > 0:
+            self._look_later(left)
+            return
+        self._is_over = True
+        self.task.observation.end_process(result, self._timeout)
 
     def terminate(self, pool: Any, signal: Any = None) -> None:
         try:
@@ -82,9 +128,12 @@ class InvocationRequest(Request):
     def _time_out(self, limit: float) -> None:
         """Record the end of the attempt in the place of its process, which is ended next."""
         self._timed_out = True
-        logger.error("hard time limit (%g s) exceeded for %s[%s]", limit, self.name, self.id)
-        error = TimeLimitExceeded(limit)
+        what = "timeout" if self._is_over else "hard time limit"
+        logger.error("%s (%g s) exceeded for %s[%s]", what, limit, self.name, self.id)
+        error: Exception = TimeLimitExceeded(limit)
         ended = self._end_attempt(error)
+        if self._is_over and isinstance(ended, (Failed, Retried)):
+            error = harmless(ended.error)
         if isinstance(ended, Retried):
             self._report_retry(retry_of(error, ended.delay))
         elif isinstance(ended, Failed):
@@ -94,11 +143,13 @@ class InvocationRequest(Request):
         else:
             self.on_success((0, "None", limit))
 
-    def _end_attempt(self, error: TimeLimitExceeded) -> Ended:
+    def _end_attempt(self, error: Exception) -> Ended:
         job_id, invocation = self.args
         runtime: Runtime = self.task.runtimes.of(job_id)
         try:
             token = self._request_dict[TOKEN]
+            if self._is_over:
+                return runtime.end_overdue(lease_of(job_id, invocation, token))
             return runtime.time_out(job_id, invocation, token, error, error.args[0])
         except Exception:
             # Its lease expires, as that of any process that is gone.

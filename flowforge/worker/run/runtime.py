@@ -25,6 +25,7 @@ from flowforge.store.answers import Answer, AnswerOrStatus
 from flowforge.store.claims import Claim, Granted, NextClaim, Question
 from flowforge.store.inspector import Inspector
 from flowforge.store.lease_tokens import next_token
+from flowforge.store.overdue import OverdueAttempts, TimedOut
 from flowforge.store.store import Store
 from flowforge.store.upkeep import Lost
 from flowforge.tracing.carrying import CarryingAttempt
@@ -37,7 +38,7 @@ from flowforge.worker.run.merging import MergedSlots
 from flowforge.worker.run.plans import Plans
 from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
 from flowforge.worker.run.recording import RELEASE_DELAY, Ended, Recorder
-from flowforge.worker.run.reports import Uncounted
+from flowforge.worker.run.reports import Failed, Retried, Uncounted
 from flowforge.worker.run.tally import AttemptEnd, Tally
 
 
@@ -85,6 +86,7 @@ class Runtime:
         self.collections = Collections(store)
         self._lease_ms = int(settings.lease * 1000)
         self.plans = Plans(store)
+        self._overdue = OverdueAttempts(probe, settings.lease)
         self.tally = Tally(probe, lambda: self.worker if settings.metrics_port else "")
         self.recorder = Recorder(store, lambda: self.worker, self.plans.place_of, self.tally.note)
 
@@ -162,6 +164,22 @@ class Runtime:
         outcome = failed(attempt, self.worker, error, perf_counter() - limit)
         return self.recorder.record(attempt, outcome, None)
 
+    def time_left(self, lease: str) -> float | None:
+        """Seconds that an attempt of another process still has, as ``OverdueAttempts`` says."""
+        return self._overdue.time_left(lease)
+
+    def end_overdue(self, lease: str) -> Ended:
+        """End an attempt of another process, which is ended, because its time is over."""
+        ended = self._overdue.end(1, lease)
+        if not ended or ended[0].answer not in (Answer.OK, Answer.DONE):
+            return Uncounted()
+        self.note_timeout(ended[0])
+        outcome = ended[0].outcome
+        assert outcome.error is not None, "it has failed"
+        if outcome.kind is AttemptOutcome.RETRIED:
+            return Retried(outcome.error, outcome.delay)
+        return Failed(outcome.error) if outcome.kind is AttemptOutcome.FAILED else None
+
     def revoke(self, job_id: str, invocation: str, reason: str, *, running: bool) -> AnswerOrStatus:
         """Cancel the job of an invocation: OK, or why not, as ``JobControl.cancel`` has it.
 
@@ -176,6 +194,12 @@ class Runtime:
         name = self.plans.slot_name(lost.definition, lost.invocation)
         if name is not None:
             self.tally.note(AttemptEnd(*name, AttemptOutcome.LOST))
+
+    def note_timeout(self, ended: TimedOut) -> None:
+        """Count an attempt that was ended because its time was over."""
+        if ended.answer is Answer.OK:
+            kind, micros, delay = ended.outcome.kind, ended.outcome.micros, ended.outcome.delay
+            self.tally.note(AttemptEnd(*ended.place, kind, micros, retry_ms=int(delay * 1000)))
 
     def _complete_exclusively(self, attempt: Attempt) -> Ended:
         with self._process_lock.exclusive() as alone:

@@ -143,6 +143,7 @@ class Shard:
         outage, at the end of which it would not know how long that was.
         """
         store, settings = self.probe, self.settings
+        place_of, note_lost = self.runtime.plans.place_of, self.runtime.note_lost
         return Upkeep(
             store,
             [
@@ -152,9 +153,7 @@ class Shard:
                 Scheduled(
                     RateLimitedReports(presence), settings.unclaimed_grace / 3, leader_only=False
                 ),
-                *leader_duties(
-                    store, settings, self.runtime.plans.place_of, self.runtime.note_lost
-                ),
+                *leader_duties(store, settings, place_of, note_lost, self.runtime.note_timeout),
             ],
         )
 

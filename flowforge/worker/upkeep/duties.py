@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from flowforge.settings import Settings
+from flowforge.store.overdue import TimedOut
 from flowforge.store.store import Store
 from flowforge.store.upkeep import Lost
 from flowforge.store.worker_reports import FORGOTTEN
@@ -18,10 +19,12 @@ from flowforge.worker.upkeep.queue_pauses import QueuePauses
 from flowforge.worker.upkeep.reclaimer import Reclaimer
 from flowforge.worker.upkeep.resender import Resender
 from flowforge.worker.upkeep.retention import Retention
+from flowforge.worker.upkeep.timeouts import Timeouts
 from flowforge.worker.upkeep.timers import Timers
 from flowforge.worker.upkeep.upkeep import Scheduled
 
-#: Seconds between two looks for due timers: how late a retry may be.
+#: Seconds between two looks for due timers, and for attempts whose time is over: how late a retry
+#: may be.
 TIMER_INTERVAL = 0.25
 
 #: Seconds between two rounds of bulk operations.
@@ -42,10 +45,11 @@ def leader_duties(
     settings: Settings,
     place_of: PlaceOf = unplaced,
     note: Callable[[Lost], None] = lambda lost: None,
+    note_timeout: Callable[[TimedOut], None] = lambda ended: None,
 ) -> list[Scheduled]:
     """What the leader of a server does, in its order.
 
-    ``place_of``, ``note``: as Reclaimer says.
+    ``place_of``, ``note``: as Reclaimer says; ``note_timeout``: as Timeouts does.
     """
     reclaimer = Reclaimer(
         store,
@@ -59,6 +63,9 @@ def leader_duties(
     resender = Resender(store, settings.unclaimed_grace, place_of=place_of)
     return [
         Scheduled(Timers(store), TIMER_INTERVAL),
+        # Before leases are found expired: whatever keeps the upkeep, an attempt of a worker that is
+        # there has used up its time.
+        Scheduled(Timeouts(store, settings.lease, note_timeout), TIMER_INTERVAL),
         Scheduled(reclaimer, settings.upkeep_interval),
         # One look sees what was popped, a later one finds it lost: both in one interval.
         Scheduled(resender, settings.upkeep_interval / 3),

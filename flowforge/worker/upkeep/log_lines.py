@@ -8,6 +8,8 @@ from typing import TypeAlias
 
 from flowforge.logs import about
 from flowforge.model.invocation_id import task_id
+from flowforge.store.answers import Answer
+from flowforge.store.overdue import TimedOut
 from flowforge.store.upkeep import Lost, Pushed
 
 logger = logging.getLogger(__name__)
@@ -38,6 +40,23 @@ def reclaimed(lost: Sequence[Lost], max_losses: int, place_of: PlaceOf) -> None:
         )
     if len(lost) > MOST_NAMED:
         logger.warning("reclaimed %d more invocations from lost workers", len(lost) - MOST_NAMED)
+
+
+def timed_out(ended: Sequence[TimedOut]) -> None:
+    """Their time was over, and their handlers may still run."""
+    for one in ended[:MOST_NAMED]:
+        attempt = one.attempt
+        logger.warning(
+            "ended an attempt at invocation %s (%s) %s: %s; %s",
+            task_id(attempt.job_id, attempt.invocation),
+            ".".join(one.place[1:]),
+            f"on worker {attempt.worker}" if attempt.worker else "on a worker that reports no more",
+            one.outcome.error,
+            one.outcome.kind if one.answer is Answer.OK else f"which did not count: {one.answer}",
+            extra=about(attempt.job_id, attempt.invocation),
+        )
+    if len(ended) > MOST_NAMED:
+        logger.warning("ended %d more attempts whose time was over", len(ended) - MOST_NAMED)
 
 
 def pushed_again(pushed: Sequence[Pushed], broker_list: str, place_of: PlaceOf) -> None:

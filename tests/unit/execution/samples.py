@@ -28,6 +28,8 @@ class Context:
         self.outputs: list[bytes] = []
         #: Calls that take effect and are reported as failed.
         self.replies_lost = 0
+        #: What attempts were given further, in milliseconds.
+        self.extended: list[int] = []
         #: Whether the job still runs when it is asked for.
         self.running = True
         #: How often it was asked.
@@ -77,6 +79,9 @@ class Context:
         options += [repr(trace)] if trace else []
         given = [flow, entry_routine_id, repr(params), *options]
         return ChildJob("child-1", ["d1", *given], ["json", "{}"])
+
+    def extend(self, attempt: Attempt, ms: int) -> None:
+        self.extended.append(ms)
 
     def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
         return [{"outputs of": job_id}]

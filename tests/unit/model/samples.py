@@ -26,6 +26,7 @@ class Recorder:
     def __init__(self) -> None:
         self.emitted: list[tuple[str, dict[str, Any]]] = []
         self.later: list[int] = []
+        self.extended: list[int] = []
         self.recorded: list[tuple[str, str | None, object]] = []
         self.reset: list[str] = []
 
@@ -35,6 +36,9 @@ class Recorder:
 
     def record_stat(self, op: str, name: str | None, value: object) -> None:
         self.recorded.append((op, name, value))
+
+    def extend(self, ms: int) -> None:
+        self.extended.append(ms)
 
     def start(self, *arguments: Any) -> str:
         raise NotImplementedError

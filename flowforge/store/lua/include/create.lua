@@ -1,5 +1,5 @@
 -- Creating a job with its first invocation.
---@include base, job_row, deliver
+--@include base, job_row, layout, deliver
 
 -- What the hash of entries has of a job.
 local function entry_of(about, labels)
@@ -21,7 +21,7 @@ local function write_row(about, job, kept, idempotency, parent, now, rows)
   local like = shape and rows[shape]
   if not like or call('COPY', k_job(like), k_job(job.id)) == 0 then
     -- A counter that is not there is zero.
-    call('HSET', k_job(job.id), 'v', job.puts_off and 3 or 1, 'flow', about.flow, 'def', about.def, 'suffix', about.suffix,
+    call('HSET', k_job(job.id), 'v', layout_of(job), 'flow', about.flow, 'def', about.def, 'suffix', about.suffix,
       'priority', about.priority, 'window', about.max_in_flight, 'keep', about.retention,
       'history_limit', about.history_limit, 'output_limit', about.output_limit, 'created', now,
       'entry', about.entry, 'queues', about.queues, 'status', 'pending', 'queued', job.queued,
@@ -45,7 +45,7 @@ local function create_job(about, id, mode, record, idempotency, labels, params, 
     staged = 0, joins = about.joins,
     max_in_flight = tonumber(about.max_in_flight), retention = tonumber(about.retention),
     history_limit = about.history_limit, output_limit = tonumber(about.output_limit),
-    created = now, parent = parent, queues = about.queues,
+    created = now, parent = parent, queues = about.queues, extras = about.extras,
   })
   deliver(job, about.r, about.s, mode, record)
   local kept = params
@@ -78,8 +78,8 @@ end
 
 -- What of a stored definition every job of it needs.
 local function complete_about(about)
-  local f = call('HMGET', k_definition(about.def), 'joins', 'queues')
-  about.joins, about.queues = f[1] and true or false, tonumber(f[2] or 1)
+  local f = call('HMGET', k_definition(about.def), 'joins', 'queues', 'timed')
+  about.joins, about.queues, about.extras = f[1] and true or false, tonumber(f[2] or 1), f[3] and true or false
 end
 
 -- Stores a definition of arguments[first], ..., arguments[last]: field, value, ...

@@ -59,6 +59,10 @@ local function grant(id, invocation, token, lease, now, number)
 
   local claims = call('HINCRBY', k_claims(id), invocation, 1)
   call('ZADD', k_leases(), now + lease, member .. '/' .. token)
+  if job.extras then
+    --@include timeout
+    begin_timeout(job, invocation, r, s, token, now)
+  end
   if call('HINCRBY', k_routines(id), r .. '.started', 1) == 1 then
     call('HSET', k_routines(id), r .. '.began', now)
   end

@@ -4,7 +4,7 @@
 
 -- The latest version of a row (layout.lua). A row of a later one is left as it is: its fields may mean
 -- something else.
-local LAYOUT = 4
+local LAYOUT = 8
 
 -- The table of a job: what the script has already, else the one given.
 local function only_table(job)
@@ -27,7 +27,7 @@ local function load_job(id)
     history_limit = f[11], output_limit = tonumber(f[12]), created = f[13],
     timers = tonumber(f[14] or 0), staged = tonumber(f[15] or 0), joins = f[16] == '1',
     parent = f[17] or nil, newer = layout > LAYOUT,
-    breaks = layout == 2 or layout == 4, puts_off = layout > 2,
+    breaks = layout % 2 == 0, puts_off = (layout - 1) % 4 > 1, extras = layout > 4,
     queues = tonumber(f[19] or 1),
   })
 end

@@ -2,7 +2,11 @@
 -- of it leave the job to others.
 --@include base
 
--- 1, 1 more with breakpoints, 2 more with deliveries that are put off.
+-- 1, 1 more with breakpoints, 2 more with deliveries that are put off, 4 more with timeouts.
+local function layout_of(job)
+  return 1 + (job.breaks and 1 or 0) + (job.puts_off and 2 or 0) + (job.extras and 4 or 0)
+end
+
 local function save_layout(job)
-  call('HSET', k_job(job.id), 'v', 1 + (job.breaks and 1 or 0) + (job.puts_off and 2 or 0))
+  call('HSET', k_job(job.id), 'v', layout_of(job))
 end

@@ -1,8 +1,10 @@
 -- The fence: a lease is a member id/invocation/token of one sorted set, scored with its expiry.
 -- Removing it is the right to decide what became of the invocation; only one caller gets it.
---@include base
+--@include base, state
 local function take_lease(id, invocation, token)
-  return call('ZREM', k_leases(), id .. '/' .. invocation .. '/' .. token) == 1
+  local member = id .. '/' .. invocation .. '/' .. token
+  if jobs[id].extras then call('ZREM', k_attempt_ends(), member) end
+  return call('ZREM', k_leases(), member) == 1
 end
 
 -- Why a lease could not be taken: the job or the invocation is no more, or another holds it.

@@ -30,6 +30,7 @@ from tests.support.eventually import eventually
 @dataclass
 class Holder:
     cancelled: bool = False
+    ends_at: float | None = None
 
 
 class Counting:

@@ -5,9 +5,12 @@
 -- Messages looked at by one script: duplicates and work of ended jobs are passed over.
 local LOOKS = 8
 
+-- How the message of an invocation without a timeout has it.
+local UNLIMITED = '"timelimit": [null, null]'
+
 -- The oldest message of a list, taken off it, if it is an invocation as this job's template makes it;
 -- else it stays for the worker's consumer, which takes other tasks and refuses what is none. So does that of
--- a job with breakpoints, which may have to be judged.
+-- a job with breakpoints, which may have to be judged, and one with a timeout, which Celery keeps too.
 -- All of it is compared: a forged message must not be taken off without a trace.
 local function take_message(list)
   local item = call('LINDEX', list, -1)
@@ -16,6 +19,7 @@ local function take_message(list)
   local number = string.match(string.sub(item, -24), '%-(%d+)"}}$')
   local job = id and number and load_job(id)
   local to = job and not job.newer and not job.breaks and find_route(job, routine_of(invocation))
+  if to and job.extras and not string.find(to.template, UNLIMITED, 1, true) then return nil end
   if not to or message_of(to.template, job, invocation, number) ~= item then return nil end
   call('RPOP', list)
   return id, invocation, tonumber(number)

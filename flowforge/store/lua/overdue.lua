@@ -1,0 +1,97 @@
+-- Takes the leases of attempts whose time is over. Each lease goes to the caller, who records what becomes of the
+-- attempt as its worker would: by then the worker can no longer commit.
+-- A caller that does not come to it is followed by another after a while.
+-- In:  token of the caller, lease ms, most; then the only lease that is meant, id/invocation/token, or nothing
+-- Out: {of each attempt: id, invocation, definition hash, record, claims, lost, ms since its claim,
+--      worker ('': not known)}
+--@include base, job_row, push, full, damaged, fail_job, lease, attempt, uncommitted, job_totals, workers
+local token, lease, most, only = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local now = now_ms()
+local taken = {}
+
+-- How the token of a caller begins, and milliseconds until another one comes.
+local CALLER, FOLLOWED = 'over.', 3000
+
+-- A lease that was not renewed lately may be that of a worker that is lost, which uses up no attempt: milliseconds
+-- for which a renewal says that the worker is there, and until the next look at it.
+local FRESH, AGAIN = 2000, 500
+
+local function is_of_caller(member)
+  return string.find(member, '/' .. CALLER, 1, true)
+end
+
+-- expiry: of the lease; over: when the time of the attempt was over.
+local function is_alive(member, expiry, over)
+  return only or is_of_caller(member) or expiry - lease >= math.min(over, now - FRESH)
+end
+
+-- One that has got more time ran for longer than from one renewal to the next, the first of which keeps its claim.
+local function since_claim(job, member, invocation, over)
+  local claimed = call('GET', k_claim_time(member))
+  if claimed then return now - claimed end
+  local r, s = routine_of(invocation)
+  return now - over + tonumber(call('HGET', k_definition(job.def), 't' .. r .. '.' .. s) or 0)
+end
+
+local function hand_over(job, member, invocation, over, worker)
+  local id = job.id
+  local other = table.concat({ id, invocation, token }, '/')
+  local counts = call('HMGET', k_claims(id), invocation, 'l' .. invocation)
+  for _, part in ipairs({ id, invocation, job.def, call('HGET', k_invocations(id), invocation),
+    tonumber(counts[1] or 1), tonumber(counts[2] or 0), since_claim(job, member, invocation, over), worker }) do
+    taken[#taken + 1] = part
+  end
+  call('ZREM', k_leases(), member)
+  call('ZADD', k_leases(), now + lease, other)
+  call('ZADD', k_attempt_ends(), now + FOLLOWED, other)
+end
+
+local function count_timeout(job)
+  local flow = string.match(call('HGET', k_entries(), job.id) or '', '^[^\n]+')
+  if flow then add_to_total(flow, 'timed_out', 1, now) end
+end
+
+local function take_over(member)
+  local id, invocation, held_by = parts_of(member)
+  if not is_invocation(invocation) then
+    call('ZREM', k_attempt_ends(), member)
+    return record_damaged('attempt_ends', member, 'no lease')
+  end
+  local job, expiry = load_job(id), tonumber(call('ZSCORE', k_leases(), member))
+  local over = tonumber(call('ZSCORE', k_attempt_ends(), member))
+  if job and job.newer then
+    -- For a leader of its own release; put behind the others meanwhile.
+    call('ZADD', k_attempt_ends(), now + 1000, member)
+    return
+  elseif not job or not expiry or ENDED[job.status] or call('HEXISTS', k_invocations(id), invocation) == 0 then
+    call('ZREM', k_attempt_ends(), member)
+    return
+  elseif not is_alive(member, expiry, over) then
+    call('ZADD', k_attempt_ends(), now + AGAIN, member)
+    return
+  end
+  call('ZREM', k_attempt_ends(), member)
+  drop_staged(id, invocation, held_by)
+  if not is_of_caller(member) then count_timeout(job) end
+  if find_route(job, routine_of(invocation)) then
+    hand_over(job, member, invocation, over, worker_of(held_by))
+  else
+    take_lease(id, invocation, held_by)
+    job.running = job.running - 1
+    count_attempt(job, invocation, 'failed', 'failed', 0, now)
+    fail_undefined(job, invocation, now)
+  end
+end
+
+-- Also when none is over: see reclaim.
+write_though_full()
+local found
+if not only then
+  found = call('ZRANGEBYSCORE', k_attempt_ends(), '-inf', now, 'LIMIT', 0, most)
+elseif tonumber(call('ZSCORE', k_attempt_ends(), only) or now + 1) <= now then
+  found = { only }
+end
+for _, member in ipairs(found or {}) do
+  handle_member('attempt_ends', k_attempt_ends(), member, now + PUT_OFF, take_over)
+end
+return taken

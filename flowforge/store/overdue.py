@@ -1,0 +1,138 @@
+"""Attempts whose time is over: their leases are taken, and what becomes of them is recorded."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from flowforge.codec.binary import pack_record
+from flowforge.common.lru_cache import Recent
+from flowforge.errors import CorruptRecordError, FlowForgeError, NewerRecordError
+from flowforge.execution.run import Outcome
+from flowforge.execution.timed_out import timed_out, visible_record
+from flowforge.model.definition import Definition
+from flowforge.model.error_group import ErrorSample
+from flowforge.model.invocation_id import InvocationName
+from flowforge.model.status import COMMITTED, AttemptOutcome
+from flowforge.store.answers import Answer
+from flowforge.store.definitions import stored_definition
+from flowforge.store.lease_tokens import next_token
+from flowforge.store.store import Store
+
+#: Definitions that are kept, the most recently used ones.
+_DEFINITIONS = 64
+
+#: How the tokens of callers begin, for ``overdue.lua``.
+_CALLER = "over."
+
+
+class Overdue(NamedTuple):
+    """An attempt whose lease was taken with ``token``. ``worker``: empty when it is not known."""
+
+    token: str
+    job_id: str
+    invocation: str
+    definition: str
+    record: bytes
+    claims: int
+    lost: int
+    #: Milliseconds since its claim.
+    ran_ms: int
+    worker: str
+
+
+class TimedOut(NamedTuple):
+    """An attempt that was ended. ``place``: flow, routine and slot."""
+
+    attempt: Overdue
+    place: tuple[str, str, str]
+    outcome: Outcome
+    #: OK, or why another has decided.
+    answer: Answer
+
+
+class OverdueAttempts:
+    """Ends the attempts of one store that have run for too long."""
+
+    def __init__(self, store: Store, lease: float) -> None:
+        self._store = store
+        self._lease_ms = int(lease * 1000)
+        self._definitions: Recent[str, Definition] = Recent(_DEFINITIONS)
+
+    def time_left(self, lease: str) -> float | None:
+        """Seconds that the attempt of a lease still has, below 0 when its time is over; None when
+        it has ended or has no timeout.
+        """
+        key = self._store.keys.of("attempt_ends")
+        at, (seconds, micros) = self._store.link.many([("ZSCORE", key, lease), ("TIME",)])
+        return None if at is None else float(at) / 1000 - int(seconds) - int(micros) / 1e6
+
+    def end(self, most: int, only: str = "") -> list[TimedOut]:
+        """End attempts whose time is over, at most ``most``, or ``only`` that of a lease."""
+        token = _CALLER + next_token()
+        taken = self._store.upkeep.take_overdue(token, self._lease_ms, most, only)
+        ended = (self._record(Overdue(token, *one)) for one in taken)
+        return [one for one in ended if one is not None]
+
+    def _record(self, attempt: Overdue) -> TimedOut | None:
+        try:
+            return self._decide(attempt)
+        except (CorruptRecordError, NewerRecordError) as error:
+            self._refuse(attempt, error)
+            return None
+
+    def _refuse(self, attempt: Overdue, error: FlowForgeError) -> None:
+        """Fail the job of what cannot be read: its attempt would be taken again and again."""
+        kind, message = type(error).__name__, str(error)
+        problem = pack_record({"type": kind, "message": message})
+        details = pack_record(
+            attempt.worker, attempt.claims - attempt.lost, 0, {}, None, [kind, message, ""]
+        )
+        self._store.invocations.fail(
+            attempt.job_id, attempt.invocation, attempt.token, 0, details,
+            f"{kind}: {message}"[:500], problem, ErrorSample.unplaced(kind, message),
+        )  # fmt: skip
+
+    def _decide(self, attempt: Overdue) -> TimedOut:
+        definition = self._definition(attempt.definition)
+        named = InvocationName.parse(attempt.invocation)
+        outcome = timed_out(
+            definition, named, attempt.claims - attempt.lost, attempt.record, attempt.ran_ms,
+            attempt.worker,
+        )  # fmt: skip
+        place = (definition.flow_id, *definition.place_of(named))
+        if outcome.kind in COMMITTED and definition.keep_inputs:
+            self._keep_input(definition, named, attempt)
+        return TimedOut(attempt, place, outcome, self._answer(attempt, outcome))
+
+    def _answer(self, attempt: Overdue, outcome: Outcome) -> Answer:
+        invocations = self._store.invocations
+        lease = (attempt.job_id, attempt.invocation, attempt.token)
+        if outcome.kind is AttemptOutcome.RETRIED:
+            delay = int(outcome.delay * 1000)
+            return invocations.retry_later(
+                *lease, delay, outcome.micros, outcome.details, outcome.sample
+            )
+        if outcome.kind is AttemptOutcome.FAILED:
+            return invocations.fail(
+                *lease, outcome.micros, outcome.details, outcome.reason, outcome.problem,
+                outcome.sample,
+            )  # fmt: skip
+        answer, _ = invocations.commit(
+            *lease, outcome.kind, outcome.micros, outcome.details, outcome.effects, None,
+            outcome.sample,
+        )  # fmt: skip
+        return answer
+
+    def _keep_input(self, definition: Definition, named: InvocationName, attempt: Overdue) -> None:
+        if definition.join(named.routine, named.slot) is None:
+            record = visible_record(definition, named, attempt.record)
+            self._store.forking.keep_input(attempt.job_id, attempt.invocation, record)
+
+    def _definition(self, name: str) -> Definition:
+        found = self._definitions.get(name)
+        if found is None:
+            read = stored_definition(self._store, name)
+            if read is None:
+                raise CorruptRecordError(f"definition {name} is not stored any more")
+            found = self._definitions.add(name, read)
+        return found
