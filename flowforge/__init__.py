@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from flowforge.model.decorator import routine
     from flowforge.model.error_handler import ErrorHandler, ErrorStrategy
     from flowforge.model.event import Event
+    from flowforge.model.expectation import Expect, Expectation, Ticket
     from flowforge.model.hook_event import HookEvent
     from flowforge.model.hooks import on_event, webhook
     from flowforge.model.job_handle import Output
@@ -36,6 +37,7 @@ _MODULES = {
     "ErrorHandler": "flowforge.model.error_handler",
     "ErrorStrategy": "flowforge.model.error_handler",
     "Event": "flowforge.model.event",
+    "Expect": "flowforge.model.expectation",
     "Flow": "flowforge.engine.flow",
     "Join": "flowforge.model.join",
     "Routine": "flowforge.model.routine",
@@ -43,9 +45,11 @@ _MODULES = {
     "routine": "flowforge.model.decorator",
     # watch
     "Bulk": "flowforge.engine.bulk",
+    "Expectation": "flowforge.model.expectation",
     "JobState": "flowforge.engine.job_state",
     "Output": "flowforge.model.job_handle",
     "Queue": "flowforge.engine.queue",
+    "Ticket": "flowforge.model.expectation",
     # be told
     "HookEvent": "flowforge.model.hook_event",
     "on_event": "flowforge.model.hooks",
@@ -64,6 +68,7 @@ __all__ = [  # noqa: RUF022 - in the table's order
     "ErrorHandler",
     "ErrorStrategy",
     "Event",
+    "Expect",
     "Flow",
     "Join",
     "Routine",
@@ -71,9 +76,11 @@ __all__ = [  # noqa: RUF022 - in the table's order
     "routine",
     # watch
     "Bulk",
+    "Expectation",
     "JobState",
     "Output",
     "Queue",
+    "Ticket",
     # be told
     "HookEvent",
     "on_event",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 
 class FlowForgeError(Exception):
     """FlowForge could not do what was asked."""
@@ -99,6 +101,20 @@ class JobNotFoundError(JobError, LookupError):
 
 class JobStateError(JobError, ValueError):
     """The job is not in a state that allows this."""
+
+
+class AnsweredError(JobStateError):
+    """The answer comes too late: another was first, or the time for it was over.
+
+    ``by``: who has answered, empty when nobody has; ``at``: when it was closed, aware, UTC.
+    """
+
+    def __init__(
+        self, message: str | None = None, by: str = "", at: datetime.datetime | None = None
+    ) -> None:
+        super().__init__(message)
+        self.by = by
+        self.at = at
 
 
 class JobNotCompletedError(JobError):

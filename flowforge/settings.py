@@ -79,6 +79,9 @@ class Settings:
     metrics_port: int = 0
     #: Address on which it does.
     metrics_host: str = "127.0.0.1"
+    #: Address under which people reach the dashboard, such as ``https://flows.example.org``, for
+    #: links in messages. None: there are none.
+    dashboard_url: str | None = None
     #: Options for the Celery app that FlowForge makes (``task_routes`` and the like).
     celery: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -253,6 +256,13 @@ _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "redis_url": (
         lambda value: value is None or isinstance(value, str),
         "text, or None (several URLs are one text, with commas between them)",
+    ),
+    "dashboard_url": (
+        lambda value: (
+            value is None
+            or (isinstance(value, str) and re.fullmatch(r"https?://[^\s?#]+", value) is not None)
+        ),
+        "an http or https address without ? and #, or None",
     ),
     "imports": (_are_names, 'a list of module names, such as ["package.module"]'),
     "data_dir": (

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 _COMMANDS = [
     "run", "worker", "watch", "flows", "jobs", "errors", "show", "explain", "history", "logs",
     "edit", "skip", "run-now", "reschedule", "start-now", "rerun", "fork", "label", "bulk", "hooks",
-    "queues", "doctor", "metrics", "audit", "dead-letters", "ui", "new", "dev", "graph", "top",
+    "expects", "deliver", "queues", "doctor", "metrics", "audit", "dead-letters", "ui", "new",
+    "dev", "graph", "top",
 ]  # fmt: skip
 _AT_BREAKPOINTS = ["break", "step", "continue"]
 _IN_CONTROL = ["pause", "resume", "cancel", "retry", "delete"]

@@ -81,6 +81,10 @@ def _stuck_jobs(engine: Engine, jobs: Sequence[ActiveJob]) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+#: Counters of what moves on, or waits for a person.
+_MOVING = ("queued", "running", "timers", "stopped", "expected")
+
+
 def idle_jobs(engine: Engine, jobs: Sequence[ActiveJob]) -> tuple[list[str], dict[str, str]]:
     """Jobs that should go on and have had nothing to do for longer than upkeep may rest: those that
     nothing will move on, and those that wait for a paused or failed parent, with the command that
@@ -92,7 +96,7 @@ def idle_jobs(engine: Engine, jobs: Sequence[ActiveJob]) -> tuple[list[str], dic
         for job in jobs
         if job.status != JobStatus.PAUSED
         and job.updated < limit
-        and not any(job.counters[name] for name in ("queued", "running", "timers", "stopped"))
+        and not any(job.counters[name] for name in _MOVING)
     }
     # What waits for jobs that its handlers have started has nothing of its own to do.
     stuck, parked = [], {}

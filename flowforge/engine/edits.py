@@ -55,7 +55,7 @@ def edited(
 
 def visible_input(definition: Definition, named: InvocationName, record: bytes) -> bytes | None:
     """A record without secret params; None for a join's and for one that waits for a child job."""
-    if record.startswith(b"J") or named.slot == CHILD_SLOT_INDEX:
+    if record.startswith((b"J", b"E")) or named.slot == CHILD_SLOT_INDEX:
         return None
     secret = definition.secret(named.routine, named.slot)
     emitter, params = read_invocation(record, f"invocation {named.number}")

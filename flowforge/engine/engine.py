@@ -13,6 +13,7 @@ from flowforge.broker.routing import Router
 from flowforge.engine.breakpoints import JobBreakpoints
 from flowforge.engine.control import Control
 from flowforge.engine.events import events
+from flowforge.engine.expectations import JobExpectations
 from flowforge.engine.explain import explain
 from flowforge.engine.fork import Forks
 from flowforge.engine.job_items import Item, Submitted, checked_key, items
@@ -164,6 +165,7 @@ class Engine(Submitter):
         self.mending = Mending(self.store, self.inspector, settings, control)
         self.retry = self.mending.retry
         self.breakpoints = JobBreakpoints(self.store, self.inspector)
+        self.expectations = JobExpectations(self.store, self.inspector, settings)
         self.forks = Forks(self.store, self.inspector, settings, self._creator)
         self.fork = self.forks.fork
 

@@ -9,6 +9,7 @@ from typing import Any
 from flowforge.engine.blocking_parents import blocking_parent
 from flowforge.engine.edit_command import edit_command
 from flowforge.engine.explain_breakpoints import at_breakpoints
+from flowforge.engine.explain_expectations import expected_answers
 from flowforge.engine.explain_work import WorkFindings
 from flowforge.engine.failures import told_reason
 from flowforge.engine.job_server import JobServer
@@ -84,10 +85,11 @@ def _active(
     stopped = at_breakpoints(
         server, summary.job_id, summary.counts["stopped"], work.definition, work.outstanding
     )
+    expected = expected_answers(server, summary.job_id, summary.counts["expected"], work.definition)
     found = chain(
         stopped, work.paused_queues(), work.unserved(), work.running(), work.queued(),
-        work.on_timers(), _child_jobs(server, work.outstanding, summary, depth), work.joins(),
-        work.parked(),
+        work.on_timers(), expected, _child_jobs(server, work.outstanding, summary, depth),
+        work.joins(), work.parked(),
     )  # fmt: skip
     anything = False
     for finding in found:

@@ -145,6 +145,8 @@ class Forks:
             )
         elif found.invocation.slot == CHILD_SLOT_INDEX:
             why = "it takes the end of a child job; fork that job, or what started it"
+        elif found.expected:
+            why = "it is an answer that the job still expects; fork what asks for it"
         elif definition.join(found.invocation.routine, found.invocation.slot) is not None:
             why = "it is a join; fork the invocations that sent its items"
         elif found.params is None:

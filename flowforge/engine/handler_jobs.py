@@ -43,6 +43,11 @@ class HandlerJobs:
         text = INHERITED if labels is None else labels_text(labels)
         return self._engine.child_job(template, params, text)
 
+    def answer_url(self, job_id: str, token: str) -> str | None:
+        """The link to the form of an answer; None where the dashboard's address is not set."""
+        address = self._engine.settings.dashboard_url
+        return None if address is None else f"{address.rstrip('/')}/answer/{job_id}/{token}"
+
     def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
         """The outputs of a completed job; ChildJobError when it has ended otherwise."""
         inspector = self._engine.inspector

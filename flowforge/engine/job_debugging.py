@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flowforge.engine.job_mending import JobMending
+from flowforge.engine.job_answers import JobAnswers
 from flowforge.model.breakpoint import Breakpoint
 
 
-class JobDebugging(JobMending):
+class JobDebugging(JobAnswers):
     """A job that can be stopped before a handler starts."""
 
     @property

@@ -31,6 +31,10 @@ _BY_HAND = {
 _DONE = ("completed", "error_continued", "skipped")
 
 _CHILD = "it waits for the end of a child job; mend that job, or retry it"
+_EXPECTED = (
+    "it waits for an answer from outside; flowforge deliver answers it, skip() ends it without, "
+    "and reschedule() changes when its time is over"
+)
 _JOIN = "it is a join, whose handler gets the collected items in place of params; skip() can end it"
 
 
@@ -67,6 +71,7 @@ class Refusals:
             Answer.STOPPED: "it has stopped at a breakpoint; step() lets it go",
             Answer.PARKED: "it is parked, and on no timer: it runs when the job has room",
             Answer.WAITS: _CHILD,
+            Answer.EXPECTS: _EXPECTED,
             Answer.JOIN: _JOIN,
             Answer.CHANGED: "its params are not what they were when they were looked at",
         }[Answer(answer)]
@@ -81,6 +86,8 @@ class Refusals:
         named = InvocationName.parse(found.invocation)
         if found.record.startswith(b"J"):
             raise JobStateError(_text(job_id, "edit", named.number, _JOIN))
+        if found.expected:
+            raise JobStateError(_text(job_id, "edit", named.number, _EXPECTED))
         if named.slot == CHILD_SLOT_INDEX:
             raise JobStateError(_text(job_id, "edit", named.number, _CHILD))
 

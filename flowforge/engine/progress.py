@@ -156,6 +156,7 @@ def _waiting(work: WorkCounts) -> dict[str, int]:
         FindingKind.QUEUED: counts["queued"],
         FindingKind.TIMER: counts["timers"],
         FindingKind.BREAKPOINT: counts["stopped"],
+        FindingKind.EXPECTS: counts["expected"],
         FindingKind.CHILD: work.children,
         FindingKind.JOIN: work.collecting,
         parked: counts["parked"] + work.staged,

@@ -20,8 +20,8 @@ from flowforge.codec.binary import (
     traced_record,
 )
 from flowforge.common.bounded_repr import shown
-from flowforge.errors import DefinitionError, EmissionError, NewerRecordError
-from flowforge.execution.emitting import Emitting
+from flowforge.errors import EmissionError, NewerRecordError
+from flowforge.execution.expecting import Expecting
 from flowforge.execution.handler_context import HandlerContext
 from flowforge.execution.late_start import ASKED_AT_MOST, SLOW_START
 from flowforge.model.flow import FlowGraph
@@ -44,7 +44,7 @@ MOST_STARTED = 100
 _EXACT = Context(prec=40)
 
 
-class Attempt(Emitting):
+class Attempt(Expecting):
     """The ``Invocation`` that a routine is bound to while its handler runs."""
 
     __slots__ = (
@@ -244,7 +244,7 @@ class Attempt(Emitting):
         return self._context.job(self.job_id)
 
     def slot_data(self, slot: str) -> dict[str, Any]:
-        return self._context.slot_data(self, self._slot(slot))
+        return self._context.slot_data(self, self.slot_of(slot))
 
     def reveal(self, slot: PlannedSlot, payloads: Iterable[dict[str, Any]]) -> None:
         """Remember what is secret of payloads that were read for a slot: errors may tell them."""
@@ -254,7 +254,7 @@ class Attempt(Emitting):
             )
 
     def reset_slot(self, slot: str) -> None:
-        found = self._slot(slot)
+        found = self.slot_of(slot)
         self.expect_open("reset_slot", slot)
         if found is self.slot and found.merges:
             self.effects.resets.append((f"{self.routine.index}.{found.index}", self.position))
@@ -262,23 +262,12 @@ class Attempt(Emitting):
             # -1: everything that was delivered when the commit happens.
             self.effects.resets.append((f"{self.routine.index}.{found.index}", -1))
 
-    def _slot(self, name: str) -> PlannedSlot:
-        for slot in self.routine.slots:
-            if slot.name == name:
-                return slot
-        known = ", ".join(slot.name for slot in self.routine.slots)
-        raise DefinitionError(f"routine {self.routine.id!r} has no slot {name!r}; it has {known}")
-
     @property
     def joins(self) -> bool:
         """Whether the handler gets the collected items of a join instead of params."""
         return self.slot.slot is not None and self.slot.slot.join is not None
 
     # --- the trace of an attempt that has one ---------------------------------------------
-
-    def context_now(self) -> bytes:
-        """The packed context of the trace that what is emitted now carries; empty without one."""
-        return b""
 
     def trace_ids(self) -> tuple[str, str]:
         """The ids of the trace and of the current span as hexadecimal digits; empty without one."""
@@ -289,6 +278,9 @@ class Attempt(Emitting):
     def origin(self) -> Origin:
         """Routine, slot and what has sent the params, for an argument error."""
         place = f"{self.routine.id}.{self.slot.name}"
+        if not self.slot.sources and self.number > 1 and not self._entered():
+            remedy = "answer under this name, or give the parameter a default"
+            return Origin(place, "the answer holds", remedy)
         if self.joins:
             return Origin(
                 place, "the join sent", "name the parameter 'items', or give it a default"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 #: Routine, slot, mode and record of an invocation to create.
 Emitted: TypeAlias = tuple[int, int, str, bytes]
@@ -29,3 +30,5 @@ class Effects:
     resets: list[tuple[str, int]] = field(default_factory=list)
     #: What the script needs to create each job that the handler started.
     started_jobs: list[list[str | bytes | int | float]] = field(default_factory=list)
+    #: What the script needs to open each expectation of an answer.
+    expected: Sequence[tuple[Any, ...]] = ()

@@ -41,6 +41,9 @@ class JobAccess(Protocol):
         of the handler's job. ``trace``: the packed context that it continues, or nothing.
         """
 
+    def answer_url(self, job_id: str, token: str) -> str | None:
+        """The link to the form of an answer; None where the dashboard's address is not set."""
+
     def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
         """The outputs of a completed job; ChildJobError when it has ended otherwise."""
 

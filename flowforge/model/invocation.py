@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
+from flowforge.model.expectation import Expect, Ticket
 from flowforge.model.job_handle import JobHandle
+from flowforge.model.start import Delay
 
 
 class Invocation(Protocol):
@@ -55,6 +57,12 @@ class Invocation(Protocol):
         labels: Mapping[str, str] | None,
     ) -> str:
         """Start a job of another flow with this attempt's commit; return its id."""
+
+    def expect(
+        self, wanted: Sequence[Expect], within: Delay | None, otherwise: object,
+        remind: Delay | None,
+    ) -> list[Ticket]:  # fmt: skip
+        """Expect one of these answers from this attempt's commit on."""
 
     def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
         """Return the outputs of a completed child job; ChildJobError for another end."""

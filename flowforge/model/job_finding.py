@@ -39,6 +39,8 @@ class FindingKind(StrEnum):
     DELAY = "delay"
     #: Invocations wait for the time of their next attempt.
     TIMER = "timer"
+    #: It expects answers from outside.
+    EXPECTS = "expects"
     #: A handler waits for the end of a job that it has started.
     CHILD = "child"
     #: A join collects.

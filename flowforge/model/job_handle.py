@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol, Self
 
 from flowforge.model.breakpoint import Breakpoint
+from flowforge.model.expectation import Expectation
 from flowforge.model.job_event import JobEvent
 from flowforge.model.job_finding import JobFinding
 from flowforge.model.job_progress import JobProgress
@@ -196,6 +197,20 @@ class JobHandle(Protocol):
     def step(self, invocation: int | None = None, *, by: str | None = None) -> None: ...
 
     def continue_(self, routine_id: str | None = None, *, by: str | None = None) -> None: ...
+
+    @property
+    def expectations(self) -> list[Expectation]: ...
+
+    def deliver(
+        self,
+        routine_id: str,
+        slot: str,
+        params: dict[str, Any] | None = None,
+        *,
+        by: str | None = None,
+        delivery_id: str | None = None,
+        key: str | int = "",
+    ) -> int | None: ...
 
     @property
     def forked_from(self) -> str | None: ...

@@ -11,7 +11,7 @@ from typing import Any
 
 from flowforge.model import registry
 from flowforge.model.connection import Connection
-from flowforge.model.definition import Definition, RoutineSpec
+from flowforge.model.definition import Definition, RoutineSpec, SlotMode
 from flowforge.model.error_handler import ErrorHandler
 from flowforge.model.handlers import check_handler_exists
 from flowforge.model.join import Join
@@ -72,6 +72,13 @@ class PlannedSlot:
     keeps: bool = False
     #: Milliseconds that an attempt may take; 0: as long as it wants.
     timeout_ms: int = 0
+    #: What the store keeps of its deliveries, unless it joins.
+    kept_as: SlotMode = ""
+
+    def mode_of(self, params: dict[str, Any], where: str) -> str:
+        """As ``Target.mode``, of a delivery that no connection carries."""
+        join = None if self.slot is None else self.slot.join
+        return self.kept_as if join is None else join.mode(params, where, self.secret)
 
 
 class SetUp:
@@ -202,12 +209,12 @@ class Plan:
             spec.class_name,
             prototype,
             SetUp(prototype.setup),
-            tuple(self._slot(spec, prototype, i) for i in range(len(spec.slot_names))),
+            tuple(self._slot(index, spec, prototype, i) for i in range(len(spec.slot_names))),
             prototype.get_error_handler() or self._error_handler,
             {name: self.targets(spec.id, name) for name in spec.event_names},
         )
 
-    def _slot(self, spec: RoutineSpec, prototype: Routine, index: int) -> PlannedSlot:
+    def _slot(self, routine: int, spec: RoutineSpec, prototype: Routine, index: int) -> PlannedSlot:
         name = spec.slot_names[index]
         slot = None if name == CALL_SLOT else prototype.get_slot(name)
         call = CALL_SLOT if slot is None else slot.handler_name
@@ -224,4 +231,5 @@ class Plan:
             sources,
             self.definition.keep_inputs and (slot is None or slot.join is None),
             0 if slot is None else slot.timeout_ms,
+            self.definition.mode(routine, index),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from flowforge.common.bounded_repr import shown
@@ -13,6 +13,7 @@ from flowforge.errors import (
     OutsideInvocationError,
 )
 from flowforge.model.event import Event
+from flowforge.model.expectation import Expect, Ticket
 from flowforge.model.invocation import Invocation
 from flowforge.model.job_handle import JobHandle
 from flowforge.model.names import listing
@@ -122,6 +123,55 @@ class Running:
         return self._running("start").start(
             flow, entry_routine_id, entry_params, event, priority, max_in_flight, labels
         )
+
+    def expect(
+        self,
+        slot: str,
+        within: Delay | None = None,
+        otherwise: dict[str, Any] | None = None,
+        *,
+        form: Any = None,
+        assign: Sequence[str] = (),
+        key: str | int = "",
+        remind: Delay | None = None,
+    ) -> Ticket:
+        """Expect an answer from outside, which is delivered to a slot of this routine.
+
+        It is open from the commit of this attempt until ``job.deliver``, the dashboard or the
+        ticket's link answers it, holds no worker meanwhile, and keeps the job from ending. The
+        first answer counts. One that came earlier is delivered at once.
+
+        ``within``: seconds or a timedelta, after which ``otherwise`` is delivered; without
+        ``otherwise`` the job fails then. ``form``: a dataclass, a TypedDict, a pydantic model or a
+        JSON schema, which an answer has to fit. ``assign``: names of those who should answer, for
+        lists. ``key``: text or a whole number, for the items of a job that wait side by side.
+        ``remind``: seconds or a timedelta, after each of which history and hooks are told again.
+
+        ValueError for an unknown slot and for what is unfit; EmissionError for an answer that this
+        attempt expects already. The job fails at the commit when it is open from an earlier one.
+        """
+        self._check_slot(slot)
+        wanted = [Expect(slot, key, form, assign)]
+        after = None if otherwise is None else (slot, otherwise)
+        return self._running("expect").expect(wanted, within, after, remind)[0]
+
+    def expect_any(
+        self,
+        answers: Sequence[str | Expect],
+        within: Delay | None = None,
+        otherwise: tuple[str, dict[str, Any]] | None = None,
+        *,
+        remind: Delay | None = None,
+    ) -> list[Ticket]:
+        """Expect one of several answers: the first one takes the others away.
+
+        ``answers``: slots of this routine, or ``Expect(slot, key, form, assign)``. ``otherwise``: a
+        slot of them and params. Returns a ticket for each; else as ``expect``.
+        """
+        wanted = [one if isinstance(one, Expect) else Expect(one) for one in answers]
+        for one in wanted:
+            self._check_slot(one.slot)
+        return self._running("expect_any").expect(wanted, within, otherwise, remind)
 
     def _child_ended(self, job_id: str, event: str) -> None:
         """Handle the end of a job that ``start`` has started."""

@@ -55,7 +55,7 @@ class Answer(StrEnum):
 
     #: The job that started this one has not taken its end yet.
     AWAITED = "awaited"
-    #: The job would have too many labels.
+    #: The job would have too many labels, or the slot keeps as many early answers as it may.
     FULL = "full"
 
     #: A worker has the invocation.
@@ -66,6 +66,14 @@ class Answer(StrEnum):
     PARKED = "parked"
     #: The invocation waits for a child job.
     WAITS = "waits"
+    #: The invocation is an answer that is expected.
+    EXPECTS = "expects"
+    #: An answer is expected already that the commit would expect.
+    EXPECTED = "expected"
+    #: Nothing expects the answer yet; it is kept.
+    KEPT = "kept"
+    #: Another answer was first, or the time was over.
+    ANSWERED = "answered"
     #: The invocation is a join, which has items in place of params.
     JOIN = "join"
     #: What is to be replaced is not there any more: another was faster.
@@ -104,7 +112,9 @@ CLAIM = Answers(
     "claim", _A.GRANTED, _A.GONE, _A.NEWER, _A.TAKEN, _A.PAUSED, _A.DROPPED, _A.STOPPED, _A.ASKS
 )
 STAGE = Answers("stage", _A.OK, _A.STALE, _A.INCOMPLETE)
-COMMIT = Answers("commit", _A.OK, _A.DONE, _A.STALE, _A.GONE, _A.NEWER, _A.DROPPED, _A.INCOMPLETE)
+COMMIT = Answers(
+    "commit", _A.OK, _A.DONE, _A.STALE, _A.GONE, _A.NEWER, _A.DROPPED, _A.INCOMPLETE, _A.EXPECTED
+)
 FAIL = Answers("fail", _A.OK, _A.DONE, _A.STALE, _A.GONE, _A.NEWER, _A.DROPPED)
 GIVE_BACK = Answers(
     "give_back", _A.OK, _A.FAILED, _A.GONE, _A.NEWER, _A.TAKEN, _A.PAUSED, _A.DROPPED
@@ -118,20 +128,23 @@ RESUME = Answers[AnswerOrStatus](
     "resume", _A.OK, _A.GONE, _A.NEWER, _A.UNDEFINED, _A.ORPHANED, *JobStatus
 )
 EDIT = Answers[AnswerOrStatus](
-    "edit", _A.OK, _A.GONE, _A.NEWER, _A.DONE, _A.WAITS, _A.QUEUED, _A.CLAIMED, _A.JOIN, _A.CHANGED,
-    *FINAL,
+    "edit", _A.OK, _A.GONE, _A.NEWER, _A.DONE, _A.WAITS, _A.QUEUED, _A.CLAIMED, _A.EXPECTS, _A.JOIN,
+    _A.CHANGED, *FINAL,
 )  # fmt: skip
 SKIP = Answers[AnswerOrStatus](
     "skip", _A.OK, _A.GONE, _A.NEWER, _A.DONE, _A.WAITS, _A.QUEUED, _A.CLAIMED, *FINAL
 )
 RUN_NOW = Answers[AnswerOrStatus](
     "run_now", _A.OK, _A.GONE, _A.NEWER, _A.DONE, _A.WAITS, _A.QUEUED, _A.CLAIMED, _A.PARKED,
-    _A.STOPPED, _A.NONE, *JobStatus,
+    _A.EXPECTS, _A.STOPPED, _A.NONE, *JobStatus,
 )  # fmt: skip
 RESCHEDULE = Answers[AnswerOrStatus](
     "reschedule", _A.OK, _A.GONE, _A.NEWER, _A.DONE, _A.WAITS, _A.QUEUED, _A.CLAIMED, _A.PARKED,
     _A.STOPPED, _A.NONE, *FINAL,
 )  # fmt: skip
+ANSWER = Answers[AnswerOrStatus](
+    "answer", _A.OK, _A.KEPT, _A.ANSWERED, _A.FULL, _A.NONE, _A.GONE, _A.NEWER, *FINAL
+)
 BREAK_AT = Answers[AnswerOrStatus]("break_at", _A.OK, _A.GONE, _A.NEWER, *FINAL)
 CLEAR_BREAK = Answers[AnswerOrStatus]("clear_break", _A.OK, _A.NONE, _A.GONE, _A.NEWER, *FINAL)
 LET_GO = Answers[AnswerOrStatus]("let_go", _A.OK, _A.MORE, _A.NONE, _A.GONE, _A.NEWER, *FINAL)

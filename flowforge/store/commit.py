@@ -12,6 +12,9 @@ from flowforge.execution.effects import Effects, Emitted
 from flowforge.store.claims import NextClaim
 from flowforge.store.link import Argument
 
+#: The outcome of an attempt that has completed and expects answers.
+EXPECTING = "expecting"
+
 #: A section without items.
 EMPTY = (0,)
 
@@ -19,6 +22,7 @@ EMPTY = (0,)
 def sections(effects: Effects, then: NextClaim | None) -> list[Argument]:
     """All sections. Only those with items are built by a call: most steps have one of them."""
     return [
+        *(expected(effects.expected) if effects.expected else ()),
         *(emitted(effects.emitted) if effects.emitted else EMPTY),
         *(staged(effects.staged) if effects.staged else EMPTY),
         *(outputs(effects.outputs) if effects.outputs else EMPTY),
@@ -27,6 +31,14 @@ def sections(effects: Effects, then: NextClaim | None) -> list[Argument]:
         *(started_jobs(effects.started_jobs) if effects.started_jobs else EMPTY),
         *(next_message(then) if then is not None else ()),
     ]
+
+
+def expected(items: Sequence[tuple[Argument, ...]]) -> list[Argument]:
+    """What opens each expectation; ``include/commit/expected.lua`` has its parts.
+
+    Only commits with the outcome ``EXPECTING`` have this section.
+    """
+    return _each(items)
 
 
 def emitted(items: Sequence[Emitted]) -> list[Argument]:

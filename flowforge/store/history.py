@@ -141,6 +141,19 @@ def _forked(packed: bytes, what: str) -> dict[str, Any]:
     return {"by": typed(by, str), "job_id": typed(job_id, str), "invocations": invocations}
 
 
+def _expects(packed: bytes, what: str) -> dict[str, Any]:
+    (about,) = unpack_record(packed, what, 1)
+    key, assigned = typed(about.get("key", ""), str), typed(about.get("assign", []), list)
+    names = [typed(name, str) for name in assigned]
+    return {**({"key": key} if key else {}), **({"assign": names} if names else {})}
+
+
+def _answered(packed: bytes, what: str) -> dict[str, Any]:
+    by, about = unpack_record(packed, what, 2)
+    told = {typed(name, str): typed(text, str) for name, text in typed(about, dict).items() if text}
+    return {"by": typed(by, str), **told}
+
+
 def _skipped_by_hand(packed: bytes, what: str) -> dict[str, Any]:
     by, emitted = unpack_record(packed, what, 2)
     return {"by": typed(by, str), "emitted": typed(emitted, dict)}
@@ -163,5 +176,8 @@ _READERS: dict[str, Callable[[bytes, str], dict[str, Any]]] = {
     "break_cleared": _breakpoint,
     "let_go": _let_go,
     "forked_from": _forked,
+    "expects": _expects,
+    "answered": _answered,
+    "answer_kept": _answered,
     "skipped_by_hand": _skipped_by_hand,
 }

@@ -47,6 +47,8 @@ class InvocationState(StrEnum):
     TIMER = "timer"
     #: Its handler has started a job, and it waits for the end of that job.
     CHILD = "child"
+    #: It is an answer from outside that is expected.
+    EXPECTED = "expected"
     ENDED = "ended"
 
 
@@ -115,6 +117,8 @@ class InvocationReader:
             record = b"" if kept is None else kept.record
             secret = self._secret(named)
             state, due = (InvocationState.ENDED, None) if found is None else self._state(named)
+            if found is not None and found.expected:
+                state, due, record = InvocationState.EXPECTED, self._expected_until(number), b""
             given = _given(record, named, entries, secret)
         digest = hashlib.sha256(record + state.encode())
         digest.update(entries[-1].id.encode() if entries else b"")
@@ -143,6 +147,12 @@ class InvocationReader:
                 break
             end = f"({raws[-1][0].decode()}"
         return named, found[::-1]
+
+    def _expected_until(self, number: int) -> datetime | None:
+        """When the time is over of an answer that is expected."""
+        member = f"{self._job_id}/expect/{number}"
+        due = self._link.call("ZSCORE", self._keys.of("timers"), member)
+        return None if due is None else moment(int(float(due)))
 
     def _state(self, named: InvocationName) -> tuple[InvocationState, datetime | None]:
         """Where it is while it is outstanding."""

@@ -13,6 +13,9 @@ from flowforge.store.lease_tokens import TokenOwner, owner_of
 from flowforge.store.reading import reading
 from flowforge.store.store import Store
 
+#: How the record of an invocation begins that is an answer which is expected.
+EXPECTED = b"E"
+
 #: Names that one command asks for, and fields that one looks through.
 _AT_ONCE = 500
 _SCANNED = 1000
@@ -23,6 +26,11 @@ class FoundInvocation(NamedTuple):
 
     invocation: str
     record: bytes
+
+    @property
+    def expected(self) -> bool:
+        """Whether it is an answer that is expected."""
+        return self.record.startswith(EXPECTED)
 
 
 class InvocationLookup:

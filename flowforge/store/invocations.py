@@ -20,7 +20,7 @@ from flowforge.store.answers import (
     AnswerOrStatus,
 )
 from flowforge.store.claims import Claim, Granted, NextClaim, Question, Verdict
-from flowforge.store.commit import sections
+from flowforge.store.commit import EXPECTING, sections
 from flowforge.store.runner import ScriptRunner
 
 #: What follows an attempt in the name of the list of its staged outputs.
@@ -53,18 +53,19 @@ class Invocations:
         details: bytes, effects: Effects, then: NextClaim | None = None,
         sample: Sample = (),
     ) -> tuple[Answer, Granted | None]:  # fmt: skip
-        """OK, or why nothing was accepted: DONE, STALE, GONE, NEWER, DROPPED, or INCOMPLETE when
-        the store no longer has all that was staged.
+        """OK, or why nothing was accepted: DONE, STALE, GONE, NEWER, DROPPED; INCOMPLETE when
+        the store no longer has all that was staged; EXPECTED when it expects an answer that is
+        expected already.
 
         With ``then`` also what was claimed next; None when the lists are empty, or hold something
         that is no invocation. ``sample``: of what was passed over, unless it has completed.
         """
         reply = self._scripts.run(
-            "commit", job_id, invocation, token, outcome, micros, details, *sample,
-            *sections(effects, then),
+            "commit", job_id, invocation, token, EXPECTING if effects.expected else outcome, micros,
+            details, *sample, *sections(effects, then),
         )  # fmt: skip
         answer = COMMIT[reply[0]]
-        if then is None:
+        if then is None or answer is Answer.EXPECTED:
             return answer, None
         if len(reply) == 1:
             return answer, self._find_granted(then) if answer is Answer.DONE else None

@@ -7,6 +7,7 @@ from typing import Any
 
 from flowforge.codec.binary import unpack_record
 from flowforge.model.definition import Definition
+from flowforge.model.expectation import place_text
 from flowforge.model.invocation_id import InvocationName
 from flowforge.store.open_joins import open_join
 from flowforge.store.reading import reading, typed, whole
@@ -43,6 +44,9 @@ def _read_error(raw: bytes, job_id: str, definition: Callable[[], Definition]) -
         return _quarantined(losses, invocation, definition())
     if code == b"missing":
         return {"type": "CorruptRecordError", "message": _missing(whole(rest))}
+    if code == b"unanswered":
+        number, _, field = rest.decode().partition(" ")
+        return _unanswered(whole(number), field, definition())
     if code in _UNFILLED:
         count, _, field = rest.decode().partition(" ")
         return _unfilled(code, whole(count), field, job_id, definition())
@@ -87,6 +91,21 @@ def _unfilled(
         'otherwise="fire" in its definition hands over what is there'
     )
     return {"type": "JoinNotFilled", "message": message, "routine_id": join.routine_id}
+
+
+def _unanswered(number: int, field: str, definition: Definition) -> dict[str, Any]:
+    place, _, key = field.partition("/")
+    routine, _, slot = place.partition(".")
+    spec = definition.routines[int(routine)]
+    name = spec.slot_names[int(slot)]
+    message = (
+        f"no answer for {place_text(spec.id, name, key)} had come when the time for it was over; "
+        "retry() gives it its whole time again, and expect(otherwise=...) goes on without one"
+    )
+    return {
+        "type": "AnswerMissing", "message": message, "routine_id": spec.id, "slot": name,
+        "invocation": number,
+    }  # fmt: skip
 
 
 def _undefined(invocation: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 #: Name -> meaning. Times are milliseconds of the server's clock.
 FIELDS: dict[str, str] = {
     "v": "Version of the row; a script leaves a later one as it is. 1, 1 more with breakpoints, "
-    "2 more with deliveries that are put off, 4 more with timeouts",
+    "2 more with deliveries that are put off, 4 more with timeouts or answers that are expected",
     # what was submitted
     "flow": "Id of the flow",
     "def": "Hash of the definition",
@@ -32,6 +32,7 @@ FIELDS: dict[str, str] = {
     "staged": "Committed emissions that are staged and not yet released",
     "last": "Number of the latest invocation",
     "stopped": "Invocations that have stopped at breakpoints",
+    "expected": "Answers that are expected",
     "output_count": "Outputs, also those that are not kept",
     "retries": "How often the job was retried",
     # its life

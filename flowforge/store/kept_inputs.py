@@ -27,6 +27,7 @@ class Input(NamedTuple):
     params: dict[str, Any] | None
     masked: bool
     joins: bool = False
+    expected: bool = False
 
 
 class KeptInputs:
@@ -48,6 +49,8 @@ class KeptInputs:
             named = InvocationName.parse(found.invocation)
             if found.record.startswith(b"J"):
                 return Input(named, None, False, joins=True)
+            if found.expected:
+                return Input(named, None, False, expected=True)
             params = read_invocation(found.record, f"invocation {number} of job {job_id}")[1]
             return Input(named, params, masked=outstanding is None)
 

@@ -32,6 +32,8 @@ PATTERNS: dict[str, str] = {
     "child_failures": "j:{}:f",  # hash: invocation -> child job that failed, retries so far
     "children": "j:{}:d",  # hash: id of a child job -> the invocation that waits for it
     "put_off": "j:{}:later",  # hash: invocation that is put off -> its emitter and mode
+    "expectations": "j:{}:expects",  # hash: number of an open expectation -> what it is
+    "answers": "j:{}:answers",  # hash: what became of expectations, early answers; see expectations
     "history": "j:{}:h",  # stream
     "outputs": "j:{}:o",  # list of records
     "logs": "j:{}:w",  # stream: lines that handlers have logged
@@ -57,6 +59,8 @@ PATTERNS: dict[str, str] = {
     "attempt_ends": "ends",  # zset: id/invocation/token by when the time of the attempt is over
     "claim_time": "c:{}",  # string: when the attempt of this lease was claimed, once it was renewed
     "timers": "timers",  # zset: job and kind by due time
+    "open_expectations": "expects",  # zset: job/number of each open expectation by its start
+    "assigned": "expects:{}",  # zset per assignee: the same
     "sequences": "seq",  # hash: broker list -> number of its latest push
     "expiry": "expiry",  # zset: ended job ids by the time their keys go
     "deletions": "trash",  # list: what is to be deleted in pieces: a name, or items of a collection

@@ -28,8 +28,9 @@ _LATEST = 50
 #: Bytes of params that are not read.
 _LARGE = 4096
 
-#: How the record of an invocation begins that handles the items of a join.
-_JOINED = b"J"
+#: How the record of an invocation begins that handles the items of a join, and of an answer that is
+#: expected.
+_NO_PARAMS = (b"J", b"E")
 
 #: Kinds of entries that an invocation on a timer has as its latest.
 _BEFORE_TIMER = frozenset({"retried", "released", "given_back"})
@@ -208,13 +209,13 @@ class Outstanding:
 
     def params(self, invocation: InvocationName) -> dict[str, Any] | None:
         """The params of an outstanding invocation, secret ones masked; None when they are large, or
-        are not stored with it, as those of a join.
+        are not stored with it, as those of a join and of an answer that is expected.
         """
         key = self._keys.of("invocations", self._job_id)
         if not 0 < self._link.call("HSTRLEN", key, str(invocation)) <= _LARGE:
             return None
         raw = self._link.call("HGET", key, str(invocation))
-        if raw is None or raw.startswith(_JOINED) or invocation.slot == CHILD_SLOT_INDEX:
+        if raw is None or raw.startswith(_NO_PARAMS) or invocation.slot == CHILD_SLOT_INDEX:
             return None
         secret = self._definition.secret(invocation.routine, invocation.slot)
         params = read_invocation(raw, f"invocation {invocation} of job {self._job_id}")[1]

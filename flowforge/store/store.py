@@ -8,6 +8,7 @@ import secrets
 from flowforge.store.breakpoints import Breakpoints
 from flowforge.store.bulk_scripts import BulkScripts
 from flowforge.store.control import JobControl
+from flowforge.store.expectations import Expectations
 from flowforge.store.forking import Forking
 from flowforge.store.hook_scripts import HookScripts
 from flowforge.store.invocations import Invocations
@@ -38,6 +39,7 @@ class Store:
         self.bulks = BulkScripts(self.scripts)
         self.breakpoints = Breakpoints(self.scripts)
         self.queue_pauses = QueuePauses(self.scripts)
+        self.expectations = Expectations(self.scripts)
         self.upkeep = UpkeepScripts(self.scripts)
         self.log_lines = LogLines(self.scripts)
         self.hooks = HookScripts(self.scripts)

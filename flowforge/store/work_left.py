@@ -15,6 +15,7 @@ WORK = {
     "timers": "timers",
     "staged": "staged",
     "stopped": "stopped",
+    "expected": "expected",
 }
 
 

@@ -32,8 +32,8 @@ OTHER = "other"
 
 class Placed(NamedTuple):
     """``places``: routine and slot index -> where -> how many: ``queued``, ``timer``,
-    ``breakpoint``, ``child`` and OTHER; without the job's first invocation, which is in ``first``.
-    ``sampled``: they are estimates.
+    ``breakpoint``, ``expects``, ``child`` and OTHER; without the job's first invocation, which is
+    in ``first``. ``sampled``: they are estimates.
 
     ``history``: what the history has told until now, and ``told`` whether that is all.
     ``entered_once``: the job began with one invocation, unlike a fork.
@@ -89,12 +89,13 @@ class PlaceReader:
             names = [InvocationName.parse(text.decode()) for text in sample or ()]
             lists = [None if name is None else name + (row["suffix"] or b"") for name in queues]
             scale = count / len(names) if names else 1.0
-            where = self._where(job_id, names, lists, children > 0)
+            left = work_left(row)
+            where = self._where(job_id, names, lists, children > 0, left["expected"] > 0)
             first, places = _places(names, where, scale)
             counters = dict(zip(routines[::2], routines[1::2], strict=True))
             return Placed(
                 status_of(row["status"], job_id),
-                work_left(row),
+                left,
                 whole(row["window"] or 0),
                 (row["entry"] or b"").decode(),
                 row["forked_from"] is None,
@@ -112,6 +113,7 @@ class PlaceReader:
         names: Sequence[InvocationName],
         lists: Sequence[bytes | None],
         has_children: bool,
+        has_expected: bool,
     ) -> Iterator[str]:
         if not names:
             return iter(())
@@ -124,6 +126,7 @@ class PlaceReader:
                 *(("ZMSCORE", self._keys.of("unclaimed", one.decode()), *members) for one in used),
             ]
         )
+        expected = self._expected(job_id, names) if has_expected else frozenset[int]()
         by_list: Mapping[bytes | None, Sequence[Any]] = dict(zip(used, queued, strict=True))
         return (
             _state(
@@ -132,9 +135,16 @@ class PlaceReader:
                 stopped[place],
                 _at(by_list.get(_at(lists, name.routine)), place),
                 has_children,
+                name.number in expected,
             )
             for place, name in enumerate(names)
         )
+
+    def _expected(self, job_id: str, names: Sequence[InvocationName]) -> frozenset[int]:
+        """The numbers of those that are answers which the job expects."""
+        numbers = [name.number for name in names]
+        found = self._link.call("HMGET", self._keys.of("expectations", job_id), *numbers)
+        return frozenset(number for number, one in zip(numbers, found, strict=True) if one)
 
 
 def _places(
@@ -155,7 +165,10 @@ def _at(row: Sequence[Any] | None, place: int) -> Any:
     return row[place] if row is not None and place < len(row) else None
 
 
-def _state(name: InvocationName, timer: Any, stopped: Any, queued: Any, has_children: bool) -> str:
+def _state(
+    name: InvocationName, timer: Any, stopped: Any, queued: Any, has_children: bool,
+    expected: bool,
+) -> str:  # fmt: skip
     if queued is not None:
         return "queued"
     if timer is not None:
@@ -163,4 +176,6 @@ def _state(name: InvocationName, timer: Any, stopped: Any, queued: Any, has_chil
     # With 0 it was let go.
     if stopped is not None and float(stopped) > 0:
         return "breakpoint"
+    if expected:
+        return "expects"
     return "child" if has_children and name.slot == CHILD_SLOT_INDEX else OTHER

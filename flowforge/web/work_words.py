@@ -13,6 +13,7 @@ _WAITS = {
     FindingKind.QUEUED: "queued",
     FindingKind.TIMER: "on a timer",
     FindingKind.CHILD: "for a child job",
+    FindingKind.EXPECTS: "for an answer",
     FindingKind.BREAKPOINT: "at a breakpoint",
     FindingKind.PAUSED: "parked: paused",
     FindingKind.FAILED: "parked: the job failed",

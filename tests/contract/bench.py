@@ -186,9 +186,21 @@ class Bench:
         resets: Sequence[tuple[str, int]] = (),
         staged: Mapping[int, int] = MappingProxyType({}),
         jobs: Sequence[list[Argument]] = (),
+        expected: Sequence[tuple[Argument, ...]] = (),
     ) -> str:
         answer, granted = self.commit_then(
-            None, job_id, invocation, token, emitted, outcome, outputs, stats, resets, staged, jobs
+            None,
+            job_id,
+            invocation,
+            token,
+            emitted,
+            outcome,
+            outputs,
+            stats,
+            resets,
+            staged,
+            jobs,
+            expected,
         )
         assert granted is None
         return answer
@@ -206,10 +218,13 @@ class Bench:
         resets: Sequence[tuple[str, int]] = (),
         staged: Mapping[int, int] = MappingProxyType({}),
         jobs: Sequence[list[Argument]] = (),
+        expected: Sequence[tuple[Argument, ...]] = (),
     ) -> tuple[str, Granted | None]:
         """Commit, and go on with the next message of some lists."""
         made = self._emitted(invocation, emitted)
-        effects = Effects(made, dict(staged), list(outputs), list(stats), list(resets), list(jobs))
+        effects = Effects(
+            made, dict(staged), list(outputs), list(stats), list(resets), list(jobs), expected
+        )
         return self.store.invocations.commit(
             job_id, invocation, token, AttemptOutcome(outcome), 5, DETAILS, effects, then,
             passed_over(outcome),

@@ -45,6 +45,15 @@ def a_commit(bench: Bench) -> Callable[[], object]:
     return lambda: bench.commit(job, emitted=[(1, 0, "")], outputs=[b"x"]) == "ok"
 
 
+def an_answer(bench: Bench) -> Callable[[], object]:
+    job = bench.submit()
+    bench.start(job)
+    wanted = (1, "", 0, 0, 1, 1, 0, b"", "", "", "", "", "", "r0", pack_record({}))
+    bench.commit(job, expected=[wanted])
+    answer = (job, (0, 1), "", None, "", record(), "kim", "", pack_record("kim", {}))
+    return lambda: bench.store.expectations.deliver(*answer).answer == "ok"
+
+
 def a_retry_later(bench: Bench) -> Callable[[], object]:
     job = bench.submit()
     bench.start(job)
@@ -340,6 +349,7 @@ def a_resumed_queue(bench: Bench) -> Callable[[], object]:
 
 #: What has to work, with the script that it shows.
 GOES_ON = {
+    an_answer: "answer",
     a_claim: "claim",
     a_commit: "commit",
     a_retry_later: "fail",

@@ -18,6 +18,8 @@ NAMES = {
     "ErrorHandler",
     "ErrorStrategy",
     "Event",
+    "Expect",
+    "Expectation",
     "Flow",
     "FlowForgeError",
     "HookEvent",
@@ -27,6 +29,7 @@ NAMES = {
     "Queue",
     "Routine",
     "Slot",
+    "Ticket",
     "configure",
     "install",
     "on_event",
@@ -66,6 +69,10 @@ SIGNATURES: dict[Any, str] = {
     Routine.get_event: "self, name",
     Routine.emit: "self, event, /, **params",
     Routine.emit_later: "self, event, delay, /, **params",
+    Routine.expect: (
+        "self, slot, within=None, otherwise=None, *, form=None, assign=(), key='', remind=None"
+    ),
+    Routine.expect_any: "self, answers, within=None, otherwise=None, *, remind=None",
     Routine.start: (
         "self, flow, entry_routine_id, entry_params=None, *, event, priority=None, "
         "max_in_flight=None, labels=None"
@@ -117,6 +124,7 @@ SIGNATURES: dict[Any, str] = {
     JobState.reschedule: "self, invocation=None, *, delay=None, at=None, by=None",
     JobState.start_now: "self, *, by=None",
     JobState.rerun: "self, params=None, *, definition='latest', new_params=False",
+    JobState.deliver: ("self, routine_id, slot, params=None, *, by=None, delivery_id=None, key=''"),
     JobState.break_at: "self, routine_id, when=None, *, by=None",
     JobState.clear_break: "self, routine_id=None, *, by=None",
     JobState.step: "self, invocation=None, *, by=None",

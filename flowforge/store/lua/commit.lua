@@ -1,11 +1,12 @@
 -- Accepts what an invocation did: its end, its emissions, its outputs, its stats; exactly once.
--- In:  id, invocation, token, outcome (completed, error_continued, skipped), micros, packed details;
---      unless it has completed a sample of the error, as count_error takes it;
---      then the sections emitted, staged, outputs, stats, resets, started_jobs, each with the number of
+-- In:  id, invocation, token, outcome (completed, error_continued, skipped), or expecting (completed, with
+--      answers that are waited for), micros, packed details; unless it has completed a sample of the error, as
+--      count_error takes it; of expecting the section expected; then the sections emitted, staged, outputs, stats, resets, started_jobs, each with the number of
 --      its items first; then next_message, or nothing. include/commit/ has a file for each
 -- Out: {'ok' | 'done' (was committed before) | 'stale' (another claim is valid) | 'gone'
 --      | 'dropped' (the job has ended) | 'newer' (a later release's job)
---      | 'incomplete' (what was staged is not all there: nothing is committed)}, and behind 'ok' what was
+--      | 'incomplete' (what was staged is not all there: nothing is committed)
+--      | 'expected' (an answer that is expected already; which one: nothing is committed)}, and behind 'ok' what was
 --      claimed next, if anything: id, invocation, record, claims, lost, definition hash, ms from push to claim
 --@include base, job_row, child_jobs, history, lease, attempt, settle
 --@include commit/emitted, commit/staged, commit/outputs, commit/stats, commit/resets
@@ -14,7 +15,12 @@ local id, invocation, token, outcome = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local micros, details, arguments = tonumber(ARGV[6]), ARGV[7], ARGV
 
 -- Where the first section is; `at`: where the next one is.
-local emitted = outcome == 'completed' and 8 or 13
+local emitted, expected = outcome == 'completed' and 8 or 13, nil
+if outcome == 'expecting' then
+  --@include commit/expected
+  outcome = 'completed'
+  expected, emitted = read_expected(arguments, 8)
+end
 
 local job = load_job(id)
 if not job then return { 'gone' } end
@@ -24,6 +30,8 @@ local at = check_emitted(job, arguments, emitted)
 local staged
 staged, at = staged_lists(id .. '/' .. invocation .. '/' .. token, arguments, at)
 if staged and not staged.are_complete() then return { 'incomplete' } end
+local twice = expected and expected.is_open_already(job, invocation, token)
+if twice then return { 'expected', twice } end
 if not take_lease(id, invocation, token) then return { why_no_lease(id, invocation) } end
 
 batch_saves()
@@ -54,6 +62,7 @@ end
 remember(job, outcome, invocation, details)
 
 create_emitted(job, arguments, emitted)
+if expected then expected.open(job, invocation, now) end
 at = commit_outputs(job, arguments, at)
 at = change_stats(id, arguments, at)
 at = consume(id, invocation, arguments, at)

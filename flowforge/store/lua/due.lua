@@ -15,6 +15,14 @@ local ACTIONS = {
   late = function(_, job, _, now) bring_back_late(job, now) end,
   more = function(_, job, _, now) look_at_job(job, now) end,
   look = function(_, job, _, now) look_at_job(job, now) end,
+  expect = function(...)
+    --@include due/expectation
+    time_out_expectation(...)
+  end,
+  remind = function(...)
+    --@include due/reminder
+    remind_of_expectation(...)
+  end,
   children = look_at_some_children,
   retry = retry_with_parent,
 }

@@ -3,7 +3,7 @@
 -- Out: {answer, and the invocation that it is about where it is about one}: 'ok' | 'gone'
 --      | 'newer' (a later release's job) | the status of a job that is completed or cancelled
 --      | 'done' (no such invocation, or no more) | 'waits' (for a child job) | 'queued' | 'claimed'
---      | 'join' (it has items in place of params) | 'changed' (its record is another)
+--      | 'expects' (an answer) | 'join' (it has items in place of params) | 'changed' (its record is another)
 --@include base, job_row, full, request, history, mending
 local id, request, arguments = ARGV[2], ARGV[3], ARGV
 local job = load_job(id)
@@ -14,6 +14,7 @@ if job.status == 'completed' or job.status == 'cancelled' then return { job.stat
 
 for i = 4, #arguments, 4 do
   local invocation = arguments[i]
+  if is_expected(job, invocation) then return { 'expects', invocation } end
   local why = why_not_idle(job, invocation)
   if why then return { why, invocation } end
   local record = call('HGET', k_invocations(id), invocation)

@@ -1,4 +1,4 @@
--- Changes when an invocation that is on a timer is due.
+-- Changes when an invocation that is on a timer is due, or when the time of an answer is over that is expected.
 -- In:  id, invocation ('': the one that the job begins with, if the job was put off), '+' and ms from now or
 --      '@' and a time, packed details, request
 -- Out: 'ok' | 'gone' | 'newer' (a later release's job) | the status of a job that is completed or cancelled
@@ -13,17 +13,25 @@ if is_met(id, request) then return 'ok' end
 if job.status == 'completed' or job.status == 'cancelled' then return job.status end
 if invocation == '' then invocation = first_on_timer(job) end
 if not invocation then return 'none' end
-local why = why_not_idle(job, invocation)
+local expected = is_expected(job, invocation)
+local why = not expected and why_not_idle(job, invocation)
 if why then return why end
 if is_stopped(job, invocation) then return 'stopped' end
-local before = is_on_timer(job, invocation)
+local before = expected and 0 or is_on_timer(job, invocation)
 if not before then return 'parked' end
 write_though_full()
 meet(id, request)
 local now = now_ms()
 -- A time that has passed is as good as now.
 local at = math.max(now, sign == '+' and now + ms or ms)
-set_timer(at, id, 'invocation', invocation)
+if expected then
+  --@include expectations
+  local expectation = expectation_of(job, string.match(invocation, '^%d+'))
+  before = expectation.ends > 0 and expectation.ends or at
+  set_expectation_end(job, expectation, at)
+else
+  set_timer(at, id, 'invocation', invocation)
+end
 if is_first(job, invocation) then call('HSET', k_job(id), 'due', at) end
 remember(job, 'rescheduled', invocation, string.format('%d %d ', before, at) .. details)
 stay_with(job, k_history(id))

@@ -2,7 +2,7 @@
 -- In:  id, invocation ('': the one that the job begins with, if the job was put off), packed details, request
 -- Out: 'ok' | 'gone' | 'newer' (a later release's job) | the status that does not allow it
 --      | 'done' (no such invocation, or no more) | 'waits' (for a child job) | 'queued' | 'claimed' | 'parked'
---      | 'stopped' (at a breakpoint) | 'none' (the job was not put off, or has started)
+--      | 'expects' (an answer) | 'stopped' (at a breakpoint) | 'none' (the job was not put off, or has started)
 --@include base, job_row, timers, full, request, history, mending, due/invocation
 local id, invocation, details, request = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local job = load_job(id)
@@ -12,6 +12,7 @@ if is_met(id, request) then return 'ok' end
 if job.status == 'paused' or ENDED[job.status] then return job.status end
 if invocation == '' then invocation = first_on_timer(job) end
 if not invocation then return 'none' end
+if is_expected(job, invocation) then return 'expects' end
 local why = why_not_idle(job, invocation)
 if why then return why end
 if is_stopped(job, invocation) then return 'stopped' end

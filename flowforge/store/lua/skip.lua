@@ -1,4 +1,5 @@
--- A commit that an operator makes: ends an idle invocation, with emissions and outputs of the operator's.
+-- A commit that an operator makes: ends an idle invocation or an answer that is expected, with emissions and
+-- outputs of the operator's.
 -- In:  id, invocation, request, packed details; then the sections emitted and outputs of a commit
 -- Out: 'ok' | 'gone' | 'newer' (a later release's job) | the status of a job that is completed or cancelled
 --      | 'done' (no such invocation, or no more) | 'waits' (for a child job) | 'queued' | 'claimed'
@@ -16,13 +17,20 @@ if job.newer then return 'newer' end
 if is_met(id, request) then return 'ok' end
 if job.status == 'completed' or job.status == 'cancelled' then return job.status end
 local outputs = check_emitted(job, arguments, emitted)
-local why = why_not_idle(job, invocation)
+local expected = is_expected(job, invocation)
+local why = not expected and why_not_idle(job, invocation)
 if why then return why end
 
 write_though_full()
 meet(id, request)
 local now, r = now_ms(), routine_of(invocation)
-take_idle(job, invocation)
+if expected then
+  --@include expectations
+  local number = string.match(invocation, '^%d+')
+  settle_expectation(job, number, expectation_of(job, number), 's', '-', '', now)
+else
+  take_idle(job, invocation)
+end
 local items = string.match(call('HGET', k_invocations(id), invocation), '^J(%d+) ')
 call('HDEL', k_invocations(id), invocation)
 call('HDEL', k_claims(id), invocation, 'l' .. invocation, 'u' .. invocation, 's' .. invocation)

@@ -29,6 +29,7 @@ class WorkerHandlerContext:
         self.job = jobs.job
         self.child_job = jobs.child_job
         self.child_outputs = jobs.child_outputs
+        self.answer_url = jobs.answer_url
         inspector = Inspector(store)
         self.emissions_of = inspector.emissions_of
         self.checkpoint = inspector.checkpoint

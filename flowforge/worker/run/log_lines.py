@@ -31,6 +31,7 @@ NOT_CLAIMED = {
 NOT_ACCEPTED = {
     **_ENDED,
     Answer.DONE: "it has been committed before, by this attempt or by another",
+    Answer.EXPECTED: "it expects an answer that its job expects already, so the job fails",
     Answer.STALE: "the lease of this attempt was lost, so another one decides",
 }
 

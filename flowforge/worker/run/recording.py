@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from flowforge.codec.binary import pack_record
 from flowforge.common.true_attributes import name_of
-from flowforge.errors import UnknownRoutineClassError
+from flowforge.errors import EmissionError, UnknownRoutineClassError
 from flowforge.execution.attempt import Attempt
 from flowforge.execution.failure import MESSAGE_LIMIT, message_of, type_of
 from flowforge.execution.run import Outcome
@@ -71,6 +71,8 @@ class Recorder:
             self._note_end(attempt, outcome.kind, outcome.micros, delay)
         elif answer is Answer.DROPPED:
             self._note_dropped(attempt)
+        if answer is Answer.EXPECTED:
+            return self._refuse_expected(attempt, outcome)
         if answer is Answer.INCOMPLETE:
             self._run_again(attempt)
         elif answer is not Answer.OK:
@@ -116,6 +118,33 @@ class Recorder:
         if answer is not Answer.OK or outcome.error is None:
             return answer, None
         return answer, Failed(outcome.error)
+
+    def _refuse_expected(self, attempt: Attempt, outcome: Outcome) -> Failed | None:
+        """Fail the job of an attempt whose answer is expected already."""
+        place = f"{attempt.routine.id}.{attempt.slot.name}"
+        message = (
+            f"{place} expects an answer that the job expects already ({attempt.expected_places()}):"
+            " give each its own key, such as the id of the item"
+        )
+        error = EmissionError(message)
+        kind = type(error).__name__
+        problem = {
+            "type": kind, "message": message, "routine_id": attempt.routine.id,
+            "slot": attempt.slot.name, "invocation": attempt.number,
+            "attempt": attempt.attempt_number,
+        }  # fmt: skip
+        shown = [kind, message, ""]
+        details = pack_record(
+            self._worker(), attempt.attempt_number, outcome.micros, {}, None, shown
+        )
+        answer = self._invocations.fail(
+            attempt.job_id, attempt.invocation, attempt.token, outcome.micros, details,
+            f"{place}: {kind}: {message}"[:500], pack_record(problem),
+            ErrorSample.unplaced(kind, message),
+        )  # fmt: skip
+        if answer is not Answer.OK:
+            log_lines.not_accepted(attempt, outcome.kind, answer)
+        return Failed(error) if answer is Answer.OK else None
 
     def _run_again(self, attempt: Attempt) -> None:
         """Give an attempt back whose staged emissions are lost; the job fails if that goes on."""

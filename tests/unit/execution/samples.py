@@ -32,6 +32,8 @@ class Context:
         self.extended: list[int] = []
         #: Whether the job still runs when it is asked for.
         self.running = True
+        #: Whether the address of the dashboard is set.
+        self.linked = True
         #: How often it was asked.
         self.asked = 0
         #: What the history knows of other invocations.
@@ -82,6 +84,9 @@ class Context:
 
     def extend(self, attempt: Attempt, ms: int) -> None:
         self.extended.append(ms)
+
+    def answer_url(self, job_id: str, token: str) -> str | None:
+        return f"https://flows.example.org/answer/{job_id}/{token}" if self.linked else None
 
     def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
         return [{"outputs of": job_id}]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from flowforge.model.error_handler import ErrorHandler
+from flowforge.model.expectation import Expect, Ticket
 from flowforge.model.flow import FlowGraph
 from flowforge.model.routine import Routine
 
@@ -29,6 +31,7 @@ class Recorder:
         self.extended: list[int] = []
         self.recorded: list[tuple[str, str | None, object]] = []
         self.reset: list[str] = []
+        self.expected: list[tuple[list[Expect], Any, object, Any]] = []
 
     def emit(self, event: str, params: dict[str, Any], later_ms: int = 0) -> None:
         self.emitted.append((event, params))
@@ -42,6 +45,12 @@ class Recorder:
 
     def start(self, *arguments: Any) -> str:
         raise NotImplementedError
+
+    def expect(
+        self, wanted: Sequence[Expect], within: Any, otherwise: object, remind: Any
+    ) -> list[Ticket]:
+        self.expected.append((list(wanted), within, otherwise, remind))
+        return [Ticket(one.slot, str(one.key), None) for one in wanted]
 
     def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
         raise NotImplementedError

@@ -17,6 +17,7 @@ LUA = ROOT / "flowforge/store/lua"
 
 #: Name -> the section alone, with two items each.
 WRITTEN: dict[str, list[Argument]] = {
+    "expected": commit.expected([(0, "a", *range(13)), (1, "b", *range(13))]),
     "emitted": commit.emitted([(1, 0, "", b"r"), (2, 1, "m", b"s")]),
     "staged": commit.staged({1: 200, AS_OUTPUTS: 3}),
     "outputs": commit.outputs([b"x", b"y"]),
@@ -36,6 +37,7 @@ def filled() -> Effects:
         resets=[("0.0", -1), ("", 7)],
         started_jobs=[["def", "id1"], ["def", "id2"]],
         staged={1: 200, AS_OUTPUTS: 3},
+        expected=[(0, "a", *range(13)), (1, "b", *range(13))],
     )
 
 
@@ -67,7 +69,7 @@ def test_the_sections_are_written_in_the_order_in_which_they_are_read() -> None:
 
 
 def test_what_an_attempt_has_not_done_is_a_section_without_items() -> None:
-    """Six of them, and nothing of a next message."""
+    """Six of them, and nothing of answers and of a next message."""
     assert sections(Effects(), None) == [0] * 6
     assert sections(Effects(outputs=[b"x"]), None) == [0, 0, 1, b"x", 0, 0, 0]
 

@@ -6,7 +6,7 @@
 local function cancel_job(job, by, reason, details, now)
   call('HSET', k_job(job.id), 'reason', reason, 'by', by)
   remember(job, 'cancelled', '', details)
-  call('HDEL', k_job(job.id), 'stopped')
+  call('HDEL', k_job(job.id), 'stopped', 'expected')
   job.parked = 0
   job.staged = 0
   job.timers = 0

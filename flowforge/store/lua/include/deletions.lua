@@ -15,17 +15,24 @@ local function work_of(id, job)
     local lanes = lanes_of(job)
     for _, lane in ipairs(lanes.all()) do lists[#lists + 1] = lanes.parked_list(lane) end
   end
-  return { k_invocations(id), k_claims(id), k_merges(id), k_outstanding(id), k_joins(id),
-    k_collected(id), k_child_failures(id), k_lanes(id), k_breakpoints(id), k_put_off(id),
-    k_children(id) }, lists
+  local hashes = { k_invocations(id), k_claims(id), k_merges(id), k_outstanding(id), k_joins(id),
+    k_collected(id), k_child_failures(id), k_lanes(id), k_breakpoints(id), k_put_off(id) }
+  if not job or job.extras then hashes[#hashes + 1] = k_expectations(id) end
+  hashes[#hashes + 1] = k_children(id)
+  return hashes, lists
 end
 
--- Clears the timers of what is deleted: of invocations, or of open joins. name: a hash of either,
+-- What of a job all jobs share goes with it: timers of invocations and of open joins, and expectations. name: a hash of either,
 -- without its root, else nothing is done; key: where the hash is; fields: some of it.
 local function clear_timers_of(name, key, fields)
   local id, kind = string.match(name, '^j:(.+):([ik])$')
+  if not id then id, kind = string.match(name, '^j:(.+):(expects)$') end
   if not id or not fields[1] then return end
   if kind == 'i' then return clear_timers(id, 'invocation', fields) end
+  if kind == 'expects' then
+    --@include expectations
+    return unlist_expectations(id, fields, call('HMGET', key, unpack(fields)))
+  end
   local abouts = {}
   for i, state in ipairs(call('HMGET', key, unpack(fields))) do
     abouts[i] = (string.match(state, '^%d+') or '') .. ' ' .. fields[i]
@@ -50,7 +57,7 @@ local function delete_hashes(keys, spare_children)
       delete_later(key)
     else
       local name = string.sub(key, #P + 1)
-      if string.match(name, ':[ik]$') then clear_timers_of(name, key, call('HKEYS', key)) end
+      if string.match(name, ':[ik]$') or string.match(name, ':expects$') then clear_timers_of(name, key, call('HKEYS', key)) end
       small[#small + 1] = key
     end
   end

@@ -16,6 +16,7 @@ local CODES = {
   undefined = { 'CorruptRecordError', 'the definition of the job is gone from the server' },
   missing = { 'CorruptRecordError', 'emissions of committed handlers are gone from the server' },
   unfilled = { 'JoinNotFilled', 'a join lacked items, and nothing was left that could deliver more' },
+  unanswered = { 'AnswerMissing', 'no answer had come when the time for it was over' },
   late = { 'JoinNotFilled', 'a join lacked items when its timeout had passed' },
 }
 

@@ -13,13 +13,15 @@ local function leave_definition(def, now, retention)
 end
 
 -- What stays with a job after its end. logged: whether its handlers may have logged lines that are kept;
--- params: whether its entry params may be kept; inputs: whether params of its invocations may be.
-local function kept_of(id, logged, params, inputs)
+-- params: whether its entry params may be kept; inputs: whether params of its invocations may be; answers: whether
+-- answers from outside may be.
+local function kept_of(id, logged, params, inputs, answers)
   local kept = { k_job(id), k_routines(id), k_stats(id), k_routine_data(id), k_history(id), k_outputs(id),
     k_pauses(id) }
   if logged then kept[#kept + 1] = k_logs(id) end
   if params then kept[#kept + 1] = k_entry_params(id) end
   if inputs then kept[#kept + 1] = k_inputs(id) end
+  if answers then kept[#kept + 1] = k_answers(id) end
   return kept
 end
 
@@ -28,7 +30,8 @@ end
 local function keep_work(job, ms)
   local hashes, lists = work_of(job.id, job)
   -- What has timers outlives the job as well: it says which are to be taken back.
-  local timed = { [k_invocations(job.id)] = job.timers > 0, [k_joins(job.id)] = true }
+  local timed = { [k_invocations(job.id)] = job.timers > 0, [k_joins(job.id)] = true,
+    [k_expectations(job.id)] = true }
   for _, key in ipairs(hashes) do
     call('PEXPIRE', key, ms + ((call('HLEN', key) > FEW or timed[key]) and SPARE or 0))
   end
@@ -56,7 +59,7 @@ local function finish(job, status, now)
     add_to_total(flow, status .. '\n' .. bucket_of(ms), 1, now)
     add_to_total(flow, status .. '\nms', ms, now)
   end
-  for _, key in ipairs(kept_of(job.id, rare[2], rare[3] == 'kept', rare[4])) do
+  for _, key in ipairs(kept_of(job.id, rare[2], rare[3] == 'kept', rare[4], job.extras)) do
     call('PEXPIRE', key, job.retention)
   end
   if status == 'completed' then

@@ -1,15 +1,14 @@
--- Joins whose time was over while their job could not go on.
+-- Joins and expectations whose time was over while their job could not go on, or made it fail.
 --@include base, timers, join_rules, join
 
--- A join whose time was over while the job could not go on, or whose time made it fail.
--- about: 'number field' of the collection.
+-- about: 'number field' of a collection, or 'expect number' of an expectation.
 local function keep_late(job, about)
   call('RPUSH', k_late(job.id), about)
   stay_with(job, k_late(job.id))
 end
 
--- Late joins that are still open get their whole time again: the deliveries that would fill them may be
--- parked with the job. Many come back in pieces, by the upkeep.
+-- What is late and still open gets its whole time again: the deliveries that would fill a join may be parked
+-- with the job. Many come back in pieces, by the upkeep.
 local function bring_back_late(job, now)
   local late = call('LPOP', k_late(job.id), 100)
   if not late then return end
@@ -18,6 +17,10 @@ local function bring_back_late(job, now)
     if field and string.match(call('HGET', k_joins(job.id), field) or '', '^%d+') == number then
       local timeout = rule_of(job, (split_field(field))).timeout
       set_timer(now + timeout, job.id, 'join', about)
+    elseif not field then
+      --@include expectations
+      local expectation = expectation_of(job, string.match(about, '%d+$'))
+      if expectation then set_expectation_end(job, expectation, now + expectation.within) end
     end
   end
   if #late == 100 then set_timer(now, job.id, 'late') end

@@ -45,7 +45,12 @@ local function paused_list_of(job, invocation)
   return aside and list or nil
 end
 
--- nil for an idle invocation, else why it is not: done, waits, queued, claimed.
+-- Whether an invocation is an answer that is expected.
+local function is_expected(job, invocation)
+  return job.extras and string.sub(call('HGET', k_invocations(job.id), invocation) or '', 1, 1) == 'E'
+end
+
+-- nil for an idle invocation, else why it is not: done, waits, queued, claimed. Not for one that is expected.
 local function why_not_idle(job, invocation)
   if call('HEXISTS', k_invocations(job.id), invocation) == 0 then return 'done' end
   if waits_for_child(invocation) then return 'waits' end

@@ -13,7 +13,7 @@ local function revive(job, now)
   call('HINCRBY', k_definition(job.def), 'active', 1)
   call('PERSIST', k_definition(job.def))
   local hashes, lists = work_of(job.id, job)
-  for _, keys in ipairs({ kept_of(job.id, true, true, true), hashes, lists }) do
+  for _, keys in ipairs({ kept_of(job.id, true, true, true, true), hashes, lists }) do
     for _, key in ipairs(keys) do call('PERSIST', key) end
   end
   local idempotency = call('HGET', k_job(job.id), 'idempotency')

@@ -29,6 +29,14 @@ local function timer_kinds()
     -- 'look'. Never cleared.
     children = { form = '^children/(%d+)$', cost = 30, without_job = true },
 
+    -- about: the number of an expectation, whose time will be over. Due: what it is to get then is delivered, or
+    -- the job fails. Cleared: when it is answered, and with it at the end of its job.
+    expect = { form = '^expect/(%d+)$', cost = 2 },
+
+    -- about: the number of an expectation. Due: it is told of once more, and again after the same time.
+    -- Cleared: when it is answered, and with it at the end of its job.
+    remind = { form = '^remind/(%d+)$', cost = 1 },
+
     -- about: 'id/invocation' that waits for the job, which is to be retried because its parent was. Due:
     -- it is retried, or the invocation goes on without it. Never cleared.
     retry = { form = '^retry/([^/]+/%d+%.%d+%.%d+)$', cost = 5, without_job = true },

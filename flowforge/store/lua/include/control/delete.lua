@@ -21,7 +21,7 @@ local function delete_job(job, now)
   delete_hashes(hashes, true)
   delete_indexes(id)
   call('UNLINK', unpack(lists))
-  call('UNLINK', unpack(kept_of(id, true, true, true)))
+  call('UNLINK', unpack(kept_of(id, true, true, true, true)))
   call('ZREM', k_expiry(), id)
   unindex(id)
   return 'ok'

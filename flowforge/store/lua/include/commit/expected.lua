@@ -1,0 +1,72 @@
+-- Section `expected` of the commit: answers that the job waits for from now on. How many; then of each slot index,
+-- key, ms until its time is over (0: never), ms between reminders (0: none), the place in the section of the
+-- first of those of which one is answered, and of the last, 1 if one of them has something that is delivered when
+-- the time is over, record of what is delivered when its time is over ('':
+-- the job fails), mode of that, assignees (tabs between them), hash of the form, the form as JSON ('': none, or
+-- one before it has the same), hash of the link's token, routine id, packed details for the history.
+--@include base
+
+-- Returns the section, and the place behind it.
+local function read_expected(arguments, at)
+  local EACH = 15
+  local number = tonumber(arguments[at])
+  --@include timers, layout, history, early_answers
+  local expected = {}
+
+  local function item(i)
+    return unpack(arguments, at + 1 + EACH * (i - 1), at + EACH * i)
+  end
+
+  local function field_of(invocation, slot, key)
+    return string.format('%s.%s/%s', (routine_of(invocation)), slot, key)
+  end
+
+  -- The first that the job expects already; nil when the lease is gone, which decides then.
+  function expected.is_open_already(job, invocation, token)
+    if not job.extras or not call('ZSCORE', k_leases(), job.id .. '/' .. invocation .. '/' .. token) then
+      return nil
+    end
+    for i = 1, number do
+      local field = field_of(invocation, item(i))
+      if string.sub(call('HGET', k_answers(job.id), field) or '', 1, 1) == 'o' then return field end
+    end
+    return nil
+  end
+
+  local function open_one(job, invocation, i, before, now)
+    local slot, key, within, remind, first, last, otherwise, record, mode, assigned, form, json, token, routine, details =
+      item(i)
+    job.last = job.last + 1
+    local opened = string.format('%d.%s.%s', job.last, (routine_of(invocation)), slot)
+    local field, id = field_of(invocation, slot, key), job.id
+    call('HSET', k_invocations(id), opened, 'E' .. record)
+    if job.joins then call('HINCRBY', k_outstanding(id), routine_of(invocation), 1) end
+    call('HSET', k_expectations(id), job.last, table.concat({
+      string.format('%d %d %s %s %d %d %s %s', now, within == '0' and 0 or now + within, within, remind, before + first,
+        before + last, string.match(invocation, '^%d+'), otherwise),
+      field, assigned, form, token, routine, mode }, '\n'))
+    call('HINCRBY', k_job(id), 'expected', 1)
+    call('HSET', k_answers(id), field, string.format('o %d', job.last))
+    if token ~= '' then call('HSET', k_answers(id), 't' .. token, string.format('o %d', job.last)) end
+    if json ~= '' then call('HSET', k_answers(id), 'f' .. form, json) end
+    local member = string.format('%s/%d', id, job.last)
+    call('ZADD', k_open_expectations(), now, member)
+    for name in string.gmatch(assigned, '[^\t]+') do call('ZADD', k_assigned(name), now, member) end
+    if within ~= '0' then set_timer(now + within, id, 'expect', job.last) end
+    if remind ~= '0' then set_timer(now + remind, id, 'remind', job.last) end
+    remember(job, 'expects', opened, details)
+  end
+
+  function expected.open(job, invocation, now)
+    if not job.extras then
+      job.extras = true
+      save_layout(job)
+    end
+    local before = job.last
+    for i = 1, number do open_one(job, invocation, i, before, now) end
+    -- In their order: the first that was answered early takes the others of its group away.
+    for opened = before + 1, before + number do take_early(job, opened, now) end
+  end
+
+  return expected, at + 1 + EACH * number
+end

@@ -1,0 +1,11 @@
+-- An expectation is told of once more.
+--@include timers, history, expectations
+
+local function remind_of_expectation(_, job, number, now)
+  local expectation = expectation_of(job, number)
+  if not expectation or job.status == 'completed' or job.status == 'cancelled' then return end
+  local passed = math.floor((now - expectation.since) / expectation.remind)
+  set_timer(expectation.since + (math.max(0, passed) + 1) * expectation.remind, job.id, 'remind', number)
+  if job.status == 'failed' then return end
+  remember(job, 'reminded', expected_invocation(number, expectation), '')
+end
