@@ -64,9 +64,12 @@ class Router:
                 fields[f"m{index}.{position}"] = template
                 if ms:
                     fields[f"t{index}.{position}"] = ms
-                    fields["timed"] = 1
+                    fields["extras"] = 1
             waits = message_format(routine.class_name, queue, CHILD_SLOT)
             fields[f"m{index}.{CHILD_SLOT_INDEX}"] = waits
+        if definition.late:
+            fields["extras"] = 1
+            fields["late"] = "\n".join(f"{ms} {event}" for ms, event in definition.late)
         fields["queues"] = len({fields[f"q{index}"] for index in range(len(definition.routines))})
         joins = dict(_join_rules(definition))
         return {**fields, **joins, "joins": len(joins)} if joins else fields

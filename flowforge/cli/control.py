@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -20,9 +21,11 @@ from flowforge.cli.bulk_options import act_on_all, bulk_options, bulk_wanted
 from flowforge.cli.error_text import error_text
 from flowforge.cli.render import amounts, json_option, one_line, print_json, say
 from flowforge.cli.session import Session, pass_session
+from flowforge.cli.start_options import span, usable
 from flowforge.engine.engine import Engine
 from flowforge.errors import JobError, RecordError
 from flowforge.model.bulk import BulkAction
+from flowforge.model.start import timeout_ms
 from flowforge.model.status import JobStatus
 
 #: Refusals of several jobs that the audit keeps.
@@ -121,6 +124,10 @@ def cancel(
     help="Change a param of an invocation before, as in 5:amount=20. May be repeated.",
 )  # fmt: skip
 @new_params_option
+@click.option(
+    "--finish-within", metavar="TIME", callback=span,
+    help="It fails again unless it has ended by then: seconds, or 30m, 2h, 7d. Of named jobs.",
+)  # fmt: skip
 @reason_option
 @bulk_options
 @by_option
@@ -133,6 +140,7 @@ def retry(
     job_ids: Sequence[str],
     edit: dict[int, dict[str, Any]],
     new_params: bool,
+    finish_within: timedelta | None,
     reason: str,
     by: str | None,
     as_json: bool,
@@ -142,12 +150,15 @@ def retry(
     bulk = bulk_wanted(job_ids, options)
     if edit and len(job_ids) != 1:
         raise click.UsageError("--edit is about the invocations of one job: give one JOB")
+    if bulk and finish_within is not None:
+        raise click.UsageError("--finish-within is of jobs that are named: give JOB")
+    finish_ms = usable(timeout_ms, "--finish-within", finish_within)
     if bulk:
         act_on_all(session, BulkAction.RETRY, options, as_json, by=by, reason=reason)
         return
 
     def act(engine: Engine, job_id: str) -> None:
-        engine.retry(job_id, edit or None, by, reason, new_params=new_params)
+        engine.retry(job_id, edit or None, by, reason, new_params=new_params, finish_ms=finish_ms)
 
     each_job(session, job_ids, as_json, act)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from rich.text import Text
@@ -46,6 +47,9 @@ def print_job(job: dict[str, Any]) -> None:
             *_optional("labels", labels_shown(job["labels"])),
             ("created", local_time(job["created_at"])),
             *_optional("starts", _starts(job)),
+            *_optional("start by", _when(job["start_by"])),
+            *_optional("finish by", _when(job["finish_by"])),
+            *_optional("late", one_line(job["late"] or "")),
             *_optional("ended", _ended(job)),
             *_optional("done", _done(job["progress"])),
             ("work", amounts(job["counts"])),
@@ -74,6 +78,10 @@ def print_job(job: dict[str, Any]) -> None:
 
 def _starts(job: dict[str, Any]) -> str:
     return "" if job["starts_at"] is None else f"at {time_and_distance(job['starts_at'])}"
+
+
+def _when(at: datetime | None) -> str:
+    return "" if at is None else time_and_distance(at)
 
 
 def _print_explanation(job: dict[str, Any]) -> None:

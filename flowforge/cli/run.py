@@ -16,16 +16,16 @@ from flowforge.cli.render import json_option, print_json, say
 from flowforge.cli.report import print_end
 from flowforge.cli.selection import label_values
 from flowforge.cli.session import Session, ends_with_process, pass_session
-from flowforge.cli.start_options import start_options
+from flowforge.cli.start_options import deadline_options, start_options, usable
 from flowforge.cli.target import choose_entry, load_flow
 from flowforge.cli.waiting import saying_outlook, timeout_option, wait_with_view
 from flowforge.engine.engine import Engine
 from flowforge.engine.explain import unreported
 from flowforge.engine.job_template import JobTemplate
-from flowforge.errors import InvalidValueError
+from flowforge.model.deadlines import deadlines_of
 from flowforge.model.flow import FlowGraph
 from flowforge.model.param_checks import check_changed
-from flowforge.model.start import Start, start_of
+from flowforge.model.start import start_of
 from flowforge.store.worker_reports import WorkerReports
 
 
@@ -51,6 +51,7 @@ from flowforge.store.worker_reports import WorkerReports
     help="Invocations in the broker and in workers at the same time.",
 )
 @start_options
+@deadline_options
 @click.option("--no-wait", is_flag=True, help="Print the job's id and leave.")
 @click.option("--watch", is_flag=True, help="Show a line of progress for each routine.")
 @timeout_option
@@ -71,6 +72,8 @@ def run(
     labels: dict[str, str],
     delay: timedelta | None,
     at: datetime | None,
+    start_within: timedelta | None,
+    finish_within: timedelta | None,
     **options: Any,
 ) -> None:
     """Start a job of a flow and wait for its end.
@@ -88,9 +91,10 @@ def run(
                 "--no-wait needs a server: without FLOWFORGE_REDIS_URL or --redis-url the job "
                 "would end with this command"
             )
-        template = JobTemplate(flow, start, **options)
+        deadlines = usable(deadlines_of, start_within, finish_within)
+        template = JobTemplate(flow, start, **options, deadlines=deadlines)
         job_id, created = submitter.submit_one(
-            template, params, idempotency_key, labels, _start(delay, at)
+            template, params, idempotency_key, labels, usable(start_of, delay, at)
         )
         engine = submitter.of(job_id)
         if not no_wait:
@@ -116,13 +120,6 @@ def _check_params(flow: FlowGraph, entry: str, params: dict[str, Any]) -> None:
     check_changed(
         definition, (routine, slot), None, params, params, "entry params", new_params=True
     )
-
-
-def _start(delay: timedelta | None, at: datetime | None) -> Start | None:
-    try:
-        return start_of(delay, at)
-    except InvalidValueError as error:
-        raise click.UsageError(str(error)) from error
 
 
 def _remark(engine: Engine) -> str:

@@ -10,8 +10,18 @@ import click
 
 from flowforge.common.bounded_repr import shown
 from flowforge.common.duration import span_of
+from flowforge.errors import InvalidValueError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+_Found = TypeVar("_Found")
+
+
+def usable(make: Callable[..., _Found], *values: Any) -> _Found:
+    """What is made of options; a usage error when they are unfit."""
+    try:
+        return make(*values)
+    except InvalidValueError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def span(_: click.Context, __: click.Parameter, text: str | None) -> timedelta | None:
@@ -34,6 +44,18 @@ def moment(_: click.Context, __: click.Parameter, text: str | None) -> datetime 
             f"{shown(text)} is no time: give one such as 2026-11-26T18:00, which is one here "
             "unless it has a zone"
         ) from None
+
+
+def deadline_options(command: _Command) -> _Command:
+    """``--start-within`` and ``--finish-within``."""
+    command = click.option(
+        "--finish-within", metavar="TIME", callback=span,
+        help="It fails unless it has ended by then: seconds, or 30m, 2h, 7d.",
+    )(command)  # fmt: skip
+    return click.option(
+        "--start-within", metavar="TIME", callback=span,
+        help="It fails unless a handler has started by then: seconds, or 30m, 2h, 7d.",
+    )(command)  # fmt: skip
 
 
 def start_options(command: _Command) -> _Command:

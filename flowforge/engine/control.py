@@ -68,13 +68,14 @@ class Control:
         if self._inspector.may_be_running(job_id):
             time.sleep(PAUSE_TAKES)
 
-    def retry(self, job_id: str, by: str, reason: str = "") -> JobStatus | None:
+    def retry(self, job_id: str, by: str, reason: str = "", finish_ms: int = 0) -> JobStatus | None:
         """Continue a failed job: its failed invocations with fresh attempts, and what waited.
 
         Jobs that it has started and that made it fail are retried with it. Returns the status that
         does not allow it; None when it was done.
         """
-        answer = self._store.control.retry(job_id, by, checked_text("reason", reason))
+        reason = checked_text("reason", reason)
+        answer = self._store.control.retry(job_id, by, reason, finish_ms)
         if answer is Answer.ORPHANED:
             raise JobStateError(
                 f"job {job_id} cannot be retried: the job that started it was cancelled, which "

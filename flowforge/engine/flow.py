@@ -14,6 +14,7 @@ from flowforge.engine.job_state import JobState
 from flowforge.engine.job_template import JobTemplate
 from flowforge.errors import InvalidValueError, JobStateError
 from flowforge.execution.current import current
+from flowforge.model.deadlines import deadlines_of
 from flowforge.model.flow import FlowGraph
 from flowforge.model.job_handle import JobHandle
 from flowforge.model.start import Delay, start_of
@@ -42,6 +43,8 @@ class Flow(FlowGraph):
         labels: Mapping[str, str] | None = None,
         delay: Delay | None = None,
         at: datetime | None = None,
+        start_within: Delay | None = None,
+        finish_within: Delay | None = None,
     ) -> JobState:
         """Submit a job, and return its handle when the server has taken it.
 
@@ -53,13 +56,17 @@ class Flow(FlowGraph):
         with names of 64 and values of 128 characters; they are shown, so keep secrets out of them.
         ``delay``: seconds or a timedelta that pass before it starts; ``at``: an aware datetime at
         which it starts, at once if that has passed. Neither starts it early. Up to 3660 days.
+        ``start_within``, ``finish_within``: seconds or a timedelta from now, or from when a job
+        that is put off is to start. A job whose first handler has not started by then, or that has
+        not ended by then, fails; also while it is paused.
 
         Raises ValueError for an unknown entry and an option out of range, PayloadError for params
         that cannot travel or are larger than ``max_payload``, StoreUnavailableError after 5
         seconds without a server.
         """
         engine = current_engine()
-        template = JobTemplate(self, entry_routine_id, priority, max_in_flight)
+        deadlines = deadlines_of(start_within, finish_within)
+        template = JobTemplate(self, entry_routine_id, priority, max_in_flight, deadlines)
         submitted = engine.submit_one(
             template, entry_params, idempotency_key, labels, start_of(delay, at)
         )
@@ -77,18 +84,22 @@ class Flow(FlowGraph):
         labels: Mapping[str, str] | Iterable[Mapping[str, str] | None] | None = None,
         delay: Delay | Iterable[Delay | None] | None = None,
         at: datetime | Iterable[datetime | None] | None = None,
+        start_within: Delay | None = None,
+        finish_within: Delay | None = None,
     ) -> list[JobState]:
         """Submit a job for each of the ``entry_params``, many in one round trip.
 
         The params are taken from the iterable in chunks, of 200 or of as many as have 256 KiB
         together; a chunk is submitted as a whole or not at all. ``idempotency_keys``: as many as
         there are params. ``labels``: one set for all jobs, or an iterable of sets. ``delay`` and
-        ``at``: as for ``execute``, one for all jobs, or an iterable of them or None. Raises as
+        ``at``: as for ``execute``, one for all jobs, or an iterable of them or None.
+        ``start_within`` and ``finish_within``: as for ``execute``, for all jobs. Raises as
         ``execute`` does, naming the item; the chunks before the one that was refused have been
         submitted, and a note on the error says how many jobs these are.
         """
         engine = current_engine()
-        template = JobTemplate(self, entry_routine_id, priority, max_in_flight)
+        deadlines = deadlines_of(start_within, finish_within)
+        template = JobTemplate(self, entry_routine_id, priority, max_in_flight, deadlines)
         chunks = engine.submit_many(template, entry_params, idempotency_keys, labels, delay, at)
         jobs = [_handle(engine, submitted) for chunk in chunks for submitted in chunk]
         self._newest = jobs[-1] if jobs else self._newest

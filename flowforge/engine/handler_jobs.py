@@ -12,6 +12,7 @@ from flowforge.engine.job_state import JobState
 from flowforge.engine.job_template import JobTemplate
 from flowforge.errors import InvalidValueError
 from flowforge.execution.handler_context import ChildJob
+from flowforge.model.deadlines import Deadlines
 from flowforge.model.flow import FlowGraph
 from flowforge.model.labels import INHERITED, labels_text
 from flowforge.model.status import JobStatus
@@ -34,12 +35,13 @@ class HandlerJobs:
         priority: int | None,
         max_in_flight: int | None,
         labels: Mapping[str, str] | None,
+        deadlines: Deadlines,
         trace: bytes,
     ) -> ChildJob:
         """A job that the commit of a handler is going to create."""
         if not isinstance(flow, FlowGraph):
             raise InvalidValueError(f"start takes a Flow to make a job of, not {shown(flow)}")
-        template = JobTemplate(flow, entry_routine_id, priority, max_in_flight, trace)
+        template = JobTemplate(flow, entry_routine_id, priority, max_in_flight, deadlines, trace)
         text = INHERITED if labels is None else labels_text(labels)
         return self._engine.child_job(template, params, text)
 

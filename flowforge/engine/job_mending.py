@@ -104,6 +104,23 @@ class JobMending(JobRecords):
         """
         return self._engine.inspector.starts_at(self.job_id)
 
+    @property
+    def start_by(self) -> datetime | None:
+        """When the job fails unless it has started by then; None when it has, or has ended, or
+        has no such time.
+        """
+        return self._engine.inspector.describe(self.job_id)[1].start_by
+
+    @property
+    def finish_by(self) -> datetime | None:
+        """When the job fails unless it has ended by then; None as for ``start_by``."""
+        return self._engine.inspector.describe(self.job_id)[1].finish_by
+
+    @property
+    def late(self) -> str | None:
+        """The event that its flow has given to ``on_late`` and that has come last; None: none."""
+        return self._engine.inspector.describe(self.job_id)[1].late
+
     def rerun(
         self,
         params: dict[str, Any] | None = None,

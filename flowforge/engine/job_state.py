@@ -26,6 +26,7 @@ from flowforge.model.error_group import ErrorGroup
 from flowforge.model.job_finding import JobFinding
 from flowforge.model.job_handle import Output
 from flowforge.model.labels import check_labels, label_changes
+from flowforge.model.start import Delay, timeout_ms
 from flowforge.model.status import JobStatus
 from flowforge.store.finding import Query
 
@@ -256,14 +257,18 @@ class JobState(JobDebugging):
         new_params: bool = False,
         reason: str = "",
         by: str | None = None,
+        finish_within: Delay | None = None,
     ) -> None:
         """Continue a failed job from its failed invocations, with fresh attempts.
 
         Child jobs that made it fail are retried with it. ``edit``, ``new_params``: params to change
         before, by the number of the invocation, as ``edit`` does. ``reason`` is for the history,
-        and ``by``, as for ``pause``. JobStateError for a job of another status.
+        and ``by``, as for ``pause``. ``finish_within``: seconds or a timedelta from now in which it
+        is to end; None: a deadline that has passed is gone, another one holds on. JobStateError for
+        a job of another status.
         """
-        self._engine.retry(self.job_id, edit, by, reason, new_params=new_params)
+        ms = timeout_ms("finish_within", finish_within)
+        self._engine.retry(self.job_id, edit, by, reason, new_params=new_params, finish_ms=ms)
 
     def delete(self) -> None:
         """Delete a job that has ended, with all that is kept of it, before its retention is over.

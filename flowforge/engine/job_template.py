@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import InvalidValueError
+from flowforge.model.deadlines import NO_DEADLINES, Deadlines
 from flowforge.model.flow import FlowGraph
 from flowforge.settings import MOST
 
@@ -23,6 +24,7 @@ class JobTemplate:
     entry_routine_id: str
     priority: int | None = None
     max_in_flight: int | None = None
+    deadlines: Deadlines = NO_DEADLINES
     #: The packed context of the trace that the jobs continue; empty: none.
     trace: bytes = b""
 

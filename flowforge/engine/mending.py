@@ -58,9 +58,10 @@ class Mending:
         reason: str = "",
         marks: Mapping[int, str] | None = None,
         new_params: bool = False,
+        finish_ms: int = 0,
     ) -> None:
         """Continue a failed job; with ``edit``, change params of invocations before, as ``edit``
-        does.
+        does. ``finish_ms``: in which it is to end; 0: as before.
         """
         by, reason = operator_name(by), checked_text("reason", reason)
         if edit is not None:
@@ -68,7 +69,7 @@ class Mending:
             if status is not JobStatus.FAILED:
                 raise JobStateError(self._refusals.retry(job_id, status))
             self.edit(job_id, edit, by=by, marks=marks, new_params=new_params)
-        answer = self._control.retry(job_id, by, reason)
+        answer = self._control.retry(job_id, by, reason, finish_ms)
         if isinstance(answer, JobStatus):
             raise JobStateError(self._refusals.retry(job_id, answer))
 

@@ -170,6 +170,7 @@ class JobCreator:
             history_limit=settings.history_limit,
             output_limit=settings.output_limit,
             entry=f"{entry_routine_id}.{slot_name}",
+            deadlines=template.deadlines.text(),
         )
         return common, definition, fields
 

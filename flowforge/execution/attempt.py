@@ -24,6 +24,7 @@ from flowforge.errors import EmissionError, NewerRecordError
 from flowforge.execution.expecting import Expecting
 from flowforge.execution.handler_context import HandlerContext
 from flowforge.execution.late_start import ASKED_AT_MOST, SLOW_START
+from flowforge.model.deadlines import NO_DEADLINES, Deadlines
 from flowforge.model.flow import FlowGraph
 from flowforge.model.invocation_id import InvocationName
 from flowforge.model.job_handle import JobHandle
@@ -164,6 +165,7 @@ class Attempt(Expecting):
         priority: int | None,
         max_in_flight: int | None,
         labels: Mapping[str, str] | None,
+        deadlines: Deadlines = NO_DEADLINES,
     ) -> str:
         """Collect a job to start, and the invocation that waits for its end."""
         with self._lock:
@@ -175,7 +177,7 @@ class Attempt(Expecting):
                 )
             trace = self.context_now()
             child = self._context.child_job(
-                flow, entry_routine_id, params, priority, max_in_flight, labels, trace
+                flow, entry_routine_id, params, priority, max_in_flight, labels, deadlines, trace
             )
             record = packb({"job_id": child.job_id, "event": event})
             waiter = traced_record(invocation_record(self.number, record), trace)

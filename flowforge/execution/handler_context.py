@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from flowforge.execution.effects import Emitted
+from flowforge.model.deadlines import Deadlines
 from flowforge.model.flow import FlowGraph
 from flowforge.model.job_handle import JobHandle
 from flowforge.model.plan import PlannedSlot
@@ -35,6 +36,7 @@ class JobAccess(Protocol):
         priority: int | None,
         max_in_flight: int | None,
         labels: Mapping[str, str] | None,
+        deadlines: Deadlines,
         trace: bytes,
     ) -> ChildJob:
         """A job that the commit of the handler is going to create; without ``labels`` it has those

@@ -19,7 +19,8 @@ from flowforge.model.records import Record, check_unique, read, read_list, read_
 from flowforge.model.slot import CALL_SLOT, CHILD_SLOT, CHILD_SLOT_INDEX
 
 #: Latest version of the record. A process refuses newer ones instead of misreading them. It is that
-#: of a flow with timeouts, whose jobs releases before it would submit without them.
+#: of a flow with timeouts or with times from which its jobs are late: releases before it would
+#: submit jobs without them.
 DEFINITION_VERSION = 3
 
 #: Version of the record of a flow with delays on connections, which releases before it would
@@ -87,20 +88,20 @@ class Definition:
     max_in_flight: int | None = None
     #: Whether the params of its invocations are kept after their end.
     keep_inputs: bool = False
+    #: From when its jobs are late: milliseconds from their start, and what that is called.
+    late: tuple[tuple[int, str], ...] = ()
 
     def __hash__(self) -> int:
         return hash(self.hash)
 
     def _version(self) -> int:
-        if self.has_timeouts:
+        if self.late or self._has_timeouts():
             return DEFINITION_VERSION
         if any(connection.delay_ms for connection in self.connections):
             return DELAYED_VERSION
         return PLAIN_VERSION
 
-    @cached_property
-    def has_timeouts(self) -> bool:
-        """Whether a slot has one."""
+    def _has_timeouts(self) -> bool:
         return any(slot.get("timeout_ms") for spec in self.routines for slot in spec.raw["slots"])
 
     def serialize(self) -> Record:
@@ -113,6 +114,7 @@ class Definition:
             "max_in_flight": self.max_in_flight,
             # Left out where it says nothing, so that a flow without it keeps its hash.
             **({"keep_inputs": True} if self.keep_inputs else {}),
+            **({"late": [list(one) for one in self.late]} if self.late else {}),
         }
 
     def to_json(self) -> str:
@@ -267,6 +269,7 @@ class Definition:
             read_optional(data, "error_handler", dict, where),
             read_optional(data, "max_in_flight", int, where),
             bool(read_optional(data, "keep_inputs", bool, where)),
+            tuple(_late(one, where) for one in data.get("late", ())),
         )
         definition._check_consistent()
         return definition
@@ -282,6 +285,12 @@ class Definition:
                 raise CorruptRecordError(f"{where}: {connection} starts at an unknown event")
             if target is None or connection.target_slot not in target.slot_names:
                 raise CorruptRecordError(f"{where}: {connection} ends at an unknown slot")
+
+
+def _late(raw: object, where: str) -> tuple[int, str]:
+    if isinstance(raw, list) and [type(part) for part in raw] == [int, str]:
+        return raw[0], raw[1]
+    raise CorruptRecordError(f"{where}: {shown(raw)} is no time from which jobs are late")
 
 
 def _sources_first(targets: Sequence[set[int]]) -> list[int]:

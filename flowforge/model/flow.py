@@ -19,12 +19,15 @@ from flowforge.model.rebuildable import check_rebuildable
 from flowforge.model.records import Record
 from flowforge.model.routine import Routine, fresh, overrides_call
 from flowforge.model.slot import CALL_SLOT
-from flowforge.model.start import Delay, delay_ms
+from flowforge.model.start import Delay, delay_ms, timeout_ms
 from flowforge.model.subflow import SEPARATOR, SubFlow
 from flowforge.settings import MOST
 
 #: The slot that starts a job when a routine has several.
 TRIGGER = "trigger"
+
+#: Times of one flow from which its jobs are late. ``lua/include/deadlines.lua`` has it as well.
+MOST_LATE = 8
 
 
 class FlowGraph:
@@ -63,6 +66,8 @@ class FlowGraph:
         #: Stem of generated ids -> the latest number: what is below it is taken.
         self._numbers: dict[str, int] = {}
         self._error_handler: ErrorHandler | None = None
+        #: Event -> milliseconds from the start of a job.
+        self._late: dict[str, int] = {}
         # The state that the definitions below were made of, and one for each set of queues.
         self._defined_from: object = None
         self._defined: dict[tuple[tuple[str, str | None], ...], Definition] = {}
@@ -251,6 +256,22 @@ class FlowGraph:
         """Return the policy of routines without their own; None: STOP."""
         return self._error_handler
 
+    def on_late(self, after: Delay, event: str = "late") -> None:
+        """Tell of jobs that have not ended ``after`` seconds (or a timedelta) from their start.
+
+        Counted from the submission, or from when a job that is put off is to start; also while it
+        is paused. Nothing ends by it: the history has an entry ``late``, hooks for ``job.late`` and
+        the metrics hear of it. ``event``: what it is called there; each name once, at most 8.
+        """
+        if check_name("event of on_late", event) in self._late:
+            raise DefinitionError(f"flow {self.flow_id!r} is late already with {event!r}")
+        if len(self._late) >= MOST_LATE:
+            raise DefinitionError(f"a flow has at most {MOST_LATE} times from which it is late")
+        if not (ms := timeout_ms("after", after)):
+            raise DefinitionError("after must be seconds or a timedelta, not None")
+        self._late[event] = ms
+        self.version += 1
+
     @property
     def routines(self) -> dict[str, Routine]:
         """All routines by id, in order of addition; a copy."""
@@ -312,6 +333,7 @@ class FlowGraph:
             None if handler is None else handler.serialize(),
             self.max_in_flight,
             self.keep_inputs,
+            tuple((ms, event) for event, ms in self._late.items()),
         )
 
     def _spec(self, routine_id: str, queues: Mapping[str, str | None]) -> RoutineSpec:
@@ -341,6 +363,7 @@ class FlowGraph:
             routine = Routine.deserialize(spec.raw)
             flow._insert(spec.id, routine, fresh(type(routine)), spec.queue)
         flow._link(definition.connections)
+        flow._late = {event: ms for ms, event in definition.late}
         if definition.error_handler is not None:
             flow._error_handler = ErrorHandler.deserialize(definition.error_handler)
         flow.version += 1

@@ -19,6 +19,8 @@ class EventType(StrEnum):
     JOB_FAILED = "job.failed"
     #: An invocation was quarantined, and its job failed with it.
     INVOCATION_QUARANTINED = "invocation.quarantined"
+    #: A job had not ended by a time that its flow names with ``on_late``.
+    JOB_LATE = "job.late"
 
 
 #: The type of the event that ``flowforge hooks test`` sends, to whichever hook it names.
@@ -29,6 +31,7 @@ TEST = "hook.test"
 TYPES_OF: dict[str, tuple[EventType, ...]] = {
     "failed": (EventType.JOB_FAILED,),
     "quarantined": (EventType.INVOCATION_QUARANTINED, EventType.JOB_FAILED),
+    "late": (EventType.JOB_LATE,),
 }
 
 
@@ -48,11 +51,12 @@ class HookError:
 class HookEvent:
     """What happened, once or several times for the same reason. Times are aware, UTC.
 
-    ``type``: ``job.failed``, ``invocation.quarantined``, or ``hook.test``, which
+    ``type``: ``job.failed``, ``invocation.quarantined``, ``job.late``, or ``hook.test``, which
     ``flowforge hooks test`` sends. ``job_id``, ``invocation``, ``error.message``: those of the
     first time. ``invocation`` and ``routine_id``: None and empty when no invocation is at fault.
     ``error`` has ``type``, ``message``, ``at`` (module and function of your own code) and
-    ``fingerprint`` (the group of ``flowforge errors``). ``job_ids``: at most 100.
+    ``fingerprint`` (the group of ``flowforge errors``). Of a job that is late its ``type`` is the
+    event that ``on_late`` names, and ``fingerprint`` is no group. ``job_ids``: at most 100.
     """
 
     #: The same in each attempt to deliver this event.
@@ -73,7 +77,7 @@ class HookEvent:
     @property
     def command(self) -> str:
         """The command that shows more."""
-        if self.count > 1:
+        if self.count > 1 and self.type != EventType.JOB_LATE:
             return f"flowforge errors {self.error.fingerprint}"
         return f"flowforge show {self.job_id}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
+from flowforge.model.deadlines import Deadlines
 from flowforge.model.expectation import Expect, Ticket
 from flowforge.model.job_handle import JobHandle
 from flowforge.model.start import Delay
@@ -55,6 +56,7 @@ class Invocation(Protocol):
         priority: int | None,
         max_in_flight: int | None,
         labels: Mapping[str, str] | None,
+        deadlines: Deadlines,
     ) -> str:
         """Start a job of another flow with this attempt's commit; return its id."""
 

@@ -148,6 +148,7 @@ class JobHandle(Protocol):
         new_params: bool = False,
         reason: str = "",
         by: str | None = None,
+        finish_within: Delay | None = None,
     ) -> None: ...
 
     def edit(
@@ -184,6 +185,15 @@ class JobHandle(Protocol):
 
     @property
     def starts_at(self) -> datetime | None: ...
+
+    @property
+    def start_by(self) -> datetime | None: ...
+
+    @property
+    def finish_by(self) -> datetime | None: ...
+
+    @property
+    def late(self) -> str | None: ...
 
     @property
     def breakpoints(self) -> list[Breakpoint]: ...

@@ -12,6 +12,7 @@ from flowforge.errors import (
     InvalidValueError,
     OutsideInvocationError,
 )
+from flowforge.model.deadlines import deadlines_of
 from flowforge.model.event import Event
 from flowforge.model.expectation import Expect, Ticket
 from flowforge.model.invocation import Invocation
@@ -107,12 +108,15 @@ class Running:
         priority: int | None = None,
         max_in_flight: int | None = None,
         labels: Mapping[str, str] | None = None,
+        start_within: Delay | None = None,
+        finish_within: Delay | None = None,
     ) -> str:
         """Start a job of another flow when this attempt commits; return the job's id.
 
         ``priority`` and ``max_in_flight`` as in ``Flow.execute``; None: those of this job, but a
         flow with a ``max_in_flight`` of its own keeps it. ``labels``: None: those that this job has
-        at the commit.
+        at the commit. ``start_within``, ``finish_within``: as in ``Flow.execute``, from the commit
+        on.
 
         When it completes, ``event`` is emitted here with ``job_id`` and ``outputs``, a list of
         ``routine_id``, ``event`` and ``params`` each. This job completes after it; a pause or the
@@ -121,8 +125,9 @@ class Running:
         if event not in self._events:
             self._refuse_event(event)
         return self._running("start").start(
-            flow, entry_routine_id, entry_params, event, priority, max_in_flight, labels
-        )
+            flow, entry_routine_id, entry_params, event, priority, max_in_flight, labels,
+            deadlines_of(start_within, finish_within),
+        )  # fmt: skip
 
     def expect(
         self,

@@ -39,11 +39,15 @@ class JobControl:
 
     def resume(self, job_id: str, by: str = "", reason: str = "") -> AnswerOrStatus:
         """OK, or why not: GONE, NEWER, UNDEFINED, the status that is not ``paused``."""
-        return RESUME[self._request("resume", job_id, 0, who_and_why(by, reason))]
+        return RESUME[self._request("resume", job_id, 0, who_and_why(by, reason), "")]
 
-    def retry(self, job_id: str, by: str = "", reason: str = "") -> AnswerOrStatus:
-        """OK, or why not: GONE, NEWER, UNDEFINED, ORPHANED, the status that is not ``failed``."""
-        return RESUME[self._request("resume", job_id, 1, who_and_why(by, reason))]
+    def retry(
+        self, job_id: str, by: str = "", reason: str = "", finish_ms: int = 0
+    ) -> AnswerOrStatus:
+        """``finish_ms``: in which it is to finish; 0: a deadline that has not passed holds on.
+
+        OK, or why not: GONE, NEWER, UNDEFINED, ORPHANED, the status that is not ``failed``."""
+        return RESUME[self._request("resume", job_id, 1, who_and_why(by, reason), finish_ms or "")]
 
     def cancel(self, job_id: str, reason: str, by: str = "") -> AnswerOrStatus:
         """OK, or why not: GONE, NEWER, the status of a job that has ended."""

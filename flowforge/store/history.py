@@ -10,7 +10,7 @@ from flowforge.codec.binary import pack_record, read_invocation, unpack_record
 from flowforge.model.definition import Definition
 from flowforge.model.invocation_id import InvocationName
 from flowforge.model.job_handle import HistoryEntry
-from flowforge.store.reading import moment, reading, typed
+from flowforge.store.reading import moment, reading, typed, whole
 
 
 def submitted(at: datetime) -> HistoryEntry:
@@ -117,6 +117,16 @@ def _rescheduled(packed: bytes, what: str) -> dict[str, Any]:
     return {**_by_operator(record, what), **times}
 
 
+def _deadline(packed: bytes, _: str) -> dict[str, Any]:
+    what, ms = packed.decode().split(" ")
+    return {"deadline": what, "seconds": whole(ms) / 1000}
+
+
+def _late(packed: bytes, _: str) -> dict[str, Any]:
+    ms, name = packed.decode().split(" ", 1)
+    return {"event": name, "seconds": whole(ms) / 1000}
+
+
 def _let_go(packed: bytes, what: str) -> dict[str, Any]:
     by, *routine = unpack_record(packed, what, 1, 2)
     at = {"routine_id": typed(routine[0], str)} if routine else {}
@@ -175,6 +185,8 @@ _READERS: dict[str, Callable[[bytes, str], dict[str, Any]]] = {
     "break_set": _breakpoint,
     "break_cleared": _breakpoint,
     "let_go": _let_go,
+    "deadline_missed": _deadline,
+    "late": _late,
     "forked_from": _forked,
     "expects": _expects,
     "answered": _answered,

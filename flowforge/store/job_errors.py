@@ -31,6 +31,9 @@ def read_error(raw: bytes, job_id: str, definition: Callable[[], Definition]) ->
     is none. ``definition``: asked only for the codes that name a place in it.
     """
     with reading(f"the error of job {job_id}"):
+        code, _, rest = raw.partition(b" ")
+        if code in _MISSED:
+            return _missed(code, whole(rest))
         return _read_error(raw, job_id, definition)
 
 
@@ -72,6 +75,19 @@ def _missing(count: int) -> str:
         f"{count} emissions of committed handlers are gone from the server, so the job cannot do "
         "all of its work; submit it again, and see that the server evicts and loses no keys"
     )
+
+
+#: Codes of a deadline that was missed: type, what the job had not done, and what was given for it.
+_MISSED = {
+    b"unstarted": ("NotStartedInTime", "started", "start_within"),
+    b"unfinished": ("NotFinishedInTime", "finished", "finish_within"),
+}
+
+
+def _missed(code: bytes, ms: int) -> dict[str, Any]:
+    kind, done, option = _MISSED[code]
+    message = f"the job had not {done} when its {option} of {ms / 1000:g} s was over"
+    return {"type": kind, "message": message}
 
 
 #: Codes of a join that did not get what it needs, and why.

@@ -5,7 +5,8 @@ from __future__ import annotations
 #: Name -> meaning. Times are milliseconds of the server's clock.
 FIELDS: dict[str, str] = {
     "v": "Version of the row; a script leaves a later one as it is. 1, 1 more with breakpoints, "
-    "2 more with deliveries that are put off, 4 more with timeouts or answers that are expected",
+    "2 more with deliveries that are put off, 4 more with timeouts, deadlines, times from which it "
+    "is late or answers that are expected",
     # what was submitted
     "flow": "Id of the flow",
     "def": "Hash of the definition",
@@ -39,6 +40,11 @@ FIELDS: dict[str, str] = {
     "status": "Where the job stands",
     "created": "When it was submitted",
     "due": "When it is to start, if it was put off; it is kept behind the start",
+    "start_within": "Milliseconds from the submission, or from `due`, in which it is to start",
+    "start_by": "When that is over",
+    "finish_within": "The same for its end; after a retry that gives it, from the retry",
+    "finish_by": "When that is over",
+    "late": "The latest time of its flow from which it is late that has passed, by its name",
     "started": "When its first invocation was claimed",
     "updated": "When the row was saved last",
     "continued": "When it was resumed or retried last",

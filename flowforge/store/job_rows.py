@@ -59,6 +59,11 @@ class JobDetails:
     #: The job that it is a fork of, and the latest jobs that are forks of it.
     forked_from: str | None = None
     forks: Sequence[str] = ()
+    #: By when it is to start and to end; None where that is not asked or has been met.
+    start_by: datetime | None = None
+    finish_by: datetime | None = None
+    #: The latest time of its flow from which it is late that has passed, by its name.
+    late: str | None = None
 
 
 class ActiveJob(NamedTuple):
@@ -219,7 +224,14 @@ def details(job_id: str, row: Mapping[str, bytes]) -> JobDetails:
             by=_by(row),
             forked_from=row["forked_from"].decode() if "forked_from" in row else None,
             forks=row["forks"].decode().split() if "forks" in row else [],
+            start_by=None if "started" in row else _deadline(row, "start_by"),
+            finish_by=_deadline(row, "finish_by"),
+            late=row["late"].decode() if "late" in row else None,
         )
+
+
+def _deadline(row: Mapping[str, bytes], field: str) -> datetime | None:
+    return _moment(row, field) if row["status"].decode() in ACTIVE else None
 
 
 def _by(row: Mapping[str, bytes]) -> str | None:

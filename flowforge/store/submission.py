@@ -45,6 +45,9 @@ class Submission:
     history_limit: int
     output_limit: int
     entry: str
+    #: ``start finish``: milliseconds in which jobs are to start and to finish, or nothing in the
+    #: place of either; empty: neither is given.
+    deadlines: str = ""
 
     def arguments(self) -> tuple[str | int, ...]:
         """In the order that the scripts read them."""
@@ -53,6 +56,7 @@ class Submission:
         return (
             self.definition, self.flow_id, self.routine, self.slot, priority, self.suffix,
             max_in_flight, self.retention_ms, self.history_limit, self.output_limit, self.entry,
+            self.deadlines,
         )  # fmt: skip
 
 

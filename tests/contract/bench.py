@@ -108,10 +108,10 @@ class Bench:
 
     # --- going through the transitions -------------------------------------------------
 
-    def fields(self, joins: str = "", timeout_ms: int = 0) -> Fields:
+    def fields(self, joins: str = "", timeout_ms: int = 0, late: str = "") -> Fields:
         """The stored form of the definition; ``joins``: a line for each, its slot and its rule.
 
-        ``timeout_ms``: of slot 0 of routine 0; 0: none.
+        ``timeout_ms``: of slot 0 of routine 0; 0: none. ``late``: a line for each, ms and name.
         """
         found: Fields = {"json": "{}"}
         for routine in range(ROUTINES):
@@ -121,7 +121,9 @@ class Bench:
                 found[f"m{routine}.{slot}"] = message_format(f"t.R{routine}", queue, f"s{slot}")
         if timeout_ms:
             message = message_format("t.R0", self.list, "s0", timeout_ms / 1000)
-            found |= {"m0.0": message, "t0.0": timeout_ms, "timed": 1}
+            found |= {"m0.0": message, "t0.0": timeout_ms, "extras": 1}
+        if late:
+            found |= {"late": late, "extras": 1}
         return {**found, **rules(joins)}
 
     def submission(self, **changes: Any) -> Request:
@@ -142,6 +144,12 @@ class Bench:
         """Submit one job: its id, or that of the earlier job with its key; None: no definition."""
         found = self.store.submissions.submit(request.common, [request.job], fields)
         return found[0] if found else None
+
+    def submit_late(self, late: str, **changes: Any) -> str:
+        """Submit a new job of a flow that says from when it is late."""
+        request = self.submission(definition="late", **changes)
+        assert self.send(request, self.fields(late=late)) == request.job_id
+        return request.job_id
 
     def submit(self, joins: str = "", **changes: Any) -> str:
         """Submit a new job with its definition; its first invocation is ``1.0.0``."""

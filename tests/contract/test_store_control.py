@@ -263,8 +263,8 @@ def test_waiters_learn_that_the_last_handler_of_a_paused_job_is_gone(bench: Benc
     ("script", "arguments", "before"),
     [
         ("pause", ("kim", "why", "", b"point"), "running"),
-        ("resume", (0, b""), "paused"),
-        ("resume", (1, b""), "failed"),
+        ("resume", (0, b"", ""), "paused"),
+        ("resume", (1, b"", ""), "failed"),
         ("cancel", ("kim", "why", b"details"), "running"),
     ],
 )
@@ -294,9 +294,9 @@ def test_a_request_that_is_sent_again_behind_others_changes_nothing(bench: Bench
     bench.start(job)
     requests: list[tuple[str, tuple[Any, ...]]] = [
         ("pause", (job, "kim", "why", "", b"point", "pause-1")),
-        ("resume", (job, 0, b"", "resume-1")),
+        ("resume", (job, 0, b"", "", "resume-1")),
         ("pause", (job, "anna", "other", "", b"point", "pause-2")),
-        ("resume", (job, 0, b"", "resume-2")),
+        ("resume", (job, 0, b"", "", "resume-2")),
         ("pause", (job, "kim", "third", "", b"point", "pause-3")),
     ]
     for name, request in requests:
@@ -443,7 +443,7 @@ def test_what_a_former_release_has_kept_is_read(bench: Bench) -> None:
     run = bench.store.scripts.run
     point = pack_record("look", True, {"step": 1})
     run("pause", job, "", "look", pack_record({"step": 1}), point, "1")
-    run("resume", job, 0, b"", "2")
+    run("resume", job, 0, b"", "", "2")
     run("cancel", job, "", "enough", pack_record("enough"), "3")
     bench.link.call("HDEL", bench.key("job", job), "by")
     inspector = Inspector(bench.store)

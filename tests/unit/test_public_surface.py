@@ -49,11 +49,13 @@ SIGNATURES: dict[Any, str] = {
     Flow.set_error_handler: "self, error_handler",
     Flow.execute: (
         "self, entry_routine_id, entry_params=None, *, idempotency_key=None, priority=None, "
-        "max_in_flight=None, labels=None, delay=None, at=None"
+        "max_in_flight=None, labels=None, delay=None, at=None, start_within=None, "
+        "finish_within=None"
     ),
     Flow.execute_many: (
         "self, entry_routine_id, entry_params, *, idempotency_keys=None, priority=None, "
-        "max_in_flight=None, labels=None, delay=None, at=None"
+        "max_in_flight=None, labels=None, delay=None, at=None, start_within=None, "
+        "finish_within=None"
     ),
     Flow.add_flow: "self, other, flow_id, *, entry=None",
     Flow.pause: "self, reason='', checkpoint=None, job_state=None",
@@ -75,7 +77,7 @@ SIGNATURES: dict[Any, str] = {
     Routine.expect_any: "self, answers, within=None, otherwise=None, *, remind=None",
     Routine.start: (
         "self, flow, entry_routine_id, entry_params=None, *, event, priority=None, "
-        "max_in_flight=None, labels=None"
+        "max_in_flight=None, labels=None, start_within=None, finish_within=None"
     ),
     Routine.set_config: "self, /, **values",
     Routine.get_config: "self, name, default=None",
@@ -117,7 +119,9 @@ SIGNATURES: dict[Any, str] = {
     JobState.pause: "self, reason='', checkpoint=None, *, by=None",
     JobState.resume: "self, reason='', *, by=None",
     JobState.cancel: "self, reason='', *, by=None",
-    JobState.retry: "self, edit=None, *, new_params=False, reason='', by=None",
+    JobState.retry: (
+        "self, edit=None, *, new_params=False, reason='', by=None, finish_within=None"
+    ),
     JobState.edit: "self, invocation, params, *, replace=False, new_params=False, by=None",
     JobState.skip: "self, invocation, emit=(), *, new_params=False, by=None",
     JobState.run_now: "self, invocation, *, by=None",

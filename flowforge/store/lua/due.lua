@@ -2,7 +2,7 @@
 -- In:  most
 -- Out: how many were due
 --@include base, state, job_row, timer_kinds, damaged, late_joins
---@include due/children, due/invocation, due/join, due/look, due/retry
+--@include due/children, due/deadline, due/invocation, due/join, due/look, due/retry
 local most = tonumber(ARGV[2])
 
 -- How much of the jobs' work one call releases, in messages; what is due beyond it stays so.
@@ -25,6 +25,7 @@ local ACTIONS = {
   end,
   children = look_at_some_children,
   retry = retry_with_parent,
+  deadline = function(_, job, about, now) look_at_deadline(job, about, now) end,
 }
 
 local kinds, now = timer_kinds(), now_ms()

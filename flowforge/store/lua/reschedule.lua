@@ -32,7 +32,13 @@ if expected then
 else
   set_timer(at, id, 'invocation', invocation)
 end
-if is_first(job, invocation) then call('HSET', k_job(id), 'due', at) end
+if is_first(job, invocation) then
+  call('HSET', k_job(id), 'due', at)
+  if job.extras then
+    --@include deadlines
+    move_deadlines(job, at - before)
+  end
+end
 remember(job, 'rescheduled', invocation, string.format('%d %d ', before, at) .. details)
 stay_with(job, k_history(id))
 save_job(job, now)

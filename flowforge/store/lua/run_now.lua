@@ -13,6 +13,7 @@ if job.status == 'paused' or ENDED[job.status] then return job.status end
 if invocation == '' then invocation = first_on_timer(job) end
 if not invocation then return 'none' end
 if is_expected(job, invocation) then return 'expects' end
+local due = is_first(job, invocation) and call('HGET', k_job(id), 'due')
 local why = why_not_idle(job, invocation)
 if why then return why end
 if is_stopped(job, invocation) then return 'stopped' end
@@ -21,6 +22,12 @@ write_though_full()
 meet(id, request)
 remember(job, 'run_now', invocation, details)
 clear_timers(id, 'invocation', { invocation })
-if is_first(job, invocation) then call('HSET', k_job(id), 'due', now_ms()) end
+if due then
+  call('HSET', k_job(id), 'due', now_ms())
+  if job.extras then
+    --@include deadlines
+    move_deadlines(job, now_ms() - due)
+  end
+end
 release_invocation(job, invocation, now_ms())
 return 'ok'

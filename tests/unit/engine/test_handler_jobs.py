@@ -10,6 +10,7 @@ from celery import Celery
 from flowforge.engine.engine import Engine
 from flowforge.engine.handler_jobs import HandlerJobs
 from flowforge.errors import InvalidValueError
+from flowforge.model.deadlines import NO_DEADLINES
 from flowforge.settings import Settings
 
 
@@ -20,4 +21,4 @@ def test_a_job_is_made_of_a_flow() -> None:
     with pytest.raises(
         InvalidValueError, match="start takes a Flow to make a job of, not 'orders'"
     ):
-        HandlerJobs(engine).child_job(flow, "it", None, None, None, None, b"")
+        HandlerJobs(engine).child_job(flow, "it", None, None, None, None, NO_DEADLINES, b"")

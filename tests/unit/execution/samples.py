@@ -11,6 +11,7 @@ from flowforge.errors import StoreUnavailableError
 from flowforge.execution.attempt import Attempt
 from flowforge.execution.effects import Emitted
 from flowforge.execution.handler_context import ChildJob
+from flowforge.model.deadlines import Deadlines
 from flowforge.model.error_handler import ErrorHandler
 from flowforge.model.flow import FlowGraph
 from flowforge.model.invocation_id import InvocationName
@@ -75,9 +76,11 @@ class Context:
         priority: int | None,
         max_in_flight: int | None,
         labels: Mapping[str, str] | None,
+        deadlines: Deadlines,
         trace: bytes,
     ) -> ChildJob:
         options = [repr(one) for one in (priority, max_in_flight, labels)]
+        options += [deadlines.text()] if any(deadlines) else []
         options += [repr(trace)] if trace else []
         given = [flow, entry_routine_id, repr(params), *options]
         return ChildJob("child-1", ["d1", *given], ["json", "{}"])

@@ -54,6 +54,10 @@ local function create_job(about, id, mode, record, idempotency, labels, params, 
     kept = 'kept'
   end
   write_row(about, job, kept, idempotency, parent, now, batch and batch.rows)
+  if about.extras then
+    --@include deadlines
+    begin_deadlines(job, about.deadlines, job.due or now)
+  end
   local index = batch and batch.index or index_job
   index(about, id, labels, now)
   if idempotency ~= '' then call('SET', k_idempotency(idempotency), id) end
@@ -66,7 +70,7 @@ local function create_job(about, id, mode, record, idempotency, labels, params, 
 end
 
 local ABOUT = { 'def', 'flow', 'r', 's', 'priority', 'suffix', 'max_in_flight', 'retention', 'history_limit',
-  'output_limit', 'entry' }
+  'output_limit', 'entry', 'deadlines' }
 
 -- Reads what jobs have in common from arguments[first] on, a child job's priority and max_in_flight as ''
 -- when it is to have those of the job that starts it; returns it and the place behind it.
@@ -78,8 +82,9 @@ end
 
 -- What of a stored definition every job of it needs.
 local function complete_about(about)
-  local f = call('HMGET', k_definition(about.def), 'joins', 'queues', 'timed')
-  about.joins, about.queues, about.extras = f[1] and true or false, tonumber(f[2] or 1), f[3] and true or false
+  local f = call('HMGET', k_definition(about.def), 'joins', 'queues', 'extras')
+  about.joins, about.queues = f[1] and true or false, tonumber(f[2] or 1)
+  about.extras = f[3] or about.deadlines ~= ''
 end
 
 -- Stores a definition of arguments[first], ..., arguments[last]: field, value, ...

@@ -17,6 +17,8 @@ local CODES = {
   missing = { 'CorruptRecordError', 'emissions of committed handlers are gone from the server' },
   unfilled = { 'JoinNotFilled', 'a join lacked items, and nothing was left that could deliver more' },
   unanswered = { 'AnswerMissing', 'no answer had come when the time for it was over' },
+  unstarted = { 'NotStartedInTime', 'the job had not started by its time' },
+  unfinished = { 'NotFinishedInTime', 'the job had not finished by its time' },
   late = { 'JoinNotFilled', 'a join lacked items when its timeout had passed' },
 }
 

@@ -59,6 +59,10 @@ local function finish(job, status, now)
     add_to_total(flow, status .. '\n' .. bucket_of(ms), 1, now)
     add_to_total(flow, status .. '\nms', ms, now)
   end
+  if job.extras then
+    --@include deadlines
+    clear_deadlines(job)
+  end
   for _, key in ipairs(kept_of(job.id, rare[2], rare[3] == 'kept', rare[4], job.extras)) do
     call('PEXPIRE', key, job.retention)
   end

@@ -57,6 +57,16 @@ local function grant(id, invocation, token, lease, now, number)
     end
   end
 
+  if job.extras then
+    --@include missed_deadline
+    local missed = missed_deadline(job, now)
+    if missed then
+      park(job, invocation)
+      fail_by_deadline(job, missed, now)
+      return { 'dropped' }
+    end
+  end
+
   local claims = call('HINCRBY', k_claims(id), invocation, 1)
   call('ZADD', k_leases(), now + lease, member .. '/' .. token)
   if job.extras then

@@ -27,7 +27,8 @@ local function load_job(id)
     history_limit = f[11], output_limit = tonumber(f[12]), created = f[13],
     timers = tonumber(f[14] or 0), staged = tonumber(f[15] or 0), joins = f[16] == '1',
     parent = f[17] or nil, newer = layout > LAYOUT,
-    breaks = layout % 2 == 0, puts_off = (layout - 1) % 4 > 1, extras = layout > 4,
+    breaks = layout > 1 and layout % 2 == 0, puts_off = layout > 2 and (layout - 1) % 4 > 1,
+    extras = layout > 4,
     queues = tonumber(f[19] or 1),
   })
 end

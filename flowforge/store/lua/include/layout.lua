@@ -2,8 +2,8 @@
 -- of it leave the job to others.
 --@include base
 
--- 1, 1 more with breakpoints, 2 more with deliveries that are put off, 4 more with timeouts or
--- answers that are expected.
+-- 1, 1 more with breakpoints, 2 more with deliveries that are put off, 4 more with timeouts, deadlines, times
+-- from which it is late or answers that are expected.
 local function layout_of(job)
   return 1 + (job.breaks and 1 or 0) + (job.puts_off and 2 or 0) + (job.extras and 4 or 0)
 end

@@ -54,11 +54,15 @@ local function rejoin_parent(job, now)
   return true
 end
 
--- details: packed, for the history, or ''. 'ok', or why a failed job cannot go on: 'undefined', 'orphaned'.
-local function retry_job(job, details, now)
+-- details: packed, for the history, or ''; within: milliseconds in which it is to finish, or nil. 'ok', or why a failed job cannot go on: 'undefined', 'orphaned'.
+local function retry_job(job, details, now, within)
   if call('HEXISTS', k_definition(job.def), 'json') == 0 then return 'undefined' end
   if not rejoin_parent(job, now) then return 'orphaned' end
   revive(job, now)
+  if job.extras or within then
+    --@include deadlines
+    renew_deadlines(job, within, now)
+  end
   remember(job, 'retry', '', details)
   go_on(job, now)
   notify(job)

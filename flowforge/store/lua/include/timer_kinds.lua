@@ -36,6 +36,9 @@ local function timer_kinds()
     -- about: the number of an expectation. Due: it is told of once more, and again after the same time.
     -- Cleared: when it is answered, and with it at the end of its job.
     remind = { form = '^remind/(%d+)$', cost = 1 },
+    -- about: by then the job is to have started, or to have ended, or from then on it is late, by which of the
+    -- times of its flow. Due: it fails, or that is told. Cleared: at the end of the job.
+    deadline = { form = '^deadline/(%l+%d?)$', cost = 5 },
 
     -- about: 'id/invocation' that waits for the job, which is to be retried because its parent was. Due:
     -- it is retried, or the invocation goes on without it. Never cleared.

@@ -1,10 +1,10 @@
 -- Retrying a failed job.
 --@include base, full, request, retry
 
--- details: packed, for the history.
+-- details: packed, for the history; within: milliseconds in which the job is to finish, or nil.
 -- 'ok', or why not: 'undefined' (its definition is gone), 'orphaned' (the job that started it was cancelled),
 -- the status that is not 'failed'.
-local function retry_by_hand(job, details, request, now)
+local function retry_by_hand(job, details, request, now, within)
   if is_met(job.id, request) then return 'ok' end
   write_though_full()
   if job.status ~= 'failed' then
@@ -13,7 +13,7 @@ local function retry_by_hand(job, details, request, now)
     if done then meet(job.id, request) end
     return done and 'ok' or job.status
   end
-  local answer = retry_job(job, details, now)
+  local answer = retry_job(job, details, now, within)
   if answer == 'ok' then meet(job.id, request) end
   return answer
 end
