@@ -2,7 +2,8 @@
 
 A server of its own gets 300,000 jobs with three labels each, of ten flows and all statuses, and one
 job of 100,000 invocations. Then each list, search, explanation and page is asked for: the time of
-the caller, the longest command of the server by its slow log, and how many commands there are.
+the caller, of a page over HTTP until its first byte, the longest command of the server by its slow
+log, and how many commands there are.
 Takes about five minutes. ``--write`` puts the table into docs/explanation/performance.md.
 """
 
@@ -15,14 +16,8 @@ import time
 from typing import Any, NamedTuple
 
 from benchmarks.at_scale.fill import fill
-from benchmarks.at_scale.questions import (
-    SIZE_LIMIT,
-    Question,
-    of_the_fleet,
-    of_the_large_job,
-    pages,
-    searches,
-)
+from benchmarks.at_scale.questions import SIZE_LIMIT, Question, questions
+from benchmarks.frame.site import Site
 from benchmarks.page import PAGE, replaced
 from flowforge import configure, shutdown
 from flowforge.engine.current import current_engine
@@ -67,17 +62,21 @@ def measure(question: Question) -> Answer:
     longer once in a while, when the system gives the server's core to another process.
     """
     client = current_engine().each[0].client
-    spent, slow, commands, found = [], [], 0, None
+    spent, slow, commands = [], [], 0
+    found: Any = None
     for _ in range(TIMES):
         client.slowlog_reset()
         sent = client.info("stats")["total_commands_processed"]
         before = time.perf_counter()
         found = question.ask()
-        spent.append((time.perf_counter() - before) * 1000)
+        took = time.perf_counter() - before
+        if question.page:
+            found, took = found
+        spent.append(took * 1000)
         commands = client.info("stats")["total_commands_processed"] - sent - 1
         slow.append(_longest(client.slowlog_get(1000)))
     longest, command = sorted(slow)[TIMES // 2]
-    size = len(found) if question.page and isinstance(found, bytes) else 0
+    size = len(found) if question.page else 0
     return Answer(
         question, sorted(spent)[TIMES // 2], max(spent), longest / 1000, command, commands, size
     )
@@ -120,8 +119,8 @@ def main() -> int:
         filled = fill(arguments.jobs, arguments.invocations)
         print(f"filled in {time.perf_counter() - before:.0f} s", file=sys.stderr, flush=True)
         current_engine().each[0].client.config_set("slowlog-log-slower-than", SLOW)
-        for kind in (searches, of_the_large_job, of_the_fleet, pages):
-            for question in kind(filled):
+        with Site(server.url) as site:
+            for question in questions(filled, site):
                 answers.append(measure(question))
                 print(line(answers[-1]), flush=True)
         shutdown()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import NamedTuple
 
-from starlette.testclient import TestClient
-
 from benchmarks.at_scale.fill import Filled
-from flowforge import Bulk, JobState, web
+from benchmarks.frame.site import Site
+from flowforge import Bulk, JobState
 from flowforge.doctor.examination import examine
 from flowforge.engine.current import current_engine
 from flowforge.engine.error_groups import error_groups
@@ -22,11 +22,9 @@ from flowforge.store.finding import Query
 #: Milliseconds that a call may take, and a page until it is there; kB of a page.
 CALL_LIMIT, PAGE_LIMIT, SIZE_LIMIT = 50, 100, 200
 
-_TOKEN = "a-token-for-the-benchmark"
-
 
 class Question(NamedTuple):
-    """``ask``: its answer; of a page the size in bytes counts."""
+    """``ask``: its answer; of a page that and the seconds until its first byte, which count."""
 
     name: str
     ask: Callable[[], object]
@@ -111,12 +109,8 @@ def of_the_fleet(filled: Filled) -> list[Question]:
     ]
 
 
-def pages(filled: Filled) -> list[Question]:
-    """Pages of the dashboard, by its application."""
-    client = TestClient(
-        web.app(authentication=web.Token(_TOKEN)), base_url="http://localhost"
-    )  # fmt: skip
-    assert client.get(f"/login?token={_TOKEN}").status_code == 200
+def pages(filled: Filled, site: Site) -> list[Question]:
+    """Pages of the dashboard, over HTTP, each over a connection of its own."""
     job, failed = f"/jobs/{filled.large.job_id}", f"/jobs/{filled.failed.job_id}"
     group = JobState.error_groups(limit=1)[0].id
     paths = {
@@ -138,15 +132,15 @@ def pages(filled: Filled) -> list[Question]:
         "dead letters": "/dead-letters",
     }  # fmt: skip
 
-    def asking(path: str) -> Callable[[], object]:
-        def ask() -> object:
-            reply = client.get(path)
-            assert reply.status_code == 200, (path, reply.status_code)
-            return reply.content
-
-        return ask
-
     return [
-        Question(f"page: {name}", asking(path), PAGE_LIMIT, page=True)
+        Question(f"page: {name}", partial(site.page, path), PAGE_LIMIT, page=True)
         for name, path in paths.items()
     ]
+
+
+def questions(filled: Filled, site: Site) -> Iterator[Question]:
+    """All of them."""
+    yield from searches(filled)
+    yield from of_the_large_job(filled)
+    yield from of_the_fleet(filled)
+    yield from pages(filled, site)

@@ -15,6 +15,7 @@ from flowforge.execution.current import current
 from flowforge.execution.effects import Effects
 from flowforge.execution.ending import ends_worker
 from flowforge.execution.failure import Problem
+from flowforge.execution.prints import end_lines, unfinished
 from flowforge.model.error_group import Sample
 from flowforge.model.error_handler import ErrorStrategy
 from flowforge.model.routine import bound_to
@@ -71,6 +72,8 @@ def run(attempt: Attempt, worker: str) -> Outcome:
         end_forked_child(attempt.forks_before)
         if result is not None:
             _look_at_result(attempt, result)
+        if unfinished:
+            end_lines(attempt)
         attempt.finish()
     except BaseException as error:
         end_forked_child(attempt.forks_before, error)
@@ -79,6 +82,8 @@ def run(attempt: Attempt, worker: str) -> Outcome:
             raise
         return failed(attempt, worker, error, began, in_setup=not ready)
     finally:
+        if unfinished:
+            end_lines(attempt)
         attempt.closed = True
         current.reset(token)
     micros = _micros(began)

@@ -20,12 +20,22 @@ def chatty(text: str) -> None:
     """Says the text in each way."""
     logger.warning("logged %s", text)
     task_logger.warning("task-logged %s", text)
-    print(f"printed {text}")
-    print(f"complained {text}", file=sys.stderr)
+    print("printed", text)
+    print("complained", text, file=sys.stderr)
     try:
         raise KeyError(text)
     except KeyError:
         logger.exception("caught %s", text)
+
+
+@routine
+def half(text: str) -> None:
+    """Ends with a line that it has begun."""
+    print("half of", text, end="")
+
+
+halves = Flow("halves")
+halves.add_routine(half, "it")
 
 
 chat = Flow("chat")

@@ -15,7 +15,7 @@ from flowforge.local.server import LocalServer
 from flowforge.worker.run.log_keeper import FIRST_LINES, LAST_LINES
 from tests.integration.cli_shell import Shell
 from tests.integration.installation import LIMIT, Installation, installed
-from tests.integration.log_flows import chat, flood, telling, waiting
+from tests.integration.log_flows import chat, flood, halves, telling, waiting
 from tests.support.eventually import eventually
 from tests.support.fleet import Worker
 
@@ -125,6 +125,9 @@ class TestKeptLines:
         assert job.logs(after=job.logs()[3].id) == [last]
         assert job.logs("it", invocation=1) == job.logs()
         assert job.logs(invocation=2) == []
+
+    def test_a_line_that_was_begun_ends_with_the_handler(self, pool: Installation) -> None:
+        assert kept(halves.execute("it", {"text": "it"}).wait(LIMIT), 1) == ["half of it"]
 
     def test_they_expire_with_the_job(self, pool: Installation) -> None:
         """Also those that come after its end."""

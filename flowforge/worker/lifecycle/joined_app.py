@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 from celery import Celery, bootsteps, signals
 from celery.apps.worker import Worker as WorkerProgram
+from celery.utils.log import LoggingProxy
 from celery.worker import state
 
 from flowforge import logs
 from flowforge.broker.transport import BrokerConnection
 from flowforge.errors import FlowForgeError, StoreUnavailableError
 from flowforge.execution.handler_context import JobAccess
+from flowforge.execution.prints import WholeLines
 from flowforge.model import registry
 from flowforge.settings import Settings
 from flowforge.store.lease_tokens import name_worker
@@ -107,6 +110,7 @@ class JoinedApp:
         for shard in self.shards:
             shard.runtime.worker = name
         self._runtimes.choose_again()
+        _print_whole_lines()
         if self._log_keeper is not None:
             self._log_keeper.attach()
 
@@ -157,6 +161,8 @@ class JoinedApp:
 
             def start(self, worker: Any) -> None:
                 self.started = True
+                # Celery redirects what this process prints after the step was made.
+                _print_whole_lines()
                 defer_signals(worker)
                 observation.begin(worker)
                 if isinstance(worker, WorkerProgram):
@@ -182,6 +188,14 @@ class JoinedApp:
                 self.stop(parent)
 
         return FlowForgeStep
+
+
+def _print_whole_lines() -> None:
+    """What handlers print reaches Celery's redirection, if there is one, in whole lines."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(stream, LoggingProxy):
+            setattr(sys, name, WholeLines(stream))
 
 
 def _check_at_start(worker: Any, shard: Shard, *, alone: bool) -> None:

@@ -153,7 +153,7 @@ class _AttemptLines:
     def add(self, record: logging.LogRecord) -> None:
         message, exception = self._visible(record.getMessage()), exception_of(record)
         if not message.strip() and not exception:
-            return  # between the arguments of a print, which Celery's redirection logs one by one
+            return  # a print of blanks
         at_ms = int(record.created * 1000)
         line = self._line(
             at_ms, record.levelname, record.name, message,
