@@ -14,6 +14,7 @@ from flowforge.cli.session import Session, pass_session
 from flowforge.cli.tables import print_table
 from flowforge.codec.plain import to_json
 from flowforge.engine.audit import AuditFilter, find_audit, follow_audit
+from flowforge.engine.known_names import unknown_in_audit
 from flowforge.model.audit import AuditEntry
 from flowforge.settings import MOST
 
@@ -62,6 +63,8 @@ def audit(
         _print(found.entries)
     else:
         say("no such entries", err=True)
+        if unknown := unknown_in_audit(engines, wanted):
+            say(one_line(unknown, 500), err=True)
     if found.cursor and not as_json:
         say(f"there are more: --cursor {found.cursor}", err=True)
     for error in found.left_out[:_NAMED]:

@@ -27,6 +27,7 @@ from flowforge.cli.session import Session, pass_session
 from flowforge.cli.tables import print_table
 from flowforge.engine.engine import Engine
 from flowforge.engine.find import PASSED_OVER, look, summaries
+from flowforge.engine.known_names import unknown_flow
 from flowforge.errors import RecordError, StoreUnavailableError
 from flowforge.settings import MOST
 from flowforge.store.finding import Query
@@ -75,6 +76,8 @@ def jobs(
     # What the other servers have is worth showing.
     if listed or not (left_out.silent or (found.stopped and not as_json)):
         _list(listed, as_json, wide=wide, filtered=wanted != Query())
+        if not listed and (unknown := unknown_flow(session.engines(), wanted.flow_id)):
+            say(one_line(unknown, 500), err=True)
     for error in left_out.corrupt[:_TOLD]:
         say(f"left out: {one_line(str(error), 500)}", err=True)
     if len(left_out.corrupt) > _TOLD:

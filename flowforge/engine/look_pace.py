@@ -11,6 +11,9 @@ from flowforge.store.link import ServerLink
 #: Seconds between two looks: at least, in relation to how long a look takes, and at most.
 _REST, _SHARE, _MOST = 1.0, 10.0, 15.0
 
+#: Commands a second, on average: looks that send many are further apart.
+_COMMANDS = 500.0
+
 
 class LookPace:
     """Says how long to rest after a look. ``links``: the connections whose commands it counts."""
@@ -29,9 +32,9 @@ class LookPace:
 
     def end(self) -> None:
         """It has ended: ``delay`` and ``commands_a_second`` are of this look."""
-        took = time.monotonic() - self._began
-        self.delay = min(max(_REST, took * _SHARE), _MOST)
-        self.commands_a_second = (self._commands() - self._sent) / (self.delay + took)
+        took, sent = time.monotonic() - self._began, self._commands() - self._sent
+        self.delay = min(max(_REST, took * _SHARE, sent / _COMMANDS), _MOST)
+        self.commands_a_second = sent / (self.delay + took)
 
     def _commands(self) -> int:
         return sum(count.sent for count in self._counts)

@@ -18,8 +18,9 @@ pytestmark = pytest.mark.usefixtures("no_settings")
 
 #: Commands that change nothing, or of which the history of the new job tells.
 READS = {
-    "audit", "bulk list", "bulk show", "doctor", "errors", "explain", "flows", "history",
-    "hooks list", "hooks test", "jobs", "logs", "metrics", "run", "show", "ui", "watch", "worker",
+    "audit", "bulk list", "bulk show", "doctor", "errors", "expects", "explain", "flows", "history",
+    "hooks list", "hooks test", "jobs", "logs", "metrics", "queues list", "run", "show", "ui", "watch",
+    "worker",
 }  # fmt: skip
 
 #: Commands about the user's own files.
@@ -98,7 +99,11 @@ def test_a_list_goes_on(idle: Shell) -> None:
     second = idle.run("audit", "--limit", "1", "--cursor", cursor)
     assert "pause" in second.stdout
     assert "\x1b" not in second.stdout
-    assert "no such entries" in idle.run("audit", "--by", "nobody").stderr
+    told = idle.run("audit", "--by", "kin", "--action", "resum").stderr
+    assert told == "no such entries\nthe latest entries have no person 'kin'; did you mean 'kim'?\n"
+    told = idle.run("audit", "--action", "pauze").stderr
+    assert "the latest entries have no action 'pauze'; did you mean 'pause'?" in told
+    assert idle.run("audit", "--by", "kim", "--job", "none").stderr == "no such entries\n"
     assert "cursor 'x' is none" in idle.run("audit", "--cursor", "x", code=1).stderr
 
 

@@ -24,6 +24,7 @@ from flowforge.web.views import PAGES
 from flowforge.web.views.job_list import BULK
 from tests.integration.installation import Installation, installed
 from tests.integration.web_client import TOKEN, Browser, dashboard, fail_job
+from tests.integration.web_jobs import text_of
 from tests.support.spans import recorded
 
 pytestmark = pytest.mark.usefixtures("no_settings")
@@ -138,7 +139,11 @@ def test_jobs_are_found(admin: Browser) -> None:
         text = admin.page(f"/jobs?{search}")
         assert job.job_id in text, search
         assert other.job_id not in text, search
-    assert "There are no such jobs" in admin.page("/jobs?flow=none")
+    page = text_of(admin.page("/jobs?flow=countdwn"))
+    assert "There are no such jobs: no flow &#39;countdwn&#39; has jobs" in page
+    assert "did you mean &#39;countdown&#39;?" in page
+    page = text_of(admin.page("/jobs?flow=countdown&text=none+has+this"))
+    assert "There are no such jobs." in page
     assert "This cannot be done" in admin.page("/jobs?status=lost", 409)
     for address in ("/jobs", "/errors"):
         assert "since is one of 1h, 24h, 7d" in admin.page(f"{address}?since=2hours", 409)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 from flowforge.engine.audit import AuditFilter, find_audit
+from flowforge.engine.known_names import unknown_in_audit
 from flowforge.web.page import Call, Page, View
 
 #: Entries on the page.
@@ -27,6 +28,7 @@ def audit(call: Call) -> View:
         {
             "entries": found.entries,
             "left_out": found.left_out[:5],
+            "unknown": "" if found.entries or cursor else unknown_in_audit(call.engines, wanted),
             "asked": asked,
             "following": following,
             "first": not cursor,

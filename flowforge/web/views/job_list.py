@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from flowforge.common.bounded_repr import shown
 from flowforge.engine.find import find, summaries
+from flowforge.engine.known_names import unknown_flow
 from flowforge.errors import InvalidValueError
 from flowforge.model.status import JobStatus
 from flowforge.store.finding import Query
@@ -49,6 +50,7 @@ def jobs(call: Call) -> View:
             "looked_from": query.last,
             "looked_to": found.looked_to,
             "asked": asked,
+            "unknown": "" if found.jobs else unknown_flow(call.engines, query.flow_id),
             "following": following,
             "first": "cursor" not in call.query,
             "statuses": [status.value for status in JobStatus],
