@@ -18,9 +18,9 @@ pytestmark = pytest.mark.usefixtures("no_settings")
 
 #: Commands that change nothing, or of which the history of the new job tells.
 READS = {
-    "audit", "bulk list", "bulk show", "doctor", "errors", "expects", "explain", "flows", "history",
-    "hooks list", "hooks test", "jobs", "logs", "metrics", "queues list", "run", "show", "ui", "watch",
-    "worker",
+    "audit", "bulk list", "bulk show", "doctor", "errors", "expects", "explain", "flows",
+    "history", "hooks list", "hooks test", "jobs", "logs", "metrics", "queues list", "run",
+    "show", "ui", "watch", "worker",
 }  # fmt: skip
 
 #: Commands about the user's own files.
