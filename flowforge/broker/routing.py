@@ -10,7 +10,7 @@ from celery import Celery
 
 from flowforge.broker.message import message_format
 from flowforge.model.definition import Definition
-from flowforge.model.slot import CHILD_SLOT, CHILD_SLOT_INDEX
+from flowforge.model.slot import CHILD_SLOT, CHILD_SLOT_INDEX, UNDO_SLOT, UNDO_SLOT_INDEX
 from flowforge.store.link import Argument
 
 
@@ -65,6 +65,10 @@ class Router:
                 if ms:
                     fields[f"t{index}.{position}"] = ms
                     fields["extras"] = 1
+            for position in definition.undo_slots(index):
+                name = definition.slot_names(index)[position] + UNDO_SLOT
+                template = message_format(routine.class_name, queue, name)
+                fields[f"m{index}.{UNDO_SLOT_INDEX + position}"] = template
             waits = message_format(routine.class_name, queue, CHILD_SLOT)
             fields[f"m{index}.{CHILD_SLOT_INDEX}"] = waits
         if definition.late:

@@ -89,6 +89,7 @@ def act_on_all(
     by: str | None,
     reason: str = "",
     labels: Mapping[str, str] | None = None,
+    undo: bool = False,
 ) -> None:
     """Show which jobs these are, ask, and do it."""
     chosen = {name: value for name, value in options.items() if name not in _HOW}
@@ -102,7 +103,7 @@ def act_on_all(
         if not found.count:
             return
         _confirm(action, found, as_json)
-    new = new_bulk(action, selection, reason, options["rate"], by, labels)
+    new = new_bulk(action, selection, reason, options["rate"], by, labels, undo=undo)
     bulk = Bulk(start_bulk(engines, *new), engines)
     told = f"Bulk operation {bulk.bulk_id}: {new[1].selection}"
     keep(

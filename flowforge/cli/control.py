@@ -96,6 +96,7 @@ def resume(
 @click.command("cancel")
 @controlled_jobs_argument
 @reason_option
+@click.option("--undo", is_flag=True, help="Undo what the jobs have done, as their slots say.")
 @bulk_options
 @by_option
 @json_option
@@ -106,15 +107,18 @@ def cancel(
     /,
     job_ids: Sequence[str],
     reason: str,
+    undo: bool,
     by: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Cancel jobs for good."""
     if bulk_wanted(job_ids, options):
-        act_on_all(session, BulkAction.CANCEL, options, as_json, by=by, reason=reason)
+        act_on_all(session, BulkAction.CANCEL, options, as_json, by=by, reason=reason, undo=undo)
         return
-    each_job(session, job_ids, as_json, lambda engine, one: engine.cancel(one, reason, by))
+    each_job(
+        session, job_ids, as_json, lambda engine, one: engine.cancel(one, reason, by, undo=undo)
+    )
 
 
 @click.command("retry")

@@ -79,10 +79,10 @@ class Bulk:
     @classmethod
     def cancel(
         cls, jobs: Iterable[JobState], *, reason: str = "", rate: float | None = None,
-        by: str | None = None,
+        by: str | None = None, undo: bool = False,
     ) -> Self:  # fmt: skip
-        """End jobs for good."""
-        return cls._start(BulkAction.CANCEL, jobs, reason, rate, by)
+        """End jobs for good. ``undo``: what they have committed is undone, as in ``job.cancel``."""
+        return cls._start(BulkAction.CANCEL, jobs, reason, rate, by, undo=undo)
 
     @classmethod
     def pause(
@@ -131,10 +131,10 @@ class Bulk:
     @classmethod
     def _start(
         cls, action: BulkAction, jobs: Iterable[JobState], reason: str, rate: object,
-        by: str | None, labels: Mapping[str, str] | None = None,
+        by: str | None, labels: Mapping[str, str] | None = None, *, undo: bool = False,
     ) -> Self:  # fmt: skip
         engines = current_engine().each
-        wanted = new_bulk(action, selected(jobs), reason, rate, by, labels)
+        wanted = new_bulk(action, selected(jobs), reason, rate, by, labels, undo=undo)
         return cls(start_bulk(engines, *wanted), engines)
 
     # --- those that were started -------------------------------------------------------
@@ -208,12 +208,13 @@ def selected(jobs: Any) -> Selection:
 
 def new_bulk(
     action: BulkAction, selection: Selection, reason: str, rate: object, by: str | None,
-    labels: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None, *, undo: bool = False,
 ) -> tuple[Selection, NewBulk]:  # fmt: skip
     """What ``start_bulk`` takes; InvalidValueError for what is none."""
     checked = checked_rate(rate)
     why, who = checked_text("reason", reason), operator_name(by)
-    return selection, NewBulk(action.value, who, why, checked, selection.text(), labels or {})
+    text = selection.text()
+    return selection, NewBulk(action.value, who, why, checked, text, labels or {}, undo)
 
 
 def preview(

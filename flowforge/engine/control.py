@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from flowforge.codec.binary import encode_payload
 from flowforge.engine.operator_name import operator_name
 from flowforge.engine.texts import checked_text
+from flowforge.engine.undo_texts import not_retried
 from flowforge.errors import (
     CorruptRecordError,
     InvalidValueError,
@@ -56,10 +57,12 @@ class Control:
         if answer not in (JobStatus.PENDING, JobStatus.RUNNING):
             self._expect_ok(job_id, "resume", answer)
 
-    def cancel(self, job_id: str, reason: str = "", by: str | None = None) -> None:
-        """End the job for good."""
+    def cancel(
+        self, job_id: str, reason: str = "", by: str | None = None, *, undo: bool = False
+    ) -> None:
+        """End the job for good. ``undo``: what it has committed is compensated."""
         reason, by = checked_text("reason", reason), operator_name(by)
-        answer = self._store.control.cancel(job_id, reason, by)
+        answer = self._store.control.cancel(job_id, reason, by, undo)
         self._expect_ok(job_id, "cancel", answer)
         self._outlast_starts(job_id)
 
@@ -81,6 +84,8 @@ class Control:
                 f"job {job_id} cannot be retried: the job that started it was cancelled, which "
                 "ended both for good; submit it as a job of its own"
             )
+        if answer is Answer.UNDONE:
+            raise JobStateError(not_retried(job_id, self._inspector.undo(job_id)))
         if isinstance(answer, JobStatus):
             return answer
         self._expect_ok(job_id, "retry", answer)
@@ -103,6 +108,11 @@ class Control:
             raise JobStateError(
                 f"job {job_id} cannot be deleted yet: the job that started it still has to take "
                 "its outputs or its error; delete that job first, or wait for it"
+            )
+        if answer is Answer.UNDOING:
+            raise JobStateError(
+                f"job {job_id} cannot be deleted yet: what it did is being undone; wait for that, "
+                "or cancel the job that does it"
             )
         if isinstance(answer, JobStatus):
             raise JobStateError(

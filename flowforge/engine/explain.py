@@ -10,6 +10,7 @@ from flowforge.engine.blocking_parents import blocking_parent
 from flowforge.engine.edit_command import edit_command
 from flowforge.engine.explain_breakpoints import at_breakpoints
 from flowforge.engine.explain_expectations import expected_answers
+from flowforge.engine.explain_undo import undo_finding
 from flowforge.engine.explain_work import WorkFindings
 from flowforge.engine.failures import told_reason
 from flowforge.engine.job_server import JobServer
@@ -17,6 +18,7 @@ from flowforge.errors import FlowForgeError, JobNotFoundError, RecordError
 from flowforge.model.invocation_id import InvocationName
 from flowforge.model.job_finding import FindingKind, JobFinding
 from flowforge.model.status import ENDED, JobStatus
+from flowforge.model.undo import Undo
 from flowforge.store.invocation_lookup import InvocationLookup
 from flowforge.store.job_rows import JobDetails, JobSummary
 from flowforge.store.outage import Outage
@@ -65,7 +67,10 @@ def _first_reason(server: JobServer, job_id: str) -> str:
 def _findings(server: JobServer, job_id: str, depth: int) -> Iterator[JobFinding]:
     summary, details = server.inspector.describe(job_id)
     if summary.status in ENDED:
-        yield _ended(server, summary, details)
+        undo = server.inspector.undo(job_id)
+        yield _ended(server, summary, details, undo)
+        if undo is not None:
+            yield undo_finding(undo, lambda one: next(_findings(server, one, depth + 1), None))
         if not summary.counts["running"]:
             return
     outage = None if summary.status in ENDED or depth else server.outage()
@@ -104,7 +109,9 @@ def _active(
         )
 
 
-def _ended(server: JobServer, job: JobSummary, details: JobDetails) -> JobFinding:
+def _ended(
+    server: JobServer, job: JobSummary, details: JobDetails, undo: Undo | None
+) -> JobFinding:
     if job.status is JobStatus.COMPLETED:
         return JobFinding(FindingKind.COMPLETED.value, "it completed", since=details.ended_at)
     if job.status is JobStatus.CANCELLED:
@@ -123,14 +130,14 @@ def _ended(server: JobServer, job: JobSummary, details: JobDetails) -> JobFindin
         FindingKind.FAILED.value,
         f"it failed: {why}",
         since=details.ended_at,
-        command=f"flowforge retry {job.job_id}",
+        command=f"flowforge retry {job.job_id}" if undo is None else None,
         invocation=number if isinstance(number, int) else None,
         routine_id=error.get("routine_id"),
         slot=error.get("slot"),
         details={
             **{name: error[name] for name in _TOLD if name in error},
             "params": params,
-            **({} if edit is None else {"edit_command": edit}),
+            **({} if edit is None or undo is not None else {"edit_command": edit}),
         },
     )
 

@@ -20,6 +20,7 @@ from flowforge.engine.job_items import Submitted
 from flowforge.engine.operator_name import operator_name
 from flowforge.engine.sending import sending_again
 from flowforge.engine.submit import Again, JobCreator
+from flowforge.engine.undo_texts import refuse_undoing
 from flowforge.errors import InvalidValueError, JobStateError
 from flowforge.execution.run import HISTORY_PARAMS
 from flowforge.execution.secret_texts import HIDDEN
@@ -76,6 +77,7 @@ class Forks:
             raise InvalidValueError(
                 f"edit names invocations that are not forked: {', '.join(map(str, unknown))}"
             )
+        refuse_undoing(self._inspector, job_id, "fork")
         summary, details = self._inspector.describe(job_id)
         definition = self._inspector.definition(job_id)
         copies = [

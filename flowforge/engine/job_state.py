@@ -28,6 +28,7 @@ from flowforge.model.job_handle import Output
 from flowforge.model.labels import check_labels, label_changes
 from flowforge.model.start import Delay, timeout_ms
 from flowforge.model.status import JobStatus
+from flowforge.model.undo import Undo
 from flowforge.store.finding import Query
 
 #: Jobs of a page, unless a limit is given.
@@ -150,6 +151,21 @@ class JobState(JobDebugging):
         return self._engine.inspector.error(self.job_id)
 
     @property
+    def undo(self) -> Undo | None:
+        """How far what the job did is undone; None for a job of which nothing is to be undone.
+
+        ``status``: ``waiting`` (for handlers that still run), ``running``, ``failed``, ``done``,
+        ``cancelled``, ``nothing`` (there was nothing to undo) or ``lost``; ``job_id``: the job that
+        makes the compensations, one at a time; ``left``: those that are not made yet.
+        """
+        return self._engine.inspector.undo(self.job_id)
+
+    @property
+    def undoes(self) -> str | None:
+        """The id of the job that this job undoes; None for any other job."""
+        return self._engine.inspector.undoes(self.job_id)
+
+    @property
     def trace_id(self) -> str | None:
         """The id of the trace in which the job was submitted, as 32 hexadecimal digits.
 
@@ -243,12 +259,13 @@ class JobState(JobDebugging):
         """
         self._engine.resume(self.job_id, reason, by)
 
-    def cancel(self, reason: str = "", *, by: str | None = None) -> None:
+    def cancel(self, reason: str = "", *, undo: bool = False, by: str | None = None) -> None:
         """End the job for good: what is queued or parked is dropped, what runs cannot commit.
 
-        ``by``: as for ``pause``. JobStateError for a job that has ended.
+        ``undo``: what its invocations have committed is undone, by the ``undo`` of their slots; in
+        child jobs too. ``by``: as for ``pause``. JobStateError for a job that has ended.
         """
-        self._engine.cancel(self.job_id, reason, by)
+        self._engine.cancel(self.job_id, reason, by, undo=undo)
 
     def retry(
         self,

@@ -15,6 +15,7 @@ from flowforge.model.invocation_id import InvocationName
 from flowforge.model.names import did_you_mean, listing
 from flowforge.model.param_checks import check_emitted
 from flowforge.model.plan import Plan
+from flowforge.model.slot import UNDO_SLOT_INDEX
 
 
 def operator_emissions(
@@ -31,6 +32,8 @@ def operator_emissions(
     """
     plan, routine = Plan(definition), definition.routine(named.routine)
     effects, emitted, size = Effects(), dict[str, int](), 0
+    if emit and named.slot >= UNDO_SLOT_INDEX:
+        raise EmissionError("an undo emits nothing, so a skip in its place cannot emit either")
     for event, params in _checked(emit):
         if event not in routine.event_names:
             raise EmissionError(

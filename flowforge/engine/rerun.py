@@ -9,6 +9,7 @@ from flowforge.engine.edits import checked_params
 from flowforge.engine.job_items import Item
 from flowforge.engine.sending import sending_again
 from flowforge.engine.submit import Again, JobCreator
+from flowforge.engine.undo_texts import refuse_undoing
 from flowforge.errors import DefinitionError, InvalidValueError
 from flowforge.execution.secret_texts import HIDDEN
 from flowforge.model.definition import Definition
@@ -44,6 +45,7 @@ def prepare_rerun(
     """
     if definition not in DEFINITIONS:
         raise InvalidValueError(f"definition must be 'latest' or 'same', not {shown(definition)}")
+    refuse_undoing(inspector, job_id, "rerun")
     given = {} if params is None else params
     if params is None:
         params = _kept_params(inspector, job_id)

@@ -18,6 +18,7 @@ from flowforge.codec.binary import (
     packb,
     read_invocation,
     traced_record,
+    unpackb,
 )
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import EmissionError, NewerRecordError
@@ -28,8 +29,9 @@ from flowforge.model.deadlines import NO_DEADLINES, Deadlines
 from flowforge.model.flow import FlowGraph
 from flowforge.model.invocation_id import InvocationName
 from flowforge.model.job_handle import JobHandle
-from flowforge.model.plan import PlannedRoutine, PlannedSlot
+from flowforge.model.plan import PlannedRoutine, PlannedSlot, PlannedUndo
 from flowforge.model.signature import Origin
+from flowforge.model.slot import UNDO_SLOT_INDEX
 
 Read = TypeVar("Read")
 
@@ -52,6 +54,7 @@ class Attempt(Expecting):
         "_asked",
         "_definitions",
         "_stats",
+        "_undo_with",
         "attempt_number",
         "cancelled",
         "extended_to",
@@ -108,6 +111,8 @@ class Attempt(Expecting):
         self._definitions: list[list[Any]] = []
         #: Stat -> how the commit changes it.
         self._stats: dict[str, tuple[str, str | bytes]] = {}
+        #: What the undo of this invocation is to be given beside its params.
+        self._undo_with: dict[str, Any] | None = None
         #: Secret params of other deliveries that this attempt was shown.
         self.revealed: tuple[dict[str, Any], ...] = ()
 
@@ -148,6 +153,27 @@ class Attempt(Expecting):
         if self._stats:
             stats = [(op, field, change) for field, (op, change) in self._stats.items()]
             self.effects.stats = stats
+        if self.slot.undo is not None:
+            self.effects.undo = (self.slot.undo.index, self._undo_record(self.slot.undo))
+
+    def undo_with(self, data: dict[str, Any]) -> None:
+        """Collect params for the undo of this invocation; a copy."""
+        where = f"{self.routine.id}.undo_with"
+        if self.slot.undo is None:
+            raise EmissionError(
+                f"{where}: the slot {self.slot.name!r} has no undo that it could be given to: "
+                "define the slot with undo=self.method"
+            )
+        packed = encode_payload(data, self.limit, where)
+        with self._lock:
+            self.expect_open("undo_with", ", ".join(data))
+            self._undo_with = {**(self._undo_with or {}), **unpackb(packed)}
+
+    def _undo_record(self, undo: PlannedUndo) -> bytes:
+        """What the undo takes of the delivered params and of ``undo_with``."""
+        params = {**self.delivered(), **(self._undo_with or {})}
+        wanted = {name: value for name, value in params.items() if undo.signature.takes(name)}
+        return self.encode(wanted, f"{self.routine.id}.{undo.call}")
 
     def extend(self, ms: int) -> None:
         """Give it more time from now on."""
@@ -170,6 +196,10 @@ class Attempt(Expecting):
         """Collect a job to start, and the invocation that waits for its end."""
         with self._lock:
             self.expect_open("start", entry_routine_id)
+            if self.slot.index >= UNDO_SLOT_INDEX:
+                raise EmissionError(
+                    f"{self.routine.id}.start: an undo cannot start jobs: nothing waits for them"
+                )
             if len(self.effects.started_jobs) >= MOST_STARTED:
                 raise EmissionError(
                     f"{self.routine.id}.start: a handler can start {MOST_STARTED} jobs; emit to a "

@@ -32,3 +32,5 @@ class Effects:
     started_jobs: list[list[str | bytes | int | float]] = field(default_factory=list)
     #: What the script needs to open each expectation of an answer.
     expected: Sequence[tuple[Any, ...]] = ()
+    #: What compensates this invocation: slot and record.
+    undo: tuple[int, bytes] | None = None

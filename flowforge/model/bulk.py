@@ -51,6 +51,8 @@ _REASONS = {
     "undefined": "its definition is gone from the server",
     "orphaned": "the job that started it was cancelled",
     "awaited": "the job that started it has not taken its end yet",
+    "undone": "what it did is undone",
+    "undoing": "what it did is being undone",
     "full": "it would have too many labels",
     "damaged": "its records are damaged",
 }

@@ -16,11 +16,17 @@ from flowforge.model.invocation_id import InvocationName
 from flowforge.model.join import Join
 from flowforge.model.names import listing
 from flowforge.model.records import Record, check_unique, read, read_list, read_optional
-from flowforge.model.slot import CALL_SLOT, CHILD_SLOT, CHILD_SLOT_INDEX
+from flowforge.model.slot import (
+    CALL_SLOT,
+    CHILD_SLOT,
+    CHILD_SLOT_INDEX,
+    UNDO_SLOT,
+    UNDO_SLOT_INDEX,
+)
 
 #: Latest version of the record. A process refuses newer ones instead of misreading them. It is that
-#: of a flow with timeouts or with times from which its jobs are late: releases before it would
-#: submit jobs without them.
+#: of a flow with timeouts, with undoes, or with times from which its jobs are late: releases before
+#: it would run jobs without them.
 DEFINITION_VERSION = 3
 
 #: Version of the record of a flow with delays on connections, which releases before it would
@@ -95,7 +101,8 @@ class Definition:
         return hash(self.hash)
 
     def _version(self) -> int:
-        if self.late or self._has_timeouts():
+        undoes = any(map(self.undo_slots, range(len(self.routines))))
+        if self.late or undoes or self._has_timeouts():
             return DEFINITION_VERSION
         if any(connection.delay_ms for connection in self.connections):
             return DELAYED_VERSION
@@ -161,6 +168,9 @@ class Definition:
         spec = self.routine(invocation.routine)
         if invocation.slot == CHILD_SLOT_INDEX:
             return spec.id, CHILD_SLOT
+        undone = invocation.slot - UNDO_SLOT_INDEX
+        if undone >= 0 and undone in self.undo_slots(invocation.routine):
+            return spec.id, spec.slot_names[undone] + UNDO_SLOT
         if not 0 <= invocation.slot < len(spec.slot_names):
             raise CorruptRecordError(
                 f"routine {spec.id!r} of flow {self.flow_id!r} has {len(spec.slot_names)} slots, "
@@ -189,9 +199,18 @@ class Definition:
         raw = slots[slot_index].get("join") if slot_index < len(slots) else None
         return None if raw is None else Join.deserialize(raw)
 
-    def secret(self, routine_index: int, slot_index: int) -> frozenset[str]:
-        """Return the params of a slot that are told nowhere. Needs no class."""
+    def undo_slots(self, routine_index: int) -> list[int]:
+        """Return the indexes of the routine's slots that have an undo. Needs no class."""
         slots = self.routines[routine_index].raw["slots"]
+        return [index for index, slot in enumerate(slots) if slot.get("undo") is not None]
+
+    def secret(self, routine_index: int, slot_index: int) -> frozenset[str]:
+        """Return the params of a slot, or of its compensation, that are told nowhere. Needs no
+        class.
+        """
+        slots = self.routines[routine_index].raw["slots"]
+        if slot_index >= UNDO_SLOT_INDEX:
+            slot_index -= UNDO_SLOT_INDEX
         return frozenset(slots[slot_index].get("secret", ()) if slot_index < len(slots) else ())
 
     def timeout_ms(self, routine_index: int, slot_index: int) -> int:

@@ -42,6 +42,9 @@ class Invocation(Protocol):
         ``later_ms``: how long its deliveries are put off.
         """
 
+    def undo_with(self, data: dict[str, Any]) -> None:
+        """Note what the undo of this invocation is to be given, when this attempt commits."""
+
     def record_stat(
         self, op: Literal["set", "add", "reset"], name: str | None, value: object
     ) -> None:

@@ -15,10 +15,14 @@ class FindingKind(StrEnum):
     OUTAGE = "outage"
     #: The job completed.
     COMPLETED = "completed"
-    #: The job failed; ``retry`` continues it.
+    #: The job failed; ``retry`` continues it, unless it is undone.
     FAILED = "failed"
     #: The job was cancelled.
     CANCELLED = "cancelled"
+    #: What the ended job did is undone, or is going to be.
+    UNDO = "undo"
+    #: A compensation has failed, or the rest of them was given up.
+    UNDO_FAILED = "undo_failed"
     #: The job is paused.
     PAUSED = "paused"
     #: A job above it is paused, has failed, or has ended.

@@ -14,6 +14,7 @@ from flowforge.model.job_event import JobEvent
 from flowforge.model.job_finding import JobFinding
 from flowforge.model.job_progress import JobProgress
 from flowforge.model.start import Delay
+from flowforge.model.undo import Undo
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,12 @@ class JobHandle(Protocol):
     def labels(self) -> dict[str, str]: ...
 
     @property
+    def undo(self) -> Undo | None: ...
+
+    @property
+    def undoes(self) -> str | None: ...
+
+    @property
     def trace_id(self) -> str | None: ...
 
     @property
@@ -139,7 +146,7 @@ class JobHandle(Protocol):
 
     def resume(self, reason: str = "", *, by: str | None = None) -> None: ...
 
-    def cancel(self, reason: str = "", *, by: str | None = None) -> None: ...
+    def cancel(self, reason: str = "", *, undo: bool = False, by: str | None = None) -> None: ...
 
     def retry(
         self,

@@ -24,14 +24,13 @@ def check_offered(cls: type, base: type, declared: Iterable[Slot], wanted: Itera
     """
     known = list(declared)
     handlers = {slot.handler_name for slot in known}
+    undoes = {slot.undo_name for slot in known}
     merges = [slot.merge_strategy for slot in known]
     for slot in wanted:
-        name = slot.handler_name
-        if name not in handlers and not _is_own_method(cls, base, name):
-            raise NotRebuildableError(
-                f"{cls.__module__}.{cls.__qualname__} does not offer {name!r} as handler of slot "
-                f"{slot.name!r}: define the slot in __init__, or take a public method of the class"
-            )
+        if slot.handler_name not in handlers:
+            _check_own_method(cls, base, slot, slot.handler_name, "handler")
+        if slot.undo_name is not None and slot.undo_name not in undoes:
+            _check_own_method(cls, base, slot, slot.undo_name, "undo")
         strategy = slot.merge_strategy
         if callable(strategy) and strategy not in merges and not _is_of_routines(strategy):
             raise NotRebuildableError(
@@ -41,10 +40,13 @@ def check_offered(cls: type, base: type, declared: Iterable[Slot], wanted: Itera
             )
 
 
-def _is_own_method(cls: type, base: type, name: str) -> bool:
-    if name.startswith("_") or hasattr(base, name):
-        return False
-    return inspect.isfunction(inspect.getattr_static(cls, name, None))
+def _check_own_method(cls: type, base: type, slot: Slot, name: str, kind: str) -> None:
+    own = not name.startswith("_") and not hasattr(base, name)
+    if not own or not inspect.isfunction(inspect.getattr_static(cls, name, None)):
+        raise NotRebuildableError(
+            f"{cls.__module__}.{cls.__qualname__} does not offer {name!r} as {kind} of slot "
+            f"{slot.name!r}: define the slot in __init__, or take a public method of the class"
+        )
 
 
 def _is_of_routines(function: MergeFunction) -> bool:

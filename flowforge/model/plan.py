@@ -18,7 +18,13 @@ from flowforge.model.join import Join
 from flowforge.model.routine import Routine
 from flowforge.model.running import Running
 from flowforge.model.signature import Signature
-from flowforge.model.slot import CALL_SLOT, CHILD_SLOT, CHILD_SLOT_INDEX, Slot
+from flowforge.model.slot import (
+    CALL_SLOT,
+    CHILD_SLOT,
+    CHILD_SLOT_INDEX,
+    UNDO_SLOT_INDEX,
+    Slot,
+)
 from flowforge.model.start import Start
 
 
@@ -54,6 +60,17 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedUndo:
+    """What undoes an invocation of a slot."""
+
+    #: Index of the compensation's own slot.
+    index: int
+    #: Name of the method, and what it takes.
+    call: str
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedSlot:
     """A slot with everything that calling its handler needs."""
 
@@ -79,6 +96,9 @@ class PlannedSlot:
         """As ``Target.mode``, of a delivery that no connection carries."""
         join = None if self.slot is None else self.slot.join
         return self.kept_as if join is None else join.mode(params, where, self.secret)
+
+    #: None: an invocation of it is never undone.
+    undo: PlannedUndo | None = None
 
 
 class SetUp:
@@ -232,4 +252,13 @@ class Plan:
             self.definition.keep_inputs and (slot is None or slot.join is None),
             0 if slot is None else slot.timeout_ms,
             self.definition.mode(routine, index),
+            None if slot is None else _undo(prototype, slot, index),
         )
+
+
+def _undo(prototype: Routine, slot: Slot, index: int) -> PlannedUndo | None:
+    name = slot.undo_name
+    if name is None:
+        return None
+    signature = Signature.of(getattr(type(prototype), name))
+    return PlannedUndo(UNDO_SLOT_INDEX + index, name, signature)

@@ -85,6 +85,7 @@ class Routine(Running):
         secret: Iterable[str] = (),
         join: Join | None = None,
         timeout: Delay | None = None,
+        undo: Callable[..., object] | None = None,
     ) -> Slot:
         """Add an input, handled by a method of this routine.
 
@@ -93,11 +94,15 @@ class Routine(Running):
         names params that never reach history or logs. ``join`` collects deliveries and handles
         them together, as ``items``; it excludes a merge strategy. ``timeout``: seconds or a
         timedelta that an attempt may take, from its claim on; then it ends with a TimeoutError,
-        whatever its handler does. ValueError for a duplicate name,
+        whatever its handler does. ``undo``: another method, which undoes what the handler has done:
+        when the job fails, or is cancelled with ``undo``, it is called once for each committed
+        invocation, the latest first, with the params of the invocation and what ``undo_with`` has
+        added. ValueError for a duplicate name,
         an unknown strategy, or a handler that is async, a generator, or not found by its name.
         """
         method = handler_name(self, name, handler)
-        slot = Slot.of(name, method, merge_strategy, secret, join, timeout)
+        undoes = None if undo is None else handler_name(self, name, undo, "undo")
+        slot = Slot.of(name, method, merge_strategy, secret, join, timeout, undoes)
         self._check_new("slot", name, self._slots)
         self._slots[name] = slot = slot.bound_to(self)
         self._revision += 1
@@ -220,6 +225,8 @@ class Routine(Running):
         slots = [Slot.deserialize(raw) for raw in read_list(data, "slots", dict, where)]
         for slot in slots:
             check_handler_exists(type(self), slot.name, slot.handler_name)
+            if slot.undo_name is not None:
+                check_handler_exists(type(self), slot.name, slot.undo_name, "undo")
         # A new instance has what its class declares.
         check_offered(type(self), Routine, self._slots.values(), slots)
         events = [Event.deserialize(raw) for raw in read_list(data, "events", dict, where)]

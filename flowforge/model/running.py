@@ -183,6 +183,14 @@ class Running:
         outputs = self._running("start").child_outputs(job_id)
         self.emit(event, job_id=job_id, outputs=outputs)
 
+    def undo_with(self, /, **params: object) -> None:
+        """Give the ``undo`` of the slot these params too, should this invocation be undone.
+
+        They are kept when this attempt commits, and take the place of params of the same name.
+        EmissionError for a slot without an undo, PayloadError for a value that cannot travel.
+        """
+        self._running("undo_with").undo_with(params)
+
     def slot_data(self, name: str) -> dict[str, Any]:
         """Return what the slot has merged in this job; of an ``override`` slot the latest payload.
 

@@ -30,6 +30,11 @@ NAMED_STRATEGIES = ("override", "append")
 CHILD_SLOT = "__child__"
 CHILD_SLOT_INDEX = 99_999
 
+#: The compensation of a routine's slot has this index and that of the slot added up; its name is
+#: that of the slot with this behind it.
+UNDO_SLOT_INDEX = 50_000
+UNDO_SLOT = " (undo)"
+
 #: The pseudo slot of a routine that overrides ``__call__``; no slot may take the name.
 CALL_SLOT = "__call__"
 
@@ -51,6 +56,8 @@ class Slot:
     join: Join | None = None
     #: Milliseconds that an attempt at a delivery may take; 0: as long as it wants.
     timeout_ms: int = 0
+    #: The method that undoes what the handler has done; None: nothing does.
+    undo_name: str | None = None
     routine: _Owner | None = field(default=None, compare=False, repr=False)
 
     @classmethod
@@ -62,6 +69,7 @@ class Slot:
         secret: Iterable[str] = (),
         join: Join | None = None,
         timeout: Delay | None = None,
+        undo_name: str | None = None,
     ) -> Slot:
         """Make a slot from what a user wrote; ValueError says what is unfit."""
         check_name("slot name", name)
@@ -79,7 +87,7 @@ class Slot:
             )
         strategy = _checked_strategy(name, merge_strategy)
         limit = timeout_ms(f"timeout of slot {name!r}", timeout)
-        return cls(name, handler_name, strategy, hidden, join, limit)
+        return cls(name, handler_name, strategy, hidden, join, limit, undo_name)
 
     def bound_to(self, routine: _Owner) -> Slot:
         """Return this slot with the routine whose method ``handler`` is."""
@@ -130,6 +138,8 @@ class Slot:
             "join": None if self.join is None else self.join.serialize(),
             # Left out where there is none, so that a flow without timeouts keeps its hash.
             **({"timeout_ms": self.timeout_ms} if self.timeout_ms else {}),
+            # Left out where it says nothing, so that a flow without it keeps its hash.
+            **({} if self.undo_name is None else {"undo": self.undo_name}),
         }
 
     @classmethod
@@ -144,7 +154,8 @@ class Slot:
         raw = read_optional(data, "join", dict, where) if "join" in data else None
         join = None if raw is None else Join.deserialize(raw)
         found = cls.of(name, read(data, "handler", str, where), strategy, secret, join)
-        return replace(found, timeout_ms=read_optional(data, "timeout_ms", int, where) or 0)
+        ms = read_optional(data, "timeout_ms", int, where) or 0
+        return replace(found, timeout_ms=ms, undo_name=read_optional(data, "undo", str, where))
 
 
 def _checked_strategy(slot: str, strategy: MergeStrategy) -> MergeStrategy:

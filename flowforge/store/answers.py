@@ -53,6 +53,11 @@ class Answer(StrEnum):
     #: What the attempt had staged is not all there.
     INCOMPLETE = "incomplete"
 
+    #: What the job did is compensated, or is going to be.
+    UNDONE = "undone"
+    #: What the job did is being compensated.
+    UNDOING = "undoing"
+
     #: The job that started this one has not taken its end yet.
     AWAITED = "awaited"
     #: The job would have too many labels, or the slot keeps as many early answers as it may.
@@ -125,8 +130,8 @@ HEARTBEAT = Answers[AnswerOrStatus]("heartbeat", _A.OK, _A.LOST, *ENDED)
 PAUSE = Answers[AnswerOrStatus]("pause", _A.OK, _A.GONE, _A.NEWER, *ENDED)
 CANCEL = Answers[AnswerOrStatus]("cancel", _A.OK, _A.GONE, _A.NEWER, *ENDED)
 RESUME = Answers[AnswerOrStatus](
-    "resume", _A.OK, _A.GONE, _A.NEWER, _A.UNDEFINED, _A.ORPHANED, *JobStatus
-)
+    "resume", _A.OK, _A.GONE, _A.NEWER, _A.UNDEFINED, _A.ORPHANED, _A.UNDONE, *JobStatus,
+)  # fmt: skip
 EDIT = Answers[AnswerOrStatus](
     "edit", _A.OK, _A.GONE, _A.NEWER, _A.DONE, _A.WAITS, _A.QUEUED, _A.CLAIMED, _A.EXPECTS, _A.JOIN,
     _A.CHANGED, *FINAL,
@@ -153,6 +158,8 @@ RESUME_QUEUE = Answers("resume_queue", _A.OK, _A.MORE, _A.NONE)
 FORK = Answers("fork", _A.OK, _A.GONE, _A.NEWER, _A.UNDEFINED)
 NOTE = Answers("note", _A.OK, _A.GONE, _A.NEWER)
 ANNOTATE = Answers("annotate", _A.OK, _A.GONE, _A.NEWER)
-DELETE_JOB = Answers[AnswerOrStatus]("delete_job", _A.OK, _A.GONE, _A.NEWER, _A.AWAITED, *JobStatus)
+DELETE_JOB = Answers[AnswerOrStatus](
+    "delete_job", _A.OK, _A.GONE, _A.NEWER, _A.AWAITED, _A.UNDOING, *JobStatus
+)
 BULK_START = Answers("bulk_start", _A.OK, _A.GONE, _A.CHANGED)
 LABEL = Answers("label", _A.OK, _A.GONE, _A.NEWER, _A.FULL)

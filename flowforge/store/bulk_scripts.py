@@ -14,7 +14,10 @@ MOST = 100
 
 
 class NewBulk(NamedTuple):
-    """What is kept of a bulk operation. ``labels``: name -> value, empty to take a label away."""
+    """What is kept of a bulk operation. ``labels``: name -> value, empty to take a label away.
+
+    ``undo``: jobs that are cancelled are undone.
+    """
 
     action: str
     by: str
@@ -22,6 +25,7 @@ class NewBulk(NamedTuple):
     rate: float | None
     selection: str
     labels: Mapping[str, str]
+    undo: bool = False
 
 
 class Piece(NamedTuple):
@@ -58,6 +62,7 @@ class BulkScripts:
             "point": pause_record(bulk.by, bulk.reason, False, None),
             "details": who_and_why(bulk.by, bulk.reason),
             "labels": "\n".join(f"{name}={value}" for name, value in bulk.labels.items()),
+            "undo": int(bulk.undo),
         }
         pairs = [part for pair in fields.items() for part in pair]
         after = "" if since is None else since

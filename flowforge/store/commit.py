@@ -1,6 +1,7 @@
 """The arguments of ``commit.lua`` behind those of the attempt, section by section.
 
-The script reads the sections in this order. Each begins with how many items it has; most
+Before them stands what compensates the invocation, where its slot has an undo. The script reads the
+sections in this order. Each begins with how many items it has; most
 commits have items in `emitted` alone.
 """
 
@@ -23,6 +24,7 @@ def sections(effects: Effects, then: NextClaim | None) -> list[Argument]:
     """All sections. Only those with items are built by a call: most steps have one of them."""
     return [
         *(expected(effects.expected) if effects.expected else ()),
+        *(("undo", *effects.undo) if effects.undo else ()),
         *(emitted(effects.emitted) if effects.emitted else EMPTY),
         *(staged(effects.staged) if effects.staged else EMPTY),
         *(outputs(effects.outputs) if effects.outputs else EMPTY),

@@ -46,13 +46,17 @@ class JobControl:
     ) -> AnswerOrStatus:
         """``finish_ms``: in which it is to finish; 0: a deadline that has not passed holds on.
 
-        OK, or why not: GONE, NEWER, UNDEFINED, ORPHANED, the status that is not ``failed``."""
+        OK, or why not: GONE, NEWER, UNDEFINED, ORPHANED, UNDONE, the status that is not ``failed``.
+        """
         return RESUME[self._request("resume", job_id, 1, who_and_why(by, reason), finish_ms or "")]
 
-    def cancel(self, job_id: str, reason: str, by: str = "") -> AnswerOrStatus:
-        """OK, or why not: GONE, NEWER, the status of a job that has ended."""
+    def cancel(self, job_id: str, reason: str, by: str = "", undo: bool = False) -> AnswerOrStatus:
+        """OK, or why not: GONE, NEWER, the status of a job that has ended.
+
+        ``undo``: what its invocations have committed is compensated.
+        """
         details = who_and_why(by, reason)
-        return CANCEL[self._request("cancel", job_id, by, reason, details)]
+        return CANCEL[self._request("cancel", job_id, by, reason, details, int(undo))]
 
     def note(self, job_id: str, record: bytes) -> Answer:
         """Add a note of the user's own to the history. OK, or why not: GONE, NEWER."""
@@ -64,7 +68,7 @@ class JobControl:
         return ANNOTATE[self._scripts.run("annotate", job_id, *pairs)]
 
     def delete(self, job_id: str) -> AnswerOrStatus:
-        """OK, or why not: GONE, NEWER, AWAITED, the status of a job that has not ended."""
+        """OK, or why not: GONE, NEWER, AWAITED, UNDOING, the status of a job that has not ended."""
         return DELETE_JOB[self._scripts.run("delete_job", job_id)]
 
     def label(self, job_id: str, changes: dict[str, str]) -> Answer:

@@ -8,7 +8,7 @@ from flowforge.codec.binary import pack_record, unpack_record
 from flowforge.errors import RecordError
 from flowforge.model.definition import Definition, RoutineSpec
 from flowforge.model.handler_params import HandlerParams, from_record, of_class, record
-from flowforge.model.slot import CALL_SLOT
+from flowforge.model.slot import CALL_SLOT, UNDO_SLOT_INDEX
 from flowforge.store.reading import reading
 from flowforge.store.store import Store
 
@@ -67,6 +67,10 @@ def of_slot(
 
     What a merge makes of its params, and a join of its items, the handler does not show.
     """
+    if slot >= UNDO_SLOT_INDEX:
+        slots, place = spec.raw["slots"], slot - UNDO_SLOT_INDEX
+        undo = slots[place].get("undo") if place < len(slots) else None
+        return told.get(spec.class_name, {}).get(undo) if isinstance(undo, str) else None
     raw = spec.raw["slots"][slot] if slot < len(spec.raw["slots"]) else {}
     if raw.get("merge_strategy", "override") != "override" or raw.get("join") is not None:
         return None

@@ -164,6 +164,16 @@ def _answered(packed: bytes, what: str) -> dict[str, Any]:
     return {"by": typed(by, str), **told}
 
 
+def _undo(packed: bytes, what: str) -> dict[str, Any]:
+    job_id, count = packed.decode().split(" ")
+    return {"job_id": job_id, "count": whole(count)}
+
+
+def _undo_ended(packed: bytes, what: str) -> dict[str, Any]:
+    job_id, status = packed.decode().split(" ")
+    return {"job_id": job_id, "status": status}
+
+
 def _skipped_by_hand(packed: bytes, what: str) -> dict[str, Any]:
     by, emitted = unpack_record(packed, what, 2)
     return {"by": typed(by, str), "emitted": typed(emitted, dict)}
@@ -192,4 +202,6 @@ _READERS: dict[str, Callable[[bytes, str], dict[str, Any]]] = {
     "answered": _answered,
     "answer_kept": _answered,
     "skipped_by_hand": _skipped_by_hand,
+    "undo": _undo,
+    "undo_ended": _undo_ended,
 }

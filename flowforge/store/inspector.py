@@ -16,6 +16,7 @@ from flowforge.errors import CorruptRecordError, RecordError
 from flowforge.model.definition import Definition
 from flowforge.model.job_handle import HistoryEntry, LogLine, OpenJoin, Output
 from flowforge.model.status import ENDED, AttemptOutcome, JobStatus
+from flowforge.model.undo import Undo
 from flowforge.store.definitions import stored_definition
 from flowforge.store.history import history_entry, read_pause, submitted
 from flowforge.store.job_errors import read_error
@@ -38,6 +39,7 @@ from flowforge.store.reading import moment, reading, whole
 from flowforge.store.routine_states import routine_states
 from flowforge.store.store import Store
 from flowforge.store.submission import NO_PARAMS
+from flowforge.store.undo import Undos
 from flowforge.store.work_left import WORK, work_left
 from flowforge.tracing.carried import trace_id_of
 
@@ -66,6 +68,7 @@ class Inspector:
         self._link = store.link
         self._keys = store.keys
         self._rows = JobRows(store)
+        self._undos = Undos(store)
         self._definitions: Recent[str, Definition] = Recent(_CACHED)
 
     # --- the row -------------------------------------------------------------------------
@@ -159,6 +162,14 @@ class Inspector:
     def forked_from(self, job_id: str) -> str | None:
         """The job that a job is a fork of; None when it is none."""
         return self._text(job_id, "forked_from")
+
+    def undo(self, job_id: str) -> Undo | None:
+        """How far a job is undone; None for one that is not."""
+        return self._undos.of_job(job_id)
+
+    def undoes(self, job_id: str) -> str | None:
+        """The job that this one undoes; None for any other job."""
+        return self._undos.undoes(job_id)
 
     def checkpoint(self, job_id: str) -> Any:
         """The checkpoint of the latest pause that gave one, or None; None without a job too."""

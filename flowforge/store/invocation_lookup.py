@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from flowforge.model.definition import Definition
 from flowforge.model.invocation_id import lease_of, parse_lease
-from flowforge.model.slot import CHILD_SLOT_INDEX
+from flowforge.model.slot import CHILD_SLOT_INDEX, UNDO_SLOT_INDEX
 from flowforge.store.lease_tokens import TokenOwner, owner_of
 from flowforge.store.reading import reading
 from flowforge.store.store import Store
@@ -87,7 +87,8 @@ class InvocationLookup:
 def _names(definition: Definition, number: int) -> Iterator[str]:
     """The names that it may have, but for one of a merging slot."""
     for routine, spec in enumerate(definition.routines):
-        for slot in (*range(len(spec.slot_names)), CHILD_SLOT_INDEX):
+        undoes = (UNDO_SLOT_INDEX + slot for slot in definition.undo_slots(routine))
+        for slot in (*range(len(spec.slot_names)), *undoes, CHILD_SLOT_INDEX):
             yield f"{number}.{routine}.{slot}"
 
 

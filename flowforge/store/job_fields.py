@@ -6,7 +6,7 @@ from __future__ import annotations
 FIELDS: dict[str, str] = {
     "v": "Version of the row; a script leaves a later one as it is. 1, 1 more with breakpoints, "
     "2 more with deliveries that are put off, 4 more with timeouts, deadlines, times from which it "
-    "is late or answers that are expected",
+    "is late, answers that are expected, or what can be undone",
     # what was submitted
     "flow": "Id of the flow",
     "def": "Hash of the definition",
@@ -19,6 +19,9 @@ FIELDS: dict[str, str] = {
     "idempotency": "Idempotency key, behind the flow's id",
     "forked_from": "Job whose deliveries this one has begun with",
     "forks": "The latest 10 jobs that began with deliveries of this one, the newest first",
+    "undo": "Of an ended job that is undone: the job that does it; `waits` while a handler runs, "
+    "`nothing` when nothing was committed, `undefined` without the definition",
+    "undoes": "The job that this one undoes",
     "parent": "Job and invocation that wait for this one, if a handler has started it",
     # limits
     "window": "`max_in_flight`: invocations that may be queued and running at once",

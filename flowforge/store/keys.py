@@ -34,6 +34,8 @@ PATTERNS: dict[str, str] = {
     "put_off": "j:{}:later",  # hash: invocation that is put off -> its emitter and mode
     "expectations": "j:{}:expects",  # hash: number of an open expectation -> what it is
     "answers": "j:{}:answers",  # hash: what became of expectations, early answers; see expectations
+    "undo_log": "j:{}:undo",  # list: what compensates committed invocations: r.s and record, each
+    "undoing": "j:{}:undoing",  # list, in a job that undoes another: the same, what is left of it
     "history": "j:{}:h",  # stream
     "outputs": "j:{}:o",  # list of records
     "logs": "j:{}:w",  # stream: lines that handlers have logged

@@ -36,6 +36,9 @@ SLOTS = 2
 #: The slot, in invocations, of an invocation that waits for a job which its routine has started.
 WAITING_SLOT = 99_999
 
+#: What the index of a slot's compensation has more than that of the slot.
+UNDO = 50_000
+
 #: The record of such an invocation.
 WAITER = b"waiter"
 
@@ -117,7 +120,8 @@ class Bench:
         for routine in range(ROUTINES):
             queue = self.other_list if routine == 2 else self.list
             found[f"q{routine}"] = queue
-            for slot in (*range(SLOTS), WAITING_SLOT):
+            undoes = range(UNDO, UNDO + SLOTS)
+            for slot in (*range(SLOTS), *undoes, WAITING_SLOT):
                 found[f"m{routine}.{slot}"] = message_format(f"t.R{routine}", queue, f"s{slot}")
         if timeout_ms:
             message = message_format("t.R0", self.list, "s0", timeout_ms / 1000)
@@ -195,21 +199,13 @@ class Bench:
         staged: Mapping[int, int] = MappingProxyType({}),
         jobs: Sequence[list[Argument]] = (),
         expected: Sequence[tuple[Argument, ...]] = (),
+        undo: bytes | None = None,
     ) -> str:
+        """``undo``: the record of what compensates the invocation."""
         answer, granted = self.commit_then(
-            None,
-            job_id,
-            invocation,
-            token,
-            emitted,
-            outcome,
-            outputs,
-            stats,
-            resets,
-            staged,
-            jobs,
-            expected,
-        )
+            None, job_id, invocation, token, emitted, outcome, outputs, stats, resets, staged,
+            jobs, expected, undo,
+        )  # fmt: skip
         assert granted is None
         return answer
 
@@ -227,12 +223,15 @@ class Bench:
         staged: Mapping[int, int] = MappingProxyType({}),
         jobs: Sequence[list[Argument]] = (),
         expected: Sequence[tuple[Argument, ...]] = (),
+        undo: bytes | None = None,
     ) -> tuple[str, Granted | None]:
         """Commit, and go on with the next message of some lists."""
         made = self._emitted(invocation, emitted)
         effects = Effects(
             made, dict(staged), list(outputs), list(stats), list(resets), list(jobs), expected
         )
+        if undo is not None:
+            effects.undo = (UNDO + int(invocation.split(".")[2]), undo)
         return self.store.invocations.commit(
             job_id, invocation, token, AttemptOutcome(outcome), 5, DETAILS, effects, then,
             passed_over(outcome),

@@ -28,6 +28,9 @@ class Plan:
     def secret(self, routine: int, slot: int) -> frozenset[str]:
         return frozenset({"s"})
 
+    def undo_slots(self, routine: int) -> list[int]:
+        return []
+
     def mode(self, routine: int, slot: int) -> str:
         return ""
 

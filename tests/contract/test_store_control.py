@@ -265,7 +265,7 @@ def test_waiters_learn_that_the_last_handler_of_a_paused_job_is_gone(bench: Benc
         ("pause", ("kim", "why", "", b"point"), "running"),
         ("resume", (0, b"", ""), "paused"),
         ("resume", (1, b"", ""), "failed"),
-        ("cancel", ("kim", "why", b"details"), "running"),
+        ("cancel", ("kim", "why", b"details", 0), "running"),
     ],
 )
 def test_a_request_whose_reply_was_lost_changes_nothing_again(
@@ -444,7 +444,7 @@ def test_what_a_former_release_has_kept_is_read(bench: Bench) -> None:
     point = pack_record("look", True, {"step": 1})
     run("pause", job, "", "look", pack_record({"step": 1}), point, "1")
     run("resume", job, 0, b"", "", "2")
-    run("cancel", job, "", "enough", pack_record("enough"), "3")
+    run("cancel", job, "", "enough", pack_record("enough"), 0, "3")
     bench.link.call("HDEL", bench.key("job", job), "by")
     inspector = Inspector(bench.store)
     assert inspector.describe(job)[1].by is None

@@ -64,7 +64,8 @@ SIGNATURES: dict[Any, str] = {
     Flow.serialize: "self",
     Flow.deserialize: "data",
     Routine.define_slot: (
-        "self, name, handler, merge_strategy='override', *, secret=(), join=None, timeout=None"
+        "self, name, handler, merge_strategy='override', *, secret=(), join=None, timeout=None, "
+        "undo=None"
     ),
     Routine.define_event: "self, name, output_params=None",
     Routine.get_slot: "self, name",
@@ -118,7 +119,7 @@ SIGNATURES: dict[Any, str] = {
     JobState.result: "self, timeout=None",
     JobState.pause: "self, reason='', checkpoint=None, *, by=None",
     JobState.resume: "self, reason='', *, by=None",
-    JobState.cancel: "self, reason='', *, by=None",
+    JobState.cancel: "self, reason='', *, undo=False, by=None",
     JobState.retry: (
         "self, edit=None, *, new_params=False, reason='', by=None, finish_within=None"
     ),

@@ -33,7 +33,9 @@ local function actions(operation)
   local by, reason, details = operation.by, operation.reason, operation.details
   return {
     retry = function(job, request) return retry_by_hand(job, details, request, now) end,
-    cancel = function(job, request) return cancel_by_hand(job, by, reason, details, request, now) end,
+    cancel = function(job, request)
+      return cancel_by_hand(job, by, reason, details, operation.undo, request, now)
+    end,
     pause = function(job, request)
       -- Who paused it before stays the one who has.
       if job.status == 'paused' and not is_met(job.id, request) then return 'paused' end
@@ -47,10 +49,10 @@ end
 
 local function load_bulk(id)
   local f = call('HMGET', k_bulk(id), 'status', 'action', 'by', 'reason', 'details', 'point', 'labels', 'rate',
-    'next')
+    'next', 'undo')
   if f[1] ~= 'running' then return nil end
   return {
-    action = f[2], by = f[3], reason = f[4], details = f[5], point = f[6], changes = changes_of(f[7]),
+    action = f[2], undo = f[10] == '1', by = f[3], reason = f[4], details = f[5], point = f[6], changes = changes_of(f[7]),
     -- Milliseconds between two jobs, nil for none; when the next one may be acted on.
     interval = tonumber(f[8]) and 1000 / tonumber(f[8]), next = tonumber(f[9]),
   }

@@ -1,7 +1,9 @@
 -- Accepts what an invocation did: its end, its emissions, its outputs, its stats; exactly once.
 -- In:  id, invocation, token, outcome (completed, error_continued, skipped), or expecting (completed, with
 --      answers that are waited for), micros, packed details; unless it has completed a sample of the error, as
---      count_error takes it; of expecting the section expected; then the sections emitted, staged, outputs, stats, resets, started_jobs, each with the number of
+--      count_error takes it; of expecting the section expected; where the slot has an undo: 'undo', the slot and
+--      the record of what compensates the invocation; then the sections emitted, staged, outputs, stats,
+--      resets, started_jobs, each with the number of
 --      its items first; then next_message, or nothing. include/commit/ has a file for each
 -- Out: {'ok' | 'done' (was committed before) | 'stale' (another claim is valid) | 'gone'
 --      | 'dropped' (the job has ended) | 'newer' (a later release's job)
@@ -20,6 +22,10 @@ if outcome == 'expecting' then
   --@include commit/expected
   outcome = 'completed'
   expected, emitted = read_expected(arguments, 8)
+end
+local undo
+if arguments[emitted] == 'undo' then
+  undo, emitted = { arguments[emitted + 1], arguments[emitted + 2] }, emitted + 3
 end
 
 local job = load_job(id)
@@ -40,7 +46,16 @@ if outcome ~= 'completed' or ENDED[job.status] then
   --@include uncommitted
   local ended = ENDED[job.status]
   if ended or not staged then drop_staged(id, invocation, token) end
-  if ended then discard(job, invocation, now) end
+  if ended then
+    if undo then
+      --@include undo/late
+      if commit_to_undo(job, invocation, undo, micros, details, now) then
+        flush_saves()
+        return { 'ok' }
+      end
+    end
+    discard(job, invocation, now)
+  end
   -- One that completes has seen its child complete, which is final.
   local withdrawn = not ended and withdraw(job, invocation, micros, details, now)
   if withdrawn and staged then drop_staged(id, invocation, token) end
@@ -60,6 +75,10 @@ if outcome ~= 'completed' then
   count_error(job, routine_of(invocation), { unpack(arguments, 8, 12) }, now)
 end
 remember(job, outcome, invocation, details)
+if undo then
+  --@include undo/keep
+  keep_for_undo(job, invocation, undo[1], undo[2])
+end
 
 create_emitted(job, arguments, emitted)
 if expected then expected.open(job, invocation, now) end

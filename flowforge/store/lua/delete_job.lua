@@ -1,7 +1,7 @@
 -- Deletes a job that has ended, with all that is kept of it.
 -- In:  id
 -- Out: 'ok' | 'gone' | 'newer' (a later release's job) | 'awaited' (the job that started it has not taken
---      its end yet) | the status that does not allow it
+--      its end yet) | 'undoing' (what it did is being compensated) | the status that does not allow it
 --@include base, job_row, control/delete
 local id = ARGV[2]
 local job = load_job(id)

@@ -1,7 +1,8 @@
 -- Releases exactly what was parked. With retry = '1' a failed job is what is resumed.
 -- In:  id, retry, packed details, ms in which a job that is retried is to finish ('': as before), request
 -- Out: 'ok' | 'gone' | 'newer' (a later release's job) | 'undefined' (its definition is gone)
---      | 'orphaned' (the job that started it was cancelled) | the status that does not allow it
+--      | 'orphaned' (the job that started it was cancelled) | 'undone' (what it did is compensated)
+--      | the status that does not allow it
 --@include base, job_row, control/resume, control/retry
 local id, retry, details, within, request = ARGV[2], ARGV[3] == '1', ARGV[4], tonumber(ARGV[5]), ARGV[6]
 local job = load_job(id)

@@ -16,9 +16,10 @@ from flowforge.execution.attempt import Attempt, NotStartedError
 from flowforge.execution.ending import ends_worker, passed
 from flowforge.execution.handler_context import JobAccess
 from flowforge.execution.run import Outcome, failed, run
+from flowforge.model.compensation import compensation
 from flowforge.model.invocation_id import InvocationName, lease_of
 from flowforge.model.plan import CHILD_ENDED, Plan
-from flowforge.model.slot import CHILD_SLOT_INDEX
+from flowforge.model.slot import CHILD_SLOT_INDEX, UNDO_SLOT_INDEX
 from flowforge.model.status import COMMITTED, AttemptOutcome
 from flowforge.settings import Settings
 from flowforge.store.answers import Answer, AnswerOrStatus
@@ -212,9 +213,10 @@ class Runtime:
     def complete(self, attempt: Attempt, lists: Sequence[str]) -> Ended:
         """Run the handler and record how it ended."""
         outcome = self.run_handler(attempt)
-        if attempt.cancelled:
+        undoable = attempt.slot.undo is not None and outcome.kind is AttemptOutcome.COMPLETED
+        if attempt.cancelled and not undoable:
             # It was told that nothing of it counts, and may have stopped half-way for that. The job
-            # may have been retried since.
+            # may have been retried since. What can be undone has to be known if it was done.
             self.recorder.put_back(attempt)
             return Uncounted()
         if attempt.joins:
@@ -251,8 +253,12 @@ class Runtime:
         job_id, invocation, claim = granted.job_id, granted.invocation, granted.claim
         named = InvocationName.parse(invocation)
         routine = plan.routine(named.routine)
-        waits = named.slot == CHILD_SLOT_INDEX
-        slot = CHILD_ENDED if waits else routine.slots[named.slot]
+        if named.slot < UNDO_SLOT_INDEX:
+            slot = routine.slots[named.slot]
+        elif named.slot == CHILD_SLOT_INDEX:
+            slot = CHILD_ENDED
+        else:
+            routine, slot = compensation(routine, named.slot)
         if slot.slot is not None and slot.slot.join is not None:
             params = self.collections.params(job_id, invocation, slot, claim.record)
         else:

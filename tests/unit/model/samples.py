@@ -32,6 +32,7 @@ class Recorder:
         self.recorded: list[tuple[str, str | None, object]] = []
         self.reset: list[str] = []
         self.expected: list[tuple[list[Expect], Any, object, Any]] = []
+        self.undo_params: dict[str, Any] = {}
 
     def emit(self, event: str, params: dict[str, Any], later_ms: int = 0) -> None:
         self.emitted.append((event, params))
@@ -54,6 +55,9 @@ class Recorder:
 
     def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
         raise NotImplementedError
+
+    def undo_with(self, data: dict[str, Any]) -> None:
+        self.undo_params.update(data)
 
     def slot_data(self, slot: str) -> dict[str, Any]:
         return {"slot": slot}

@@ -42,7 +42,7 @@ def test_scripts_use_these_fields_and_no_others() -> None:
 def test_what_is_loaded_and_saved_is_written_when_a_job_is_created() -> None:
     """Loading, saving and creating have the same fields, but for what begins at zero."""
     row = (STORE / "lua/include/job_row.lua").read_text()
-    created = set(used_fields((STORE / "lua/include/create.lua").read_text()))
+    created = set(used_fields((STORE / "lua/include/new_row.lua").read_text()))
     assert set(used_fields(row)) - created == {"running", "staged"}
 
 

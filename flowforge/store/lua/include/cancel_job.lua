@@ -1,5 +1,5 @@
 -- The end of a job that is not to go on.
---@include base, history, finish
+--@include base, job_row, layout, history, finish
 
 -- Ends a job for good; parked work is dropped, what runs will not be able to commit.
 -- by: who does it, '' for the engine.
@@ -13,7 +13,15 @@ local function cancel_job(job, by, reason, details, now)
   finish(job, 'cancelled', now)
 end
 
--- A job whose ancestor has ended for good ends with it.
+-- What was committed of the job is to be compensated at its end.
+local function to_be_undone(job)
+  job.undo, job.extras = true, true
+  save_layout(job)
+end
+
+-- A job whose ancestor has ended for good ends with it, and is undone if its parent is.
 local function cancel_orphan(job, now)
+  local parent = job.parent and load_job(string.match(job.parent, '^[^/]+'))
+  if parent and parent.extras and call('HEXISTS', k_job(parent.id), 'undo') == 1 then to_be_undone(job) end
   cancel_job(job, '', 'its parent job has ended', '', now)
 end

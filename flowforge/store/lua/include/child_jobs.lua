@@ -15,7 +15,11 @@ local CHILD_SLOT = '.99999'
 local function may_go_on(job)
   local at, why = job, 'ended'
   for _ = 1, DEEPEST do
-    if at.status == 'paused' or at.status == 'failed' then return false, 'parked' end
+    if at.status == 'paused' or at.status == 'failed' then
+      -- One that is undone is never retried.
+      local final = at.status == 'failed' and at.extras and call('HEXISTS', k_job(at.id), 'undo') == 1
+      return false, final and why or 'parked'
+    end
     if ENDED[at.status] then return false, why end
     if not at.parent then return true end
     at, why = load_job(string.match(at.parent, '^[^/]+')), 'orphaned'

@@ -1,5 +1,5 @@
 -- Creating many jobs of one flow. What all jobs share, indexes and broker lists, is written once for them.
---@include base, push_batch, create
+--@include base, push_batch, new_row
 
 local function in_pieces(command, key, arguments)
   for i = 1, #arguments, 1000 do call(command, key, unpack(arguments, i, math.min(i + 999, #arguments))) end

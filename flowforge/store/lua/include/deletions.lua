@@ -11,6 +11,7 @@ local SPARE = 3600000
 -- gone, and its lists with it.
 local function work_of(id, job)
   local lists = { k_parked(id), k_late(id) }
+  if not job or job.extras then lists[3] = k_undoing(id) end
   if job and job.queues > 1 then
     local lanes = lanes_of(job)
     for _, lane in ipairs(lanes.all()) do lists[#lists + 1] = lanes.parked_list(lane) end

@@ -87,4 +87,8 @@ local function finish(job, status, now)
   leave_definition(job.def, now, job.retention)
   notify(job)
   report_to_parent(job, now)
+  if job.extras then
+    --@include undo/at_end
+    undo_at_end(job, now)
+  end
 end

@@ -54,9 +54,11 @@ local function rejoin_parent(job, now)
   return true
 end
 
--- details: packed, for the history, or ''; within: milliseconds in which it is to finish, or nil. 'ok', or why a failed job cannot go on: 'undefined', 'orphaned'.
+-- details: packed, for the history, or ''; within: milliseconds in which it is to finish, or nil. 'ok', or why a
+-- failed job cannot go on: 'undefined', 'orphaned', 'undone' (what it did is compensated).
 local function retry_job(job, details, now, within)
   if call('HEXISTS', k_definition(job.def), 'json') == 0 then return 'undefined' end
+  if job.extras and call('HEXISTS', k_job(job.id), 'undo') == 1 then return 'undone' end
   if not rejoin_parent(job, now) then return 'orphaned' end
   revive(job, now)
   if job.extras or within then

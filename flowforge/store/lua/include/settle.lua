@@ -16,6 +16,10 @@ local function settle(job, now)
       --@include open_joins
       goes_on = resolve_open(job, now)
     end
+    if job.extras and not goes_on then
+      --@include undo/next
+      goes_on = next_compensation(job, now)
+    end
     if not goes_on then
       endings().finish(job, 'completed', now)
       return

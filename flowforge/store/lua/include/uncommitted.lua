@@ -17,6 +17,10 @@ local function discard(job, invocation, now)
     park(job, invocation)
   end
   save_job(job, now)
+  if job.extras and job.running == 0 then
+    --@include undo/begin
+    begin_waiting_undo(job, now)
+  end
 end
 
 -- True for an attempt that has found that a child job failed, which was retried since: what became of

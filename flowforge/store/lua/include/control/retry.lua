@@ -3,6 +3,7 @@
 
 -- details: packed, for the history; within: milliseconds in which the job is to finish, or nil.
 -- 'ok', or why not: 'undefined' (its definition is gone), 'orphaned' (the job that started it was cancelled),
+-- 'undone' (what it did is compensated),
 -- the status that is not 'failed'.
 local function retry_by_hand(job, details, request, now, within)
   if is_met(job.id, request) then return 'ok' end
