@@ -140,7 +140,7 @@ def test_by_default_the_job_fails(timed_bench: Bench, clock: VirtualClock, submi
     clock.advance_running(seconds=1)
     row = timed_bench.row(job)
     assert (row["status"], row["running"]) == ("failed", "0")
-    assert row["reason"].startswith("timed.fetch: TimeoutError: the attempt was ended after 30.5 s")
+    assert row["reason"].startswith("timed.fetch: TimeoutError: the attempt was ended after 30.")
     kind, error = history(timed_bench, job)[-1]
     assert (kind, error[0]) == ("failed", "TimeoutError")
     assert timed_bench.members("leases") == ends(timed_bench) == {}
