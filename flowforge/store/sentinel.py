@@ -11,6 +11,9 @@ from types import MappingProxyType
 from typing import Any, Self
 from urllib.parse import SplitResult, parse_qs, quote, unquote, urlencode, urlsplit
 
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
 from flowforge.errors import ConfigurationError
 
 #: Seconds until a Sentinel that does not answer is passed over for the next.
@@ -72,7 +75,13 @@ class SentinelUrl:
     @property
     def sentinel_kwargs(self) -> dict[str, Any]:
         """How redis-py and kombu connect to the Sentinels themselves."""
-        limits = {"socket_timeout": SENTINEL_TIMEOUT, "socket_connect_timeout": SENTINEL_TIMEOUT}
+        limits = {
+            "socket_timeout": SENTINEL_TIMEOUT,
+            "socket_connect_timeout": SENTINEL_TIMEOUT,
+            # One that does not answer is passed over, and the caller asks all of them again;
+            # redis-py alone would ask each several times, with pauses, for about ten seconds.
+            "retry": Retry(NoBackoff(), 0),
+        }
         return {**limits, **self.sentinel_options}
 
     @property

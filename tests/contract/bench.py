@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+import pytest
+
 from flowforge.broker.message import message_format
 from flowforge.codec.binary import invocation_record, pack_record, packb
 from flowforge.execution.effects import Effects
@@ -24,6 +26,10 @@ from flowforge.store.link import Argument, Link
 from flowforge.store.mending import Edit
 from flowforge.store.store import Store
 from flowforge.store.submission import NewJob, Submission
+
+#: For a test of thousands of invocations: on the real server alone, where it takes a second.
+#: fakeredis needs twenty for the same scripts, whose rules smaller tests show on both.
+LARGE = pytest.mark.parametrize("bench", ["server"], indirect=True)
 
 #: Milliseconds that no test lives.
 LONG = 600_000

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flowforge.store.claims import NextClaim
-from tests.contract.bench import LONG, WAITER, Bench
+from tests.contract.bench import LARGE, LONG, WAITER, Bench
 from tests.contract.child_jobs import WAITS, cancel, complete, fail, parent_of_one, queued, upkeep
 from tests.support.eventually import eventually
 
@@ -331,6 +331,7 @@ def all_cancelled(bench: Bench) -> bool:
     return all(bench.status(f"child{n}") == "cancelled" for n in range(MANY))
 
 
+@LARGE
 def test_many_children_are_told_in_pieces(bench: Bench) -> None:
     """The script that ends the parent leaves them to the upkeep, and nothing stays behind."""
     parent = crowd(bench)
@@ -344,6 +345,7 @@ def test_many_children_are_told_in_pieces(bench: Bench) -> None:
     assert not [key for key in bench.every_key() if ":x:" in key]
 
 
+@LARGE
 def test_many_children_outlive_a_failed_parent_until_they_are_told(bench: Bench) -> None:
     """Retention forgets the parent first; the children are known for as long as they need."""
     parent = crowd(bench, retention_ms=20)

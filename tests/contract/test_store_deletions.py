@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowforge.worker.upkeep.deletions import Deletions
-from tests.contract.bench import LONG, Bench
+from tests.contract.bench import LARGE, LONG, Bench
 from tests.support.eventually import eventually
 
 # slot kind timeout-ms otherwise upstream, as Router.fields writes them.
@@ -54,6 +54,7 @@ def test_a_large_hash_of_a_job_that_ends_is_deleted_in_pieces(bench: Bench) -> N
     assert not [key for key in bench.every_key() if ":x:" in key or key == bench.key("deletions")]
 
 
+@LARGE
 def test_timers_go_with_what_they_are_for(bench: Bench) -> None:
     """Those of many open joins and many retries are cleared piece by piece."""
     job = bench.submit(f"1.0 count {LONG} fail 0\n", max_in_flight=MANY)

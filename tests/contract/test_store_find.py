@@ -23,7 +23,7 @@ from flowforge.store.inspector import Inspector
 from flowforge.store.link import Argument
 from flowforge.store.store import Store
 from flowforge.worker.upkeep.retention import Retention
-from tests.contract.bench import Bench
+from tests.contract.bench import LARGE, Bench
 
 
 def found(bench: Bench, most: int = 10, **query: Any) -> list[str]:
@@ -229,6 +229,7 @@ def test_nothing_stays_in_an_index_of_a_job_that_is_gone(bench: Bench) -> None:
     assert set(bench.hash("entries")) == {kept}
 
 
+@LARGE
 def test_rows_that_are_lost_are_looked_for_piece_by_piece(bench: Bench) -> None:
     """A run looks at some of the jobs, the next one at those behind them."""
     jobs = [bench.submit() for _ in range(700)]

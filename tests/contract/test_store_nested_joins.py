@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.contract.bench import Bench
+from tests.contract.bench import LARGE, Bench
 from tests.contract.joins import joined, run, start
 
 #: Routine 2 joins below the join of routine 1; routine 0 delivers to both.
@@ -28,6 +28,7 @@ def test_a_join_below_another_waits_for_it(bench: Bench) -> None:
     assert bench.status(job) == "completed"
 
 
+@LARGE
 def test_a_join_waits_for_all_keys_of_the_join_above(bench: Bench) -> None:
     """More collections than one script fires: the join below is handed the items of each, once."""
     job = start(bench, NESTED)

@@ -10,7 +10,7 @@ import pytest
 from flowforge.execution.effects import AS_OUTPUTS
 from flowforge.store.link import Argument, Link
 from flowforge.worker.upkeep.deletions import Deletions
-from tests.contract.bench import Bench, Emitted, record
+from tests.contract.bench import LARGE, Bench, Emitted, record
 from tests.support.eventually import eventually
 
 FIVE: list[Emitted] = [(1, 0, "")] * 5
@@ -264,6 +264,7 @@ def test_only_the_holder_of_the_lease_can_stage(bench: Bench) -> None:
     assert segments(bench) == []
 
 
+@LARGE
 def test_a_large_staged_emission_is_released_in_steps(bench: Bench) -> None:
     """Thousands of emissions: each exactly once, however many scripts it takes."""
     job = bench.submit(max_in_flight=10_000)

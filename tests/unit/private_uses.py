@@ -75,6 +75,7 @@ def _own_module(node: ast.ImportFrom) -> bool:
 def _defined(tree: ast.Module) -> set[str]:
     """What a file assigns or defines; a class of another library's does not by a declaration."""
     found: set[str] = set()
+    declares = not _imports_libraries(tree)
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             found.add(node.name)
@@ -83,7 +84,7 @@ def _defined(tree: ast.Module) -> set[str]:
         elif isinstance(node, ast.Assign):
             found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            defines = node.value is not None or not _imports_libraries(tree)
+            defines = node.value is not None or declares
             found |= {node.target.id} if defines else set()
     return found
 

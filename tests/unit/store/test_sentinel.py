@@ -36,6 +36,7 @@ def test_a_sentinel_that_is_gone_is_passed_over_soon() -> None:
     for options in (found.sentinel_kwargs, found.transport_options["sentinel_kwargs"]):
         assert options["socket_timeout"] == SENTINEL_TIMEOUT
         assert options["socket_connect_timeout"] == SENTINEL_TIMEOUT
+        assert options["retry"].get_retries() == 0
 
 
 def test_what_kombu_is_told_apart_is_read_too() -> None:
