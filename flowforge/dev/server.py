@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
-import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from flowforge.dev.place import DevRecord, Place
 from flowforge.dev.source_files import SourceFiles
 from flowforge.dev.worker_log import BAD, CAREFUL, PLAIN, QUIET
 from flowforge.dev.workers import DevWorkers, Tell
-from flowforge.local.server import LocalServer
+from flowforge.local.server import LocalServer, delete_data
 from flowforge.settings import Settings, from_environment
 
 #: Seconds between two turns of the loop in which nothing happens.
@@ -111,7 +110,7 @@ class DevServer:
             return self._settings.redis_url
         data = Path(self._settings.data_dir or self._place.data)
         if self._options.fresh:
-            shutil.rmtree(data, ignore_errors=True)
+            delete_data(data)
         self._server = stack.enter_context(LocalServer.start(str(data)))
         shown = os.path.relpath(data, self._project)
         self._tell(f"server     127.0.0.1:{self._server.port}, data in {shown}", PLAIN)

@@ -37,6 +37,9 @@ PORT_ATTEMPTS = 20
 #: Bytes of the server's log that an error shows.
 LOG_TAIL = 2000
 
+#: What a server keeps in its data directory, beside the lock.
+_KEPT = ("appendonlydir", "dump.rdb")
+
 #: What makes the server private to its owner; ``config`` may not change it.
 _RESERVED = frozenset(
     {"bind", "daemonize", "dir", "include", "logfile", "port", "requirepass", "user"}
@@ -223,6 +226,25 @@ def _make_directory(data_dir: str) -> Path:
     except OSError as error:
         raise ConfigurationError(f"data_dir {data_dir!r} cannot be created: {error}") from error
     return directory
+
+
+def delete_data(directory: Path) -> None:
+    """Delete what a server has kept in its data directory, and nothing else that is there.
+
+    ConfigurationError while a server uses it.
+    """
+    if not directory.is_dir():
+        return
+    lock = _lock(directory)
+    try:
+        for name in _KEPT:
+            path = directory / name
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+    finally:
+        close_owned(lock)
 
 
 def _lock(directory: Path) -> int:

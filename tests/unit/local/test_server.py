@@ -21,7 +21,7 @@ from redis.retry import Retry
 
 from flowforge.errors import ConfigurationError, StoreUnavailableError
 from flowforge.local.binary import find_binary
-from flowforge.local.server import LocalServer
+from flowforge.local.server import LocalServer, delete_data
 from tests.support.eventually import eventually
 
 ROOT = Path(__file__).parents[3]
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[3]
 #: A process that owns a server: it reports the server, then does what the test says.
 OWNER = """
 import contextlib, json, os, select, signal, sys, threading
-from flowforge.local.server import LocalServer
+from flowforge.local.server import LocalServer, delete_data
 
 # signal.pause() never returns when the signal comes just before it; what is in a pipe waits.
 woken, waker = os.pipe()
@@ -463,3 +463,25 @@ def test_a_lock_that_cannot_be_opened_is_no_traceback(tmp_path: Path) -> None:
     (tmp_path / "flowforge.lock").mkdir()
     with pytest.raises(ConfigurationError, match="cannot be opened: Is a directory"):
         LocalServer.start(str(tmp_path))
+
+
+@pytest.mark.attack(what="A data directory with other files, or with links, that is emptied")
+def test_the_data_of_a_server_alone_is_deleted(tmp_path: Path) -> None:
+    """What a link leads to stays, and what others have put there."""
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with LocalServer.start(str(home)) as server:
+        redis.Redis.from_url(server.url).set("a", "b")
+        with pytest.raises(ConfigurationError, match="in use by another live server"):
+            delete_data(home)
+    (elsewhere / "photo").touch()
+    (home / "letter").touch()
+    (home / "dump.rdb").symlink_to(elsewhere / "photo")
+    delete_data(home)
+    assert sorted(path.name for path in home.iterdir()) == ["flowforge.lock", "letter"]
+    (home / "appendonlydir").symlink_to(elsewhere)
+    delete_data(home)
+    assert [path.name for path in elsewhere.iterdir()] == ["photo"]
+    with LocalServer.start(str(home)) as server:
+        assert redis.Redis.from_url(server.url).get("a") is None
+    delete_data(tmp_path / "none")
