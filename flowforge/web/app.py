@@ -22,6 +22,7 @@ from flowforge.web.security.guard import LOOPBACK, Guard
 from flowforge.web.security.identity import Authentication, Token
 from flowforge.web.security.sessions import Sessions
 from flowforge.web.views import PAGES
+from flowforge.web.views.answer_link import answer_routes
 from flowforge.web.views.login import login_routes
 
 logger = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ def app(
         routes=[
             Mount("/static", static),
             *login_routes(dashboard),
+            *answer_routes(dashboard),
             live_route(dashboard, pages),
             *pages.routes,
         ],

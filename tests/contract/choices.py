@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine
 
+from flowforge.codec.binary import pack_record
 from flowforge.execution.effects import AS_OUTPUTS, Effects
 from flowforge.model.status import AttemptOutcome
 from flowforge.store.claims import Claim, NextClaim
@@ -28,7 +29,7 @@ from tests.contract.bench import (
 )
 from tests.contract.reference.ending import OUTPUT_LIMIT
 from tests.contract.reference.flow import JOINING, PLAIN, Emitted, emitted_by, fields
-from tests.contract.reference.jobs import Item, Job, Plan
+from tests.contract.reference.jobs import Expected, Item, Job, Plan
 from tests.contract.reference.model import Done, Model
 from tests.contract.reference.places import AHEAD
 
@@ -54,6 +55,16 @@ PLANS = st.sampled_from([PLAIN, JOINING, JOINING]).flatmap(
         st.sampled_from([False, False, False, True]),
     )
 )
+
+
+def expected_arguments(one: Expected) -> tuple[Argument, ...]:
+    """What a commit is given of an answer that it expects."""
+    place, _, key = one.field.partition("/")
+    within = LONG if one.timed else 0
+    return (
+        int(place.split(".")[1]), key, within, 0, one.first, one.last, int(bool(one.otherwise)),
+        one.otherwise, one.mode, "", "", "", "", "r", pack_record({"key": key}),
+    )  # fmt: skip
 
 
 class Choices(RuleBasedStateMachine):
@@ -206,6 +217,7 @@ class Choices(RuleBasedStateMachine):
                 started(self.request(plan), self.fields(plan), waiter) for plan, waiter in done.jobs
             ],
             staged=dict(staged),
+            expected=[expected_arguments(one) for one in done.expected],
         )
 
     def send_commit(

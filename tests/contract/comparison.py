@@ -23,6 +23,7 @@ from tests.contract.timer_members import parsed
 _HASHES = (
     "job", "invocations", "claims", "merges", "routines", "joins", "collected", "outstanding",
     "children", "child_failures", "lanes", "breakpoints", "put_off",
+    "expectations", "answers",
 )  # fmt: skip
 
 #: What is kept aside of the lists of paused queues.
@@ -46,7 +47,7 @@ class Stored:
         self._replies: list[Any] = []
         self._names: list[tuple[str, str]] = []
         key = bench.key
-        for name in ("leases", "timers"):
+        for name in ("leases", "timers", "open_expectations"):
             self._ask(name, "", "ZRANGE", key(name), 0, -1)
         for name in ("sequences", "entries", "flow_counts"):
             self._ask(name, "", "HGETALL", key(name))
@@ -258,6 +259,7 @@ def _compare_job(stored: Stored, model: Model, job: Job, lists: list[str]) -> No
         _check_merges(stored, job)
         assert stored.hash("put_off", job.id).keys() == job.put_off.keys()
         _check_joins(stored, model, job)
+    _check_answers(stored, row, job)
     _check_routines(stored, model, job)
     _check_staged(stored, model, job)
 
@@ -266,7 +268,7 @@ def _check_counters(row: dict[str, bytes], model: Model, job: Job) -> None:
     """Each invocation is in one place; the counters count the places; the window holds."""
     for invocation in job.uncommitted:
         assert len(model.places(job, invocation)) == 1, (invocation, model.places(job, invocation))
-    assert int(row["v"]) == 1 + bool(job.breakpoints) + 2 * job.puts_off
+    assert int(row["v"]) == 1 + bool(job.breakpoints) + 2 * job.puts_off + 4 * job.extras
     names = ("queued", "running", "waiting", "timers", "staged")
     queued, running, waiting, timers, staged = (int(row.get(name, 0)) for name in names)
     assert queued == model.queued(job)
@@ -274,7 +276,7 @@ def _check_counters(row: dict[str, bytes], model: Model, job: Job) -> None:
     assert waiting == len(job.parked)
     assert timers == model.waiting_timers(job)
     assert staged == len(job.staged) + job.staged_outputs
-    elsewhere = len(job.awaited) + len(job.stopped)
+    elsewhere = len(job.awaited) + len(job.stopped) + len(job.expected)
     assert queued + running + waiting + timers + elsewhere == len(job.uncommitted)
     assert queued + running <= job.plan.max_in_flight
     if job.live and job.parent is None:
@@ -293,6 +295,19 @@ def _check_breakpoints(stored: Stored, row: dict[str, bytes], job: Job) -> None:
     assert int(row.get("stopped", 0)) == len(job.stopped)
     found = {field for field in stored.hash("breakpoints", job.id) if field.isdigit()}
     assert found == {str(routine) for routine in job.breakpoints}
+
+
+def _check_answers(stored: Stored, row: dict[str, bytes], job: Job) -> None:
+    """What is open is counted and in the index; what became of the others is known."""
+    assert int(row.get("expected", 0)) == len(job.expected)
+    assert stored.hash("expectations", job.id).keys() == job.expected.keys()
+    open_ones = {m for m in stored.texts("open_expectations") if m.startswith(f"{job.id}/")}
+    assert open_ones == {f"{job.id}/{number}" for number in job.expected}
+    fields = stored.hash("answers", job.id)
+    assert {f: s.decode()[0] for f, s in fields.items() if f[0].isdigit()} == job.answers
+    assert {f[1:] for f in fields if f.startswith("e")} == job.early.keys()
+    kept = sum(int(count) for f, count in fields.items() if f.startswith("c"))
+    assert kept == len(job.early)
 
 
 def _check_staged(stored: Stored, model: Model, job: Job) -> None:

@@ -229,6 +229,11 @@ class Controls(Choices):
         for timer, due in self.model.timers.items():
             if "." not in timer[1] and not due:
                 self._set_timer(timer, self.bench.now() + LONG)
+        for timer in self.model.due_in_order():
+            if timer[1] == "expect":
+                # What is delivered then may change a job that has failed.
+                job = self.model.jobs[timer[0]]
+                self.frozen.pop(f"{job.id}/{job.retries}", None)
         for place, timer in enumerate(self.model.due_in_order(), start=1):
             if "." not in timer[1]:
                 self._set_timer(timer, place)

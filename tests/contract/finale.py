@@ -40,6 +40,7 @@ class Finale(Transitions):
         for _ in range(ROUNDS):
             for (job_id, invocation), lease in list(self.model.leases.items()):
                 self._end_attempt(self.model.jobs[job_id], invocation, lease.token)
+            self.answer_all()
             self._come_due()
             if any(self.model.timers.values()):
                 self.release_due()

@@ -15,9 +15,9 @@ from flowforge.store.invocations import OUTPUTS
 from tests.contract.choices import PLANS
 from tests.contract.comparison import compare, end_of
 from tests.contract.controls import CONTROL, NUMBERS, some_unclaimed
+from tests.contract.expects import Expects
 from tests.contract.mends import ALL_JOBS
 from tests.contract.passing import end_everything
-from tests.contract.pauses import Pauses
 from tests.contract.reference.jobs import ENDED, Job, Plan
 from tests.contract.reference.model import MOST, Done
 from tests.contract.reference.places import merging
@@ -37,7 +37,7 @@ def some_leased(machine: Transitions) -> bool:
     return bool(machine.model.leases)
 
 
-class Transitions(Pauses):
+class Transitions(Expects):
     """Runs each transition on both sides."""
 
     # --- transitions -------------------------------------------------------------------
@@ -94,6 +94,20 @@ class Transitions(Pauses):
         if self._claim(job, invocation, token, False):
             emitted = self.emission(data, job, invocation, most=1)
             self._commit(job, invocation, token, Done(emitted=emitted, jobs=self.to_start(drawn)))
+
+    @precondition(some_unclaimed)
+    @rule(data=st.data(), emits=st.booleans())
+    def expect(self, data: st.DataObject, emits: bool) -> None:
+        """A handler expects answers; what it expects already makes its job fail."""
+        (job, invocation), token = self.unclaimed(data), self.new_token()
+        if not self._claim(job, invocation, token, False):
+            return
+        emitted = self.emission(data, job, invocation, most=1) if emits else []
+        done = Done(emitted=emitted, expected=self.expectations(data, invocation))
+        already = self.model.is_expected_already(job, [*done.expected])
+        self._commit(job, invocation, token, done)
+        if already and (job.id, invocation) in self.model.leases:
+            self._fail(job, invocation, token, "stop", True)
 
     def to_start(self, drawn: Any) -> list[tuple[Plan, bytes]]:
         """Jobs for a commit to start, as far as there is room for more."""

@@ -29,7 +29,8 @@ class Mends(Controls):
             for job in self.model.jobs.values()
             if job.status not in FINAL
             for invocation in sorted(job.uncommitted)
-            if self.model.places(job, invocation)[0] in ("parked", "timers", "stopped", "aside")
+            if self.model.places(job, invocation)[0]
+            in ("parked", "timers", "stopped", "aside", "expected")
         ]
 
     @precondition(lambda self: self.idle())
@@ -93,7 +94,7 @@ class Mends(Controls):
             job.id: [
                 name
                 for name, record in sorted(job.uncommitted.items())
-                if not record.startswith(b"J") and not name.endswith(".99999")
+                if not record.startswith((b"J", b"E")) and not name.endswith(".99999")
                 if name not in job.put_off
             ]
             for job in self.model.jobs.values()

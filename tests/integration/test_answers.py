@@ -9,13 +9,14 @@ from datetime import timedelta
 
 import pytest
 
-from flowforge import JobState
+from flowforge import JobState, web
 from flowforge.engine.current import set_engine
 from flowforge.errors import AnsweredError, InvalidValueError, JobStateError
 from flowforge.local.server import LocalServer
 from tests.integration.answer_flows import approvals, counted, first_of
 from tests.integration.cli_shell import Shell
 from tests.integration.installation import FAST, LIMIT, Installation, installed, kinds, outputs
+from tests.integration.web_client import ADDRESS, Browser, dashboard
 from tests.support.eventually import eventually
 from tests.support.virtual_clock import VirtualClock
 
@@ -26,7 +27,7 @@ FLOWS = "tests.integration.answer_flows"
 def shared(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """One worker for all of these tests."""
     folder = tmp_path_factory.mktemp("answers")
-    with installed(server, folder, (FLOWS,), timed=True, **FAST) as found:
+    with installed(server, folder, (FLOWS,), timed=True, dashboard_url=ADDRESS, **FAST) as found:
         found.fleet.start(pool="threads", concurrency=2)
         yield found
 
@@ -69,7 +70,7 @@ def test_a_job_waits_for_its_answer_without_a_worker() -> None:
     with pytest.raises(TimeoutError, match="it expects an answer for approve"):
         job.wait(timeout=0)
     number = job.deliver("approve", "decision", {"approved": True}, by="kim")
-    assert outputs(job) == [{"approved": True}]
+    assert outputs(job)[-1] == {"approved": True}
     entries = [e for e in job.get_execution_history() if e.kind in ("expects", "answered")]
     assert [(e.kind, e.invocation, e.details) for e in entries] == [
         ("expects", number, {"assign": ["ops"]}),
@@ -136,7 +137,7 @@ def test_otherwise_goes_on_without_an_answer(clock: VirtualClock) -> None:
     eventually(lambda: not job.counts["queued"] + job.counts["running"])
     assert job.open_joins
     clock.advance(hours=1)
-    assert outputs(job) == [{"approved": 1, "all": 2}]
+    assert outputs(job)[-1] == {"approved": 1, "all": 2}
 
 
 def test_the_first_of_several_answers(clock: VirtualClock) -> None:
@@ -202,3 +203,104 @@ def test_the_command_line_lists_and_answers(shell: Shell) -> None:
     assert first.wait(LIMIT).status == "completed"
     assert "kim has answered" in shell.run(*answer, "--param", "approved=true", code=1).stderr
     second.cancel()
+
+
+# --- on the dashboard ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def operator(shared: Installation) -> Iterator[Browser]:
+    with dashboard(shared.engine, web.Role.OPERATOR) as client:
+        yield client
+
+
+@pytest.fixture
+def visitor(shared: Installation) -> Iterator[Browser]:
+    """Nobody who has logged in."""
+    with Browser(web.app(shared.engine, authentication=web.Token("x" * 16))) as client:
+        yield client
+
+
+def test_the_dashboard_lists_and_answers(operator: Browser, shared: Installation) -> None:
+    """The form is that of the schema; what is wrong is said beside its field."""
+    job = asking("k", form=True, assign=["web"], within=3600)
+    page = operator.page("/answers?assign=web")
+    address = f"/jobs/{job.job_id}/answers/2"
+    assert f'href="{address}"' in page
+    assert "approve.decision for &#39;k&#39;" in page
+    assert address not in operator.page("/answers?assign=another")
+    form = operator.page(address)
+    assert "Whether it is paid." in form
+    assert '<input type="password" name="param.1"' in form
+    with dashboard(shared.engine, web.Role.VIEWER) as viewer:
+        assert address not in viewer.page("/answers?assign=web")
+        viewer.page(address, 403)
+    assert "It needs a value." in operator.act(address, 409)
+    assert "was delivered" in operator.act(address, values={"param.0": "true"})
+    assert job.wait(LIMIT).status == "completed"
+    assert "does not wait for this answer any more" in operator.page(address, 409)
+    answered = next(e for e in job.get_execution_history() if e.kind == "answered")
+    assert answered.details["by"].startswith("token-")
+
+
+def link_of(job: JobState) -> str:
+    """The path of the link that the handler has sent on."""
+    (sent,) = eventually(lambda: [o.params["url"] for o in job.outputs if o.event == "asked"])
+    url: str = sent
+    assert url.startswith(f"{ADDRESS}/answer/{job.job_id}/")
+    return url.removeprefix(ADDRESS)
+
+
+def test_a_link_takes_one_answer_without_a_login(visitor: Browser, shared: Installation) -> None:
+    """GET changes nothing; afterwards the link says what became of the question."""
+    job = asking("k", form=True)
+    link = link_of(job)
+    for _ in range(2):
+        reply = visitor.get(link)
+        assert reply.status_code == 200
+        assert reply.headers["referrer-policy"] == "no-referrer"
+        assert reply.headers["cache-control"] == "no-store"
+    assert job.counts["expected"] == 1
+    token = link.rpartition("/")[2]
+    stored = [
+        shared.redis.hgetall(shared.key(name, job.job_id)) for name in ("answers", "expectations")
+    ]
+    assert token.encode() not in repr(stored).encode()
+    assert "It needs a value." in visitor.act(link, 409)
+    assert "Your answer was delivered." in visitor.act(link, values={"param.0": "true"})
+    assert job.wait(LIMIT).status == "completed"
+    assert "the link has answered" in visitor.page(link, 410)
+
+
+@pytest.mark.attack(
+    what="The form of a link is sent from another site, or with no token or another link's"
+)
+def test_a_link_takes_only_its_own_form(visitor: Browser) -> None:
+    """Origin and form token are looked at as for those who are logged in."""
+    job, other = asking("k", form=True), asking("k", form=True)
+    link, fields = link_of(job), {"param.0": "true"}
+    assert visitor.post(link, data=fields).status_code == 403
+    foreign = {**visitor.hidden(visitor.page(link_of(other))), **fields}
+    assert visitor.post(link, data=foreign).status_code == 403
+    own = {**visitor.hidden(visitor.page(link)), **fields}
+    elsewhere = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
+    assert visitor.post(link, data=own, headers=elsewhere).status_code == 403
+    assert job.counts["expected"] == 1
+    assert visitor.post(link, data=own).status_code == 200
+    assert other.counts["expected"] == 1
+    other.cancel()
+    assert visitor.get(link_of(other)).status_code == 404
+
+
+@pytest.mark.attack(what="Links are guessed")
+def test_an_address_that_guesses_links_is_refused(visitor: Browser) -> None:
+    """After 20 wrong ones of a job in a minute; those of other jobs go on."""
+    job, other = asking("k"), asking("k")
+    link = link_of(job)
+    statuses = [visitor.get(f"/answer/{job.job_id}/guess{n}").status_code for n in range(21)]
+    assert statuses == [404] * 20 + [429]
+    assert visitor.get(link).status_code == 429
+    assert visitor.get(link_of(other)).status_code == 200
+    assert visitor.get("/answer/x:y/guess").status_code == 404
+    for one in (job, other):
+        one.cancel()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowforge.web.page import Page
 from flowforge.web.views import (
+    answers,
     audit,
     bulk_jobs,
     bulk_operations,
@@ -26,6 +27,7 @@ from flowforge.web.views import (
 PAGES: list[Page] = [
     *overview.PAGES,
     *job_list.PAGES,
+    *answers.PAGES,
     *job_page.PAGES,
     *job_actions.PAGES,
     *invocation_page.PAGES,

@@ -39,6 +39,7 @@ class Breaking(Mending):
         if job.status in FINAL:
             return job.status
         job.breakpoints[routine] = least
+        job.breaks = True
         job.history["break_set"] += 1
         return "ok"
 
@@ -52,6 +53,7 @@ class Breaking(Mending):
             job.breakpoints.clear()
         else:
             del job.breakpoints[routine]
+        job.breaks = bool(job.breakpoints)
         self.look_at_children(job, due=True)
         job.history["break_cleared"] += 1
         return "ok"

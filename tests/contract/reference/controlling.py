@@ -51,7 +51,9 @@ class Controlling(Merging):
         """What was late or parked is let go, here and below."""
         for about in job.late:
             number, _, field = about.partition(" ")
-            if field in job.open and job.open[field].number == int(number):
+            if number == "expect":
+                self.time_expected(job, field)
+            elif field in job.open and job.open[field].number == int(number):
                 self.timers[job.id, "join", about] = False
         job.late.clear()
         self.fire_complete(job)

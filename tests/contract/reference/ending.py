@@ -8,7 +8,7 @@ from dataclasses import replace
 from flowforge.model.labels import INHERITED, read_labels
 from tests.contract.bench import WAITING_SLOT
 from tests.contract.reference.flow import RULES
-from tests.contract.reference.jobs import ENDED, Item, Job, Plan
+from tests.contract.reference.jobs import ENDED, Expected, Item, Job, Plan
 from tests.contract.reference.joining import Joining
 
 #: Outputs that a job keeps.
@@ -111,6 +111,28 @@ class Ending(Joining):
             self.outbox.append(("failed", job.id))
             self.end(job, "failed")
 
+    # --- answers -------------------------------------------------------------------------
+
+    def expected_name(self, number: str, expected: Expected) -> str:
+        return f"{number}.{expected.field.partition('/')[0]}"
+
+    def close_expected(self, job: Job, number: str, how: str) -> None:
+        """With those that were expected in place of it; its own invocation stays."""
+        one = job.expected[number]
+        for other in [str(n) for n in range(one.first, one.last + 1) if str(n) in job.expected]:
+            closed = job.expected.pop(other)
+            self.timers.pop((job.id, "expect", other), None)
+            job.answers[closed.field] = how if other == number else "w"
+            if other != number:
+                del job.uncommitted[self.expected_name(other, closed)]
+
+    def time_expected(self, job: Job, number: str) -> None:
+        """It has its whole time, and those that are expected in place of it."""
+        one = job.expected.get(number)
+        for other in () if one is None else range(one.first, one.last + 1):
+            if str(other) in job.expected:
+                self.timers[job.id, "expect", str(other)] = False
+
     # --- ending --------------------------------------------------------------------------
 
     def fail_for(self, job: Job, invocation: str, kind: str) -> None:
@@ -138,6 +160,7 @@ class Ending(Joining):
             for work in (
                 job.uncommitted, job.parked, job.staged, job.open, job.collected, job.children,
                 job.late, job.failures, job.breakpoints, job.stopped, job.let_go, job.put_off,
+                job.expected,
             ):  # fmt: skip
                 work.clear()
             job.staged_outputs = 0

@@ -45,6 +45,23 @@ class Lease:
 
 
 @dataclass
+class Expected:
+    """An answer that is waited for: ``r.s/key``; the numbers of those of which one is answered.
+
+    ``otherwise``: the record that is delivered in the end, if there is one, in ``mode``.
+    ``emitter``: the number of the invocation that expects it; ``timed``: whether its time ends.
+    """
+
+    field: str
+    first: int
+    last: int
+    otherwise: bytes
+    mode: str
+    emitter: int
+    timed: bool
+
+
+@dataclass
 class Attempts:
     claims: int = 0
     lost: int = 0
@@ -118,6 +135,8 @@ class Job:
     failures: dict[str, tuple[str, int]] = field(default_factory=dict)
     #: Routine -> above which value of a param its invocations stop; None: all of them.
     breakpoints: dict[int, int | None] = field(default_factory=dict)
+    #: Whether its row says that there are some; the end of the job leaves that.
+    breaks: bool = False
     #: Invocations that have stopped there, and those that were let go.
     stopped: list[str] = field(default_factory=list)
     let_go: set[str] = field(default_factory=set)
@@ -125,6 +144,12 @@ class Job:
     #: there have been any, or staged ones.
     put_off: dict[str, Item] = field(default_factory=dict)
     puts_off: bool = False
+    #: Answers that are expected, by number; what became of the latest one of a field (a letter),
+    #: early ones by field; and whether there have been any.
+    expected: dict[str, Expected] = field(default_factory=dict)
+    answers: dict[str, str] = field(default_factory=dict)
+    early: dict[str, Item] = field(default_factory=dict)
+    extras: bool = False
     retries: int = 0
     #: Its parent's retry was its own, and it has not been told so.
     retried: bool = False

@@ -11,7 +11,7 @@ from tests.contract.reference.places import merging
 FINAL = ("completed", "cancelled")
 _WHY = {
     "unclaimed": "queued", "leases": "claimed", "timers": "", "parked": "", "stopped": "",
-    "aside": "",
+    "aside": "", "expected": "expects",
 }  # fmt: skip
 
 
@@ -51,7 +51,9 @@ class Mending(Controlling):
 
     def skip(self, job: Job, invocation: str, children: Sequence[Item], outputs: int) -> str:
         refused = job.status if job.status in FINAL else self._why_not_idle(job, invocation)
-        if refused:
+        if refused == "expects":
+            self.close_expected(job, invocation.partition(".")[0], "s")
+        elif refused:
             return refused
         place = {"parked": job.parked, "stopped": job.stopped}
         for name in self.places(job, invocation):
@@ -95,6 +97,10 @@ class Mending(Controlling):
 
     def reschedule(self, job: Job, invocation: str) -> str:
         refused = job.status if job.status in FINAL else self._why_not_idle(job, invocation)
+        if refused == "expects":
+            self.time_expected(job, invocation.partition(".")[0])
+            job.history["rescheduled"] += 1
+            return "ok"
         if refused:
             return refused
         if invocation in job.stopped:

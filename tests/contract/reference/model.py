@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from flowforge.store.invocations import OUTPUTS
-from tests.contract.reference.jobs import ENDED, Attempts, Item, Job, Lease, Member, Plan
-from tests.contract.reference.pausing import Pausing
+from tests.contract.reference.answering import Answering
+from tests.contract.reference.jobs import ENDED, Attempts, Expected, Item, Job, Lease, Member, Plan
 from tests.contract.reference.places import Attempt
 
 #: A lost delivery too many (reclaim), or one worker too many without the class (give_back).
@@ -36,9 +36,11 @@ class Done:
     resets: Sequence[tuple[str, int]] = ()
     #: Jobs to start, and the records of what waits for them.
     jobs: Sequence[tuple[Plan, bytes]] = field(default=())
+    #: Answers that it expects; ``first`` and ``last`` count from 1, within these.
+    expected: Sequence[Expected] = ()
 
 
-class Model(Pausing):
+class Model(Answering):
     """All transitions. Each returns what its script answers."""
 
     def submit(self, plan: Plan) -> None:
@@ -115,14 +117,9 @@ class Model(Pausing):
         return any(self.damaged.get((job.id, invocation, token + kind)) for kind in ("", OUTPUTS))
 
     def commit(self, job: Job, invocation: str, token: str, done: Done) -> str:
-        lease = self.leases.get((job.id, invocation))
-        held = lease is not None and lease.token == token and done.outcome == "completed"
-        if (
-            held
-            and any(self.parts_of(job, invocation, token))
-            and self._is_damaged(job, invocation, token)
-        ):
-            return "incomplete"
+        refused = self._refuse_commit(job, invocation, token, done)
+        if refused:
+            return refused
         refused = self._take_lease(job, invocation, token)
         if refused:
             return refused
@@ -139,6 +136,7 @@ class Model(Pausing):
             job.errors[done.outcome] += 1
         for item in done.emitted:
             self.deliver(job, item)
+        self.expect(job, [replace(one) for one in done.expected])
         self.put_out(job, done.outputs)
         for slot, position in done.resets:
             self.consume(job, slot, job.merged[slot] if position < 0 else position)
@@ -156,6 +154,18 @@ class Model(Pausing):
         for (plan, _), waiter in zip(done.jobs, waiters, strict=True):
             self.create(plan, waiter)
         return "ok"
+
+    def _refuse_commit(self, job: Job, invocation: str, token: str, done: Done) -> str:
+        """Empty, or why a commit with the lease changes nothing."""
+        lease = self.leases.get((job.id, invocation))
+        if lease is None or lease.token != token or done.outcome != "completed":
+            return ""
+        staged = any(self.parts_of(job, invocation, token))
+        if staged and self._is_damaged(job, invocation, token):
+            return "incomplete"
+        if job.status not in ENDED and self.is_expected_already(job, [*done.expected]):
+            return "expected"
+        return ""
 
     def _withdraw(self, job: Job, invocation: str, token: str) -> bool:
         """Whether an attempt does not count: its child was retried since it began."""
@@ -176,7 +186,7 @@ class Model(Pausing):
             if not self.lists[number]:
                 return None
             job_id, invocation = self.lists[number][0]
-            if self.jobs[job_id].breakpoints:
+            if self.jobs[job_id].breaks:
                 # Left to a worker that can judge its condition.
                 return None
             self.lists[number].pop(0)
@@ -279,6 +289,8 @@ class Model(Pausing):
                 self._retry_with_parent(job, timer)
             elif kind == "join":
                 self._time_out(job, timer)
+            elif kind == "expect":
+                self.time_out_answer(job, timer[2])
             elif job.status not in ("completed", "cancelled"):
                 self.let_go(job, kind)
         return len(due)

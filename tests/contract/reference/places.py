@@ -38,7 +38,8 @@ class Places:
         self.aside: tuple[dict[Member, int], ...] = tuple({} for _ in range(LISTS))
         self.leases: dict[Member, Lease] = {}
         #: Timers in order: True for those that are due. (job, invocation), (job, "look"),
-        #: (job, "join", "number slot/key") or (job, "retry", parent, invocation).
+        #: (job, "join", "number slot/key"), (job, "expect", "number") or
+        #: (job, "retry", parent, invocation).
         self.timers: dict[tuple[str, ...], bool] = {}
         #: What hooks are to be told of: what happened and the job.
         self.outbox: list[tuple[str, str]] = []
@@ -73,6 +74,7 @@ class Places:
         # One that was told of a failure is on its way already.
         waiters = job.children.values() if invocation not in job.failures else ()
         found += ["child" for waiter in waiters if waiter == invocation]
+        found += ["expected"] if job.uncommitted[invocation][:1] == b"E" else []
         found += ["stopped" for stopped in job.stopped if stopped == invocation]
         return found + ["parked" for waiting in job.parked if waiting == invocation]
 

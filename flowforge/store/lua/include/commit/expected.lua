@@ -21,11 +21,10 @@ local function read_expected(arguments, at)
     return string.format('%s.%s/%s', (routine_of(invocation)), slot, key)
   end
 
-  -- The first that the job expects already; nil when the lease is gone, which decides then.
+  -- The first that the job expects already; nil when the job has ended or the lease is gone, which decide then.
   function expected.is_open_already(job, invocation, token)
-    if not job.extras or not call('ZSCORE', k_leases(), job.id .. '/' .. invocation .. '/' .. token) then
-      return nil
-    end
+    local lease = job.id .. '/' .. invocation .. '/' .. token
+    if not job.extras or ENDED[job.status] or not call('ZSCORE', k_leases(), lease) then return nil end
     for i = 1, number do
       local field = field_of(invocation, item(i))
       if string.sub(call('HGET', k_answers(job.id), field) or '', 1, 1) == 'o' then return field end
