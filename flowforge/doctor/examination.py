@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import redis
 
+from flowforge.doctor.answers import examine_answers
 from flowforge.doctor.errors import examine_errors
 from flowforge.doctor.findings import Finding
 from flowforge.doctor.hooks import examine_hooks
@@ -58,5 +59,6 @@ def _examine_jobs(engine: Engine) -> Iterator[Finding]:
         yield from examine_needs(engine, live, active)
         yield from examine_delays(engine)
     yield from examine_work(engine, live, counts, active)
+    yield from examine_answers(engine)
     yield examine_errors(engine)
     yield from examine_hooks(engine)

@@ -96,7 +96,8 @@ class Expecting(Emitting):
                     slot.index, key, ends, again if not place else 0, first, last,
                     int(given is not None), record, mode,
                     BETWEEN.join(assigned), form, text, "" if url is None else token_hash(token),
-                    self.routine.id, pack_record({"key": key, "assign": list(assigned)}),
+                    self.routine.id, place_text(self.routine.id, slot.name, key),
+                    pack_record({"key": key, "assign": list(assigned)}),
                 ))  # fmt: skip
                 tickets.append(Ticket(slot.name, key, url))
             self.effects.expected = before

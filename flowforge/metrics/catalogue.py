@@ -79,6 +79,11 @@ LEASES_EXPIRED = Metric(
     "flowforge_leases_expired", "gauge", "Leases that have expired and are not taken back yet."
 )
 TIMERS = Metric("flowforge_timers", "gauge", "Timers that are set: retries, delays and timeouts.")
+EXPECTED = Metric("flowforge_expected_answers", "gauge", "Answers from outside that jobs wait for.")
+EXPECTED_OLDEST = Metric(
+    "flowforge_expected_answer_oldest_seconds", "gauge",
+    "For how long the oldest of these answers has been waited for; 0 for none.",
+)  # fmt: skip
 UPKEEP_LAG = Metric(
     "flowforge_upkeep_lag_seconds", "gauge",
     "How long the first timer or lease has been overdue; 0 when none is.", ("index",),
@@ -115,7 +120,8 @@ FLEET = (
     JOBS, JOBS_CREATED, JOBS_RETRIED, JOBS_QUARANTINED, JOBS_ENDED, JOB_DURATION, ATTEMPTS,
     ATTEMPT_DURATION, WAIT, DELIVERIES, CONNECTION_WAIT,
     QUEUE_MESSAGES, QUEUE_UNCLAIMED, QUEUE_OLDEST, OUTSTANDING, PARKED,
-    LEADER, LEASES, LEASES_EXPIRED, TIMERS, UPKEEP_LAG, EXPIRED_JOBS, DELETIONS, DAMAGED,
+    LEADER, LEASES, LEASES_EXPIRED, TIMERS, EXPECTED, EXPECTED_OLDEST, UPKEEP_LAG,
+    EXPIRED_JOBS, DELETIONS, DAMAGED,
     DEAD_LETTERS, DEAD_LETTERS_TOTAL, WORKERS, SLOTS, UP, LATENCY, MEMORY, MEMORY_LIMIT,
     READ_ERRORS, SCRAPE_DURATION,
 )  # fmt: skip

@@ -130,6 +130,10 @@ class FleetMetrics:
         page.add(catalogue.LEASES, found.leases.total)
         page.add(catalogue.LEASES_EXPIRED, found.leases.overdue)
         page.add(catalogue.TIMERS, found.timers.total)
+        waiting = self._store.expectations.waiting()
+        since = 0 if waiting.oldest is None else self._overview.now() - waiting.oldest
+        page.add(catalogue.EXPECTED, waiting.number)
+        page.add(catalogue.EXPECTED_OLDEST, max(0, since) / 1000)
         page.add(catalogue.UPKEEP_LAG, found.leases.latest_ms / 1000, "leases")
         page.add(catalogue.UPKEEP_LAG, found.timers.latest_ms / 1000, "timers")
         page.add(catalogue.EXPIRED_JOBS, found.expired)

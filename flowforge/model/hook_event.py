@@ -21,6 +21,10 @@ class EventType(StrEnum):
     INVOCATION_QUARANTINED = "invocation.quarantined"
     #: A job had not ended by a time that its flow names with ``on_late``.
     JOB_LATE = "job.late"
+    #: A job waits for an answer from outside.
+    ANSWER_EXPECTED = "answer.expected"
+    #: It still does, after the time of a reminder.
+    ANSWER_REMINDED = "answer.reminded"
 
 
 #: The type of the event that ``flowforge hooks test`` sends, to whichever hook it names.
@@ -32,6 +36,8 @@ TYPES_OF: dict[str, tuple[EventType, ...]] = {
     "failed": (EventType.JOB_FAILED,),
     "quarantined": (EventType.INVOCATION_QUARANTINED, EventType.JOB_FAILED),
     "late": (EventType.JOB_LATE,),
+    "expects": (EventType.ANSWER_EXPECTED,),
+    "reminded": (EventType.ANSWER_REMINDED, EventType.ANSWER_EXPECTED),
 }
 
 
@@ -51,12 +57,14 @@ class HookError:
 class HookEvent:
     """What happened, once or several times for the same reason. Times are aware, UTC.
 
-    ``type``: ``job.failed``, ``invocation.quarantined``, ``job.late``, or ``hook.test``, which
-    ``flowforge hooks test`` sends. ``job_id``, ``invocation``, ``error.message``: those of the
-    first time. ``invocation`` and ``routine_id``: None and empty when no invocation is at fault.
-    ``error`` has ``type``, ``message``, ``at`` (module and function of your own code) and
-    ``fingerprint`` (the group of ``flowforge errors``). Of a job that is late its ``type`` is the
-    event that ``on_late`` names, and ``fingerprint`` is no group. ``job_ids``: at most 100.
+    ``type``: ``job.failed``, ``invocation.quarantined``, ``job.late``, ``answer.expected``,
+    ``answer.reminded``, or ``hook.test``, which ``flowforge hooks test`` sends. ``job_id``,
+    ``invocation``, ``error.message``: those of the first time. ``invocation`` and ``routine_id``:
+    None and empty when no invocation is at fault. ``error`` has ``type``, ``message``, ``at``
+    (module and function of your own code) and ``fingerprint`` (the group of ``flowforge errors``).
+    Of a job that is late its ``type`` is the event that ``on_late`` names, and ``fingerprint`` is
+    no group. Of a job that waits for an answer its ``type`` is ``AnswerExpected``, and ``message``
+    has routine, slot and key. ``job_ids``: at most 100.
     """
 
     #: The same in each attempt to deliver this event.
@@ -77,6 +85,8 @@ class HookEvent:
     @property
     def command(self) -> str:
         """The command that shows more."""
+        if self.type in (EventType.ANSWER_EXPECTED, EventType.ANSWER_REMINDED):
+            return f"flowforge expects --job {self.job_id}"
         if self.count > 1 and self.type != EventType.JOB_LATE:
             return f"flowforge errors {self.error.fingerprint}"
         return f"flowforge show {self.job_id}"

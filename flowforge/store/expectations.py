@@ -72,6 +72,17 @@ class Delivery(NamedTuple):
     closed: Closed | None
 
 
+class Waiting(NamedTuple):
+    """Open expectations of all jobs. ``oldest``: milliseconds since when, None where there is none.
+
+    ``older``: those from before the time that was asked for.
+    """
+
+    number: int
+    oldest: int | None
+    older: int
+
+
 class Expectations:
     """``deliver`` is one script; the other methods read."""
 
@@ -103,9 +114,17 @@ class Expectations:
 
     # --- reading -------------------------------------------------------------------------
 
-    def count(self) -> int:
-        """How many are open, of all jobs."""
-        return int(self._link.call("ZCARD", self._keys.of("open_expectations")))
+    def waiting(self, before: int = 0) -> Waiting:
+        """How many are open, of all jobs; ``before``: milliseconds."""
+        index = self._keys.of("open_expectations")
+        count, first, older = self._link.many(
+            [
+                ("ZCARD", index),
+                ("ZRANGE", index, 0, 0, "WITHSCORES"),
+                ("ZCOUNT", index, "-inf", f"({before}"),
+            ]
+        )
+        return Waiting(count, int(float(first[1])) if first else None, older)
 
     def behind(self, assigned: str | None, last: Listed | None, size: int) -> list[Listed]:
         """The next open ones of all jobs, the oldest first; none at the end.

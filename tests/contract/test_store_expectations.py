@@ -12,6 +12,7 @@ from flowforge.model.status import JobStatus
 from flowforge.store.answers import Answer
 from flowforge.store.expectations import Delivery
 from flowforge.store.link import Argument
+from flowforge.store.outbox import Outbox
 from tests.contract.bench import Bench, record
 from tests.support.virtual_clock import VirtualClock
 
@@ -32,7 +33,7 @@ def expected(
     given = bool(otherwise) if any_otherwise is None else any_otherwise
     return (
         slot, key, within, remind, first, first if last is None else last, int(given), otherwise,
-        mode, assign, form, schema, token, "r0", pack_record({"key": key, "assign": []}),
+        mode, assign, form, schema, token, "r0", "r0.s1", pack_record({"key": key, "assign": []}),
     )  # fmt: skip
 
 
@@ -465,3 +466,31 @@ def test_large_numbers_of_emitters_fit_into_the_record(timed_bench: Bench) -> No
     answer(bench, job, x=1)
     claim = bench.start(job, "201.0.1")
     assert read_invocation(claim.record, "answer") == (200, {"x": 1})
+
+
+def test_hooks_hear_of_what_is_expected(timed_bench: Bench, clock: VirtualClock) -> None:
+    """When it opens and with each reminder; without a hook there is no outbox."""
+    bench = timed_bench
+    expecting(bench)
+    assert not bench.link.call("EXISTS", bench.keys.of("outbox"))
+    bench.store.hooks.declare("ops", b"")
+    job = expecting(bench, expected(remind=HOUR))
+    clock.advance(hours=1)
+    lines = [line for line in Outbox(bench.store).read(0).lines if line.job_id == job]
+    assert [(one.happened, one.invocation, one.error.message) for one in lines] == [
+        ("expects", 2, "r0.s1"), ("reminded", 2, "r0.s1"),
+    ]  # fmt: skip
+
+
+def test_what_is_waited_for_is_counted(timed_bench: Bench, clock: VirtualClock) -> None:
+    """With the time of the oldest, and how many are older than some time."""
+    bench = timed_bench
+    assert bench.store.expectations.waiting() == (0, None, 0)
+    before = bench.now()
+    expecting(bench)
+    clock.advance(hours=1)
+    expecting(bench)
+    found = bench.store.expectations.waiting(bench.now() - HOUR // 2)
+    assert (found.number, found.older) == (2, 1)
+    assert found.oldest is not None
+    assert before <= found.oldest <= before + 5000

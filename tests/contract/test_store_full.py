@@ -48,7 +48,7 @@ def a_commit(bench: Bench) -> Callable[[], object]:
 def an_answer(bench: Bench) -> Callable[[], object]:
     job = bench.submit()
     bench.start(job)
-    wanted = (1, "", 0, 0, 1, 1, 0, b"", "", "", "", "", "", "r0", pack_record({}))
+    wanted = (1, "", 0, 0, 1, 1, 0, b"", "", "", "", "", "", "r0", "r0.s1", pack_record({}))
     bench.commit(job, expected=[wanted])
     answer = (job, (0, 1), "", None, "", record(), "kim", "", pack_record("kim", {}))
     return lambda: bench.store.expectations.deliver(*answer).answer == "ok"

@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 
 from flowforge import JobState, web
+from flowforge.doctor.answers import examine_answers
 from flowforge.engine.current import set_engine
 from flowforge.errors import AnsweredError, InvalidValueError, JobStateError
 from flowforge.local.server import LocalServer
@@ -203,6 +204,21 @@ def test_the_command_line_lists_and_answers(shell: Shell) -> None:
     assert first.wait(LIMIT).status == "completed"
     assert "kim has answered" in shell.run(*answer, "--param", "approved=true", code=1).stderr
     second.cancel()
+
+
+def test_the_doctor_and_metrics_tell_of_answers(
+    clock: VirtualClock, shell: Shell, shared: Installation
+) -> None:
+    """Those of more than a week are a warning."""
+    job = asking("old")
+    metrics = shell.run("metrics", "--once").stdout
+    (count,) = re.findall(r"^flowforge_expected_answers{[^}]*} (\d+)", metrics, re.M)
+    assert int(count) >= 1
+    clock.advance(days=8)
+    (finding,) = examine_answers(shared.engine)
+    assert (finding.level, finding.check) == ("warn", "answers")
+    assert "for more than 7 days" in finding.text
+    job.cancel()
 
 
 # --- on the dashboard ------------------------------------------------------------------------

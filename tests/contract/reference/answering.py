@@ -29,6 +29,7 @@ class Answering(Pausing):
             job.expected[number] = one
             job.answers[one.field] = "o"
             job.history["expects"] += 1
+            self.outbox.append(("expects", job.id))
             if one.timed:
                 self.timers[job.id, "expect", number] = False
             opened.append(number)

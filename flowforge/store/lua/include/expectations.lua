@@ -6,16 +6,16 @@
 -- Parts of an open expectation, as k_expectations has it: a line with numbers and one for each of the texts.
 -- since, until, within and remind (ms; 0: none), first and last number of those of which one is answered, number of the
 -- invocation that expects it, and 1 if something is delivered when the time of it or of those is over; field ('r.s/key'), assignees (tabs between them), hash of the form, hash of the
--- link's token, routine id, and the mode of what is delivered when the time is over.
-local EXPECTATION = '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) %d\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n(.*)$'
+-- link's token, routine id, place for people, and the mode of what is delivered when the time is over.
+local EXPECTATION = '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) %d\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n(.*)$'
 
 local function parse_expectation(text)
-  local since, ends, within, remind, first, last, emitter, field, assigned, form, token, routine, mode =
+  local since, ends, within, remind, first, last, emitter, field, assigned, form, token, routine, place, mode =
     string.match(text, EXPECTATION)
   return {
     since = tonumber(since), ends = tonumber(ends), within = tonumber(within), remind = tonumber(remind), first = tonumber(first),
     last = tonumber(last), emitter = tonumber(emitter), field = field, assigned = assigned, form = form,
-    token = token, routine = routine, mode = mode,
+    token = token, routine = routine, place = place, mode = mode,
   }
 end
 
@@ -39,6 +39,13 @@ end
 
 local function expected_invocation(number, expectation)
   return string.format('%d.%s', number, string.match(expectation.field, '^[^/]+'))
+end
+
+-- Hooks hear of one that is open. happened: a name that model/hook_event.py has; place: of the routine's slot.
+local function tell_of_expectation(happened, job, invocation, routine, place, now)
+  if call('EXISTS', k_hooks()) == 0 then return end
+  --@include outbox
+  tell_hooks(happened, job, invocation, { routine, 'AnswerExpected', '', place }, now)
 end
 
 -- Takes expectations of a job out of what all jobs share: its index, those of assignees, the timers.

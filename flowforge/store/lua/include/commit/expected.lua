@@ -3,14 +3,15 @@
 -- first of those of which one is answered, and of the last, 1 if one of them has something that is delivered when
 -- the time is over, record of what is delivered when its time is over ('':
 -- the job fails), mode of that, assignees (tabs between them), hash of the form, the form as JSON ('': none, or
--- one before it has the same), hash of the link's token, routine id, packed details for the history.
+-- one before it has the same), hash of the link's token, routine id, place for people,
+-- packed details for the history.
 --@include base
 
 -- Returns the section, and the place behind it.
 local function read_expected(arguments, at)
-  local EACH = 15
+  local EACH = 16
   local number = tonumber(arguments[at])
-  --@include timers, layout, history, early_answers
+  --@include timers, layout, history, expectations, early_answers
   local expected = {}
 
   local function item(i)
@@ -33,7 +34,7 @@ local function read_expected(arguments, at)
   end
 
   local function open_one(job, invocation, i, before, now)
-    local slot, key, within, remind, first, last, otherwise, record, mode, assigned, form, json, token, routine, details =
+    local slot, key, within, remind, first, last, otherwise, record, mode, assigned, form, json, token, routine, place, details =
       item(i)
     job.last = job.last + 1
     local opened = string.format('%d.%s.%s', job.last, (routine_of(invocation)), slot)
@@ -43,7 +44,7 @@ local function read_expected(arguments, at)
     call('HSET', k_expectations(id), job.last, table.concat({
       string.format('%d %d %s %s %d %d %s %s', now, within == '0' and 0 or now + within, within, remind, before + first,
         before + last, string.match(invocation, '^%d+'), otherwise),
-      field, assigned, form, token, routine, mode }, '\n'))
+      field, assigned, form, token, routine, place, mode }, '\n'))
     call('HINCRBY', k_job(id), 'expected', 1)
     call('HSET', k_answers(id), field, string.format('o %d', job.last))
     if token ~= '' then call('HSET', k_answers(id), 't' .. token, string.format('o %d', job.last)) end
@@ -54,6 +55,7 @@ local function read_expected(arguments, at)
     if within ~= '0' then set_timer(now + within, id, 'expect', job.last) end
     if remind ~= '0' then set_timer(now + remind, id, 'remind', job.last) end
     remember(job, 'expects', opened, details)
+    tell_of_expectation('expects', job, opened, routine, place, now)
   end
 
   function expected.open(job, invocation, now)

@@ -7,5 +7,7 @@ local function remind_of_expectation(_, job, number, now)
   local passed = math.floor((now - expectation.since) / expectation.remind)
   set_timer(expectation.since + (math.max(0, passed) + 1) * expectation.remind, job.id, 'remind', number)
   if job.status == 'failed' then return end
-  remember(job, 'reminded', expected_invocation(number, expectation), '')
+  local invocation = expected_invocation(number, expectation)
+  remember(job, 'reminded', invocation, '')
+  tell_of_expectation('reminded', job, invocation, expectation.routine, expectation.place, now)
 end
