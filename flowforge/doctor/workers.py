@@ -71,6 +71,18 @@ def _worker(worker: WorkerReport) -> Iterator[Finding]:
         f"{worker.name}: {worker.pool} {worker.concurrency}, queues {queues}, "
         f"{len(worker.routines)} routine classes"
     )
+    if worker.hanging:
+        many = len(worker.hanging)
+        handlers = (
+            "1 handler whose attempt was ended still occupies a place"
+            if many == 1
+            else (f"{many} handlers whose attempts were ended still occupy places")
+        )
+        fix = (
+            f"look at process {worker.pid} (py-spy dump) and restart it; give what the handlers "
+            "wait for a timeout of its own, or run them on prefork"
+        )
+        yield Finding("warn", "worker", f"{worker.name}: {handlers} ({worker.hanging[0]})", fix)
     if worker.routines:
         yield Finding("ok", "worker", text)
     else:

@@ -82,6 +82,9 @@ def _findings(server: JobServer, job_id: str, depth: int) -> Iterator[JobFinding
         yield from _held_by_parent(server, details.parent_job_id)
     work = WorkFindings(server, summary, details, silenced=outage is not None)
     yield from work.running() if summary.status in ENDED else _active(server, work, summary, depth)
+    if summary.status in ENDED:
+        return
+    yield from work.deadlines()
 
 
 def _active(
@@ -92,9 +95,9 @@ def _active(
     )
     expected = expected_answers(server, summary.job_id, summary.counts["expected"], work.definition)
     found = chain(
-        stopped, work.paused_queues(), work.unserved(), work.running(), work.queued(),
-        work.on_timers(), expected, _child_jobs(server, work.outstanding, summary, depth),
-        work.joins(), work.parked(),
+        stopped, work.paused_queues(), work.unserved(), work.running(), work.hanging(),
+        work.queued(), work.on_timers(), expected,
+        _child_jobs(server, work.outstanding, summary, depth), work.joins(), work.parked(),
     )  # fmt: skip
     anything = False
     for finding in found:

@@ -10,7 +10,7 @@ from flowforge.common.duration import duration
 from flowforge.engine.fleet import Fleet, all_import
 from flowforge.engine.job_server import JobServer
 from flowforge.model import registry
-from flowforge.model.invocation_id import InvocationName
+from flowforge.model.invocation_id import InvocationName, job_of
 from flowforge.model.job_finding import FindingKind, JobFinding
 from flowforge.store.job_rows import JobDetails, JobSummary
 from flowforge.store.leases import Leases, RunningAttempt
@@ -101,12 +101,16 @@ class WorkFindings:
         if usual is not None:
             longer = "much longer than usual: " if stuck else ""
             parts.append(f"{longer}its attempts take {duration(usual)} on average")
+        if attempt.ends is not None:
+            limit = duration(max(0, attempt.ends - now) / 1000)
+            parts.append(f"it is ended in {limit}" if attempt.ends > now else "its time is over")
         parts.append(f"last heartbeat {duration(max(0, now - beat) / 1000)} ago")
         if attempt.expiry < now:
             parts.append("its lease has expired: the upkeep gives it to another worker")
         return self._finding(
             FindingKind.RUNNING, "; ".join(parts), attempt.invocation, count,
             since=_moment(since),
+            until=None if attempt.ends is None else _moment(attempt.ends),
             command=stuck_command(self._job.job_id, name, pid) if stuck else None,
             details={
                 "worker": name, "pid": pid, "attempt": attempt.number, "lost": attempt.lost,
@@ -115,6 +119,37 @@ class WorkFindings:
                 **({} if self._trace_id is None else {"trace_id": self._trace_id}),
             },
         )  # fmt: skip
+
+    def hanging(self) -> Iterator[JobFinding]:
+        """Handlers whose attempts were ended and that still occupy a place of their worker."""
+        for worker in self._fleet.live:
+            mine = [name for name in worker.hanging if job_of(name) == self._job.job_id]
+            for name in mine[:_SAMPLES]:
+                invocation = InvocationName.parse(name.partition("/")[2])
+                yield self._finding(
+                    FindingKind.HANGING,
+                    f"an attempt at {self._place(invocation)} was ended, and its handler still "
+                    f"occupies a place of {worker.name}, process {worker.pid}: it cannot be cut "
+                    "off there",
+                    invocation,
+                    len(mine),
+                    command=f"restart worker {worker.name}, or let the handler look at "
+                    "self.cancelled",
+                    details={"worker": worker.name, "pid": worker.pid},
+                )
+
+    def deadlines(self) -> Iterator[JobFinding]:
+        """By when it has to have started, or ended."""
+        job, times = self._job, (self._details.start_by, self._details.finish_by)
+        for done, by in zip(("started", "ended"), times, strict=True):
+            if by is not None:
+                yield JobFinding(
+                    FindingKind.DEADLINE.value,
+                    f"it fails unless it has {done} by then",
+                    since=job.created_at,
+                    until=by,
+                    details={"has": done},
+                )
 
     # --- queued --------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from flowforge.engine.job_template import check_priority
 from flowforge.engine.sending import sending_again
 from flowforge.engine.submit import Again
 from flowforge.errors import DefinitionError, InvalidValueError
+from flowforge.model.deadlines import NO_DEADLINES, Deadlines
 from flowforge.model.definition import Definition
 from flowforge.model.flow import TRIGGER
 from flowforge.model.handler_params import HandlerParams
@@ -116,6 +117,7 @@ def start(
     idempotency_key: str | None = None,
     labels: Mapping[str, str] | None = None,
     priority: int | None = None,
+    deadlines: Deadlines = NO_DEADLINES,
 ) -> Submitted:
     """Create a job, with the limits of the job that the flow was found by.
 
@@ -126,7 +128,7 @@ def start(
     item = Item(params, key, labels=labels_text(labels))
     _, details = flow.engine.inspector.describe(flow.job_id)
     like = replace(details, entry=entry.name, priority=priority or 0)
-    again = Again(flow.name, flow.definition, entry.routine, entry.slot, like)
+    again = Again(flow.name, flow.definition, entry.routine, entry.slot, like, deadlines)
     home = submitter.home(flow.definition.flow_id, key)
     # A definition that is written otherwise today cannot be given to another server.
     if flow.definition.hash != flow.name:

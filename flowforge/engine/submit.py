@@ -15,6 +15,7 @@ from flowforge.engine.job_items import Item, Submitted, scoped_key
 from flowforge.engine.job_template import JobTemplate
 from flowforge.errors import CorruptRecordError, DefinitionError
 from flowforge.execution.handler_context import ChildJob
+from flowforge.model.deadlines import NO_DEADLINES, Deadlines
 from flowforge.model.definition import Definition
 from flowforge.model.flow import FlowGraph
 from flowforge.settings import Settings
@@ -42,6 +43,7 @@ class Again(NamedTuple):
     routine: int
     slot: int
     like: JobDetails
+    deadlines: Deadlines = NO_DEADLINES
 
 
 class JobCreator:
@@ -108,6 +110,7 @@ class JobCreator:
             history_limit=int(like.limits["history_limit"]),
             output_limit=int(like.limits["output_limit"]),
             entry=like.entry,
+            deadlines=again.deadlines.text(),
         )
 
     def create_again(self, again: Again, item: Item, trace: bytes) -> Submitted:

@@ -17,6 +17,14 @@ JOBS_QUARANTINED = Metric(
     "flowforge_jobs_quarantined_total", "counter",
     "Jobs that failed because an invocation lost too many workers.", ("flow",),
 )  # fmt: skip
+JOBS_LATE = Metric(
+    "flowforge_jobs_late_total", "counter",
+    "Times named by on_late that came before the end of a job.", ("flow",),
+)  # fmt: skip
+TIMEOUTS = Metric(
+    "flowforge_timeouts_total", "counter",
+    "Attempts that were ended because their time was over.", ("flow",),
+)  # fmt: skip
 JOBS_ENDED = Metric(
     "flowforge_jobs_ended_total", "counter", "Ends of jobs, by the status in which they ended.",
     ("flow", "status"),
@@ -117,8 +125,8 @@ SCRAPE_DURATION = Metric(
 
 #: What ``flowforge metrics`` exports; each has the label ``server`` in front.
 FLEET = (
-    JOBS, JOBS_CREATED, JOBS_RETRIED, JOBS_QUARANTINED, JOBS_ENDED, JOB_DURATION, ATTEMPTS,
-    ATTEMPT_DURATION, WAIT, DELIVERIES, CONNECTION_WAIT,
+    JOBS, JOBS_CREATED, JOBS_RETRIED, JOBS_QUARANTINED, JOBS_LATE, TIMEOUTS,
+    JOBS_ENDED, JOB_DURATION, ATTEMPTS, ATTEMPT_DURATION, WAIT, DELIVERIES, CONNECTION_WAIT,
     QUEUE_MESSAGES, QUEUE_UNCLAIMED, QUEUE_OLDEST, OUTSTANDING, PARKED,
     LEADER, LEASES, LEASES_EXPIRED, TIMERS, EXPECTED, EXPECTED_OLDEST, UPKEEP_LAG,
     EXPIRED_JOBS, DELETIONS, DAMAGED,

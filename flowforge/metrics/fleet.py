@@ -76,6 +76,8 @@ class FleetMetrics:
             page.add(catalogue.JOBS_CREATED, events.get("created", 0), shown)
             page.add(catalogue.JOBS_RETRIED, events.get("retried", 0), shown)
             page.add(catalogue.JOBS_QUARANTINED, events.get("quarantined", 0), shown)
+            page.add(catalogue.JOBS_LATE, events.get("late", 0), shown)
+            page.add(catalogue.TIMEOUTS, events.get("timed_out", 0), shown)
             for status, times in totals.ended.items():
                 page.add(catalogue.JOBS_ENDED, times.count, shown, status)
                 page.add_times(catalogue.JOB_DURATION, times, shown, status)

@@ -37,6 +37,8 @@ class FindingKind(StrEnum):
     UNKNOWN_CLASS = "unknown_class"
     #: A worker runs a handler of the job.
     RUNNING = "running"
+    #: The attempt of a handler was ended, and the handler still occupies a place of its worker.
+    HANGING = "hanging"
     #: Messages wait for a worker.
     QUEUED = "queued"
     #: An invocation was put off: its first attempt is due at ``until``.
@@ -55,6 +57,8 @@ class FindingKind(StrEnum):
     IN_TURN = "in_turn"
     #: Nothing of the job is queued, running or on a timer, and it has not ended.
     STUCK = "stuck"
+    #: The job fails unless it has started, or ended, by a time.
+    DEADLINE = "deadline"
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ class RunningAttempt(NamedTuple):
     claimed: int | None
     number: int
     lost: int
+    #: When the time of the attempt is over; None: it may take as long as it wants.
+    ends: int | None = None
 
     def since(self, lease: float) -> int:
         """When it was claimed; ``lease``: seconds that a lease of its worker lasts."""
@@ -104,12 +106,20 @@ class Leases:
             for (job_id, name, *_), _ in both
         ]
         replies = self._link.many(commands) if commands else []
+        ends = self._ends([(job_id, name, token) for (job_id, name, _, token, _), _ in both])
         return [
-            _attempt(job_id, invocation, token, expiry, counts, claimed)
-            for ((job_id, _, invocation, token, expiry), claimed), counts in zip(
-                both, replies, strict=True
+            _attempt(job_id, invocation, token, expiry, counts, claimed, end)
+            for ((job_id, _, invocation, token, expiry), claimed), counts, end in zip(
+                both, replies, ends, strict=True
             )
         ]
+
+    def _ends(self, leases: Sequence[tuple[str, str, str]]) -> list[int | None]:
+        if not leases:
+            return []
+        names = [lease_of(*lease) for lease in leases]
+        found = self._link.call("ZMSCORE", self._keys.of("attempt_ends"), *names)
+        return [None if score is None else int(float(score)) for score in found]
 
     def _claim_times(self, leases: Sequence[tuple[str, str, str]]) -> list[bytes | None]:
         keys = [self._keys.of("claim_time", lease_of(*lease)) for lease in leases]
@@ -121,9 +131,11 @@ class Leases:
 
 def _attempt(
     job_id: str, invocation: InvocationName, token: str, expiry: int, counts: list[bytes | None],
-    claimed: bytes | None,
+    claimed: bytes | None, ends: int | None,
 ) -> RunningAttempt:  # fmt: skip
     with reading(f"the claims of job {job_id}"):
         claims, lost = whole(counts[0] or 1), whole(counts[1] or 0)
         since = None if claimed is None else whole(claimed)
-    return RunningAttempt(job_id, invocation, owner_of(token), expiry, since, claims - lost, lost)
+    return RunningAttempt(
+        job_id, invocation, owner_of(token), expiry, since, claims - lost, lost, ends
+    )

@@ -138,7 +138,8 @@ NO_ATTEMPTS = AttemptTotals((0,) * COUNTERS)
 class JobTotals:
     """Jobs of a flow."""
 
-    #: ``created``, ``retried`` (a failed one), ``quarantined`` → how many.
+    #: ``created``, ``retried`` (a failed one), ``quarantined``, ``late``, ``timed_out`` (attempts)
+    #: → how many.
     events: dict[str, int] = field(default_factory=dict)
     #: Status → how long the jobs took that have ended in it, from their creation.
     ended: dict[JobStatus, Histogram] = field(default_factory=dict)

@@ -39,6 +39,9 @@ class WorkerReport:
     lease: float | None = None
     #: Messages that the worker may fetch ahead of what it runs.
     prefetch: int = 0
+    #: Invocations, as ``job/invocation``, whose attempts were ended and whose handlers still run in
+    #: its main process, some of them.
+    hanging: tuple[str, ...] = ()
 
     @property
     def live(self) -> bool:
@@ -155,6 +158,7 @@ def _report(name: str, record: bytes, now: int) -> WorkerReport:
             typed(facts.get("version", ""), str),
             typed(facts.get("lease"), float, int, type(None)),
             typed(facts.get("prefetch") or 0, int),
+            tuple(sorted(_names(facts, "hanging"))),
         )
 
 

@@ -12,6 +12,7 @@ from flowforge import Flow, JobState, web
 from flowforge.local.server import LocalServer
 from flowforge.store.definitions import definition_of
 from flowforge.store.handler_records import HandlerRecords
+from flowforge.store.job_rows import JobRows
 from flowforge.worker.upkeep.handler_reports import HandlerReports
 from tests.integration.form_flows import Order, checkout, ship
 from tests.integration.installation import LIMIT, Installation, installed
@@ -63,11 +64,14 @@ def test_a_job_is_started_from_the_form(admin: Browser) -> None:
     fields = typed(
         admin, **ORDER, amount="2.25", gift="true", currency="USD", tags='["a", "b"]',
         further='{"note": null}', labels="tenant=acme 'who=Ann B'", priority="3",
+        start_within="10m", finish_within="2h",
     )  # fmt: skip
     page = admin.act(FORM, values=fields)
     job = started(page)
     assert f"Job {job.job_id} has begun." in page
     job.wait(LIMIT)
+    row = JobRows(job._engine.store).row(job.job_id)
+    assert (row["start_within"], row["finish_within"]) == (b"600000", b"7200000")
     assert job.labels == {"tenant": "acme", "who": "Ann B"}
     (given,) = [one.params for one in job.outputs]
     assert given == {"shipped": 7}
@@ -110,6 +114,8 @@ def test_the_form_says_what_each_param_may_be(admin: Browser) -> None:
         ("labels", "tenant", "tenant is no label"),
         ("labels", "a='b", "No closing quotation"),
         ("priority", "12", "It must be a whole number from 0 to 9."),
+        ("start_within", "soon", "It is no length of time"),
+        ("finish_within", "0", "It must be above 0 seconds"),
     ],
 )
 def test_what_is_wrong_is_said_beside_its_field(

@@ -6,15 +6,18 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from flowforge.common.duration import span_of
 from flowforge.engine.flow_start import EntryPlace, StoredFlow, start, stored_flow, versions
 from flowforge.errors import DefinitionError, FlowForgeError, InvalidValueError
+from flowforge.model.deadlines import NO_DEADLINES, Deadlines
+from flowforge.model.start import timeout_ms
 from flowforge.web.label_words import labels_of
 from flowforge.web.page import Call, Leave, Page, View
 from flowforge.web.run_form import RunForm, empty_form, filled_form
 from flowforge.web.security.identity import Role
 
 #: Fields beside the params.
-_MORE = ("labels", "key", "priority")
+_MORE = ("labels", "key", "priority", "start_within", "finish_within")
 
 #: The field with the idempotency key of a form in which none is typed: of a form that is sent twice
 #: the second one starts nothing.
@@ -40,14 +43,14 @@ def run(call: Call) -> View | Leave:
     typed = {name: str(call.form.get(name, "")).strip() for name in _MORE}
     once = str(call.form.get(_ONCE, ""))
     errors: dict[str, str] = {}
-    labels = _checked(errors, typed)
+    labels, deadlines = _checked(errors, typed), _deadlines(errors, typed)
     if filled.params is None or errors:
         return _shown(call, flow, entry, filled, typed, errors=errors, status=409)
     try:
         submitted = start(
             call.dashboard.submitter, flow, entry, filled.params,
             idempotency_key=typed["key"] or once or None, labels=labels,
-            priority=int(typed["priority"] or 0),
+            priority=int(typed["priority"] or 0), deadlines=deadlines,
         )  # fmt: skip
     except FlowForgeError as error:
         return _shown(call, flow, entry, filled, typed, problem=str(error), status=409)
@@ -90,6 +93,19 @@ def _checked(errors: dict[str, str], typed: Mapping[str, str]) -> dict[str, str]
     except ValueError as error:
         errors["labels"] = str(error)
         return {}
+
+
+def _deadlines(errors: dict[str, str], typed: Mapping[str, str]) -> Deadlines:
+    """The deadlines; what is wrong with them goes into ``errors``."""
+    found = []
+    for name in ("start_within", "finish_within"):
+        try:
+            if typed[name] and span_of(typed[name]) is None:
+                raise InvalidValueError("It is no length of time: give seconds, or 30m, 2h or 7d.")
+            found.append(timeout_ms("It", span_of(typed[name]) if typed[name] else None))
+        except InvalidValueError as error:
+            errors[name] = str(error)
+    return NO_DEADLINES if len(found) < 2 else Deadlines(*found)
 
 
 def _shown(

@@ -23,6 +23,10 @@ _CHUNK = 500
 _LOOK = 1.0
 
 
+#: Handlers that hang of which a worker tells.
+MOST_HANGING = 100
+
+
 class Holder(Protocol):
     """What learns by a flag that its work no longer counts."""
 
@@ -86,6 +90,18 @@ class LeaseKeeper:
                     if holder is not None:
                         holder.cancelled = True
         return gone
+
+    def hanging(self) -> list[str]:
+        """Invocations, as ``job/invocation``, whose time was over, that are told so, and whose
+        handlers have not returned; at most ``MOST_HANGING``.
+        """
+        now = perf_counter()
+        found = [
+            lease.rpartition("/")[0]
+            for lease, holder in list(self._held.items())
+            if holder is not None and holder.cancelled and (holder.ends_at or now) < now
+        ]
+        return found[:MOST_HANGING]
 
     def _overdue(self, now: float) -> bool:
         """Whether there is an attempt that has not heard yet that its time is over."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -158,12 +159,17 @@ class Shard:
         )
 
     def _make_presence(self, worker: Any) -> Presence:
-        facts = partial(worker_facts, worker, self._app, self.settings)
+        hanging = self.runtime.leases.hanging
+        facts = partial(worker_facts, worker, self._app, self.settings, hanging)
         return Presence(self.probe, worker.hostname, facts, lambda: rate_limited(worker))
 
 
-def worker_facts(worker: Any, app: Celery, settings: Settings) -> dict[str, Any]:
-    """What a worker reports of itself. ``prefetch``: messages that it may fetch ahead."""
+def worker_facts(
+    worker: Any, app: Celery, settings: Settings, hanging: Callable[[], list[str]] = list
+) -> dict[str, Any]:
+    """What a worker reports of itself. ``prefetch``: messages that it may fetch ahead;
+    ``hanging``: handlers of its main process that were ended and have not returned.
+    """
     return {
         "pid": os.getpid(),
         "pool": type(worker.pool).__module__.rpartition(".")[2] if worker.pool else "",
@@ -175,4 +181,5 @@ def worker_facts(worker: Any, app: Celery, settings: Settings) -> dict[str, Any]
         "threads": threading.active_count(),
         "version": installed_version("flowforge"),
         "lease": settings.lease,
+        "hanging": hanging(),
     }
