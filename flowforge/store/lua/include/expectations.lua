@@ -50,13 +50,15 @@ end
 
 -- Takes expectations of a job out of what all jobs share: its index, those of assignees, the timers.
 local function unlist_expectations(id, numbers, texts)
-  local members = {}
+  local members, by_name = {}, {}
   for i, number in ipairs(numbers) do
     members[i] = id .. '/' .. number
     for name in string.gmatch(parse_expectation(texts[i]).assigned, '[^\t]+') do
-      call('ZREM', k_assigned(name), members[i])
+      by_name[name] = by_name[name] or {}
+      table.insert(by_name[name], members[i])
     end
   end
+  for name, own in pairs(by_name) do call('ZREM', k_assigned(name), unpack(own)) end
   call('ZREM', k_open_expectations(), unpack(members))
   clear_timers(id, 'expect', numbers)
   clear_timers(id, 'remind', numbers)

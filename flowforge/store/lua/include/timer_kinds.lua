@@ -31,7 +31,7 @@ local function timer_kinds()
 
     -- about: the number of an expectation, whose time will be over. Due: what it is to get then is delivered, or
     -- the job fails. Cleared: when it is answered, and with it at the end of its job.
-    expect = { form = '^expect/(%d+)$', cost = 2 },
+    expect = { form = '^expect/(%d+)$', cost = 6 },
 
     -- about: the number of an expectation. Due: it is told of once more, and again after the same time.
     -- Cleared: when it is answered, and with it at the end of its job.
