@@ -110,7 +110,8 @@ def measure(bench: Bench, rounds: int) -> list[tuple[Figures, Figures]]:
 def report(found: list[tuple[Figures, Figures]], browsers: int) -> str:
     """What stands in the documentation."""
     costs = sorted(1 - watched.steps / quiet.steps for quiet, watched in found)
-    cost, middle = median(costs), len(costs) // 4
+    middle = len(costs) // 4
+    cost, low, high = median(costs), costs[middle], costs[-1 - middle]
     quiet = Figures(*(median(one) for one in zip(*(pair[0] for pair in found), strict=True)))
     watched = Figures(*(median(one) for one in zip(*(pair[1] for pair in found), strict=True)))
     server = watched.server / watched.steps / (quiet.server / quiet.steps) - 1
@@ -123,10 +124,17 @@ def report(found: list[tuple[Figures, Figures]], browsers: int) -> str:
         f"| Messages a second to the browsers | | {watched.messages:.1f} |",
         "",
         f"Fewer steps a second: {cost:.1%} (the middle half of {len(found)} rounds: "
-        f"{costs[middle]:.1%} to {costs[-1 - middle]:.1%}); the server's time for a step: "
-        f"{server:+.1%}; {'met' if cost < LIMIT else 'NOT MET'}: less than {LIMIT:.0%}.",
+        f"{low:.1%} to {high:.1%}); the server's time for a step: {server:+.1%}; "
+        f"{verdict(low, high)}: less than {LIMIT:.0%}.",
     ]
     return "\n".join(lines)
+
+
+def verdict(low: float, high: float) -> str:
+    """What the middle half of the rounds shows; a machine with other load shows nothing."""
+    if high < LIMIT:
+        return "met"
+    return "NOT MET" if low >= LIMIT else "not shown"
 
 
 def _micro(figures: Figures) -> str:
