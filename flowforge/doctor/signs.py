@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 
 from flowforge.common.duration import duration
@@ -9,7 +10,9 @@ from flowforge.doctor.findings import Finding, short
 from flowforge.engine.engine import Engine
 from flowforge.engine.explain_work import STUCK_SECONDS, is_stuck, stuck_command
 from flowforge.engine.fleet import Fleet
+from flowforge.engine.flow_counts import flow_counts
 from flowforge.errors import FlowForgeError
+from flowforge.model.slot import UNDO_SLOT
 from flowforge.model.status import JobStatus
 from flowforge.store.job_rows import ActiveJob
 from flowforge.store.leases import Leases
@@ -41,6 +44,7 @@ def examine_signs(engine: Engine, active: Sequence[ActiveJob]) -> Iterator[Findi
     signs, now = WarningSigns(engine.store), engine.overview.now()
     ends = signs.ended_since(now - _LATELY * 1000)
     yield _failures(ends)
+    yield from _failed_undoes(engine)
     yield from _poison(signs, ends)
     yield from _retry_storm(signs)
     yield from _stuck_handlers(engine, now)
@@ -52,6 +56,22 @@ def examine_signs(engine: Engine, active: Sequence[ActiveJob]) -> Iterator[Findi
             "warn", "retention", f"{expired} ended jobs are kept for longer than their retention",
             "the workers' upkeep removes them: start a worker, or look for 'upkeep failed' in the "
             "workers' logs",
+        )  # fmt: skip
+
+
+def _failed_undoes(engine: Engine) -> Iterator[Finding]:
+    """Jobs whose undo has failed, as the counters of flows have them."""
+    failed = {
+        flow_id: counts[JobStatus.FAILED.value]
+        for flow_id, counts in flow_counts([engine]).items()
+        if flow_id.endswith(UNDO_SLOT) and counts.get(JobStatus.FAILED.value)
+    }
+    if failed:
+        flow_id, count = max(failed.items(), key=lambda one: one[1])
+        others = f", and of {len(failed) - 1} more flows" if len(failed) > 1 else ""
+        yield Finding(
+            "warn", "undo", f"{count} jobs of {flow_id!r} have failed to undo others{others}",
+            f"flowforge jobs --status failed --flow {shlex.quote(flow_id)}",
         )  # fmt: skip
 
 

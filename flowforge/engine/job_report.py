@@ -23,6 +23,7 @@ def job_snapshot(engine: Engine, job_id: str) -> dict[str, Any]:
         # vars() and not asdict(), which copies params and cannot do so when they are deep.
         **vars(summary),
         **vars(details),
+        "undo": None if (undo := inspector.undo(job_id)) is None else dict(vars(undo)),
         "params": inspector.params(job_id),
         "error": error,
         "trace_id": trace_of_job(engine, job_id, error),

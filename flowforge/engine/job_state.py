@@ -314,6 +314,8 @@ class JobState(JobDebugging):
                 "status": self.status,
                 "labels": self.labels,
                 "forked_from": self.forked_from,
+                "undo": None if (undo := self.undo) is None else vars(undo),
+                "undoes": self.undoes,
                 "params": self.params,
                 "reason": self.reason,
                 "error": self.error,

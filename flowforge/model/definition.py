@@ -101,8 +101,7 @@ class Definition:
         return hash(self.hash)
 
     def _version(self) -> int:
-        undoes = any(map(self.undo_slots, range(len(self.routines))))
-        if self.late or undoes or self._has_timeouts():
+        if self.late or self.has_undo or self._has_timeouts():
             return DEFINITION_VERSION
         if any(connection.delay_ms for connection in self.connections):
             return DELAYED_VERSION
@@ -198,6 +197,11 @@ class Definition:
         slots = self.routines[routine_index].raw["slots"]
         raw = slots[slot_index].get("join") if slot_index < len(slots) else None
         return None if raw is None else Join.deserialize(raw)
+
+    @property
+    def has_undo(self) -> bool:
+        """Whether a slot has one."""
+        return any(map(self.undo_slots, range(len(self.routines))))
 
     def undo_slots(self, routine_index: int) -> list[int]:
         """Return the indexes of the routine's slots that have an undo. Needs no class."""

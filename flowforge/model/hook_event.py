@@ -19,6 +19,8 @@ class EventType(StrEnum):
     JOB_FAILED = "job.failed"
     #: An invocation was quarantined, and its job failed with it.
     INVOCATION_QUARANTINED = "invocation.quarantined"
+    #: A compensation failed: what a job did is not undone.
+    UNDO_FAILED = "undo.failed"
     #: A job had not ended by a time that its flow names with ``on_late``.
     JOB_LATE = "job.late"
     #: A job waits for an answer from outside.
@@ -35,6 +37,7 @@ TEST = "hook.test"
 TYPES_OF: dict[str, tuple[EventType, ...]] = {
     "failed": (EventType.JOB_FAILED,),
     "quarantined": (EventType.INVOCATION_QUARANTINED, EventType.JOB_FAILED),
+    "undo_failed": (EventType.UNDO_FAILED, EventType.JOB_FAILED),
     "late": (EventType.JOB_LATE,),
     "expects": (EventType.ANSWER_EXPECTED,),
     "reminded": (EventType.ANSWER_REMINDED, EventType.ANSWER_EXPECTED),
@@ -57,14 +60,14 @@ class HookError:
 class HookEvent:
     """What happened, once or several times for the same reason. Times are aware, UTC.
 
-    ``type``: ``job.failed``, ``invocation.quarantined``, ``job.late``, ``answer.expected``,
-    ``answer.reminded``, or ``hook.test``, which ``flowforge hooks test`` sends. ``job_id``,
-    ``invocation``, ``error.message``: those of the first time. ``invocation`` and ``routine_id``:
-    None and empty when no invocation is at fault. ``error`` has ``type``, ``message``, ``at``
-    (module and function of your own code) and ``fingerprint`` (the group of ``flowforge errors``).
-    Of a job that is late its ``type`` is the event that ``on_late`` names, and ``fingerprint`` is
-    no group. Of a job that waits for an answer its ``type`` is ``AnswerExpected``, and ``message``
-    has routine, slot and key. ``job_ids``: at most 100.
+    ``type``: ``job.failed``, ``invocation.quarantined``, ``undo.failed``, ``job.late``,
+    ``answer.expected``, ``answer.reminded``, or ``hook.test``, which ``flowforge hooks test``
+    sends. ``job_id``, ``invocation``, ``error.message``: those of the first time. ``invocation``
+    and ``routine_id``: None and empty when no invocation is at fault. ``error`` has ``type``,
+    ``message``, ``at`` (module and function of your own code) and ``fingerprint`` (the group of
+    ``flowforge errors``). Of a job that is late its ``type`` is the event that ``on_late`` names,
+    and ``fingerprint`` is no group. Of a job that waits for an answer its ``type`` is
+    ``AnswerExpected``, and ``message`` has routine, slot and key. ``job_ids``: at most 100.
     """
 
     #: The same in each attempt to deliver this event.

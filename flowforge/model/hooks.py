@@ -66,10 +66,10 @@ def on_event(
 ) -> Callable[[Function], Function]:
     """Call the decorated function in a worker when something happened that a person should know.
 
-    ``events``: ``"job.failed"``, ``"invocation.quarantined"``, ``"job.late"``; none: all of them,
-    also those of later releases. ``flow``: the id of a flow; None: all. ``name``: by which
-    ``flowforge hooks`` names it; None: the function's. ``timeout``: seconds after which a call
-    counts as failed.
+    ``events``: ``"job.failed"``, ``"invocation.quarantined"``, ``"undo.failed"``, ``"job.late"``;
+    none: all of them, also those of later releases. ``flow``: the id of a flow; None: all.
+    ``name``: by which ``flowforge hooks`` names it; None: the function's. ``timeout``: seconds
+    after which a call counts as failed.
 
     The function gets a :class:`HookEvent`. It has to stand in a module that workers import. It is
     called at least once for each event; if it raises, it is called again later. It runs in a thread

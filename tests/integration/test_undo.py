@@ -105,6 +105,22 @@ def test_a_failed_compensation_is_retried_or_skipped(file: str) -> None:
     assert [one.kind for one in attempts] == ["retried", "failed", "completed"]
 
 
+def test_the_doctor_warns_of_a_failed_undo(shared: Installation, file: str) -> None:
+    """With the command that lists such jobs; `show` leads from either job to the other."""
+    job = booked(trips(refuses=True), file)
+    other = undone(job, "failed")
+    shell = Shell(shared)
+    (finding,) = [one for one in shell.json("doctor")["findings"] if one["check"] == "undo"]
+    assert finding["level"] == "warn"
+    assert " (undo)'" in finding["fix"]
+    assert shell.json("show", job.job_id)["undo"]["job_id"] == other.job_id
+    assert shell.json("show", other.job_id)["undoes"] == job.job_id
+    set_engine(shared.engine)
+    Path(file).with_name("open").touch()
+    other.retry()
+    undone(job)
+
+
 def test_a_compensation_is_skipped(file: str) -> None:
     """What cannot be undone is left to people; the rest is undone when the job is retried."""
     job = booked(trips(refuses=True), file)

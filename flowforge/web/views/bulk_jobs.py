@@ -95,8 +95,9 @@ def act(word: BulkWord, call: Call) -> View | Leave:
         return _question(word, call, _asked(call, _now(call)), typed, problem=problem, status=409)
     try:
         new = new_bulk(
-            word.action, asked.selection, typed["reason"][:500], rate, call.user.name, changes
-        )
+            word.action, asked.selection, typed["reason"][:500], rate, call.user.name, changes,
+            undo=word.action is BulkAction.CANCEL and call.form.get("undo") == "yes",
+        )  # fmt: skip
         bulk_id = start_bulk(call.engines, *new, since=seen)
     except BulkOvertakenError:
         problem = f"{_changed(call, asked, seen)} Nothing was done. Here they are as they are now."

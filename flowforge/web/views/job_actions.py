@@ -65,7 +65,12 @@ def ask(action: Action, call: Call) -> View:
     job_id = call.path("job_id")
     engine = call.engine(job_id)
     summary = _there(call, engine, job_id)
-    context = {"action": action, "job": summary, "seen": latest_entry(engine, job_id)}
+    context = {
+        "action": action,
+        "job": summary,
+        "seen": latest_entry(engine, job_id),
+        "undoes": action.name == "cancel" and engine.inspector.definition(job_id).has_undo,
+    }
     return View("action.html", context)
 
 
@@ -81,7 +86,11 @@ def act(action: Action, call: Call) -> Leave:
         raise JobStateError(
             f"job {job_id} is {status} now: {action.name} does not fit any more{told}"
         )
-    action.run(engine, job_id, str(call.form.get("reason", ""))[:500], call.user.name)
+    reason = str(call.form.get("reason", ""))[:500]
+    if action.name == "cancel" and call.form.get("undo") == "yes":
+        engine.cancel(job_id, reason, call.user.name, undo=True)
+    else:
+        action.run(engine, job_id, reason, call.user.name)
     gone = action.name == "delete"
     return Leave("/jobs" if gone else f"/jobs/{job_id}", f"Job {job_id} {action.done}.")
 

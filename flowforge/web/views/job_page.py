@@ -54,6 +54,7 @@ def shown(engine: Engine, job_id: str) -> dict[str, Any]:
     join_count, joins = outstanding.joins(_JOINS)
     params = inspector.params(job_id)
     error = inspector.error(job_id)
+    undo = inspector.undo(job_id)
     parent = [details.parent_job_id] if details.parent_job_id else []
     return {
         "job": summary,
@@ -70,6 +71,8 @@ def shown(engine: Engine, job_id: str) -> dict[str, Any]:
         "connections": definition.connections,
         "join_count": join_count,
         "joins": [one.join for one in joins],
+        "undone_by": _summaries(engine, [undo.job_id] if undo and undo.job_id else []),
+        "undoes": _summaries(engine, [details.undoes] if details.undoes else []),
         "parent": _summaries(engine, parent),
         "child_count": child_count,
         "children": _summaries(engine, [child for child, _ in waiting]),

@@ -58,6 +58,8 @@ def test_a_webhook_is_a_hook() -> None:
         (("job.failed",), "quarantined", "job.failed"),
         (("invocation.quarantined",), "quarantined", "invocation.quarantined"),
         (("invocation.quarantined",), "failed", None),
+        ((), "undo_failed", "undo.failed"),
+        (("job.failed",), "undo_failed", "job.failed"),
         ((), "of a later release", None),
     ],
 )

@@ -20,6 +20,7 @@ local function fail_job(job, invocation, reason, problem, now, sample)
   if call('EXISTS', k_hooks()) == 1 then
     --@include outbox
     local happened = reason == 'quarantined' and 'quarantined' or 'failed'
+    if job.extras and call('HEXISTS', k_job(job.id), 'undoes') == 1 then happened = 'undo_failed' end
     tell_hooks(happened, job, invocation, { routine, sample[3], sample[4], sample[5] }, now)
   end
   if invocation then

@@ -12,8 +12,11 @@ local function tell_hooks(happened, job, invocation, sample, now)
   local number = redis.pcall('HINCRBY', k_hook_places(), '#', 1)
   if type(number) ~= 'number' then return end
   local routine, kind, place, message = unpack(sample)
+  local flow = call('HGET', k_job(job.id), 'flow') or ''
+  -- A hook for a flow hears of the jobs that undo its jobs.
+  if happened == 'undo_failed' then flow = string.gsub(flow, ' %(undo%)$', '') end
   local line = { 'MAXLEN', '~', MOST_LINES, number .. '-1', 'what', happened, 'job', job.id,
-    'flow', call('HGET', k_job(job.id), 'flow') or '', 'invocation', invocation or '', 'routine', routine,
+    'flow', flow, 'invocation', invocation or '', 'routine', routine,
     'type', kind, 'at', place, 'message', message, 'ms', string.format('%d', now) }
   if type(redis.pcall('XADD', k_outbox(), unpack(line))) == 'table' then
     -- No stream, or one whose numbers are higher: those of the hooks began again without it.
