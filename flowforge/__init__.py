@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flowforge.errors import FlowForgeError
     from flowforge.joining import install
     from flowforge.model.connection import Connection
+    from flowforge.model.debounce import Debounce
     from flowforge.model.decorator import routine
     from flowforge.model.error_handler import ErrorHandler, ErrorStrategy
     from flowforge.model.event import Event
@@ -43,6 +44,8 @@ _MODULES = {
     "Routine": "flowforge.model.routine",
     "Slot": "flowforge.model.slot",
     "routine": "flowforge.model.decorator",
+    # submit
+    "Debounce": "flowforge.model.debounce",
     # watch
     "Bulk": "flowforge.engine.bulk",
     "Expectation": "flowforge.model.expectation",
@@ -74,6 +77,8 @@ __all__ = [  # noqa: RUF022 - in the table's order
     "Routine",
     "Slot",
     "routine",
+    # submit
+    "Debounce",
     # watch
     "Bulk",
     "Expectation",

@@ -149,6 +149,10 @@ class JobPausedError(JobNotCompletedError):
     """The job is paused."""
 
 
+class SingleQueueFullError(JobError):
+    """As many jobs wait for this key as may wait."""
+
+
 class BulkError(FlowForgeError):
     """The bulk operation cannot do this."""
 

@@ -172,6 +172,8 @@ def _list(found: list[JobSummary], as_json: bool, *, wide: bool, filtered: bool)
 
 
 def _start(job: JobSummary) -> str:
+    if job.held:
+        return f"waits for its turn: another job has the key {job.single}"
     if job.starts_at is None:
         return ""
     return f"starts at {local_time(job.starts_at, '%Y-%m-%d %H:%M:%S')}"

@@ -50,6 +50,8 @@ def print_job(job: dict[str, Any]) -> None:
             *_optional("start by", _when(job["start_by"])),
             *_optional("finish by", _when(job["finish_by"])),
             *_optional("late", one_line(job["late"] or "")),
+            *_optional("single", _single(job)),
+            *_optional("debounce", _debounce(job)),
             *_optional("ended", _ended(job)),
             *_optional("done", _done(job["progress"])),
             ("work", amounts(job["counts"])),
@@ -84,6 +86,18 @@ def _starts(job: dict[str, Any]) -> str:
 
 def _when(at: datetime | None) -> str:
     return "" if at is None else time_and_distance(at)
+
+
+def _single(job: dict[str, Any]) -> str:
+    held = ", waits for its turn" if job["held"] else ""
+    return "" if job["single"] is None else one_line(job["single"]) + held
+
+
+def _debounce(job: dict[str, Any]) -> str:
+    if job["debounce"] is None:
+        return ""
+    calls = "1 call" if job["calls"] == 1 else f"{job['calls']} calls"
+    return f"{one_line(job['debounce'])}, stands for {calls}"
 
 
 def _print_explanation(job: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from flowforge.cli.arguments import filled, params_options
+from flowforge.cli.key_options import found_text, key_options, keys_of
 from flowforge.cli.progress_view import progress_view
 from flowforge.cli.render import json_option, print_json, say
 from flowforge.cli.report import print_end
@@ -52,6 +53,7 @@ from flowforge.store.worker_reports import WorkerReports
 )
 @start_options
 @deadline_options
+@key_options
 @click.option("--no-wait", is_flag=True, help="Print the job's id and leave.")
 @click.option("--watch", is_flag=True, help="Show a line of progress for each routine.")
 @timeout_option
@@ -74,7 +76,9 @@ def run(
     at: datetime | None,
     start_within: timedelta | None,
     finish_within: timedelta | None,
-    **options: Any,
+    priority: int | None,
+    max_in_flight: int | None,
+    **keys: Any,
 ) -> None:
     """Start a job of a flow and wait for its end.
 
@@ -92,19 +96,20 @@ def run(
                 "would end with this command"
             )
         deadlines = usable(deadlines_of, start_within, finish_within)
-        template = JobTemplate(flow, start, **options, deadlines=deadlines)
-        job_id, created = submitter.submit_one(
-            template, params, idempotency_key, labels, usable(start_of, delay, at)
+        template = JobTemplate(flow, start, priority, max_in_flight, deadlines)
+        submitted = submitter.submit_one(
+            template, params, idempotency_key, labels, usable(start_of, delay, at), keys_of(**keys)
         )
+        job_id = submitted.job_id
         engine = submitter.of(job_id)
         if not no_wait:
-            found = "" if created else ", found by its idempotency key"
+            found = found_text(submitted)
             with saying_outlook(engine, job_id):
                 say(f"job {job_id} of flow {flow.flow_id}{found}{_remark(engine)}", err=True)
                 view = progress_view(as_json) if watch else None
                 wait_with_view(engine, job_id, timeout, view)
     if no_wait:
-        made = {"job_id": job_id, "flow_id": flow.flow_id, "created": created}
+        made = {"job_id": job_id, "flow_id": flow.flow_id, "created": submitted.created}
         print_json(made) if as_json else say(job_id)
     else:
         click.get_current_context().exit(print_end(engine, job_id, as_json))

@@ -17,6 +17,7 @@ from flowforge.engine.expectations import JobExpectations
 from flowforge.engine.explain import explain
 from flowforge.engine.fork import Forks
 from flowforge.engine.job_items import Item, Submitted, checked_key, items
+from flowforge.engine.job_keys import JobKeys
 from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.mending import Mending
 from flowforge.engine.progress import progress
@@ -25,6 +26,7 @@ from flowforge.engine.sending import sending
 from flowforge.engine.submit import Again, JobCreator
 from flowforge.engine.wait import wait_for
 from flowforge.errors import CommandRefusedError, ConfigurationError, StoreUnavailableError
+from flowforge.model.debounce import Debounce, WhenRunning
 from flowforge.model.flow import FlowGraph
 from flowforge.model.job_event import JobEvent
 from flowforge.model.job_finding import JobFinding
@@ -76,10 +78,12 @@ class Submitter(ABC):
         idempotency_key: str | None = None,
         labels: Mapping[str, str] | None = None,
         start: Start | None = None,
+        keys: JobKeys | None = None,
     ) -> Submitted:
-        """Create a job, or find the earlier one with the same key. ``start``: None: at once."""
+        """Create a job, or find an earlier one by a key. ``start``: None: at once."""
         key = checked_key("idempotency_key", idempotency_key)
-        item = Item(params, key, labels=labels_text(labels), start=start)
+        start = start if keys is None else keys.start(start)
+        item = Item(params, key, labels=labels_text(labels), start=start, keys=keys)
         with sending(self.settings.traces, template) as (traced, tell):
             ((submitted,),) = self.submit_items(traced, iter([item]))
             tell([submitted])
@@ -93,16 +97,21 @@ class Submitter(ABC):
         labels: Mapping[str, str] | Iterable[Mapping[str, str] | None] | None = None,
         delay: Delay | Iterable[Delay | None] | None = None,
         at: datetime | Iterable[datetime | None] | None = None,
+        debounce: Debounce | Iterable[Debounce | None] | None = None,
+        single: str | Iterable[str | None] | None = None,
+        when_running: WhenRunning = "skip",
     ) -> Iterator[list[Submitted]]:
         """Create a job for each of the ``params``, chunk by chunk.
 
-        A chunk is created as a whole or not at all. With an idempotency key the job is the earlier
-        one with the same key, if there is one.
+        A chunk is created as a whole or not at all. With a key the job is the earlier one with the
+        same key, if there is one.
 
         A note on whatever is raised says how many jobs had been created before.
         """
         created = 0
-        jobs = items(params, idempotency_keys, labels, delay, at)
+        jobs = items(
+            params, idempotency_keys, labels, delay, at, debounce, single, when_running
+        )  # fmt: skip
         try:
             with sending(self.settings.traces, template) as (traced, tell):
                 for chunk in self.submit_items(traced, jobs):
@@ -129,8 +138,8 @@ class Submitter(ABC):
         """The engine of the server on which a job lives; any of them when there is no such job."""
 
     @abstractmethod
-    def home(self, flow_id: str, key: str | None) -> Engine:
-        """The engine that a new job of a flow goes to; ``key``: its idempotency key."""
+    def home(self, flow_id: str, entry: str, item: Item) -> Engine:
+        """The engine that a new job of a flow and entry goes to."""
 
     def close(self) -> None:
         """Release the connections."""
@@ -194,7 +203,7 @@ class Engine(Submitter):
     def of(self, job_id: str) -> Engine:
         return self
 
-    def home(self, flow_id: str, key: str | None) -> Engine:
+    def home(self, flow_id: str, entry: str, item: Item) -> Engine:
         return self
 
     def create_again(self, again: Again, item: Item, trace: bytes) -> Submitted:

@@ -22,11 +22,15 @@ KEPT_PARAMS = 8192
 
 
 class First(NamedTuple):
-    """The first invocation of a job: mode and record, and what is kept of the params."""
+    """The first invocation of a job: mode and record, and what is kept of the params.
+
+    ``size``: bytes of the params in the record.
+    """
 
     mode: str
     record: bytes
     params: bytes
+    size: int
 
 
 class Entry:
@@ -65,14 +69,16 @@ class Entry:
             params = {}
         elif type(params) is not dict or not _named(params):
             params = _checked(params, where)
-        record = invocation_record(0, encode_payload(params, self._limit, where))
+        payload = encode_payload(params, self._limit, where)
+        record = invocation_record(0, payload)
         mode: str = self._mode
         if self._join is not None:
             mode = self._join.mode(params, where, self._secret)
         kept = self._kept(params, record)
         if not self._trace:
-            return First(mode, record, kept)
-        return First(mode, traced_record(record, self._trace), self._kept_with_trace(kept))
+            return First(mode, record, kept, len(payload))
+        traced = traced_record(record, self._trace)
+        return First(mode, traced, self._kept_with_trace(kept), len(payload))
 
     def _kept_with_trace(self, kept: bytes) -> bytes:
         """What is kept of the params tells which trace the job belongs to."""

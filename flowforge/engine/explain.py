@@ -10,6 +10,7 @@ from flowforge.engine.blocking_parents import blocking_parent
 from flowforge.engine.edit_command import edit_command
 from flowforge.engine.explain_breakpoints import at_breakpoints
 from flowforge.engine.explain_expectations import expected_answers
+from flowforge.engine.explain_single import waits_for_turn
 from flowforge.engine.explain_undo import undo_finding
 from flowforge.engine.explain_work import WorkFindings
 from flowforge.engine.failures import told_reason
@@ -80,6 +81,8 @@ def _findings(server: JobServer, job_id: str, depth: int) -> Iterator[JobFinding
         yield _paused(server, summary, details)
     elif summary.status not in ENDED and details.parent_job_id is not None:
         yield from _held_by_parent(server, details.parent_job_id)
+    if summary.held:
+        yield from waits_for_turn(server, summary)
     work = WorkFindings(server, summary, details, silenced=outage is not None)
     yield from work.running() if summary.status in ENDED else _active(server, work, summary, depth)
     if summary.status in ENDED:
@@ -103,7 +106,7 @@ def _active(
     for finding in found:
         anything = True
         yield finding
-    if not anything and summary.status is not JobStatus.PAUSED:
+    if not anything and not summary.held and summary.status is not JobStatus.PAUSED:
         yield JobFinding(
             FindingKind.STUCK.value,
             "nothing of it is queued, running or on a timer, and nothing else moves it on",

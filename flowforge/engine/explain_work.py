@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from flowforge.common.bounded_repr import shown
 from flowforge.common.duration import duration
 from flowforge.engine.fleet import Fleet, all_import
 from flowforge.engine.job_server import JobServer
@@ -284,7 +285,9 @@ class WorkFindings:
     def _put_off(self, timer: OnTimer, count: int) -> JobFinding:
         first = self._job.starts_at is not None and timer.invocation.number == 1
         many = f" (one of {count})" if count > 1 else ""
-        what = "it was put off" if first else f"{self._place(timer.invocation)} was put off{many}"
+        what = (
+            self._first_put_off() if first else f"{self._place(timer.invocation)} was put off{many}"
+        )
         if timer.due < self._server.overview.now() - LATE * 1000:
             what += "; its time has passed, and the upkeep, which a worker does, is late"
         job_id, number = self._job.job_id, timer.invocation.number
@@ -300,6 +303,13 @@ class WorkFindings:
             else f"flowforge run-now {job_id} {number}",
             details={"params": self.outstanding.params(timer.invocation)},
         )
+
+    def _first_put_off(self) -> str:
+        if self._details.debounce is None:
+            return "it was put off"
+        calls = self._details.calls
+        so_far = "1 call so far" if calls == 1 else f"{calls} calls so far"
+        return f"it waits for further calls with the key {shown(self._details.debounce)}, {so_far}"
 
     def _on_timer(self, timer: OnTimer, count: int) -> JobFinding:
         entry = timer.entry
@@ -370,7 +380,7 @@ class WorkFindings:
         """What has no room: in ``max_in_flight``, or behind the job's own messages."""
         counts = self._job.counts
         waiting = counts["parked"] + counts["staged"]
-        if not waiting or self._job.status == "paused":
+        if not waiting or self._job.status == "paused" or self._job.held:
             return
         most = round(self._details.limits["max_in_flight"])
         in_flight = counts["queued"] + counts["running"]

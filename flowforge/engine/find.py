@@ -7,7 +7,7 @@ from heapq import merge
 from typing import NamedTuple
 
 from flowforge.engine.engine import Engine
-from flowforge.engine.job_items import scoped_key
+from flowforge.engine.job_keys import scoped_key
 from flowforge.errors import JobNotFoundError, RecordError, StoreUnavailableError
 from flowforge.store.finding import Query, Seen
 from flowforge.store.index_walk import Found

@@ -10,11 +10,13 @@ from flowforge.common.bounded_repr import shown
 from flowforge.engine.current import current_engine
 from flowforge.engine.engine import Submitter
 from flowforge.engine.job_items import Submitted
+from flowforge.engine.job_keys import job_keys
 from flowforge.engine.job_state import JobState
 from flowforge.engine.job_template import JobTemplate
 from flowforge.errors import InvalidValueError, JobStateError
 from flowforge.execution.current import current
 from flowforge.model.deadlines import deadlines_of
+from flowforge.model.debounce import Debounce, WhenRunning
 from flowforge.model.flow import FlowGraph
 from flowforge.model.job_handle import JobHandle
 from flowforge.model.start import Delay, start_of
@@ -45,6 +47,9 @@ class Flow(FlowGraph):
         at: datetime | None = None,
         start_within: Delay | None = None,
         finish_within: Delay | None = None,
+        debounce: Debounce | None = None,
+        single: str | None = None,
+        when_running: WhenRunning = "skip",
     ) -> JobState:
         """Submit a job, and return its handle when the server has taken it.
 
@@ -59,16 +64,22 @@ class Flow(FlowGraph):
         ``start_within``, ``finish_within``: seconds or a timedelta from now, or from when a job
         that is put off is to start. A job whose first handler has not started by then, or that has
         not ended by then, fails; also while it is paused.
+        ``debounce``: calls with one key make one job, which starts when no more of them come; the
+        handle of the job that waits comes back, and ``job.calls`` says how many there were.
+        ``single``: text; of the jobs of this flow id with the same one, one runs at a time. While
+        one has not ended, ``when_running`` decides: ``skip`` returns that job and creates none,
+        ``queue`` lets the new one wait for its turn, ``replace`` cancels that one.
 
         Raises ValueError for an unknown entry and an option out of range, PayloadError for params
-        that cannot travel or are larger than ``max_payload``, StoreUnavailableError after 5
-        seconds without a server.
+        that cannot travel or are larger than ``max_payload``, SingleQueueFullError when 1,000 jobs
+        wait for their turn, StoreUnavailableError after 5 seconds without a server.
         """
+        keys = job_keys(debounce, single, when_running)
         engine = current_engine()
         deadlines = deadlines_of(start_within, finish_within)
         template = JobTemplate(self, entry_routine_id, priority, max_in_flight, deadlines)
         submitted = engine.submit_one(
-            template, entry_params, idempotency_key, labels, start_of(delay, at)
+            template, entry_params, idempotency_key, labels, start_of(delay, at), keys
         )
         self._newest = _handle(engine, submitted)
         return self._newest
@@ -86,21 +97,28 @@ class Flow(FlowGraph):
         at: datetime | Iterable[datetime | None] | None = None,
         start_within: Delay | None = None,
         finish_within: Delay | None = None,
+        debounce: Debounce | Iterable[Debounce | None] | None = None,
+        single: str | Iterable[str | None] | None = None,
+        when_running: WhenRunning = "skip",
     ) -> list[JobState]:
         """Submit a job for each of the ``entry_params``, many in one round trip.
 
         The params are taken from the iterable in chunks, of 200 or of as many as have 256 KiB
         together; a chunk is submitted as a whole or not at all. ``idempotency_keys``: as many as
         there are params. ``labels``: one set for all jobs, or an iterable of sets. ``delay`` and
-        ``at``: as for ``execute``, one for all jobs, or an iterable of them or None.
-        ``start_within`` and ``finish_within``: as for ``execute``, for all jobs. Raises as
-        ``execute`` does, naming the item; the chunks before the one that was refused have been
-        submitted, and a note on the error says how many jobs these are.
+        ``at``, ``debounce`` and ``single``: as for ``execute``, one for all jobs, or an iterable of
+        them or None; with the last two, chunks have at most 50. ``start_within`` and
+        ``finish_within``: as for ``execute``, for all jobs. Raises as ``execute`` does, naming the
+        item; the chunks before the one that was refused have been submitted, and a note on the
+        error says how many jobs these are.
         """
         engine = current_engine()
         deadlines = deadlines_of(start_within, finish_within)
         template = JobTemplate(self, entry_routine_id, priority, max_in_flight, deadlines)
-        chunks = engine.submit_many(template, entry_params, idempotency_keys, labels, delay, at)
+        chunks = engine.submit_many(
+            template, entry_params, idempotency_keys, labels, delay, at, debounce, single,
+            when_running,
+        )  # fmt: skip
         jobs = [_handle(engine, submitted) for chunk in chunks for submitted in chunk]
         self._newest = jobs[-1] if jobs else self._newest
         return jobs

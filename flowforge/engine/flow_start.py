@@ -11,6 +11,7 @@ from flowforge.engine.engine import Engine, Submitter
 from flowforge.engine.find import find
 from flowforge.engine.flow_versions import flow_versions
 from flowforge.engine.job_items import Item, Submitted, checked_key
+from flowforge.engine.job_keys import JobKeys
 from flowforge.engine.job_template import check_priority
 from flowforge.engine.sending import sending_again
 from flowforge.engine.submit import Again
@@ -118,6 +119,7 @@ def start(
     labels: Mapping[str, str] | None = None,
     priority: int | None = None,
     deadlines: Deadlines = NO_DEADLINES,
+    keys: JobKeys | None = None,
 ) -> Submitted:
     """Create a job, with the limits of the job that the flow was found by.
 
@@ -125,11 +127,12 @@ def start(
     """
     check_priority(priority)
     key = checked_key("idempotency_key", idempotency_key)
-    item = Item(params, key, labels=labels_text(labels))
+    delay = None if keys is None else keys.start(None)
+    item = Item(params, key, labels=labels_text(labels), start=delay, keys=keys)
     _, details = flow.engine.inspector.describe(flow.job_id)
     like = replace(details, entry=entry.name, priority=priority or 0)
     again = Again(flow.name, flow.definition, entry.routine, entry.slot, like, deadlines)
-    home = submitter.home(flow.definition.flow_id, key)
+    home = submitter.home(flow.definition.flow_id, entry.name, item)
     # A definition that is written otherwise today cannot be given to another server.
     if flow.definition.hash != flow.name:
         home = flow.engine

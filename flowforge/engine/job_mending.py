@@ -105,6 +105,11 @@ class JobMending(JobRecords):
         return self._engine.inspector.starts_at(self.job_id)
 
     @property
+    def calls(self) -> int:
+        """How many calls of ``execute`` with its debounce key the job stands for; else 1."""
+        return self._engine.inspector.calls(self.job_id)
+
+    @property
     def start_by(self) -> datetime | None:
         """When the job fails unless it has started by then; None when it has, or has ended, or
         has no such time.

@@ -28,6 +28,12 @@ class JobTemplate:
     #: The packed context of the trace that the jobs continue; empty: none.
     trace: bytes = b""
 
+    @property
+    def entry(self) -> str:
+        """Routine and slot where the jobs enter the flow."""
+        routine_id = self.entry_routine_id
+        return f"{self.flow.entry_routine(routine_id)}.{self.flow.entry_slot(routine_id)}"
+
     def __post_init__(self) -> None:
         check_priority(self.priority)
         if self.max_in_flight is not None and not _is_whole(self.max_in_flight, 1, MOST):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from flowforge.common.bounded_repr import shown
 from flowforge.engine.edits import checked_params
 from flowforge.engine.job_items import Item
+from flowforge.engine.job_keys import JobKeys
 from flowforge.engine.sending import sending_again
 from flowforge.engine.submit import Again, JobCreator
 from flowforge.engine.undo_texts import refuse_undoing
@@ -66,14 +67,18 @@ def prepare_rerun(
 
 
 def rerun(inspector: Inspector, creator: JobCreator, found: Rerun, traces: bool | None) -> str:
-    """The id of the new job, which has the labels, the priority and the limits of the other.
+    """The id of the new job, which has the labels, the priority, the limits and the key of the
+    other of which one job runs at a time.
 
     ``traces``: the setting.
     """
     job, again, params = found
     former = inspector.trace(job.job_id)
     with sending_again(traces, job.flow_id, again.like.entry, former) as (trace, tell):
-        submitted = creator.create_again(again, Item(params, labels=labels_text(job.labels)), trace)
+        # One of which one job runs at a time waits for its turn.
+        keys = None if job.single is None else JobKeys(single=job.single, when_running="queue")
+        item = Item(params, labels=labels_text(job.labels), keys=keys)
+        submitted = creator.create_again(again, item, trace)
         tell([submitted])
     return submitted.job_id
 

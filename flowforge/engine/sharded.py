@@ -6,7 +6,6 @@ the server's own name.
 
 from __future__ import annotations
 
-import hashlib
 import random
 import time
 from collections import defaultdict
@@ -14,7 +13,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from flowforge.engine.engine import Engine, Submitter
-from flowforge.engine.job_items import Item, Submitted, scoped_key
+from flowforge.engine.home import home_of
+from flowforge.engine.job_items import Item, Submitted
+from flowforge.engine.job_keys import HomeKey, home_keys
 from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.submit import SUBMIT_CHUNK
 from flowforge.errors import StoreUnavailableError, WritesRefusedError
@@ -29,8 +30,8 @@ AWAY = 30.0
 class ShardedEngine(Submitter):
     """The engines of several servers.
 
-    New jobs go to the servers in turn, past those that do not answer or take no writes. With an
-    idempotency key the key decides, so that the same key finds the same server.
+    New jobs go to the servers in turn, past those that do not answer or take no writes. With a
+    key the key decides, so that the same key finds the same server.
     """
 
     def __init__(self, engines: Sequence[Engine]) -> None:
@@ -62,7 +63,7 @@ class ShardedEngine(Submitter):
         """
         while chunk := list(islice(jobs, SUBMIT_CHUNK)):
             found: list[Submitted | None] = [None] * len(chunk)
-            places = self._share_out(template.flow.flow_id, [item.key for item in chunk])
+            places = self._share_out(template.flow.flow_id, template.entry, chunk)
             for engine, own in places.items():
                 mine = [chunk[place] for place in own]
                 submitted = self._submit(engine, template, mine)
@@ -79,7 +80,7 @@ class ShardedEngine(Submitter):
         self, engine: Engine, template: JobTemplate, jobs: Sequence[Item]
     ) -> Iterator[Submitted]:
         """Submit to this server; to another one if it refuses, and no key belongs to it."""
-        bound = any(item.key is not None for item in jobs)
+        bound = any(item.has_key for item in jobs)
         tried = set()
         created = 0
         while True:
@@ -105,34 +106,34 @@ class ShardedEngine(Submitter):
     def of(self, job_id: str) -> Engine:
         return self._placement.of(job_id)
 
-    def home(self, flow_id: str, key: str | None) -> Engine:
-        return self._next() if key is None else self._homes(flow_id, [key])[key]
+    def home(self, flow_id: str, entry: str, item: Item) -> Engine:
+        ((engine, _),) = self._share_out(flow_id, entry, [item]).items()
+        return engine
 
-    def _share_out(
-        self, flow_id: str, idempotency_keys: Sequence[str | None]
-    ) -> dict[Engine, list[int]]:
+    def _share_out(self, flow_id: str, entry: str, jobs: Sequence[Item]) -> dict[Engine, list[int]]:
         """Engine -> the places of the jobs that it gets."""
-        keyed = sorted({key for key in idempotency_keys if key is not None})
-        home = self._homes(flow_id, keyed) if keyed else {}
+        keys = [home_keys(flow_id, entry, item.key, item.keys) for item in jobs]
+        home = self._homes(sorted({key for own in keys for key in own}))
         places: dict[Engine, list[int]] = defaultdict(list)
-        others = self._next() if None in idempotency_keys else None
-        for place, key in enumerate(idempotency_keys):
-            engine = others if key is None else home[key]
-            assert engine is not None, "a job without a key goes to whose turn it is"
+        others: Engine | None = None
+        for place, own in enumerate(keys):
+            if own:
+                # A job that is there already decides, else the last key.
+                known = [home[key] for key in own if home[key] is not None]
+                engine = known[0] if known else home_of(self._engines, own[-1].text)
+            else:
+                engine = others = others or self._next()
+            assert engine is not None, "a key that is known is known somewhere"
             places[engine].append(place)
         return places
 
-    def _homes(self, flow_id: str, keys: Sequence[str]) -> dict[str, Engine]:
-        """Where a job with the key is already, else where the key's hash says (the highest of the
-        servers' own, "rendezvous hashing": a server more or less moves few keys).
-        """
-        home: dict[str, Engine] = {}
-        scoped = [scoped_key(flow_id, key) for key in keys]
-        for engine in self._engines:
-            found = zip(keys, engine.overview.known_keys(scoped), strict=True)
+    def _homes(self, keys: Sequence[HomeKey]) -> dict[HomeKey, Engine | None]:
+        """Where a job with the key is already; None: nowhere."""
+        home: dict[HomeKey, Engine | None] = dict.fromkeys(keys)
+        for engine in self._engines if keys else ():
+            asked = [(key.kind, key.name) for key in keys]
+            found = zip(keys, engine.overview.known_keys(asked), strict=True)
             home.update({key: engine for key, known in found if known})
-        for key in keys:
-            home.setdefault(key, max(self._engines, key=lambda engine: _weight(engine, key)))
         return home
 
     def _next(self) -> Engine:
@@ -154,7 +155,3 @@ class ShardedEngine(Submitter):
                 return engine
         assert problem is not None, "there is at least one server"
         raise problem
-
-
-def _weight(engine: Engine, key: str) -> bytes:
-    return hashlib.sha256(f"{engine.store.server_name}/{key}".encode()).digest()

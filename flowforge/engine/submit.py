@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from flowforge.broker.routing import Router
 from flowforge.common.lru_cache import Recent
 from flowforge.engine.blocking_waits import warn_at_import
 from flowforge.engine.entry import Entry, First
-from flowforge.engine.job_items import Item, Submitted, scoped_key
+from flowforge.engine.job_items import Item, Submitted
+from flowforge.engine.job_keys import scoped_key
 from flowforge.engine.job_template import JobTemplate
+from flowforge.engine.keyed_jobs import KEYED_CHUNK, submit_keyed
 from flowforge.errors import CorruptRecordError, DefinitionError
 from flowforge.execution.handler_context import ChildJob
 from flowforge.model.deadlines import NO_DEADLINES, Deadlines
@@ -33,6 +35,10 @@ SUBMIT_CHUNK = 200
 
 #: Bytes of their params, but for the last job's: copying 1 MB takes the server about 2 ms.
 SUBMIT_BYTES = 256 * 1024
+
+
+#: The next jobs: as they were asked for, where they begin, and as they are stored.
+_Chunk: TypeAlias = Sequence[tuple[Item, First, NewJob]]
 
 
 class Again(NamedTuple):
@@ -68,18 +74,29 @@ class JobCreator:
         """Create jobs chunk by chunk, a chunk as a whole or not at all."""
         common, definition, fields = self._prepare(template)
         entry = self._entry(definition, common, template.trace)
-        flow_id = definition.flow_id
-        while chunk := self._next_chunk(entry, flow_id, jobs):
-            ids = self._store.submissions.submit(common, chunk, None)
-            if ids is None:
-                ids = self._store.submissions.submit(common, chunk, fields)
-            assert ids is not None, "the store asked for a definition that it was given"
-            yield [
-                Submitted(job_id, job_id == job.job_id)
-                for job_id, job in zip(ids, chunk, strict=True)
-            ]
+        while chunk := self._next_chunk(entry, definition.flow_id, jobs):
+            found = self._submit(common, definition, chunk, None)
+            if found is None:
+                found = self._submit(common, definition, chunk, fields)
+            assert found is not None, "the store asked for a definition that it was given"
+            yield found
 
-    def _next_chunk(self, entry: Entry, flow_id: str, jobs: Iterator[Item]) -> list[NewJob]:
+    def _submit(
+        self, common: Submission, definition: Definition, chunk: _Chunk,
+        fields: dict[str, Argument] | None,
+    ) -> list[Submitted] | None:  # fmt: skip
+        """What became of each job; None asks for the definition."""
+        if chunk[0][0].keys is not None:
+            return submit_keyed(self._store, common, definition, chunk, fields)
+        ids = self._store.submissions.submit(common, [job for _, _, job in chunk], fields)
+        if ids is None:
+            return None
+        return [
+            Submitted(job_id, job_id == job.job_id)
+            for job_id, (_, _, job) in zip(ids, chunk, strict=True)
+        ]
+
+    def _next_chunk(self, entry: Entry, flow_id: str, jobs: Iterator[Item]) -> _Chunk:
         """As many of the next jobs as one script creates."""
         chunk: list[tuple[Item, First]] = []
         size = 0
@@ -87,11 +104,12 @@ class JobCreator:
             first = entry.first(item.params, item.place)
             chunk.append((item, first))
             size += len(first.record)
-            if size >= SUBMIT_BYTES:
+            most = SUBMIT_CHUNK if item.keys is None else KEYED_CHUNK
+            if size >= SUBMIT_BYTES or len(chunk) == most:
                 break
         ids = self._store.new_job_ids(len(chunk))
         return [
-            _new_job(job_id, flow_id, item, first)
+            (item, first, _new_job(job_id, flow_id, item, first))
             for job_id, (item, first) in zip(ids, chunk, strict=True)
         ]
 
@@ -116,18 +134,16 @@ class JobCreator:
     def create_again(self, again: Again, item: Item, trace: bytes) -> Submitted:
         """Create a job of a definition that this server has, or that is as it would write it."""
         definition, common = again.definition, self.like(again)
-        (new_id,) = self._store.new_job_ids(1)
         entry = self._entry(definition, common, trace)
-        job = _new_job(new_id, common.flow_id, item, entry.first(item.params))
-        ids = self._store.submissions.submit(common, [job], None)
-        if ids is None and definition.hash == common.definition:
-            fields = self._router.fields(definition)
-            ids = self._store.submissions.submit(common, [job], fields)
-        if ids is None:
+        chunk = self._next_chunk(entry, common.flow_id, iter([item]))
+        found = self._submit(common, definition, chunk, None)
+        if found is None and definition.hash == common.definition:
+            found = self._submit(common, definition, chunk, self._router.fields(definition))
+        if found is None:
             raise CorruptRecordError(
                 f"the definition {common.definition} of flow {common.flow_id!r} is gone"
             )
-        return Submitted(ids[0], ids[0] == new_id)
+        return found[0]
 
     def child_job(
         self, template: JobTemplate, params: dict[str, Any] | None, labels: str

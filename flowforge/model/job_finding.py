@@ -27,6 +27,8 @@ class FindingKind(StrEnum):
     PAUSED = "paused"
     #: A job above it is paused, has failed, or has ended.
     PARENT = "parent"
+    #: The job waits for its turn: another one has the key of which one job runs at a time.
+    SINGLE = "single"
     #: Invocations have stopped at breakpoints.
     BREAKPOINT = "breakpoint"
     #: Work waits on a queue that is paused.

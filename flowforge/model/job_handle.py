@@ -194,6 +194,9 @@ class JobHandle(Protocol):
     def starts_at(self) -> datetime | None: ...
 
     @property
+    def calls(self) -> int: ...
+
+    @property
     def start_by(self) -> datetime | None: ...
 
     @property

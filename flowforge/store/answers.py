@@ -60,7 +60,7 @@ class Answer(StrEnum):
 
     #: The job that started this one has not taken its end yet.
     AWAITED = "awaited"
-    #: The job would have too many labels, or the slot keeps as many early answers as it may.
+    #: There would be too many: labels of a job, early answers of a slot, jobs that wait for a key.
     FULL = "full"
 
     #: A worker has the invocation.
@@ -113,6 +113,7 @@ _A = Answer
 
 SUBMIT = Answers("submit", _A.OK, _A.DEFINITION)
 
+SUBMIT_KEYED = Answers("submit_keyed", _A.OK, _A.DEFINITION, _A.FULL, _A.NEWER)
 CLAIM = Answers(
     "claim", _A.GRANTED, _A.GONE, _A.NEWER, _A.TAKEN, _A.PAUSED, _A.DROPPED, _A.STOPPED, _A.ASKS
 )

@@ -174,6 +174,17 @@ def _undo_ended(packed: bytes, what: str) -> dict[str, Any]:
     return {"job_id": job_id, "status": status}
 
 
+def _other_job(packed: bytes, _: str) -> dict[str, Any]:
+    return {"job_id": packed.decode()}
+
+
+def _debounced(packed: bytes, what: str) -> dict[str, Any]:
+    key, wait, at_most, keep = unpack_record(packed, what, 4)
+    limit = {} if at_most is None else {"at_most": typed(at_most, int) / 1000}
+    wait_seconds = typed(wait, int) / 1000
+    return {"key": typed(key, str), "wait": wait_seconds, **limit, "keep": typed(keep, str)}
+
+
 def _skipped_by_hand(packed: bytes, what: str) -> dict[str, Any]:
     by, emitted = unpack_record(packed, what, 2)
     return {"by": typed(by, str), "emitted": typed(emitted, dict)}
@@ -182,6 +193,9 @@ def _skipped_by_hand(packed: bytes, what: str) -> dict[str, Any]:
 #: Kind of entry -> what reads its details; those of the other kinds are of attempts.
 _READERS: dict[str, Callable[[bytes, str], dict[str, Any]]] = {
     "lost": _lost,
+    "debounced": _debounced,
+    "held": _other_job,
+    "replaced": _other_job,
     "paused": read_pause,
     "resumed": _by_operator,
     "cancelled": _cancelled,

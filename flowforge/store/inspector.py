@@ -60,6 +60,13 @@ class Ancestor(NamedTuple):
     parent_job_id: str | None
 
 
+class Turn(NamedTuple):
+    """The job that has the key, and the place of another one behind it, from 1; 0: its own."""
+
+    holder: str
+    place: int
+
+
 class Inspector:
     """Reads the jobs of one fleet, one at a time. JobNotFoundError when there is none."""
 
@@ -148,6 +155,23 @@ class Inspector:
         values = zip(names, self._rows.fields(job_id, *names), strict=True)
         with reading_row(job_id):
             return starts_at({name: value for name, value in values if value is not None})
+
+    def calls(self, job_id: str) -> int:
+        """How many calls a job stands for that was debounced; 1 for any other."""
+        (calls,) = self._rows.fields(job_id, "calls")
+        with reading_row(job_id):
+            return whole(calls or 1)
+
+    def turn(self, job_id: str) -> Turn | None:
+        """The place of a job among those of its key; None when it has none."""
+        (raw,) = self._rows.fields(job_id, "single")
+        with reading_row(job_id):
+            key = self._keys.of("single", (raw or b"").decode())
+        if raw is None:
+            return None
+        first, place = self._link.many([("ZRANGE", key, 0, 0), ("ZRANK", key, job_id)])
+        with reading(f"the jobs of the key {raw.decode()!r}"):
+            return None if place is None else Turn(first[0].decode(), place)
 
     def updated_at(self, job_id: str) -> datetime:
         return self._moment(job_id, "updated")

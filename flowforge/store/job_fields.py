@@ -6,7 +6,7 @@ from __future__ import annotations
 FIELDS: dict[str, str] = {
     "v": "Version of the row; a script leaves a later one as it is. 1, 1 more with breakpoints, "
     "2 more with deliveries that are put off, 4 more with timeouts, deadlines, times from which it "
-    "is late, answers that are expected, or what can be undone",
+    "is late, answers that are expected, what can be undone, `single` or `debounce`",
     # what was submitted
     "flow": "Id of the flow",
     "def": "Hash of the definition",
@@ -17,6 +17,11 @@ FIELDS: dict[str, str] = {
     "joins": "1 if a slot of the flow joins, else absent",
     "params": "`kept` (in a key of their own), `none`, or `large`: not kept; of a fork too",
     "idempotency": "Idempotency key, behind the flow's id",
+    "single": "Key of which one job runs at a time, behind the flow's id",
+    "debounce": "Key by which further calls find the job while it waits, behind the flow's id and "
+    "the entry",
+    "calls": "Calls that a debounced job stands for",
+    "held": "1 while it waits for its turn, as its key is another job's",
     "forked_from": "Job whose deliveries this one has begun with",
     "forks": "The latest 10 jobs that began with deliveries of this one, the newest first",
     "undo": "Of an ended job that is undone: the job that does it; `waits` while a handler runs, "

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import CommandRefusedError, CorruptRecordError, JobNotFoundError
+from flowforge.model.debounce import scope_of
 from flowforge.model.invocation_id import job_of
 from flowforge.model.labels import read_labels
 from flowforge.model.status import ACTIVE, JobStatus
@@ -22,7 +23,8 @@ Fields: TypeAlias = "list[bytes | None] | CorruptRecordError"
 
 #: What a summary needs of a row.
 _SUMMARY = (
-    "flow", "status", "reason", "created", "updated", "due", "started", *WORK.values(),
+    "flow", "status", "reason", "created", "updated", "due", "started", "single", "held",
+    *WORK.values(),
 )  # fmt: skip
 
 
@@ -40,6 +42,9 @@ class JobSummary:
     labels: dict[str, str] = field(default_factory=dict)
     #: When it is to start; None for a job that has started or was not put off.
     starts_at: datetime | None = None
+    #: The key of which one job runs at a time, and whether it waits for its turn.
+    single: str | None = None
+    held: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,9 @@ class JobDetails:
     finish_by: datetime | None = None
     #: The latest time of its flow from which it is late that has passed, by its name.
     late: str | None = None
+    #: The key by which calls have found it while it waited, and how many calls it stands for.
+    debounce: str | None = None
+    calls: int = 1
 
 
 class ActiveJob(NamedTuple):
@@ -197,6 +205,8 @@ def summary(job_id: str, row: Mapping[str, bytes], entry: bytes | None = None) -
             work_left(row),
             _labels(entry),
             starts_at(row),
+            _own_key(row, "single"),
+            "held" in row and row["status"].decode() in ACTIVE,
         )
 
 
@@ -230,11 +240,26 @@ def details(job_id: str, row: Mapping[str, bytes]) -> JobDetails:
             start_by=None if "started" in row else _deadline(row, "start_by"),
             finish_by=_deadline(row, "finish_by"),
             late=row["late"].decode() if "late" in row else None,
+            debounce=_own_key(row, "debounce"),
+            calls=whole(row.get("calls", 1)),
         )
 
 
 def _deadline(row: Mapping[str, bytes], field: str) -> datetime | None:
     return _moment(row, field) if row["status"].decode() in ACTIVE else None
+
+
+def _own_key(row: Mapping[str, bytes], field: str) -> str | None:
+    """A key as it was given: the row has it behind the flow's id, a debounce key behind the entry
+    too.
+    """
+    if field not in row:
+        return None
+    name = row[field].decode()[len(scope_of(row["flow"].decode())) :]
+    if field == "debounce":
+        entry = row["entry"].decode()
+        return name[len(scope_of(entry)) :]
+    return name
 
 
 def _by(row: Mapping[str, bytes]) -> str | None:

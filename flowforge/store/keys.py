@@ -44,6 +44,7 @@ PATTERNS: dict[str, str] = {
     "inputs": "j:{}:y",  # hash: invocation -> record of the params of one that has ended
     "breakpoints": "j:{}:x",  # hash: routine -> condition; with d before it when, and what is shown
     "stopped": "j:{}:z",  # zset: invocation at a breakpoint by when it stopped; 0: it was let go
+    "further_keys": "j:{}:keys",  # list: idempotency keys of calls that were debounced into it
     "channel": "n:{}",  # pub/sub: what waiters listen to
     # all jobs
     "definition": "d:{}",  # hash: json, active, q<r> -> list, m<r>.<s> -> message template
@@ -57,6 +58,9 @@ PATTERNS: dict[str, str] = {
     "entries": "entries",  # hash: job id -> its flow id and labels, a line each
     "flow_counts": "flows",  # hash: status/flow id -> how many jobs, above zero
     "idempotency": "idem:{}",  # string: job id
+    "single": "single:{}",  # zset: the jobs of a key, one at a time, in the order of their turns
+    "debounce": "debounce:{}",  # hash: the job that waits for more calls, and until when
+    "debounced": "debounced:{}",  # string, with a time to live: the job that a call went into
     "leases": "leases",  # zset: id/invocation/token by expiry
     "attempt_ends": "ends",  # zset: id/invocation/token by when the time of the attempt is over
     "claim_time": "c:{}",  # string: when the attempt of this lease was claimed, once it was renewed

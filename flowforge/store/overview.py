@@ -71,10 +71,11 @@ class Overview:
         counts = self._link.many([("HLEN", self._keys.of("children", one)) for one in job_ids])
         return [job_id for job_id, count in zip(job_ids, counts, strict=True) if not count]
 
-    def known_keys(self, idempotency_keys: Sequence[str]) -> list[bool]:
-        """Whether there are jobs with these keys."""
-        name = self._keys.of
-        found = self._link.many([("EXISTS", name("idempotency", key)) for key in idempotency_keys])
+    def known_keys(self, keys: Sequence[tuple[str, str]]) -> list[bool]:
+        """Whether there are jobs with these keys: each ``idempotency``, ``single`` or ``debounce``
+        and its name.
+        """
+        found = self._link.many([("EXISTS", self._keys.of(*key)) for key in keys])
         return [bool(count) for count in found]
 
     def job_with_key(self, idempotency_key: str) -> str | None:

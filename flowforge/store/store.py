@@ -12,6 +12,7 @@ from flowforge.store.expectations import Expectations
 from flowforge.store.forking import Forking
 from flowforge.store.hook_scripts import HookScripts
 from flowforge.store.invocations import Invocations
+from flowforge.store.keyed_submission import KeyedSubmissions
 from flowforge.store.keys import Keys
 from flowforge.store.link import Link
 from flowforge.store.log_lines import LogLines
@@ -32,6 +33,7 @@ class Store:
         self.keys = Keys(prefix)
         self.scripts = ScriptRunner(link, self.keys)
         self.submissions = Submissions(self.scripts)
+        self.keyed_submissions = KeyedSubmissions(self.scripts)
         self.invocations = Invocations(self.scripts)
         self.control = JobControl(self.scripts)
         self.mending = Mending(self.scripts)

@@ -131,7 +131,8 @@ def test_names_that_are_no_text_are_named_as_damaged(bench: Bench) -> None:
 def test_known_idempotency_keys_are_told(bench: Bench) -> None:
     """In the order of the question."""
     bench.submit(idempotency_key="here")
-    assert Overview(bench.store).known_keys(["here", "not"]) == [True, False]
+    keys = [("idempotency", "here"), ("idempotency", "not"), ("single", "here")]
+    assert Overview(bench.store).known_keys(keys) == [True, False, False]
 
 
 def test_a_list_tells_what_waits_and_what_was_popped(bench: Bench) -> None:

@@ -401,9 +401,8 @@ GOES_ON = {
 
 #: Scripts that bring in something new.
 REFUSED = {
-    "submit", "stage", "bury", "name", "note", "annotate", "label", "keep_lines", "keep_input",
-    "fork", "declare_hook", "test_hook", "tally",
-    "keep_minute",
+    "submit", "submit_keyed", "stage", "bury", "name", "note", "annotate", "label", "keep_lines",
+    "keep_input", "fork", "declare_hook", "test_hook", "tally", "keep_minute",
 }  # fmt: skip
 
 

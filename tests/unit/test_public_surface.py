@@ -15,6 +15,7 @@ from flowforge.model.status import JobStatus, RoutineStatus
 NAMES = {
     "Bulk",
     "Connection",
+    "Debounce",
     "ErrorHandler",
     "ErrorStrategy",
     "Event",
@@ -50,12 +51,12 @@ SIGNATURES: dict[Any, str] = {
     Flow.execute: (
         "self, entry_routine_id, entry_params=None, *, idempotency_key=None, priority=None, "
         "max_in_flight=None, labels=None, delay=None, at=None, start_within=None, "
-        "finish_within=None"
+        "finish_within=None, debounce=None, single=None, when_running='skip'"
     ),
     Flow.execute_many: (
         "self, entry_routine_id, entry_params, *, idempotency_keys=None, priority=None, "
         "max_in_flight=None, labels=None, delay=None, at=None, start_within=None, "
-        "finish_within=None"
+        "finish_within=None, debounce=None, single=None, when_running='skip'"
     ),
     Flow.add_flow: "self, other, flow_id, *, entry=None",
     Flow.pause: "self, reason='', checkpoint=None, job_state=None",

@@ -21,6 +21,18 @@ complete_about(about)
 call('HINCRBY', k_definition(about.def), 'active', 1)
 call('PERSIST', k_definition(about.def))
 local now, job = now_ms(), nil
+-- One that begins while another job has the key of its origin waits for its turn: what holds it then.
+local holds
+if origin.extras then
+  --@include single
+  local key = call('HGET', k_job(origin_id), 'single')
+  if key then
+    local holder = holder_of(key)
+    take_place(key, id)
+    about.extras, about.single, about.held = true, key, holder
+    holds = holder and function() hold(job, key, holder, now) end
+  end
+end
 for i = 19, #arguments, 5 do
   local r, s, mode, record, edit = unpack(arguments, i, i + 4)
   if job then
@@ -31,6 +43,7 @@ for i = 19, #arguments, 5 do
     add_to_total(about.flow, 'created', 1, now)
     call('HSET', k_job(id), 'forked_from', origin_id)
     remember(job, 'forked_from', '', own)
+    if holds then holds() end
   end
   if edit ~= '' then
     local invocation = string.format('%d.%s.%s', job.last, r, s)

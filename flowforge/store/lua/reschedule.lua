@@ -35,8 +35,9 @@ end
 if is_first(job, invocation) then
   call('HSET', k_job(id), 'due', at)
   if job.extras then
-    --@include deadlines
+    --@include deadlines, debounce
     move_deadlines(job, at - before)
+    keep_key(job, at, now)
   end
 end
 remember(job, 'rescheduled', invocation, string.format('%d %d ', before, at) .. details)

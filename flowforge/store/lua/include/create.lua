@@ -1,9 +1,9 @@
 -- Creating a job with its first invocation.
 --@include base, job_row, deliver, new_row
 
--- about: what jobs that are submitted together have in common; parent: 'id/invocation' of the invocation
--- that waits for a child job, or nil; labels, params: as submit.lua has them; batch: as create_batch.lua
--- makes it, or nil.
+-- about: what jobs that are submitted together have in common (extras, single: of their rows; held: they
+-- wait for their turns); parent: 'id/invocation' of the invocation that waits for a child job, or nil;
+-- labels, params: as submit.lua has them; batch: as create_batch.lua makes it, or nil.
 local function create_job(about, id, mode, record, idempotency, labels, params, parent, now, batch)
   local job = only_table({
     id = id, status = 'pending', def = about.def, suffix = about.suffix,
@@ -11,7 +11,7 @@ local function create_job(about, id, mode, record, idempotency, labels, params, 
     staged = 0, joins = about.joins,
     max_in_flight = tonumber(about.max_in_flight), retention = tonumber(about.retention),
     history_limit = about.history_limit, output_limit = tonumber(about.output_limit),
-    created = now, parent = parent, queues = about.queues, extras = about.extras,
+    created = now, parent = parent, queues = about.queues, extras = about.extras, held = about.held,
   })
   deliver(job, about.r, about.s, mode, record)
   local kept = params

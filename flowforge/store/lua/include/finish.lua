@@ -83,6 +83,10 @@ local function finish(job, status, now)
     for _, key in ipairs(lists) do call('UNLINK', key) end
   end
   if rare[1] then call('PEXPIRE', k_idempotency(rare[1]), job.retention) end
+  if job.extras then
+    --@include keyed
+    leave_keys(job, now)
+  end
   call('ZADD', k_expiry(), now + job.retention, job.id)
   leave_definition(job.def, now, job.retention)
   notify(job)

@@ -20,7 +20,7 @@ local function load_job(id)
     'staged', 'joins', 'parent', 'v', 'queues')
   if not f[1] then return nil end
   local layout = tonumber(f[18] or 1)
-  return only_table({
+  local job = only_table({
     id = id, status = f[1], def = f[2], suffix = f[3], priority = f[4],
     queued = tonumber(f[5] or 0), running = tonumber(f[6] or 0), parked = tonumber(f[7] or 0),
     last = tonumber(f[8]), max_in_flight = tonumber(f[9]), retention = tonumber(f[10]),
@@ -31,6 +31,9 @@ local function load_job(id)
     extras = layout > 4,
     queues = tonumber(f[19] or 1),
   })
+  -- What few jobs have stands in further fields.
+  if layout > 4 and layout <= LAYOUT then job.held = call('HGET', k_job(id), 'held') == '1' end
+  return job
 end
 
 -- Writes the counters back; the caller changed them in the table.

@@ -97,7 +97,7 @@ end
 local function enqueue(job, invocation)
   local is_next = job.parked == 0
   if job.queues > 1 then is_next = lanes_of(job).may_push(find_route(job, routine_of(invocation))) end
-  if job.status ~= 'paused' and not ENDED[job.status] and is_next and room_of(job) > 0 then
+  if job.status ~= 'paused' and not job.held and not ENDED[job.status] and is_next and room_of(job) > 0 then
     push(job, invocation)
   else
     park(job, invocation)

@@ -26,6 +26,10 @@ local function revive(job, now)
     --@include job_totals
     add_to_total(flow, 'retried', 1, now)
   end
+  if job.extras then
+    --@include keyed
+    take_keys_again(job, now)
+  end
 end
 
 -- A child that is to go on after its end was reported is waited for again. If the invocation that waited

@@ -22,6 +22,10 @@ local function delete_job(job, now)
   if idempotency and call('GET', k_idempotency(idempotency)) == id then
     call('UNLINK', k_idempotency(idempotency))
   end
+  if job.extras then
+    --@include keyed
+    delete_keys(id)
+  end
   local hashes, lists = work_of(id, job)
   delete_hashes(hashes, true)
   delete_indexes(id)

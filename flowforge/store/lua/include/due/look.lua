@@ -9,6 +9,10 @@ local function look_at_job(job, now)
     end
     return
   end
+  if job.held then
+    --@include single
+    if not has_turn(job, now) then return end
+  end
   local may, why = may_go_on(job)
   if may then
     go_on(job, now)

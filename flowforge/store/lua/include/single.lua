@@ -1,0 +1,80 @@
+-- One job at a time: the jobs of a key in the order of their turns, the first of which holds the key. A job has
+-- its place from when it is submitted or retried until it ends. The others are held: all that they have is parked.
+--@include base, job_row, timers, history
+
+-- Milliseconds between two looks at whether the job before the first one that waits is still there.
+local LOOK_AFTER = 60000
+
+-- The job that holds the key, or nil. Jobs that are no longer there lose their places.
+local function holder_of(key)
+  local first = call('ZRANGE', k_single(key), 0, 0)[1]
+  while first do
+    local job = load_job(first)
+    if job and not ENDED[job.status] then return job end
+    call('ZREM', k_single(key), first)
+    first = call('ZRANGE', k_single(key), 0, 0)[1]
+  end
+end
+
+-- Has the first one that waits looked at later: nothing that ends by a script needs it.
+local function watch_next(key, now)
+  local next = call('ZRANGE', k_single(key), 1, 1)[1]
+  if next then set_timer(now + LOOK_AFTER, next, 'look') end
+end
+
+-- Puts a job behind all others of the key.
+local function take_place(key, id)
+  local last = call('ZRANGE', k_single(key), -1, -1, 'WITHSCORES')
+  call('ZADD', k_single(key), (tonumber(last[2]) or 0) + 1, id)
+end
+
+-- The job is the first one of its key: what it has goes on.
+local function let_start(job, now)
+  call('HDEL', k_job(job.id), 'held')
+  job.held = nil
+  remember(job, 'turn', '', '')
+  if job.status == 'paused' then return end
+  --@include release/parked
+  release_parked(job, 128, now)
+  -- What a job that was retried has more.
+  if call('HEXISTS', k_job(job.id), 'started') == 1 then set_timer(now, job.id, 'look') end
+  save_job(job, now)
+end
+
+-- Whether a held job goes on now: those before it are gone.
+local function has_turn(job, now)
+  local key = call('HGET', k_job(job.id), 'single')
+  local holder = key and holder_of(key)
+  if holder and holder.id ~= job.id then
+    watch_next(key, now)
+    return false
+  end
+  let_start(job, now)
+  return true
+end
+
+-- A job that ends gives its place up, and the next one has its turn.
+local function give_place_up(job, key, now)
+  call('ZREM', k_single(key), job.id)
+  local holder = holder_of(key)
+  if not holder then return end
+  -- By a leader of its release.
+  if holder.newer then return set_timer(now, holder.id, 'look') end
+  if holder.held then let_start(holder, now) end
+  watch_next(key, now)
+end
+
+-- A job waits for its turn behind the others of the key.
+local function hold(job, key, holder, now)
+  call('HSET', k_job(job.id), 'held', 1)
+  job.held = true
+  remember(job, 'held', '', holder.id)
+  watch_next(key, now)
+end
+
+-- Gives a job that is retried a place again.
+local function queue_up(job, key, now)
+  take_place(key, job.id)
+  local holder = holder_of(key)
+  if holder.id ~= job.id then hold(job, key, holder, now) end
+end

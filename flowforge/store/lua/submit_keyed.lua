@@ -1,0 +1,135 @@
+-- Creates jobs of one flow, each with its first invocation, where a key says that another job may stand for them.
+-- All of them or none.
+-- In:  as submit from definition hash to entry text; then calls and bytes that a job stands for at most, bytes of
+--      params that are kept, jobs that wait for a key at most, number of jobs, then of each: id, mode, record,
+--      idempotency key (or ''), labels, params to keep (as in submit), bytes of the params in the record,
+--      debounce key (or ''), ms to wait, ms at most (or ''), keep (first, last, all), packed details for the
+--      history, key of which one job runs at a time (or ''), when another does (skip, queue, replace), packed
+--      details for the history of one that is replaced; then the definition as in submit
+-- Out: {'ok', then id, how, calls of each} (how: created, key, debounce or single, by which an earlier job was found)
+--      | {'definition'} (send it along) | {'full', place} (too many jobs wait for its key)
+--      | {'newer', id} (a later release's job)
+--@include base, job_row, push, timers, history, cancel_job, create, job_totals, single, debounce, due/invocation
+local arguments = ARGV
+local about, at = read_about(arguments, 2)
+local limits = {
+  calls = tonumber(arguments[at]), bytes = tonumber(arguments[at + 1]), kept = tonumber(arguments[at + 2]),
+  waiting = tonumber(arguments[at + 3]),
+}
+local PARTS = { 'id', 'mode', 'record', 'idempotency', 'labels', 'params', 'size', 'debounce', 'wait', 'at_most',
+  'keep', 'debounced', 'single', 'when', 'replaced' }
+local number, first = tonumber(arguments[at + 4]), at + 5
+local fields = first + #PARTS * number
+local now = now_ms()
+
+local function read_one(place)
+  local one = {}
+  for i, name in ipairs(PARTS) do one[name] = arguments[first + (place - 1) * #PARTS + i - 1] end
+  one.size, one.wait = tonumber(one.size), tonumber(one.wait)
+  return one
+end
+
+-- The job that the same call has created or found before, and how; nil: none.
+local function known(one)
+  if call('EXISTS', k_job(one.id)) == 1 then return one.id, 'created' end
+  local before = call('GET', k_debounced(one.id))
+  if before then return before, 'debounce' end
+  before = one.idempotency ~= '' and call('GET', k_idempotency(one.idempotency))
+  if before then return before, 'key' end
+end
+
+local ones, queued, creates = {}, {}, false
+for place = 1, number do
+  local one = read_one(place)
+  ones[place] = one
+  if not known(one) then
+    local waits = one.debounce ~= '' and waiting_of(one.debounce)
+    if waits and waits.newer then return { 'newer', waits.id } end
+    local holder = one.single ~= '' and not waits and holder_of(one.single)
+    if holder and holder.newer and one.when ~= 'skip' then return { 'newer', holder.id } end
+    creates = creates or not (holder and one.when == 'skip')
+    if one.single ~= '' and not waits and one.when == 'queue' then
+      -- The first place is no waiting.
+      queued[one.single] = (queued[one.single] or call('ZCARD', k_single(one.single))) + 1
+      if queued[one.single] > limits.waiting + 1 then return { 'full', place - 1 } end
+    end
+  end
+end
+local sent = #arguments >= fields
+if creates and not sent and not find_route(about, about.r, about.s)
+    and call('HEXISTS', k_definition(about.def), 'json') == 0 then
+  return { 'definition' }
+end
+if creates then
+  if sent then store_definition(about.def, arguments, fields, #arguments) end
+  -- An error when something else lies in place of the list, before there is anything of the jobs.
+  call('LLEN', route(about, about.r, about.s).list .. about.suffix)
+  complete_about(about)
+end
+
+local created = 0
+
+-- Creates a job. holder: the job that has its key, or nil.
+local function create(one, holder)
+  local record, params = one.record, one.params
+  if one.debounce ~= '' and one.keep == 'all' then
+    record = record_of_all(record, one.size)
+    params = #record > limits.kept and 'large' or 'same'
+  end
+  local replaces = holder and one.when == 'replace' and holder
+  if replaces then
+    call('ZADD', k_single(one.single), call('ZSCORE', k_single(one.single), holder.id), one.id)
+    call('ZREM', k_single(one.single), holder.id)
+  elseif one.single ~= '' then
+    take_place(one.single, one.id)
+  end
+  about.extras, about.held = true, holder and not replaces
+  about.single = one.single ~= '' and one.single or nil
+  call('HINCRBY', k_definition(about.def), 'active', 1)
+  call('PERSIST', k_definition(about.def))
+  create_job(about, one.id, one.mode, record, one.idempotency, one.labels, params, nil, now)
+  created = created + 1
+  local job = load_job(one.id)
+  if about.held then hold(job, one.single, holder, now) end
+  if replaces then
+    cancel_job(holder, '', 'replaced by job ' .. one.id, one.replaced, now)
+    remember(job, 'replaced', '', holder.id)
+  end
+  if one.debounce ~= '' then
+    local last = one.at_most ~= '' and now + one.at_most or ''
+    begin_waiting(one.debounce, job, string.format('1.%s.%s', about.r, about.s), job.due, last, one.keep,
+      #one.record - 3 - one.size)
+    remember(job, 'debounced', '', one.debounced)
+  end
+  return one.id, 'created'
+end
+
+local function submit(one)
+  local found, how = known(one)
+  if found then return found, how end
+  local waits, waiting
+  if one.debounce ~= '' then waits, waiting = waiting_of(one.debounce) end
+  if waits then
+    if take_call(one.debounce, waits, waiting, one, limits, now) then return waits.id, 'debounce' end
+    -- It has all that it may have.
+    clear_timers(waits.id, 'invocation', { waiting.invocation })
+    call('HSET', k_job(waits.id), 'due', now)
+    release_invocation(waits, waiting.invocation, now)
+  end
+  local holder = one.single ~= '' and holder_of(one.single)
+  if holder and one.when == 'skip' then return holder.id, 'single' end
+  return create(one, holder)
+end
+
+local answer = { 'ok' }
+for _, one in ipairs(ones) do
+  local found, how = submit(one)
+  answer[#answer + 1], answer[#answer + 2] = found, how
+  answer[#answer + 1] = tonumber(call('HGET', k_job(found), 'calls') or 1)
+end
+if created > 0 then add_to_total(about.flow, 'created', created, now) end
+-- What no job needs goes again.
+if created == 0 and creates and sent and not call('HGET', k_definition(about.def), 'active') then
+  call('UNLINK', k_definition(about.def))
+end
+return answer
