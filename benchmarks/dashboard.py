@@ -116,7 +116,7 @@ def report(found: list[tuple[Figures, Figures]], browsers: int) -> str:
     watched = Figures(*(median(one) for one in zip(*(pair[1] for pair in found), strict=True)))
     server = watched.server / watched.steps / (quiet.server / quiet.steps) - 1
     lines = [
-        f"| | Nobody looks | {browsers} browsers |",
+        f"| | No page open | {browsers} browsers |",
         "|---|--:|--:|",
         f"| Steps a second | {quiet.steps:,.0f} | {watched.steps:,.0f} |",
         f"| Server: processor time for a step | {_micro(quiet)} us | {_micro(watched)} us |",
