@@ -139,6 +139,8 @@ class ChildJobError(JobError):
 
     #: The job at whose failure it began, however many jobs below, and what that job says of it.
     root: tuple[str, str] | None = None
+    #: How the job has ended and why, without what to do about it.
+    what: str = ""
 
 
 class WouldBlockError(JobError, RuntimeError):

@@ -59,6 +59,7 @@ def print_job(job: dict[str, Any]) -> None:
             *_optional("parent job", job["parent_job_id"] or ""),
             *_optional("undoes", job["undoes"] or ""),
             *_optional("undone by", (job["undo"] or {}).get("job_id") or ""),
+            *_optional("started by", job["started_by"] or ""),
             *_optional("forked from", job["forked_from"] or ""),
             *_optional("forks", ", ".join(job["forks"])),
             *_optional("child jobs", ", ".join(job["open_child_job_ids"])),

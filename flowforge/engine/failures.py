@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from flowforge.errors import ChildJobError, HandlerError, JobFailedError
+from flowforge.model.slot import CHILD_SLOT
 from flowforge.model.status import JobStatus
 from flowforge.store.inspector import Inspector
 
 #: Characters of a failure that travel up to the jobs which wait for the failed one.
 ROOT_LIMIT = 1_500
+
+#: The type of an error that tells of a child job, as errors keep it.
+_CHILD_ERROR = f"{ChildJobError.__module__}.{ChildJobError.__qualname__}"
 
 
 def told_reason(inspector: Inspector, job_id: str) -> str:
@@ -33,19 +37,28 @@ def _told(reason: str | None, error: dict[str, Any] | None) -> str:
         return reason or "no reason was given"
     if "slot" not in error:
         return str(error["message"])
+    if error["slot"] == CHILD_SLOT and error["type"] == _CHILD_ERROR:
+        return f"{error['routine_id']}: {error['message']}"
     at = f" ({error['at']})" if error.get("at") else ""
     return f"{error['routine_id']}.{error['slot']}: {error['type']}: {error['message']}{at}"
 
 
 def child_error(inspector: Inspector, job_id: str, status: JobStatus) -> ChildJobError:
     """What a routine hears of a job that it has started and that has not completed."""
-    begins = f"child job {job_id} of this routine is {status}"
+    how = {JobStatus.FAILED: "has failed", JobStatus.CANCELLED: "was cancelled"}
+    begins = f"child job {job_id} of this routine {how.get(status, f'is {status}')}"
     if status is not JobStatus.FAILED:
-        return ChildJobError(f"{begins}: {told_reason(inspector, job_id)}")
+        return _with_what(f"{begins}: {told_reason(inspector, job_id)}", "")
     root_id, reason = _root(inspector, job_id)
     because = "" if root_id == job_id else f" because of job {root_id}"
-    error = ChildJobError(f"{begins}{because}: {reason}; a retry of this job retries that one too")
+    error = _with_what(f"{begins}{because}: {reason}", "; a retry of this job retries that one too")
     error.root = (root_id, reason)
+    return error
+
+
+def _with_what(what: str, remedy: str) -> ChildJobError:
+    error = ChildJobError(what + remedy)
+    error.what = what
     return error
 
 

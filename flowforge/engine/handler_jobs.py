@@ -15,6 +15,7 @@ from flowforge.execution.handler_context import ChildJob
 from flowforge.model.deadlines import Deadlines
 from flowforge.model.flow import FlowGraph
 from flowforge.model.labels import INHERITED, labels_text
+from flowforge.model.start import Start
 from flowforge.model.status import JobStatus
 
 
@@ -36,6 +37,7 @@ class HandlerJobs:
         max_in_flight: int | None,
         labels: Mapping[str, str] | None,
         deadlines: Deadlines,
+        start: Start | None,
         trace: bytes,
     ) -> ChildJob:
         """A job that the commit of a handler is going to create."""
@@ -43,7 +45,7 @@ class HandlerJobs:
             raise InvalidValueError(f"start takes a Flow to make a job of, not {shown(flow)}")
         template = JobTemplate(flow, entry_routine_id, priority, max_in_flight, deadlines, trace)
         text = INHERITED if labels is None else labels_text(labels)
-        return self._engine.child_job(template, params, text)
+        return self._engine.child_job(template, params, text, start)
 
     def answer_url(self, job_id: str, token: str) -> str | None:
         """The link to the form of an answer; None where the dashboard's address is not set."""

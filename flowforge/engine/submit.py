@@ -20,6 +20,7 @@ from flowforge.execution.handler_context import ChildJob
 from flowforge.model.deadlines import NO_DEADLINES, Deadlines
 from flowforge.model.definition import Definition
 from flowforge.model.flow import FlowGraph
+from flowforge.model.start import Start
 from flowforge.settings import Settings
 from flowforge.store.job_rows import JobDetails
 from flowforge.store.link import Argument
@@ -146,8 +147,9 @@ class JobCreator:
         return found[0]
 
     def child_job(
-        self, template: JobTemplate, params: dict[str, Any] | None, labels: str
-    ) -> ChildJob:
+        self, template: JobTemplate, params: dict[str, Any] | None, labels: str,
+        start: Start | None,
+    ) -> ChildJob:  # fmt: skip
         """A job that the commit of a handler is going to create.
 
         What is None is that of the job that starts it, ``max_in_flight`` only where the flow has
@@ -161,7 +163,8 @@ class JobCreator:
         )
         entry = self._entry(definition, common, template.trace)
         (job_id,) = self._store.new_job_ids(1)
-        job = _new_job(job_id, definition.flow_id, Item(params, labels=labels), entry.first(params))
+        item = Item(params, labels=labels, start=start)
+        job = _new_job(job_id, definition.flow_id, item, entry.first(params))
         return ChildJob(
             job.job_id,
             [*common.arguments(), job.job_id, job.mode, job.record, job.labels, job.params],

@@ -25,6 +25,7 @@ from flowforge.errors import EmissionError, NewerRecordError
 from flowforge.execution.expecting import Expecting
 from flowforge.execution.handler_context import HandlerContext
 from flowforge.execution.late_start import ASKED_AT_MOST, SLOW_START
+from flowforge.model.child_start import ChildStart
 from flowforge.model.deadlines import NO_DEADLINES, Deadlines
 from flowforge.model.flow import FlowGraph
 from flowforge.model.invocation_id import InvocationName
@@ -187,13 +188,13 @@ class Attempt(Expecting):
         flow: FlowGraph,
         entry_routine_id: str,
         params: dict[str, Any] | None,
-        event: str,
+        started: ChildStart,
         priority: int | None,
         max_in_flight: int | None,
         labels: Mapping[str, str] | None,
         deadlines: Deadlines = NO_DEADLINES,
     ) -> str:
-        """Collect a job to start, and the invocation that waits for its end."""
+        """Collect a job to start, and the invocation that waits for its end, if any."""
         with self._lock:
             self.expect_open("start", entry_routine_id)
             if self.slot.index >= UNDO_SLOT_INDEX:
@@ -207,16 +208,20 @@ class Attempt(Expecting):
                 )
             trace = self.context_now()
             child = self._context.child_job(
-                flow, entry_routine_id, params, priority, max_in_flight, labels, deadlines, trace
-            )
-            record = packb({"job_id": child.job_id, "event": event})
-            waiter = traced_record(invocation_record(self.number, record), trace)
+                flow, entry_routine_id, params, priority, max_in_flight, labels, deadlines,
+                started.start, trace,
+            )  # fmt: skip
+            waiter = b""
+            if started.event is not None:
+                about = {"job_id": child.job_id, "event": started.event}
+                record = packb({**about, "goes_on": True} if started.goes_on else about)
+                waiter = traced_record(invocation_record(self.number, record), trace)
             definition: list[Any] = []
             if child.definition not in self._definitions:
                 self._definitions.append(child.definition)
                 definition = child.definition
             self.effects.started_jobs.append(
-                [*child.arguments, waiter, len(definition), *definition]
+                [*child.arguments, waiter, int(started.goes_on), len(definition), *definition]
             )
             return child.job_id
 

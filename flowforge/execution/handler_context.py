@@ -10,6 +10,7 @@ from flowforge.model.deadlines import Deadlines
 from flowforge.model.flow import FlowGraph
 from flowforge.model.job_handle import JobHandle
 from flowforge.model.plan import PlannedSlot
+from flowforge.model.start import Start
 
 #: The attempt whose handler asks.
 Asking_contra = TypeVar("Asking_contra", contravariant=True)
@@ -37,6 +38,7 @@ class JobAccess(Protocol):
         max_in_flight: int | None,
         labels: Mapping[str, str] | None,
         deadlines: Deadlines,
+        start: Start | None,
         trace: bytes,
     ) -> ChildJob:
         """A job that the commit of the handler is going to create; without ``labels`` it has those

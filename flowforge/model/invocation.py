@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
+from flowforge.model.child_start import ChildStart
 from flowforge.model.deadlines import Deadlines
 from flowforge.model.expectation import Expect, Ticket
 from flowforge.model.job_handle import JobHandle
@@ -55,7 +56,7 @@ class Invocation(Protocol):
         flow: Any,
         entry_routine_id: str,
         params: dict[str, Any] | None,
-        event: str,
+        child: ChildStart,
         priority: int | None,
         max_in_flight: int | None,
         labels: Mapping[str, str] | None,

@@ -7,11 +7,13 @@ from typing import Any, NoReturn
 
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import (
+    ChildJobError,
     DefinitionError,
     EmissionError,
     InvalidValueError,
     OutsideInvocationError,
 )
+from flowforge.model.child_start import OnFailure, child_start
 from flowforge.model.deadlines import deadlines_of
 from flowforge.model.event import Event
 from flowforge.model.expectation import Expect, Ticket
@@ -104,28 +106,37 @@ class Running:
         entry_routine_id: str,
         entry_params: dict[str, Any] | None = None,
         *,
-        event: str,
+        event: str | None = None,
         priority: int | None = None,
         max_in_flight: int | None = None,
         labels: Mapping[str, str] | None = None,
         start_within: Delay | None = None,
         finish_within: Delay | None = None,
+        delay: Delay | None = None,
+        detached: bool = False,
+        on_failure: OnFailure = "stop",
     ) -> str:
         """Start a job of another flow when this attempt commits; return the job's id.
 
         ``priority`` and ``max_in_flight`` as in ``Flow.execute``; None: those of this job, but a
         flow with a ``max_in_flight`` of its own keeps it. ``labels``: None: those that this job has
-        at the commit. ``start_within``, ``finish_within``: as in ``Flow.execute``, from the commit
-        on.
+        at the commit. ``start_within``, ``finish_within``, ``delay``: as in ``Flow.execute``, from
+        the commit on.
 
         When it completes, ``event`` is emitted here with ``job_id`` and ``outputs``, a list of
         ``routine_id``, ``event`` and ``params`` each. This job completes after it; a pause or the
         end of this job reaches it; if it fails or is cancelled, that is an error of this routine.
+        With ``on_failure="continue"`` it is none: ``event`` has one more param then, ``failure``,
+        which says what happened, with no ``outputs``; None after a job that completed.
+
+        ``detached``: in place of an ``event``, for a job that nothing waits for: it is created with
+        the commit, and neither job hears of the other's end, pause or failure.
         """
-        if event not in self._events:
+        if event is not None and event not in self._events:
             self._refuse_event(event)
+        started = child_start(event, detached, on_failure, delay)
         return self._running("start").start(
-            flow, entry_routine_id, entry_params, event, priority, max_in_flight, labels,
+            flow, entry_routine_id, entry_params, started, priority, max_in_flight, labels,
             deadlines_of(start_within, finish_within),
         )  # fmt: skip
 
@@ -178,10 +189,17 @@ class Running:
             self._check_slot(one.slot)
         return self._running("expect_any").expect(wanted, within, otherwise, remind)
 
-    def _child_ended(self, job_id: str, event: str) -> None:
+    def _child_ended(self, job_id: str, event: str, goes_on: bool = False) -> None:
         """Handle the end of a job that ``start`` has started."""
-        outputs = self._running("start").child_outputs(job_id)
-        self.emit(event, job_id=job_id, outputs=outputs)
+        try:
+            outputs = self._running("start").child_outputs(job_id)
+        except ChildJobError as error:
+            if not goes_on:
+                raise
+            self.emit(event, job_id=job_id, outputs=[], failure=error.what)
+            return
+        failure: dict[str, object] = {"failure": None} if goes_on else {}
+        self.emit(event, job_id=job_id, outputs=outputs, **failure)
 
     def undo_with(self, /, **params: object) -> None:
         """Give the ``undo`` of the slot these params too, should this invocation be undone.

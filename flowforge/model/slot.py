@@ -27,7 +27,7 @@ MergeStrategy: TypeAlias = str | MergeFunction
 NAMED_STRATEGIES = ("override", "append")
 
 #: The pseudo slot that hears of the end of a job which a handler has started, and its index.
-CHILD_SLOT = "__child__"
+CHILD_SLOT = "child job"
 CHILD_SLOT_INDEX = 99_999
 
 #: The compensation of a routine's slot has this index and that of the slot added up; its name is

@@ -17,6 +17,7 @@ FIELDS: dict[str, str] = {
     "joins": "1 if a slot of the flow joins, else absent",
     "params": "`kept` (in a key of their own), `none`, or `large`: not kept; of a fork too",
     "idempotency": "Idempotency key, behind the flow's id",
+    "started_by": "Job and invocation whose commit created this one, if nothing waits for it",
     "single": "Key of which one job runs at a time, behind the flow's id",
     "debounce": "Key by which further calls find the job while it waits, behind the flow's id and "
     "the entry",

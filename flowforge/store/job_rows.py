@@ -74,6 +74,8 @@ class JobDetails:
     #: The key by which calls have found it while it waited, and how many calls it stands for.
     debounce: str | None = None
     calls: int = 1
+    #: The job whose handler has started it, if that does not wait for it.
+    started_by: str | None = None
 
 
 class ActiveJob(NamedTuple):
@@ -242,6 +244,7 @@ def details(job_id: str, row: Mapping[str, bytes]) -> JobDetails:
             late=row["late"].decode() if "late" in row else None,
             debounce=_own_key(row, "debounce"),
             calls=whole(row.get("calls", 1)),
+            started_by=parent_of(row.get("started_by")),
         )
 
 

@@ -91,13 +91,15 @@ class Request:
         return self.job.job_id
 
 
-def started(request: Request, fields: Fields, waiter: bytes) -> list[Argument]:
-    """What a commit is given of a job to start; ``waiter``: the record of what waits for it."""
+def started(request: Request, fields: Fields, waiter: bytes, goes_on: int = 0) -> list[Argument]:
+    """What a commit is given of a job to start; ``waiter``: the record of what waits for it;
+    ``goes_on``: 1 if that goes on after a failure.
+    """
     stored = [part for pair in fields.items() for part in pair]
     common, job = request.common, request.job
     return [
         *common.arguments(), job.job_id, job.mode, job.record, job.labels, job.params, waiter,
-        len(stored), *stored,
+        goes_on, len(stored), *stored,
     ]  # fmt: skip
 
 
@@ -173,10 +175,13 @@ class Bench:
         assert self.send(request, self.fields(timeout_ms=timeout_ms)) == request.job_id
         return request.job_id
 
-    def child(self, job_id: str = "child", joins: str = "", **changes: Any) -> list[Argument]:
-        """A job for a commit to start, of a flow of its own."""
+    def child(
+        self, job_id: str = "child", joins: str = "", waiter: bytes = WAITER, goes_on: int = 0,
+        **changes: Any,
+    ) -> list[Argument]:  # fmt: skip
+        """A job for a commit to start, of a flow of its own. ``waiter``: b"": it is detached."""
         request = self.submission(job_id=job_id, definition=f"def-{job_id}", **changes)
-        return started(request, self.fields(joins), WAITER)
+        return started(request, self.fields(joins), waiter, goes_on)
 
     def claim(
         self, job_id: str, invocation: str, token: str = "t", lease: int = LONG

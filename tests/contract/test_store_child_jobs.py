@@ -368,7 +368,7 @@ def test_jobs_of_one_flow_share_the_definition_that_came_along(bench: Bench) -> 
     bench.start(parent)
     first, second = bench.child("one"), bench.child("two")
     # The fields of both are the same but for the name of the definition.
-    bare = [*bench.child("two")[: second.index(WAITER) + 1], 0]
+    bare = [*bench.child("two")[: second.index(WAITER) + 2], 0]
     bare[0] = first[0]
     assert bench.commit(parent, jobs=[first, bare]) == "ok"
     assert bench.row("two")["def"] == bench.row("one")["def"] == "def-one"

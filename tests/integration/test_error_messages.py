@@ -85,7 +85,7 @@ class TestFailures:
         job = nest.execute("it", {"depth": depth})
         told = reason(job)
         assert "it.input: ValueError: innermost (" in told
-        assert told.count("of this routine is failed") == 1
+        assert told.count("of this routine has failed") == 1
         assert job.error is not None
         root, because = job.error["root"]
         assert "innermost" in because

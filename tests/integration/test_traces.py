@@ -90,7 +90,7 @@ def test_a_job_is_one_trace(pool: tuple[Installation, Spans]) -> None:
     packs = [span for span in spans if span["name"] == "run pack.input"]
     assert sorted(span["name"] for span in spans) == [
         "GET /orders", "run carry.input", "run close.input", "run fetch.input",
-        *["run pack.input"] * 3, "run ship.__child__", "run ship.input", "run split.input",
+        *["run pack.input"] * 3, "run ship.child job", "run ship.input", "run split.input",
     ]  # fmt: skip
 
     def parent(name: str) -> str:
@@ -104,10 +104,10 @@ def test_a_job_is_one_trace(pool: tuple[Installation, Spans]) -> None:
     assert set(by_name["run ship.input"]["links"]) == {span["id"] for span in packs}
     assert parent("run ship.input") in {span["id"] for span in packs}
     assert parent("run carry.input") == by_name["run ship.input"]["id"]
-    assert parent("run ship.__child__") == by_name["run ship.input"]["id"]
-    assert parent("run close.input") == by_name["run ship.__child__"]["id"]
+    assert parent("run ship.child job") == by_name["run ship.input"]["id"]
+    assert parent("run close.input") == by_name["run ship.child job"]["id"]
     assert by_name["run fetch.input"]["kind"] == "CONSUMER"
-    assert by_name["run ship.__child__"]["kind"] == "INTERNAL"
+    assert by_name["run ship.child job"]["kind"] == "INTERNAL"
     assert job.trace_id == execute["trace"]
     lines = installation.fleet.workers[0].output().splitlines()
     (line,) = (json.loads(one) for one in lines if "fetching 7 for acme" in one)

@@ -78,8 +78,9 @@ SIGNATURES: dict[Any, str] = {
     ),
     Routine.expect_any: "self, answers, within=None, otherwise=None, *, remind=None",
     Routine.start: (
-        "self, flow, entry_routine_id, entry_params=None, *, event, priority=None, "
-        "max_in_flight=None, labels=None, start_within=None, finish_within=None"
+        "self, flow, entry_routine_id, entry_params=None, *, event=None, priority=None, "
+        "max_in_flight=None, labels=None, start_within=None, finish_within=None, delay=None, "
+        "detached=False, on_failure='stop'"
     ),
     Routine.set_config: "self, /, **values",
     Routine.get_config: "self, name, default=None",

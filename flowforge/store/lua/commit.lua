@@ -42,7 +42,9 @@ if not take_lease(id, invocation, token) then return { why_no_lease(id, invocati
 
 batch_saves()
 job.running = job.running - 1
-if outcome ~= 'completed' or ENDED[job.status] then
+-- Of a child job that has failed since; its retry is not.
+local failed = job.extras and waits_for_child(invocation) and call('HEXISTS', k_child_failures(id), invocation) == 1
+if outcome ~= 'completed' or ENDED[job.status] or failed then
   --@include uncommitted
   local ended = ENDED[job.status]
   if ended or not staged then drop_staged(id, invocation, token) end
@@ -56,7 +58,7 @@ if outcome ~= 'completed' or ENDED[job.status] then
     end
     discard(job, invocation, now)
   end
-  -- One that completes has seen its child complete, which is final.
+  -- One that completes has seen its child complete, which is final, or goes on after its failure.
   local withdrawn = not ended and withdraw(job, invocation, micros, details, now)
   if withdrawn and staged then drop_staged(id, invocation, token) end
   if ended or withdrawn then

@@ -110,9 +110,9 @@ class Starter(Noting):
         self.start(LEAF, "leaf", {"n": total}, event="grown")
         self.leave()
 
-    def _child_ended(self, job_id: str, event: str) -> None:
+    def _child_ended(self, job_id: str, event: str, goes_on: bool = False) -> None:
         self.enter()
-        super()._child_ended(job_id, event)
+        super()._child_ended(job_id, event, goes_on)
         self.leave()
 
 

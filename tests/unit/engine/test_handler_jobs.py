@@ -21,4 +21,4 @@ def test_a_job_is_made_of_a_flow() -> None:
     with pytest.raises(
         InvalidValueError, match="start takes a Flow to make a job of, not 'orders'"
     ):
-        HandlerJobs(engine).child_job(flow, "it", None, None, None, None, NO_DEADLINES, b"")
+        HandlerJobs(engine).child_job(flow, "it", None, None, None, None, NO_DEADLINES, None, b"")

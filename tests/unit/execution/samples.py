@@ -17,6 +17,7 @@ from flowforge.model.flow import FlowGraph
 from flowforge.model.invocation_id import InvocationName
 from flowforge.model.plan import Plan, PlannedSlot
 from flowforge.model.routine import Routine
+from flowforge.model.start import Start
 
 LIMIT = 10_000
 
@@ -77,10 +78,12 @@ class Context:
         max_in_flight: int | None,
         labels: Mapping[str, str] | None,
         deadlines: Deadlines,
+        start: Start | None,
         trace: bytes,
     ) -> ChildJob:
         options = [repr(one) for one in (priority, max_in_flight, labels)]
         options += [deadlines.text()] if any(deadlines) else []
+        options += [] if start is None else [repr(start)]
         options += [repr(trace)] if trace else []
         given = [flow, entry_routine_id, repr(params), *options]
         return ChildJob("child-1", ["d1", *given], ["json", "{}"])

@@ -22,6 +22,7 @@ from flowforge.errors import (
 from flowforge.execution.attempt import MOST_STARTED, Attempt
 from flowforge.execution.effects import AS_OUTPUTS, Effects
 from flowforge.execution.emitting import STAGED_BYTES, STAGED_EMISSIONS
+from flowforge.model.child_start import ChildStart
 from flowforge.model.flow import FlowGraph
 from flowforge.model.plan import Plan
 from tests.unit.execution.samples import LIMIT, Context, Worker, make_attempt
@@ -204,7 +205,7 @@ FLOW = FlowGraph("flow")
 
 LATE: dict[str, Callable[[Attempt], object]] = {
     "emit": lambda attempt: attempt.emit("done", {}),
-    "start": lambda attempt: attempt.start(FLOW, "it", {}, "grown", None, None, None),
+    "start": lambda attempt: attempt.start(FLOW, "it", {}, ChildStart("grown"), None, None, None),
     "stats": lambda attempt: attempt.record_stat("add", "n", 1),
     "reset_slot": lambda attempt: attempt.reset_slot("merged"),
 }
@@ -348,12 +349,12 @@ def test_a_handler_starts_a_bounded_number_of_jobs() -> None:
     """The commit creates them all. The definition comes along with the first of each flow."""
     attempt = make_attempt()
     for _ in range(MOST_STARTED):
-        attempt.start(FLOW, "it", {}, "grown", None, None, None)
+        attempt.start(FLOW, "it", {}, ChildStart("grown"), None, None, None)
     definitions = [job[-3:] for job in attempt.effects.started_jobs]
     assert definitions[0] == [2, "json", "{}"]
     assert all(job[-1] == 0 for job in attempt.effects.started_jobs[1:])
     with pytest.raises(EmissionError, match="emit to a routine that starts one"):
-        attempt.start(FLOW, "it", {}, "grown", None, None, None)
+        attempt.start(FLOW, "it", {}, ChildStart("grown"), None, None, None)
 
 
 def test_the_name_of_a_stat_can_be_stored() -> None:

@@ -114,7 +114,7 @@ def test_an_invocation_has_a_place() -> None:
     """Routine and slot by name; the end of a child job comes to a slot that no routine defines."""
     definition = orders().definition()
     assert definition.place_of(InvocationName.parse("7.1.1.3")) == ("charge", "all")
-    assert definition.place_of(InvocationName.parse("7.0.99999")) == ("fetch", "__child__")
+    assert definition.place_of(InvocationName.parse("7.0.99999")) == ("fetch", "child job")
 
 
 @pytest.mark.parametrize("place", ["2.0", "-1.0", "2.99999", "0.1", "0.-1"])

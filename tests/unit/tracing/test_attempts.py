@@ -17,6 +17,7 @@ from flowforge.codec.binary import split_trace, unpack_record
 from flowforge.execution.attempt import Attempt
 from flowforge.execution.run import run
 from flowforge.logs import ContextFilter
+from flowforge.model.child_start import ChildStart
 from flowforge.tracing.attempts import TracedAttempt
 from flowforge.tracing.carried import BAGGAGE_LIMIT, Carried, pack, unpack
 from flowforge.tracing.carrying import CarryingAttempt
@@ -66,7 +67,7 @@ def test_a_context_is_handed_on() -> None:
     attempt.emit("done", {"id": 1})
     attempt.emit("split", {"id": 1, "order_id": 2})
     flow: Any = "flow"
-    attempt.start(flow, "it", None, "done", None, None, None)
+    attempt.start(flow, "it", None, ChildStart("done"), None, None, None)
     assert emitted(attempt) == [carried] * 4
     assert attempt.raw == make_attempt().raw
     (child,) = attempt.effects.started_jobs

@@ -1,6 +1,7 @@
 -- Section `started_jobs` of the commit: child jobs. How many; then of each what submit takes (from
 -- definition hash to deadlines), id, mode, record, labels ('=': those of this job), params to keep (as in
--- submit), record of the invocation that waits for it, number of definition fields and values, and these.
+-- submit), record of the invocation that waits for it (or '': none does, it is detached), 1 if
+-- that goes on after a failure, number of definition fields and values, and these.
 --@include base, child_jobs
 
 -- Creates the invocation that waits for each. Returns functions that create the jobs, to be called behind the
@@ -12,8 +13,8 @@ local function start_jobs(job, invocation, arguments, at, now)
   for i = 1, number do
     local about
     about, behind = read_about(arguments, behind)
-    local child, mode, record, labels, params, waiter, fields = unpack(arguments, behind, behind + 6)
-    local first = behind + 7
+    local child, mode, record, labels, params, waiter, goes_on, fields = unpack(arguments, behind, behind + 7)
+    local first = behind + 8
     behind = first + fields
     store_definition(about.def, arguments, first, behind - 1)
     complete_about(about)
@@ -21,17 +22,27 @@ local function start_jobs(job, invocation, arguments, at, now)
     if about.max_in_flight == '' then about.max_in_flight = job.max_in_flight end
     call('HINCRBY', k_definition(about.def), 'active', 1)
     call('PERSIST', k_definition(about.def))
-    local r = routine_of(invocation)
-    job.last = job.last + 1
-    local waits = string.format('%d.%s%s', job.last, r, CHILD_SLOT)
-    call('HSET', k_invocations(job.id), waits, waiter)
-    call('HSET', k_children(job.id), child, waits)
-    if job.joins then call('HINCRBY', k_outstanding(job.id), r, 1) end
+    local parent
+    if waiter ~= '' then
+      local r = routine_of(invocation)
+      job.last = job.last + 1
+      local waits = string.format('%d.%s%s', job.last, r, CHILD_SLOT)
+      call('HSET', k_invocations(job.id), waits, waiter)
+      call('HSET', k_children(job.id), child, waits)
+      if job.joins then call('HINCRBY', k_outstanding(job.id), r, 1) end
+      parent = job.id .. '/' .. waits
+      if goes_on == '1' and not job.extras then
+        --@include layout
+        job.extras = true
+        save_layout(job)
+      end
+    end
     if labels == '=' then
       labels = string.match(call('HGET', k_entries(), job.id) or '', '\n(.*)$') or ''
     end
     started[i] = function()
-      create_job(about, child, mode, record, '', labels, params, job.id .. '/' .. waits, now)
+      create_job(about, child, mode, record, '', labels, params, parent, now)
+      if not parent then call('HSET', k_job(child), 'started_by', job.id .. '/' .. invocation) end
       --@include job_totals
       add_to_total(about.flow, 'created', 1, now)
     end
