@@ -282,6 +282,20 @@ def test_an_item_that_is_skipped_is_not_waited_for(timed_bench: Bench, staged: b
     assert timed_bench.hash("invocations", job)[invocation] == b"J1 "
 
 
+def test_a_join_fires_below_an_entry_that_is_skipped(timed_bench: Bench) -> None:
+    """The job enters at a join, later: its item has no emitter, yet what the operator emits in its
+    place is all that a join below gets, whatever else goes on.
+    """
+    below = "2.0 all 0 fail 0,1\n"
+    job = timed_bench.submit(ALL + below, routine=1, mode=later(mode="j0:"))
+    emitted = [(2, 0, "j0:"), (2, 1, "")]
+    assert timed_bench.skip(job, "1.1.0", emitted) == "ok"
+    joined, other = sorted((i for _, i in messages(timed_bench)), key=lambda i: i.partition(".")[2])
+    assert (joined.partition(".")[2], other.partition(".")[2]) == ("2.0", "2.1")
+    assert timed_bench.hash("invocations", job)[joined] == b"J1 "
+    assert timed_bench.hash("joins", job) == {}
+
+
 def test_an_item_becomes_due_in_a_failed_job(timed_bench: Bench, clock: VirtualClock) -> None:
     """It is collected for the retry, and nothing of it outlives the job."""
     job = timed_bench.submit(ALL, retention_ms=100 * HOUR)

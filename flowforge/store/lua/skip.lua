@@ -48,7 +48,10 @@ create_emitted(job, arguments, emitted)
 commit_outputs(job, arguments, outputs)
 local merging, position = string.match(invocation, '^%d+%.(%d+%.%d+)%.(%d+)$')
 if merging then log_of(id, merging).release_epoch(position) end
-if job.joins and r ~= '' and call('HINCRBY', k_outstanding(id), r, -1) <= 0 then fire_complete(job, now, r) end
+-- What was submitted and put off, as an item of a join, has no emitter: its emissions are looked at all the same.
+if job.joins and (r == '' or call('HINCRBY', k_outstanding(id), r, -1) <= 0) then
+  fire_complete(job, now, r ~= '' and r or nil)
+end
 settle(job, now)
 if job.status == 'failed' then
   --@include stay_failed
