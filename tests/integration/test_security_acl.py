@@ -303,8 +303,8 @@ def test_a_viewer_cannot_write(guarded: Guarded) -> None:
 #: What producers may not do to a queue, as a command and in a script.
 ON_QUEUES: tuple[tuple[str, ...], ...] = (
     ("LPOP", "celery"), ("RPOP", "celery"), ("BRPOP", "celery", "1"), ("UNLINK", "celery"),
-    ("SET", "celery", "x"), ("EXPIRE", "celery", "1"), ("RPUSH", "celery", "x"),
-    ("HSET", "celery-other", "x", "y"), ("RENAME", "celery", "ff:x"),
+    ("SET", "celery", "x"), ("EXPIRE", "celery", "1"), ("LSET", "celery", "0", "x"),
+    ("LTRIM", "celery", "1", "0"), ("HSET", "celery-other", "x", "y"), ("RENAME", "celery", "ff:x"),
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from opentelemetry import trace
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from flowforge import Bulk, ErrorHandler, Flow, Routine, routine, web
+from flowforge import Bulk, ErrorHandler, Flow, JobState, Routine, routine, web
 from flowforge.engine import find
 from flowforge.engine.current import current_engine
 from flowforge.local.server import LocalServer
@@ -23,7 +23,7 @@ from flowforge.web.security.guard import MOST_BYTES
 from flowforge.web.views import PAGES
 from flowforge.web.views.job_list import BULK
 from tests.integration.installation import Installation, installed
-from tests.integration.web_client import TOKEN, Browser, dashboard, fail_job
+from tests.integration.web_client import TOKEN, Browser, dashboard, expect_answer, fail_job
 from tests.integration.web_jobs import text_of
 from tests.support.spans import recorded
 
@@ -49,6 +49,12 @@ countdown.add_routine(count, "count")
 countdown.connect("count", "step", "count", "input")
 
 
+#: The labels of the one job that expects an answer from the start.
+EXPECTS = {"expects": "yes"}
+
+#: The number under which that is handled.
+EXPECTED = 2
+
 #: The group of the one error that there is from the start.
 GROUP = group_id("countdown", "r0", "shop.CardError", "shop.charge")
 
@@ -67,12 +73,16 @@ def site(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
         assert fail_job(installation.engine, countdown.execute("count", {"n": 3})) == GROUP
         assert DeadLetters(installation.engine.store).bury("celery", "no good", b"{}") == 1
         Bulk.label([countdown.execute("count", {"n": 3})], {"bulk": "yes"})
+        job = countdown.execute("count", {"n": 3}, labels=EXPECTS)
+        assert expect_answer(installation.engine, job) == EXPECTED
         yield installation
 
 
 def filled(path: str, job_id: str) -> str:
     """The path of a page with what it needs."""
+    (expects,) = JobState.find(labels=EXPECTS)
     parts = {
+        "{job_id}/answers/{number}": f"{expects.job_id}/answers/{EXPECTED}",
         "{job_id}": job_id, "{number:int}": "1", "{group}": GROUP,
         "/flows/one": "/flows/one?id=countdown", "/flows/run": "/flows/run?id=countdown",
         **{f"/bulk/new/{name}": f"/bulk/new/{name}?job={job_id}" for name in BULK},

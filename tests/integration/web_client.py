@@ -14,7 +14,9 @@ from starlette.types import ASGIApp
 from flowforge import JobState, web
 from flowforge.codec.binary import pack_record
 from flowforge.engine.engine import Engine, Submitter
+from flowforge.execution.effects import Effects
 from flowforge.model.error_group import ErrorSample, group_id
+from flowforge.model.status import AttemptOutcome
 
 TOKEN = "a-token-for-the-tests"
 ADDRESS = "http://localhost"
@@ -91,3 +93,19 @@ def fail_job(
     )
     assert answer == "ok"
     return group
+
+
+def expect_answer(engine: Engine, job: JobState) -> int:
+    """Let a job expect an answer at its first slot, as a commit does; the number to answer."""
+    place = ("r0", "r0.input")
+    shown = pack_record({"key": "", "assign": []})
+    wanted = (0, "", 0, 0, 1, 1, 0, b"", "", "", "", "", "", *place, shown)
+    invocations, details = engine.store.invocations, pack_record("w1", 1, 5, {}, None, None)
+    invocations.claim(job.job_id, "1.0.0", "t", 60_000)
+    answer, _ = invocations.commit(
+        job.job_id, "1.0.0", "t", AttemptOutcome.COMPLETED, 5, details,
+        Effects([], {}, [], [], [], [], [wanted]), None, (),
+    )  # fmt: skip
+    assert answer == "ok"
+    (found,) = job.expectations
+    return found.invocation
