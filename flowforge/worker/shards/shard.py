@@ -72,11 +72,12 @@ class Shard:
             self.store, settings, os.uname().nodename, jobs, Router(app).lists, process_lock,
             self.probe,
         )  # fmt: skip
-        # The guard buries dead letters in the worker's event loop, which must not wait for the
-        # server.
-        unretried = Store(ServerLink(self.client, 0), settings.prefix)
+        self._unretried_link = ServerLink(self.client, 0)
+        #: For what must not wait for the server at all.
+        self._at_once = Store(self._unretried_link, settings.prefix)
         guard = Guard(
-            unretried,
+            # It buries dead letters in the worker's event loop.
+            self._at_once,
             InvocationTasks(app),
             exclusive=exclusive,
             queues=TaskQueues(app),
@@ -135,15 +136,16 @@ class Shard:
         self._closing.close()
         self._link.close()
         self._probe_link.close()
+        self._unretried_link.close()
         self.client.close()
 
     def make_upkeep(self, presence: Presence) -> Upkeep:
         """The upkeep thread of one worker.
 
         What the server does not take is asked again with the next round. So no duty waits over an
-        outage, at the end of which it would not know how long that was.
+        outage, however short: at its end it would take leases that could not be renewed.
         """
-        store, settings = self.probe, self.settings
+        store, settings = self._at_once, self.settings
         place_of, note_lost = self.runtime.plans.place_of, self.runtime.note_lost
         return Upkeep(
             store,

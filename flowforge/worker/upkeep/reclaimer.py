@@ -57,6 +57,8 @@ class Reclaimer:
         total = 0
         lost: list[Lost] = []
         while True:
+            # A look that is refused is none, however soon the next one follows.
+            self._looked = float("-inf")
             found = self._store.upkeep.reclaim(self._max_losses, _BATCH, self._lease_ms)
             self._looked = self._clock()
             lost += found.lost

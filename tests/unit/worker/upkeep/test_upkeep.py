@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -343,6 +344,15 @@ def test_services_work_until_nothing_is_left(bench: Bench) -> None:
     assert Retention(bench.store).run_once() == 0
 
 
+def raising(error: Exception) -> Callable[..., object]:
+    """A function that raises."""
+
+    def function(*arguments: object) -> object:
+        raise error
+
+    return function
+
+
 class Clock:
     """Seconds that pass when the test says so."""
 
@@ -375,6 +385,24 @@ def test_leases_that_ran_out_in_an_outage_are_not_taken_at_once(bench: Bench) ->
     bench.start(living, token="t2", lease=-1)
     clock.now += 4.1
     assert reclaimer.run_once() == 0
+
+
+def test_a_refused_look_is_none(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An outage for writes may be shorter than two looks, and longer than a lease has left."""
+    clock = Clock()
+    reclaimer = Reclaimer(bench.store, 9, interval=2.0, grace=5.0, clock=clock)
+    reclaimer.run_once()
+    clock.now += 5.1
+    assert reclaimer.run_once() == 0
+    bench.start(bench.submit(), lease=-1)
+    with monkeypatch.context() as outage:
+        outage.setattr(bench.store.upkeep, "reclaim", raising(WritesRefusedError("no replicas")))
+        with pytest.raises(WritesRefusedError):
+            reclaimer.run_once()
+    clock.now += 2.0
+    assert reclaimer.run_once() == 0
+    clock.now += 5.1
+    assert reclaimer.run_once() == 1
 
 
 def test_a_leader_that_is_always_late_takes_leases_all_the_same(bench: Bench) -> None:
