@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import msgpack
 
+from flowforge.codec.masking import masked
 from flowforge.codec.zones import UnnamedZoneError, zone_of
 from flowforge.errors import (
     CorruptRecordError,
@@ -321,6 +322,17 @@ def read_invocation(data: bytes, what: str) -> tuple[int, dict[str, Any]]:
     if type(emitter) is not int or type(params) is not dict:
         raise CorruptRecordError(f"{what} does not hold a number and params")
     return emitter, params
+
+
+def masked_record(record: bytes, secret: frozenset[str], what: str) -> bytes:
+    """The record of an invocation, without the values of its secret params.
+
+    ``what``: the invocation, for CorruptRecordError.
+    """
+    if not secret:
+        return record
+    emitter, params = read_invocation(record, what)
+    return invocation_record(emitter, packb(masked(params, secret)))
 
 
 def read_kept(data: bytes, what: str) -> dict[str, Any] | None:

@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from flowforge.codec.masking import HIDDEN
 from flowforge.codec.plain import to_json
-from flowforge.execution.secret_texts import HIDDEN
 
 #: Names that a shell, an option ``--edit`` and a terminal take as they are.
 _NAME = re.compile(r"[A-Za-z_][\w.-]{0,79}", re.ASCII)

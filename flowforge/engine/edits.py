@@ -13,9 +13,9 @@ from flowforge.codec.binary import (
     split_trace,
     traced_record,
 )
+from flowforge.codec.masking import HIDDEN
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import InvalidValueError, PayloadError
-from flowforge.execution.secret_texts import HIDDEN
 from flowforge.model.definition import Definition
 from flowforge.model.handler_params import HandlerParams
 from flowforge.model.invocation_id import InvocationName

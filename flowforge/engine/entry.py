@@ -11,9 +11,9 @@ from flowforge.codec.binary import (
     traced_record,
     without_params,
 )
+from flowforge.codec.masking import HIDDEN
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import EmissionError, PayloadError
-from flowforge.execution.secret_texts import HIDDEN
 from flowforge.model.definition import Definition
 from flowforge.store.submission import LARGE_PARAMS, NO_PARAMS, SAME_PARAMS
 

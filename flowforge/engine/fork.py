@@ -13,6 +13,7 @@ from flowforge.codec.binary import (
     packb,
     traced_record,
 )
+from flowforge.codec.masking import HIDDEN
 from flowforge.common.bounded_repr import shown
 from flowforge.engine.control import refuse_job
 from flowforge.engine.edits import checked_number, checked_numbers, edited
@@ -23,7 +24,6 @@ from flowforge.engine.submit import Again, JobCreator
 from flowforge.engine.undo_texts import refuse_undoing
 from flowforge.errors import InvalidValueError, JobStateError
 from flowforge.execution.run import HISTORY_PARAMS
-from flowforge.execution.secret_texts import HIDDEN
 from flowforge.model.definition import Definition
 from flowforge.model.invocation_id import InvocationName
 from flowforge.model.labels import labels_text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from flowforge.codec.masking import HIDDEN
 from flowforge.common.bounded_repr import shown
 from flowforge.engine.edits import checked_params
 from flowforge.engine.job_items import Item
@@ -12,7 +13,6 @@ from flowforge.engine.sending import sending_again
 from flowforge.engine.submit import Again, JobCreator
 from flowforge.engine.undo_texts import refuse_undoing
 from flowforge.errors import DefinitionError, InvalidValueError
-from flowforge.execution.secret_texts import HIDDEN
 from flowforge.model.definition import Definition
 from flowforge.model.labels import labels_text
 from flowforge.model.names import listing

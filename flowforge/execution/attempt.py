@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from flowforge.codec.binary import (
     encode_payload,
     invocation_record,
+    masked_record,
     packb,
     read_invocation,
     traced_record,
@@ -355,8 +356,4 @@ class Attempt(Expecting):
         """
         if self.joins:
             return None
-        if not self.slot.secret:
-            return self.raw
-        emitter, params = read_invocation(self.raw, f"invocation {self.number}")
-        visible = {k: "***" if k in self.slot.secret else v for k, v in params.items()}
-        return invocation_record(emitter, packb(visible))
+        return masked_record(self.raw, self.slot.secret, f"invocation {self.number}")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from flowforge.codec.masking import HIDDEN
 from flowforge.execution.attempt import Attempt
 
 #: Shorter secrets are not searched for in texts: they would blank out half of every message.
@@ -20,9 +21,6 @@ _SHORTEST = 4
 #: secret, up to which a search is made: a payload of one MiB can look like 500 MiB, level by level.
 _MOST_TEXT = 16 * 2**20
 _MOST_WORK = 2**31
-
-#: What stands where a secret was.
-HIDDEN = "***"
 
 
 class SecretTexts:

@@ -5,7 +5,7 @@ The definition says all that is needed: a worker that knows none of the classes 
 
 from __future__ import annotations
 
-from flowforge.codec.binary import invocation_record, pack_record, packb, read_invocation
+from flowforge.codec.binary import masked_record, pack_record
 from flowforge.execution.effects import Effects
 from flowforge.execution.run import HISTORY_PARAMS, KINDS, Outcome
 from flowforge.model.definition import Definition
@@ -69,8 +69,4 @@ def _shown(definition: Definition, named: InvocationName, record: bytes) -> byte
 def visible_record(definition: Definition, named: InvocationName, record: bytes) -> bytes:
     """The record of params without those that the slot marks as secret."""
     secret = definition.secret(named.routine, named.slot)
-    if not secret:
-        return record
-    emitter, params = read_invocation(record, f"invocation {named.number}")
-    visible = {name: "***" if name in secret else value for name, value in params.items()}
-    return invocation_record(emitter, packb(visible))
+    return masked_record(record, secret, f"invocation {named.number}")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from flowforge.codec.masking import HIDDEN
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import InvalidValueError
 
@@ -56,7 +57,7 @@ class Term:
         """As people read it; ``secret``: params whose values are not told."""
         if self.comparison == "exists":
             return f"{self.param} {'exists' if self.value else 'does not exist'}"
-        value = "***" if self.param in secret else shown(self.value)
+        value = HIDDEN if self.param in secret else shown(self.value)
         return f"{self.param} {self.comparison} {value}"
 
 

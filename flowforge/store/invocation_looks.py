@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from flowforge.codec.binary import read_invocation
-from flowforge.execution.secret_texts import HIDDEN
+from flowforge.codec.masking import HIDDEN
 from flowforge.model.definition import Definition
 from flowforge.model.invocation_id import InvocationName, in_job
 from flowforge.model.job_handle import HistoryEntry

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flowforge.codec.masking import HIDDEN
 from flowforge.model.definition import Definition
 from flowforge.model.job_handle import OpenJoin
 from flowforge.store.reading import reading, whole
@@ -15,5 +16,5 @@ def open_join(definition: Definition, job_id: str, field: str, items: int) -> Op
         name = definition.slot_names(routine)[slot]
         join = definition.join(routine, slot)
         if join is not None and join.key in definition.secret(routine, slot):
-            key = "***"
+            key = HIDDEN
         return OpenJoin(definition.routines[routine].id, name, key, items)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from flowforge.codec.binary import read_invocation
+from flowforge.codec.masking import masked
 from flowforge.model.definition import Definition
 from flowforge.model.invocation_id import InvocationName, in_job
 from flowforge.model.job_handle import HistoryEntry, OpenJoin
@@ -219,7 +220,7 @@ class Outstanding:
             return None
         secret = self._definition.secret(invocation.routine, invocation.slot)
         params = read_invocation(raw, f"invocation {invocation} of job {self._job_id}")[1]
-        return {name: "***" if name in secret else value for name, value in params.items()}
+        return masked(params, secret)
 
     # --- joins and child jobs --------------------------------------------------------------
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Container, Mapping
 from typing import Any, NamedTuple
 
+from flowforge.codec.masking import HIDDEN
 from flowforge.codec.plain import plain, read_json, to_json
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import InvalidValueError
-from flowforge.execution.secret_texts import HIDDEN
 
 #: Fields for params that there are none of yet.
 _NEW = 2

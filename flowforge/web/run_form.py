@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from flowforge.codec.masking import HIDDEN
 from flowforge.codec.plain import read_json, to_json
 from flowforge.common.bounded_repr import shown
 from flowforge.engine.flow_start import EntryPlace
 from flowforge.errors import InvalidValueError
-from flowforge.execution.secret_texts import HIDDEN
 from flowforge.model.handler_params import HandlerParam, ParamKind
 
 #: The name of the field with further params, as one JSON object.

@@ -125,7 +125,7 @@ class VirtualClock:
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         self._root = store.keys.root
-        self._duties = leader_duties(store, settings)
+        self._duties = leader_duties(store, settings, store)
 
     @classmethod
     def of(cls, engine: Engine) -> VirtualClock:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from flowforge.codec.masking import HIDDEN
 from flowforge.codec.plain import read_json
 from flowforge.engine.rerun import DEFINITIONS
 from flowforge.errors import FlowForgeError, InvalidValueError, JobStateError
-from flowforge.execution.secret_texts import HIDDEN
 from flowforge.model.status import JobStatus
 from flowforge.web.page import Call, Leave, Page, View
 from flowforge.web.param_form import changes, differences, fields, new_fields, packed, unpacked

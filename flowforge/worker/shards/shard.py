@@ -142,10 +142,10 @@ class Shard:
     def make_upkeep(self, presence: Presence) -> Upkeep:
         """The upkeep thread of one worker.
 
-        What the server does not take is asked again with the next round. So no duty waits over an
-        outage, however short: at its end it would take leases that could not be renewed.
+        What the server does not take is asked again with the next round. So no duty waits over a
+        long outage, at the end of which it would not know how long that was.
         """
-        store, settings = self._at_once, self.settings
+        store, settings = self.probe, self.settings
         place_of, note_lost = self.runtime.plans.place_of, self.runtime.note_lost
         return Upkeep(
             store,
@@ -156,7 +156,9 @@ class Shard:
                 Scheduled(
                     RateLimitedReports(presence), settings.unclaimed_grace / 3, leader_only=False
                 ),
-                *leader_duties(store, settings, place_of, note_lost, self.runtime.note_timeout),
+                *leader_duties(
+                    store, settings, self._at_once, place_of, note_lost, self.runtime.note_timeout
+                ),
             ],
         )
 

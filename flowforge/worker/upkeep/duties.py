@@ -43,16 +43,18 @@ MINUTES_INTERVAL = 10.0
 def leader_duties(
     store: Store,
     settings: Settings,
+    at_once: Store,
     place_of: PlaceOf = unplaced,
     note: Callable[[Lost], None] = lambda lost: None,
     note_timeout: Callable[[TimedOut], None] = lambda ended: None,
 ) -> list[Scheduled]:
     """What the leader of a server does, in its order.
 
-    ``place_of``, ``note``: as Reclaimer says; ``note_timeout``: as Timeouts does.
+    ``at_once``: the store, through a link that never waits. ``place_of``, ``note``: as Reclaimer
+    says; ``note_timeout``: as Timeouts does.
     """
     reclaimer = Reclaimer(
-        store,
+        at_once,
         settings.max_losses,
         place_of,
         lease=settings.lease,

@@ -19,8 +19,9 @@ class Reclaimer:
     A lease that ran out while no worker could renew it, for the server was away or refused writes,
     says nothing of its worker. So after a time without a look, or before the first one, everybody
     has the ``grace`` to renew. A server that refuses renewals refuses the look as well, so that an
-    outage for writes alone is such a time. ``lease``, ``interval`` of the looks, ``grace`` (a
-    heartbeat): seconds.
+    outage for writes alone is such a time. ``store`` must not wait over one, however short: a look
+    that began before it would take leases at its end. ``lease``, ``interval`` of the looks,
+    ``grace`` (a heartbeat): seconds.
 
     ``place_of``: for the log. ``note``: has a lost attempt counted.
     """

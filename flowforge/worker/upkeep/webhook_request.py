@@ -11,6 +11,7 @@ import time
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from typing import NamedTuple
 
+from flowforge.codec.masking import HIDDEN
 from flowforge.common.versions import installed_version
 from flowforge.model.hook_event import HookEvent
 from flowforge.model.webhook import Webhook
@@ -20,9 +21,6 @@ _MOST_READ = 300
 
 #: Seconds that a receiver may ask to be left alone for.
 _LONGEST_REST = 3600
-
-#: In place of the path where a receiver repeats it: it may be a secret.
-_HIDDEN = "***"
 
 #: Characters from which on a part of the path alone may be one.
 _SECRET_PART = 12
@@ -90,7 +88,7 @@ def without_path(webhook: Webhook, text: str) -> str:
     if len(path) > 1:
         parts = [part for part in re.split("[/?&=]", path) if len(part) >= _SECRET_PART]
         for secret in (path, path.replace("/", "\\/"), html.escape(path), *parts):
-            text = text.replace(secret, _HIDDEN)
+            text = text.replace(secret, HIDDEN)
     return text
 
 
