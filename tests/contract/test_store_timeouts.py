@@ -303,6 +303,20 @@ def test_an_upkeep_that_dies_is_followed(
     assert timed_bench.fail(job, token="over.first") == "done"
 
 
+def test_the_main_process_of_the_worker_comes_first(
+    timed_bench: Bench, submit: Submit, clock: VirtualClock
+) -> None:
+    """It alone can tell Celery what became of the task, so the upkeep leaves it half a second."""
+    job = submit(slot=2)
+    timed_bench.start(job, "1.0.2")
+    timed_bench.store.invocations.heartbeat(LONG, [f"{job}/1.0.2/t"])
+    clock.advance_running(seconds=0.7)
+    overdue = OverdueAttempts(timed_bench.store, LEASE)
+    assert overdue.end(1) == []
+    (ended,) = overdue.end(1, f"{job}/1.0.2/t")
+    assert ended.answer is Answer.OK
+
+
 def test_only_the_attempt_that_is_meant_is_ended(
     timed_bench: Bench, clock: VirtualClock, submit: Submit
 ) -> None:

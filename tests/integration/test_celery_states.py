@@ -211,6 +211,7 @@ def test_the_log_names_a_step_by_the_id_of_its_task(told: Told) -> None:
         for line in _lines_about(told, job.job_id):
             assert f"{job.job_id}-1" in line
             assert f"{job.job_id}/" not in line
+    told.next(5)
 
 
 def _lines_about(told: Told, job_id: str) -> list[str]:

@@ -16,6 +16,10 @@ local CALLER, FOLLOWED = 'over.', 3000
 -- for which a renewal says that the worker is there, and until the next look at it.
 local FRESH, AGAIN = 2000, 500
 
+-- Milliseconds by which the main process of the worker comes first: where it can end the process of the handler,
+-- it alone can tell Celery what became of the task.
+local HEAD_START = 500
+
 local function is_of_caller(member)
   return string.find(member, '/' .. CALLER, 1, true)
 end
@@ -87,7 +91,7 @@ end
 write_though_full()
 local found
 if not only then
-  found = call('ZRANGEBYSCORE', k_attempt_ends(), '-inf', now, 'LIMIT', 0, most)
+  found = call('ZRANGEBYSCORE', k_attempt_ends(), '-inf', now - HEAD_START, 'LIMIT', 0, most)
 elseif tonumber(call('ZSCORE', k_attempt_ends(), only) or now + 1) <= now then
   found = { only }
 end
