@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 
+import celery.result
 import hypothesis
 import pytest
 import redis
@@ -51,6 +52,13 @@ def server() -> Iterator[LocalServer]:
     """A server without persistence; one for each pytest process."""
     with LocalServer.start() as running:
         yield running
+
+
+@pytest.fixture(scope="module", autouse=True)
+def may_wait_for_tasks() -> Iterator[None]:
+    """No module leaves a process that may not wait for results; a pool of Celery's makes it so."""
+    yield
+    celery.result.assert_will_not_block()  # type: ignore[attr-defined]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from flowforge.cli.selection import label_values
 from flowforge.cli.session import Session, ends_with_process, pass_session
 from flowforge.cli.start_options import deadline_options, start_options, usable
 from flowforge.cli.target import choose_entry, load_flow
-from flowforge.cli.waiting import saying_outlook, timeout_option, wait_with_view
+from flowforge.cli.waiting import saying_outlook, saying_where, timeout_option, wait_with_view
 from flowforge.engine.engine import Engine
 from flowforge.engine.explain import unreported
 from flowforge.engine.job_template import JobTemplate
@@ -97,9 +97,11 @@ def run(
             )
         deadlines = usable(deadlines_of, start_within, finish_within)
         template = JobTemplate(flow, start, priority, max_in_flight, deadlines)
-        submitted = submitter.submit_one(
-            template, params, idempotency_key, labels, usable(start_of, delay, at), keys_of(**keys)
-        )
+        begins, named = usable(start_of, delay, at), keys_of(**keys)
+        with saying_where(flow.flow_id):
+            submitted = submitter.submit_one(
+                template, params, idempotency_key, labels, begins, named
+            )
         job_id = submitted.job_id
         engine = submitter.of(job_id)
         if not no_wait:

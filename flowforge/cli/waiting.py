@@ -60,6 +60,20 @@ def _waited(engine: Engine, job_id: str, seconds: float, *, is_last: bool) -> st
 
 
 @contextmanager
+def saying_where(flow_id: str) -> Iterator[None]:
+    """Says where a job is found whose submission is interrupted: it may have been created."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(
+            "interrupted before the server answered. If the job was created, it goes on: look with "
+            f"`jobs --flow {flow_id}`",
+            err=True,
+        )
+        click.get_current_context().exit(INTERRUPTED)
+
+
+@contextmanager
 def saying_outlook(engine: Engine, job_id: str) -> Iterator[None]:
     """Says what becomes of the job when waiting for it ends before the job does."""
     after = outlook(engine, job_id)

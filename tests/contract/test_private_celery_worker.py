@@ -20,6 +20,7 @@ from tests.support.eventually import eventually
 
 #: What the tasks of the app have done.
 DONE: list[str] = []
+POOL = "flowforge.local.thread_pool:TaskPool"
 
 
 def note(text: str) -> None:
@@ -51,7 +52,7 @@ def running(app: Celery) -> Iterator[Any]:
     controller: Any = WorkController(
         app=app,
         hostname=f"{app.main}@host",
-        pool_cls="flowforge.local.thread_pool:TaskPool",
+        pool_cls=POOL,
         concurrency=2,
         ready_callback=lambda consumer: ready.set(),
         without_heartbeat=True,
@@ -158,7 +159,8 @@ def test_the_state_of_a_blueprint_tells_whether_it_runs(app: Celery, worker: Any
     """It is compared with a constant of the same module."""
     run: int = vars(bootsteps)["RUN"]
     assert worker.consumer.blueprint.state == run
-    other: Any = WorkController(app=app, pool_cls="solo", hostname="other@h")
+    # A pool of Celery's own would forbid this process to wait for results of tasks.
+    other: Any = WorkController(app=app, pool_cls=POOL, hostname="other@h")
     assert other.blueprint.state != run
 
 

@@ -162,13 +162,16 @@ def test_interrupt_leaves_the_job(fleet: Shell, tmp_path: Path) -> None:
     """Ctrl-C ends the waiting with status 130; the job goes on and completes."""
     path = tmp_path / "gate"
     program = fleet.program("run", f"{FLOWS}:gate", "--param", f"path={path}", "--watch")
+    assert program.stderr is not None
+    # It waits from this line on: a worker may have the job before the command has its id.
+    told = program.stderr.readline()
     eventually(Path(f"{path}.held").exists, message="a running handler")
     program.send_signal(signal.SIGINT)
     _, errors = program.communicate(timeout=20)
     assert program.returncode == 130
     assert "goes on: look with" in errors
     assert "Traceback" not in errors
-    (job_id,) = set(re.findall(r"\bjob (\S+-[0-9a-f]{20})\b", errors))
+    (job_id,) = set(re.findall(r"\bjob (\S+-[0-9a-f]{20})\b", told + errors))
     assert fleet.json("show", job_id)["status"] == "running"
     path.touch()
     assert fleet.json("watch", job_id)["status"] == "completed"
