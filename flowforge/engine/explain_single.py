@@ -16,7 +16,8 @@ def waits_for_turn(server: JobServer, job: JobSummary) -> Iterator[JobFinding]:
     if turn is None or turn.holder == job.job_id:
         return
     between = turn.place - 1
-    others = f", and {between} more have their turns before it" if between else ""
+    before = "1 other job has its turn" if between == 1 else f"{between} others have their turns"
+    others = f"; {before} before it" if between else ""
     yield JobFinding(
         FindingKind.SINGLE.value,
         f"job {turn.holder} has the key {shown(job.single)}, of which one job runs at a time"

@@ -47,6 +47,12 @@ class Append(Routine):
 
 
 @routine
+def digest(items: list[dict[str, int]]) -> dict[str, list[int]]:
+    """What all calls of a debounced job have sent."""
+    return {"numbers": [item["n"] for item in items]}
+
+
+@routine
 def tell(number: int) -> dict[str, int]:
     return {"number": number}
 

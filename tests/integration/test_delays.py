@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from flowforge import ErrorHandler, JobState
+from flowforge import Debounce, ErrorHandler, Flow, JobState
 from flowforge.engine.current import set_engine
 from flowforge.errors import InvalidValueError, JobStateError
 from flowforge.local.server import LocalServer
 from tests.integration.cli_shell import Shell
-from tests.integration.delay_flows import Append, Gather, Reminder, reminders
+from tests.integration.delay_flows import Append, Gather, Reminder, digest, reminders
 from tests.integration.flows import Flaky, One, countdown, single
 from tests.integration.installation import (
     FAST,
@@ -326,3 +326,59 @@ def test_a_start_that_is_none_is_a_usage_error(
 ) -> None:
     """Exit status 2, with what to give."""
     assert said in idle.run(*arguments, code=2).stderr
+
+
+# --- one job for many calls, one job at a time -----------------------------------------------
+
+
+def test_calls_that_come_together_are_one_job(clock: VirtualClock) -> None:
+    """The handler of the entry gets the list of their params; what waits says for which key."""
+    rule = Debounce("kim", wait=60, keep="all")
+    flow = Flow("digest")
+    flow.add_routine(digest, "it")
+    jobs = flow.execute_many("it", [{"n": n} for n in range(3)], debounce=rule)
+    (job,) = set(jobs)
+    assert [one.created for one in jobs] == [True, False, False]
+    assert job.calls == 3
+    assert job.params == {"items": [{"n": 0}, {"n": 1}, {"n": 2}]}
+    (finding,) = job.explain()
+    assert finding.what.startswith("it waits for further calls with the key 'kim', 3 calls so far")
+    (entry,) = [one for one in job.get_execution_history() if one.kind == "debounced"]
+    assert entry.details == {"key": "kim", "wait": 60, "keep": "all"}
+    clock.advance(seconds=60)
+    assert outputs(job) == [{"numbers": [0, 1, 2]}]
+    assert flow.execute("it", {"n": 3}, debounce=rule) != job
+    with pytest.raises(InvalidValueError, match="give debounce or a delay, not both"):
+        flow.execute("it", {"n": 3}, debounce=rule, delay=5)
+
+
+def test_jobs_of_one_key_run_one_after_the_other(shared: Installation, clock: VirtualClock) -> None:
+    """One that waits, a rerun too, names the job that has the key."""
+    flow = countdown()
+    first = flow.execute("it", {"n": 1}, single="k", delay=60)
+    assert flow.execute("it", {"n": 2}, single="k") == first
+    second = flow.execute("it", {"n": 1}, single="k", when_running="queue")
+    third = first.rerun()
+    for place, job in enumerate((second, third), 1):
+        (finding,) = job.explain()
+        assert (finding.kind, finding.details["place"]) == ("single", place)
+        assert finding.command == f"flowforge explain {first.job_id}"
+    assert f"job {first.job_id} has the key 'k'" in Shell(shared).run("show", third.job_id).stdout
+    given = ("--param", "how=no", "--when-running", "queue")
+    refused = Shell(shared).run("run", f"{FLOWS}:approval", *given, code=2)
+    assert "--when-running needs --single KEY" in refused.stderr
+    set_engine(shared.engine)
+    clock.advance(seconds=60)
+    for job in (first, second, third):
+        assert job.wait(LIMIT).status == "completed"
+    started = [job.get_execution_history()[1].kind for job in (first, second, third)]
+    assert started == ["completed", "held", "held"]
+
+
+def test_a_replaced_job_is_cancelled(clock: VirtualClock) -> None:
+    """Its reason names the other one."""
+    flow = countdown()
+    first = flow.execute("it", {"n": 1}, single="r", delay=60)
+    second = flow.execute("it", {"n": 1}, single="r", when_running="replace")
+    assert (first.status, first.reason) == ("cancelled", f"replaced by job {second.job_id}")
+    assert second.wait(LIMIT).status == "completed"

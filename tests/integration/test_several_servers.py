@@ -14,7 +14,7 @@ import click.testing
 import pytest
 import redis
 
-from flowforge import Bulk, JobState
+from flowforge import Bulk, Debounce, JobState
 from flowforge.broker.fleet_app import fleet_app
 from flowforge.cli.main import cli
 from flowforge.composition import as_one, engines_of
@@ -336,3 +336,22 @@ def test_jobs_of_all_servers_are_found_page_by_page(pair: Pair) -> None:
     assert (found, cursor) == (newest, None)
     listed = pair.run("jobs", "--label", "tenant=acme", "--limit", "9").stdout
     assert [line.split()[0] for line in listed.splitlines()[1:]] == [job.job_id for job in newest]
+
+
+def test_jobs_of_a_key_live_on_its_home_server(pair: Pair) -> None:
+    """That of the hash, or where one of them is already; with both keys single decides."""
+    rule = Debounce("doc-7", wait=60)
+    first = [COUNTDOWN.execute("it", {}, debounce=rule) for _ in range(3)]
+    assert len(set(first)) == 1
+    assert first[0].calls == 3
+    jobs = [COUNTDOWN.execute("it", {}, single="k", when_running="queue") for _ in range(4)]
+    assert len(set(map(pair.server_of, jobs))) == 1
+    spread = [COUNTDOWN.execute("it", {}, single=f"k{n}") for n in range(20)]
+    assert set(map(pair.server_of, spread)) == {0, 1}
+    for place in (0, 1):
+        single = next(f"k{n}" for n, job in enumerate(spread) if pair.server_of(job) == place)
+        both = COUNTDOWN.execute(
+            "it", {}, single=single, when_running="queue", debounce=Debounce("x", wait=60)
+        )
+        assert pair.server_of(both) == place
+        both.cancel()

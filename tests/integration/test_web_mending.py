@@ -8,7 +8,7 @@ from html import unescape
 
 import pytest
 
-from flowforge import JobState, web
+from flowforge import Debounce, JobState, web
 from flowforge.codec.binary import read_invocation
 from flowforge.engine.current import set_engine
 from flowforge.engine.job_report import routines
@@ -94,6 +94,20 @@ def test_a_job_that_is_put_off_is_shown_and_moved(operator: Browser) -> None:
     assert "It was changed by" in text_of(late)
     send(operator, f"{address}/run-now", form_of(operator.page(f"{address}/run-now")))
     assert outputs(job) == [{"orders": 1, "amount": 10}]
+
+
+def test_keys_are_shown(operator: Browser) -> None:
+    """Lists and pages say for what a job waits, and how many calls it stands for."""
+    first = orders.execute("fetch", {"amounts": [10]}, single="acme", delay=7200)
+    held = orders.execute("fetch", {"amounts": [10]}, single="acme", when_running="queue")
+    listed = text_of(operator.page("/jobs"))
+    assert re.search(r"waits for its turn: another job has the key\s+acme", listed)
+    assert re.search(r"acme\s*, waits for its turn", text_of(operator.page(f"/jobs/{held.job_id}")))
+    rule = Debounce("d", wait=7200)
+    job, _ = (orders.execute("fetch", {"amounts": [10]}, debounce=rule) for _ in range(2))
+    assert re.search(r"d\s*, stands for 2 calls", text_of(operator.page(f"/jobs/{job.job_id}")))
+    for one in (first, held, job):
+        one.cancel()
 
 
 # --- edit ------------------------------------------------------------------------------------
