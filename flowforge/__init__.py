@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from flowforge.engine.flow import Flow
     from flowforge.engine.job_state import JobState
     from flowforge.engine.queue import Queue
+    from flowforge.engine.schedule import Schedule
+    from flowforge.engine.schedule_state import ScheduleState
     from flowforge.errors import FlowForgeError
     from flowforge.joining import install
     from flowforge.model.connection import Connection
@@ -53,6 +55,9 @@ _MODULES = {
     "Output": "flowforge.model.job_handle",
     "Queue": "flowforge.engine.queue",
     "Ticket": "flowforge.model.expectation",
+    # at certain times
+    "Schedule": "flowforge.engine.schedule",
+    "ScheduleState": "flowforge.engine.schedule_state",
     # be told
     "HookEvent": "flowforge.model.hook_event",
     "on_event": "flowforge.model.hooks",
@@ -86,6 +91,9 @@ __all__ = [  # noqa: RUF022 - in the table's order
     "Output",
     "Queue",
     "Ticket",
+    # at certain times
+    "Schedule",
+    "ScheduleState",
     # be told
     "HookEvent",
     "on_event",

@@ -167,6 +167,18 @@ class BulkNotFoundError(BulkError, LookupError):
     """There is no such bulk operation: the id is wrong, or it ended more than 7 days ago."""
 
 
+class ScheduleError(FlowForgeError):
+    """The schedule cannot do this."""
+
+
+class ScheduleNotFoundError(ScheduleError, LookupError):
+    """There is no such schedule."""
+
+
+class ScheduleStateError(ScheduleError, ValueError):
+    """The schedule is not in a state that allows this."""
+
+
 # --- invocations -----------------------------------------------------------------------
 
 

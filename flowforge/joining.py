@@ -13,6 +13,7 @@ from flowforge.broker.fleet_app import fleet_app
 from flowforge.composition import as_one, engines_of
 from flowforge.engine.current import set_engine
 from flowforge.engine.handler_jobs import HandlerJobs
+from flowforge.engine.schedule_declarations import DeclaredSchedules
 from flowforge.errors import ConfigurationError, UnsupportedBrokerError
 from flowforge.model import registry
 from flowforge.settings import Settings, from_environment
@@ -63,8 +64,9 @@ def _install(app: Celery, settings: Settings, *, exclusive: bool) -> Celery:
 def _join(app: Celery, settings: Settings, *, exclusive: bool) -> Celery:
     engines = engines_of(settings, app)
     servers = [(engine.settings, HandlerJobs(engine)) for engine in engines]
-    JoinedApp(app, servers, exclusive=exclusive)
-    set_engine(as_one(engines))
+    submitter = as_one(engines)
+    JoinedApp(app, servers, exclusive=exclusive, declare=DeclaredSchedules(submitter))
+    set_engine(submitter)
     return app
 
 

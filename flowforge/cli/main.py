@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 #: Commands; each is in the module of its name, but for those that are a few lines each.
 _COMMANDS = [
     "run", "worker", "watch", "flows", "jobs", "errors", "show", "explain", "history", "logs",
-    "edit", "skip", "run-now", "reschedule", "start-now", "rerun", "fork", "label", "bulk", "hooks",
-    "expects", "deliver", "queues", "doctor", "metrics", "audit", "dead-letters", "ui", "new",
-    "dev", "graph", "top",
+    "edit", "skip", "run-now", "reschedule", "start-now", "rerun", "fork", "label", "bulk",
+    "schedules", "hooks", "expects", "deliver", "queues", "doctor", "metrics", "audit",
+    "dead-letters", "ui", "new", "dev", "graph", "top",
 ]  # fmt: skip
 _AT_BREAKPOINTS = ["break", "step", "continue"]
 _IN_CONTROL = ["pause", "resume", "cancel", "retry", "delete"]

@@ -23,7 +23,7 @@ def load_flow(text: str) -> FlowGraph:
     BadParameter when the module or the flow is not there, CommandFailedError when importing fails.
     """
     name, _, attribute = text.partition(":")
-    module = _load_file(Path(name)) if name.endswith(".py") else _load_module(name)
+    module = load_module(name)
     if not attribute:
         return _only_flow(module)
     found: Any = module
@@ -51,6 +51,13 @@ def choose_entry(flow: FlowGraph, entry: str | None) -> str:
         return flow.sole_entry()
     except DefinitionError as error:
         raise click.UsageError(f"{error}: --entry ID") from error
+
+
+def load_module(text: str) -> ModuleType:
+    """Import a module by its name or file. BadParameter when there is none, CommandFailedError when
+    importing fails.
+    """
+    return _load_file(Path(text)) if text.endswith(".py") else _load_module(text)
 
 
 def _load_module(name: str) -> ModuleType:

@@ -42,6 +42,7 @@ from flowforge.store.inspector import Inspector
 from flowforge.store.link import ServerLink
 from flowforge.store.outage import Outage, outage_of
 from flowforge.store.overview import Overview
+from flowforge.store.schedules import ScheduleReader
 from flowforge.store.store import Store
 from flowforge.store.throughput import Throughput
 from flowforge.store.work_places import PlaceReader
@@ -163,10 +164,12 @@ class Engine(Submitter):
         self.overview = Overview(self.store)
         self.error_groups = ErrorGroups(self.store)
         self.finder = Finder(self.store)
+        self.schedules = ScheduleReader(self.store)
         self.throughput = Throughput(self.store)
         self.places = PlaceReader(self.store)
         self._creator = JobCreator(self.store, settings, Router(app), self.on_submit)
         self.child_job = self._creator.child_job
+        self.prepare = self._creator.prepare
         control = Control(self.store, self.inspector, settings)
         self.pause, self.resume, self.cancel = control.pause, control.resume, control.cancel
         self.note, self.annotate = control.note, control.annotate

@@ -13,12 +13,14 @@ from flowforge.engine.job_items import Submitted
 from flowforge.engine.job_keys import job_keys
 from flowforge.engine.job_state import JobState
 from flowforge.engine.job_template import JobTemplate
+from flowforge.engine.schedule import Schedule, template_of
 from flowforge.errors import InvalidValueError, JobStateError
 from flowforge.execution.current import current
 from flowforge.model.deadlines import deadlines_of
 from flowforge.model.debounce import Debounce, WhenRunning
 from flowforge.model.flow import FlowGraph
 from flowforge.model.job_handle import JobHandle
+from flowforge.model.schedule import check_schedule_name, make_policy, make_timing
 from flowforge.model.start import Delay, start_of
 
 
@@ -122,6 +124,49 @@ class Flow(FlowGraph):
         jobs = [_handle(engine, submitted) for chunk in chunks for submitted in chunk]
         self._newest = jobs[-1] if jobs else self._newest
         return jobs
+
+    def schedule(
+        self,
+        name: str,
+        entry_routine_id: str,
+        entry_params: dict[str, Any] | None = None,
+        *,
+        cron: str | None = None,
+        every: Delay | None = None,
+        offset: Delay = 0,
+        timezone: str | None = None,
+        overlap: str = "skip",
+        missed: str = "latest",
+        catch_up: Delay = 86_400,
+        jitter: Delay = 0,
+        pause_on_failure: bool = False,
+        times: int | None = None,
+        labels: Mapping[str, str] | None = None,
+        priority: int | None = None,
+        max_in_flight: int | None = None,
+    ) -> Schedule:
+        """Declare that jobs are to start at certain times; workers that import the module save it.
+
+        ``name``: of the schedule, in the whole fleet. ``cron``: minute, hour, day of the month,
+        month and day of the week, such as ``"30 2 * * *"``, in ``timezone``, the IANA name of one;
+        None: UTC. ``every``: seconds or a timedelta, whole seconds, counted from 1970 on and
+        ``offset`` later.
+
+        ``overlap``: what is done when a time comes while a job of the schedule has not ended:
+        ``skip``, ``queue`` (one time waits), ``queue_all`` (1,000 times wait), ``replace`` (the job
+        is cancelled) or ``allow``. ``missed``: what is done about times at which no worker was
+        there: ``skip``, ``latest`` (that one starts a job) or ``all``, unless they are more than
+        ``catch_up`` seconds ago. ``jitter``: seconds by which each start is put off at most, the
+        same for the same time. ``pause_on_failure``: whether the schedule pauses when a job of it
+        fails. ``times``: after how many jobs it ends. ``entry_params``, ``labels``, ``priority``
+        and ``max_in_flight`` as for ``execute``; handlers read the time in ``self.scheduled_at``.
+
+        Raises ValueError for what cannot be.
+        """
+        timing = make_timing(cron, every, offset, timezone, jitter)
+        policy = make_policy(overlap, missed, catch_up, pause_on_failure, times)
+        template = template_of(self, entry_routine_id, priority, max_in_flight)
+        return Schedule(check_schedule_name(name), template, entry_params, timing, policy, labels)
 
     def pause(
         self, reason: str = "", checkpoint: Any = None, job_state: JobState | None = None

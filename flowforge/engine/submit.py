@@ -53,6 +53,14 @@ class Again(NamedTuple):
     deadlines: Deadlines = NO_DEADLINES
 
 
+class Prepared(NamedTuple):
+    """A job that is not created yet. ``definition``: as it is stored."""
+
+    common: Submission
+    first: First
+    definition: dict[str, Argument]
+
+
 class JobCreator:
     """Creates jobs on one server. ``router``: where the messages of the app's routines go;
     ``on_submit``: is called with every flow before it is resolved.
@@ -170,6 +178,12 @@ class JobCreator:
             [*common.arguments(), job.job_id, job.mode, job.record, job.labels, job.params],
             [part for pair in fields.items() for part in pair],
         )
+
+    def prepare(self, template: JobTemplate, params: dict[str, Any] | None) -> Prepared:
+        """What every job of a schedule is created with. It raises what ``create`` raises."""
+        common, definition, fields = self._prepare(template)
+        entry = self._entry(definition, common, template.trace)
+        return Prepared(common, entry.first(params), fields)
 
     def _prepare(self, template: JobTemplate) -> tuple[Submission, Definition, dict[str, Argument]]:
         flow, settings = template.flow, self._settings

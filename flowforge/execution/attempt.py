@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from decimal import Context, Decimal
 from time import perf_counter
 from typing import Any, TypeVar
@@ -272,6 +273,11 @@ class Attempt(Expecting):
                 f"stat {name!r} of {self.routine.id!r}: {shown(value)} is not finite"
             )
         return repr(value)
+
+    @property
+    def scheduled_at(self) -> datetime | None:
+        """The time for which a schedule has started the job, or None."""
+        return self.reading(lambda: self._context.scheduled_at(self.job_id))
 
     @property
     def checkpoint(self) -> Any:

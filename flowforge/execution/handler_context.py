@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from flowforge.execution.effects import Emitted
@@ -57,6 +58,9 @@ class HandlerContext(JobAccess, Protocol[Asking_contra]):
 
     def runs(self, job_id: str) -> bool:
         """Whether handlers of the job may start now."""
+
+    def scheduled_at(self, job_id: str) -> datetime | None:
+        """The time for which a schedule has started the job, or None."""
 
     def checkpoint(self, job_id: str) -> Any:
         """The checkpoint of the latest pause that gave one, or None."""

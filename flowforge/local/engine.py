@@ -19,6 +19,7 @@ from flowforge import logs
 from flowforge.broker.fleet_app import fleet_app
 from flowforge.engine.engine import Engine
 from flowforge.engine.handler_jobs import HandlerJobs
+from flowforge.engine.schedule_declarations import DeclaredSchedules
 from flowforge.errors import ConfigurationError
 from flowforge.local.advice import TO_A_FLEET
 from flowforge.local.server import LocalServer
@@ -89,7 +90,12 @@ class EmbeddedWorker:
     """A Celery worker in a thread of this process."""
 
     def __init__(self, app: Celery, settings: Settings, engine: Engine) -> None:
-        self._joined_app = JoinedApp(app, [(settings, HandlerJobs(engine))], exclusive=True)
+        self._joined_app = JoinedApp(
+            app,
+            [(settings, HandlerJobs(engine))],
+            exclusive=True,
+            declare=DeclaredSchedules(engine),
+        )
         (shard,) = self._joined_app.shards
         # A data directory may hold jobs of other scripts, which know their own classes.
         shard.runtime.recorder.max_unknown = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from flowforge.model.child_start import ChildStart
@@ -29,6 +30,10 @@ class Invocation(Protocol):
     @property
     def checkpoint(self) -> Any:
         """What the latest pause left, or None."""
+
+    @property
+    def scheduled_at(self) -> datetime | None:
+        """The time for which a schedule has started the job; None: none has."""
 
     @property
     def cancelled(self) -> bool:

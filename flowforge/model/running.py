@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NoReturn
 
 from flowforge.common.bounded_repr import shown
@@ -51,6 +52,15 @@ class Running:
     def checkpoint(self) -> Any:
         """What the latest pause with a checkpoint left, or None."""
         return self._running("checkpoint").checkpoint
+
+    @property
+    def scheduled_at(self) -> datetime | None:
+        """The time for which a schedule has started the job, aware, UTC; None: none has.
+
+        Not when it really started: a job that is late, or for a time that was missed, has the time
+        that it stands for.
+        """
+        return self._running("scheduled_at").scheduled_at
 
     @property
     def cancelled(self) -> bool:

@@ -60,7 +60,8 @@ class Answer(StrEnum):
 
     #: The job that started this one has not taken its end yet.
     AWAITED = "awaited"
-    #: There would be too many: labels of a job, early answers of a slot, jobs that wait for a key.
+    #: There would be too many: labels of a job, early answers of a slot, jobs that wait for a key,
+    #: times of a schedule that wait.
     FULL = "full"
 
     #: A worker has the invocation.
@@ -69,7 +70,7 @@ class Answer(StrEnum):
     QUEUED = "queued"
     #: The invocation is parked.
     PARKED = "parked"
-    #: The invocation waits for a child job.
+    #: The invocation waits for a child job, or the time of a schedule for the end of a job.
     WAITS = "waits"
     #: The invocation is an answer that is expected.
     EXPECTS = "expects"
@@ -83,6 +84,19 @@ class Answer(StrEnum):
     JOIN = "join"
     #: What is to be replaced is not there any more: another was faster.
     CHANGED = "changed"
+
+    #: It is so already.
+    SAME = "same"
+    #: What is stored is newer.
+    OLDER = "older"
+    #: What is stored is to be sent.
+    SEND = "send"
+    #: The schedule is declared in code that workers have, which alone changes it.
+    DECLARED = "declared"
+    #: The schedule was not declared in code, so code does not change it.
+    MADE = "made"
+    #: A job of the schedule has not ended.
+    RUNS = "runs"
 
     #: The jobs are not created yet: the store does not have their definition.
     DEFINITION = "definition"
@@ -164,3 +178,14 @@ DELETE_JOB = Answers[AnswerOrStatus](
 )
 BULK_START = Answers("bulk_start", _A.OK, _A.GONE, _A.CHANGED)
 LABEL = Answers("label", _A.OK, _A.GONE, _A.NEWER, _A.FULL)
+DECLARE_SCHEDULES = Answers("declare_schedules", _A.SAME, _A.SEND, _A.OLDER, _A.MADE)
+SAVE_SCHEDULE = Answers(
+    "save_schedule", _A.OK, _A.SAME, _A.DEFINITION, _A.DECLARED, _A.MADE, _A.OLDER
+)
+FIRE_SCHEDULE = Answers("fire_schedule", _A.OK, _A.STALE, _A.DEFINITION)
+HOLD_SCHEDULE = Answers("hold_schedule", _A.OK, _A.SAME, _A.GONE)
+TRIGGER_SCHEDULE = Answers(
+    "trigger_schedule", _A.OK, _A.WAITS, _A.RUNS, _A.FULL, _A.GONE, _A.DEFINITION
+)
+BACKFILL_SCHEDULE = Answers("backfill_schedule", _A.OK, _A.FULL, _A.GONE, _A.DEFINITION)
+REMOVE_SCHEDULE = Answers("remove_schedule", _A.OK, _A.GONE, _A.DECLARED)

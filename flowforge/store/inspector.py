@@ -200,6 +200,12 @@ class Inspector:
         raw = self._link.call("HGET", self._keys.of("job", job_id), "checkpoint")
         return None if raw is None else unpack_record(raw, f"checkpoint of job {job_id}", 1)[0]
 
+    def scheduled_at(self, job_id: str) -> datetime | None:
+        """The time for which a schedule has started the job; None: none has, or there is no job."""
+        raw = self._link.call("HGET", self._keys.of("job", job_id), "scheduled")
+        with reading_row(job_id):
+            return None if raw is None else moment(whole(raw) * 1000)
+
     def ancestor(self, job_id: str) -> Ancestor:
         """A job as its child jobs depend on it; of one that is gone no status is known."""
         status, parent = self._link.call("HMGET", self._keys.of("job", job_id), "status", "parent")

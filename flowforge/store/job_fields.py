@@ -29,6 +29,8 @@ FIELDS: dict[str, str] = {
     "`nothing` when nothing was committed, `undefined` without the definition",
     "undoes": "The job that this one undoes",
     "parent": "Job and invocation that wait for this one, if a handler has started it",
+    "schedule": "Schedule that has started it",
+    "scheduled": "Time, in seconds, for which it has",
     # limits
     "window": "`max_in_flight`: invocations that may be queued and running at once",
     "keep": "Retention after the end, in milliseconds",

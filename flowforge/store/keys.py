@@ -90,6 +90,11 @@ PATTERNS: dict[str, str] = {
     "bulk_jobs": "bulk:{}:j",  # list: the jobs that it has not come to, the next one last
     "bulks": "bulks",  # zset: bulk operations in the order of their starts, about by time
     "active_bulks": "bulks:active",  # zset: those that run, by when the next piece may be done
+    "schedules": "schedules",  # zset: schedule by when the leader looks at it; inf: never
+    "schedule": "schedule:{}",  # hash: what a schedule starts and when, how far it is
+    "schedule_history": "schedule:{}:h",  # stream: starts, skipped times, changes
+    "schedule_jobs": "schedule:{}:j",  # zset: jobs that have not completed, by their time
+    "schedule_waiting": "schedule:{}:w",  # zset: how/text of times that wait for a job, by time
     "job_totals": "totals",  # hash: flow id and what happened to its jobs, a line each -> how often
     "attempt_totals": "totals:{}",  # string: 64-bit counters of a slot's attempts; see totals.py
     "worker_totals": "worked:{}",  # hash: slot and counter -> number, of one worker's attempts

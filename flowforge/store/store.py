@@ -20,6 +20,7 @@ from flowforge.store.mending import Mending
 from flowforge.store.queue_pauses import QueuePauses
 from flowforge.store.reading import reading
 from flowforge.store.runner import ScriptRunner
+from flowforge.store.schedule_scripts import ScheduleScripts
 from flowforge.store.submission import Submissions
 from flowforge.store.tallies import Tallies
 from flowforge.store.upkeep import UpkeepScripts
@@ -45,6 +46,7 @@ class Store:
         self.upkeep = UpkeepScripts(self.scripts)
         self.log_lines = LogLines(self.scripts)
         self.hooks = HookScripts(self.scripts)
+        self.schedules = ScheduleScripts(self.scripts)
         self.tallies = Tallies(self.scripts)
         self._server_name = ""
 

@@ -28,6 +28,13 @@ class NewJob(NamedTuple):
     params: bytes = NO_PARAMS
 
 
+#: What ``Submission.arguments`` are called, as ``ABOUT`` of ``lua/include/create.lua`` has it.
+COMMON_NAMES = (
+    "def", "flow", "r", "s", "priority", "suffix", "max_in_flight", "retention", "history_limit",
+    "output_limit", "entry", "deadlines",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Submission:
     """What jobs that are submitted together have in common."""

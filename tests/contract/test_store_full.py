@@ -15,6 +15,7 @@ from flowforge.store.hook_scripts import DeliveryEnd, NewDelivery
 from flowforge.store.scripts import script_names
 from flowforge.worker.upkeep.reclaimer import Reclaimer
 from tests.contract.bench import LONG, Bench, record
+from tests.contract.schedule_bench import ScheduleBench
 from tests.support.pages import DOCS
 
 
@@ -126,6 +127,31 @@ def a_bulk_step(bench: Bench) -> Callable[[], object]:
 def a_bulk_abort(bench: Bench) -> Callable[[], object]:
     cancelling(bench)
     return lambda: bench.store.bulks.abort("b1", "kim")
+
+
+def a_look_for_schedules(bench: Bench) -> Callable[[], object]:
+    made = ScheduleBench(bench)
+    made.save()
+    return lambda: made.scripts.due(10).wait is not None
+
+
+def a_pause_of_a_schedule(bench: Bench) -> Callable[[], object]:
+    made = ScheduleBench(bench)
+    made.save()
+    return lambda: made.scripts.pause("s", "kim", "full") == "ok"
+
+
+def a_schedule_that_is_put_off(bench: Bench) -> Callable[[], object]:
+    made = ScheduleBench(bench)
+    made.save()
+    made.scripts.put_off("s", "it fails", 1000)
+    return lambda: made.scripts.put_off("s", "it fails", 1000) is None
+
+
+def a_schedule_that_is_removed(bench: Bench) -> Callable[[], object]:
+    made = ScheduleBench(bench)
+    made.save()
+    return lambda: made.scripts.remove("s") == "ok"
 
 
 def on_a_timer(bench: Bench) -> str:
@@ -397,12 +423,17 @@ GOES_ON = {
     a_replay: "replay_deliveries",
     a_dead_delivery_that_is_dropped: "drop_deliveries",
     a_hook_that_is_forgotten: "forget_hook",
+    a_look_for_schedules: "due_schedules",
+    a_pause_of_a_schedule: "hold_schedule",
+    a_schedule_that_is_put_off: "put_off_schedule",
+    a_schedule_that_is_removed: "remove_schedule",
 }
 
 #: Scripts that bring in something new.
 REFUSED = {
     "submit", "submit_keyed", "stage", "bury", "name", "note", "annotate", "label", "keep_lines",
     "keep_input", "fork", "declare_hook", "test_hook", "tally", "keep_minute",
+    "declare_schedules", "save_schedule", "fire_schedule", "trigger_schedule", "backfill_schedule",
 }  # fmt: skip
 
 

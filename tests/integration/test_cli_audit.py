@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("no_settings")
 READS = {
     "audit", "bulk list", "bulk show", "doctor", "errors", "expects", "explain", "flows",
     "history", "hooks list", "hooks test", "jobs", "logs", "metrics", "queues list", "run",
-    "show", "ui", "watch", "worker",
+    "schedules list", "schedules next", "schedules show", "show", "ui", "watch", "worker",
 }  # fmt: skip
 
 #: Commands about the user's own files.

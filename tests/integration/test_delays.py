@@ -1,4 +1,6 @@
-"""Jobs and deliveries that are put off, with a real worker whose time the tests move."""
+"""Jobs and deliveries that are put off, and schedules, with a real worker whose time the tests
+move.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from flowforge import Debounce, ErrorHandler, Flow, JobState
+from flowforge import Debounce, ErrorHandler, Flow, JobState, ScheduleState
 from flowforge.engine.current import set_engine
 from flowforge.errors import InvalidValueError, JobStateError
 from flowforge.local.server import LocalServer
@@ -27,14 +29,14 @@ from tests.integration.installation import (
 from tests.support.eventually import eventually
 from tests.support.virtual_clock import VirtualClock
 
-DELAYS = "tests.integration.delay_flows"
+DELAYS, SCHEDULES = "tests.integration.delay_flows", "tests.integration.schedule_flows"
 
 
 @pytest.fixture(scope="module")
 def shared(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """One worker for all of these tests."""
     folder = tmp_path_factory.mktemp("delays")
-    with installed(server, folder, (FLOWS, DELAYS), timed=True, **FAST) as found:
+    with installed(server, folder, (FLOWS, DELAYS, SCHEDULES), timed=True, **FAST) as found:
         found.fleet.start(pool="threads", concurrency=2)
         yield found
 
@@ -282,6 +284,36 @@ def test_an_output_cannot_be_put_off() -> None:
     error = flow.execute("it", {"delays": [1]}).wait(LIMIT).error
     assert error is not None
     assert "it.emit_later('later'): no connection leads from this event" in error["message"]
+
+
+# --- schedules -------------------------------------------------------------------------------
+
+
+def to_next_time(clock: VirtualClock, schedule: ScheduleState) -> datetime:
+    """Let its next time come; that time."""
+    (at,) = schedule.next_times(1)
+    clock.advance(seconds=(at - clock.now()).total_seconds() + 0.01)
+    clock.run_until_quiet()
+    return at
+
+
+def test_a_worker_starts_a_job_every_night(clock: VirtualClock) -> None:
+    """What its modules declare it saves at its start; each night has one job, which knows it."""
+    schedule = ScheduleState("nightly")
+    eventually(lambda: any(one.name == "nightly" for one in ScheduleState.all()), LIMIT)
+    nights = [to_next_time(clock, schedule) for _ in range(2)]
+    assert nights[1] - nights[0] in {timedelta(hours=hours) for hours in (23, 24, 25)}
+    # Other tests have let nights pass as well.
+    started = [one for one in reversed(schedule.history()) if one.kind == "started"]
+    assert [one.time for one in started[-2:]] == nights
+    for one, night in zip(started[-2:], nights, strict=True):
+        assert one.job_id is not None
+        job = JobState.get(one.job_id)
+        assert outputs(job) == [{"region": "ch", "at": night.isoformat()}]
+        assert job.labels == {"tenant": "acme"}
+    info = schedule.info()
+    assert (info.in_code, info.module, info.started) == (True, SCHEDULES, len(started))
+    assert len({one.time for one in started}) == len(started)
 
 
 # --- the command line ------------------------------------------------------------------------

@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 import flowforge
-from flowforge import ErrorHandler, ErrorStrategy, Flow, JobState, Output, Queue, Routine
+from flowforge import (
+    ErrorHandler,
+    ErrorStrategy,
+    Flow,
+    JobState,
+    Output,
+    Queue,
+    Routine,
+    Schedule,
+    ScheduleState,
+)
 from flowforge.model.job_handle import JobHandle
 from flowforge.model.status import JobStatus, RoutineStatus
 
@@ -29,6 +39,8 @@ NAMES = {
     "Output",
     "Queue",
     "Routine",
+    "Schedule",
+    "ScheduleState",
     "Slot",
     "Ticket",
     "configure",
@@ -59,6 +71,22 @@ SIGNATURES: dict[Any, str] = {
         "finish_within=None, debounce=None, single=None, when_running='skip'"
     ),
     Flow.add_flow: "self, other, flow_id, *, entry=None",
+    Flow.schedule: (
+        "self, name, entry_routine_id, entry_params=None, *, cron=None, every=None, offset=0, "
+        "timezone=None, overlap='skip', missed='latest', catch_up=86400, jitter=0, "
+        "pause_on_failure=False, times=None, labels=None, priority=None, max_in_flight=None"
+    ),
+    Schedule.save: "self, *, by=None",
+    ScheduleState.get: "name",
+    ScheduleState.all: "",
+    ScheduleState.info: "self",
+    ScheduleState.history: "self, limit=100",
+    ScheduleState.next_times: "self, limit=10",
+    ScheduleState.pause: "self, reason='', *, by=None",
+    ScheduleState.resume: "self, reason='', *, by=None",
+    ScheduleState.trigger: "self, *, overlap=None, by=None",
+    ScheduleState.backfill: "self, start, end, *, overlap=None, by=None",
+    ScheduleState.remove: "self",
     Flow.pause: "self, reason='', checkpoint=None, job_state=None",
     Flow.resume: "self, job_state=None",
     Flow.cancel: "self, reason='', job_state=None",

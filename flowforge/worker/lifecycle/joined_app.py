@@ -41,8 +41,12 @@ from flowforge.worker.run.runtimes import Runtimes
 from flowforge.worker.run.task import add_tasks
 from flowforge.worker.shards.consumer import serve_shards
 from flowforge.worker.shards.shard import WORKER_PATIENCE, Shard
+from flowforge.worker.upkeep.upkeep import Duty, Scheduled
 
 logger = logging.getLogger(__name__)
+
+#: Seconds after which a worker says again which schedules its modules declare.
+DECLARE_INTERVAL = 120.0
 
 #: Celery settings that suit invocations; what the app sets itself wins.
 DEFAULTS: dict[str, Any] = {
@@ -59,7 +63,8 @@ class JoinedApp:
     """A Celery app that FlowForge has joined: its tasks, its broker connection, its upkeep.
 
     ``servers``: settings for each server, and what handlers may ask of its engine. The app's broker
-    is the first. ``exclusive``: the app runs nothing else.
+    is the first. ``exclusive``: the app runs nothing else. ``declare``: saves the schedules that
+    the worker's modules declare; None: nothing does.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class JoinedApp:
         servers: Sequence[tuple[Settings, JobAccess]],
         *,
         exclusive: bool,
+        declare: Duty | None = None,
     ) -> None:
         #: Of the first server; what concerns the worker as a whole is the same in all.
         self._settings = servers[0][0]
@@ -76,6 +82,9 @@ class JoinedApp:
             Shard(app, settings, jobs, process_lock, exclusive=exclusive)
             for settings, jobs in servers
         ]
+        if declare is not None:
+            # Once for all servers: it knows on which one each belongs.
+            self.shards[0].duties.append(Scheduled(declare, DECLARE_INTERVAL, leader_only=False))
         app.add_defaults(lambda: DEFAULTS)
         app.conf.broker_transport = self.shards[0].transport
         app.amqp.Connection = BrokerConnection

@@ -33,6 +33,7 @@ class WorkerHandlerContext:
         inspector = Inspector(store)
         self.emissions_of = inspector.emissions_of
         self.checkpoint = inspector.checkpoint
+        self.scheduled_at = inspector.scheduled_at
 
     def runs(self, job_id: str) -> bool:
         """Whether handlers of the job may start now."""

@@ -85,6 +85,8 @@ class Shard:
             # Asked each time: the app may be configured further after flows have joined it.
             compression=lambda: app.conf.task_compression,
         )
+        #: What else the upkeep of this worker does.
+        self.duties: list[Scheduled] = []
         sentinel = urlsplit(settings.redis_url).scheme == "sentinel"
         #: The name of the kombu transport for this server.
         self.transport = guarded_transport(guard, sentinel=sentinel)
@@ -156,6 +158,7 @@ class Shard:
                 Scheduled(
                     RateLimitedReports(presence), settings.unclaimed_grace / 3, leader_only=False
                 ),
+                *self.duties,
                 *leader_duties(
                     store, settings, self._at_once, place_of, note_lost, self.runtime.note_timeout
                 ),

@@ -19,6 +19,7 @@ from flowforge.worker.upkeep.queue_pauses import QueuePauses
 from flowforge.worker.upkeep.reclaimer import Reclaimer
 from flowforge.worker.upkeep.resender import Resender
 from flowforge.worker.upkeep.retention import Retention
+from flowforge.worker.upkeep.schedules import Schedules
 from flowforge.worker.upkeep.timeouts import Timeouts
 from flowforge.worker.upkeep.timers import Timers
 from flowforge.worker.upkeep.upkeep import Scheduled
@@ -26,6 +27,9 @@ from flowforge.worker.upkeep.upkeep import Scheduled
 #: Seconds between two looks for due timers, and for attempts whose time is over: how late a retry
 #: may be.
 TIMER_INTERVAL = 0.25
+
+#: Seconds between two looks for schedules, which ask the server only when one may be due.
+SCHEDULE_INTERVAL = 0.25
 
 #: Seconds between two rounds of bulk operations.
 BULK_INTERVAL = 0.25
@@ -68,6 +72,7 @@ def leader_duties(
         # Before leases are found expired: whatever keeps the upkeep, an attempt of a worker that is
         # there has used up its time.
         Scheduled(Timeouts(store, settings.lease, note_timeout), TIMER_INTERVAL),
+        Scheduled(Schedules(store), SCHEDULE_INTERVAL),
         Scheduled(reclaimer, settings.upkeep_interval),
         # One look sees what was popped, a later one finds it lost: both in one interval.
         Scheduled(resender, settings.upkeep_interval / 3),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
 
@@ -44,6 +45,9 @@ class Context:
     def runs(self, job_id: str) -> bool:
         self.asked += 1
         return self.running
+
+    def scheduled_at(self, job_id: str) -> datetime | None:
+        return datetime(2026, 11, 27, 1, 30, tzinfo=UTC)
 
     def checkpoint(self, job_id: str) -> Any:
         return {"checkpoint of": job_id}

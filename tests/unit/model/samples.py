@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from flowforge.model.error_handler import ErrorHandler
@@ -23,6 +24,7 @@ class Recorder:
     job_id = "j1"
     attempt_number = 2
     checkpoint: Any = None
+    scheduled_at: datetime | None = None
     cancelled = False
 
     def __init__(self) -> None:

@@ -1,0 +1,90 @@
+-- Does what is due of a schedule: each of its times starts a job, waits for the end of one, or is skipped and
+-- counted; and its next time is written. Whoever has read an older version or time of it changes nothing.
+-- In:  name, version and next time as they were read, its next time now, when that starts ('' both: none is
+--      left), packed details of a job that is replaced, how many ids follow, ids for times that have waited;
+--      then for each time that has come: time, its text, 'start' or 'missed', id of its job
+-- Out: {'ok', jobs that were started, times that were skipped, waits} | {'stale'} | {'definition'} (it is gone)
+--@include base, job_row, schedules
+local name, version, before, following, starts = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local details, spare, arguments = ARGV[7], tonumber(ARGV[8]), ARGV
+local schedule = load_schedule(name)
+if not schedule or schedule.version ~= version or schedule.next ~= before then return { 'stale' } end
+if not about_of(schedule) then return { 'definition' } end
+local now = now_ms()
+local waiting = k_schedule_waiting(name)
+local started, skipped = 0, 0
+local live = live_jobs(schedule, now)
+
+local function start(time, key, id, how)
+  local job, created = start_scheduled(schedule, time, key, id, how, now)
+  if created then
+    live[#live + 1] = job
+    started = started + 1
+  end
+end
+
+local function start_waiting(id)
+  local first = call('ZRANGE', waiting, 0, 0, 'WITHSCORES')
+  call('ZREM', waiting, first[1])
+  local how, rest = string.match(first[1], '^(%a+)/(.*)$')
+  -- Of one that a person asked for, the id is known.
+  local key = how ~= 'trigger' and rest or ''
+  start(tonumber(first[2]), key, how == 'trigger' and rest or id, how)
+end
+
+local function skip(reason, time)
+  skip_time(schedule, reason, time, now)
+  skipped = skipped + 1
+end
+
+local function queue(time, key, most)
+  if call('ZCARD', waiting) >= most then return skip('buffer', time) end
+  call('ZADD', waiting, time, 'queue/' .. key)
+  schedule.used = schedule.used + 1
+end
+
+local function replace()
+  --@include control/cancel
+  for _, id in ipairs(live) do
+    local job = load_job(id)
+    if job and not job.newer then
+      cancel_by_hand(job, '', 'replaced by the next job of schedule ' .. name, details, false, 'schedule/' .. before,
+        now)
+    end
+  end
+  live = {}
+end
+
+local function has_come(time, key, id)
+  local overlap = schedule.overlap
+  if overlap == 'replace' and #live > 0 then replace() end
+  if overlap == 'allow' or (#live == 0 and call('EXISTS', waiting) == 0) then
+    schedule.used = schedule.used + 1
+    return start(time, key, id, 'schedule')
+  end
+  if overlap == 'queue' then return queue(time, key, 1) end
+  if overlap == 'queue_all' then return queue(time, key, MOST_WAITING) end
+  skip('overlap', time)
+end
+
+for i = 9, 8 + spare do
+  local free = #live == 0 or schedule.overlap == 'allow'
+  if not free or schedule.state == 'paused' or call('EXISTS', waiting) == 0 then break end
+  start_waiting(arguments[i])
+end
+schedule.next = following
+for i = 9 + spare, #arguments, 4 do
+  local time, key, what, id = tonumber(arguments[i]), unpack(arguments, i + 1, i + 3)
+  if schedule.times ~= '' and schedule.used >= tonumber(schedule.times) then break end
+  if schedule.state == 'paused' then
+    skip('paused', time)
+  elseif what == 'missed' then
+    skip('missed', time)
+  else
+    has_come(time, key, id)
+  end
+end
+schedule.due = starts
+call('HDEL', k_schedule(name), 'error')
+save_schedule(schedule, #live, now)
+return { 'ok', started, skipped, call('ZCARD', waiting) }

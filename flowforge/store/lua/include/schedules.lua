@@ -1,0 +1,141 @@
+-- Schedules: their rows, the jobs that they start, the times that are skipped, and when the leader looks at one.
+--@include base, push, create
+
+-- Jobs that are looked at whether they have ended, the latest; more have not ended only where they may overlap.
+local RUNS = 64
+
+-- Times that wait for the end of a job, and entries of the history that are kept, about.
+local MOST_WAITING, ENTRIES = 1000, 500
+
+-- What scripts use of a schedule's row. model/schedule.py has what it means; used: times that have got a job.
+local SCHEDULE = { 'version', 'state', 'next', 'due', 'overlap', 'pause_on_failure', 'times', 'used', 'started',
+  'resumed', 'mode', 'record', 'labels', 'params', 'key', 'skip_reason', 'skip_from', 'skip_to', 'skip_count',
+  'skip_at', 'fired' }
+
+local function load_schedule(name)
+  local f = call('HMGET', k_schedule(name), unpack(SCHEDULE))
+  if not f[1] then return nil end
+  local schedule = { name = name }
+  for i, field in ipairs(SCHEDULE) do schedule[field] = f[i] or '' end
+  for _, field in ipairs({ 'used', 'started', 'resumed', 'skip_count', 'fired' }) do
+    schedule[field] = tonumber(schedule[field]) or 0
+  end
+  return schedule
+end
+
+local CHANGING = { 'state', 'next', 'due', 'used', 'started', 'skip_reason', 'skip_from', 'skip_to', 'skip_count',
+  'skip_at', 'fired' }
+
+-- Whether it has no time left that would start a job.
+local function is_used_up(schedule)
+  return schedule.next == '' or (schedule.times ~= '' and schedule.used >= tonumber(schedule.times))
+end
+
+-- Adds to the history of a schedule: kind, then field and value each. Times that were skipped one after the other
+-- are one entry, which is in the row until something else happens.
+local function note_schedule(schedule, now, kind, ...)
+  local key = k_schedule_history(schedule.name)
+  if schedule.skip_reason ~= '' then
+    call('XADD', key, 'MAXLEN', '~', ENTRIES, '*', 'k', 'skipped', 'at', schedule.skip_at, 'why',
+      schedule.skip_reason, 'from', schedule.skip_from, 'to', schedule.skip_to, 'count', schedule.skip_count)
+    schedule.skip_reason = ''
+  end
+  if kind then call('XADD', key, 'MAXLEN', '~', ENTRIES, '*', 'k', kind, 'at', now, ...) end
+end
+
+-- reason: 'overlap', 'missed', 'buffer' or 'paused'.
+local function skip_time(schedule, reason, time, now)
+  if schedule.skip_reason ~= reason then
+    note_schedule(schedule, now)
+    schedule.skip_reason, schedule.skip_from, schedule.skip_count = reason, time, 0
+  end
+  schedule.skip_to, schedule.skip_count, schedule.skip_at = time, schedule.skip_count + 1, now
+  call('HINCRBY', k_schedule(schedule.name), 'skipped ' .. reason, 1)
+end
+
+-- What the jobs of a schedule have in common; nil when its definition is not there any more.
+local function about_of(schedule)
+  if not schedule.about then
+    local about, f = {}, call('HMGET', k_schedule(schedule.name), unpack(ABOUT))
+    for i, field in ipairs(ABOUT) do about[field] = f[i] or '' end
+    if not find_route(about, about.r, about.s) then return nil end
+    complete_about(about)
+    schedule.about = about
+  end
+  return schedule.about
+end
+
+-- Starts the job of a time, unless there is one with its key. key: '' where a person asked for a job. how:
+-- 'schedule', 'queue', 'trigger' or 'backfill'. Returns the job, and whether it was created.
+local function start_scheduled(schedule, time, key, id, how, now)
+  local about = about_of(schedule)
+  local idempotency = key == '' and '' or schedule.key .. key
+  local known = key ~= '' and call('GET', k_idempotency(idempotency))
+    or (call('EXISTS', k_job(id)) == 1 and id)
+  if not known then
+    --@include job_totals
+    call('HINCRBY', k_definition(about.def), 'active', 1)
+    call('PERSIST', k_definition(about.def))
+    create_job(about, id, schedule.mode, schedule.record, idempotency, schedule.labels, schedule.params, nil, now)
+    call('HSET', k_job(id), 'schedule', schedule.name, 'scheduled', time)
+    add_to_total(about.flow, 'created', 1, now)
+    call('ZADD', k_schedule_jobs(schedule.name), time, id)
+    call('HSET', k_schedule(schedule.name), 'last_job', id, 'last_time', time)
+    schedule.started, schedule.fired = schedule.started + 1, now
+  end
+  note_schedule(schedule, now, known and 'known' or 'started', 'time', time, 'job', known or id, 'how', how)
+  return known or id, not known
+end
+
+local function pause_schedule(schedule, reason, by, now)
+  schedule.state = 'paused'
+  call('HSET', k_schedule(schedule.name), 'reason', reason, 'by', by, 'paused', now)
+end
+
+-- The jobs that it has started and that have not ended. A failed job stays in the index, since it can be
+-- retried. Where the schedule is to pause after a failure, one that failed since it was resumed pauses it.
+local function live_jobs(schedule, now)
+  local key, live, failed = k_schedule_jobs(schedule.name), {}, nil
+  for _, id in ipairs(call('ZRANGE', key, 0, RUNS - 1, 'REV')) do
+    local f = call('HMGET', k_job(id), 'status', 'ended')
+    if not f[1] or f[1] == 'completed' or f[1] == 'cancelled' then
+      call('ZREM', key, id)
+    elseif f[1] ~= 'failed' then
+      live[#live + 1] = id
+    elseif (tonumber(f[2]) or 0) > schedule.resumed then
+      failed = failed or id
+    end
+  end
+  if call('ZCARD', key) > RUNS then
+    for _, id in ipairs(call('ZRANGE', key, 0, 15)) do
+      local status = call('HGET', k_job(id), 'status')
+      if not status or ENDED[status] then call('ZREM', key, id) end
+    end
+  end
+  if failed and schedule.pause_on_failure == '1' and schedule.state == 'active' then
+    pause_schedule(schedule, 'job ' .. failed .. ' failed', '', now)
+    note_schedule(schedule, now, 'paused', 'why', 'failed', 'job', failed)
+  end
+  return live
+end
+
+-- Writes what has changed, and when the leader is to look at it. A time that waits for a job is looked at again
+-- the later, the longer the job has been running; so is a job whose failure is to pause the schedule.
+local function save_schedule(schedule, live, now)
+  if schedule.state ~= 'paused' then schedule.state = is_used_up(schedule) and 'ended' or 'active' end
+  local pairs_of = {}
+  for _, field in ipairs(CHANGING) do
+    pairs_of[#pairs_of + 1], pairs_of[#pairs_of + 2] = field, schedule[field]
+  end
+  call('HSET', k_schedule(schedule.name), unpack(pairs_of))
+  local at = not is_used_up(schedule) and tonumber(schedule.due) or math.huge
+  if schedule.state ~= 'paused' then
+    local running = now - schedule.fired
+    if call('EXISTS', k_schedule_waiting(schedule.name)) == 1 then
+      at = math.min(at, now + math.min(10000, math.max(500, running / 60)))
+    elseif live > 0 and schedule.pause_on_failure == '1' then
+      at = math.min(at, now + math.min(60000, math.max(1000, running / 4)))
+    end
+  end
+  call('ZADD', k_schedules(), at == math.huge and '+inf' or string.format('%d', at), schedule.name)
+end

@@ -1,0 +1,197 @@
+"""Schedules by the API and the command line; no worker is needed."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowforge import JobState, ScheduleState
+from flowforge.engine.current import set_engine
+from flowforge.errors import InvalidValueError, ScheduleNotFoundError, ScheduleStateError
+from tests.integration.cli_shell import Shell
+from tests.integration.installation import Installation
+from tests.integration.schedule_flows import nightly, report
+
+pytestmark = pytest.mark.usefixtures("no_settings")
+
+DECLARED = "tests.integration.schedule_flows"
+
+#: Far from any time of the tests.
+YEARLY = {"cron": "0 4 29 2 *"}
+
+
+def hourly(name: str = "hourly", **options: Any) -> ScheduleState:
+    """A schedule that a program saves, whose next time is up to an hour away."""
+    return report().schedule(name, "report", every=3600, **options).save(by="anna")
+
+
+# --- the API -----------------------------------------------------------------------------------
+
+
+def test_a_program_saves_a_schedule(site: Installation) -> None:
+    """And reads it again, by its name."""
+    hourly(overlap="queue", jitter=timedelta(minutes=5), labels={"tenant": "acme"}, times=3)
+    schedule = ScheduleState.get("hourly")
+    info = schedule.info()
+    assert (info.flow_id, info.entry, info.status) == ("report", "report.input", "active")
+    assert (info.in_code, info.module, info.vanished) == (False, None, False)
+    assert (info.policy.overlap, info.timing.jitter, info.policy.times) == ("queue", 300, 3)
+    assert info.labels == {"tenant": "acme"}
+    first, second = schedule.next_times(2)
+    assert second - first == timedelta(hours=1)
+    assert [one.name for one in ScheduleState.all()] == ["hourly"]
+    assert [(one.kind, one.by) for one in schedule.history()] == [("created", "anna")]
+    schedule.remove()
+    with pytest.raises(ScheduleNotFoundError, match="there is no schedule 'hourly'"):
+        schedule.info()
+
+
+def test_a_job_is_started_by_hand(site: Installation) -> None:
+    """It has the labels and params of the schedule; a second one meets it."""
+    schedule = hourly(labels={"tenant": "acme"})
+    job = schedule.trigger(by="kim")
+    assert job.labels == {"tenant": "acme"}
+    with pytest.raises(ScheduleStateError, match=f"job {job.job_id} has not ended"):
+        schedule.trigger()
+    other = schedule.trigger(overlap="replace")
+    assert JobState(job.job_id).status == "cancelled"
+    assert other.status == "pending"
+    with pytest.raises(InvalidValueError, match="overlap must be one of 'skip', 'queue'"):
+        schedule.trigger(overlap="all")
+
+
+def test_past_times_are_made_up_for(site: Installation) -> None:
+    """A bounded number, each once, and none of the future."""
+    schedule = hourly()
+    end = schedule.next_times(1)[0] - timedelta(hours=1)
+    start = end - timedelta(hours=3)
+    done = schedule.backfill(start, end, overlap="allow")
+    assert (done.started, done.waiting, done.known) == (3, 0, 0)
+    again = schedule.backfill(start, end)
+    assert (again.started, again.waiting, again.known) == (0, 0, 3)
+    with pytest.raises(InvalidValueError, match="in the future"):
+        schedule.backfill(start, end + timedelta(hours=2))
+    with pytest.raises(InvalidValueError, match="more than 1,000 times"):
+        schedule.backfill(end - timedelta(days=3653), end)
+    with pytest.raises(InvalidValueError, match="start must be a datetime with a time zone"):
+        schedule.backfill(datetime(2026, 1, 1), end)  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "give either cron= or every="),
+        ({"cron": "0 0 * * *", "every": 5}, "give either cron= or every="),
+        ({"every": 0}, "every must be whole seconds, from 1"),
+        ({"every": 1.5}, "every must be whole seconds"),
+        ({"every": 60, "timezone": "UTC"}, "has no time zone"),
+        ({"cron": "* * * * * *"}, "six|has 6 fields"),
+        ({"cron": "0 0 * * *", "timezone": "Mars/Base"}, "there is no time zone 'Mars/Base'"),
+        ({"cron": "0 0 * * *", "offset": 5}, "offset= is for every="),
+        ({"every": 60, "overlap": "both"}, "overlap must be one of"),
+        ({"every": 60, "missed": "some"}, "missed must be one of"),
+        ({"every": 60, "times": 0}, "times must be a whole number"),
+        ({"every": 60, "jitter": -1}, "jitter must be whole seconds"),
+        ({"every": 60, "pause_on_failure": 1}, "pause_on_failure must be True or False"),
+    ],
+)
+def test_what_is_no_schedule_is_refused(options: dict[str, Any], said: str) -> None:
+    """Where it is declared, with what was wrong."""
+    with pytest.raises(InvalidValueError, match=said):
+        report().schedule("s", "report", **options)
+
+
+@pytest.mark.parametrize("name", ["", " ", "a b", "-x", "x" * 129, "a\n", None, "ä"])
+def test_what_is_no_name_is_refused(name: Any) -> None:
+    """It stands in keys, commands and lists."""
+    with pytest.raises(InvalidValueError, match="a schedule's name has up to 128"):
+        report().schedule(name, "report", every=60)
+
+
+def test_a_name_belongs_to_code_or_to_a_program(site: Installation) -> None:
+    """Neither takes the other's."""
+    assert nightly.module == DECLARED
+    nightly.save()
+    with pytest.raises(ScheduleStateError, match="is declared in code that workers have"):
+        report().schedule("nightly", "report", every=60).save()
+    with pytest.raises(ScheduleStateError, match="is declared in code that workers have"):
+        ScheduleState("nightly").remove()
+    hourly()
+    ScheduleState("hourly").remove()
+
+
+# --- the command line --------------------------------------------------------------------------
+
+
+def test_schedules_are_listed_and_shown(idle: Shell) -> None:
+    """With when they start a job next, what they did, and what is wrong."""
+    assert idle.run("schedules", "list").stderr == "no schedules\n"
+    assert idle.json("schedules", "list") == []
+    assert idle.run("schedules", "apply", DECLARED).stdout == "nightly: saved\n"
+    assert idle.run("schedules", "apply", DECLARED).stdout == "nightly: as it was\n"
+    listed = idle.run("schedules", "list").stdout
+    assert "30 2 * * * (Europe/Zurich)" in listed
+    assert idle.run("schedules", "list", "--flow", "other").stdout == ""
+    shown = idle.run("schedules", "show", "nightly").stdout
+    assert re.search(r"^from +tests.integration.schedule_flows$", shown, re.MULTILINE)
+    assert re.search(r"^params +\{'region': 'ch'\}$", shown, re.MULTILINE)
+    assert "created" in shown
+    told = idle.json("schedules", "show", "nightly")
+    assert (told["cron"], told["timezone"], told["overlap"]) == (
+        "30 2 * * *", "Europe/Zurich", "skip",
+    )  # fmt: skip
+    times = idle.json("schedules", "next", "nightly", "-n", "3")
+    assert len(times) == 3
+    assert idle.run("schedules", "next", "nightly", "-n", "1").stdout.endswith("30:00Z\n")
+
+
+def test_a_schedule_is_paused_started_and_removed(idle: Shell) -> None:
+    """Each is kept with who has done it."""
+    set_engine(idle.installation.engine)
+    hourly()
+    assert "is paused" in idle.run("schedules", "pause", "hourly", "--reason", "audit").stdout
+    assert "was paused already" in idle.run("schedules", "pause", "hourly").stdout
+    assert "paused by" in idle.run("schedules", "list").stdout
+    assert "are skipped" in idle.run("schedules", "next", "hourly").stderr
+    job_id = idle.run("schedules", "trigger", "hourly", "--by", "kim").stdout.strip()
+    assert JobState(job_id, idle.installation.engine).status == "pending"
+    error = idle.run("schedules", "trigger", "hourly", code=1).stderr
+    assert f"job {job_id} has not ended" in error
+    assert "goes on" in idle.run("schedules", "resume", "hourly").stdout
+    assert "was not paused" in idle.run("schedules", "resume", "hourly").stdout
+    assert "asked" in idle.run("schedules", "show", "hourly").stdout
+    idle.run("schedules", "remove", "hourly", "--by", "kim")
+    assert "there is no schedule 'hourly'" in idle.run(
+        "schedules", "show", "hourly", code=1
+    ).stderr  # fmt: skip
+    assert {one["action"] for one in idle.json("audit")} == {
+        "pause schedule", "trigger schedule", "resume schedule", "remove schedule",
+    }  # fmt: skip
+
+
+def test_a_backfill_is_looked_at_before(idle: Shell) -> None:
+    """``--dry-run`` prints its times and starts nothing."""
+    set_engine(idle.installation.engine)
+    hourly()
+    day = ("--from", "3h", "--to", "0s")
+    assert len(idle.json("schedules", "backfill", "hourly", *day, "--dry-run")) == 3
+    assert idle.json("jobs") == []
+    said = idle.run("schedules", "backfill", "hourly", *day, "--overlap", "allow").stdout
+    assert said == "3 started, 0 wait, 0 had their job\n"
+    assert len(idle.json("jobs")) == 3
+
+
+def test_a_module_without_schedules_is_told(idle: Shell, tmp_path: Path) -> None:
+    """Exit status 1, also where one of them cannot be saved."""
+    said = idle.run("schedules", "apply", "tests.integration.flows", code=1).stderr
+    assert "tests.integration.flows declares no schedule" in said
+    set_engine(idle.installation.engine)
+    report().schedule("nightly", "report", **YEARLY).save()  # type: ignore[arg-type]
+    result = idle.run("schedules", "apply", DECLARED, code=1)
+    assert "nightly: a program has saved another one of this name" in result.stdout
+    assert "not saved: nightly" in result.stderr
+    assert datetime.now(UTC) < ScheduleState("nightly").next_times(1)[0]
