@@ -53,6 +53,7 @@ PLANS = st.sampled_from([PLAIN, JOINING, JOINING]).flatmap(
         st.sampled_from([0, 0, 1]),
         st.sampled_from(["", "", "a=1", "a=1\nb=2"]),
         st.sampled_from([False, False, False, True]),
+        st.sampled_from([False, False, True]),
     )
 )
 
@@ -131,7 +132,7 @@ class Choices(RuleBasedStateMachine):
         return [Item(r, s, mode, self.new_record()) for r, s, mode in emitted]
 
     def plan(self, drawn: Any) -> Plan:
-        flow, entry, max_in_flight, lane, labels, later = drawn
+        flow, entry, max_in_flight, lane, labels, later, deadlines = drawn
         return Plan(
             f"j{len(self.model.jobs) + 1}",
             flow,
@@ -139,6 +140,7 @@ class Choices(RuleBasedStateMachine):
             max_in_flight,
             lane,
             labels,
+            deadlines,
         )
 
     # --- choosing ------------------------------------------------------------------------
@@ -195,6 +197,7 @@ class Choices(RuleBasedStateMachine):
             priority=3 * plan.lane, suffix=SUFFIX if plan.lane else "", routine=plan.entry.routine,
             slot=plan.entry.slot, mode=plan.entry.sent_mode, record=plan.entry.record,
             flow_id=plan.flow, labels=plan.labels,
+            deadlines=f"{LONG} {LONG}" if plan.deadlines else "",
         )  # fmt: skip
 
     def fields(self, plan: Plan) -> Fields:

@@ -47,7 +47,7 @@ class Stored:
         self._replies: list[Any] = []
         self._names: list[tuple[str, str]] = []
         key = bench.key
-        for name in ("leases", "timers", "open_expectations"):
+        for name in ("leases", "timers", "open_expectations", "attempt_ends"):
             self._ask(name, "", "ZRANGE", key(name), 0, -1)
         for name in ("sequences", "entries", "flow_counts"):
             self._ask(name, "", "HGETALL", key(name))
@@ -156,6 +156,8 @@ def _compare_places(stored: Stored, model: Model, lists: list[str]) -> None:
         f"{job}/{invocation}/{lease.token}" for (job, invocation), lease in model.leases.items()
     }
     assert set(stored.texts("leases")) == leases
+    ends = {f"{'/'.join(member)}/{model.leases[member].token}" for member in model.timed()}
+    assert set(stored.texts("attempt_ends")) == ends
     assert set(stored.texts("timers")) == {"/".join(timer) for timer in model.timers}
     for number, name in enumerate(lists):
         unclaimed = {"/".join(m): push for m, push in model.unclaimed[number].items()}
@@ -268,7 +270,8 @@ def _check_counters(row: dict[str, bytes], model: Model, job: Job) -> None:
     """Each invocation is in one place; the counters count the places; the window holds."""
     for invocation in job.uncommitted:
         assert len(model.places(job, invocation)) == 1, (invocation, model.places(job, invocation))
-    assert int(row["v"]) == 1 + bool(job.breakpoints) + 2 * job.puts_off + 4 * job.extras
+    extras = job.extras or job.joins or job.plan.deadlines
+    assert int(row["v"]) == 1 + bool(job.breakpoints) + 2 * job.puts_off + 4 * extras
     names = ("queued", "running", "waiting", "timers", "staged")
     queued, running, waiting, timers, staged = (int(row.get(name, 0)) for name in names)
     assert queued == model.queued(job)

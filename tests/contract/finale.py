@@ -62,7 +62,11 @@ class Finale(Transitions):
 
     def _early(self) -> list[tuple[str, ...]]:
         """Timers of work that are not due."""
-        return [timer for timer, due in self.model.timers.items() if not due and timer[1] != "look"]
+        return [
+            timer
+            for timer, due in self.model.timers.items()
+            if not due and timer[1] not in ("look", "deadline")
+        ]
 
     def _come_due(self) -> None:
         for timer in self._early():

@@ -15,12 +15,12 @@ from flowforge.store.invocations import OUTPUTS
 from tests.contract.choices import PLANS
 from tests.contract.comparison import compare, end_of
 from tests.contract.controls import CONTROL, NUMBERS, some_unclaimed
-from tests.contract.expects import Expects
 from tests.contract.mends import ALL_JOBS
 from tests.contract.passing import end_everything
 from tests.contract.reference.jobs import ENDED, Job, Plan
 from tests.contract.reference.model import MOST, Done
 from tests.contract.reference.places import merging
+from tests.contract.times import Times
 
 JOBS = 3
 
@@ -37,7 +37,7 @@ def some_leased(machine: Transitions) -> bool:
     return bool(machine.model.leases)
 
 
-class Transitions(Expects):
+class Transitions(Times):
     """Runs each transition on both sides."""
 
     # --- transitions -------------------------------------------------------------------

@@ -22,6 +22,9 @@ class Controlling(Merging):
         job.history["paused"] += 1
         return "ok"
 
+    def renew_deadlines(self, job: Job) -> None:
+        raise NotImplementedError
+
     def resume(self, job: Job) -> str:
         if job.status != "paused":
             return job.status
@@ -37,6 +40,7 @@ class Controlling(Merging):
             return "orphaned"
         job.retries += 1
         job.retried = False
+        self.renew_deadlines(job)
         self._continue(job, "retry")
         return "ok"
 

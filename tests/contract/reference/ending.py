@@ -154,6 +154,8 @@ class Ending(Joining):
             # Those of a failed job are looked at when its retry can no longer come.
             self.look_at_children(job, due=status == "cancelled")
         job.status = status
+        for timer in [t for t in self.timers if t[:2] == (job.id, "deadline")]:
+            del self.timers[timer]
         if status == "completed":
             assert job.items["delivered"] == job.items["handed over"], "items were lost"
         if status != "failed":
@@ -242,6 +244,9 @@ class Ending(Joining):
         labels = self.jobs[parent[0]].labels if parent and inherits else read_labels(plan.labels)
         job = self.jobs[plan.id] = Job(plan, parent, labels=dict(labels))
         self.deliver(job, plan.entry)
+        for kind in ("started", "finished") if plan.deadlines else ():
+            job.deadlines.add(kind)
+            self.timers[job.id, "deadline", kind] = False
         if not job.uncommitted:
             self.resolve_open(job)
 

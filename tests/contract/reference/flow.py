@@ -47,6 +47,11 @@ def list_number(invocation: str) -> int:
     return 1 if invocation.split(".")[1] == "2" else 0
 
 
+def is_timed(flow: str, invocation: str) -> bool:
+    """Whether attempts at it have a timeout: at slot 0 of routine 2, with joins."""
+    return flow == JOINING and invocation.split(".")[1:] == ["2", "0"]
+
+
 @dataclass(frozen=True)
 class Rule:
     """When a joining slot fires."""
@@ -91,6 +96,8 @@ def fields(flow: str, lists: tuple[str, str]) -> Fields:
             found[f"m{routine}.{slot}"] = message_format(f"t.R{routine}", queue, f"s{slot}")
     if flow == JOINING:
         found["queues"] = 2
+        found |= {"extras": 1, "t2.0": LONG}
+        found["m2.0"] = message_format("t.R2", lists[1], "s0", LONG / 1000)
         found |= rules("".join(_rule_text(slot, rule) for slot, rule in RULES.items()))
     return found
 

@@ -87,6 +87,7 @@ class Plan:
     lane: int = 0
     #: As they are stored; of a job that a handler starts INHERITED for those of its parent.
     labels: str = ""
+    deadlines: bool = False
 
 
 @dataclass
@@ -150,6 +151,9 @@ class Job:
     answers: dict[str, str] = field(default_factory=dict)
     early: dict[str, Item] = field(default_factory=dict)
     extras: bool = False
+    #: Deadlines that count, and those of them whose time has come.
+    deadlines: set[str] = field(default_factory=set)
+    passed: set[str] = field(default_factory=set)
     retries: int = 0
     #: Its parent's retry was its own, and it has not been told so.
     retried: bool = False

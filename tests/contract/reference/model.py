@@ -13,9 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from flowforge.store.invocations import OUTPUTS
-from tests.contract.reference.answering import Answering
+from tests.contract.reference.flow import is_timed
 from tests.contract.reference.jobs import ENDED, Attempts, Expected, Item, Job, Lease, Member, Plan
 from tests.contract.reference.places import Attempt
+from tests.contract.reference.timing import Timing
 
 #: A lost delivery too many (reclaim), or one worker too many without the class (give_back).
 MOST = 3
@@ -40,7 +41,7 @@ class Done:
     expected: Sequence[Expected] = ()
 
 
-class Model(Answering):
+class Model(Timing):
     """All transitions. Each returns what its script answers."""
 
     def submit(self, plan: Plan) -> None:
@@ -61,10 +62,15 @@ class Model(Answering):
         refused = self._refuse_claim(job, invocation)
         if refused:
             return refused
+        if self.missed(job):
+            job.parked.append(invocation)
+            self.miss(job, self.missed(job))
+            return "dropped"
         job.status = "running"
         job.started += 1
         job.attempts.setdefault(invocation, Attempts()).claims += 1
         self.leases[member] = Lease(token, expired)
+        self.begin_timeout(job, invocation)
         self.top_up(job)
         return "granted"
 
@@ -186,8 +192,9 @@ class Model(Answering):
             if not self.lists[number]:
                 return None
             job_id, invocation = self.lists[number][0]
-            if self.jobs[job_id].breaks:
-                # Left to a worker that can judge its condition.
+            job = self.jobs[job_id]
+            if job.breaks or is_timed(job.plan.flow, invocation):
+                # Left to a worker that can judge its condition, or to Celery's main process.
                 return None
             self.lists[number].pop(0)
             if self.claim(self.jobs[job_id], invocation, token, expired) == "granted":
@@ -291,6 +298,8 @@ class Model(Answering):
                 self._time_out(job, timer)
             elif kind == "expect":
                 self.time_out_answer(job, timer[2])
+            elif kind == "deadline":
+                self.look_at_deadline(job)
             elif job.status not in ("completed", "cancelled"):
                 self.let_go(job, kind)
         return len(due)

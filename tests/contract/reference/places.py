@@ -37,6 +37,8 @@ class Places:
         self.paused = [False] * LISTS
         self.aside: tuple[dict[Member, int], ...] = tuple({} for _ in range(LISTS))
         self.leases: dict[Member, Lease] = {}
+        #: Invocations whose latest attempt has a timeout.
+        self.ends: set[Member] = set()
         #: Timers in order: True for those that are due. (job, invocation), (job, "look"),
         #: (job, "join", "number slot/key"), (job, "expect", "number") or
         #: (job, "retry", parent, invocation).
