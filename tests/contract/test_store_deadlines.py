@@ -119,6 +119,49 @@ def test_it_counts_from_the_start_of_a_job_that_is_put_off(
     assert timed_bench.row(moved)["status"] == "failed"
 
 
+def test_a_failed_job_that_is_rescheduled_has_no_timers(
+    timed_bench: Bench, clock: VirtualClock
+) -> None:
+    """Its deadlines move along all the same, and hold on when it is retried."""
+    request = timed_bench.submission(
+        definition="late", mode=Start("+", 60_000).mode(""), deadlines=within(600, 3600)
+    )
+    job = request.job_id
+    timed_bench.send(request, timed_bench.fields(late="1800000 slow"))
+    entry = f"{job}/1.0.0"
+    timed_bench.link.call("HSET", timed_bench.key("job", job), "start_by", 1)
+    timed_bench.link.call("ZADD", timed_bench.key("timers"), 1, f"{job}/deadline/started")
+    clock.look()
+    assert timed_bench.row(job)["status"] == "failed"
+    assert set(timed_bench.members("timers")) == {entry}
+    reschedule = timed_bench.store.mending.reschedule
+    assert reschedule(job, "", Start("+", 7_200_000), BY) is Answer.OK
+    assert set(timed_bench.members("timers")) == {entry}
+    row = timed_bench.row(job)
+    assert int(row["finish_by"]) == int(row["due"]) + 3_600_000
+    assert timed_bench.store.control.retry(job) is Answer.OK
+    assert timed_bench.members("timers") == {
+        entry: int(row["due"]),
+        f"{job}/deadline/finished": int(row["due"]) + 3_600_000,
+        f"{job}/deadline/late1": int(row["due"]) + 1_800_000,
+    }
+
+
+def test_they_count_from_the_start_also_of_an_entry_that_was_given_back(
+    timed_bench: Bench, clock: VirtualClock
+) -> None:
+    """How long it was given back for has nothing to do with it."""
+    mode = Start("+", 60_000).mode("")
+    job = timed_bench.submit(mode=mode, deadlines=within(600, 3600))
+    clock.advance(seconds=60)
+    assert timed_bench.give_back(job, delay=300_000) == "ok"
+    reschedule = timed_bench.store.mending.reschedule
+    assert reschedule(job, "", Start("+", 120_000), BY) is Answer.OK
+    row = timed_bench.row(job)
+    assert int(row["start_by"]) == int(row["due"]) + 600_000
+    assert int(row["finish_by"]) == int(row["due"]) + 3_600_000
+
+
 # --- by when a job is to finish -----------------------------------------------------------------
 
 

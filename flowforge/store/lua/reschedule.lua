@@ -33,10 +33,11 @@ else
   set_timer(at, id, 'invocation', invocation)
 end
 if is_first(job, invocation) then
+  local due = call('HGET', k_job(id), 'due')
   call('HSET', k_job(id), 'due', at)
   if job.extras then
     --@include deadlines, debounce
-    move_deadlines(job, at - before)
+    move_deadlines(job, at - due)
     keep_key(job, at, now)
   end
 end

@@ -92,6 +92,7 @@ class Mending(Controlling):
         if self.timers.pop((job.id, invocation), None) is None:
             return "parked"
         job.history["run_now"] += 1
+        self.move_deadlines(job, invocation)
         self.let_go(job, invocation)
         return "ok"
 
@@ -109,7 +110,11 @@ class Mending(Controlling):
             return "parked"
         self.timers[job.id, invocation] = False
         job.history["rescheduled"] += 1
+        self.move_deadlines(job, invocation)
         return "ok"
+
+    def move_deadlines(self, job: Job, invocation: str) -> None:
+        raise NotImplementedError
 
     def let_go(self, job: Job, invocation: str) -> None:
         """The time of an invocation has come."""

@@ -55,17 +55,15 @@ local function renew_deadlines(job, within, now)
   end)
 end
 
--- Of a job that has not started, and is to start so many milliseconds later (or sooner).
+-- Of a job that has not started, and is to start so many milliseconds later (or sooner). One that has failed has
+-- no timers: its retry sets them.
 local function move_deadlines(job, by)
   local f = call('HMGET', k_job(job.id), 'start_by', 'finish_by', 'due', 'created')
-  if f[1] then
-    call('HSET', k_job(job.id), 'start_by', f[1] + by)
-    set_timer(f[1] + by, job.id, 'deadline', 'started')
-  end
-  if f[2] then
-    call('HSET', k_job(job.id), 'finish_by', f[2] + by)
-    set_timer(f[2] + by, job.id, 'deadline', 'finished')
-  end
+  if f[1] then call('HSET', k_job(job.id), 'start_by', f[1] + by) end
+  if f[2] then call('HSET', k_job(job.id), 'finish_by', f[2] + by) end
+  if ENDED[job.status] then return end
+  if f[1] then set_timer(f[1] + by, job.id, 'deadline', 'started') end
+  if f[2] then set_timer(f[2] + by, job.id, 'deadline', 'finished') end
   each_late(job.def, function(index, ms)
     set_timer((f[3] or f[4]) + ms, job.id, 'deadline', 'late' .. index)
   end)
