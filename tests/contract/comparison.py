@@ -157,8 +157,10 @@ def _compare_places(stored: Stored, model: Model, lists: list[str]) -> None:
     }
     assert set(stored.texts("leases")) == leases
     ends = {f"{'/'.join(member)}/{model.leases[member].token}" for member in model.timed()}
-    assert set(stored.texts("attempt_ends")) == ends
-    assert set(stored.texts("timers")) == {"/".join(timer) for timer in model.timers}
+    found = set(stored.texts("attempt_ends"))
+    assert found == ends, sorted(found ^ ends)
+    found, timers = set(stored.texts("timers")), {"/".join(timer) for timer in model.timers}
+    assert found == timers, sorted(found ^ timers)
     for number, name in enumerate(lists):
         unclaimed = {"/".join(m): push for m, push in model.unclaimed[number].items()}
         assert stored.scores("unclaimed", name) == unclaimed

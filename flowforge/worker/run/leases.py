@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from time import perf_counter
 from typing import Protocol
@@ -19,7 +20,7 @@ logger = logging.getLogger(__name__)
 _CHUNK = 500
 
 
-#: Seconds between two looks whether the time of an attempt is over.
+#: Seconds between two renewals while the time of an attempt is over.
 _LOOK = 1.0
 
 
@@ -43,7 +44,8 @@ class LeaseKeeper:
     A lease that was lost, or whose job has ended, sets ``cancelled`` on what was added with it.
 
     When the time of an attempt is over, leases are renewed more often: it says that this worker is
-    not lost, and the holder hears soon that its lease was taken.
+    not lost, and the holder hears soon that its lease was taken. The thread wakes for that alone;
+    attempts without a timeout cost no wake-up between two heartbeats.
     """
 
     def __init__(self, store: Store, lease: float, interval: float) -> None:
@@ -51,7 +53,10 @@ class LeaseKeeper:
         self._lease_ms = int(lease * 1000)
         self._interval = interval
         self._held: dict[str, Holder | None] = {}
-        self._ended = threading.Event()
+        self._ended = False
+        #: When the thread looks next whether the time of an attempt is over, by ``perf_counter``.
+        self._look_at = math.inf
+        self._wake = threading.Event()
         self._started = OncePerProcess(self._begin)
 
     def add(self, lease: str, holder: Holder | None = None) -> None:
@@ -61,15 +66,26 @@ class LeaseKeeper:
             self._started()
         self._held[lease] = holder
 
+    def look_at(self, ends_at: float) -> None:
+        """The time of an attempt whose holder was added is over then, by ``perf_counter``."""
+        if ends_at < self._look_at:
+            self._look_at = ends_at
+            self._wake.set()
+
     def _begin(self) -> None:
         self._held = {}
+        self._look_at = math.inf
+        # The parent's may be held by a thread that is not here.
+        self._wake = threading.Event()
         thread = threading.Thread(target=self._renew_until_closed, name="flowforge-leases")
         thread.daemon = True
         thread.start()
 
     def close(self) -> None:
         """Renew nothing more: leases of handlers that still run expire, and others take over."""
-        self._ended.set()
+        self._ended = True
+        if self._started.process == Forks.count:
+            self._wake.set()
 
     def remove(self, lease: str) -> None:
         self._held.pop(lease, None)
@@ -103,21 +119,36 @@ class LeaseKeeper:
         ]
         return found[:MOST_HANGING]
 
-    def _overdue(self, now: float) -> bool:
-        """Whether there is an attempt that has not heard yet that its time is over."""
-        return any(
-            holder is not None
+    def _plan_look(self, now: float) -> bool:
+        """Set when to look next; whether an attempt has not heard yet that its time is over."""
+        # First: one that is added meanwhile and ends before the rest has the thread look again.
+        self._look_at = math.inf
+        ends = [
+            ends_at
+            for holder in list(self._held.values())
+            if holder is not None
             and not holder.cancelled
             and (ends_at := holder.ends_at) is not None
-            and ends_at <= now
-            for holder in list(self._held.values())
-        )
+        ]
+        if not ends:
+            return False
+        first = min(ends)
+        self._look_at = first if first > now else now + _LOOK
+        return first <= now
+
+    def _wait(self, due: float) -> None:
+        """Until a moment, or until there is something to look at before it."""
+        self._wake.wait(max(0.0, min(due, self._look_at) - perf_counter()))
+        self._wake.clear()
 
     def _renew_until_closed(self) -> None:
         due = perf_counter() + self._interval
-        while not self._ended.wait(min(_LOOK, max(0.0, due - perf_counter()))):
+        while True:
+            self._wait(due)
+            if self._ended:
+                return
             now = perf_counter()
-            if now < due and not self._overdue(now):
+            if not self._plan_look(now) and now < due:
                 continue
             due = now + self._interval
             if not self._held:

@@ -129,6 +129,8 @@ class Runtime:
             # Else the job would hang on a lease.
             return self.recorder.refuse(granted, error)
         self.leases.add(lease, attempt)
+        if attempt.slot.timeout_ms and (ends_at := attempt.ends_at):
+            self.leases.look_at(ends_at)
         try:
             if not self._last_attempt(claim):
                 return self.complete(attempt, lists)

@@ -78,6 +78,6 @@ class Timing(Answering):
 
     def move_deadlines(self, job: Job, invocation: str) -> None:
         """Those of a job that has not started go along with its entry; what has passed stays so."""
-        is_first = invocation.split(".")[0] == "1" and job.plan.entry.later and not job.started
+        is_first = invocation.startswith("1.") and job.plan.entry.later and not job.started
         for kind in sorted(job.deadlines) if is_first and job.status not in ENDED else ():
             self.timers[job.id, "deadline", kind] = kind in job.passed
