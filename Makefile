@@ -30,6 +30,9 @@ demo-ui: $(STAMP)
 	@test -d build/demo || { echo "There is no job yet: run make demo first." >&2; exit 1; }
 	FLOWFORGE_DATA_DIR=build/demo $(BIN)/flowforge ui
 
+# Hundreds of processes import the package. Where the environment forbids to keep bytecode, each of
+# them would compile it, which takes a third of its start.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(STAMP)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
