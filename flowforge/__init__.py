@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from flowforge.engine.bulk import Bulk
     from flowforge.engine.flow import Flow
     from flowforge.engine.job_state import JobState
+    from flowforge.engine.limit import Limit
     from flowforge.engine.queue import Queue
     from flowforge.engine.schedule import Schedule
     from flowforge.engine.schedule_state import ScheduleState
-    from flowforge.errors import FlowForgeError
+    from flowforge.errors import FlowForgeError, Limited
     from flowforge.joining import install
     from flowforge.model.connection import Connection
     from flowforge.model.debounce import Debounce
@@ -43,6 +44,7 @@ _MODULES = {
     "Expect": "flowforge.model.expectation",
     "Flow": "flowforge.engine.flow",
     "Join": "flowforge.model.join",
+    "Limit": "flowforge.engine.limit",
     "Routine": "flowforge.model.routine",
     "Slot": "flowforge.model.slot",
     "routine": "flowforge.model.decorator",
@@ -68,6 +70,7 @@ _MODULES = {
     "shutdown": "flowforge.composition",
     # fail
     "FlowForgeError": "flowforge.errors",
+    "Limited": "flowforge.errors",
 }
 
 __all__ = [  # noqa: RUF022 - in the table's order
@@ -79,6 +82,7 @@ __all__ = [  # noqa: RUF022 - in the table's order
     "Expect",
     "Flow",
     "Join",
+    "Limit",
     "Routine",
     "Slot",
     "routine",
@@ -104,6 +108,7 @@ __all__ = [  # noqa: RUF022 - in the table's order
     "shutdown",
     # fail
     "FlowForgeError",
+    "Limited",
 ]
 
 __version__ = "0.1.0"

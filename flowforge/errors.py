@@ -88,6 +88,27 @@ class DeadLetterError(FlowForgeError, LookupError):
     """There is no such dead letter."""
 
 
+class Limited(FlowForgeError):  # noqa: N818 - what a handler answers
+    """The other side takes no more now."""
+
+    def __init__(self, retry_after: float, limit: str | None = None) -> None:
+        """``retry_after``: seconds, up to a day; ``limit``: the limit that rests, None: all of the
+        attempt's. InvalidValueError.
+        """
+        if isinstance(retry_after, bool) or not isinstance(retry_after, (int, float)):
+            raise InvalidValueError(
+                f"retry_after must be seconds, not {type(retry_after).__name__}"
+            )
+        if not 0 <= retry_after <= 86_400:
+            raise InvalidValueError(f"retry_after must be 0 to 86400 seconds, not {retry_after:g}")
+        super().__init__(f"it takes no more for {retry_after:g} s")
+        self.retry_after = float(retry_after)
+        self.limit = limit
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.retry_after, self.limit)
+
+
 # --- jobs ------------------------------------------------------------------------------
 
 

@@ -71,12 +71,21 @@ def _keep(session: Session, action: str, options: Any, outcome: AuditOutcome, wh
     except FlowForgeError:
         return
     reason = str(options.get("reason") or "")
-    about = f"queue {one_line(options['queue'])}" if options.get("queue") else _invocations(options)
+    about = _subject(options) or _invocations(options)
     what = ": ".join(part for part in (about, what) if part)
     tell(
         engine,
         AuditRecord(by, AuditVia.COMMAND_LINE, action, outcome, "", tuple(job_ids), reason, what),
     )
+
+
+def _subject(options: Mapping[str, Any]) -> str:
+    """The queue or the limit that the command is about, with what is set for it."""
+    if options.get("queue"):
+        return f"queue {one_line(options['queue'])}"
+    if options.get("limit") and isinstance(options["limit"], str):
+        return one_line(" ".join(["limit", options["limit"], *options.get("settings", ())]), _TOLD)
+    return ""
 
 
 def _why(error: Exception, options: Mapping[str, Any]) -> str:

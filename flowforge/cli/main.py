@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _COMMANDS = [
     "run", "worker", "watch", "flows", "jobs", "errors", "show", "explain", "history", "logs",
     "edit", "skip", "run-now", "reschedule", "start-now", "rerun", "fork", "label", "bulk",
-    "schedules", "hooks", "expects", "deliver", "queues", "doctor", "metrics", "audit",
+    "schedules", "hooks", "expects", "deliver", "queues", "limits", "doctor", "metrics", "audit",
     "dead-letters", "ui", "new", "dev", "graph", "top",
 ]  # fmt: skip
 _AT_BREAKPOINTS = ["break", "step", "continue"]

@@ -19,14 +19,22 @@ from flowforge.engine.fork import Forks
 from flowforge.engine.job_items import Item, Submitted, checked_key, items
 from flowforge.engine.job_keys import JobKeys
 from flowforge.engine.job_template import JobTemplate
+from flowforge.engine.limit_home import LimitHome
+from flowforge.engine.limits import LimitControl
 from flowforge.engine.mending import Mending
 from flowforge.engine.progress import progress
 from flowforge.engine.rerun import prepare_rerun, rerun
 from flowforge.engine.sending import sending
 from flowforge.engine.submit import Again, JobCreator
 from flowforge.engine.wait import wait_for
-from flowforge.errors import CommandRefusedError, ConfigurationError, StoreUnavailableError
+from flowforge.errors import (
+    CommandRefusedError,
+    ConfigurationError,
+    DefinitionError,
+    StoreUnavailableError,
+)
 from flowforge.model.debounce import Debounce, WhenRunning
+from flowforge.model.definition import Definition
 from flowforge.model.flow import FlowGraph
 from flowforge.model.job_event import JobEvent
 from flowforge.model.job_finding import JobFinding
@@ -60,6 +68,8 @@ class Submitter(ABC):
     own_server = False
     #: Whether no worker can be there, so that its jobs go on in a later process.
     idle = False
+    #: Where limits count, with all jobs that have any.
+    limit_home: LimitHome[Engine]
 
     def submit(
         self,
@@ -139,7 +149,7 @@ class Submitter(ABC):
         """The engine of the server on which a job lives; any of them when there is no such job."""
 
     @abstractmethod
-    def home(self, flow_id: str, entry: str, item: Item) -> Engine:
+    def home(self, definition: Definition, entry: str, item: Item) -> Engine:
         """The engine that a new job of a flow and entry goes to."""
 
     def close(self) -> None:
@@ -167,7 +177,10 @@ class Engine(Submitter):
         self.schedules = ScheduleReader(self.store)
         self.throughput = Throughput(self.store)
         self.places = PlaceReader(self.store)
-        self._creator = JobCreator(self.store, settings, Router(app), self.on_submit)
+        self.limit_home = LimitHome({self: self.store})
+        self._creator = JobCreator(
+            self.store, settings, Router(app), self.on_submit, self.check_server
+        )
         self.child_job = self._creator.child_job
         self.prepare = self._creator.prepare
         control = Control(self.store, self.inspector, settings)
@@ -178,6 +191,7 @@ class Engine(Submitter):
         self.retry = self.mending.retry
         self.breakpoints = JobBreakpoints(self.store, self.inspector)
         self.expectations = JobExpectations(self.store, self.inspector, settings)
+        self.limits = LimitControl(self.store)
         self.forks = Forks(self.store, self.inspector, settings, self._creator)
         self.fork = self.forks.fork
 
@@ -206,7 +220,7 @@ class Engine(Submitter):
     def of(self, job_id: str) -> Engine:
         return self
 
-    def home(self, flow_id: str, entry: str, item: Item) -> Engine:
+    def home(self, definition: Definition, entry: str, item: Item) -> Engine:
         return self
 
     def create_again(self, again: Again, item: Item, trace: bytes) -> Submitted:
@@ -215,6 +229,20 @@ class Engine(Submitter):
 
     def on_submit(self, flow: FlowGraph) -> None:
         """Jobs of this flow are about to be created; a subclass may have something to say."""
+
+    def check_server(self, definition: Definition) -> None:
+        """DefinitionError for a job with limits on another server than theirs."""
+        if not definition.has_limits:
+            return
+        home = self.limit_home.find()
+        if home is not self:
+            raise DefinitionError(
+                f"flow {definition.flow_id!r} has limits, and all jobs with limits live on the "
+                f"server {home.store.server_name!r}, where limits count: it cannot be started on "
+                f"the server {self.store.server_name!r}. Of a child job: give the flow that starts "
+                "it a limit as well, then its jobs live there too. Of a schedule: remove it, and "
+                "save it again"
+            )
 
     def outage(self) -> Outage | None:
         """Why the server takes no writes now, by one try; None when it does, or when this user

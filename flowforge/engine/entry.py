@@ -15,6 +15,7 @@ from flowforge.codec.masking import HIDDEN
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import EmissionError, PayloadError
 from flowforge.model.definition import Definition
+from flowforge.model.limit import limited_mode
 from flowforge.store.submission import LARGE_PARAMS, NO_PARAMS, SAME_PARAMS
 
 #: Bytes of encoded entry params up to which they are kept with the job.
@@ -48,6 +49,7 @@ class Entry:
         self._join = definition.join(routine, slot)
         self._secret = definition.secret(routine, slot)
         self._mode = definition.mode(routine, slot)
+        self._limits = definition.limits(routine, slot)
         self._trace = trace
 
     def first(self, params: dict[str, Any] | None, place: int | None = None) -> First:
@@ -74,6 +76,8 @@ class Entry:
         mode: str = self._mode
         if self._join is not None:
             mode = self._join.mode(params, where, self._secret)
+        if self._limits:
+            mode = limited_mode(self._limits, mode, params, where, self._secret)
         kept = self._kept(params, record)
         if not self._trace:
             return First(mode, record, kept, len(payload))

@@ -17,6 +17,7 @@ from flowforge.model.expectation import (
     checked_delivery_id,
     place_text,
 )
+from flowforge.model.limit import limited_mode
 from flowforge.model.names import did_you_mean, listing
 from flowforge.model.slot import CALL_SLOT
 from flowforge.settings import Settings
@@ -73,6 +74,8 @@ class JobExpectations:
         mode: str = definition.mode(*about.place)
         if (join := definition.join(*about.place)) is not None:
             mode = join.mode(given, where, definition.secret(*about.place))
+        if limits := definition.limits(*about.place):
+            mode = limited_mode(limits, mode, given, where, definition.secret(*about.place))
         self._check_form(job_id, about, given)
         details = pack_record(by, {"to": str(about), "delivery_id": delivery})
         found = self._store.expectations.deliver(

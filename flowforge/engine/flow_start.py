@@ -132,7 +132,7 @@ def start(
     _, details = flow.engine.inspector.describe(flow.job_id)
     like = replace(details, entry=entry.name, priority=priority or 0)
     again = Again(flow.name, flow.definition, entry.routine, entry.slot, like, deadlines)
-    home = submitter.home(flow.definition.flow_id, entry.name, item)
+    home = submitter.home(flow.definition, entry.name, item)
     # A definition that is written otherwise today cannot be given to another server.
     if flow.definition.hash != flow.name:
         home = flow.engine

@@ -27,6 +27,7 @@ from flowforge.execution.run import HISTORY_PARAMS
 from flowforge.model.definition import Definition
 from flowforge.model.invocation_id import InvocationName
 from flowforge.model.labels import labels_text
+from flowforge.model.limit import limited_mode
 from flowforge.model.names import listing
 from flowforge.model.slot import CHILD_SLOT_INDEX
 from flowforge.settings import Settings
@@ -120,9 +121,15 @@ class Forks:
         found = self._inputs.find(job_id, definition, number)
         named, params = self._forkable(job_id, definition, number, found)
         routine, slot = named.routine, named.slot
-        mode = definition.mode(routine, slot)
+        mode: str = definition.mode(routine, slot)
         if found is not None and found.masked:
             _check_secrets(job_id, number, definition.secret(routine, slot), params, changes)
+        if limits := definition.limits(routine, slot):
+            given = changes if isinstance(changes, dict) else {}
+            where = "fork of " + ".".join(definition.place_of(named))
+            mode = limited_mode(
+                limits, mode, {**params, **given}, where, definition.secret(routine, slot)
+            )
         if changes is None:
             where = f"params of invocation {number} ({'.'.join(definition.place_of(named))})"
             payload = encode_payload(params, self._settings.max_payload, where)

@@ -47,6 +47,10 @@ class HandlerJobs:
         text = INHERITED if labels is None else labels_text(labels)
         return self._engine.child_job(template, params, text, start)
 
+    def keeps_limits(self) -> bool:
+        """Whether limits count on this server; StoreUnavailableError."""
+        return self._engine.limit_home.find() is self._engine
+
     def answer_url(self, job_id: str, token: str) -> str | None:
         """The link to the form of an answer; None where the dashboard's address is not set."""
         address = self._engine.settings.dashboard_url

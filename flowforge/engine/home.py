@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 from flowforge.engine.engine import Engine
+from flowforge.store.placement import weight
 
 
 def home_of(engines: Sequence[Engine], name: str) -> Engine:
@@ -14,8 +14,4 @@ def home_of(engines: Sequence[Engine], name: str) -> Engine:
 
     StoreUnavailableError when a server that has not told its name yet does not answer.
     """
-    return max(engines, key=lambda engine: _weight(engine, name))
-
-
-def _weight(engine: Engine, name: str) -> bytes:
-    return hashlib.sha256(f"{engine.store.server_name}/{name}".encode()).digest()
+    return max(engines, key=lambda engine: weight(engine.store.server_name, name))

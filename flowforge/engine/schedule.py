@@ -76,6 +76,11 @@ class Schedule:
         """The flow whose jobs it starts."""
         return self._template.flow.flow_id
 
+    @property
+    def has_limits(self) -> bool:
+        """Whether its jobs count at limits."""
+        return self._template.flow.definition().has_limits
+
     def save(self, *, by: str | None = None) -> ScheduleState:
         """Store it, and return its handle. One that is stored is changed: its pause, its history
         and, if its times are the same, its next time stay. ``by``: who does it; None:
@@ -85,7 +90,7 @@ class Schedule:
         this name and this one is made elsewhere, or the other way round, or when workers have newer
         code.
         """
-        engine = home_of_schedule(current_engine(), self.name)
+        engine = home_of_schedule(current_engine(), self.name, limited=self.has_limits)
         answer = self.save_on(engine, operator_name(by))
         if answer is Answer.MADE:
             raise ScheduleStateError(
@@ -135,6 +140,7 @@ class Schedule:
         return content
 
     def _make_content(self, engine: Engine) -> _Content:
+        engine.check_server(self._template.flow.definition())
         common, first, definition = engine.prepare(self._template, self._params)
         timing, policy = self._timing, self._policy
         fields: dict[str, Argument] = {

@@ -39,7 +39,7 @@ class DeclaredSchedules:
         """
         by_home: dict[Engine, list[tuple[Schedule, str]]] = {}
         for one in schedules:
-            engine = home_of_schedule(self._submitter, one.name)
+            engine = home_of_schedule(self._submitter, one.name, limited=one.has_limits)
             try:
                 by_home.setdefault(engine, []).append((one, one.mark(engine)))
             except StoreUnavailableError:

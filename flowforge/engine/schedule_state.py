@@ -32,15 +32,18 @@ MOST_BACKFILLED = 1000
 _AT_ONCE = 64
 
 
-def home_of_schedule(submitter: Submitter, name: str) -> Engine:
-    """The engine of the server that has a schedule, or that a new one of this name goes to."""
+def home_of_schedule(submitter: Submitter, name: str, *, limited: bool = False) -> Engine:
+    """The engine of the server that has a schedule, or that a new one of this name goes to.
+
+    ``limited``: its jobs have limits.
+    """
     engines = submitter.each
     if len(engines) == 1:
         return engines[0]
     for engine in engines:
         if engine.schedules.known([name])[0]:
             return engine
-    return home_of(engines, name)
+    return submitter.limit_home.find() if limited else home_of(engines, name)
 
 
 class ScheduleState:

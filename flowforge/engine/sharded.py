@@ -17,8 +17,10 @@ from flowforge.engine.home import home_of
 from flowforge.engine.job_items import Item, Submitted
 from flowforge.engine.job_keys import HomeKey, home_keys
 from flowforge.engine.job_template import JobTemplate
+from flowforge.engine.limit_home import LimitHome
 from flowforge.engine.submit import SUBMIT_CHUNK
-from flowforge.errors import StoreUnavailableError, WritesRefusedError
+from flowforge.errors import DefinitionError, StoreUnavailableError, WritesRefusedError
+from flowforge.model.definition import Definition
 from flowforge.store.link import ServerLink
 from flowforge.store.placement import PATIENCE, Placement
 from flowforge.store.store import Store
@@ -31,7 +33,8 @@ class ShardedEngine(Submitter):
     """The engines of several servers.
 
     New jobs go to the servers in turn, past those that do not answer or take no writes. With a
-    key the key decides, so that the same key finds the same server.
+    key the key decides, so that the same key finds the same server. Jobs with limits go to the home
+    server of limits.
     """
 
     def __init__(self, engines: Sequence[Engine]) -> None:
@@ -41,6 +44,9 @@ class ShardedEngine(Submitter):
             for engine in engines
         }
         self._placement = Placement([(probe, engine) for engine, probe in self._probes.items()])
+        self.limit_home = LimitHome(self._probes)
+        for engine in engines:
+            engine.limit_home = self.limit_home
         self.app, self.settings = engines[0].app, engines[0].settings
         # Producers that start together must not all begin with the same server.
         self._turn = random.randrange(len(engines))
@@ -61,12 +67,14 @@ class ShardedEngine(Submitter):
         Raises StoreUnavailableError when a server stops answering while it is given jobs, which may
         have been created then; and with keys when any does not answer, which may know them.
         """
+        definition = template.flow.definition()
         while chunk := list(islice(jobs, SUBMIT_CHUNK)):
             found: list[Submitted | None] = [None] * len(chunk)
-            places = self._share_out(template.flow.flow_id, template.entry, chunk)
+            places = self._share_out(definition, template.entry, chunk)
             for engine, own in places.items():
                 mine = [chunk[place] for place in own]
-                submitted = self._submit(engine, template, mine)
+                bound = definition.has_limits or any(item.has_key for item in mine)
+                submitted = self._submit(engine, template, mine, bound=bound)
                 try:
                     for place, one in zip(own, submitted, strict=True):
                         found[place] = one
@@ -77,10 +85,9 @@ class ShardedEngine(Submitter):
             yield [one for one in found if one is not None]
 
     def _submit(
-        self, engine: Engine, template: JobTemplate, jobs: Sequence[Item]
+        self, engine: Engine, template: JobTemplate, jobs: Sequence[Item], *, bound: bool
     ) -> Iterator[Submitted]:
-        """Submit to this server; to another one if it refuses, and no key belongs to it."""
-        bound = any(item.has_key for item in jobs)
+        """Submit to this server; to another one if it refuses, and the jobs are not bound to it."""
         tried = set()
         created = 0
         while True:
@@ -106,26 +113,45 @@ class ShardedEngine(Submitter):
     def of(self, job_id: str) -> Engine:
         return self._placement.of(job_id)
 
-    def home(self, flow_id: str, entry: str, item: Item) -> Engine:
-        ((engine, _),) = self._share_out(flow_id, entry, [item]).items()
+    def home(self, definition: Definition, entry: str, item: Item) -> Engine:
+        ((engine, _),) = self._share_out(definition, entry, [item]).items()
         return engine
 
-    def _share_out(self, flow_id: str, entry: str, jobs: Sequence[Item]) -> dict[Engine, list[int]]:
+    def _share_out(
+        self, definition: Definition, entry: str, jobs: Sequence[Item]
+    ) -> dict[Engine, list[int]]:
         """Engine -> the places of the jobs that it gets."""
-        keys = [home_keys(flow_id, entry, item.key, item.keys) for item in jobs]
+        keys = [home_keys(definition.flow_id, entry, item.key, item.keys) for item in jobs]
+        limits = self.limit_home.find() if definition.has_limits else None
         home = self._homes(sorted({key for own in keys for key in own}))
         places: dict[Engine, list[int]] = defaultdict(list)
         others: Engine | None = None
         for place, own in enumerate(keys):
             if own:
                 # A job that is there already decides, else the last key.
-                known = [home[key] for key in own if home[key] is not None]
-                engine = known[0] if known else home_of(self._engines, own[-1].text)
+                known = [key for key in own if home[key] is not None]
+                if known:
+                    engine = home[known[0]]
+                    self._check_known(known[0], engine, limits)
+                else:
+                    engine = limits or home_of(self._engines, own[-1].text)
             else:
-                engine = others = others or self._next()
+                engine = limits or others or self._next()
+                others = others or engine
             assert engine is not None, "a key that is known is known somewhere"
             places[engine].append(place)
         return places
+
+    @staticmethod
+    def _check_known(key: HomeKey, there: Engine | None, limits: Engine | None) -> None:
+        """DefinitionError when the key would bring a new job with limits to another server."""
+        if limits is None or there is None or limits is there or key.kind == "idempotency":
+            return
+        raise DefinitionError(
+            f"the flow has limits now, which count on the server {limits.store.server_name!r}, and "
+            f"jobs of the {key.kind} key {key.name!r} are on the server "
+            f"{there.store.server_name!r} from before: let them end, or cancel them"
+        )
 
     def _homes(self, keys: Sequence[HomeKey]) -> dict[HomeKey, Engine | None]:
         """Where a job with the key is already; None: nowhere."""

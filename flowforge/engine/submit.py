@@ -63,7 +63,8 @@ class Prepared(NamedTuple):
 
 class JobCreator:
     """Creates jobs on one server. ``router``: where the messages of the app's routines go;
-    ``on_submit``: is called with every flow before it is resolved.
+    ``on_submit``: is called with every flow before it is resolved; ``check_server``: with each
+    definition of which a job cannot go to another server than this one.
     """
 
     def __init__(
@@ -72,7 +73,9 @@ class JobCreator:
         settings: Settings,
         router: Router,
         on_submit: Callable[[FlowGraph], None],
+        check_server: Callable[[Definition], None],
     ) -> None:
+        self._check_server = check_server
         self._on_submit = on_submit
         self._store = store
         self._settings = settings
@@ -143,6 +146,7 @@ class JobCreator:
     def create_again(self, again: Again, item: Item, trace: bytes) -> Submitted:
         """Create a job of a definition that this server has, or that is as it would write it."""
         definition, common = again.definition, self.like(again)
+        self._check_server(definition)
         entry = self._entry(definition, common, trace)
         chunk = self._next_chunk(entry, common.flow_id, iter([item]))
         found = self._submit(common, definition, chunk, None)
@@ -164,6 +168,7 @@ class JobCreator:
         none of its own.
         """
         common, definition, fields = self._prepare(template)
+        self._check_server(definition)
         common = replace(
             common,
             priority=None if template.priority is None else common.priority,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from flowforge.codec.binary import pack_record
 from flowforge.common.forks import end_forked_child
-from flowforge.errors import EmissionError
+from flowforge.errors import EmissionError, Limited
 from flowforge.execution.attempt import Attempt
 from flowforge.execution.current import current
 from flowforge.execution.effects import Effects
@@ -80,6 +80,8 @@ def run(attempt: Attempt, worker: str) -> Outcome:
         # A record that only a later release can read is another worker's to handle.
         if error is attempt.given_back or ends_worker(error):
             raise
+        if issubclass(type(error), Limited):
+            return _told_to_wait(attempt, worker, error, began)
         return failed(attempt, worker, error, began, in_setup=not ready)
     finally:
         if unfinished:
@@ -123,6 +125,15 @@ def failed(
         error=problem.shown(),
         sample=problem.sample(attempt),
     )
+
+
+def _told_to_wait(attempt: Attempt, worker: str, error: BaseException, began: float) -> Outcome:
+    """The outcome of an attempt that is to be made again later, and does not count."""
+    told = vars(error)
+    delay, limit = told.get("retry_after", 0.0), told.get("limit") or ""
+    micros = _micros(began)
+    details = _details(attempt, worker, micros, None)
+    return Outcome(AttemptOutcome.RELEASED, micros, details, Effects(), delay, limit)
 
 
 def _look_at_result(attempt: Attempt, result: object) -> None:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import CorruptRecordError, DefinitionError
+from flowforge.model.limit import LimitUse, read_uses
 from flowforge.model.records import Record, read, read_optional
 
 #: Source routine, its event, target routine, its slot.
@@ -27,6 +28,8 @@ class Connection:
     target_slot: str
     param_mapping: Mapping[str, str] = field(default_factory=dict, hash=False)
     delay_ms: int = 0
+    #: What limits the attempts at its deliveries, beside the limits of the slot.
+    limits: tuple[LimitUse, ...] = ()
 
     def __post_init__(self) -> None:
         mapping = _checked(self.param_mapping, str(self))
@@ -76,6 +79,7 @@ class Connection:
             "param_mapping": dict(self.param_mapping),
             # Left out where there is none, so that a flow without delays keeps its hash.
             **({"delay_ms": self.delay_ms} if self.delay_ms else {}),
+            **({"limits": [list(use) for use in self.limits]} if self.limits else {}),
         }
 
     @classmethod
@@ -90,6 +94,7 @@ class Connection:
                 read(data, "target_slot", str, where),
                 read(data, "param_mapping", dict, where),
                 read_optional(data, "delay_ms", int, where) or 0,
+                read_uses(data["limits"], where) if "limits" in data else (),
             )
         except DefinitionError as error:
             raise CorruptRecordError(str(error)) from error

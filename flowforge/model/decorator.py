@@ -19,6 +19,7 @@ from flowforge.errors import DefinitionError
 from flowforge.model import registry
 from flowforge.model.event import Event
 from flowforge.model.handlers import check_synchronous
+from flowforge.model.limit import LimitArgument
 from flowforge.model.names import check_name, listing
 from flowforge.model.routine import Routine
 from flowforge.model.slot import MergeStrategy, Slot
@@ -46,6 +47,7 @@ def routine(
     merge_strategy: MergeStrategy = "override",
     secret: Iterable[str] = (),
     timeout: Delay | None = None,
+    limit: LimitArgument | None = None,
 ) -> Callable[[Function], type[Routine]]: ...
 
 
@@ -59,14 +61,15 @@ def routine(
     merge_strategy: MergeStrategy = "override",
     secret: Iterable[str] = (),
     timeout: Delay | None = None,
+    limit: LimitArgument | None = None,
 ) -> type[Routine] | Callable[[Function], type[Routine]]:
     """Make a Routine subclass of a function; add the class or an instance of it to a flow.
 
     ``events`` is a list of names, or a dict of name to output params. ``name`` takes the place of
     the function's own in the registered name (module.name). Called with arguments the class calls
     the function, which is also its ``function``; called without any it makes a routine.
-    ``merge_strategy``, ``secret`` and ``timeout`` as for ``define_slot``. ValueError for what
-    cannot run.
+    ``merge_strategy``, ``secret``, ``timeout`` and ``limit`` as for ``define_slot``. ValueError for
+    what cannot run.
     """
     declared = _events(events)
     if queue is not None:
@@ -76,7 +79,7 @@ def routine(
 
     def decorate(function: Function) -> type[Routine]:
         _check_function(function)
-        slot = Slot.of(INPUT, "handle", merge_strategy, secret, timeout=timeout)
+        slot = Slot.of(INPUT, "handle", merge_strategy, secret, timeout=timeout, limit=limit)
         return _make(function, name or function.__qualname__, queue, declared, slot, timeout)
 
     return decorate if function is None else decorate(function)
@@ -121,6 +124,7 @@ def _make(
             slot.merge_strategy,
             secret=slot.secret,
             timeout=timeout,
+            limit=slot.limits or None,
         )
         for event in events:
             self.define_event(event.name, event.output_params)

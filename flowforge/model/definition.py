@@ -14,6 +14,7 @@ from flowforge.errors import CorruptRecordError, DefinitionError, NewerRecordErr
 from flowforge.model.connection import Connection
 from flowforge.model.invocation_id import InvocationName
 from flowforge.model.join import Join
+from flowforge.model.limit import LimitUse, read_uses
 from flowforge.model.names import listing
 from flowforge.model.records import Record, check_unique, read, read_list, read_optional
 from flowforge.model.slot import (
@@ -25,7 +26,7 @@ from flowforge.model.slot import (
 )
 
 #: Latest version of the record. A process refuses newer ones instead of misreading them. It is that
-#: of a flow with timeouts, with undoes, or with times from which its jobs are late: releases before
+#: of a flow with timeouts, limits, undoes, or times from which its jobs are late: releases before
 #: it would run jobs without them.
 DEFINITION_VERSION = 3
 
@@ -101,7 +102,7 @@ class Definition:
         return hash(self.hash)
 
     def _version(self) -> int:
-        if self.late or self.has_undo or self._has_timeouts():
+        if self.late or self.has_undo or self._has_timeouts() or self.has_limits:
             return DEFINITION_VERSION
         if any(connection.delay_ms for connection in self.connections):
             return DELAYED_VERSION
@@ -109,6 +110,13 @@ class Definition:
 
     def _has_timeouts(self) -> bool:
         return any(slot.get("timeout_ms") for spec in self.routines for slot in spec.raw["slots"])
+
+    @cached_property
+    def has_limits(self) -> bool:
+        """Whether a slot or a connection has a limit."""
+        return any(one.limits for one in self.connections) or any(
+            "limits" in slot for spec in self.routines for slot in spec.raw["slots"]
+        )
 
     def serialize(self) -> Record:
         return {
@@ -221,6 +229,12 @@ class Definition:
         """Return the milliseconds that an attempt may take; 0: as long as it wants."""
         slots = self.routines[routine_index].raw["slots"]
         return int(slots[slot_index].get("timeout_ms", 0)) if slot_index < len(slots) else 0
+
+    def limits(self, routine_index: int, slot_index: int) -> tuple[LimitUse, ...]:
+        """Return the limits of a slot. Needs no class."""
+        slots = self.routines[routine_index].raw["slots"]
+        raw = slots[slot_index].get("limits") if slot_index < len(slots) else None
+        return () if raw is None else read_uses(raw, f"slot {slots[slot_index]['name']!r}")
 
     def upstream(self, index: int) -> int:
         """Return every routine from which a delivery can lead to this one, as bits by index.

@@ -13,6 +13,7 @@ from flowforge.errors import DefinitionError
 from flowforge.model.connection import Connection, Ends
 from flowforge.model.definition import Definition, RoutineSpec
 from flowforge.model.error_handler import ErrorHandler, check_error_handler
+from flowforge.model.limit import LimitArgument, named_limits, resolved
 from flowforge.model.names import check_name, check_whole, listing, snake_case
 from flowforge.model.param_checks import check_params
 from flowforge.model.rebuildable import check_rebuildable
@@ -199,11 +200,14 @@ class FlowGraph:
         param_mapping: Mapping[str, str] | None = None,
         *,
         delay: Delay | None = None,
+        limit: LimitArgument | None = None,
     ) -> Connection:
         """Send an event's params to a slot; cycles and self-connections are allowed.
 
         ``delay``: seconds or a timedelta after which they are delivered, counted as by
-        ``Routine.emit_later``; both add up.
+        ``Routine.emit_later``; both add up. ``limit``: a :class:`Limit` or its name, or several, at
+        which these deliveries count beside those of the slot; what ``per`` names is a param as it
+        arrives.
         ``param_mapping`` renames: {event param: slot param}. ValueError names what is unknown,
         and refuses a second connection of the same two ends. Of an event that declares its
         ``output_params``, no others can be renamed, and none to a name that the handler drops.
@@ -227,6 +231,7 @@ class FlowGraph:
         connection = Connection(
             source_routine_id, source_event, target_routine_id, target_slot, param_mapping or {},
             0 if delay is None else delay_ms("delay", delay),
+            resolved(named_limits("connect", limit), "connect"),
         )  # fmt: skip
         check_params(source, connection, target)
         if connection.ends in self._connections:

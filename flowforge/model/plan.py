@@ -15,6 +15,7 @@ from flowforge.model.definition import Definition, RoutineSpec, SlotMode
 from flowforge.model.error_handler import ErrorHandler
 from flowforge.model.handlers import check_handler_exists
 from flowforge.model.join import Join
+from flowforge.model.limit import LimitUse, limited_mode, together
 from flowforge.model.routine import Routine
 from flowforge.model.running import Running
 from flowforge.model.signature import Signature
@@ -45,9 +46,12 @@ class Target:
     #: Index of the routine that emits, and milliseconds until its deliveries are made.
     source_index: int = 0
     delay_ms: int = 0
+    #: Those of the slot and of the connection, in the order in which places are taken.
+    limits: tuple[LimitUse, ...] = ()
 
     def mode(self, params: dict[str, Any], where: str, later_ms: int = 0) -> str:
-        """How the store keeps a delivery: ``m`` merges, ``o`` remembers, ``j…`` joins.
+        """How the store keeps a delivery: ``m`` merges, ``o`` remembers, ``j…`` joins; before
+        it the keys of limits.
 
         ``later_ms``: how long it is put off, beyond the delay of the connection.
         """
@@ -55,6 +59,8 @@ class Target:
             mode = self.join.mode(params, where, self.secret)
         else:
             mode = "m" if self.merges else "o" if self.remembers else ""
+        if self.limits:
+            mode = limited_mode(self.limits, mode, params, where, self.secret)
         ms = later_ms + self.delay_ms
         return Start("+", ms).mode(mode, self.source_index) if ms else mode
 
@@ -191,6 +197,7 @@ class Plan:
         return Target(
             index, slot_index, connection, mode == "m", mode == "o", join, secret,
             definition.index(connection.source_routine_id), connection.delay_ms,
+            together(definition.limits(index, slot_index), connection.limits),
         )  # fmt: skip
 
     def targets(self, routine_id: str, event: str) -> tuple[Target, ...]:

@@ -13,6 +13,7 @@ from flowforge.model.event import Event
 from flowforge.model.handlers import check_handler_exists, handler_name
 from flowforge.model.invocation import Invocation
 from flowforge.model.join import Join
+from flowforge.model.limit import LimitArgument
 from flowforge.model.names import listing
 from flowforge.model.offered import check_offered
 from flowforge.model.records import Record, plain_copy, read, read_list, read_optional
@@ -86,6 +87,7 @@ class Routine(Running):
         join: Join | None = None,
         timeout: Delay | None = None,
         undo: Callable[..., object] | None = None,
+        limit: LimitArgument | None = None,
     ) -> Slot:
         """Add an input, handled by a method of this routine.
 
@@ -97,12 +99,13 @@ class Routine(Running):
         whatever its handler does. ``undo``: another method, which undoes what the handler has done:
         when the job fails, or is cancelled with ``undo``, it is called once for each committed
         invocation, the latest first, with the params of the invocation and what ``undo_with`` has
-        added. ValueError for a duplicate name,
-        an unknown strategy, or a handler that is async, a generator, or not found by its name.
+        added. ``limit``: a :class:`Limit`, its name, or several: an attempt starts only with a
+        place of each. ValueError for a duplicate name, an unknown strategy, or a handler that is
+        async, a generator, or not found by its name.
         """
         method = handler_name(self, name, handler)
         undoes = None if undo is None else handler_name(self, name, undo, "undo")
-        slot = Slot.of(name, method, merge_strategy, secret, join, timeout, undoes)
+        slot = Slot.of(name, method, merge_strategy, secret, join, timeout, undoes, limit)
         self._check_new("slot", name, self._slots)
         self._slots[name] = slot = slot.bound_to(self)
         self._revision += 1

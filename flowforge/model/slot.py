@@ -14,6 +14,7 @@ from flowforge.errors import (
 )
 from flowforge.model import registry
 from flowforge.model.join import Join
+from flowforge.model.limit import LimitArgument, Named, named_limits, read_uses, resolved
 from flowforge.model.locate import address_of, find
 from flowforge.model.names import check_name, check_names
 from flowforge.model.records import Record, read, read_list, read_optional
@@ -58,6 +59,8 @@ class Slot:
     timeout_ms: int = 0
     #: The method that undoes what the handler has done; None: nothing does.
     undo_name: str | None = None
+    #: What limits the attempts at its deliveries.
+    limits: tuple[Named, ...] = ()
     routine: _Owner | None = field(default=None, compare=False, repr=False)
 
     @classmethod
@@ -70,6 +73,7 @@ class Slot:
         join: Join | None = None,
         timeout: Delay | None = None,
         undo_name: str | None = None,
+        limit: LimitArgument | None = None,
     ) -> Slot:
         """Make a slot from what a user wrote; ValueError says what is unfit."""
         check_name("slot name", name)
@@ -86,8 +90,9 @@ class Slot:
                 "itself, so leave merge_strategy out"
             )
         strategy = _checked_strategy(name, merge_strategy)
-        limit = timeout_ms(f"timeout of slot {name!r}", timeout)
-        return cls(name, handler_name, strategy, hidden, join, limit, undo_name)
+        longest = timeout_ms(f"timeout of slot {name!r}", timeout)
+        limits = named_limits(f"slot {name!r}", limit)
+        return cls(name, handler_name, strategy, hidden, join, longest, undo_name, limits)
 
     def bound_to(self, routine: _Owner) -> Slot:
         """Return this slot with the routine whose method ``handler`` is."""
@@ -140,7 +145,12 @@ class Slot:
             **({"timeout_ms": self.timeout_ms} if self.timeout_ms else {}),
             # Left out where it says nothing, so that a flow without it keeps its hash.
             **({} if self.undo_name is None else {"undo": self.undo_name}),
+            # Left out where there is none, so that a flow without limits keeps its hash.
+            **({"limits": self._uses()} if self.limits else {}),
         }
+
+    def _uses(self) -> list[list[str | None]]:
+        return [list(use) for use in resolved(self.limits, f"slot {self.name!r}")]
 
     @classmethod
     def deserialize(cls, data: Record) -> Slot:
@@ -153,7 +163,9 @@ class Slot:
         secret = read_list(data, "secret", str, where)
         raw = read_optional(data, "join", dict, where) if "join" in data else None
         join = None if raw is None else Join.deserialize(raw)
-        found = cls.of(name, read(data, "handler", str, where), strategy, secret, join)
+        limits = read_uses(data["limits"], where) if "limits" in data else None
+        handler = read(data, "handler", str, where)
+        found = cls.of(name, handler, strategy, secret, join, limit=limits)
         ms = read_optional(data, "timeout_ms", int, where) or 0
         return replace(found, timeout_ms=ms, undo_name=read_optional(data, "undo", str, where))
 

@@ -37,6 +37,8 @@ class Answer(StrEnum):
     ASKS = "asks"
     #: The invocation has stopped at a breakpoint.
     STOPPED = "stopped"
+    #: A limit is full: the invocation waits for a place there, or has ended for it.
+    LIMITED = "limited"
     #: There is nothing of the kind.
     NONE = "none"
     #: There may be more to do: the request is to be made again.
@@ -129,8 +131,9 @@ SUBMIT = Answers("submit", _A.OK, _A.DEFINITION)
 
 SUBMIT_KEYED = Answers("submit_keyed", _A.OK, _A.DEFINITION, _A.FULL, _A.NEWER)
 CLAIM = Answers(
-    "claim", _A.GRANTED, _A.GONE, _A.NEWER, _A.TAKEN, _A.PAUSED, _A.DROPPED, _A.STOPPED, _A.ASKS
-)
+    "claim", _A.GRANTED, _A.GONE, _A.NEWER, _A.TAKEN, _A.PAUSED, _A.DROPPED, _A.STOPPED, _A.ASKS,
+    _A.LIMITED,
+)  # fmt: skip
 STAGE = Answers("stage", _A.OK, _A.STALE, _A.INCOMPLETE)
 COMMIT = Answers(
     "commit", _A.OK, _A.DONE, _A.STALE, _A.GONE, _A.NEWER, _A.DROPPED, _A.INCOMPLETE, _A.EXPECTED

@@ -16,6 +16,10 @@ class Claim(NamedTuple):
     #: Milliseconds from the push of its message to the claim, to a tenth of a second; 0 as well
     #: when it is not known.
     queued_ms: int = 0
+    #: Milliseconds until the attempt may start, by the rate of a limit, and those that it has
+    #: waited for places.
+    rests_ms: int = 0
+    limited_ms: int = 0
 
     @property
     def attempt_number(self) -> int:

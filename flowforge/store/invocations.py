@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from flowforge.execution.effects import Effects, Emitted
 from flowforge.model.error_group import Sample
@@ -37,7 +38,8 @@ class Invocations:
         self, job_id: str, invocation: str, token: str, lease_ms: int,
         verdict: Verdict = (),
     ) -> Claim | Question | Answer:  # fmt: skip
-        """A Claim, or why there is none: GONE, NEWER, TAKEN, PAUSED, DROPPED, STOPPED.
+        """A Claim, or why there is none: GONE, NEWER, TAKEN, PAUSED, DROPPED, STOPPED,
+        LIMITED.
 
         A Question is to be answered with another claim. ``verdict``: its condition, and 1 if the
         params fulfil it, else 0.
@@ -45,7 +47,7 @@ class Invocations:
         reply = self._scripts.run("claim", job_id, invocation, token, lease_ms, *verdict)
         answer = CLAIM[reply[0]]
         if answer is Answer.GRANTED:
-            return Claim(reply[1], reply[4].decode(), reply[2], reply[3], reply[5])
+            return _claim(reply[1:])
         return Question(reply[1], reply[2]) if answer is Answer.ASKS else answer
 
     def commit(
@@ -69,7 +71,7 @@ class Invocations:
             return answer, None
         if len(reply) == 1:
             return answer, self._find_granted(then) if answer is Answer.DONE else None
-        claim = Claim(reply[3], reply[6].decode(), reply[4], reply[5], reply[7])
+        claim = _claim(reply[3:])
         job, invocation = reply[1].decode(), reply[2].decode()
         return answer, Granted(job, invocation, then.token, claim, then.asked)
 
@@ -166,6 +168,18 @@ class Invocations:
         )  # fmt: skip
         return FAIL[reply]
 
+    def rest(
+        self, job_id: str, invocation: str, token: str, delay_ms: int, micros: int,
+        details: bytes, limit: str,
+    ) -> Answer:  # fmt: skip
+        """Let the limits of a claimed invocation rest, or the one of this name; it is the next of
+        them, and no attempt is counted. Answers as ``retry_later``.
+        """
+        reply = self._scripts.run(
+            "fail", job_id, invocation, token, "rest", delay_ms, micros, details, limit, b"", 0
+        )
+        return FAIL[reply]
+
     def fail(
         self, job_id: str, invocation: str, token: str, micros: int, details: bytes, reason: str,
         problem: bytes, sample: Sample,
@@ -199,3 +213,8 @@ class Invocations:
         ended.
         """
         return [HEARTBEAT[reply] for reply in self._scripts.run("heartbeat", lease_ms, *leases)]
+
+
+def _claim(reply: Sequence[Any]) -> Claim:
+    record, claims, lost, definition, queued_ms, *limits = reply
+    return Claim(record, definition.decode(), claims, lost, queued_ms, *limits)

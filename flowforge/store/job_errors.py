@@ -37,7 +37,9 @@ def read_error(raw: bytes, job_id: str, definition: Callable[[], Definition]) ->
         return _read_error(raw, job_id, definition)
 
 
-def _read_error(raw: bytes, job_id: str, definition: Callable[[], Definition]) -> dict[str, Any]:
+def _read_error(  # noqa: PLR0911 - a code each
+    raw: bytes, job_id: str, definition: Callable[[], Definition]
+) -> dict[str, Any]:
     code, _, rest = raw.partition(b" ")
     if code in (b"quarantined", b"undefined"):
         count, invocation = rest.decode().split(" ")
@@ -45,6 +47,11 @@ def _read_error(raw: bytes, job_id: str, definition: Callable[[], Definition]) -
         if code == b"undefined":
             return _undefined(invocation)
         return _quarantined(losses, invocation, definition())
+    if code == b"full":
+        return {
+            "type": "Limited",
+            "message": f"the limit {rest.decode().partition(' ')[2]} is full",
+        }
     if code == b"missing":
         return {"type": "CorruptRecordError", "message": _missing(whole(rest))}
     if code == b"unanswered":

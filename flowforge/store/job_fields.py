@@ -14,6 +14,7 @@ FIELDS: dict[str, str] = {
     "priority": "Priority of the messages",
     "suffix": "What kombu appends to the name of a broker list for this priority",
     "queues": "How many queues the routines are on",
+    "uses": "A letter for each thing that few jobs have: `l` for limits",
     "joins": "1 if a slot of the flow joins, else absent",
     "params": "`kept` (in a key of their own), `none`, or `large`: not kept; of a fork too",
     "idempotency": "Idempotency key, behind the flow's id",
@@ -45,6 +46,7 @@ FIELDS: dict[str, str] = {
     "last": "Number of the latest invocation",
     "stopped": "Invocations that have stopped at breakpoints",
     "expected": "Answers that are expected",
+    "at_limits": "Invocations that wait for a place of a limit",
     "output_count": "Outputs, also those that are not kept",
     "retries": "How often the job was retried",
     # its life

@@ -43,6 +43,7 @@ PATTERNS: dict[str, str] = {
     "entry_params": "j:{}:e",  # string: the record of the entry params, without secrets
     "inputs": "j:{}:y",  # hash: invocation -> record of the params of one that has ended
     "breakpoints": "j:{}:x",  # hash: routine -> condition; with d before it when, and what is shown
+    "limited": "j:{}:limits",  # hash: invocation -> keys of limits, a line each; n<it> -> number
     "stopped": "j:{}:z",  # zset: invocation at a breakpoint by when it stopped; 0: it was let go
     "further_keys": "j:{}:keys",  # list: idempotency keys of calls that were debounced into it
     "channel": "n:{}",  # pub/sub: what waiters listen to
@@ -95,6 +96,13 @@ PATTERNS: dict[str, str] = {
     "schedule_history": "schedule:{}:h",  # stream: starts, skipped times, changes
     "schedule_jobs": "schedule:{}:j",  # zset: jobs that have not completed, by their time
     "schedule_waiting": "schedule:{}:w",  # zset: how/text of times that wait for a job, by time
+    "limits": "limits",  # hash: name, name/key or =name (as code has it) -> what is in force
+    "limit_home": "limits:home",  # string: 1 once a limit was written here
+    "limit_keys": "limits:keys",  # zset: keys with places or waiters, by the next look at them
+    "limit_number": "limits:n",  # string: the latest number of a waiter, about a time
+    "limit_places": "limit:{}:p",  # zset: lease, or job/invocation/, by ms; job/invocation: -ms
+    "limit_waiters": "limit:{}:w",  # zset: job/invocation by number
+    "limit_state": "limit:{}:s",  # hash: when the next start is due by the rate, and rest
     "job_totals": "totals",  # hash: flow id and what happened to its jobs, a line each -> how often
     "attempt_totals": "totals:{}",  # string: 64-bit counters of a slot's attempts; see totals.py
     "worker_totals": "worked:{}",  # hash: slot and counter -> number, of one worker's attempts

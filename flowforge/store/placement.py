@@ -6,6 +6,7 @@ any order, and a server can move to another address.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from typing import Generic, TypeVar
@@ -18,6 +19,11 @@ T = TypeVar("T")
 #: Seconds that a server is asked where a job is: long enough for a new connection after a restart,
 #: and short, because the job may be on another one.
 PATIENCE = 0.5
+
+
+def weight(server_name: str, name: str) -> bytes:
+    """By which servers are compared; the highest one is the home of the name."""
+    return hashlib.sha256(f"{server_name}/{name}".encode()).digest()
 
 
 class Placement(Generic[T]):

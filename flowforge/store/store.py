@@ -14,6 +14,7 @@ from flowforge.store.hook_scripts import HookScripts
 from flowforge.store.invocations import Invocations
 from flowforge.store.keyed_submission import KeyedSubmissions
 from flowforge.store.keys import Keys
+from flowforge.store.limits import Limits
 from flowforge.store.link import Link
 from flowforge.store.log_lines import LogLines
 from flowforge.store.mending import Mending
@@ -48,6 +49,7 @@ class Store:
         self.hooks = HookScripts(self.scripts)
         self.schedules = ScheduleScripts(self.scripts)
         self.tallies = Tallies(self.scripts)
+        self.limits = Limits(self.scripts, link, self.keys)
         self._server_name = ""
 
     @property

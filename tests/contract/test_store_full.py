@@ -9,6 +9,7 @@ import pytest
 
 from flowforge.codec.binary import pack_record
 from flowforge.errors import WritesRefusedError
+from flowforge.model.limit import LimitSettings
 from flowforge.model.start import Start
 from flowforge.store.bulk_scripts import NewBulk
 from flowforge.store.hook_scripts import DeliveryEnd, NewDelivery
@@ -373,6 +374,46 @@ def a_resumed_queue(bench: Bench) -> Callable[[], object]:
     return lambda: bench.store.queue_pauses.resume("q", [bench.list])
 
 
+def a_limit(bench: Bench) -> Callable[[], object]:
+    def act() -> bool:
+        bench.store.limits.set("api", LimitSettings(running=1))
+        return bool(bench.store.limits.stored())
+
+    return act
+
+
+def a_limit_that_is_forgotten(bench: Bench) -> Callable[[], object]:
+    bench.store.limits.set("api", LimitSettings(running=1))
+    return lambda: bench.store.limits.remove("api", declared=True)
+
+
+def _waiter(bench: Bench) -> str:
+    """A job that holds the only place, and another that waits for it; the first one's lease."""
+    bench.store.limits.set("api", LimitSettings(running=1))
+    jobs = [bench.submission(mode="L3 api") for _ in range(2)]
+    for job in jobs:
+        bench.send(job, {**bench.fields(), "uses": "l"})
+    bench.start(jobs[0].job_id)
+    return f"{jobs[0].job_id}/1.0.0/t"
+
+
+def a_key_with_room(bench: Bench) -> Callable[[], object]:
+    _waiter(bench)
+    bench.store.limits.set("api", LimitSettings(running=2))
+
+    def act() -> bool:
+        bench.store.limits.let_in(["api"])
+        return not bench.members("limit_waiters", "api")
+
+    return act
+
+
+def a_place_without_a_lease(bench: Bench) -> Callable[[], object]:
+    bench.link.call("ZREM", bench.key("leases"), _waiter(bench))
+    bench.link.call("ZADD", bench.key("limit_keys"), 1, "api")
+    return lambda: bench.store.limits.look(10) == (1, 1)
+
+
 #: What has to work, with the script that it shows.
 GOES_ON = {
     an_answer: "answer",
@@ -427,6 +468,10 @@ GOES_ON = {
     a_pause_of_a_schedule: "hold_schedule",
     a_schedule_that_is_put_off: "put_off_schedule",
     a_schedule_that_is_removed: "remove_schedule",
+    a_limit: "set_limit",
+    a_limit_that_is_forgotten: "remove_limit",
+    a_key_with_room: "let_in",
+    a_place_without_a_lease: "look_at_limits",
 }
 
 #: Scripts that bring in something new.

@@ -10,9 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import click.testing
 import pytest
 
 from flowforge.cli.look_view import LookView
+from flowforge.cli.main import cli
 from flowforge.store.dead_letters import DeadLetters
 from tests.integration.cli_shell import FLOWS, Shell
 from tests.support.eventually import eventually
@@ -44,6 +46,49 @@ def test_a_queue_is_paused_and_resumed(idle: Shell) -> None:
     told = [(one["action"], one["what"]) for one in idle.json("audit")]
     assert ("pause queue", "queue celery") in told
     assert idle.installation.queued() == 1
+
+
+# --- limits ----------------------------------------------------------------------------
+
+
+def test_a_limit_is_changed_and_shown(idle: Shell) -> None:
+    """A key wins over its limit; what is set is in force at once, and kept in the audit stream."""
+    assert idle.json("limits", "list") == []
+    assert "no limit is known" in idle.run("limits", "list").stderr
+    told = idle.run("limits", "set", "vendor", "running=8", "rate=100", "period=60", "--by", "kim")
+    assert told.stdout == "limit vendor: 8 running, 100 in 60 s\n"
+    idle.run("limits", "set", "vendor/acme", "running=2", "rate=none")
+    (key,) = idle.json("limits", "show", "vendor/acme")
+    assert (key["limit"]["running"], key["limit"]["rate"], key["waiting"]) == (2, None, 0)
+    lines = idle.run("limits", "list").stdout.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["vendor", "vendor/acme"]
+    assert idle.run("limits", "disable", "vendor").stdout.endswith("60 s, disabled\n")
+    assert idle.json("limits", "enable", "vendor", "--reason", "ok")["limit"]["enabled"] is True
+    assert idle.run("limits", "remove", "vendor").stdout == "limit vendor: none\n"
+    assert "nothing is set for vendor" in idle.run("limits", "remove", "vendor", code=1).stderr
+    found = [(one["by"], one["action"], one["what"]) for one in idle.json("audit")]
+    assert found[-1] == ("kim", "set limit", "limit vendor running=8 rate=100 period=60")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("set", "vendor", "walking=8"), "walking=8 is no setting: write running=8, rate=100"),
+        (("set", "vendor", "running=many"), "running must be a number, not many"),
+        (("set", "vendor", "running=-1"), "running of limit 'vendor' must be"),
+        (("set", "ven dor", "running=1"), "the name of a limit has letters"),
+        (("set", "vendor/", "running=1"), "a key is NAME or NAME/VALUE, not 'vendor/'"),
+        (("show", "other"), "there is no limit other; see flowforge limits list"),
+    ],
+)
+def test_what_is_no_limit_is_refused(idle: Shell, arguments: tuple[str, ...], text: str) -> None:
+    """With what to write in its place."""
+    result = click.testing.CliRunner().invoke(
+        cli, ["--redis-url", idle.installation.server.url, "limits", *arguments]
+    )
+    assert result.exit_code in (1, 2)
+    assert text in result.stderr.replace("\n", " ")
+    assert idle.json("limits", "list") == []
 
 
 # --- run and watch ---------------------------------------------------------------------

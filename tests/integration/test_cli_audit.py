@@ -19,8 +19,9 @@ pytestmark = pytest.mark.usefixtures("no_settings")
 #: Commands that change nothing, or of which the history of the new job tells.
 READS = {
     "audit", "bulk list", "bulk show", "doctor", "errors", "expects", "explain", "flows",
-    "history", "hooks list", "hooks test", "jobs", "logs", "metrics", "queues list", "run",
-    "schedules list", "schedules next", "schedules show", "show", "ui", "watch", "worker",
+    "history", "hooks list", "hooks test", "jobs", "limits list", "limits show", "logs", "metrics",
+    "queues list", "run", "schedules list", "schedules next", "schedules show", "show", "ui",
+    "watch", "worker",
 }  # fmt: skip
 
 #: Commands about the user's own files.

@@ -36,6 +36,8 @@ NAMES = {
     "HookEvent",
     "JobState",
     "Join",
+    "Limit",
+    "Limited",
     "Output",
     "Queue",
     "Routine",
@@ -57,7 +59,7 @@ SIGNATURES: dict[Any, str] = {
     Flow.add_routine: "self, routine, routine_id=None, *, queue=None",
     Flow.connect: (
         "self, source_routine_id, source_event, target_routine_id, target_slot, "
-        "param_mapping=None, *, delay=None"
+        "param_mapping=None, *, delay=None, limit=None"
     ),
     Flow.set_error_handler: "self, error_handler",
     Flow.execute: (
@@ -94,7 +96,7 @@ SIGNATURES: dict[Any, str] = {
     Flow.deserialize: "data",
     Routine.define_slot: (
         "self, name, handler, merge_strategy='override', *, secret=(), join=None, timeout=None, "
-        "undo=None"
+        "undo=None, limit=None"
     ),
     Routine.define_event: "self, name, output_params=None",
     Routine.get_slot: "self, name",

@@ -2,7 +2,9 @@
 -- In:  id, invocation, token (the claimer's own, never used twice), lease ms; where it was asked, the
 --      condition that the claimer has judged, and 1 if the invocation is to stop there
 -- Out: {'granted', record, claims, lost, definition hash, ms from its push to the claim (0: not known)}
+--        with limits also: ms until the attempt may start, ms that it waited at limits
 --      | {'gone'} | {'newer'} (a later release's job) | {'taken'} | {'paused'} | {'dropped'} (the job has ended)
+--      | {'limited'} (a limit is full: it waits there, or has ended)
 --      | {'stopped'} (at a breakpoint)
 --      | {'asks', record, condition} (of a breakpoint; the claimer is to judge it, and to claim again)
 --@include base, job_row, grant

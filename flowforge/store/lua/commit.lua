@@ -9,7 +9,8 @@
 --      | 'dropped' (the job has ended) | 'newer' (a later release's job)
 --      | 'incomplete' (what was staged is not all there: nothing is committed)
 --      | 'expected' (an answer that is expected already; which one: nothing is committed)}, and behind 'ok' what was
---      claimed next, if anything: id, invocation, record, claims, lost, definition hash, ms from push to claim
+--      claimed next, if anything: id, invocation, record, claims, lost, definition hash, ms from push to claim, and
+--      what `claim` adds with limits
 --@include base, job_row, child_jobs, history, lease, attempt, settle
 --@include commit/emitted, commit/staged, commit/outputs, commit/stats, commit/resets
 --@include commit/started_jobs, commit/next_message
@@ -42,6 +43,11 @@ if not take_lease(id, invocation, token) then return { why_no_lease(id, invocati
 
 batch_saves()
 job.running = job.running - 1
+local hand_places_on
+if job.limited then
+  --@include limits/release
+  hand_places_on = give_back_places(job, invocation, token, true)
+end
 -- Of a child job that has failed since; its retry is not.
 local failed = job.extras and waits_for_child(invocation) and call('HEXISTS', k_child_failures(id), invocation) == 1
 if outcome ~= 'completed' or ENDED[job.status] or failed then
@@ -52,6 +58,7 @@ if outcome ~= 'completed' or ENDED[job.status] or failed then
     if undo then
       --@include undo/late
       if commit_to_undo(job, invocation, undo, micros, details, now) then
+        if hand_places_on then hand_places_on() end
         flush_saves()
         return { 'ok' }
       end
@@ -62,6 +69,7 @@ if outcome ~= 'completed' or ENDED[job.status] or failed then
   local withdrawn = not ended and withdraw(job, invocation, micros, details, now)
   if withdrawn and staged then drop_staged(id, invocation, token) end
   if ended or withdrawn then
+    if hand_places_on then hand_places_on() end
     flush_saves()
     return { ended and 'dropped' or 'ok' }
   end
@@ -70,6 +78,7 @@ call('HDEL', k_invocations(id), invocation)
 call('HDEL', k_claims(id), invocation, 'l' .. invocation, 'u' .. invocation)
 if waits_for_child(invocation) then call('HDEL', k_child_failures(id), invocation) end
 if job.breaks then call('ZREM', k_stopped(id), invocation) end
+if job.limited then call('HDEL', k_limited(id), invocation) end
 count_attempt(job, invocation, outcome, outcome, micros, now)
 if outcome ~= 'completed' then
   --@include error_groups
@@ -103,6 +112,7 @@ end
 settle(job, now)
 -- Behind the last change of this job: one that ends at once changes it again.
 for _, create in ipairs(started) do create() end
+if hand_places_on then hand_places_on() end
 if at > #arguments then
   flush_saves()
   return { 'ok' }

@@ -26,6 +26,10 @@ local ACTIONS = {
   children = look_at_some_children,
   retry = retry_with_parent,
   deadline = function(_, job, about, now) look_at_deadline(job, about, now) end,
+  limit = function(_, _, about, now)
+    --@include limits/hand_on
+    hand_on(about, now)
+  end,
 }
 
 local kinds, now = timer_kinds(), now_ms()

@@ -14,6 +14,10 @@ local list = to and to.list .. job.suffix
 if not to or call('ZREM', k_unclaimed(list), id .. '/' .. invocation) == 0 then return 'taken' end
 local now = now_ms()
 leave_list(job, list)
+if job.limited then
+  --@include limits/hand_on
+  leave_limits(job, invocation, now)
+end
 if job.status == 'paused' or job.status == 'failed' then
   park(job, invocation)
   save_job(job, now)

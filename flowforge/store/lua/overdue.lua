@@ -37,8 +37,16 @@ local function since_claim(job, member, invocation, over)
   return now - over + tonumber(call('HGET', k_definition(job.def), 't' .. r .. '.' .. s) or 0)
 end
 
-local function hand_over(job, member, invocation, over, worker)
-  local id = job.id
+-- The places of a lease go to the caller's, or to who waits for them.
+local function move_places(job, invocation, held_by, to)
+  --@include limits/release
+  if to then return rename_places(job, invocation, held_by, to) end
+  local hand_places_on = give_back_places(job, invocation, held_by, true)
+  if hand_places_on then hand_places_on() end
+end
+
+local function hand_over(job, member, invocation, over, held_by)
+  local id, worker = job.id, worker_of(held_by)
   local other = table.concat({ id, invocation, token }, '/')
   local counts = call('HMGET', k_claims(id), invocation, 'l' .. invocation)
   for _, part in ipairs({ id, invocation, job.def, call('HGET', k_invocations(id), invocation),
@@ -47,6 +55,7 @@ local function hand_over(job, member, invocation, over, worker)
   end
   call('ZREM', k_leases(), member)
   call('ZADD', k_leases(), now + lease, other)
+  if job.limited then move_places(job, invocation, held_by, token) end
   call('ZADD', k_attempt_ends(), now + FOLLOWED, other)
 end
 
@@ -78,12 +87,13 @@ local function take_over(member)
   drop_staged(id, invocation, held_by)
   if not is_of_caller(member) then count_timeout(job) end
   if find_route(job, routine_of(invocation)) then
-    hand_over(job, member, invocation, over, worker_of(held_by))
+    hand_over(job, member, invocation, over, held_by)
   else
     take_lease(id, invocation, held_by)
     job.running = job.running - 1
     count_attempt(job, invocation, 'failed', 'failed', 0, now)
     fail_undefined(job, invocation, now)
+    if job.limited then move_places(job, invocation, held_by) end
   end
 end
 

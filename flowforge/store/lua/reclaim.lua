@@ -39,13 +39,20 @@ local function take_back(member)
   take_lease(id, invocation, token)
   drop_staged(id, invocation, token)
   job.running = job.running - 1
-  if ENDED[job.status] then
+  local ended = ENDED[job.status]
+  local lost = ended and 0 or call('HINCRBY', k_claims(id), 'l' .. invocation, 1)
+  local quarantine = lost >= max_losses
+  local hand_places_on
+  if job.limited then
+    --@include limits/release
+    hand_places_on = give_back_places(job, invocation, token, ended or quarantine)
+  end
+  if ended then
     discard(job, invocation, now)
     dropped = dropped + 1
+    if hand_places_on then hand_places_on() end
     return
   end
-  local lost = call('HINCRBY', k_claims(id), 'l' .. invocation, 1)
-  local quarantine = lost >= max_losses
   count_attempt(job, invocation, 'lost', quarantine and 'failed' or 'pending', 0, now)
   local worker = worker_of(token)
   for _, part in ipairs({ id, invocation, job.def, worker, lost }) do lost_parts[#lost_parts + 1] = part end
@@ -61,6 +68,7 @@ local function take_back(member)
     settle(job, now)
     requeued = requeued + 1
   end
+  if hand_places_on then hand_places_on() end
 end
 
 -- Also when none has expired: a server that refuses renewals must refuse the look at them.

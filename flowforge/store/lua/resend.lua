@@ -8,7 +8,7 @@ local pushed, parked, dropped = 0, 0, 0
 local pushed_parts = {}
 
 local function push_again(job, invocation)
-  push(job, invocation)
+  push_message(job, invocation)
   pushed = pushed + 1
   for _, part in ipairs({ job.id, invocation, job.def }) do pushed_parts[#pushed_parts + 1] = part end
 end

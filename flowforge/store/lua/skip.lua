@@ -3,7 +3,7 @@
 -- In:  id, invocation, request, packed details; then the sections emitted and outputs of a commit
 -- Out: 'ok' | 'gone' | 'newer' (a later release's job) | the status of a job that is completed or cancelled
 --      | 'done' (no such invocation, or no more) | 'waits' (for a child job) | 'queued' | 'claimed'
---@include base, job_row, pieces, full, request, history, complete_joins, settle, merging_log
+--@include base, job_row, pieces, full, request, history, limits/mode, complete_joins, settle, merging_log
 --@include mending
 --@include commit/emitted, commit/outputs
 local id, invocation, request, details, arguments = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV
@@ -29,8 +29,9 @@ if expected then
   local number = string.match(invocation, '^%d+')
   settle_expectation(job, number, expectation_of(job, number), 's', '-', '', now)
 else
-  take_idle(job, invocation)
+  take_idle(job, invocation, now)
 end
+if job.limited then call('HDEL', k_limited(id), invocation, 'n' .. invocation) end
 local items = string.match(call('HGET', k_invocations(id), invocation), '^J(%d+) ')
 call('HDEL', k_invocations(id), invocation)
 call('HDEL', k_claims(id), invocation, 'l' .. invocation, 'u' .. invocation, 's' .. invocation)
@@ -39,7 +40,9 @@ local kept = job.puts_off and call('HGET', k_put_off(id), invocation)
 if kept then
   call('HDEL', k_put_off(id), invocation)
   -- An item of a join is outstanding at its emitter.
-  if string.match(kept, '^%d*:j') then r = string.match(kept, '^%d*') end
+  local emitter, mode = string.match(kept, '^(%d*):(.*)$')
+  local _, behind = split_limits(mode)
+  if string.sub(behind, 1, 1) == 'j' then r = emitter end
 end
 remember(job, 'skipped_by_hand', invocation, details)
 if items then delete_items(k_collected(id), id, string.match(invocation, '^%d+'), 1, tonumber(items)) end

@@ -15,7 +15,6 @@ from celery.worker import state
 from flowforge import logs
 from flowforge.broker.transport import BrokerConnection
 from flowforge.errors import FlowForgeError, StoreUnavailableError
-from flowforge.execution.handler_context import JobAccess
 from flowforge.execution.prints import WholeLines
 from flowforge.model import registry
 from flowforge.settings import Settings
@@ -40,7 +39,7 @@ from flowforge.worker.run.revoking import cancel_revoked
 from flowforge.worker.run.runtimes import Runtimes
 from flowforge.worker.run.task import add_tasks
 from flowforge.worker.shards.consumer import serve_shards
-from flowforge.worker.shards.shard import WORKER_PATIENCE, Shard
+from flowforge.worker.shards.shard import WORKER_PATIENCE, ServerJobs, Shard
 from flowforge.worker.upkeep.upkeep import Duty, Scheduled
 
 logger = logging.getLogger(__name__)
@@ -70,7 +69,7 @@ class JoinedApp:
     def __init__(
         self,
         app: Celery,
-        servers: Sequence[tuple[Settings, JobAccess]],
+        servers: Sequence[tuple[Settings, ServerJobs]],
         *,
         exclusive: bool,
         declare: Duty | None = None,

@@ -24,6 +24,7 @@ NOT_CLAIMED = {
     **_ENDED,
     Answer.TAKEN: "another process has it, or it has been committed",
     Answer.STOPPED: "it has stopped at a breakpoint",
+    Answer.LIMITED: "a limit is full",
     Answer.PAUSED: "its job is paused or has failed, so it is parked",
 }
 
@@ -64,6 +65,13 @@ def given_back(job_id: str, invocation: str, place: str, why: object) -> None:
     logger.error(
         "invocation %s (%s) is given back: %s", task_id(job_id, invocation), place, why,
         extra=about(job_id, invocation),
+    )  # fmt: skip
+
+
+def rests(attempt: Attempt, seconds: float, limit: str) -> None:
+    logger.info(
+        "invocation %s was told to come again in %g s: %s", _attempt_label(attempt), seconds,
+        f"the limit {limit!r} rests" if limit else "its limits rest", extra=_about(attempt),
     )  # fmt: skip
 
 

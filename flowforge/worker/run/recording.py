@@ -57,6 +57,8 @@ class Recorder:
         ended: Ended
         if outcome.kind is AttemptOutcome.RETRIED:
             answer, ended = self._retry_later(attempt, outcome)
+        elif outcome.kind is AttemptOutcome.RELEASED:
+            return self._rest(attempt, outcome)
         elif outcome.kind is AttemptOutcome.FAILED:
             answer, ended = self._fail(attempt, outcome)
         else:
@@ -109,6 +111,17 @@ class Recorder:
         if answer is not Answer.OK or outcome.error is None:
             return answer, None
         return answer, Retried(outcome.error, outcome.delay)
+
+    def _rest(self, attempt: Attempt, outcome: Outcome) -> Uncounted:
+        answer = self._invocations.rest(
+            attempt.job_id, attempt.invocation, attempt.token, int(outcome.delay * 1000),
+            outcome.micros, outcome.details, outcome.reason,
+        )  # fmt: skip
+        if answer is Answer.OK:
+            log_lines.rests(attempt, outcome.delay, outcome.reason)
+        else:
+            log_lines.not_accepted(attempt, outcome.kind, answer)
+        return Uncounted()
 
     def _fail(self, attempt: Attempt, outcome: Outcome) -> tuple[Answer, Failed | None]:
         answer = self._invocations.fail(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from time import perf_counter
+from time import perf_counter, sleep
 
 from flowforge.codec.binary import TRACED_VERSION, read_invocation
 from flowforge.common.forks import Forks, end_forked_child
@@ -131,6 +131,9 @@ class Runtime:
         self.leases.add(lease, attempt)
         if attempt.slot.timeout_ms and (ends_at := attempt.ends_at):
             self.leases.look_at(ends_at)
+        if claim.rests_ms:
+            # The rate of a limit allows the start a moment later.
+            sleep(claim.rests_ms / 1000)
         try:
             if not self._last_attempt(claim):
                 return self.complete(attempt, lists)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from celery import Celery
@@ -33,6 +33,7 @@ from flowforge.worker.run.task import InvocationTasks, TaskQueues
 from flowforge.worker.upkeep.duties import leader_duties
 from flowforge.worker.upkeep.handler_reports import HandlerReports
 from flowforge.worker.upkeep.hook_deliveries import Hooks
+from flowforge.worker.upkeep.limits import DeclaredLimits
 from flowforge.worker.upkeep.presence import Presence, RateLimitedReports
 from flowforge.worker.upkeep.upkeep import Scheduled, Upkeep
 
@@ -42,8 +43,18 @@ WORKER_PATIENCE = 60.0
 #: Seconds between two reports of what a worker's handlers take.
 HANDLERS_INTERVAL = 6 * 3600.0
 
+#: Seconds between two looks whether the server has the limits of this worker.
+LIMITS_INTERVAL = 10.0
+
 #: Seconds between two reports of a worker's presence.
 PRESENCE_INTERVAL = 5.0
+
+
+class ServerJobs(JobAccess, Protocol):
+    """What a shard has of the engine of its server."""
+
+    def keeps_limits(self) -> bool:
+        """Whether limits count on this server; StoreUnavailableError."""
 
 
 class Shard:
@@ -53,7 +64,7 @@ class Shard:
         self,
         app: Celery,
         settings: Settings,
-        jobs: JobAccess,
+        jobs: ServerJobs,
         process_lock: ReadersWriterLock,
         *,
         exclusive: bool,
@@ -61,6 +72,7 @@ class Shard:
         if settings.redis_url is None:
             raise ConfigurationError("a shard needs settings.redis_url")
         self._app = app
+        self._jobs = jobs
         self.settings = settings
         self.client = make_client(settings.redis_url)
         self._link = ServerLink(self.client, WORKER_PATIENCE)
@@ -104,6 +116,9 @@ class Shard:
 
     def start(self, worker: Any) -> None:
         """Keep the server's jobs up, from a thread of this worker."""
+        # Before the first message is taken, if the server is there.
+        with suppress(StoreUnavailableError):
+            DeclaredLimits(self.probe, self._jobs.keeps_limits).run_once()
         self._presence = self._make_presence(worker)
         self._upkeep = self.make_upkeep(self._presence)
         self._upkeep.start()
@@ -154,6 +169,11 @@ class Shard:
             [
                 Scheduled(presence, PRESENCE_INTERVAL, leader_only=False),
                 Scheduled(HandlerReports(store), HANDLERS_INTERVAL, leader_only=False),
+                Scheduled(
+                    DeclaredLimits(store, self._jobs.keeps_limits),
+                    LIMITS_INTERVAL,
+                    leader_only=False,
+                ),
                 # Before what was popped just after a look is found lost.
                 Scheduled(
                     RateLimitedReports(presence), settings.unclaimed_grace / 3, leader_only=False

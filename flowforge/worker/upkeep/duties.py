@@ -12,6 +12,7 @@ from flowforge.store.worker_reports import FORGOTTEN
 from flowforge.worker.upkeep.bulks import BulkOperations
 from flowforge.worker.upkeep.damage import Damage
 from flowforge.worker.upkeep.deletions import Deletions
+from flowforge.worker.upkeep.limits import LimitLooks
 from flowforge.worker.upkeep.log_lines import PlaceOf, unplaced
 from flowforge.worker.upkeep.minutes import Minutes
 from flowforge.worker.upkeep.presence import StaleReports
@@ -36,6 +37,8 @@ BULK_INTERVAL = 0.25
 
 #: Seconds between two looks at the paused queues.
 QUEUE_INTERVAL = 1.0
+#: Seconds between two looks at the keys of limits whose turn it is.
+LIMIT_INTERVAL = 1.0
 
 #: Seconds between two rounds of deletions.
 DELETION_INTERVAL = 1.0
@@ -79,6 +82,7 @@ def leader_duties(
         Scheduled(Retention(store), settings.upkeep_interval),
         Scheduled(BulkOperations(store), BULK_INTERVAL),
         Scheduled(QueuePauses(store), QUEUE_INTERVAL),
+        Scheduled(LimitLooks(store), LIMIT_INTERVAL),
         Scheduled(Deletions(store), DELETION_INTERVAL),
         Scheduled(Minutes(store), MINUTES_INTERVAL),
         Scheduled(StaleReports(store), FORGOTTEN),

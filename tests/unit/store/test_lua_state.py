@@ -16,7 +16,8 @@ FILES = {path.relative_to(LUA).as_posix(): path.read_text() for path in LUA.rglo
 STATE = {
     name: re.findall(r"\w+", comment.rstrip().removesuffix(".").rpartition(". ")[2])
     for comment, name in re.findall(
-        r"((?:^--.*\n)+)^local (jobs|unsaved|routes|join_rules|collect_item|unpushed)\b",
+        r"((?:^--.*\n)+)^local (jobs|unsaved|routes|join_rules|limit_settings|collect_item|"
+        r"unpushed)\b",
         FILES["include/state.lua"],
         re.MULTILINE,
     )

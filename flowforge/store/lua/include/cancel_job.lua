@@ -10,6 +10,7 @@ local function cancel_job(job, by, reason, details, now)
   job.parked = 0
   job.staged = 0
   job.timers = 0
+  job.at_limits = 0
   finish(job, 'cancelled', now)
 end
 

@@ -12,6 +12,7 @@ local function create_job(about, id, mode, record, idempotency, labels, params, 
     max_in_flight = tonumber(about.max_in_flight), retention = tonumber(about.retention),
     history_limit = about.history_limit, output_limit = tonumber(about.output_limit),
     created = now, parent = parent, queues = about.queues, extras = about.extras, held = about.held,
+    uses = about.uses, limited = about.uses, at_limits = about.uses and 0,
   })
   deliver(job, about.r, about.s, mode, record)
   local kept = params
@@ -48,9 +49,9 @@ end
 
 -- What of a stored definition every job of it needs.
 local function complete_about(about)
-  local f = call('HMGET', k_definition(about.def), 'joins', 'queues', 'extras')
+  local f = call('HMGET', k_definition(about.def), 'joins', 'queues', 'extras', 'uses')
   about.joins, about.queues = f[1] and true or false, tonumber(f[2] or 1)
-  about.extras = f[3] or about.deadlines ~= ''
+  about.extras, about.uses = f[3] or f[4] or about.deadlines ~= '', f[4] or nil
 end
 
 -- Stores a definition of arguments[first], ..., arguments[last]: field, value, ...

@@ -18,7 +18,10 @@ local function work_of(id, job)
   end
   local hashes = { k_invocations(id), k_claims(id), k_merges(id), k_outstanding(id), k_joins(id),
     k_collected(id), k_child_failures(id), k_lanes(id), k_breakpoints(id), k_put_off(id) }
-  if not job or job.extras then hashes[#hashes + 1] = k_expectations(id) end
+  if not job or job.extras then
+    hashes[#hashes + 1] = k_expectations(id)
+    hashes[#hashes + 1] = k_limited(id)
+  end
   hashes[#hashes + 1] = k_children(id)
   return hashes, lists
 end

@@ -4,13 +4,18 @@
 -- counted: it is in the outstanding counters already; number: of its own, for what was put off.
 --@include base, state, push
 local function deliver(job, r, s, mode, record, counted, number)
-  local kind = ''
+  local kind, limits = '', nil
   if mode ~= '' then
     kind = string.sub(mode, 1, 1)
     if kind == '+' or kind == '@' then
       --@include put_off
       mode = put_off(job, r, s, mode, record, counted)
       if not mode then return end
+      kind = string.sub(mode, 1, 1)
+    end
+    if kind == 'L' then
+      --@include limits/mode
+      limits, mode = split_limits(mode)
       kind = string.sub(mode, 1, 1)
     end
     if kind == 'j' then
@@ -21,7 +26,7 @@ local function deliver(job, r, s, mode, record, counted, number)
         --@include join
         collect_item = collect
       end
-      collect_item(job, r .. '.' .. s, tonumber(need), key, record)
+      collect_item(job, r .. '.' .. s, tonumber(need), key, record, limits)
       return
     end
   end
@@ -39,6 +44,7 @@ local function deliver(job, r, s, mode, record, counted, number)
     call('HSET', k_merges(job.id), r .. '.' .. s .. '.last', record)
   end
   call('HSET', k_invocations(job.id), invocation, record)
+  if limits then call('HSET', k_limited(job.id), invocation, limits) end
   if job.joins and not counted then call('HINCRBY', k_outstanding(job.id), r, 1) end
   enqueue(job, invocation)
 end

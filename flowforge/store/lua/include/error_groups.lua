@@ -14,6 +14,7 @@ local SEARCHED = 131072
 local CODES = {
   quarantined = { 'Quarantined', 'too many workers were lost while they ran an invocation' },
   undefined = { 'CorruptRecordError', 'the definition of the job is gone from the server' },
+  full = { 'Limited', 'a limit was full' },
   missing = { 'CorruptRecordError', 'emissions of committed handlers are gone from the server' },
   unfilled = { 'JoinNotFilled', 'a join lacked items, and nothing was left that could deliver more' },
   unanswered = { 'AnswerMissing', 'no answer had come when the time for it was over' },

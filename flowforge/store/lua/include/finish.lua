@@ -68,7 +68,7 @@ local function finish(job, status, now)
   end
   if status == 'completed' then
     -- Nothing is outstanding: this is all that can be left.
-    local all = job.joins or job.queues > 1 or job.breaks
+    local all = job.joins or job.queues > 1 or job.breaks or job.uses
     delete_hashes(all and work_of(job.id, job) or { k_claims(job.id), k_merges(job.id) })
     call('UNLINK', k_segments(job.id), k_output_segments(job.id), k_late(job.id))
     -- What was let go before the last breakpoint was cleared.
@@ -78,6 +78,16 @@ local function finish(job, status, now)
   else
     local hashes, lists = work_of(job.id, job)
     call('PEXPIRE', k_children(job.id), job.retention + SPARE)
+    if job.limited and call('HLEN', k_limited(job.id)) <= FEW then
+      -- What handlers that still run give back: of more, the upkeep finds it.
+      call('PEXPIRE', k_limited(job.id), job.retention)
+      for i, key in ipairs(hashes) do
+        if key == k_limited(job.id) then
+          table.remove(hashes, i)
+          break
+        end
+      end
+    end
     delete_hashes(hashes, true)
     delete_indexes(job.id)
     for _, key in ipairs(lists) do call('UNLINK', key) end

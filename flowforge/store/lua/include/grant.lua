@@ -12,7 +12,8 @@ local function granted(job, invocation, claims, waited)
   return { 'granted', call('HGET', k_invocations(job.id), invocation), claims, lost, job.def, waited }
 end
 
--- {'granted', record, claims, lost, definition hash, waited} or why not: gone, taken, paused, dropped, newer.
+-- {'granted', record, claims, lost, definition hash, waited} or why not: gone, taken, paused, dropped, limited, newer.
+-- With limits also the ms until the attempt may start, and those that it waited at limits.
 -- number: of the push, where it is known.
 local function grant(id, invocation, token, lease, now, number)
   local job = load_job(id)
@@ -39,6 +40,15 @@ local function grant(id, invocation, token, lease, now, number)
 
   leave_list(job, list)
   local may, why = may_go_on(job)
+  local missed, fail_late
+  if may and job.extras then
+    --@include missed_deadline
+    missed, fail_late = missed_deadline(job, now), fail_by_deadline
+  end
+  if job.limited and (missed or not may) then
+    --@include limits/hand_on
+    leave_limits(job, invocation, now)
+  end
   if why == 'parked' then
     park(job, invocation)
     save_job(job, now)
@@ -57,14 +67,25 @@ local function grant(id, invocation, token, lease, now, number)
     end
   end
 
-  if job.extras then
-    --@include missed_deadline
-    local missed = missed_deadline(job, now)
-    if missed then
-      park(job, invocation)
-      fail_by_deadline(job, missed, now)
-      return { 'dropped' }
+  if missed then
+    park(job, invocation)
+    fail_late(job, missed, now)
+    return { 'dropped' }
+  end
+
+  local rest, at_limits
+  if job.limited then
+    --@include limits/take
+    local takes, about, policy = take_places(job, invocation, token, now)
+    if not takes then
+      if policy ~= 'wait' then
+        --@include limits/turn_away
+        turn_away(job, invocation, about, policy, now)
+      end
+      save_job(job, now)
+      return { 'limited' }
     end
+    rest, at_limits = about, policy
   end
 
   local claims = call('HINCRBY', k_claims(id), invocation, 1)
@@ -85,5 +106,7 @@ local function grant(id, invocation, token, lease, now, number)
   -- Not only commits make room: long handlers must not keep idle workers from what is parked.
   top_up(job, now)
   save_job(job, now)
-  return granted(job, invocation, claims, since_push(number, now))
+  local answer = granted(job, invocation, claims, since_push(number, now))
+  if rest then answer[7], answer[8] = rest, at_limits end
+  return answer
 end

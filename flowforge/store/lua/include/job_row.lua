@@ -32,7 +32,11 @@ local function load_job(id)
     queues = tonumber(f[19] or 1),
   })
   -- What few jobs have stands in further fields.
-  if layout > 4 and layout <= LAYOUT then job.held = call('HGET', k_job(id), 'held') == '1' end
+  if layout > 4 and layout <= LAYOUT then
+    local more = call('HMGET', k_job(id), 'held', 'uses', 'at_limits')
+    job.held, job.uses, job.at_limits = more[1] == '1', more[2] or nil, tonumber(more[3] or 0)
+    job.limited = job.uses and string.find(job.uses, 'l', 1, true)
+  end
   return job
 end
 
@@ -45,6 +49,7 @@ local function save_job(job, now)
   call('HSET', k_job(job.id), 'status', job.status, 'queued', job.queued, 'running', job.running,
     'waiting', job.parked, 'last', job.last, 'timers', job.timers, 'staged', job.staged,
     'updated', now)
+  if job.limited then call('HSET', k_job(job.id), 'at_limits', job.at_limits) end
 end
 
 -- Between these two a job is written once, however often it changes.

@@ -27,13 +27,15 @@ local function fire(job, field, number, count)
   enqueue(job, invocation)
 end
 
--- Adds one item. need: how many complete the collection, 0 when its rule is another.
-local function collect(job, slot, need, key, record)
+-- Adds one item. need: how many complete the collection, 0 when its rule is another; limits: that its handler
+-- counts at, those of its first item.
+local function collect(job, slot, need, key, record, limits)
   local field, outstanding = slot .. '/' .. key, k_outstanding(job.id)
   local number, count = string.match(call('HGET', k_joins(job.id), field) or '', '^(%d+) (%d+)$')
   if not number then
     job.last = job.last + 1
     number, count = string.format('%d', job.last), 0
+    if limits then call('HSET', k_limited(job.id), number .. '.' .. slot, limits) end
     local rule = rule_of(job, slot)
     spent = spent + 0.7
     -- What it will start may deliver further down.

@@ -50,6 +50,15 @@ local function is_expected(job, invocation)
   return job.extras and string.sub(call('HGET', k_invocations(job.id), invocation) or '', 1, 1) == 'E'
 end
 
+-- The limit at which an invocation waits for a place, and when it came there in the order of all; or nil.
+local function waits_at(job, invocation)
+  if not job.limited then return nil end
+  --@include limits/keys
+  for _, key in ipairs(keys_of(job, invocation) or {}) do
+    if call('ZSCORE', k_limit_waiters(key), job.id .. '/' .. invocation) then return key end
+  end
+end
+
 -- nil for an idle invocation, else why it is not: done, waits, queued, claimed. Not for one that is expected.
 local function why_not_idle(job, invocation)
   if call('HEXISTS', k_invocations(job.id), invocation) == 0 then return 'done' end
@@ -59,11 +68,22 @@ local function why_not_idle(job, invocation)
   local to = find_route(job, routine_of(invocation))
   if to and call('ZSCORE', k_unclaimed(to.list .. job.suffix), job.id .. '/' .. invocation) then return 'queued' end
   if call('LPOS', parked_list_of(job, invocation), invocation) then return nil end
+  if waits_at(job, invocation) then return nil end
   return 'claimed'
 end
 
--- Takes an idle invocation from where it is.
-local function take_idle(job, invocation)
+-- Takes an idle invocation from where it is, to end it.
+local function take_idle(job, invocation, now)
+  if job.limited then
+    --@include limits/hand_on
+    leave_limits(job, invocation, now)
+    local key = waits_at(job, invocation)
+    if key then
+      call('ZREM', k_limit_waiters(key), job.id .. '/' .. invocation)
+      job.at_limits = job.at_limits - 1
+      return
+    end
+  end
   local stopped = is_stopped(job, invocation)
   call('ZREM', k_stopped(job.id), invocation)
   if stopped then

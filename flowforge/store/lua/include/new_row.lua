@@ -17,7 +17,7 @@ end
 
 -- rows: shape -> id of a job whose row those of the same shape are copies of; nil: no row is like another.
 local function write_row(about, job, kept, idempotency, parent, now, rows)
-  local shape = rows and job.parked == 0 and kept .. (idempotency == '' and '' or '/') .. (job.due or '')
+  local shape = rows and job.parked == 0 and (job.at_limits or '') .. kept .. (idempotency == '' and '' or '/') .. (job.due or '')
   local like = shape and rows[shape]
   if not like or call('COPY', k_job(like), k_job(job.id)) == 0 then
     -- A counter that is not there is zero.
@@ -27,6 +27,7 @@ local function write_row(about, job, kept, idempotency, parent, now, rows)
       'entry', about.entry, 'queues', about.queues, 'status', 'pending', 'queued', job.queued,
       'last', job.last, 'updated', now, 'params', kept)
     if job.parked > 0 then call('HSET', k_job(job.id), 'waiting', job.parked) end
+    if job.uses then call('HSET', k_job(job.id), 'uses', job.uses, 'at_limits', job.at_limits) end
     if job.due then call('HSET', k_job(job.id), 'timers', job.timers, 'due', job.due) end
     if about.joins then call('HSET', k_job(job.id), 'joins', 1) end
     if parent then call('HSET', k_job(job.id), 'parent', parent) end

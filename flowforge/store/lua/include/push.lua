@@ -41,7 +41,9 @@ local function since_push(number, now)
   return number >= 1e14 and ms > LAG and ms or 0
 end
 
-local function push(job, invocation)
+-- ahead: it has waited for a place of a limit, and is the next that is taken off the list, as far as the number of
+-- the one that would have been is known: with the same number, none is taken for one that has been popped.
+local function push_message(job, invocation, ahead)
   local to = route(job, routine_of(invocation))
   local list = to.list .. job.suffix
   job.queued = job.queued + 1
@@ -52,16 +54,30 @@ local function push(job, invocation)
     table.insert(unpushed[list], { to.template, job, invocation })
     return
   end
-  local number = take_numbers(list, 1)
+  local number, place = take_numbers(list, 1), 'LPUSH'
   if number >= PAUSED then
     -- The queue is paused: there is no message until it is resumed.
     call('ZADD', k_paused_pushes(list), number - PAUSED, job.id .. '/' .. invocation)
     return
   end
+  if ahead then
+    local first = redis.pcall('LINDEX', list, -1)
+    local its = type(first) == 'string' and string.match(string.sub(first, -24), '%-(%d+)"}}$')
+    if its then number, place = tonumber(its), 'RPUSH' end
+  end
   call('ZADD', k_unclaimed(list), number, job.id .. '/' .. invocation)
   -- Where something else lies in place of the list, the message is lost, and the upkeep pushes it again
   -- when it can. An error would stop the script between its writes.
-  redis.pcall('LPUSH', list, message_of(to.template, job, invocation, number))
+  redis.pcall(place, list, message_of(to.template, job, invocation, number))
+end
+
+-- What has to wait for a place of a limit waits there in place of the list.
+local function push(job, invocation)
+  if job.limited then
+    --@include limits/admit
+    if not admit(job, invocation) then return end
+  end
+  push_message(job, invocation)
 end
 
 -- A message of the job is no longer on this list.
@@ -87,7 +103,7 @@ end
 
 -- How many messages of the job may be pushed now; of a job on several queues to all of them together.
 local function room_of(job)
-  local left = job.max_in_flight - job.queued - job.running
+  local left = job.max_in_flight - job.queued - job.running - (job.at_limits or 0)
   if job.queues > 1 then return left end
   local ahead = math.max(QUEUED_AT_LEAST, 2 * job.running) - job.queued
   return math.min(ahead, left)
@@ -97,7 +113,12 @@ end
 local function enqueue(job, invocation)
   local is_next = job.parked == 0
   if job.queues > 1 then is_next = lanes_of(job).may_push(find_route(job, routine_of(invocation))) end
-  if job.status ~= 'paused' and not job.held and not ENDED[job.status] and is_next and room_of(job) > 0 then
+  local goes = is_next and room_of(job) > 0
+  if job.limited and not goes then
+    --@include limits/kept
+    goes = keeps_place(job, invocation)
+  end
+  if goes and job.status ~= 'paused' and not job.held and not ENDED[job.status] then
     push(job, invocation)
   else
     park(job, invocation)

@@ -22,7 +22,13 @@ local function put_off(job, r, s, mode, record, counted)
   end
   if job.joins then
     -- An item is outstanding above its join, as if its emitter were not done: the join waits for it.
-    if string.sub(rest, 1, 1) == 'j' then
+    local kind = string.sub(rest, 1, 1)
+    if kind == 'L' then
+      --@include limits/mode
+      local _, behind = split_limits(rest)
+      kind = string.sub(behind, 1, 1)
+    end
+    if kind == 'j' then
       if counted then call('HINCRBY', k_outstanding(job.id), r, -1) end
       r = emitter
       counted = r == ''

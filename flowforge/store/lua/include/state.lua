@@ -14,10 +14,13 @@ local routes = {}
 -- 'definition/slot' -> the rule of a join, as far as it was needed. rule_of.
 local join_rules = {}
 
+-- Key of a limit -> what is in force for it, as far as it was needed. settings_of.
+local limit_settings = {}
+
 -- What adds an item to a join, made when the script first needs it. deliver.
 local collect_item
 
--- list -> {template, job, invocation} each, while pushes are batched; nil: they are made at once. push,
+-- list -> {template, job, invocation} each, while pushes are batched; nil: they are made at once. push_message,
 -- batch_pushes, flush_pushes.
 local unpushed
 

@@ -43,6 +43,10 @@ local function timer_kinds()
     -- about: 'id/invocation' that waits for the job, which is to be retried because its parent was. Due:
     -- it is retried, or the invocation goes on without it. Never cleared.
     retry = { form = '^retry/([^/]+/%d+%.%d+%.%d+)$', cost = 5, without_job = true },
+
+    -- about: a key of a limit at which invocations wait for a time, or more may be let in than one script does.
+    -- Due: as many are let in as there is room for. Never cleared.
+    limit = { form = '^limit/(.+)$', cost = 2, without_job = true },
   }
 end
 

@@ -4,6 +4,9 @@
 -- the kinds.
 --@include base
 
+-- In place of a job, for timers of limits.
+local LIMITS = 'limits'
+
 local function timer_of(id, kind, about)
   if kind == 'invocation' then return id .. '/' .. about end
   return about and id .. '/' .. kind .. '/' .. about or id .. '/' .. kind

@@ -25,7 +25,8 @@ local function take_message(list)
   return id, invocation, tonumber(number)
 end
 
--- Claims the first claimable message: {id, invocation, record, claims, lost, definition hash, waited} or {}.
+-- Claims the first claimable message: {id, invocation, record, claims, lost, definition hash, waited} or
+-- {}; with what grant adds to it.
 local function claim_next(arguments, at, now)
   local token, lease, looks = arguments[at], tonumber(arguments[at + 1]), 0
   for i = at + 2, #arguments do
@@ -34,7 +35,7 @@ local function claim_next(arguments, at, now)
     while id do
       local answer = grant(id, invocation, token, lease, now, number)
       if answer[1] == 'granted' then
-        return { id, invocation, answer[2], answer[3], answer[4], answer[5], answer[6] }
+        return { id, invocation, unpack(answer, 2) }
       end
       looks = looks + 1
       if looks >= LOOKS then return {} end

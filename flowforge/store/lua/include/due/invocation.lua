@@ -16,7 +16,15 @@ local function release_invocation(job, invocation, now)
     --@include due/put_off
     deliver_put_off(job, invocation, kept, now)
   else
-    if may then enqueue(job, invocation) else park(job, invocation) end
+    if may then
+      enqueue(job, invocation)
+    else
+      park(job, invocation)
+      if job.limited then
+        --@include limits/hand_on
+        leave_limits(job, invocation, now)
+      end
+    end
     save_job(job, now)
   end
 end

@@ -1,11 +1,12 @@
 -- The time of a delivery has come that its slot merges, remembers or joins.
---@include base, deliver, complete_joins, settle
+--@include base, deliver, limits/mode, complete_joins, settle
 
 -- kept: 'e:mode', as put_off has kept it. Also while the job is paused: what it starts is parked.
 local function deliver_put_off(job, invocation, kept, now)
   local emitter, mode = string.match(kept, '^(%d*):(.*)$')
   local number, r, s = string.match(invocation, '^(%d+)%.(%d+)%.(%d+)$')
-  local record, joins = call('HGET', k_invocations(job.id), invocation), string.sub(mode, 1, 1) == 'j'
+  local _, behind = split_limits(mode)
+  local record, joins = call('HGET', k_invocations(job.id), invocation), string.sub(behind, 1, 1) == 'j'
   call('HDEL', k_invocations(job.id), invocation)
   call('HDEL', k_put_off(job.id), invocation)
   deliver(job, r, s, mode, record, not joins, number)

@@ -1,0 +1,236 @@
+"""``flowforge limits``: what is in force, what holds places, what waits; changing it at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from flowforge.cli.arguments import by_option
+from flowforge.cli.audited import audited
+from flowforge.cli.group import CommandFailedError
+from flowforge.cli.render import json_option, one_line, print_json, say
+from flowforge.cli.session import Session, pass_session
+from flowforge.cli.tables import print_table
+from flowforge.engine.limits import LimitControl
+from flowforge.errors import FlowForgeError
+from flowforge.model.limit import UNLIMITED, LimitSettings, checked_settings
+from flowforge.store.limits import LimitUsage
+
+_COLUMNS = ("KEY", ">RUNNING", ">WAITING", "LIMIT", "STATE")
+
+#: Keys that a list shows.
+_MOST = 200
+
+#: Attempts that ``show`` names.
+_HOLDERS = 20
+
+_SETTING = re.compile(r"(running|rate|period|burst)=(.+)")
+
+
+@click.group("limits")
+def limits() -> None:
+    """Limits of what runs at once and of what starts in a period, over the whole fleet."""
+
+
+@limits.command("list")
+@json_option
+@pass_session
+def list_limits(session: Session, as_json: bool) -> None:
+    """List the limits, and their keys at which something runs or waits."""
+    rows = _rows(_control(session), None)
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        say("no limit is known: a worker writes those of the modules that it imports", err=True)
+        return
+    print_table(_COLUMNS, [_cells(row) for row in rows[:_MOST]])
+    if len(rows) > _MOST:
+        say(f"and {len(rows) - _MOST} more keys; name a limit to see its own", err=True)
+
+
+@limits.command("show")
+@click.argument("key", metavar="NAME[/KEY]")
+@json_option
+@pass_session
+def show(session: Session, key: str, as_json: bool) -> None:
+    """Show what is in force for a limit or a key, what waits, and which attempts hold places."""
+    control = _control(session)
+    found = _rows(control, key)
+    for row in found:
+        row["held_by"] = [
+            {"job_id": job_id, "invocation": int(invocation.partition(".")[0])}
+            for job_id, invocation in control.holders(row["key"], _HOLDERS)
+        ]
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        raise CommandFailedError(f"there is no limit {one_line(key)}; see flowforge limits list")
+    print_table(_COLUMNS, [_cells(row) for row in found])
+    for row in found:
+        for one in row["held_by"]:
+            say(f"{one_line(row['key'])} is held by {one['job_id']} invocation {one['invocation']}")
+
+
+def _change(
+    action: str,
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A command that changes a limit or one of its keys, and is kept in the audit stream."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        call = json_option(pass_session(audited(action)(command)))
+        reason = click.option(
+            "--reason", default="", metavar="TEXT", help="Why; kept in the audit stream."
+        )
+        return click.argument("limit", metavar="NAME[/KEY]")(reason(by_option(call)))
+
+    return decorate
+
+
+@limits.command("set")
+@_change("set limit")
+@click.argument("settings", metavar="SETTING=NUMBER...", nargs=-1, required=True)
+def set_limit(
+    session: Session, limit: str, settings: tuple[str, ...], as_json: bool, **_: object
+) -> None:
+    """Change a limit, or one of its keys, for running jobs too.
+
+    Settings: running, rate, period (seconds), burst; ``none``: without bound. A key wins over its
+    limit, and both win over what the code says.
+    """
+    control = _control(session)
+    control.set(limit, _parsed(limit, settings))
+    _say_in_force(control, limit, as_json)
+
+
+@limits.command("disable")
+@_change("disable limit")
+def disable(session: Session, limit: str, as_json: bool, **_: object) -> None:
+    """Let a limit, or one of its keys, let everything in."""
+    control = _control(session)
+    control.switch(limit, on=False)
+    _say_in_force(control, limit, as_json)
+
+
+@limits.command("enable")
+@_change("enable limit")
+def enable(session: Session, limit: str, as_json: bool, **_: object) -> None:
+    """Have a limit that was disabled count again. What runs meanwhile has its places."""
+    control = _control(session)
+    control.switch(limit, on=True)
+    _say_in_force(control, limit, as_json)
+
+
+@limits.command("remove")
+@_change("remove limit")
+def remove(session: Session, limit: str, as_json: bool, **_: object) -> None:
+    """Forget what was set; what the code says counts again, as soon as a worker has said it."""
+    control = _control(session)
+    if not control.remove(limit):
+        raise CommandFailedError(f"nothing is set for {one_line(limit)}")
+    _say_in_force(control, limit, as_json)
+
+
+def _parsed(key: str, settings: Sequence[str]) -> LimitSettings:
+    values: dict[str, Any] = {}
+    for text in settings:
+        match = _SETTING.fullmatch(text)
+        if match is None:
+            raise click.UsageError(
+                f"{one_line(text)} is no setting: write running=8, rate=100, period=60 or burst=20"
+            )
+        values[match[1]] = _number(match[1], match[2])
+    try:
+        return checked_settings(f"limit {key!r}", **values)
+    except FlowForgeError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _number(name: str, text: str) -> float | int:
+    if text == "none" and name in ("running", "rate"):
+        return UNLIMITED
+    try:
+        return float(text) if name == "period" else int(text)
+    except ValueError:
+        raise click.UsageError(f"{name} must be a number, not {one_line(text)}") from None
+
+
+def _control(session: Session) -> LimitControl:
+    return session.submitter().limit_home.find().limits
+
+
+def _rows(control: LimitControl, wanted: str | None) -> list[dict[str, Any]]:
+    """The limits and the keys that are in use; of one limit or one key."""
+    stored = control.stored()
+    name = None if wanted is None else wanted.partition("/")[0]
+    keys = {one.key for one in stored} | set(control.keys(name))
+    keys = {key for key in keys if wanted in (None, key) or (wanted == name and _name(key) == name)}
+    rows = []
+    for usage in control.usage(sorted(keys)):
+        force = control.in_force(usage.key, stored)
+        rows.append(_plain(usage, force))
+    return rows
+
+
+def _name(key: str) -> str:
+    return key.partition("/")[0]
+
+
+def _plain(usage: LimitUsage, force: LimitSettings) -> dict[str, Any]:
+    return {
+        "key": usage.key,
+        "running": usage.running,
+        "reserved": usage.reserved,
+        "waiting": usage.waiting,
+        "waits_since_ms": usage.waits_since,
+        "rests_until_ms": usage.rests_until,
+        "limit": {
+            "running": _bound(force.running),
+            "rate": _bound(force.rate),
+            "period": None if force.period_ms is None else force.period_ms / 1000,
+            "burst": force.burst,
+            "when_full": force.when_full,
+            "hold": force.hold,
+            "enabled": force.state != "off",
+        },
+    }
+
+
+def _bound(value: int | None) -> int | None:
+    return None if value == UNLIMITED else value
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    limit = row["limit"]
+    state = "on" if limit["enabled"] else "disabled"
+    if row["rests_until_ms"] is not None:
+        state = "rests"
+    return [
+        one_line(row["key"]), str(row["running"] + row["reserved"]), str(row["waiting"]),
+        limit_text(limit), state,
+    ]  # fmt: skip
+
+
+def limit_text(limit: dict[str, Any]) -> str:
+    """What is in force, in words: ``5 running, 100 in 60 s``."""
+    parts = []
+    if limit["running"] is not None:
+        parts.append(f"{limit['running']} running")
+    if limit["rate"] is not None:
+        parts.append(f"{limit['rate']} in {limit['period'] or 1.0:g} s")
+    return ", ".join(parts) or "none"
+
+
+def _say_in_force(control: LimitControl, key: str, as_json: bool) -> None:
+    force = control.in_force(key, control.stored())
+    (usage,) = control.usage([key])
+    plain = _plain(usage, force)["limit"]
+    if as_json:
+        print_json({"key": key, "limit": plain})
+        return
+    off = "" if plain["enabled"] else ", disabled"
+    say(f"limit {one_line(key)}: {limit_text(plain)}{off}")

@@ -1,0 +1,104 @@
+-- What a limit allows at one of its keys. A key is 'name', or 'name/value' of a limit that counts apart for each
+-- value of a param. Its places are members of one sorted set: leases ('job/invocation/token') and what an
+-- invocation keeps across its attempts ('job/invocation/'), by the time of the start; and what has a message that
+-- is not claimed yet ('job/invocation'), by the negative time of the push. So a message travels only with a place.
+--@include base, state
+
+-- Milliseconds by which a start is granted early; the worker waits for the rest. As long as the upkeep rests
+-- between two looks for due timers: else it could let in no more than one each time.
+local AHEAD = 250
+
+-- Milliseconds between two looks of the upkeep at a key.
+local LOOK = 5000
+
+-- The settings of a limit, in their order in a text; '-': not set there, '*': without bound.
+local SETTINGS = { 'running', 'rate', 'period', 'burst', 'full', 'tied', 'state' }
+
+-- Key and the invocation's keys, in their order, or nil; and its number, if it has waited.
+local function keys_of(job, invocation)
+  local f = call('HMGET', k_limited(job.id), invocation, 'n' .. invocation)
+  if not f[1] then return nil end
+  local keys = {}
+  for key in string.gmatch(f[1], '[^\n]+') do keys[#keys + 1] = key end
+  return keys, tonumber(f[2] or nil)
+end
+
+-- What is in force at a key: of each setting, what the operator has set for the key, else for the limit, else
+-- what the code says.
+local function settings_of(key)
+  local found = limit_settings[key]
+  if found then return found end
+  local name = string.match(key, '^[^/]+')
+  found = { full = 'wait', tied = 'attempt' }
+  for _, text in ipairs(call('HMGET', k_limits(), '=' .. name, name, key)) do
+    if text then
+      local at = 1
+      for value in string.gmatch(text, '%S+') do
+        if SETTINGS[at] and value ~= '-' then found[SETTINGS[at]] = value end
+        at = at + 1
+      end
+    end
+  end
+  found.running = tonumber(found.running)
+  local rate = tonumber(found.rate)
+  found.burst = tonumber(found.burst) or 1
+  if rate and rate > 0 then found.interval = (tonumber(found.period) or 1000) / rate end
+  if rate == 0 then found.running = 0 end
+  found.off = found.state == 'off'
+  limit_settings[key] = found
+  return found
+end
+
+-- When the rate allows the next start, behind `reserved` others; and when the limit rests no more, or nil. A time
+-- before now means that several may start at once.
+local function next_start(key, settings, reserved, now)
+  local f = call('HMGET', k_limit_state(key), 'tat', 'rest')
+  local rest = tonumber(f[2] or 0)
+  if rest > now then return rest, rest end
+  if not settings.interval then return now end
+  return math.max(tonumber(f[1] or 0), now) + (reserved - settings.burst + 1) * settings.interval
+end
+
+-- How many more may be let in now, behind those that have a message; when one may that cannot now, if that is
+-- a matter of time.
+local function room_at(key, now)
+  local settings = settings_of(key)
+  if settings.off then return math.huge end
+  local room = math.huge
+  if settings.running then room = settings.running - call('ZCARD', k_limit_places(key)) end
+  if room <= 0 then return 0 end
+  local reserved = settings.interval and call('ZCOUNT', k_limit_places(key), '-inf', '(0') or 0
+  local start, rests = next_start(key, settings, reserved, now)
+  if rests or start > now + AHEAD then return 0, math.ceil(rests or start - AHEAD) end
+  if not settings.interval then return room end
+  return math.min(room, math.floor((now + AHEAD - start) / settings.interval) + 1)
+end
+
+-- Gives a message a place until it is claimed.
+local function reserve(key, member, now)
+  call('ZADD', k_limit_places(key), -now, member)
+  call('ZADD', k_limit_keys(), 'NX', now + LOOK, key)
+end
+
+-- The next number of a waiter: ascending over all keys, and a time in hundredths of a millisecond.
+local function next_waiter(now)
+  local number = call('INCR', k_limit_number())
+  if number >= now * 100 then return number end
+  call('SET', k_limit_number(), string.format('%d', now * 100))
+  return now * 100
+end
+
+-- Lets an invocation wait at a key, in the order of when it first did. wake: as room_at has it.
+local function wait_at(job, invocation, key, number, now, wake)
+  if not number then
+    number = next_waiter(now)
+    call('HSET', k_limited(job.id), 'n' .. invocation, string.format('%d', number))
+  end
+  call('ZADD', k_limit_waiters(key), number, job.id .. '/' .. invocation)
+  call('ZADD', k_limit_keys(), 'NX', now + LOOK, key)
+  job.at_limits = job.at_limits + 1
+  if wake then
+    --@include timers
+    set_timer(wake, LIMITS, 'limit', key)
+  end
+end

@@ -1,0 +1,34 @@
+-- A limit rests: it lets no start happen before a time.
+--@include base, push, history, attempt, settle, limits/keys
+
+-- Lets the limits of an invocation rest whose attempt was told to come later, or the one of a name. The attempt does
+-- not count, and the invocation is the next of its key. False: it has no such limit.
+local function let_rest(job, invocation, name, until_ms, micros, details, now)
+  local keys = {}
+  for _, key in ipairs(keys_of(job, invocation) or {}) do
+    if name == '' or string.match(key, '^[^/]+') == name then keys[#keys + 1] = key end
+  end
+  if not keys[1] then return false end
+  for _, key in ipairs(keys) do
+    local state = k_limit_state(key)
+    if tonumber(call('HGET', state, 'rest') or 0) < until_ms then
+      call('HSET', state, 'rest', string.format('%d', until_ms))
+    end
+    call('PEXPIRE', state, math.max(until_ms - now + 1000, call('PTTL', state)))
+    --@include timers
+    set_timer(until_ms, LIMITS, 'limit', key)
+  end
+  call('HINCRBY', k_claims(job.id), invocation, -1)
+  count_attempt(job, invocation, 'released', 'pending', micros, now)
+  remember(job, 'limit_rests', invocation, details)
+  if job.status == 'paused' then
+    park(job, invocation)
+  else
+    local first = call('ZRANGE', k_limit_waiters(keys[1]), 0, 0, 'WITHSCORES')
+    local number = first[2] and first[2] - 1 or next_waiter(now)
+    call('HSET', k_limited(job.id), 'n' .. invocation, string.format('%d', number))
+    wait_at(job, invocation, keys[1], number, now)
+  end
+  settle(job, now)
+  return true
+end

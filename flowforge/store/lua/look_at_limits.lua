@@ -1,0 +1,58 @@
+-- Looks at the keys of limits whose turn it is: takes places away that nothing holds, lets waiters in, and forgets keys
+-- at which there is nothing.
+-- In:  most keys
+-- Out: {keys looked at, places that nothing held}
+--@include base, state, job_row, full, damaged, limits/keys, limits/hand_on
+local most = tonumber(ARGV[2])
+
+-- Places of a key that one look checks of each kind, the oldest: what nothing holds becomes the oldest.
+local CHECKED = 100
+
+-- Milliseconds for which a message keeps its place: one that is not claimed by then may wait for long.
+local KEPT = 10000
+
+local now, looked, lost = now_ms(), 0, 0
+
+local function is_held(member)
+  spent = spent + 0.05
+  local id, invocation, token = parts_of(member)
+  if not invocation then return false end
+  if token ~= '' then return call('ZSCORE', k_leases(), member) end
+  if call('HEXISTS', k_invocations(id), invocation) == 0 then return false end
+  -- What is tied to no attempt goes with a job that does not go on.
+  local job = load_job(id)
+  return job and job.status ~= 'failed'
+end
+
+local function drop_lost(key)
+  local places = k_limit_places(key)
+  for _, member in ipairs(call('ZRANGEBYSCORE', places, '(0', '+inf', 'LIMIT', 0, CHECKED)) do
+    if not is_held(member) then
+      call('ZREM', places, member)
+      lost = lost + 1
+    end
+  end
+  for _, member in ipairs(call('ZREVRANGEBYSCORE', places, '(0', '-inf', 'LIMIT', 0, CHECKED)) do
+    if tonumber(call('ZSCORE', places, member)) > KEPT - now or not is_held(member) then
+      call('ZREM', places, member)
+    end
+  end
+end
+
+local function look_at(key)
+  drop_lost(key)
+  hand_on(key, now)
+  if call('EXISTS', k_limit_places(key), k_limit_waiters(key)) == 0 then
+    call('ZREM', k_limit_keys(), key)
+  else
+    call('ZADD', k_limit_keys(), now + LOOK, key)
+  end
+end
+
+write_though_full()
+for _, key in ipairs(call('ZRANGEBYSCORE', k_limit_keys(), '-inf', now, 'LIMIT', 0, most)) do
+  if spent >= 128 then break end
+  looked = looked + 1
+  handle_member('limits', k_limit_keys(), key, now + PUT_OFF, look_at)
+end
+return { looked, lost }

@@ -1,0 +1,432 @@
+"""Limits: never more than are allowed, first come first served, and places that cannot leak."""
+
+from __future__ import annotations
+
+import pytest
+
+from flowforge.model.limit import LimitSettings
+from flowforge.store.answers import Answer
+from tests.contract.bench import DETAILS, Bench
+from tests.support.virtual_clock import VirtualClock
+
+
+def at(*keys: str, mode: str = "") -> str:
+    """The mode of a delivery that counts at these keys."""
+    text = "\n".join(keys)
+    return f"L{len(text)} {text}{mode}"
+
+
+def declare(bench: Bench, name: str = "api", **settings: object) -> None:
+    bench.store.limits.declare(name, LimitSettings(**settings), None)  # type: ignore[arg-type]
+
+
+def submit(bench: Bench, *keys: str, **changes: object) -> str:
+    """A job whose first invocation counts at these keys, by default at ``api``."""
+    request = bench.submission(mode=at(*(keys or ("api",))), **changes)
+    assert bench.send(request, {**bench.fields(), "uses": "l"}) == request.job_id
+    return request.job_id
+
+
+def waiting(bench: Bench, key: str = "api") -> list[str]:
+    """The jobs that wait at a key, in their order."""
+    return [member.partition("/")[0] for member in bench.members("limit_waiters", key)]
+
+
+def sent(bench: Bench) -> list[str]:
+    """The jobs that have a message, in the order in which workers take them."""
+    return [job for job, _ in bench.sent()]
+
+
+def finish(bench: Bench, job: str, token: str = "t") -> None:
+    bench.start(job, token=token)
+    assert bench.commit(job, token=token) == "ok"
+
+
+def pop(bench: Bench) -> None:
+    bench.link.call("RPOP", bench.list)
+
+
+def keys_left(bench: Bench) -> set[str]:
+    """Keys of limits that are left, but for what is in force."""
+    found = {key.removeprefix(f"{bench.prefix}:") for key in bench.every_key()}
+    return {key for key in found if key.startswith(("limit:", "limits:"))}
+
+
+# --- running -----------------------------------------------------------------------------------
+
+
+def test_what_a_limit_has_no_place_for_waits_and_does_not_travel(timed_bench: Bench) -> None:
+    """The first gets a message with a place; the others wait in their order, without a message."""
+    declare(timed_bench, running=1)
+    jobs = [submit(timed_bench) for _ in range(4)]
+    assert sent(timed_bench) == jobs[:1]
+    assert waiting(timed_bench) == jobs[1:]
+    row = timed_bench.row(jobs[1])
+    assert (row["v"], row["uses"], row["at_limits"], row["queued"]) == ("5", "l", "1", "0")
+    timed_bench.start(jobs[0])
+    assert list(timed_bench.members("limit_places", "api")) == [f"{jobs[0]}/1.0.0/t"]
+    pop(timed_bench)
+    timed_bench.commit(jobs[0])
+    assert sent(timed_bench) == [jobs[1]]
+    assert waiting(timed_bench) == jobs[2:]
+    for job in jobs[1:]:
+        finish(timed_bench, job)
+    assert {timed_bench.status(job) for job in jobs} == {"completed"}
+
+
+def test_nothing_is_left_of_a_key_that_is_not_used(timed_bench: Bench, clock: VirtualClock) -> None:
+    """The look of the upkeep forgets it; only what is in force stays."""
+    declare(timed_bench, running=1, rate=1, period_ms=1000)
+    for job in [submit(timed_bench) for _ in range(3)]:
+        clock.advance(seconds=2)
+        finish(timed_bench, job)
+    clock.advance(seconds=20)
+    assert keys_left(timed_bench) <= {"limits:n", "limits:home"}
+
+
+def test_what_has_waited_is_taken_next_by_a_worker(timed_bench: Bench) -> None:
+    """Its message comes before those of others, and is none that has been popped."""
+    declare(timed_bench, running=1)
+    first, second = submit(timed_bench), submit(timed_bench)
+    others = [timed_bench.submit() for _ in range(3)]
+    timed_bench.start(first)
+    pop(timed_bench)
+    timed_bench.commit(first)
+    assert sent(timed_bench) == [second, *others]
+    assert timed_bench.number(second) <= timed_bench.number(others[0])
+
+
+def test_a_job_is_not_complete_while_it_waits_at_a_limit(timed_bench: Bench) -> None:
+    """What waits is outstanding, and counts against the window of its job."""
+    declare(timed_bench, running=1)
+    holder = submit(timed_bench)
+    job = timed_bench.submission(max_in_flight=2)
+    assert timed_bench.send(job, {**timed_bench.fields(), "uses": "l"})
+    timed_bench.start(job.job_id)
+    timed_bench.commit(job.job_id, emitted=[(1, 0, at("api"))] * 3)
+    row = timed_bench.row(job.job_id)
+    assert (row["at_limits"], row["waiting"], row["status"]) == ("2", "1", "running")
+    finish(timed_bench, holder)
+    for number in (2, 3, 4):
+        timed_bench.start(job.job_id, f"{number}.1.0")
+        timed_bench.commit(job.job_id, f"{number}.1.0")
+    assert timed_bench.status(job.job_id) == "completed"
+
+
+@pytest.mark.parametrize("end", ["retry", "release", "fail", "reclaim", "cancel"])
+def test_whatever_takes_the_lease_gives_the_place_on(timed_bench: Bench, end: str) -> None:
+    """There is no way to lose a lease and to keep the place of an attempt."""
+    declare(timed_bench, running=1)
+    first, second = submit(timed_bench), submit(timed_bench)
+    timed_bench.start(first, lease=1 if end == "reclaim" else 600_000)
+    if end == "retry":
+        timed_bench.retry_later(first, delay=60_000)
+    elif end == "release":
+        timed_bench.release(first, delay=60_000)
+    elif end == "fail":
+        timed_bench.fail(first)
+    elif end == "reclaim":
+        timed_bench.link.call("ZADD", timed_bench.key("leases"), 1, f"{first}/1.0.0/t")
+        assert timed_bench.reclaim(3, 10) == (1, 0, 0)
+    else:
+        timed_bench.store.control.cancel(first, "")
+        # The handler still runs: its place is free when it has ended.
+        assert timed_bench.members("limit_waiters", "api")
+        assert timed_bench.commit(first) == "dropped"
+    assert list(timed_bench.members("limit_places", "api")) == [f"{second}/1.0.0"]
+    assert timed_bench.start(second)
+
+
+def test_a_message_of_a_paused_job_gives_its_place_on(timed_bench: Bench) -> None:
+    """The claim parks it, and who waits has the place."""
+    declare(timed_bench, running=1)
+    first, second, third = (submit(timed_bench) for _ in range(3))
+    timed_bench.pause(first)
+    timed_bench.pause(second)
+    assert timed_bench.claim(first, "1.0.0") == "paused"
+    assert list(timed_bench.members("limit_places", "api")) == [f"{third}/1.0.0"]
+    # The one that had waited is parked as well, and both go on in the order of their resumes.
+    assert timed_bench.row(second)["waiting"] == "1"
+    finish(timed_bench, third)
+    for job in (second, first):
+        timed_bench.store.control.resume(job)
+    finish(timed_bench, second)
+    finish(timed_bench, first)
+
+
+def test_a_cancelled_waiter_is_passed_over(timed_bench: Bench) -> None:
+    """It costs the place nothing."""
+    declare(timed_bench, running=1)
+    first, second, third = (submit(timed_bench) for _ in range(3))
+    timed_bench.store.control.cancel(second, "")
+    finish(timed_bench, first)
+    assert list(timed_bench.members("limit_places", "api")) == [f"{third}/1.0.0"]
+
+
+def test_a_claim_without_a_place_waits_in_its_turn(timed_bench: Bench, clock: VirtualClock) -> None:
+    """Its message was not claimed for long: the place went on, and it is the next one."""
+    declare(timed_bench, running=1)
+    first, second, third = (submit(timed_bench) for _ in range(3))
+    clock.advance(seconds=20)
+    assert list(timed_bench.members("limit_places", "api")) == [f"{second}/1.0.0"]
+    timed_bench.start(second)
+    assert timed_bench.claim(first, "1.0.0") is Answer.LIMITED
+    assert set(waiting(timed_bench)) == {third, first}
+    timed_bench.commit(second)
+    finish(timed_bench, third)
+    finish(timed_bench, first)
+
+
+def test_a_claim_that_is_sent_twice_takes_one_place(timed_bench: Bench) -> None:
+    """The same token gets the same answer."""
+    declare(timed_bench, running=2)
+    job = submit(timed_bench)
+    timed_bench.start(job)
+    timed_bench.start(job)
+    assert len(timed_bench.members("limit_places", "api")) == 1
+
+
+# --- keys and several limits -------------------------------------------------------------------
+
+
+def test_each_key_counts_apart(timed_bench: Bench) -> None:
+    """Many keys of one limit, of which each has its own places."""
+    declare(timed_bench, running=1)
+    a, b, c = (submit(timed_bench, f"api/{key}") for key in ("a", "b", "a"))
+    assert sent(timed_bench) == [a, b]
+    assert waiting(timed_bench, "api/a") == [c]
+
+
+def test_several_limits_are_taken_together_or_not_at_all(timed_bench: Bench) -> None:
+    """What waits for one holds nothing of the other."""
+    declare(timed_bench, "a", running=1)
+    declare(timed_bench, "b", running=1)
+    on_b = submit(timed_bench, "b")
+    both = submit(timed_bench, "a", "b")
+    assert waiting(timed_bench, "b") == [both]
+    assert timed_bench.members("limit_places", "a") == {}
+    on_a = submit(timed_bench, "a")
+    timed_bench.start(on_a)
+    finish(timed_bench, on_b)
+    # Now it waits for the other one.
+    assert waiting(timed_bench, "a") == [both]
+    assert timed_bench.members("limit_places", "b") == {}
+    timed_bench.commit(on_a)
+    finish(timed_bench, both)
+    assert timed_bench.status(both) == "completed"
+
+
+# --- rate --------------------------------------------------------------------------------------
+
+
+def test_starts_are_spread_evenly(timed_bench: Bench, clock: VirtualClock) -> None:
+    """One timer for the key lets each in when it is due; a worker waits for the last moment."""
+    declare(timed_bench, rate=1, period_ms=60_000)
+    jobs = [submit(timed_bench) for _ in range(3)]
+    assert timed_bench.start(jobs[0]).rests_ms == 0
+    assert timed_bench.claim(jobs[1], "1.0.0") is Answer.TAKEN
+    assert list(timed_bench.members("timers")) == ["limits/limit/api"]
+    timed_bench.commit(jobs[0])
+    clock.advance(seconds=59)
+    assert timed_bench.claim(jobs[1], "1.0.0") is Answer.TAKEN
+    clock.advance(milliseconds=800)
+    claim = timed_bench.start(jobs[1])
+    assert 0 <= claim.rests_ms <= 250
+    timed_bench.commit(jobs[1])
+    clock.advance(seconds=61)
+    timed_bench.start(jobs[2])
+    timed_bench.commit(jobs[2])
+
+
+def test_a_burst_follows_a_quiet_time(timed_bench: Bench, clock: VirtualClock) -> None:
+    """No more than it and what the rate gives meanwhile."""
+    declare(timed_bench, rate=1, period_ms=10_000, burst=3)
+    jobs = [submit(timed_bench) for _ in range(5)]
+    assert sent(timed_bench) == jobs[:3]
+    for job in jobs[:3]:
+        finish(timed_bench, job)
+    pop(timed_bench), pop(timed_bench), pop(timed_bench)
+    assert sent(timed_bench) == []
+    clock.advance(seconds=10)
+    assert sent(timed_bench) == [jobs[3]]
+
+
+def test_each_attempt_of_a_retry_counts_as_a_start(timed_bench: Bench, clock: VirtualClock) -> None:
+    """The second attempt waits for the rate as any other start."""
+    declare(timed_bench, rate=1, period_ms=10_000)
+    job = submit(timed_bench)
+    timed_bench.start(job)
+    timed_bench.retry_later(job)
+    clock.look()
+    assert waiting(timed_bench) == [job]
+    clock.advance(seconds=10)
+    assert timed_bench.start(job).claims == 2
+
+
+# --- a limit that rests ------------------------------------------------------------------------
+
+
+def rest(bench: Bench, job: str, ms: int, limit: str = "") -> Answer:
+    return bench.store.invocations.rest(job, "1.0.0", "t", ms, 5, DETAILS, limit)
+
+
+def test_a_whole_key_rests_and_no_attempt_is_used_up(
+    timed_bench: Bench, clock: VirtualClock
+) -> None:
+    """The one that was told is the next one, whoever waited before it."""
+    declare(timed_bench, running=2)
+    first, second, third = (submit(timed_bench) for _ in range(3))
+    timed_bench.start(first)
+    assert rest(timed_bench, first, 30_000) is Answer.OK
+    assert waiting(timed_bench) == [first, third]
+    # Also what has a message already.
+    assert timed_bench.claim(second, "1.0.0") is Answer.LIMITED
+    clock.advance(seconds=29)
+    assert timed_bench.members("limit_places", "api") == {}
+    clock.advance(seconds=2)
+    assert timed_bench.start(first).attempt_number == 1
+    assert ("limit_rests", "1.0.0") in timed_bench.history(first)
+
+
+def test_what_has_no_limit_comes_again_later(timed_bench: Bench) -> None:
+    """It waits by itself, without using up an attempt."""
+    job = timed_bench.submit()
+    timed_bench.start(job)
+    assert rest(timed_bench, job, 30_000) is Answer.OK
+    assert timed_bench.row(job)["timers"] == "1"
+    timed_bench.make_due()
+    timed_bench.store.upkeep.release_due(10)
+    assert timed_bench.start(job).attempt_number == 1
+
+
+# --- other policies ----------------------------------------------------------------------------
+
+
+def test_a_full_limit_drops(timed_bench: Bench) -> None:
+    """The invocation ends without an effect, and its job with it if that was all."""
+    declare(timed_bench, running=1, when_full="drop")
+    first, second = submit(timed_bench), submit(timed_bench)
+    timed_bench.start(first)
+    assert timed_bench.claim(second, "1.0.0") is Answer.LIMITED
+    assert timed_bench.status(second) == "completed"
+    assert timed_bench.history(second) == [("dropped_at_limit", "1.0.0")]
+    timed_bench.commit(first)
+
+
+def test_a_full_limit_fails_the_job(timed_bench: Bench) -> None:
+    """A retry of the job runs it when there is room."""
+    declare(timed_bench, running=1, when_full="fail")
+    first, second = submit(timed_bench), submit(timed_bench)
+    timed_bench.start(first)
+    assert timed_bench.claim(second, "1.0.0") is Answer.LIMITED
+    row = timed_bench.row(second)
+    assert (row["status"], row["reason"]) == ("failed", "the limit api is full")
+    timed_bench.commit(first)
+    timed_bench.store.control.retry(second)
+    finish(timed_bench, second)
+
+
+# --- a place that is kept ----------------------------------------------------------------------
+
+
+def test_an_invocation_keeps_its_place_across_attempts(
+    timed_bench: Bench, clock: VirtualClock
+) -> None:
+    """What comes later starts when it is done, not while it waits for its retry."""
+    declare(timed_bench, running=1, hold="invocation")
+    first, second = submit(timed_bench), submit(timed_bench)
+    timed_bench.start(first)
+    timed_bench.retry_later(first, delay=60_000)
+    assert waiting(timed_bench) == [second]
+    clock.advance(seconds=30)
+    assert waiting(timed_bench) == [second]
+    clock.advance(seconds=31)
+    finish(timed_bench, first)
+    finish(timed_bench, second)
+
+
+# --- changes by hand ---------------------------------------------------------------------------
+
+
+def test_what_an_operator_sets_wins_at_once(timed_bench: Bench) -> None:
+    """The key over the limit, the limit over the code."""
+    limits = timed_bench.store.limits
+    declare(timed_bench, running=1)
+    jobs = [submit(timed_bench, "api/a") for _ in range(5)]
+    limits.set("api", LimitSettings(running=2))
+    limits.let_in(["api/a"])
+    assert len(timed_bench.members("limit_places", "api/a")) == 2
+    limits.set("api/a", LimitSettings(running=4))
+    limits.let_in(["api/a"])
+    assert len(timed_bench.members("limit_places", "api/a")) == 4
+    limits.set("api/a", LimitSettings(state="off"))
+    limits.let_in(["api/a"])
+    assert waiting(timed_bench, "api/a") == []
+    limits.remove("api/a", declared=False)
+    limits.remove("api", declared=False)
+    # Five have a message, and one may run.
+    claims = [timed_bench.claim(job, "1.0.0") for job in jobs]
+    assert sum(claim is Answer.LIMITED for claim in claims) == 4
+
+
+# --- what the upkeep mends ---------------------------------------------------------------------
+
+
+def test_a_place_that_nothing_holds_is_taken_away(timed_bench: Bench, clock: VirtualClock) -> None:
+    """Whatever has made it so: the lease says what is held."""
+    declare(timed_bench, running=1)
+    first, second = submit(timed_bench), submit(timed_bench)
+    timed_bench.start(first)
+    timed_bench.link.call("ZREM", timed_bench.key("leases"), f"{first}/1.0.0/t")
+    clock.advance(seconds=6)
+    assert list(timed_bench.members("limit_places", "api")) == [f"{second}/1.0.0"]
+
+
+def test_a_waiter_that_is_skipped_leaves_the_line(timed_bench: Bench) -> None:
+    """An operator ends it as any other that is idle."""
+    declare(timed_bench, running=1)
+    first, second = submit(timed_bench), submit(timed_bench)
+    assert timed_bench.skip(second, "1.0.0") == "ok"
+    assert waiting(timed_bench) == []
+    assert timed_bench.status(second) == "completed"
+    finish(timed_bench, first)
+
+
+# --- modes -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["m", "o", ""])
+def test_a_limit_stands_beside_what_a_slot_keeps(
+    timed_bench: Bench, clock: VirtualClock, mode: str
+) -> None:
+    """Also of a delivery that is put off: it takes no place before it is due."""
+    declare(timed_bench, running=1)
+    request = timed_bench.submission(mode="+1000 :" + at("api", mode=mode))
+    assert timed_bench.send(request, {**timed_bench.fields(), "uses": "l"})
+    first = submit(timed_bench)
+    clock.advance(seconds=2)
+    assert waiting(timed_bench) == [request.job_id]
+    finish(timed_bench, first)
+    invocation = "1.0.0.1" if mode == "m" else "1.0.0"
+    timed_bench.start(request.job_id, invocation)
+    timed_bench.commit(request.job_id, invocation)
+    assert timed_bench.status(request.job_id) == "completed"
+    assert timed_bench.hash("limited", request.job_id) == {}
+
+
+def test_a_join_counts_at_the_limits_of_its_first_item(timed_bench: Bench) -> None:
+    """One place for all items."""
+    declare(timed_bench, running=1)
+    request = timed_bench.submission()
+    fields = {**timed_bench.fields("1.0 all 0 fail 0\n"), "uses": "l"}
+    assert timed_bench.send(request, fields)
+    job = request.job_id
+    timed_bench.start(job)
+    timed_bench.commit(job, emitted=[(1, 0, at("api", mode="j0:"))] * 2)
+    ((member),) = timed_bench.unclaimed()
+    invocation = member.partition("/")[2]
+    timed_bench.start(job, invocation)
+    assert list(timed_bench.members("limit_places", "api")) == [f"{job}/{invocation}/t"]
+    timed_bench.commit(job, invocation)
+    assert timed_bench.status(job) == "completed"
+    assert timed_bench.members("limit_places", "api") == {}

@@ -1,0 +1,147 @@
+"""Limits as users write them, and the keys at which deliveries count."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from flowforge import Flow, Limit, Routine, routine
+from flowforge.errors import CorruptRecordError, DefinitionError, EmissionError
+from flowforge.model.definition import DEFINITION_VERSION, Definition
+from flowforge.model.limit import LimitSettings, LimitUse, limited_mode, read_uses
+
+VENDOR = Limit("unit-vendor", per="customer", running=5, rate=100, period=timedelta(minutes=1))
+TOTAL = Limit("unit-total", rate=5)
+
+
+class Bills(Routine):
+    """Two slots, of which one has limits."""
+
+    def __init__(self) -> None:
+        self.define_slot("pay", handler=self.pay, limit=[VENDOR, "unit-total"])
+        self.define_slot("note", handler=self.note)
+        self.define_event("done")
+
+    def pay(self, customer: str) -> None: ...
+
+    def note(self, customer: str) -> None: ...
+
+
+@routine(limit=VENDOR)
+def charge(customer: str) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({}, "limits nothing: give it running=, rate=, or both"),
+        ({"running": -1}, "running of limit 'x' must be a whole number"),
+        ({"running": True}, "running of limit 'x' must be a whole number"),
+        ({"rate": 1_000_001}, "rate of limit 'x' must be at most"),
+        ({"rate": 1, "burst": 0}, "burst of limit 'x' must be a whole number"),
+        ({"rate": 1, "period": 0}, "period of limit 'x' must be from 0.001 to"),
+        ({"rate": 1, "period": "1s"}, "period of limit 'x' must be seconds, not '1s'"),
+        ({"running": 1, "when_full": "queue"}, "when_full of limit 'x' must be of"),
+        ({"running": 1, "hold": "job"}, "hold of limit 'x' must be of"),
+        ({"running": 1, "per": ""}, "per of limit 'x'"),
+    ],
+)
+def test_what_is_unfit_is_refused(settings: dict[str, Any], text: str) -> None:
+    """With what is wrong and where."""
+    with pytest.raises(DefinitionError, match=text):
+        Limit("x", **settings)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "=a", 5])
+def test_a_name_stands_in_keys_and_commands(name: Any) -> None:
+    """So it has no other characters than letters, digits, '.', '_' and '-'."""
+    with pytest.raises(DefinitionError):
+        Limit(name, running=1)
+
+
+def test_what_an_operator_sets_stands_above_the_code() -> None:
+    """Each setting by itself; as text and back nothing is lost."""
+    code = VENDOR.settings
+    assert (code.running, code.rate, code.period_ms, code.when_full) == (5, 100, 60_000, "wait")
+    assert LimitSettings.parse(code.texts()) == code
+    above = LimitSettings(rate=2).over(code)
+    assert (above.running, above.rate, above.period_ms) == (5, 2, 60_000)
+    with pytest.raises(ValueError, match="unknown"):
+        LimitSettings.parse(["1", "-", "-", "-", "later", "-", "-"])
+
+
+@pytest.mark.parametrize(
+    ("value", "key"), [("acme", "v/acme"), (7, "v/7"), ("a/b c", "v/a/b c"), ("", "v/")]
+)
+def test_a_value_has_a_key_of_its_own(value: Any, key: str) -> None:
+    """Text as it is, a whole number as text."""
+    assert LimitUse("v", "customer").key({"customer": value}, "it", ()) == key
+
+
+@pytest.mark.parametrize("value", ["x" * 129, "a\nb", "\ud800"])
+def test_what_cannot_stand_in_a_key_is_digested(value: str) -> None:
+    """So that a key is one line of bounded length; a secret is never in one."""
+    use = LimitUse("v", "customer")
+    key = use.key({"customer": value}, "it", ())
+    assert len(key) == 34
+    assert key.isprintable()
+    secret = use.key({"customer": "4111"}, "it", {"customer"})
+    assert "4111" not in secret
+    assert secret == use.key({"customer": 4111}, "it", {"customer"})
+
+
+@pytest.mark.parametrize("params", [{}, {"customer": None}, {"customer": True}, {"customer": 1.5}])
+def test_a_value_that_makes_no_key_fails_where_it_is_emitted(params: dict[str, Any]) -> None:
+    """The error names the place, the limit and the param."""
+    with pytest.raises(EmissionError, match=r"pay: .*'v' counts.*'customer'|pay: 'customer'"):
+        LimitUse("v", "customer").key(params, "pay", ())
+
+
+def test_the_keys_stand_before_the_rest_of_a_mode() -> None:
+    """Their length is that of the bytes."""
+    uses = [LimitUse("a"), LimitUse("b", "n")]
+    assert limited_mode(uses, "m", {"n": "ä"}, "it") == "L6 a\nb/äm"
+
+
+def test_limits_stand_in_the_definition_by_name() -> None:
+    """Not what is in force, which an operator changes; older releases refuse it."""
+    flow = Flow("bills")
+    flow.add_routine(Bills(), "bills")
+    flow.add_routine(charge, "charge")
+    flow.connect("bills", "done", "charge", "input", limit="unit-total")
+    definition = flow.definition()
+    assert definition.has_limits
+    assert definition.serialize()["version"] == DEFINITION_VERSION
+    assert definition.limits(0, 0) == (
+        LimitUse("unit-total"), LimitUse("unit-vendor", "customer"),
+    )  # fmt: skip
+    assert definition.limits(0, 1) == ()
+    (again,) = Definition.deserialize(definition.serialize()).connections
+    assert again.limits == (LimitUse("unit-total"),)
+
+
+def test_a_name_that_nothing_declares_is_refused() -> None:
+    """With a close match."""
+
+    @routine(limit="unit-totl")
+    def misspelt() -> None: ...
+
+    flow = Flow("misspelt")
+    with pytest.raises(DefinitionError, match=r"unit-totl.*does not declare.*unit-total"):
+        flow.add_routine(misspelt, "it")
+
+
+@pytest.mark.parametrize("limit", [5, [VENDOR, "unit-vendor"], [f"l{n}" for n in range(9)]])
+def test_what_is_no_limit_is_refused_at_the_slot(limit: Any) -> None:
+    """Each limit once, and eight at most."""
+    with pytest.raises(DefinitionError, match="limit of"):
+        routine(limit=limit)(lambda: None)
+
+
+@pytest.mark.parametrize("raw", [5, [5], [["a b", None]], [["a", 5]]])
+def test_damaged_limits_of_a_record_are_told(raw: object) -> None:
+    """With the place."""
+    with pytest.raises(CorruptRecordError, match="limits of slot 'x'"):
+        read_uses(raw, "slot 'x'")
