@@ -64,6 +64,7 @@ PATTERNS: dict[str, str] = {
     "debounced": "debounced:{}",  # string, with a time to live: the job that a call went into
     "leases": "leases",  # zset: id/invocation/token by expiry
     "attempt_ends": "ends",  # zset: id/invocation/token by when the time of the attempt is over
+    "time_over": "over:{}",  # string, with a time to live: how the attempt of this lease was ended
     "claim_time": "c:{}",  # string: when the attempt of this lease was claimed, once it was renewed
     "timers": "timers",  # zset: job and kind by due time
     "open_expectations": "expects",  # zset: job/number of each open expectation by its start

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import NamedTuple
 
-from flowforge.codec.binary import pack_record
+from flowforge.codec.binary import pack_record, unpack_record
 from flowforge.common.lru_cache import Recent
 from flowforge.errors import CorruptRecordError, FlowForgeError, NewerRecordError
 from flowforge.execution.run import Outcome
@@ -24,9 +25,12 @@ _DEFINITIONS = 64
 #: How the tokens of callers begin, for ``overdue.lua``.
 _CALLER = "over."
 
+#: Milliseconds for which it is kept what was made of an attempt, for the process of its handler.
+_TOLD_MS = 600_000
+
 
 class Overdue(NamedTuple):
-    """An attempt whose lease was taken with ``token``. ``worker``: empty when it is not known."""
+    """An attempt whose ``lease`` was taken with ``token``. ``worker``: empty if not known."""
 
     token: str
     job_id: str
@@ -38,6 +42,7 @@ class Overdue(NamedTuple):
     #: Milliseconds since its claim.
     ran_ms: int
     worker: str
+    lease: str
 
 
 class TimedOut(NamedTuple):
@@ -48,6 +53,14 @@ class TimedOut(NamedTuple):
     outcome: Outcome
     #: OK, or why another has decided.
     answer: Answer
+
+
+class Ending(NamedTuple):
+    """What was made of an attempt whose time was over. ``delay``: seconds until its retry."""
+
+    kind: AttemptOutcome
+    delay: float
+    error: Exception
 
 
 class OverdueAttempts:
@@ -70,8 +83,33 @@ class OverdueAttempts:
         """End attempts whose time is over, at most ``most``, or ``only`` that of a lease."""
         token = _CALLER + next_token()
         taken = self._store.upkeep.take_overdue(token, self._lease_ms, most, only)
-        ended = (self._record(Overdue(token, *one)) for one in taken)
-        return [one for one in ended if one is not None]
+        recorded = (self._record(Overdue(token, *one)) for one in taken)
+        ended = [one for one in recorded if one is not None]
+        for one in ended:
+            if not only and one.answer is Answer.OK:
+                self._tell(one)
+        return ended
+
+    def _tell(self, ended: TimedOut) -> None:
+        """Keep what was made of an attempt, for the process that runs its handler."""
+        outcome = ended.outcome
+        told = pack_record(str(outcome.kind), outcome.delay, str(outcome.error))
+        key = self._store.keys.of("time_over", ended.attempt.lease)
+        # Without it Celery hears less; what became of the attempt is recorded.
+        with contextlib.suppress(FlowForgeError):
+            self._store.link.call("SET", key, told, "PX", _TOLD_MS)
+
+    def ending_of(self, lease: str) -> Ending | None:
+        """What another process has made of the attempt of a lease, if its time was over."""
+        told = self._store.link.call("GET", self._store.keys.of("time_over", lease))
+        if told is None:
+            return None
+        what = f"the end of attempt {lease}"
+        kind, delay, message = unpack_record(told, what, 3)
+        try:
+            return Ending(AttemptOutcome(kind), float(delay), TimeoutError(message))
+        except (TypeError, ValueError) as error:
+            raise CorruptRecordError(f"{what} cannot be read: {error}") from error
 
     def _record(self, attempt: Overdue) -> TimedOut | None:
         try:

@@ -68,18 +68,18 @@ class UpkeepScripts:
 
     def take_overdue(
         self, token: str, lease_ms: int, most: int, only: str = ""
-    ) -> list[tuple[str, str, str, bytes, int, int, int, str]]:
+    ) -> list[tuple[str, str, str, bytes, int, int, int, str, str]]:
         """Take the leases of attempts whose time is over, with ``token``; or ``only`` that lease.
 
         Of each: job, invocation, definition, record, claims, losses, milliseconds since its claim,
-        worker.
+        worker, the lease that was taken.
         """
         told = self._scripts.run("overdue", token, lease_ms, most, *([only] if only else ()))
         taken = []
-        for at in range(0, len(told), 8):
-            job_id, invocation, definition, record, claims, lost, ran_ms, worker = told[at : at + 8]
+        for at in range(0, len(told), 9):
+            job_id, invocation, definition, record, *numbers, worker, lease = told[at : at + 9]
             names = job_id.decode(), invocation.decode(), definition.decode()
-            taken.append((*names, record, claims, lost, ran_ms, worker.decode()))
+            taken.append((*names, record, *numbers, worker.decode(), lease.decode()))
         return taken
 
     def tell_damaged(self, index: str, member: bytes | str, why: str) -> None:

@@ -10,7 +10,8 @@ import pytest
 from celery import Celery
 
 from flowforge.broker.routing import Router
-from flowforge.codec.binary import unpack_record
+from flowforge.codec.binary import pack_record, unpack_record
+from flowforge.errors import CorruptRecordError
 from flowforge.model.error_handler import ErrorHandler
 from flowforge.model.flow import FlowGraph
 from flowforge.model.join import Join
@@ -315,6 +316,54 @@ def test_the_main_process_of_the_worker_comes_first(
     assert overdue.end(1) == []
     (ended,) = overdue.end(1, f"{job}/1.0.2/t")
     assert ended.answer is Answer.OK
+
+
+@pytest.mark.parametrize(
+    ("handler", "kind", "delay"),
+    [
+        (None, "failed", 0),
+        (ErrorHandler("skip"), "skipped", 0),
+        (ErrorHandler("retry", retry_delay=9), "retried", 9),
+    ],
+)
+def test_the_process_of_the_handler_can_ask_what_became_of_the_attempt(
+    timed_bench: Bench, clock: VirtualClock, submit: Submit, handler: Any, kind: str, delay: float
+) -> None:
+    """For ten minutes: the upkeep cannot tell Celery."""
+    job = submit(handler=handler)
+    timed_bench.start(job)
+    overdue, lease = OverdueAttempts(timed_bench.store, LEASE), f"{job}/1.0.0/t"
+    assert overdue.ending_of(lease) is None
+    clock.advance_running(seconds=31)
+    found = overdue.ending_of(lease)
+    assert found is not None
+    assert (found.kind, found.delay) == (kind, delay)
+    assert str(found.error).endswith("its timeout is 30 s")
+    assert type(found.error) is TimeoutError
+    assert 0 < timed_bench.link.call("PTTL", timed_bench.key("time_over", lease)) <= 600_000
+
+
+def test_what_the_process_ends_itself_need_not_be_told(
+    timed_bench: Bench, clock: VirtualClock, submit: Submit
+) -> None:
+    """It knows."""
+    job = submit()
+    timed_bench.start(job)
+    timed_bench.link.call("INCRBY", timed_bench.keys.root + "clock", 31_000)
+    overdue, lease = OverdueAttempts(timed_bench.store, LEASE), f"{job}/1.0.0/t"
+    assert len(overdue.end(1, lease)) == 1
+    assert overdue.ending_of(lease) is None
+
+
+@pytest.mark.attack(what="What the upkeep has told of an attempt that timed out, changed")
+@pytest.mark.parametrize(
+    "told", [b"", b"junk", pack_record("gone", 0, "x"), pack_record(1, "x", 0)]
+)
+def test_what_was_told_of_an_attempt_and_cannot_be_read(timed_bench: Bench, told: bytes) -> None:
+    """The process reports nothing to Celery; what became of the attempt is recorded elsewhere."""
+    timed_bench.link.call("SET", timed_bench.key("time_over", "j/1.0.0/t"), told)
+    with pytest.raises(CorruptRecordError, match=r"the end of attempt j/1\.0\.0/t"):
+        OverdueAttempts(timed_bench.store, LEASE).ending_of("j/1.0.0/t")
 
 
 def test_only_the_attempt_that_is_meant_is_ended(

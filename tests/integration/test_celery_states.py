@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,8 +17,9 @@ import pytest
 from celery import Celery
 
 from flowforge import ErrorHandler, Flow, JobState
-from flowforge.engine.current import set_engine
+from flowforge.engine.current import current_engine, set_engine
 from flowforge.local.server import LocalServer
+from flowforge.worker.upkeep.timeouts import Timeouts
 from tests.integration.celery_states import (
     NOTES,
     ODD,
@@ -274,6 +277,24 @@ class TestTimeouts:
         job = flow.execute("it", {"log": str(tmp_path / "log")})
         assert job.result(LIMIT)[0].params == {"attempt": 2}
         assert told.signals(2) == ["retry", "success"]
+
+    def test_a_main_process_that_is_too_busy_hears_of_it_later(
+        self, told: Told, tmp_path: Path
+    ) -> None:
+        """The upkeep of another worker comes first, and leaves a note of what it has decided."""
+        log = tmp_path / "log"
+        job = single(Overslept).execute("it", {"log": str(log)})
+        eventually(log.exists)
+        os.kill(told.worker.pid, signal.SIGSTOP)
+        try:
+            engine: Any = current_engine()
+            upkeep = Timeouts(engine.store, lease=4)
+            eventually(lambda: upkeep.run_once() == 1)
+            assert ended(job) == "failed"
+        finally:
+            os.kill(told.worker.pid, signal.SIGCONT)
+        (failure,) = told.next(1)
+        assert (failure["signal"], failure["type"]) == ("failure", "TimeoutError")
 
 
 class TestNothingDone:

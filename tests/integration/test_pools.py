@@ -204,7 +204,7 @@ class TestRoutines:
         assert job.routine_states["it"]["retried"] == 12
 
     def test_an_attempt_ends_when_its_time_is_over(
-        self, tmp_path: Path, request: pytest.FixtureRequest
+        self, pool: Installation, tmp_path: Path, request: pytest.FixtureRequest
     ) -> None:
         """It counts as a TimeoutError; what cannot be cut off hears of it, and what it does then is
         not accepted.
@@ -224,6 +224,9 @@ class TestRoutines:
             assert first != second
         else:
             eventually(lambda: "cancelled" in notes(log))
+        # Celery hears of it on every pool.
+        told = f"Limited[{job.job_id}-1] retry: Retry in "
+        eventually(lambda: told in pool.fleet.workers[0].output())
 
     def test_an_attempt_gets_more_time(self, tmp_path: Path) -> None:
         """As often as its handler asks for it."""

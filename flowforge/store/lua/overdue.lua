@@ -3,7 +3,7 @@
 -- A caller that does not come to it is followed by another after a while.
 -- In:  token of the caller, lease ms, most; then the only lease that is meant, id/invocation/token, or nothing
 -- Out: {of each attempt: id, invocation, definition hash, record, claims, lost, ms since its claim,
---      worker ('': not known)}
+--      worker ('': not known), the lease that was taken}
 --@include base, job_row, push, full, damaged, fail_job, lease, attempt, uncommitted, job_totals, workers
 local token, lease, most, only = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local now = now_ms()
@@ -50,7 +50,8 @@ local function hand_over(job, member, invocation, over, held_by)
   local other = table.concat({ id, invocation, token }, '/')
   local counts = call('HMGET', k_claims(id), invocation, 'l' .. invocation)
   for _, part in ipairs({ id, invocation, job.def, call('HGET', k_invocations(id), invocation),
-    tonumber(counts[1] or 1), tonumber(counts[2] or 0), since_claim(job, member, invocation, over), worker }) do
+    tonumber(counts[1] or 1), tonumber(counts[2] or 0), since_claim(job, member, invocation, over), worker,
+    member }) do
     taken[#taken + 1] = part
   end
   call('ZREM', k_leases(), member)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from flowforge.errors import FlowForgeError
 from flowforge.execution.attempt import Attempt
 from flowforge.logs import about
 from flowforge.model.invocation_id import task_id
@@ -49,6 +50,15 @@ def not_accepted(attempt: Attempt, outcome: str, answer: Answer) -> None:
     logger.info(
         "invocation %s, %s, is not accepted: %s", _attempt_label(attempt), outcome, why,
         extra=_about(attempt),
+    )  # fmt: skip
+
+
+def end_not_known(lease: str, error: FlowForgeError) -> None:
+    """Celery is not told what the upkeep has made of an attempt whose time was over."""
+    job_id, invocation, _ = lease.split("/")
+    logger.warning(
+        "invocation %s: cannot ask how the upkeep has ended this attempt: %s",
+        task_id(job_id, invocation), error, extra=about(job_id, invocation),
     )  # fmt: skip
 
 

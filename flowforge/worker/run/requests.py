@@ -56,6 +56,8 @@ class InvocationRequest(Request):
     _timeout: float | None = None
     #: Whether the attempt is being ended because its own time is over, and not a limit of Celery's.
     _is_over = False
+    #: Whether it had ended already at a look.
+    _had_ended = False
 
     @property
     def time_limits(self) -> tuple[None, None]:
@@ -97,6 +99,11 @@ class InvocationRequest(Request):
             return
         if left is not None and left > 0:
             self._look_later(left)
+            return
+        if left is None and not self._had_ended:
+            # Its process is about to return; or the upkeep came first, and records what it decides.
+            self._had_ended = True
+            self._look_later(_AGAIN)
             return
         self._is_over = True
         self.task.observation.end_process(result, self._timeout)

@@ -51,6 +51,13 @@ def _is_for_another(error: BaseException) -> bool:
     return issubclass(type(error), NewerRecordError) and not passed(error, Plan.__module__)
 
 
+def _ended(kind: AttemptOutcome, error: BaseException, delay: float) -> Ended:
+    """What Celery is told of an attempt that was ended because its time was over."""
+    if kind is AttemptOutcome.RETRIED:
+        return Retried(error, delay)
+    return Failed(error) if kind is AttemptOutcome.FAILED else None
+
+
 class Runtime:
     """Runs invocations for one store. ``worker`` is the name that the history shows.
 
@@ -135,9 +142,14 @@ class Runtime:
             # The rate of a limit allows the start a moment later.
             sleep(claim.rests_ms / 1000)
         try:
-            if not self._last_attempt(claim):
-                return self.complete(attempt, lists)
-            return self._complete_exclusively(attempt)
+            ended = (
+                self._complete_exclusively(attempt)
+                if self._last_attempt(claim)
+                else self.complete(attempt, lists)
+            )
+            if attempt.slot.timeout_ms and isinstance(ended, Uncounted):
+                return self._ended_by_another(lease)
+            return ended
         except NewerRecordError as error:
             self.recorder.release(granted, error)
         except NotStartedError:
@@ -178,13 +190,20 @@ class Runtime:
         """End an attempt of another process, which is ended, because its time is over."""
         ended = self._overdue.end(1, lease)
         if not ended or ended[0].answer not in (Answer.OK, Answer.DONE):
-            return Uncounted()
+            return self._ended_by_another(lease)
         self.note_timeout(ended[0])
         outcome = ended[0].outcome
         assert outcome.error is not None, "it has failed"
-        if outcome.kind is AttemptOutcome.RETRIED:
-            return Retried(outcome.error, outcome.delay)
-        return Failed(outcome.error) if outcome.kind is AttemptOutcome.FAILED else None
+        return _ended(outcome.kind, outcome.error, outcome.delay)
+
+    def _ended_by_another(self, lease: str) -> Ended:
+        """What the upkeep has made of an attempt whose time was over; Celery hears of it here."""
+        try:
+            ending = self._overdue.ending_of(lease)
+        except FlowForgeError as error:
+            log_lines.end_not_known(lease, error)
+            return Uncounted()
+        return Uncounted() if ending is None else _ended(ending.kind, ending.error, ending.delay)
 
     def revoke(self, job_id: str, invocation: str, reason: str, *, running: bool) -> AnswerOrStatus:
         """Cancel the job of an invocation: OK, or why not, as ``JobControl.cancel`` has it.
