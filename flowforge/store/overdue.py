@@ -72,12 +72,18 @@ class OverdueAttempts:
         self._definitions: Recent[str, Definition] = Recent(_DEFINITIONS)
 
     def time_left(self, lease: str) -> float | None:
-        """Seconds that the attempt of a lease still has, below 0 when its time is over; None when
-        it has ended or has no timeout.
+        """Seconds that the attempt of a lease still has, 0 or below when its time is over; None if
+        it has not begun, has ended by itself, or has no timeout.
         """
-        key = self._store.keys.of("attempt_ends")
-        at, (seconds, micros) = self._store.link.many([("ZSCORE", key, lease), ("TIME",)])
-        return None if at is None else float(at) / 1000 - int(seconds) - int(micros) / 1e6
+        keys = self._store.keys
+        at, held, told, (seconds, micros) = self._store.link.many([
+            ("ZSCORE", keys.of("attempt_ends"), lease), ("ZSCORE", keys.of("leases"), lease),
+            ("EXISTS", keys.of("time_over", lease)), ("TIME",),
+        ])  # fmt: skip
+        if at is not None:
+            return float(at) / 1000 - int(seconds) - int(micros) / 1e6
+        # The upkeep forgets the end of an attempt whose job has ended, and tells of the others.
+        return 0.0 if told or held is not None else None
 
     def end(self, most: int, only: str = "") -> list[TimedOut]:
         """End attempts whose time is over, at most ``most``, or ``only`` that of a lease."""

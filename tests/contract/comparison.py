@@ -272,8 +272,7 @@ def _check_counters(row: dict[str, bytes], model: Model, job: Job) -> None:
     """Each invocation is in one place; the counters count the places; the window holds."""
     for invocation in job.uncommitted:
         assert len(model.places(job, invocation)) == 1, (invocation, model.places(job, invocation))
-    extras = job.extras or job.joins or job.plan.deadlines
-    assert int(row["v"]) == 1 + bool(job.breakpoints) + 2 * job.puts_off + 4 * extras
+    assert int(row["v"]) == 1 + bool(job.breakpoints) + 2 * job.puts_off + 4 * job.has_extras
     names = ("queued", "running", "waiting", "timers", "staged")
     queued, running, waiting, timers, staged = (int(row.get(name, 0)) for name in names)
     assert queued == model.queued(job)

@@ -385,6 +385,23 @@ def test_only_the_attempt_that_is_meant_is_ended(
     assert overdue.time_left(lease) is None
 
 
+def test_a_process_knows_whether_the_time_of_its_attempt_is_over(
+    timed_bench: Bench, clock: VirtualClock, submit: Submit
+) -> None:
+    """Not before its claim or after its own end; also when the upkeep has looked first."""
+    overdue = OverdueAttempts(timed_bench.store, LEASE)
+    jobs = [submit() for _ in range(3)]
+    leases = [f"{job}/1.0.0/t" for job in jobs]
+    assert list(map(overdue.time_left, leases)) == [None] * 3
+    for job in jobs:
+        timed_bench.start(job)
+    timed_bench.commit(jobs[0])
+    timed_bench.store.control.cancel(jobs[1], "", "")
+    assert [overdue.time_left(lease) is None for lease in leases] == [True, False, False]
+    clock.advance_running(seconds=31)
+    assert list(map(overdue.time_left, leases)) == [None, 0.0, 0.0]
+
+
 def test_a_job_that_has_ended_is_left_as_it_is(
     timed_bench: Bench, clock: VirtualClock, submit: Submit
 ) -> None:

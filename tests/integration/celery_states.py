@@ -79,6 +79,14 @@ class Overslept(Routine):
         self.emit("output", attempt=self.attempt)
 
 
+class Prepared(Overslept):
+    """Its timeout is shorter than what a receiver of Celery's signals does before it is claimed."""
+
+    def go(self, log: str) -> None:
+        note(log, self.attempt)
+        self.emit("output", attempt=self.attempt)
+
+
 class Waits(One):
     """Notes that it runs, and waits for its gate or for the end of its job."""
 
@@ -112,6 +120,12 @@ def _tell(signal: str, sender: Any, error: BaseException | None) -> None:
             "where": frames[-1].name if frames else "",
         }
         note(os.environ[NOTES], json.dumps(told))
+
+
+@signals.task_prerun.connect
+def _prepare(sender: Any = None, **_: Any) -> None:
+    if sender.name.endswith(".Prepared"):
+        time.sleep(1.2)
 
 
 @signals.task_failure.connect

@@ -25,6 +25,7 @@ from tests.integration.celery_states import (
     ODD,
     Limited,
     Overslept,
+    Prepared,
     Raises,
     Sleeps,
     Waits,
@@ -295,6 +296,15 @@ class TestTimeouts:
             os.kill(told.worker.pid, signal.SIGCONT)
         (failure,) = told.next(1)
         assert (failure["signal"], failure["type"]) == ("failure", "TimeoutError")
+
+    def test_what_comes_before_the_claim_takes_none_of_the_time(
+        self, told: Told, tmp_path: Path
+    ) -> None:
+        """A process that has not begun the attempt is not ended."""
+        log = tmp_path / "log"
+        job = single(Prepared).execute("it", {"log": str(log)})
+        assert job.result(LIMIT)[0].params == {"attempt": 1}
+        assert told.signals(1) == ["success"]
 
 
 class TestNothingDone:

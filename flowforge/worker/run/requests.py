@@ -56,8 +56,8 @@ class InvocationRequest(Request):
     _timeout: float | None = None
     #: Whether the attempt is being ended because its own time is over, and not a limit of Celery's.
     _is_over = False
-    #: Whether it had ended already at a look.
-    _had_ended = False
+    #: Looks at which there was no such attempt.
+    _missed = 0
 
     @property
     def time_limits(self) -> tuple[None, None]:
@@ -90,9 +90,9 @@ class InvocationRequest(Request):
         if result is None or result.ready():
             return
         job_id, invocation = self.args
+        runtime: Runtime = self.task.runtimes.of(job_id)
         try:
-            lease = lease_of(job_id, invocation, self._request_dict[TOKEN])
-            left = self.task.runtimes.of(job_id).time_left(lease)
+            left = runtime.time_left(lease_of(job_id, invocation, self._request_dict[TOKEN]))
         except StoreUnavailableError:
             # It may have got more time.
             self._look_later(_AGAIN)
@@ -100,9 +100,9 @@ class InvocationRequest(Request):
         if left is not None and left > 0:
             self._look_later(left)
             return
-        if left is None and not self._had_ended:
-            # Its process is about to return; or the upkeep came first, and records what it decides.
-            self._had_ended = True
+        if left is None and self._missed * _AGAIN < runtime.settings.lease:
+            # Its process is about to claim it, or to return. If it hangs, its lease expires.
+            self._missed += 1
             self._look_later(_AGAIN)
             return
         self._is_over = True

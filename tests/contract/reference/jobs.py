@@ -171,6 +171,11 @@ class Job:
         return self.plan.flow == JOINING
 
     @property
+    def has_extras(self) -> bool:
+        """Whether its row says so: it has what only some jobs have."""
+        return self.extras or self.joins or self.plan.deadlines
+
+    @property
     def awaited(self) -> list[str]:
         """Invocations that are nowhere: they wait for a child."""
         return [

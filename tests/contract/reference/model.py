@@ -129,7 +129,9 @@ class Model(Timing):
         refused = self._take_lease(job, invocation, token)
         if refused:
             return refused
-        if done.outcome != "completed" and self._withdraw(job, invocation, token):
+        # One that completes may go on after a child's failure, but not beside the child's retry.
+        may_be_withdrawn = done.outcome != "completed" or job.has_extras
+        if may_be_withdrawn and self._withdraw(job, invocation, token):
             return "ok"
         del job.uncommitted[invocation]
         job.attempts.pop(invocation, None)
