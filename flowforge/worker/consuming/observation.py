@@ -15,6 +15,7 @@ from celery.worker import state
 
 from flowforge.model.invocation_id import is_task_id
 from flowforge.worker.consuming.limits import any_limit, warn_of_limits
+from flowforge.worker.consuming.timed_tasks import TimedTasks
 
 
 class Observation:
@@ -25,6 +26,8 @@ class Observation:
         self._limited = False
         #: How many revoked ids were looked at, and whether an invocation's was among them.
         self._looked_at, self._revoked = 0, False
+        #: Attempts in its processes that have a timeout.
+        self.timed = TimedTasks(self._call_after)
 
     def begin(self, worker: Any) -> None:
         """Take what holds for all tasks of ``worker``, and what holds for each by now."""
@@ -59,10 +62,6 @@ class Observation:
         """Whether the pool has processes, which can be ended while they run a task."""
         return isinstance(self._worker.pool, ProcessPool)
 
-    def call_after(self, seconds: float, function: Callable[[], object]) -> None:
-        """Call a function later, in the thread of the worker's event loop if it has one."""
-        self._worker.consumer.timer.call_after(seconds, function)
-
     def end_process(self, result: Any, limit: float | None) -> None:
         """End the process that runs a task, as if its hard limit of seconds were over.
 
@@ -70,6 +69,12 @@ class Observation:
         """
         result._timeout = limit
         self._worker.pool._pool._timeout_handler.on_hard_timeout(result)
+
+    def _call_after(
+        self, seconds: float, function: Callable[..., object], arguments: tuple[float]
+    ) -> None:
+        """Call a function later, in the thread of the worker's event loop."""
+        self._worker.consumer.timer.call_after(seconds, function, arguments)
 
     def _update_limits(self) -> None:
         self._limited = any_limit(self._worker, _invocation_tasks(self._worker))

@@ -79,34 +79,35 @@ class InvocationRequest(Request):
     def on_accepted(self, pid: Any, time_accepted: Any) -> None:
         super().on_accepted(pid, time_accepted)
         if self._timeout is not None and self.task.observation.can_end_processes:
-            self._look_later(self._timeout)
+            self.task.observation.timed.watch(self, self._timeout)
 
-    def _look_later(self, seconds: float) -> None:
-        self.task.observation.call_after(seconds, self._look_at_time)
-
-    def _look_at_time(self) -> None:
-        """End the process of an attempt whose time is over, as Celery does at a hard limit."""
+    @property
+    def is_running(self) -> bool:
+        """Whether the pool has the task, and has not heard of its end."""
         result = self._apply_result and self._apply_result()
-        if result is None or result.ready():
-            return
+        return result is not None and not result.ready()
+
+    def look_at_time(self) -> float | None:
+        """End the process of an attempt whose time is over, as Celery does at a hard limit.
+
+        Seconds until the next look, or None for none.
+        """
         job_id, invocation = self.args
         runtime: Runtime = self.task.runtimes.of(job_id)
         try:
             left = runtime.time_left(lease_of(job_id, invocation, self._request_dict[TOKEN]))
         except StoreUnavailableError:
             # It may have got more time.
-            self._look_later(_AGAIN)
-            return
+            return _AGAIN
         if left is not None and left > 0:
-            self._look_later(left)
-            return
+            return left
         if left is None and self._missed * _AGAIN < runtime.settings.lease:
             # Its process is about to claim it, or to return. If it hangs, its lease expires.
             self._missed += 1
-            self._look_later(_AGAIN)
-            return
+            return _AGAIN
         self._is_over = True
-        self.task.observation.end_process(result, self._timeout)
+        self.task.observation.end_process(self._apply_result(), self._timeout)
+        return None
 
     def terminate(self, pool: Any, signal: Any = None) -> None:
         try:
