@@ -355,7 +355,7 @@ def test_what_the_process_ends_itself_need_not_be_told(
     assert overdue.ending_of(lease) is None
 
 
-@pytest.mark.attack(what="What the upkeep has told of an attempt that timed out, changed")
+@pytest.mark.attack(what="The note of how an attempt has timed out, changed")
 @pytest.mark.parametrize(
     "told", [b"", b"junk", pack_record("gone", 0, "x"), pack_record(1, "x", 0)]
 )
