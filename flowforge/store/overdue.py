@@ -76,14 +76,16 @@ class OverdueAttempts:
         it has not begun, has ended by itself, or has no timeout.
         """
         keys = self._store.keys
-        at, held, told, (seconds, micros) = self._store.link.many([
-            ("ZSCORE", keys.of("attempt_ends"), lease), ("ZSCORE", keys.of("leases"), lease),
-            ("EXISTS", keys.of("time_over", lease)), ("TIME",),
-        ])  # fmt: skip
+        at, told, (seconds, micros) = self._store.link.many(
+            [
+                ("ZSCORE", keys.of("attempt_ends"), lease),
+                ("EXISTS", keys.of("time_over", lease)),
+                ("TIME",),
+            ]
+        )
         if at is not None:
             return float(at) / 1000 - int(seconds) - int(micros) / 1e6
-        # The upkeep forgets the end of an attempt whose job has ended, and tells of the others.
-        return 0.0 if told or held is not None else None
+        return 0.0 if told else None
 
     def end(self, most: int, only: str = "") -> list[TimedOut]:
         """End attempts whose time is over, at most ``most``, or ``only`` that of a lease."""
@@ -108,7 +110,8 @@ class OverdueAttempts:
     def ending_of(self, lease: str) -> Ending | None:
         """What another process has made of the attempt of a lease, if its time was over."""
         told = self._store.link.call("GET", self._store.keys.of("time_over", lease))
-        if told is None:
+        if not told:
+            # Nothing is told of an attempt whose job had ended.
             return None
         what = f"the end of attempt {lease}"
         kind, delay, message = unpack_record(told, what, 3)

@@ -56,12 +56,18 @@ def submit(timed_bench: Bench) -> Submit:
     """Submits a job of ``flow`` at a slot, with the error handler that is given."""
 
     def submit_timed(
-        slot: int = 0, handler: ErrorHandler | None = None, mode: str = "", **params: Any
+        slot: int = 0,
+        handler: ErrorHandler | None = None,
+        mode: str = "",
+        deadlines: str = "",
+        **params: Any,
     ) -> str:
         definition = flow(handler).definition({"timed": timed_bench.list})
         fields = Router(Celery()).fields(definition)
         request = timed_bench.submission(slot=slot, mode=mode, record=record(0, **params))
-        common = replace(request.common, definition=definition.hash, flow_id="timed")
+        common = replace(
+            request.common, definition=definition.hash, flow_id="timed", deadlines=deadlines
+        )
         assert timed_bench.send(replace(request, common=common), fields) == request.job_id
         return request.job_id
 
@@ -356,9 +362,7 @@ def test_what_the_process_ends_itself_need_not_be_told(
 
 
 @pytest.mark.attack(what="The note of how an attempt has timed out, changed")
-@pytest.mark.parametrize(
-    "told", [b"", b"junk", pack_record("gone", 0, "x"), pack_record(1, "x", 0)]
-)
+@pytest.mark.parametrize("told", [b"junk", pack_record("gone", 0, "x"), pack_record(1, "x", 0)])
 def test_what_was_told_of_an_attempt_and_cannot_be_read(timed_bench: Bench, told: bytes) -> None:
     """The process reports nothing to Celery; what became of the attempt is recorded elsewhere."""
     timed_bench.link.call("SET", timed_bench.key("time_over", "j/1.0.0/t"), told)
@@ -402,16 +406,43 @@ def test_a_process_knows_whether_the_time_of_its_attempt_is_over(
     assert list(map(overdue.time_left, leases)) == [None, 0.0, 0.0]
 
 
-def test_a_job_that_has_ended_is_left_as_it_is(
+def test_a_handler_of_a_job_that_has_ended_does_not_hold_it(
     timed_bench: Bench, clock: VirtualClock, submit: Submit
 ) -> None:
-    """Its handler hears of that by its lease."""
-    job = submit()
+    """It is heard no more when its time is over, and a retry runs the invocation again."""
+    job = submit(deadlines=" 20000")
     timed_bench.start(job)
-    timed_bench.store.control.cancel(job, "", "")
-    clock.advance_running(seconds=31)
-    assert timed_bench.row(job)["status"] == "cancelled"
-    assert ends(timed_bench) == {}
+    clock.advance_running(seconds=29)
+    assert timed_bench.row(job)["status"] == "failed"
+    assert timed_bench.counters(job) == (0, 1, 0, 0)
+    clock.advance_running(seconds=2)
+    assert timed_bench.counters(job) == (0, 0, 1, 0)
+    assert ends(timed_bench) == timed_bench.members("leases") == {}
+    assert timed_bench.commit(job) == "stale"
+    overdue, lease = OverdueAttempts(timed_bench.store, LEASE), f"{job}/1.0.0/t"
+    assert (overdue.time_left(lease), overdue.ending_of(lease)) == (0.0, None)
+    assert [kind for kind, _ in entries(timed_bench, job)] == ["deadline_missed"]
+    assert timed_bench.store.control.retry(job) is Answer.OK
+    timed_bench.start(job, token="next")
+    assert timed_bench.commit(job, token="next") == "ok"
+
+
+def test_a_cancelled_job_waits_no_longer_for_its_handler(
+    timed_bench: Bench, clock: VirtualClock, submit: Submit
+) -> None:
+    """Its undo begins then at the latest."""
+    job = submit(slot=1)
+    timed_bench.start(job, "1.0.1")
+    undo = record(1, charge="c1")
+    timed_bench.commit(job, "1.0.1", emitted=[(0, 0, "")], undo=undo)
+    timed_bench.start(job, "2.0.0")
+    timed_bench.store.control.cancel(job, "enough", "anna", True)
+    clock.advance_running(seconds=29)
+    assert timed_bench.row(job)["undo"] == "waits"
+    clock.advance_running(seconds=2)
+    assert timed_bench.row(job)["running"] == "0"
+    assert timed_bench.row(job)["undo"] not in ("waits", "")
+    assert ends(timed_bench) == timed_bench.members("leases") == {}
 
 
 def test_a_paused_job_has_its_timeouts(

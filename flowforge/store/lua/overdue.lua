@@ -1,5 +1,5 @@
 -- Takes the leases of attempts whose time is over. Each lease goes to the caller, who records what becomes of the
--- attempt as its worker would: by then the worker can no longer commit.
+-- attempt as its worker would: by then the worker can no longer commit. An attempt of a job that has ended is dropped.
 -- A caller that does not come to it is followed by another after a while.
 -- In:  token of the caller, lease ms, most; then the only lease that is meant, id/invocation/token, or nothing
 -- Out: {of each attempt: id, invocation, definition hash, record, claims, lost, ms since its claim,
@@ -19,6 +19,9 @@ local FRESH, AGAIN = 2000, 500
 -- Milliseconds by which the main process of the worker comes first: where it can end the process of the handler,
 -- it alone can tell Celery what became of the task.
 local HEAD_START = 500
+
+-- Milliseconds for which the process of a handler may ask what became of its attempt.
+local TOLD = 600000
 
 local function is_of_caller(member)
   return string.find(member, '/' .. CALLER, 1, true)
@@ -60,6 +63,15 @@ local function hand_over(job, member, invocation, over, held_by)
   call('ZADD', k_attempt_ends(), now + FOLLOWED, other)
 end
 
+-- Nothing of it counts, as of any attempt of a job that has ended: what waits for its end does not wait for the
+-- handler to return.
+local function end_of_ended(job, member, invocation, held_by)
+  take_lease(job.id, invocation, held_by)
+  job.running = job.running - 1
+  discard(job, invocation, now)
+  if not only then call('SET', k_time_over(member), '', 'PX', TOLD) end
+end
+
 local function count_timeout(job)
   local flow = string.match(call('HGET', k_entries(), job.id) or '', '^[^\n]+')
   if flow then add_to_total(flow, 'timed_out', 1, now) end
@@ -77,7 +89,7 @@ local function take_over(member)
     -- For a leader of its own release; put behind the others meanwhile.
     call('ZADD', k_attempt_ends(), now + 1000, member)
     return
-  elseif not job or not expiry or ENDED[job.status] or call('HEXISTS', k_invocations(id), invocation) == 0 then
+  elseif not job or not expiry or not ENDED[job.status] and call('HEXISTS', k_invocations(id), invocation) == 0 then
     call('ZREM', k_attempt_ends(), member)
     return
   elseif not is_alive(member, expiry, over) then
@@ -86,8 +98,12 @@ local function take_over(member)
   end
   call('ZREM', k_attempt_ends(), member)
   drop_staged(id, invocation, held_by)
-  if not is_of_caller(member) then count_timeout(job) end
-  if find_route(job, routine_of(invocation)) then
+  local ended = ENDED[job.status]
+  if not ended and not is_of_caller(member) then count_timeout(job) end
+  if ended then
+    end_of_ended(job, member, invocation, held_by)
+    if job.limited then move_places(job, invocation, held_by) end
+  elseif find_route(job, routine_of(invocation)) then
     hand_over(job, member, invocation, over, held_by)
   else
     take_lease(id, invocation, held_by)

@@ -94,11 +94,11 @@ class Model(Timing):
             return "stale" if invocation in job.uncommitted else "done"
         del self.leases[job.id, invocation]
         if job.status in ENDED:
-            self._discard(job, invocation, token)
+            self.discard(job, invocation, token)
             return "dropped"
         return ""
 
-    def _discard(self, job: Job, invocation: str, token: str) -> None:
+    def discard(self, job: Job, invocation: str, token: str) -> None:
         self.drop_parts(job, invocation, token)
         job.closed["dropped"] += 1
         if job.status == "failed":
@@ -368,7 +368,7 @@ class Model(Timing):
 
     def _lose(self, job: Job, invocation: str, token: str) -> str:
         if job.status in ENDED:
-            self._discard(job, invocation, token)
+            self.discard(job, invocation, token)
             return "dropped"
         job.closed["lost"] += 1
         job.history["lost"] += 1

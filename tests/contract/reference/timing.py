@@ -28,13 +28,19 @@ class Timing(Answering):
         taken = []
         for member in self.timed():
             job, lease = self.jobs[member[0]], self.leases[member]
+            if lease.expired:
+                continue
+            self.drop_parts(job, member[1], lease.token)
             if job.status in ENDED:
-                self.ends.discard(member)
-            elif not lease.expired:
-                self.drop_parts(job, member[1], lease.token)
+                del self.leases[member]
+                self.discard(job, member[1], lease.token)
+            else:
                 lease.token = token
                 taken.append(member)
         return taken
+
+    def discard(self, job: Job, invocation: str, token: str) -> None:
+        raise NotImplementedError
 
     def drop_parts(self, job: Job, invocation: str, token: str) -> None:
         raise NotImplementedError
