@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from flowforge.broker.routing import Router
 from flowforge.doctor.findings import Finding
+from flowforge.doctor.keys import examine_keys
 from flowforge.doctor.signs import examine_signs
 from flowforge.engine.blocking_parents import blocking_parent
 from flowforge.engine.engine import Engine
@@ -42,6 +43,7 @@ def examine_work(
     yield from _miscounted_jobs(active)
     yield from _stuck_jobs(engine, active)
     yield from examine_signs(engine, active)
+    yield from examine_keys(engine, active)
     yield from _messages(engine, live)
     yield _dead_letters(engine)
     yield _damaged(engine)
@@ -95,6 +97,7 @@ def idle_jobs(engine: Engine, jobs: Sequence[ActiveJob]) -> tuple[list[str], dic
         job.job_id: job
         for job in jobs
         if job.status != JobStatus.PAUSED
+        and not job.held
         and job.updated < limit
         and not any(job.counters[name] for name in _MOVING)
     }

@@ -82,7 +82,7 @@ def _findings(server: JobServer, job_id: str, depth: int) -> Iterator[JobFinding
     elif summary.status not in ENDED and details.parent_job_id is not None:
         yield from _held_by_parent(server, details.parent_job_id)
     if summary.held:
-        yield from waits_for_turn(server, summary)
+        yield from waits_for_turn(server, summary, lambda one: _first_of(server, one, depth))
     work = WorkFindings(server, summary, details, silenced=outage is not None)
     yield from work.running() if summary.status in ENDED else _active(server, work, summary, depth)
     if summary.status in ENDED:
@@ -212,7 +212,7 @@ def _child_jobs(
     """Child jobs that the job waits for, each with its own first reason."""
     count, children = outstanding.children(_CHILDREN)
     for child_id, waiter in children:
-        reason = _child_reason(server, child_id, depth)
+        reason = _first_of(server, child_id, depth)
         yield JobFinding(
             FindingKind.CHILD.value,
             _child_text(server, job, waiter, child_id, reason),
@@ -234,10 +234,11 @@ def _child_text(
     return f"{routine_id} (invocation {waiter.number}) waits for its child job {child_id}{because}"
 
 
-def _child_reason(server: JobServer, child_id: str, depth: int) -> JobFinding | None:
+def _first_of(server: JobServer, job_id: str, depth: int) -> JobFinding | None:
+    """The first finding on a job that another one waits for."""
     if depth >= _DEEPEST:
         return None
     try:
-        return next(_findings(server, child_id, depth + 1), None)
+        return next(_findings(server, job_id, depth + 1), None)
     except (JobNotFoundError, RecordError) as error:
         return JobFinding(FindingKind.STUCK.value, str(error))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from flowforge.common.bounded_repr import shown
 from flowforge.engine.job_server import JobServer
@@ -10,19 +10,34 @@ from flowforge.model.job_finding import FindingKind, JobFinding
 from flowforge.store.job_rows import JobSummary
 
 
-def waits_for_turn(server: JobServer, job: JobSummary) -> Iterator[JobFinding]:
-    """Which job has the key, and how many have their turns before this one."""
+def waits_for_turn(
+    server: JobServer, job: JobSummary, reason_of: Callable[[str], JobFinding | None]
+) -> Iterator[JobFinding]:
+    """Which job has the key and why that has not ended, and how many have turns before this one.
+
+    ``reason_of``: the first finding on a job.
+    """
     turn = server.inspector.turn(job.job_id)
     if turn is None or turn.holder == job.job_id:
         return
-    between = turn.place - 1
-    before = "1 other job has its turn" if between == 1 else f"{between} others have their turns"
-    others = f"; {before} before it" if between else ""
+    reason = reason_of(turn.holder)
+    because = "" if reason is None else f"; of that one: {reason.what}"
     yield JobFinding(
         FindingKind.SINGLE.value,
-        f"job {turn.holder} has the key {shown(job.single)}, of which one job runs at a time"
-        f"{others}",
-        command=f"flowforge explain {turn.holder}",
+        f"it waits for job {turn.holder}, which has the key {shown(job.single)}, of which one job "
+        f"runs at a time{_between(turn.place - 1)}{because}",
+        until=None if reason is None else reason.until,
+        command=(reason and reason.command) or f"flowforge explain {turn.holder}",
         count=job.counts["parked"],
-        details={"key": job.single, "job_id": turn.holder, "place": turn.place},
-    )
+        details={
+            "key": job.single, "job_id": turn.holder, "place": turn.place,
+            "kind": None if reason is None else reason.kind,
+        },
+    )  # fmt: skip
+
+
+def _between(others: int) -> str:
+    if not others:
+        return ""
+    before = "1 other job has its turn" if others == 1 else f"{others} others have their turns"
+    return f"; {before} before it"

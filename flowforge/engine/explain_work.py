@@ -309,7 +309,10 @@ class WorkFindings:
             return "it was put off"
         calls = self._details.calls
         so_far = "1 call so far" if calls == 1 else f"{calls} calls so far"
-        return f"it waits for further calls with the key {shown(self._details.debounce)}, {so_far}"
+        latest = self._server.inspector.latest_start(self._job.job_id)
+        at_most = "" if latest is None else f", until {latest:%Y-%m-%d %H:%M:%S} UTC at most"
+        key = shown(self._details.debounce)
+        return f"it waits for further calls with the key {key}{at_most}, {so_far}"
 
     def _on_timer(self, timer: OnTimer, count: int) -> JobFinding:
         entry = timer.entry

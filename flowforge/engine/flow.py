@@ -68,9 +68,10 @@ class Flow(FlowGraph):
         not ended by then, fails; also while it is paused.
         ``debounce``: calls with one key make one job, which starts when no more of them come; the
         handle of the job that waits comes back, and ``job.calls`` says how many there were.
-        ``single``: text; of the jobs of this flow id with the same one, one runs at a time. While
-        one has not ended, ``when_running`` decides: ``skip`` returns that job and creates none,
-        ``queue`` lets the new one wait for its turn, ``replace`` cancels that one.
+        ``single``: text of at most 1,000 characters; of the jobs of this flow id with the same one,
+        one runs at a time. While one has not ended, ``when_running`` decides: ``skip`` returns that
+        job and creates none, ``queue`` lets the new one wait for its turn, ``replace`` cancels that
+        one.
 
         Raises ValueError for an unknown entry and an option out of range, PayloadError for params
         that cannot travel or are larger than ``max_payload``, SingleQueueFullError when 1,000 jobs
@@ -109,7 +110,7 @@ class Flow(FlowGraph):
         together; a chunk is submitted as a whole or not at all. ``idempotency_keys``: as many as
         there are params. ``labels``: one set for all jobs, or an iterable of sets. ``delay`` and
         ``at``, ``debounce`` and ``single``: as for ``execute``, one for all jobs, or an iterable of
-        them or None; with the last two, chunks have at most 50. ``start_within`` and
+        them or None; with the last two, chunks have at most 16. ``start_within`` and
         ``finish_within``: as for ``execute``, for all jobs. Raises as ``execute`` does, naming the
         item; the chunks before the one that was refused have been submitted, and a note on the
         error says how many jobs these are.

@@ -22,6 +22,7 @@ from flowforge.model.flow import TRIGGER
 from flowforge.model.handler_params import HandlerParams
 from flowforge.model.labels import labels_text
 from flowforge.model.slot import CALL_SLOT
+from flowforge.model.start import Start
 from flowforge.store.finding import Query
 from flowforge.store.handler_records import HandlerRecords, of_slot
 
@@ -119,16 +120,20 @@ def start(
     labels: Mapping[str, str] | None = None,
     priority: int | None = None,
     deadlines: Deadlines = NO_DEADLINES,
+    begins: Start | None = None,
     keys: JobKeys | None = None,
 ) -> Submitted:
     """Create a job, with the limits of the job that the flow was found by.
+
+    ``begins``: when it starts; None: at once, or when its debounce key says so.
 
     It raises what ``Flow.execute`` raises; CorruptRecordError when the definition is gone.
     """
     check_priority(priority)
     key = checked_key("idempotency_key", idempotency_key)
-    delay = None if keys is None else keys.start(None)
-    item = Item(params, key, labels=labels_text(labels), start=delay, keys=keys)
+    if begins is None and keys is not None:
+        begins = keys.start(None)
+    item = Item(params, key, labels=labels_text(labels), start=begins, keys=keys)
     _, details = flow.engine.inspector.describe(flow.job_id)
     like = replace(details, entry=entry.name, priority=priority or 0)
     again = Again(flow.name, flow.definition, entry.routine, entry.slot, like, deadlines)

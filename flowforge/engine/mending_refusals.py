@@ -65,6 +65,9 @@ class Refusals:
     def _why(self, job_id: str, invocation: str, answer: AnswerOrStatus) -> str:
         if answer is Answer.CLAIMED:
             return f"it runs on {self._runner(job_id, invocation)}"
+        turn = self._waits_for_turn(job_id) if answer is Answer.PARKED else ""
+        if turn:
+            return f"it is parked, since {turn}"
         return {
             Answer.QUEUED: "it is queued, and runs when a worker is free; pause the job to keep "
             "it: then it is parked when a worker takes it",
@@ -107,7 +110,20 @@ class Refusals:
         """Why the start of a job cannot be changed."""
         by_hand = self._find(job_id, 1, ("run_now",))
         told = f"; it was {_told(by_hand)}" if by_hand else ""
+        turn = self._waits_for_turn(job_id)
+        if turn:
+            return f"cannot {verb} job {job_id}: {turn}{told}"
         return f"cannot {verb} job {job_id}: it has started, or was not put off by a delay{told}"
+
+    def _waits_for_turn(self, job_id: str) -> str:
+        """That another job has the key; empty where that is not so."""
+        turn = self._inspector.turn(job_id)
+        if turn is None or turn.holder == job_id:
+            return ""
+        return (
+            f"the job waits for its turn behind job {turn.holder}, which has its key: flowforge "
+            f"explain {job_id}"
+        )
 
     def not_stopped(self, job_id: str, number: int) -> str:
         """Why an invocation cannot be let go, and who has let it go."""

@@ -21,6 +21,11 @@ JOBS_LATE = Metric(
     "flowforge_jobs_late_total", "counter",
     "Times named by on_late that came before the end of a job.", ("flow",),
 )  # fmt: skip
+CALLS_WITHOUT_A_JOB = Metric(
+    "flowforge_calls_without_a_job_total", "counter",
+    "Calls that created no job: one that waited took them, or one of their single key went on.",
+    ("flow", "how"),
+)  # fmt: skip
 TIMEOUTS = Metric(
     "flowforge_timeouts_total", "counter",
     "Attempts that were ended because their time was over.", ("flow",),
@@ -125,8 +130,9 @@ SCRAPE_DURATION = Metric(
 
 #: What ``flowforge metrics`` exports; each has the label ``server`` in front.
 FLEET = (
-    JOBS, JOBS_CREATED, JOBS_RETRIED, JOBS_QUARANTINED, JOBS_LATE, TIMEOUTS,
-    JOBS_ENDED, JOB_DURATION, ATTEMPTS, ATTEMPT_DURATION, WAIT, DELIVERIES, CONNECTION_WAIT,
+    JOBS, JOBS_CREATED, JOBS_RETRIED, JOBS_QUARANTINED, JOBS_LATE, CALLS_WITHOUT_A_JOB,
+    TIMEOUTS, JOBS_ENDED, JOB_DURATION, ATTEMPTS, ATTEMPT_DURATION, WAIT, DELIVERIES,
+    CONNECTION_WAIT,
     QUEUE_MESSAGES, QUEUE_UNCLAIMED, QUEUE_OLDEST, OUTSTANDING, PARKED,
     LEADER, LEASES, LEASES_EXPIRED, TIMERS, EXPECTED, EXPECTED_OLDEST, UPKEEP_LAG,
     EXPIRED_JOBS, DELETIONS, DAMAGED,

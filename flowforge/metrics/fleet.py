@@ -23,11 +23,14 @@ logger = logging.getLogger(__name__)
 #: Between the name of a queue and its priority, in the name of a broker list.
 _PRIORITY = "\x06\x16"
 
-#: Why invocations of a job are parked, by its status.
+#: Why invocations of a job are parked, by its status, unless it waits for its turn.
 _CAUSES = {
     JobStatus.PENDING: "room", JobStatus.RUNNING: "room", JobStatus.PAUSED: "paused",
     JobStatus.FAILED: "failed",
 }  # fmt: skip
+
+#: Statuses in which a job may wait for nothing but its turn.
+_MAY_BE_HELD = (JobStatus.PENDING, JobStatus.RUNNING)
 
 
 class FleetMetrics:
@@ -77,6 +80,9 @@ class FleetMetrics:
             page.add(catalogue.JOBS_RETRIED, events.get("retried", 0), shown)
             page.add(catalogue.JOBS_QUARANTINED, events.get("quarantined", 0), shown)
             page.add(catalogue.JOBS_LATE, events.get("late", 0), shown)
+            for how in ("debounced", "skipped"):
+                if how in events:
+                    page.add(catalogue.CALLS_WITHOUT_A_JOB, events[how], shown, how)
             page.add(catalogue.TIMEOUTS, events.get("timed_out", 0), shown)
             for status, times in totals.ended.items():
                 page.add(catalogue.JOBS_ENDED, times.count, shown, status)
@@ -115,12 +121,14 @@ class FleetMetrics:
             page.add(catalogue.QUEUE_OLDEST, one.oldest_ms / 1000, *labels)
 
     def _work(self, page: Page) -> None:
-        parked: Counter[str] = Counter(dict.fromkeys(_CAUSES.values(), 0))
+        parked: Counter[str] = Counter(dict.fromkeys((*_CAUSES.values(), "turn"), 0))
         outstanding: Counter[str] = Counter(dict.fromkeys(WORK, 0))
         for status, counts in self._load.work().items():
-            parked[_CAUSES[JobStatus(status)]] += counts["parked"]
+            held = counts["held"] if status in _MAY_BE_HELD else 0
+            parked["turn"] += held
+            parked[_CAUSES[JobStatus(status)]] += counts["parked"] - held
             if status in ACTIVE:
-                outstanding.update(counts)
+                outstanding.update({name: counts[name] for name in WORK})
         for cause, count in parked.items():
             page.add(catalogue.PARKED, count, cause)
         for state, count in outstanding.items():

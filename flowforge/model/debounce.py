@@ -15,19 +15,22 @@ Keep: TypeAlias = Literal["first", "last", "all"]
 #: What a submission does while another job has its key.
 WhenRunning: TypeAlias = Literal["skip", "queue", "replace"]
 
+#: Characters of a key at most: it stands in the row of each of its jobs, and in lists.
+LONGEST_KEY = 1000
+
 
 @dataclass(frozen=True)
 class Debounce:
     """Calls of ``execute`` with one key make one job, which starts when no more of them come.
 
-    ``key``: text; one key of the same flow id and entry is one job. ``wait``: seconds or a
-    timedelta from the latest call until the job starts. ``at_most``: the same from the first call,
-    however many follow; the first call fixes it; None: without limit. ``keep``: the params of the
-    ``first`` call, of the ``last``, or ``all``: the handler gets them as the one param ``items``, a
-    list in the order of the calls, as a join hands its items over.
+    ``key``: text of at most 1,000 characters; one key of the same flow id and entry is one job.
+    ``wait``: seconds or a timedelta from the latest call until the job starts. ``at_most``: the
+    same from the first call, however many follow; the first call fixes it; None: without limit.
+    ``keep``: the params of the ``first`` call, of the ``last``, or ``all``: the handler gets them
+    as the one param ``items``, a list in the order of the calls, as a join hands its items over.
 
-    InvalidValueError for a key that is empty or no text, a ``wait`` of 0, an ``at_most`` below
-    ``wait``, and another ``keep``.
+    InvalidValueError for a key that is empty, too long or no text, a ``wait`` of 0, an ``at_most``
+    below ``wait``, and another ``keep``.
     """
 
     key: str
@@ -60,9 +63,13 @@ class Debounce:
 
 
 def check_key(name: str, key: object) -> None:
-    """InvalidValueError for what is no text or empty; ``name``: what it was given as."""
+    """InvalidValueError for what is no text, empty or too long; ``name``: what it was given as."""
     if not isinstance(key, str) or not key:
         raise InvalidValueError(f"{name} must be text, not empty; it is {shown(key)}")
+    if len(key) > LONGEST_KEY:
+        raise InvalidValueError(
+            f"{name} has {len(key):,} characters, {LONGEST_KEY:,} is the most: give a hash of it"
+        )
 
 
 def checked_when_running(when: object) -> WhenRunning:

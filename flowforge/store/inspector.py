@@ -162,6 +162,19 @@ class Inspector:
         with reading_row(job_id):
             return whole(calls or 1)
 
+    def latest_start(self, job_id: str) -> datetime | None:
+        """When a debounced job starts at the latest, however many calls come; None: no such time,
+        also once it takes no more.
+        """
+        (raw,) = self._rows.fields(job_id, "debounce")
+        with reading_row(job_id):
+            key = self._keys.of("debounce", (raw or b"").decode())
+        if raw is None:
+            return None
+        holder, latest = self._link.call("HMGET", key, "job", "until")
+        with reading(f"the debounce key of job {job_id}"):
+            return moment(latest) if latest and holder == job_id.encode() else None
+
     def turn(self, job_id: str) -> Turn | None:
         """The place of a job among those of its key; None when it has none."""
         (raw,) = self._rows.fields(job_id, "single")

@@ -79,7 +79,7 @@ class JobDetails:
 
 
 class ActiveJob(NamedTuple):
-    """What the doctor needs of a job that has not ended. ``updated``: milliseconds.
+    """What the doctor needs of a job that has not ended. ``updated``, ``created``: milliseconds.
 
     ``definition``: the hash, as the row has it; empty where it has none.
     """
@@ -90,6 +90,11 @@ class ActiveJob(NamedTuple):
     parent_job_id: str | None
     counters: dict[str, int]
     definition: str
+    created: int
+    #: Whether it waits for its turn, as another job has its key.
+    held: bool
+    #: How many calls it stands for.
+    calls: int
 
 
 class UnreadableRow(NamedTuple):
@@ -161,7 +166,9 @@ class JobRows:
 
     def active(self, job_ids: Sequence[str]) -> Iterator[ActiveJob | UnreadableRow]:
         """Of those jobs that have not ended."""
-        names = ("status", "updated", "parent", "def", *WORK.values())
+        names = (
+            "status", "updated", "parent", "def", "created", "held", "calls", *WORK.values(),
+        )  # fmt: skip
         for job_id, values in self.many(job_ids, *names):
             try:
                 job = _active(job_id, values)
@@ -182,7 +189,7 @@ def _active(job_id: str, values: Fields) -> ActiveJob:
     """CorruptRecordError for what no script writes."""
     if isinstance(values, CorruptRecordError):
         raise values
-    status, updated, parent, definition, *counters = values
+    status, updated, parent, definition, created, held, calls, *counters = values
     with reading_row(job_id):
         named = {
             name: whole(number) if number else 0
@@ -191,7 +198,10 @@ def _active(job_id: str, values: Fields) -> ActiveJob:
         above = parent_of(parent)
         # What is no hash is for the reader of the definition to refuse.
         name = (definition or b"").decode(errors="backslashreplace")
-        return ActiveJob(job_id, (status or b"").decode(), whole(updated or 0), above, named, name)
+        return ActiveJob(
+            job_id, (status or b"").decode(), whole(updated or 0), above, named, name,
+            whole(created or 0), held is not None, whole(calls or 1),
+        )  # fmt: skip
 
 
 def summary(job_id: str, row: Mapping[str, bytes], entry: bytes | None = None) -> JobSummary:

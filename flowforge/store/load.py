@@ -89,7 +89,7 @@ class ServerLoad:
 
     def work(self) -> dict[str, Counter[str]]:
         """Status → where the invocations of its jobs are (see ``work_left``), of the 500 newest
-        jobs of each status that keeps work.
+        jobs of each status that keeps work; ``held``: those parked of jobs that wait for a turn.
         """
         found: dict[str, Counter[str]] = {}
         kept = (JobStatus.PENDING, JobStatus.RUNNING, JobStatus.PAUSED, JobStatus.FAILED)
@@ -100,9 +100,12 @@ class ServerLoad:
             jobs = [raw.decode(errors="backslashreplace") for raw in newest]
             for start in range(0, len(jobs), _PAGE):
                 page = jobs[start : start + _PAGE]
-                for _, row in self._rows.many(page, *WORK.values()):
+                for _, row in self._rows.many(page, "held", *WORK.values()):
                     if isinstance(row, list):
-                        counts.update(dict(zip(WORK, map(_number, row), strict=True)))
+                        held, *numbers = row
+                        work = dict(zip(WORK, map(_number, numbers), strict=True))
+                        counts.update(work)
+                        counts["held"] += 0 if held is None else work["parked"]
         return found
 
     def flows(self, flow_ids: list[str]) -> dict[str, dict[JobStatus, int]]:

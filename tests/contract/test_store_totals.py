@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from flowforge.metrics.exposition import Page
+from flowforge.metrics.fleet import FleetMetrics
 from flowforge.model.status import AttemptOutcome, JobStatus
 from flowforge.store.tallies import Counted
 from flowforge.store.totals import (
@@ -20,7 +22,9 @@ from flowforge.store.totals import (
     Totals,
     bucket_of,
 )
-from tests.contract.bench import LONG, Bench
+from tests.contract.bench import LARGE, LONG, Bench
+from tests.contract.keyed import call
+from tests.support.scrape import Scrape
 
 NAME = "shop\ncharge\ninput"
 SLOT = SlotName("shop", "charge", "input")
@@ -228,3 +232,20 @@ def test_damaged_totals_of_a_slot_keep_no_others_from_being_counted(bench: Bench
     assert Totals(bench.store).of_routine("shop", "ship").outcomes[AttemptOutcome.COMPLETED] == 1
     bench.link.call("SET", bench.key("named", "slot"), "damaged")
     assert add(bench, {NAME: {0: 1}}, 2, worker="w1")
+
+
+@LARGE
+def test_calls_that_create_no_job_are_counted(bench: Bench) -> None:
+    """By why; what is parked until its turn has a cause of its own."""
+    for _ in range(3):
+        call(bench, debounce="d")
+    jobs_of_key = [call(bench, single="k", when_running=when) for when in ("skip", "queue", "skip")]
+    assert [one.how for one in jobs_of_key] == ["created", "created", "single"]
+    assert jobs(bench).events == {"created": 3, "debounced": 2, "skipped": 1}
+    page = Page()
+    FleetMetrics(bench.store, "one").add_to(page)
+    found = Scrape(page.text())
+    name = "flowforge_calls_without_a_job_total"
+    assert {one["how"]: int(n) for one, n in found.labels(name)} == {"debounced": 2, "skipped": 1}
+    parked = {one["cause"]: int(n) for one, n in found.labels("flowforge_parked_invocations")}
+    assert parked == {"room": 0, "paused": 0, "failed": 0, "turn": 1}

@@ -292,6 +292,38 @@ def test_stuck_job(idle: Shell) -> None:
     assert "child jobs child" in idle.run("show", job_id).stdout
 
 
+def test_jobs_that_wait_for_their_turns(idle: Shell) -> None:
+    """They are not stuck; after an hour the job is named that has the key, and what keeps it."""
+    first, *others = [
+        idle.submit("numbers", "--single", "acme", "--when-running", "queue") for _ in range(3)
+    ]
+    idle.run("pause", first, "--reason", "look")
+    for job_id in others:
+        idle.fields(job_id, updated=1)
+    found = idle.findings(code=1)
+    assert not {"stuck", "single"} & found.keys()
+    for job_id in others:
+        idle.fields(job_id, created=1)
+    (finding,) = idle.findings(code=1)["single"]
+    assert (finding["level"], finding["fix"].split(" says")[0]) == (
+        "warn", f"flowforge explain {first}",
+    )  # fmt: skip
+    assert finding["text"].startswith(
+        "2 jobs have been waiting for their turns for more than an hour: job "
+        f"{first} has the key 'acme' (it is paused"
+    )
+
+
+def test_a_job_that_calls_put_off_without_end(idle: Shell) -> None:
+    """For more than a day; one that has a time at which it starts at the latest is fine."""
+    for key, at_most in (("doc", ()), ("other", ("--debounce-at-most", "9d"))):
+        job_id = idle.submit("numbers", "--debounce", key, "--debounce-wait", "2h", *at_most)
+        idle.fields(job_id, created=1, calls=100)
+    (finding,) = idle.findings(code=1)["debounce"]
+    assert finding["text"].startswith("1 jobs have been put off by calls for more than a day: ")
+    assert job_id not in finding["text"]
+
+
 def test_counters_below_zero(idle: Shell) -> None:
     """A job that counts less than nothing never ends: it is named, and cancelling it helps."""
     job_id = idle.submit("numbers")

@@ -374,7 +374,7 @@ def test_calls_that_come_together_are_one_job(clock: VirtualClock) -> None:
     assert job.calls == 3
     assert job.params == {"items": [{"n": 0}, {"n": 1}, {"n": 2}]}
     (finding,) = job.explain()
-    assert finding.what.startswith("it waits for further calls with the key 'kim', 3 calls so far")
+    assert finding.what == "it waits for further calls with the key 'kim', 3 calls so far"
     (entry,) = [one for one in job.get_execution_history() if one.kind == "debounced"]
     assert entry.details == {"key": "kim", "wait": 60, "keep": "all"}
     clock.advance(seconds=60)
@@ -394,8 +394,9 @@ def test_jobs_of_one_key_run_one_after_the_other(shared: Installation, clock: Vi
     for place, job in enumerate((second, third), 1):
         (finding,) = job.explain()
         assert (finding.kind, finding.details["place"]) == ("single", place)
-        assert finding.command == f"flowforge explain {first.job_id}"
-    assert f"job {first.job_id} has the key 'k'" in Shell(shared).run("show", third.job_id).stdout
+        assert finding.details["job_id"] == first.job_id
+    said = Shell(shared).run("show", third.job_id).stdout
+    assert f"it waits for job {first.job_id}, which has the key 'k'" in said
     given = ("--param", "how=no", "--when-running", "queue")
     refused = Shell(shared).run("run", f"{FLOWS}:approval", *given, code=2)
     assert "--when-running needs --single KEY" in refused.stderr
@@ -405,6 +406,44 @@ def test_jobs_of_one_key_run_one_after_the_other(shared: Installation, clock: Vi
         assert job.wait(LIMIT).status == "completed"
     started = [job.get_execution_history()[1].kind for job in (first, second, third)]
     assert started == ["completed", "held", "held"]
+
+
+def test_a_job_that_waits_for_its_turn_cannot_be_started(clock: VirtualClock) -> None:
+    """The error says for which job it waits, and ``explain`` why that one has not ended."""
+    flow = countdown()
+    first = flow.execute("it", {"n": 1}, single="s", delay=60)
+    second = flow.execute("it", {"n": 1}, single="s", when_running="queue")
+    turn = f"the job waits for its turn behind job {first.job_id}"
+    with pytest.raises(JobStateError, match=f"cannot start job {second.job_id}: {turn}"):
+        second.start_now()
+    with pytest.raises(JobStateError, match=f"it is parked, since {turn}"):
+        second.run_now(1)
+    (finding,) = second.explain()
+    assert finding.what.startswith(f"it waits for job {first.job_id}, which has the key 's'")
+    assert "of that one: it was put off" in finding.what
+    assert (finding.until, finding.command) == (
+        first.starts_at, f"flowforge start-now {first.job_id}",
+    )  # fmt: skip
+    first.start_now()
+    assert second.wait(LIMIT).status == "completed"
+
+
+def test_a_rerun_and_a_fork_start_at_once(clock: VirtualClock) -> None:
+    """Also of a job that is put off, or takes calls: the delay is not that of the new job."""
+    flow = countdown()
+    later = flow.execute("it", {"n": 1}, delay=60)
+    rule = Debounce("again", wait=60, keep="all")
+    digested = Flow("digest")
+    digested.add_routine(digest, "it")
+    called = digested.execute("it", {"n": 4}, debounce=rule)
+    for job in (later.rerun(), later.fork([1]), called.rerun(), called.fork([1])):
+        assert job.starts_at is None
+        assert job.wait(LIMIT).status == "completed"
+        assert job.calls == 1
+    assert called.calls == digested.execute("it", {"n": 5}, debounce=rule).calls - 1 == 1
+    assert later.starts_at is not None
+    for job in (later, called):
+        job.cancel()
 
 
 def test_a_replaced_job_is_cancelled(clock: VirtualClock) -> None:

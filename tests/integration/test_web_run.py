@@ -116,6 +116,12 @@ def test_the_form_says_what_each_param_may_be(admin: Browser) -> None:
         ("priority", "12", "It must be a whole number from 0 to 9."),
         ("start_within", "soon", "It is no length of time"),
         ("finish_within", "0", "It must be above 0 seconds"),
+        ("delay", "soon", "It is no length of time"),
+        ("debounce", "k", "Say how long it waits after the latest call."),
+        ("debounce_wait", "5", "It needs a key."),
+        ("single", "k" * 1001, "1,000 is the most"),
+        ("debounce", "k" * 1001, "Say how long it waits"),
+        ("when_running", "kill", "when_running must be"),
     ],
 )
 def test_what_is_wrong_is_said_beside_its_field(
@@ -161,6 +167,30 @@ def test_a_form_that_is_sent_twice(admin: Browser) -> None:
     assert started(again).job_id == first.job_id
     assert f"This form has started job {first.job_id} before, and nothing now." in again
     assert started(admin.act(FORM, values=typed(admin, **ORDER))).job_id != first.job_id
+
+
+def test_a_form_starts_a_job_later(admin: Browser) -> None:
+    """And says what became of calls for which an earlier job stands."""
+    job = started(admin.act(FORM, values=typed(admin, **ORDER, delay="2h", single="acme")))
+    assert job.starts_at is not None
+    page = admin.act(FORM, values=typed(admin, **ORDER, single="acme"))
+    assert f"Nothing was started: job {job.job_id} has the key and has not ended." in page
+    page = admin.act(FORM, values=typed(admin, **ORDER, single="acme", when_running="replace"))
+    assert job.status == "cancelled"
+    assert started(page).wait(LIMIT).status == "completed"
+    rule = {"debounce": "doc", "debounce_wait": "2h", "debounce_at_most": "3h"}
+    page = admin.act(FORM, values=typed(admin, **ORDER, **rule))
+    first = started(page)
+    assert f"Job {first.job_id} was submitted." in page
+    page = admin.act(FORM, values=typed(admin, **{**ORDER, "order_id": "8"}, **rule))
+    assert f"Job {first.job_id} waits for further calls with this key" in page
+    assert first.calls == 2
+    assert (first.params or {})["order_id"] == 8
+    problem = admin.act(FORM, 409, typed(admin, **ORDER, **rule, keep="all"))
+    assert "use keep=" in text_of(problem)
+    wrong = admin.act(FORM, 409, typed(admin, **ORDER, **rule, delay="5"))
+    assert "give debounce or a delay, not both" in text_of(wrong)
+    first.cancel()
 
 
 def test_what_is_corrected_is_the_same_form(admin: Browser) -> None:

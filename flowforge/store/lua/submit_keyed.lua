@@ -67,7 +67,8 @@ if creates then
   complete_about(about)
 end
 
-local created = 0
+-- How many jobs were created, and how many calls have found one by one of the two keys.
+local counts = { created = 0, debounced = 0, skipped = 0 }
 
 -- Creates a job. holder: the job that has its key, or nil.
 local function create(one, holder)
@@ -88,7 +89,7 @@ local function create(one, holder)
   call('HINCRBY', k_definition(about.def), 'active', 1)
   call('PERSIST', k_definition(about.def))
   create_job(about, one.id, one.mode, record, one.idempotency, one.labels, params, nil, now)
-  created = created + 1
+  counts.created = counts.created + 1
   local job = load_job(one.id)
   if about.held then hold(job, one.single, holder, now) end
   if replaces then
@@ -110,14 +111,20 @@ local function submit(one)
   local waits, waiting
   if one.debounce ~= '' then waits, waiting = waiting_of(one.debounce) end
   if waits then
-    if take_call(one.debounce, waits, waiting, one, limits, now) then return waits.id, 'debounce' end
+    if take_call(one.debounce, waits, waiting, one, limits, now) then
+      counts.debounced = counts.debounced + 1
+      return waits.id, 'debounce'
+    end
     -- It has all that it may have.
     clear_timers(waits.id, 'invocation', { waiting.invocation })
     call('HSET', k_job(waits.id), 'due', now)
     release_invocation(waits, waiting.invocation, now)
   end
   local holder = one.single ~= '' and holder_of(one.single)
-  if holder and one.when == 'skip' then return holder.id, 'single' end
+  if holder and one.when == 'skip' then
+    counts.skipped = counts.skipped + 1
+    return holder.id, 'single'
+  end
   return create(one, holder)
 end
 
@@ -127,9 +134,11 @@ for _, one in ipairs(ones) do
   answer[#answer + 1], answer[#answer + 2] = found, how
   answer[#answer + 1] = tonumber(call('HGET', k_job(found), 'calls') or 1)
 end
-if created > 0 then add_to_total(about.flow, 'created', created, now) end
+for what, count in pairs(counts) do
+  if count > 0 then add_to_total(about.flow, what, count, now) end
+end
 -- What no job needs goes again.
-if created == 0 and creates and sent and not call('HGET', k_definition(about.def), 'active') then
+if counts.created == 0 and creates and sent and not call('HGET', k_definition(about.def), 'active') then
   call('UNLINK', k_definition(about.def))
 end
 return answer

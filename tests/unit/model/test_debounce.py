@@ -25,6 +25,7 @@ def test_times_are_seconds_or_lengths_of_time() -> None:
     ("given", "said"),
     [
         ({"key": ""}, "the key of a Debounce must be text, not empty"),
+        ({"key": "ä" * 1001}, "the key of a Debounce has 1,001 characters, 1,000 is the most"),
         ({"key": 7}, "the key of a Debounce must be text"),
         ({"wait": 0}, "wait must be longer than 0 seconds"),
         ({"wait": "5"}, "wait must be seconds or a timedelta"),
@@ -43,6 +44,7 @@ def test_an_unfit_debounce_is_refused(given: dict[str, Any], said: str) -> None:
     [
         (("doc-7", None, "skip"), "debounce must be a Debounce, such as"),
         ((None, "", "skip"), "single must be text, not empty"),
+        ((None, "k" * 1001, "skip"), "single has 1,001 characters, 1,000 is the most"),
         ((None, "k", "wait"), "when_running must be 'skip', 'queue' or 'replace', not 'wait'"),
         ((None, "\ud800", "skip"), "half of a surrogate pair"),
     ],
