@@ -30,9 +30,9 @@ def measured(engine: Engine, what: str, act: Callable[[], int]) -> None:
     link = engine.link
     link.call("CONFIG", "SET", "slowlog-log-slower-than", 100)
     link.call("SLOWLOG", "RESET")
-    before, calls = _processor_seconds(engine), _calls(engine)
+    before, calls = processor_seconds(engine), _calls(engine)
     jobs = act()
-    spent, made = _processor_seconds(engine) - before, _calls(engine) - calls
+    spent, made = processor_seconds(engine) - before, _calls(engine) - calls
     slowest = max((entry[2] for entry in link.call("SLOWLOG", "GET", -1)), default=0)
     print(
         f"{what:<28} {jobs:>7,} jobs {made:>6,} calls {spent / made * 1000:>6.2f} ms a call, "
@@ -40,7 +40,8 @@ def measured(engine: Engine, what: str, act: Callable[[], int]) -> None:
     )
 
 
-def _processor_seconds(engine: Engine) -> float:
+def processor_seconds(engine: Engine) -> float:
+    """What the server has used, of its main thread."""
     found = engine.client.info("cpu")
     return float(found["used_cpu_user_main_thread"] + found["used_cpu_sys_main_thread"])
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from typing import Any
 
 from benchmarks.apps import ready
 from flowforge import Flow, Join, Routine
 
-__all__ = ["chain", "fan", "ready", "single", "waiting"]
+__all__ = ["chain", "fan", "naps", "ready", "single", "waiting"]
 
 
 class Step(Routine):
@@ -130,6 +131,23 @@ def _single() -> Flow:
     return flow
 
 
+class Nap(Routine):
+    """A step that takes its time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.define_slot("input", handler=self.nap)
+
+    def nap(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+def _naps() -> Flow:
+    flow = Flow("bench-naps")
+    flow.add_routine(Nap(), "nap")
+    return flow
+
+
 def _waiting() -> Flow:
     """Fans out, in one or in many handlers, and stops there."""
     flow = Flow("bench-waiting")
@@ -143,3 +161,4 @@ def _waiting() -> Flow:
 
 
 chain, fan, single, waiting = _chain(), _fan(), _single(), _waiting()
+naps = _naps()

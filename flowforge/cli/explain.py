@@ -24,6 +24,7 @@ _STYLES = {
     FindingKind.PAUSED: "yellow",
     FindingKind.PARENT: "yellow",
     FindingKind.BREAKPOINT: "yellow",
+    FindingKind.QUEUE_PAUSED: "yellow",
     FindingKind.TIMER: "yellow",
     FindingKind.DELAY: "cyan",
     FindingKind.RUNNING: "cyan",

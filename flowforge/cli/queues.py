@@ -17,6 +17,7 @@ from flowforge.engine.fleet import Fleet
 from flowforge.engine.queue import Queue
 from flowforge.engine.queues import QueueReport
 from flowforge.engine.queues import queues as reports_of
+from flowforge.model.names import did_you_mean
 from flowforge.store.queue_pauses import QueuePause
 
 _COLUMNS = ("QUEUE", "STATE", ">WAITING", ">POPPED", "~WORKERS", "<REASON")
@@ -58,9 +59,9 @@ def list_queues(session: Session, as_json: bool) -> None:
 def pause(session: Session, queue: str, reason: str, by: str | None, as_json: bool) -> None:
     """Let workers start nothing of QUEUE. What runs may finish; jobs stay running."""
     engines = session.engines()
-    if not _known(engines, queue) and not as_json:
-        say(f"no worker serves the queue {one_line(queue)}, and it had no message yet", err=True)
     subject = Queue(queue, engines)
+    if not as_json:
+        _tell_unknown(engines, queue)
     _tell(subject, changed=subject.pause(reason, by=by), as_json=as_json)
 
 
@@ -93,10 +94,14 @@ def _tell(queue: Queue, *, changed: bool, as_json: bool) -> None:
     )
 
 
-def _known(engines: Sequence[Engine], name: str) -> bool:
-    return any(
-        one.name == name for engine in engines for one in reports_of(engine, Fleet(engine.store))
-    )
+def _tell_unknown(engines: Sequence[Engine], name: str) -> None:
+    known = {one.name for engine in engines for one in reports_of(engine, Fleet(engine.store))}
+    if name not in known:
+        meant = did_you_mean(name, sorted(known))
+        say(
+            f"no worker serves the queue {one_line(name)}, and it had no message yet{meant}",
+            err=True,
+        )
 
 
 def _row(one: QueueReport) -> list[str]:

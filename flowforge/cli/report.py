@@ -45,6 +45,7 @@ def print_job(job: dict[str, Any]) -> None:
             *_optional("reason", one_line(_reason(job), 500)),
             *_optional("by", one_line(job["by"] or "")),
             *_optional("labels", labels_shown(job["labels"])),
+            *_optional("fair key", _fair_key(job)),
             ("created", local_time(job["created_at"])),
             *_optional("starts", _starts(job)),
             *_optional("start by", _when(job["start_by"])),
@@ -79,6 +80,13 @@ def print_job(job: dict[str, Any]) -> None:
     _print_breakpoints(job["breakpoints"])
     _print_pauses(job["pause_points"])
     print_outputs(job, OUTPUTS)
+
+
+def _fair_key(job: dict[str, Any]) -> str:
+    if job["fair_key"] is None:
+        return ""
+    weight = "" if job["weight"] == 1 else f", weight {job['weight']:g}"
+    return one_line(job["fair_key"]) + weight
 
 
 def _starts(job: dict[str, Any]) -> str:

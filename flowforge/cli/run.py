@@ -24,6 +24,7 @@ from flowforge.engine.engine import Engine
 from flowforge.engine.explain import unreported
 from flowforge.engine.job_template import JobTemplate
 from flowforge.model.deadlines import deadlines_of
+from flowforge.model.fair import LEAST_WEIGHT, MOST_WEIGHT
 from flowforge.model.flow import FlowGraph
 from flowforge.model.param_checks import check_changed
 from flowforge.model.start import start_of
@@ -51,6 +52,14 @@ from flowforge.store.worker_reports import WorkerReports
     type=click.IntRange(min=1),
     help="Invocations in the broker and in workers at the same time.",
 )
+@click.option(
+    "--fair-key", metavar="KEY", callback=filled,
+    help="Whose work it is: keys take turns, so that none keeps others waiting.",
+)  # fmt: skip
+@click.option(
+    "--weight", type=click.FloatRange(LEAST_WEIGHT, MOST_WEIGHT),
+    help="How often the fair key has its turn, compared with others; default: 1.",
+)  # fmt: skip
 @start_options
 @deadline_options
 @key_options
@@ -78,6 +87,8 @@ def run(
     finish_within: timedelta | None,
     priority: int | None,
     max_in_flight: int | None,
+    fair_key: str | None,
+    weight: float | None,
     **keys: Any,
 ) -> None:
     """Start a job of a flow and wait for its end.
@@ -96,7 +107,9 @@ def run(
                 "would end with this command"
             )
         deadlines = usable(deadlines_of, start_within, finish_within)
-        template = JobTemplate(flow, start, priority, max_in_flight, deadlines)
+        template = JobTemplate(
+            flow, start, priority, max_in_flight, deadlines, fair_key=fair_key, weight=weight
+        )
         begins, named = usable(start_of, delay, at), keys_of(**keys)
         with saying_where(flow.flow_id):
             submitted = submitter.submit_one(

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from flowforge.doctor.work import idle_jobs
 from flowforge.engine.engine import Engine
+from flowforge.engine.explain_queues import resume_command
 from flowforge.engine.find import find, summaries
 from flowforge.engine.fleet import Fleet
 from flowforge.engine.queues import queues
@@ -38,6 +39,8 @@ class AttentionKind(StrEnum):
     FAILED = "failed"
     #: Invocations have stopped at breakpoints.
     BREAKPOINT = "breakpoint"
+    #: Work waits on a queue that is paused.
+    QUEUE_PAUSED = "queue_paused"
     #: Jobs are paused.
     PAUSED = "paused"
 
@@ -51,7 +54,8 @@ class Attention:
 
     ``what``: the cause, for people. ``count``: how many jobs or messages; with ``more`` at least so
     many. ``since``: of the one that has waited longest. ``cause``: a text that the search for these
-    jobs can have; empty where there is none. ``command``: of a queue, what starts a worker for it.
+    jobs can have; empty where there is none. ``command``: of a queue, what starts a worker for it,
+    or resumes it.
     """
 
     kind: AttentionKind
@@ -136,6 +140,15 @@ def _active(engine: Engine) -> Iterator[Attention]:
 def _unserved(engine: Engine) -> Iterator[Attention]:
     fleet = Fleet(engine.store)
     for one in queues(engine, fleet) if fleet.complete else ():
-        if one.waiting and not one.workers:
+        if one.waiting and one.pause is not None:
+            why = f": {one.pause.reason}" if one.pause.reason else ""
+            yield Attention(
+                AttentionKind.QUEUE_PAUSED,
+                f"queue {one.name} is paused by {one.pause.by}{why}",
+                one.waiting,
+                one.pause.since,
+                command=resume_command(one.name),
+            )
+        elif one.waiting and not one.workers:
             what = f"no worker serves queue {one.name}"
             yield Attention(AttentionKind.UNSERVED, what, one.waiting, command=one.command)

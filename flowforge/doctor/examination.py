@@ -10,6 +10,7 @@ from flowforge.doctor.answers import examine_answers
 from flowforge.doctor.errors import examine_errors
 from flowforge.doctor.findings import Finding
 from flowforge.doctor.hooks import examine_hooks
+from flowforge.doctor.queues import examine_queues
 from flowforge.doctor.server import examine_server
 from flowforge.doctor.work import examine_delays, examine_work
 from flowforge.doctor.workers import (
@@ -60,5 +61,6 @@ def _examine_jobs(engine: Engine) -> Iterator[Finding]:
         yield from examine_delays(engine)
     yield from examine_work(engine, live, counts, active)
     yield from examine_answers(engine)
+    yield from examine_queues(engine)
     yield examine_errors(engine)
     yield from examine_hooks(engine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -261,7 +262,7 @@ class Engine(Submitter):
 
     def worker_command(self, queue: str) -> str:
         """How a worker is started that serves a queue."""
-        return f"flowforge worker -Q {queue}"
+        return f"flowforge worker -Q {shlex.quote(queue)}"
 
     def explain(self, job_id: str) -> list[JobFinding]:
         """What runs of the job, what waits and for what; JobNotFoundError."""

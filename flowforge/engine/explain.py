@@ -10,6 +10,8 @@ from flowforge.engine.blocking_parents import blocking_parent
 from flowforge.engine.edit_command import edit_command
 from flowforge.engine.explain_breakpoints import at_breakpoints
 from flowforge.engine.explain_expectations import expected_answers
+from flowforge.engine.explain_look import WorkLook
+from flowforge.engine.explain_queues import QueueFindings
 from flowforge.engine.explain_single import waits_for_turn
 from flowforge.engine.explain_undo import undo_finding
 from flowforge.engine.explain_work import WorkFindings
@@ -83,24 +85,24 @@ def _findings(server: JobServer, job_id: str, depth: int) -> Iterator[JobFinding
         yield from _held_by_parent(server, details.parent_job_id)
     if summary.held:
         yield from waits_for_turn(server, summary, lambda one: _first_of(server, one, depth))
-    work = WorkFindings(server, summary, details, silenced=outage is not None)
-    yield from work.running() if summary.status in ENDED else _active(server, work, summary, depth)
+    look = WorkLook(server, summary, details, silenced=outage is not None)
+    work = WorkFindings(look)
+    yield from work.running() if summary.status in ENDED else _active(look, work, depth)
     if summary.status in ENDED:
         return
     yield from work.deadlines()
 
 
-def _active(
-    server: JobServer, work: WorkFindings, summary: JobSummary, depth: int
-) -> Iterator[JobFinding]:
+def _active(look: WorkLook, work: WorkFindings, depth: int) -> Iterator[JobFinding]:
+    server, summary, queues = look.server, look.job, QueueFindings(look)
     stopped = at_breakpoints(
-        server, summary.job_id, summary.counts["stopped"], work.definition, work.outstanding
+        server, summary.job_id, summary.counts["stopped"], look.definition, look.outstanding
     )
-    expected = expected_answers(server, summary.job_id, summary.counts["expected"], work.definition)
+    expected = expected_answers(server, summary.job_id, summary.counts["expected"], look.definition)
     found = chain(
-        stopped, work.paused_queues(), work.unserved(), work.running(), work.hanging(),
-        work.queued(), work.on_timers(), expected,
-        _child_jobs(server, work.outstanding, summary, depth), work.joins(), work.parked(),
+        stopped, queues.paused(), queues.unserved(), work.running(), work.hanging(),
+        queues.queued(), work.on_timers(), expected,
+        _child_jobs(server, look.outstanding, summary, depth), work.joins(), work.parked(),
     )  # fmt: skip
     anything = False
     for finding in found:

@@ -52,6 +52,8 @@ class Flow(FlowGraph):
         debounce: Debounce | None = None,
         single: str | None = None,
         when_running: WhenRunning = "skip",
+        fair_key: str | None = None,
+        weight: float | None = None,
     ) -> JobState:
         """Submit a job, and return its handle when the server has taken it.
 
@@ -72,6 +74,9 @@ class Flow(FlowGraph):
         one runs at a time. While one has not ended, ``when_running`` decides: ``skip`` returns that
         job and creates none, ``queue`` lets the new one wait for its turn, ``replace`` cancels that
         one.
+        ``fair_key``: whose work it is, such as ``"tenant-3"``: keys take turns on each queue, so
+        many jobs of one do not keep those of others waiting. ``weight``: how often the key has its
+        turn compared with others, from 0.001 to 1000; 1 by default.
 
         Raises ValueError for an unknown entry and an option out of range, PayloadError for params
         that cannot travel or are larger than ``max_payload``, SingleQueueFullError when 1,000 jobs
@@ -80,7 +85,10 @@ class Flow(FlowGraph):
         keys = job_keys(debounce, single, when_running)
         engine = current_engine()
         deadlines = deadlines_of(start_within, finish_within)
-        template = JobTemplate(self, entry_routine_id, priority, max_in_flight, deadlines)
+        template = JobTemplate(
+            self, entry_routine_id, priority, max_in_flight, deadlines, fair_key=fair_key,
+            weight=weight,
+        )  # fmt: skip
         submitted = engine.submit_one(
             template, entry_params, idempotency_key, labels, start_of(delay, at), keys
         )
@@ -103,6 +111,8 @@ class Flow(FlowGraph):
         debounce: Debounce | Iterable[Debounce | None] | None = None,
         single: str | Iterable[str | None] | None = None,
         when_running: WhenRunning = "skip",
+        fair_key: str | None = None,
+        weight: float | None = None,
     ) -> list[JobState]:
         """Submit a job for each of the ``entry_params``, many in one round trip.
 
@@ -110,14 +120,17 @@ class Flow(FlowGraph):
         together; a chunk is submitted as a whole or not at all. ``idempotency_keys``: as many as
         there are params. ``labels``: one set for all jobs, or an iterable of sets. ``delay`` and
         ``at``, ``debounce`` and ``single``: as for ``execute``, one for all jobs, or an iterable of
-        them or None; with the last two, chunks have at most 16. ``start_within`` and
-        ``finish_within``: as for ``execute``, for all jobs. Raises as ``execute`` does, naming the
-        item; the chunks before the one that was refused have been submitted, and a note on the
-        error says how many jobs these are.
+        them or None; with the last two, chunks have at most 16. ``start_within``,
+        ``finish_within``, ``fair_key`` and ``weight``: as for ``execute``, for all jobs. Raises as
+        ``execute`` does, naming the item; the chunks before the one that was refused have been
+        submitted, and a note on the error says how many jobs these are.
         """
         engine = current_engine()
         deadlines = deadlines_of(start_within, finish_within)
-        template = JobTemplate(self, entry_routine_id, priority, max_in_flight, deadlines)
+        template = JobTemplate(
+            self, entry_routine_id, priority, max_in_flight, deadlines, fair_key=fair_key,
+            weight=weight,
+        )  # fmt: skip
         chunks = engine.submit_many(
             template, entry_params, idempotency_keys, labels, delay, at, debounce, single,
             when_running,
@@ -145,6 +158,8 @@ class Flow(FlowGraph):
         labels: Mapping[str, str] | None = None,
         priority: int | None = None,
         max_in_flight: int | None = None,
+        fair_key: str | None = None,
+        weight: float | None = None,
     ) -> Schedule:
         """Declare that jobs are to start at certain times; workers that import the module save it.
 
@@ -159,14 +174,15 @@ class Flow(FlowGraph):
         there: ``skip``, ``latest`` (that one starts a job) or ``all``, unless they are more than
         ``catch_up`` seconds ago. ``jitter``: seconds by which each start is put off at most, the
         same for the same time. ``pause_on_failure``: whether the schedule pauses when a job of it
-        fails. ``times``: after how many jobs it ends. ``entry_params``, ``labels``, ``priority``
-        and ``max_in_flight`` as for ``execute``; handlers read the time in ``self.scheduled_at``.
+        fails. ``times``: after how many jobs it ends. ``entry_params``, ``labels``, ``priority``,
+        ``max_in_flight``, ``fair_key`` and ``weight`` as for ``execute``; handlers read the time in
+        ``self.scheduled_at``.
 
         Raises ValueError for what cannot be.
         """
         timing = make_timing(cron, every, offset, timezone, jitter)
         policy = make_policy(overlap, missed, catch_up, pause_on_failure, times)
-        template = template_of(self, entry_routine_id, priority, max_in_flight)
+        template = template_of(self, entry_routine_id, priority, max_in_flight, fair_key, weight)
         return Schedule(check_schedule_name(name), template, entry_params, timing, policy, labels)
 
     def pause(

@@ -135,7 +135,7 @@ def start(
         begins = keys.start(None)
     item = Item(params, key, labels=labels_text(labels), start=begins, keys=keys)
     _, details = flow.engine.inspector.describe(flow.job_id)
-    like = replace(details, entry=entry.name, priority=priority or 0)
+    like = replace(details, entry=entry.name, priority=priority or 0, fair_key=None, weight=None)
     again = Again(flow.name, flow.definition, entry.routine, entry.slot, like, deadlines)
     home = submitter.home(flow.definition, entry.name, item)
     # A definition that is written otherwise today cannot be given to another server.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import InvalidValueError
 from flowforge.model.deadlines import NO_DEADLINES, Deadlines
+from flowforge.model.fair import fair_of
 from flowforge.model.flow import FlowGraph
 from flowforge.settings import MOST
 
@@ -27,6 +28,15 @@ class JobTemplate:
     deadlines: Deadlines = NO_DEADLINES
     #: The packed context of the trace that the jobs continue; empty: none.
     trace: bytes = b""
+    #: Whose work it is, and how often that has its turn; see ``fair_of``.
+    fair_key: str | None = None
+    weight: float | None = None
+
+    @property
+    def fair(self) -> str:
+        """Weight and fair key as they are stored; empty: none."""
+        fair = fair_of(self.fair_key, self.weight)
+        return "" if fair is None else fair.text()
 
     @property
     def entry(self) -> str:
@@ -35,6 +45,7 @@ class JobTemplate:
         return f"{self.flow.entry_routine(routine_id)}.{self.flow.entry_slot(routine_id)}"
 
     def __post_init__(self) -> None:
+        fair_of(self.fair_key, self.weight)
         check_priority(self.priority)
         if self.max_in_flight is not None and not _is_whole(self.max_in_flight, 1, MOST):
             raise InvalidValueError(

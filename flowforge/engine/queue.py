@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -31,6 +32,10 @@ class Queue:
         if not 0 < len(checked_text("name", name)) <= _MOST_NAME:
             raise InvalidValueError(
                 f"the name of a queue has 1 to {_MOST_NAME} characters; this is {shown(name)}"
+            )
+        if any(unicodedata.category(character) == "Cc" for character in name):
+            raise InvalidValueError(
+                f"the name of a queue has no control characters; this is {shown(name)}"
             )
         self.name = name
         self._engines = current_engine().each if engines is None else engines

@@ -227,8 +227,11 @@ def _module_of(frame: FrameType) -> str:
 
 
 def template_of(
-    flow: FlowGraph, entry_routine_id: str, priority: int | None, max_in_flight: int | None
-) -> JobTemplate:
+    flow: FlowGraph, entry_routine_id: str, priority: int | None, max_in_flight: int | None,
+    fair_key: str | None, weight: float | None,
+) -> JobTemplate:  # fmt: skip
     """How the jobs of a schedule are made; ValueError for an entry that there is not."""
     flow.entry_slot(entry_routine_id)
-    return JobTemplate(flow, entry_routine_id, priority, max_in_flight)
+    return JobTemplate(
+        flow, entry_routine_id, priority, max_in_flight, fair_key=fair_key, weight=weight
+    )

@@ -141,6 +141,7 @@ class JobCreator:
             output_limit=int(like.limits["output_limit"]),
             entry=like.entry,
             deadlines=again.deadlines.text(),
+            fair="" if like.fair is None else like.fair.text(),
         )
 
     def create_again(self, again: Again, item: Item, trace: bytes) -> Submitted:
@@ -212,6 +213,7 @@ class JobCreator:
             output_limit=settings.output_limit,
             entry=f"{entry_routine_id}.{slot_name}",
             deadlines=template.deadlines.text(),
+            fair=template.fair,
         )
         return common, definition, fields
 

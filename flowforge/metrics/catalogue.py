@@ -76,6 +76,26 @@ QUEUE_OLDEST = Metric(
     "flowforge_queue_oldest_unclaimed_seconds", "gauge",
     "Time since the push of the oldest of them; 0 without any.", ("queue", "priority"),
 )  # fmt: skip
+QUEUE_PAUSED = Metric(
+    "flowforge_queue_paused", "gauge", "1 for a queue that is paused.", ("queue",)
+)
+QUEUE_ASIDE = Metric(
+    "flowforge_queue_paused_invocations", "gauge",
+    "Invocations that wait for the resume of a queue.", ("queue",),
+)  # fmt: skip
+FAIR_KEYS = Metric(
+    "flowforge_fair_keys", "gauge", "Fair keys that take turns on a queue.", ("queue", "priority")
+)
+FAIR_WAITING = Metric(
+    "flowforge_fair_waiting_invocations", "gauge",
+    "Invocations that wait for the turns of fair keys, of the 1,000 keys whose turns come first.",
+    ("queue", "priority"),
+)  # fmt: skip
+FAIR_ENTERED = Metric(
+    "flowforge_fair_messages", "gauge",
+    "Messages with fair keys on a broker list, and fetched by workers that have not begun.",
+    ("queue", "priority"),
+)  # fmt: skip
 OUTSTANDING = Metric(
     "flowforge_outstanding_invocations", "gauge",
     "Uncommitted invocations by where they are, of the 500 newest jobs of each status.", ("state",),
@@ -133,7 +153,8 @@ FLEET = (
     JOBS, JOBS_CREATED, JOBS_RETRIED, JOBS_QUARANTINED, JOBS_LATE, CALLS_WITHOUT_A_JOB,
     TIMEOUTS, JOBS_ENDED, JOB_DURATION, ATTEMPTS, ATTEMPT_DURATION, WAIT, DELIVERIES,
     CONNECTION_WAIT,
-    QUEUE_MESSAGES, QUEUE_UNCLAIMED, QUEUE_OLDEST, OUTSTANDING, PARKED,
+    QUEUE_MESSAGES, QUEUE_UNCLAIMED, QUEUE_OLDEST, QUEUE_PAUSED, QUEUE_ASIDE,
+    FAIR_KEYS, FAIR_WAITING, FAIR_ENTERED, OUTSTANDING, PARKED,
     LEADER, LEASES, LEASES_EXPIRED, TIMERS, EXPECTED, EXPECTED_OLDEST, UPKEEP_LAG,
     EXPIRED_JOBS, DELETIONS, DAMAGED,
     DEAD_LETTERS, DEAD_LETTERS_TOTAL, WORKERS, SLOTS, UP, LATENCY, MEMORY, MEMORY_LIMIT,

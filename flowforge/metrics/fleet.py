@@ -48,7 +48,7 @@ class FleetMetrics:
         page, began = page.of(server=self._name), time.perf_counter()
         parts = (
             self._server, self._jobs, self._attempts, self._connections, self._queues,
-            self._work, self._upkeep, self._workers,
+            self._queue_pauses, self._fair_keys, self._work, self._upkeep, self._workers,
         )  # fmt: skip
         page.add(catalogue.UP, int(all(self._read(page, part) for part in parts)))
         page.add(catalogue.SCRAPE_DURATION, time.perf_counter() - began)
@@ -119,6 +119,20 @@ class FleetMetrics:
             page.add(catalogue.QUEUE_MESSAGES, one.length, *labels)
             page.add(catalogue.QUEUE_UNCLAIMED, one.unclaimed, *labels)
             page.add(catalogue.QUEUE_OLDEST, one.oldest_ms / 1000, *labels)
+
+    def _queue_pauses(self, page: Page) -> None:
+        for pause in self._store.queue_pauses.all():
+            page.add(catalogue.QUEUE_PAUSED, 1, pause.queue)
+            aside = self._store.queue_pauses.aside(pause.lists)
+            page.add(catalogue.QUEUE_ASIDE, aside, pause.queue)
+
+    def _fair_keys(self, page: Page) -> None:
+        for one in self._store.fair_order.lists():
+            queue, _, priority = one.name.partition(_PRIORITY)
+            labels = (queue, priority or "0")
+            page.add(catalogue.FAIR_KEYS, one.keys, *labels)
+            page.add(catalogue.FAIR_WAITING, one.waiting, *labels)
+            page.add(catalogue.FAIR_ENTERED, one.entered, *labels)
 
     def _work(self, page: Page) -> None:
         parked: Counter[str] = Counter(dict.fromkeys((*_CAUSES.values(), "turn"), 0))

@@ -43,6 +43,8 @@ class FindingKind(StrEnum):
     HANGING = "hanging"
     #: Messages wait for a worker.
     QUEUED = "queued"
+    #: Invocations wait for the turn of the job's fair key.
+    FAIR_TURN = "fair_turn"
     #: An invocation was put off: its first attempt is due at ``until``.
     DELAY = "delay"
     #: Invocations wait for the time of their next attempt.

@@ -5,12 +5,14 @@ from __future__ import annotations
 #: Name -> meaning. Times are milliseconds of the server's clock.
 FIELDS: dict[str, str] = {
     "v": "Version of the row; a script leaves a later one as it is. 1, 1 more with breakpoints, "
-    "2 more with deliveries that are put off, 4 more with timeouts, deadlines, times from which it "
-    "is late, answers that are expected, what can be undone, `single` or `debounce`",
+    "2 more with deliveries that are put off, 4 more with what few jobs have: timeouts, deadlines, "
+    "times from which it is late, answers that are expected, what can be undone, `single`, "
+    "`debounce`, a fair key",
     # what was submitted
     "flow": "Id of the flow",
     "def": "Hash of the definition",
     "entry": "Routine and slot of the first invocation, as text",
+    "fair": "Weight and fair key",
     "priority": "Priority of the messages",
     "suffix": "What kombu appends to the name of a broker list for this priority",
     "queues": "How many queues the routines are on",

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import CommandRefusedError, CorruptRecordError, JobNotFoundError
 from flowforge.model.debounce import scope_of
+from flowforge.model.fair import Fair, read_fair
 from flowforge.model.invocation_id import job_of
 from flowforge.model.labels import read_labels
 from flowforge.model.status import ACTIVE, JobStatus
@@ -76,6 +77,16 @@ class JobDetails:
     calls: int = 1
     #: The job whose handler has started it, if that does not wait for it.
     started_by: str | None = None
+    #: Whose work it is; None: it has no fair key.
+    fair_key: str | None = None
+    weight: float | None = None
+
+    @property
+    def fair(self) -> Fair | None:
+        """Both of them."""
+        if self.fair_key is None or self.weight is None:
+            return None
+        return Fair(self.fair_key, self.weight)
 
 
 class ActiveJob(NamedTuple):
@@ -255,6 +266,7 @@ def details(job_id: str, row: Mapping[str, bytes]) -> JobDetails:
             debounce=_own_key(row, "debounce"),
             calls=whole(row.get("calls", 1)),
             started_by=parent_of(row.get("started_by")),
+            **_fair(row),
         )
 
 
@@ -273,6 +285,13 @@ def _own_key(row: Mapping[str, bytes], field: str) -> str | None:
         entry = row["entry"].decode()
         return name[len(scope_of(entry)) :]
     return name
+
+
+def _fair(row: Mapping[str, bytes]) -> dict[str, Any]:
+    if "fair" not in row:
+        return {}
+    fair = read_fair(row["fair"].decode())
+    return {"fair_key": fair.key, "weight": fair.weight}
 
 
 def _by(row: Mapping[str, bytes]) -> str | None:

@@ -53,6 +53,10 @@ PATTERNS: dict[str, str] = {
     "paused_unclaimed": "pu:{}",  # zset per list of a paused queue: what was unclaimed before
     "paused_pushes": "pp:{}",  # zset per list of a paused queue: what was pushed since
     "queue_pauses": "paused",  # hash: p<queue> -> ms and who paused it; see internals
+    "fair_lists": "fair",  # hash: m<list> -> messages with fair keys that may be on it; v<list>
+    "fair_turns": "turns:{}",  # zset per broker list: fair key by the time of its turn
+    "fair_waiting": "waits:{}",  # zset per list and key, a line each: id/invocation by number
+    "fair_entered": "entered:{}",  # zset per list: those that have a message and are unclaimed
     "status": "jobs:{}",  # zset per status: job id by creation time
     "flow": "flow:{}",  # zset per flow id: the same
     "label": "label:{}",  # zset per name=value: the same

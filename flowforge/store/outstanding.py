@@ -139,7 +139,13 @@ class Outstanding:
 
         Empty when more than 1,000 messages of other jobs are before them.
         """
-        key = self._keys.of("unclaimed", name)
+        return self._ranked(self._keys.of("unclaimed", name))
+
+    def waiting_for_turn(self, name: str, fair_key: str) -> list[Queued]:
+        """Some of those that wait for the turns of the fair key on this list, in the same way."""
+        return self._ranked(self._keys.of("fair_waiting", f"{name}\n{fair_key}"))
+
+    def _ranked(self, key: str) -> list[Queued]:
         members = [in_job(self._job_id, text) for text in self._sample()]
         ranks = self._many(("ZRANK", key, member) for member in members)
         found = [

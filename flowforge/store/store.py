@@ -9,6 +9,7 @@ from flowforge.store.breakpoints import Breakpoints
 from flowforge.store.bulk_scripts import BulkScripts
 from flowforge.store.control import JobControl
 from flowforge.store.expectations import Expectations
+from flowforge.store.fair_order import FairOrder
 from flowforge.store.forking import Forking
 from flowforge.store.hook_scripts import HookScripts
 from flowforge.store.invocations import Invocations
@@ -44,6 +45,7 @@ class Store:
         self.breakpoints = Breakpoints(self.scripts)
         self.queue_pauses = QueuePauses(self.scripts)
         self.expectations = Expectations(self.scripts)
+        self.fair_order = FairOrder(self.scripts)
         self.upkeep = UpkeepScripts(self.scripts)
         self.log_lines = LogLines(self.scripts)
         self.hooks = HookScripts(self.scripts)

@@ -31,7 +31,7 @@ class NewJob(NamedTuple):
 #: What ``Submission.arguments`` are called, as ``ABOUT`` of ``lua/include/create.lua`` has it.
 COMMON_NAMES = (
     "def", "flow", "r", "s", "priority", "suffix", "max_in_flight", "retention", "history_limit",
-    "output_limit", "entry", "deadlines",
+    "output_limit", "entry", "deadlines", "fair",
 )  # fmt: skip
 
 
@@ -55,6 +55,9 @@ class Submission:
     #: ``start finish``: milliseconds in which jobs are to start and to finish, or nothing in the
     #: place of either; empty: neither is given.
     deadlines: str = ""
+    #: Weight and fair key; see :func:`flowforge.model.fair.fair_text`. Empty: none, of a child job
+    #: that of the job that starts it.
+    fair: str = ""
 
     def arguments(self) -> tuple[str | int, ...]:
         """In the order that the scripts read them."""
@@ -63,7 +66,7 @@ class Submission:
         return (
             self.definition, self.flow_id, self.routine, self.slot, priority, self.suffix,
             max_in_flight, self.retention_ms, self.history_limit, self.output_limit, self.entry,
-            self.deadlines,
+            self.deadlines, self.fair,
         )  # fmt: skip
 
 

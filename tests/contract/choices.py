@@ -54,6 +54,7 @@ PLANS = st.sampled_from([PLAIN, JOINING, JOINING]).flatmap(
         st.sampled_from(["", "", "a=1", "a=1\nb=2"]),
         st.sampled_from([False, False, False, True]),
         st.sampled_from([False, False, True]),
+        st.sampled_from(["", "", "1 a", "2 b"]),
     )
 )
 
@@ -132,7 +133,7 @@ class Choices(RuleBasedStateMachine):
         return [Item(r, s, mode, self.new_record()) for r, s, mode in emitted]
 
     def plan(self, drawn: Any) -> Plan:
-        flow, entry, max_in_flight, lane, labels, later, deadlines = drawn
+        flow, entry, max_in_flight, lane, labels, later, deadlines, fair = drawn
         return Plan(
             f"j{len(self.model.jobs) + 1}",
             flow,
@@ -141,6 +142,7 @@ class Choices(RuleBasedStateMachine):
             lane,
             labels,
             deadlines,
+            fair,
         )
 
     # --- choosing ------------------------------------------------------------------------
@@ -197,7 +199,7 @@ class Choices(RuleBasedStateMachine):
             priority=3 * plan.lane, suffix=SUFFIX if plan.lane else "", routine=plan.entry.routine,
             slot=plan.entry.slot, mode=plan.entry.sent_mode, record=plan.entry.record,
             flow_id=plan.flow, labels=plan.labels,
-            deadlines=f"{LONG} {LONG}" if plan.deadlines else "",
+            deadlines=f"{LONG} {LONG}" if plan.deadlines else "", fair=plan.fair,
         )  # fmt: skip
 
     def fields(self, plan: Plan) -> Fields:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from itertools import product
 from typing import Any
 
+import pytest
+
 from flowforge.model.labels import label_line, labels_text
 from flowforge.model.status import JobStatus
 from flowforge.store.error_groups import ErrorGroups
@@ -18,6 +20,7 @@ from tests.contract.bench import Bench
 from tests.contract.reference.flow import JOINING, PLAIN, RULES
 from tests.contract.reference.jobs import ENDED, Job
 from tests.contract.reference.model import Model
+from tests.contract.reference.turns import Turns
 from tests.contract.timer_members import parsed
 
 _HASHES = (
@@ -28,6 +31,9 @@ _HASHES = (
 
 #: What is kept aside of the lists of paused queues.
 _ASIDE = ("paused_unclaimed", "paused_pushes")
+
+#: Those that jobs of the state machine have.
+FAIR_KEYS = ("a", "b")
 
 #: How attempts are closed that raised an error.
 FAILURES = ("retried", "failed", "error_continued", "skipped")
@@ -46,15 +52,14 @@ class Stored:
         self._commands: list[tuple[Argument, ...]] = []
         self._replies: list[Any] = []
         self._names: list[tuple[str, str]] = []
-        key = bench.key
+        key = self._key = bench.key
         for name in ("leases", "timers", "open_expectations", "attempt_ends"):
             self._ask(name, "", "ZRANGE", key(name), 0, -1)
         for name in ("sequences", "entries", "flow_counts"):
             self._ask(name, "", "HGETALL", key(name))
         for name, about in _indexes(model):
             self._ask(name, about, "ZRANGE", key(name, about), 0, -1, "WITHSCORES")
-        for name, index in product(lists, ("unclaimed", *_ASIDE)):
-            self._ask(index, name, "ZRANGE", key(index, name), 0, -1, "WITHSCORES")
+        self._ask_lists(lists)
         for attempt in model.stagers:
             segment = key("segment", "/".join(attempt))
             self._ask("part", "/".join(attempt), "LLEN", segment)
@@ -77,6 +82,14 @@ class Stored:
                 self._ask("ttl", f"{job.id} {name}", "PTTL", key(name, job.id))
         replies = bench.link.many(self._commands)
         self._found = dict(zip(self._names, replies, strict=True))
+
+    def _ask_lists(self, lists: list[str]) -> None:
+        key = self._key
+        for name, index in product(lists, ("unclaimed", "fair_turns", "fair_entered", *_ASIDE)):
+            self._ask(index, name, "ZRANGE", key(index, name), 0, -1, "WITHSCORES")
+        for name, fair in product(lists, FAIR_KEYS):
+            waiting = f"{name}\n{fair}"
+            self._ask("fair_waiting", waiting, "ZRANGE", key("fair_waiting", waiting), 0, -1)
 
     def _ask(self, name: str, about: str, *command: Argument) -> None:
         self._names.append((name, about))
@@ -166,6 +179,7 @@ def _compare_places(stored: Stored, model: Model, lists: list[str]) -> None:
         assert stored.scores("unclaimed", name) == unclaimed
         aside = {"/".join(m): push for m, push in model.aside[number].items()}
         assert {**stored.scores(_ASIDE[0], name), **stored.scores(_ASIDE[1], name)} == aside
+        _compare_turns(stored, model.turns[number], name)
     pushes = {name: int(n) % PAUSED for name, n in stored.hash("sequences").items()}
     paused = [int(n) >= PAUSED for n in stored.hash("sequences").values()]
     assert sum(paused) == sum(model.paused)
@@ -173,6 +187,18 @@ def _compare_places(stored: Stored, model: Model, lists: list[str]) -> None:
     for attempt, items in model.parts.items():
         there = len(items) + model.damaged.get(attempt, 0)
         assert stored.raw("part", "/".join(attempt)) == there
+
+
+def _compare_turns(stored: Stored, turns: Turns, name: str) -> None:
+    """What waits by fair key, whose turn comes when, and what is in the broker."""
+    reply = stored.raw("fair_turns", name)
+    tags = {key.decode(): float(tag) for key, tag in zip(reply[::2], reply[1::2], strict=True)}
+    assert tags == pytest.approx(turns.tags)
+    assert stored.scores("fair_entered", name).keys() == {"/".join(m) for m in turns.entered}
+    for key in FAIR_KEYS:
+        waiting = turns.waiting.get(key, {})
+        expected = ["/".join(m) for m in sorted(waiting, key=waiting.__getitem__)]
+        assert stored.texts("fair_waiting", f"{name}\n{key}") == expected
 
 
 def _compare_indexes(stored: Stored, model: Model) -> None:
@@ -202,6 +228,7 @@ def _recount(stored: Stored, lists: list[str], job: Job) -> None:
 
     queued = {
         name: sum(len(own(stored.scores(index, name))) for index in ("unclaimed", *_ASIDE))
+        + sum(len(own(stored.texts("fair_waiting", f"{name}\n{key}"))) for key in FAIR_KEYS)
         for name in lists
     }
     waiting = {

@@ -77,8 +77,8 @@ class Mends(Controls):
         names = st.sampled_from(self.forkable()[origin.id])
         drawn = data.draw(st.lists(names, min_size=1, max_size=3, unique=True), "copies")
         copies = [self._copy(origin, name) for name in drawn]
-        number, entry = len(self.model.jobs) + 1, copies[0]
-        plan = replace(origin.plan, id=f"j{number}", entry=entry, deadlines=False)
+        number, entry, fair = len(self.model.jobs) + 1, copies[0], origin.fair
+        plan = replace(origin.plan, id=f"j{number}", entry=entry, deadlines=False, fair=fair)
         labels = data.draw(st.sampled_from(["", "a=1"]), "labels")
         self._fork(replace(plan, labels=labels), origin, copies)
 

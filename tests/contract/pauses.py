@@ -33,6 +33,16 @@ class Pauses(Breaks):
         name = self.lists[number]
         assert self.bench.store.queue_pauses.resume(name, [name]) == expected
 
+    @rule(number=LISTS, most=st.integers(1, 3))
+    def let_fair_keys_in(self, number: int, most: int) -> None:
+        """The upkeep fills the broker up, to as many messages as the workers run."""
+        self._let_in(number, most)
+
+    def _let_in(self, number: int, most: int) -> None:
+        self.model.let_in(number, most)
+        with self.sending():
+            assert not self.bench.store.fair_order.let_in(self.lists[number], most)
+
     def resume_all_queues(self) -> None:
         """So that all jobs can end."""
         for number, paused in enumerate(self.model.paused):

@@ -414,6 +414,12 @@ def a_place_without_a_lease(bench: Bench) -> Callable[[], object]:
     return lambda: bench.store.limits.look(10) == (1, 1)
 
 
+def turns_of_fair_keys(bench: Bench) -> Callable[[], object]:
+    for _ in range(20):
+        bench.submit(fair="1 a")
+    return lambda: bench.store.fair_order.let_in(bench.list, 12) is False
+
+
 #: What has to work, with the script that it shows.
 GOES_ON = {
     an_answer: "answer",
@@ -439,6 +445,7 @@ GOES_ON = {
     a_step: "let_go",
     a_paused_queue: "pause_queue",
     a_resumed_queue: "resume_queue",
+    turns_of_fair_keys: "fair_turns",
     a_view: "view",
     a_timer: "due",
     a_lost_lease: "reclaim",

@@ -40,9 +40,13 @@ def test_a_queue_is_paused_and_resumed(idle: Shell) -> None:
     assert "queue 'celery' is paused by kim (night)" in idle.run("explain", job_id).stdout
     assert idle.run("queues", "resume", "celery").stdout == "queue celery goes on\n"
     assert idle.run("queues", "resume", "celery").stdout == "queue celery was not paused\n"
-    unknown = idle.run("queues", "pause", "gpuu")
-    assert "no worker serves the queue gpuu, and it had no message yet" in unknown.stderr
-    idle.run("queues", "resume", "gpuu")
+    unknown = idle.run("queues", "pause", "celeri")
+    text = "no worker serves the queue celeri, and it had no message yet. Did you mean 'celery'?"
+    assert text in unknown.stderr
+    idle.run("queues", "resume", "celeri")
+    refused = idle.run("queues", "pause", "a\nb", code=1)
+    assert "no worker serves" not in refused.stderr
+    assert "the name of a queue has no control characters; this is 'a\\nb'" in refused.stderr
     told = [(one["action"], one["what"]) for one in idle.json("audit")]
     assert ("pause queue", "queue celery") in told
     assert idle.installation.queued() == 1

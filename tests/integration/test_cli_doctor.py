@@ -253,6 +253,24 @@ def test_long_pause(idle: Shell) -> None:
     assert finding["fix"] == f"flowforge resume {job_id}"
 
 
+def test_paused_queue_and_fair_keys(idle: Shell) -> None:
+    """A pause of more than an hour may have been forgotten."""
+    for _ in range(12):
+        idle.submit("numbers", "--fair-key", "acme")
+    (turns,) = idle.findings(code=1)["fair-keys"]
+    assert turns["level"] == "ok"
+    assert turns["text"].startswith("celery: 1 fair keys take turns, 4 invocations wait, 8 of ")
+    idle.run("queues", "pause", "celery", "--reason", "night", "--by", "kim")
+    (pause,) = idle.findings(code=1)["queue-pauses"]
+    assert pause["level"] == "ok"
+    assert pause["text"].startswith("queue celery has been paused by kim (night) for ")
+    key, redis = idle.installation.key("queue_pauses"), idle.installation.redis
+    at, _, rest = redis.hget(key, "pcelery").partition(b" ")
+    redis.hset(key, "pcelery", b"%d %b" % (int(at) - 7_200_000, rest))
+    (pause,) = idle.findings(code=1)["queue-pauses"]
+    assert (pause["level"], pause["fix"]) == ("warn", "flowforge queues resume celery")
+
+
 def test_jobs_beyond_their_retention(idle: Shell) -> None:
     """The upkeep should have removed them."""
     idle.installation.redis.zadd(idle.installation.key("expiry"), {"job": 1})

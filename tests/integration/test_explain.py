@@ -10,6 +10,8 @@ import pytest
 
 from flowforge import JobState, Queue
 from flowforge.engine.current import set_engine
+from flowforge.engine.fleet import Fleet
+from flowforge.engine.queues import queues
 from flowforge.local.server import LocalServer
 from flowforge.model.job_finding import JobFinding
 from tests.integration.cli_shell import FLOWS, Shell
@@ -233,3 +235,20 @@ def test_a_paused_queue_and_its_resume(site: Installation, tmp_path: Path) -> No
     assert queue.resume()
     for job in jobs:
         assert job.wait(LIMIT).status == "completed"
+
+
+def test_the_turn_of_a_fair_key(site: Installation, tmp_path: Path) -> None:
+    """Its worker runs what its key had before; the queue counts what waits for turns."""
+    path = tmp_path / "gate"
+    many = held.execute_many("step", [{"path": str(path)}] * 40, fair_key="large")
+    job = held.execute("step", {"path": str(path)}, fair_key="small", weight=2)
+    finding = first(many[-1], "fair_turn")
+    assert finding.what.startswith(
+        "step.input (invocation 1) waits for its turn on the queue 'celery': fair key 'large' has "
+    )
+    assert finding.details["weight"] == 1
+    assert finding.details["waiting"] == finding.details["ahead"] + 1
+    assert max(one.waiting for one in queues(site.engine, Fleet(site.engine.store))) > 30
+    path.touch()
+    for one in [job, *many]:
+        assert one.wait(LIMIT).status == "completed"

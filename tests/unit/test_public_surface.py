@@ -65,18 +65,21 @@ SIGNATURES: dict[Any, str] = {
     Flow.execute: (
         "self, entry_routine_id, entry_params=None, *, idempotency_key=None, priority=None, "
         "max_in_flight=None, labels=None, delay=None, at=None, start_within=None, "
-        "finish_within=None, debounce=None, single=None, when_running='skip'"
+        "finish_within=None, debounce=None, single=None, when_running='skip', "
+        "fair_key=None, weight=None"
     ),
     Flow.execute_many: (
         "self, entry_routine_id, entry_params, *, idempotency_keys=None, priority=None, "
         "max_in_flight=None, labels=None, delay=None, at=None, start_within=None, "
-        "finish_within=None, debounce=None, single=None, when_running='skip'"
+        "finish_within=None, debounce=None, single=None, when_running='skip', "
+        "fair_key=None, weight=None"
     ),
     Flow.add_flow: "self, other, flow_id, *, entry=None",
     Flow.schedule: (
         "self, name, entry_routine_id, entry_params=None, *, cron=None, every=None, offset=0, "
         "timezone=None, overlap='skip', missed='latest', catch_up=86400, jitter=0, "
-        "pause_on_failure=False, times=None, labels=None, priority=None, max_in_flight=None"
+        "pause_on_failure=False, times=None, labels=None, priority=None, max_in_flight=None, "
+        "fair_key=None, weight=None"
     ),
     Schedule.save: "self, *, by=None",
     ScheduleState.get: "name",

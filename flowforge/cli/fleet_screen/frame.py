@@ -236,6 +236,7 @@ _QUEUES = [
 
 def _queue_row(one: QueueReport, server: str, *, complete: bool) -> list[str]:
     state = "served" if one.workers else "unserved" if complete else "unknown"
+    state = state if one.pause is None else "paused"
     served = ", ".join(one.workers) or one.command
     return [server, one.name, state, f"{one.waiting:,}", f"{one.popped:,}", served]
 

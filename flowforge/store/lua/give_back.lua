@@ -13,7 +13,7 @@ local to = find_route(job, routine_of(invocation))
 local list = to and to.list .. job.suffix
 if not to or call('ZREM', k_unclaimed(list), id .. '/' .. invocation) == 0 then return 'taken' end
 local now = now_ms()
-leave_list(job, list)
+count_message(job, list, -1, id .. '/' .. invocation)
 if job.limited then
   --@include limits/hand_on
   leave_limits(job, invocation, now)

@@ -8,7 +8,7 @@ local pushed, parked, dropped = 0, 0, 0
 local pushed_parts = {}
 
 local function push_again(job, invocation)
-  push_message(job, invocation)
+  push_message(job, invocation, 'again')
   pushed = pushed + 1
   for _, part in ipairs({ job.id, invocation, job.def }) do pushed_parts[#pushed_parts + 1] = part end
 end
@@ -29,21 +29,23 @@ local function resend(member)
     dropped = dropped + 1
     record_damaged('unclaimed', member, 'the job has no such invocation')
   elseif wanted then
-    leave_list(job, list)
-    if not find_route(job, routine_of(invocation)) then
+    local wrong = not find_route(job, routine_of(invocation))
+    local again = not wrong and job.status ~= 'paused' and job.status ~= 'failed'
+    count_message(job, list, -1, not again and member)
+    if wrong then
       if job.status ~= 'failed' then fail_undefined(job, invocation, now) end
       parked = parked + 1
-    elseif job.status == 'paused' or job.status == 'failed' then
+    elseif again then
+      push_again(job, invocation)
+    else
       park(job, invocation)
       parked = parked + 1
-    else
-      push_again(job, invocation)
     end
     save_job(job, now)
   else
     dropped = dropped + 1
     if job then
-      job.queued = job.queued - 1
+      count_message(job, list, -1, member)
       save_job(job, now)
     end
   end

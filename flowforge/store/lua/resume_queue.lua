@@ -92,6 +92,11 @@ local function resume_list(list, left)
   if left > 0 then left, number = push_aside(list, k_paused_pushes(list), number, left) end
   if left > 0 then call('HDEL', k_queue_pauses(), 'h' .. list) end
   call('HSET', k_sequences(), list, string.format('%d', left > 0 and number or number + PAUSED))
+  if left > 0 and call('EXISTS', k_fair_turns(list)) == 1 then
+    --@include fair
+    local order = fair_order({ route = find_route, message = message_of, park = park, count = count_message })
+    order.hand_over(list, TURN_LOOKS)
+  end
   return left
 end
 

@@ -20,6 +20,7 @@ from flowforge.web.views import (
     job_page,
     mending,
     overview,
+    queues,
     run_flow,
     workers,
 )
@@ -38,6 +39,7 @@ PAGES: list[Page] = [
     *run_flow.PAGES,
     *errors.PAGES,
     *workers.PAGES,
+    *queues.PAGES,
     *doctor.PAGES,
     *bulk_operations.PAGES,
     *bulk_jobs.PAGES,

@@ -180,7 +180,13 @@ class Shard:
                 ),
                 *self.duties,
                 *leader_duties(
-                    store, settings, self._at_once, place_of, note_lost, self.runtime.note_timeout
+                    store,
+                    settings,
+                    self._at_once,
+                    place_of,
+                    note_lost,
+                    self.runtime.note_timeout,
+                    lambda name: Router(self._app).queue_of(name)[0],
                 ),
             ],
         )

@@ -12,6 +12,7 @@ from flowforge.store.worker_reports import FORGOTTEN
 from flowforge.worker.upkeep.bulks import BulkOperations
 from flowforge.worker.upkeep.damage import Damage
 from flowforge.worker.upkeep.deletions import Deletions
+from flowforge.worker.upkeep.fair_order import FairOrder
 from flowforge.worker.upkeep.limits import LimitLooks
 from flowforge.worker.upkeep.log_lines import PlaceOf, unplaced
 from flowforge.worker.upkeep.minutes import Minutes
@@ -35,7 +36,7 @@ SCHEDULE_INTERVAL = 0.25
 #: Seconds between two rounds of bulk operations.
 BULK_INTERVAL = 0.25
 
-#: Seconds between two looks at the paused queues.
+#: Seconds between two looks at paused queues, and at those with fair keys.
 QUEUE_INTERVAL = 1.0
 #: Seconds between two looks at the keys of limits whose turn it is.
 LIMIT_INTERVAL = 1.0
@@ -54,11 +55,12 @@ def leader_duties(
     place_of: PlaceOf = unplaced,
     note: Callable[[Lost], None] = lambda lost: None,
     note_timeout: Callable[[TimedOut], None] = lambda ended: None,
+    queue_of: Callable[[str], str] = str,
 ) -> list[Scheduled]:
     """What the leader of a server does, in its order.
 
     ``at_once``: the store, through a link that never waits. ``place_of``, ``note``: as Reclaimer
-    says; ``note_timeout``: as Timeouts does.
+    says; ``note_timeout``: as Timeouts does; ``queue_of``: the queue of a broker list.
     """
     reclaimer = Reclaimer(
         at_once,
@@ -83,6 +85,7 @@ def leader_duties(
         Scheduled(BulkOperations(store), BULK_INTERVAL),
         Scheduled(QueuePauses(store), QUEUE_INTERVAL),
         Scheduled(LimitLooks(store), LIMIT_INTERVAL),
+        Scheduled(FairOrder(store, queue_of), QUEUE_INTERVAL),
         Scheduled(Deletions(store), DELETION_INTERVAL),
         Scheduled(Minutes(store), MINUTES_INTERVAL),
         Scheduled(StaleReports(store), FORGOTTEN),

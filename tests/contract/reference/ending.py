@@ -242,7 +242,9 @@ class Ending(Joining):
     def create(self, plan: Plan, parent: tuple[str, str] | None = None) -> None:
         inherits = parent is not None and plan.labels == INHERITED
         labels = self.jobs[parent[0]].labels if parent and inherits else read_labels(plan.labels)
-        job = self.jobs[plan.id] = Job(plan, parent, labels=dict(labels))
+        inherited = self.jobs[parent[0]].fair if parent else ""
+        job = Job(plan, parent, labels=dict(labels), fair=plan.fair or inherited)
+        self.jobs[plan.id] = job
         self.deliver(job, plan.entry)
         for kind in ("started", "finished") if plan.deadlines else ():
             job.deadlines.add(kind)

@@ -88,6 +88,8 @@ class Plan:
     #: As they are stored; of a job that a handler starts INHERITED for those of its parent.
     labels: str = ""
     deadlines: bool = False
+    #: Weight and fair key; empty: none, or that of the job that starts it.
+    fair: str = ""
 
 
 @dataclass
@@ -99,6 +101,7 @@ class Job:
     parent: Member | None = None
     status: str = "pending"
     labels: dict[str, str] = field(default_factory=dict)
+    fair: str = ""
     last: int = 0
     uncommitted: dict[str, bytes] = field(default_factory=dict)
     parked: list[str] = field(default_factory=list)
@@ -173,7 +176,7 @@ class Job:
     @property
     def has_extras(self) -> bool:
         """Whether its row says so: it has what only some jobs have."""
-        return self.extras or self.joins or self.plan.deadlines
+        return self.extras or self.joins or self.plan.deadlines or self.fair != ""
 
     @property
     def awaited(self) -> list[str]:

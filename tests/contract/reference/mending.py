@@ -60,7 +60,10 @@ class Mending(Controlling):
             if name in place:
                 place[name].remove(invocation)
         self.timers.pop((job.id, invocation), None)
-        self.aside[self.list_of(job, invocation)].pop((job.id, invocation), None)
+        number, member = self.list_of(job, invocation), (job.id, invocation)
+        self.turns[number].drop(member)
+        if self.aside[number].pop(member, None) is not None:
+            self.leave_turn(number, member)
         job.let_go.discard(invocation)
         job.put_off.pop(invocation, None)
         del job.uncommitted[invocation]

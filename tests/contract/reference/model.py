@@ -52,6 +52,7 @@ class Model(Timing):
         unclaimed = self.unclaimed[self.list_of(job, invocation)]
         if member in unclaimed and self.stops(job, invocation):
             del unclaimed[member]
+            self.leave_turn(self.list_of(job, invocation), member)
             return self.stop_there(job, invocation)
         if unclaimed.pop(member, None) is None:
             lease = self.leases.get(member)
@@ -59,6 +60,7 @@ class Model(Timing):
                 aside = self.aside[self.list_of(job, invocation)]
                 return "paused" if member in aside else "taken"
             return "dropped" if job.status in ENDED else "granted"
+        self.leave_turn(self.list_of(job, invocation), member)
         refused = self._refuse_claim(job, invocation)
         if refused:
             return refused
@@ -269,6 +271,7 @@ class Model(Timing):
     def give_back(self, job: Job, invocation: str, due: bool) -> str:
         if self.unclaimed[self.list_of(job, invocation)].pop((job.id, invocation), None) is None:
             return "taken"
+        self.leave_turn(self.list_of(job, invocation), (job.id, invocation))
         if job.status in ("paused", "failed"):
             job.parked.append(invocation)
             return "paused"
@@ -394,8 +397,10 @@ class Model(Timing):
                 job.parked.append(invocation)
                 counts["parked"] += 1
             else:
-                self.push(job, invocation)
+                self.push(job, invocation, again=True)
                 counts["pushed"] += 1
+                continue
+            self.leave_turn(number, member)
         return counts["pushed"], counts["parked"], counts["dropped"]
 
     def pop(self, number: int) -> None:

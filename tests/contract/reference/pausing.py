@@ -22,6 +22,16 @@ class Pausing(Breaking):
             return False
         self.paused[number] = False
         for job_id, invocation in sorted(self.aside[number], key=self.aside[number].__getitem__):
-            self.push(self.jobs[job_id], invocation)
+            self.push(self.jobs[job_id], invocation, again=True)
         self.aside[number].clear()
+        self.hand_over(number)
         return True
+
+    def let_in(self, number: int, most: int) -> None:
+        """What is in the broker is counted again, and filled up."""
+        turns = self.turns[number]
+        turns.most = most
+        turns.entered &= self.unclaimed[number].keys() | self.aside[number].keys()
+        self.hand_over(number, 200)
+        if not turns.tags and not turns.entered:
+            turns.most = None

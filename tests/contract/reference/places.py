@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.contract.reference.flow import list_number
 from tests.contract.reference.jobs import Item, Job, Lease, Member
+from tests.contract.reference.turns import GONE, LOOKS, Turns
 
 #: Messages of one job that may always lie unclaimed in the broker, on a single queue.
 QUEUED_AT_LEAST = 32
@@ -36,6 +37,7 @@ class Places:
         #: Whether the queue of a list is paused, and what is kept aside of it, by its number.
         self.paused = [False] * LISTS
         self.aside: tuple[dict[Member, int], ...] = tuple({} for _ in range(LISTS))
+        self.turns = tuple(Turns() for _ in range(LISTS))
         self.leases: dict[Member, Lease] = {}
         #: Invocations whose latest attempt has a timeout.
         self.ends: set[Member] = set()
@@ -71,6 +73,7 @@ class Places:
         member = (job.id, invocation)
         found = ["unclaimed" for places in self.unclaimed if member in places]
         found += ["aside" for places in self.aside if member in places]
+        found += ["aside" for turns in self.turns if member in turns.all_waiting]
         found += ["leases"] if member in self.leases else []
         found += ["timers"] if member in self.timers else []
         # One that was told of a failure is on its way already.
@@ -88,7 +91,11 @@ class Places:
         return [invocation for invocation in job.parked if self.lane(job, invocation) == lane]
 
     def queued_in(self, job: Job, lane: int) -> int:
-        return sum(member[0] == job.id for member in (*self.unclaimed[lane], *self.aside[lane]))
+        return sum(
+            member[0] == job.id
+            for places in (self.unclaimed[lane], self.aside[lane], self.turns[lane].all_waiting)
+            for member in places
+        )
 
     def room_in(self, job: Job, lane: int) -> int:
         """The same for one lane: a share of the window, and a bounded number of messages."""
@@ -111,14 +118,58 @@ class Places:
 
     # --- moving --------------------------------------------------------------------------
 
-    def push(self, job: Job, invocation: str) -> None:
-        number = self.list_of(job, invocation)
+    def push(self, job: Job, invocation: str, again: bool = False) -> None:
+        """``again``: its message was lost."""
+        number, member = self.list_of(job, invocation), (job.id, invocation)
         self.pushes[number] += 1
-        if self.paused[number]:
-            self.aside[number][job.id, invocation] = self.pushes[number]
+        if job.fair and not again:
+            self.turns[number].add(job.fair, member, self.pushes[number])
+            self.hand_over(number)
             return
-        self.lists[number].append((job.id, invocation))
-        self.unclaimed[number][job.id, invocation] = self.pushes[number]
+        if self.paused[number]:
+            self.aside[number][member] = self.pushes[number]
+            return
+        self.lists[number].append(member)
+        self.unclaimed[number][member] = self.pushes[number]
+
+    def hand_over(self, number: int, looks: int = LOOKS) -> None:
+        """Fair keys take their turns while there is room."""
+        turns, gone = self.turns[number], dict[str, int]()
+        for _ in range(looks):
+            if turns.room <= 0 or self.paused[number]:
+                return
+            if not turns.tags:
+                turns.clock = 0.0
+                return
+            key = turns.next_key()
+            tag = turns.tags[key]
+            member = turns.take(key)
+            if member is None:
+                continue
+            weight = self._enter(number, member)
+            gone[key] = 0 if weight else gone.get(key, 0) + 1
+            if weight or gone[key] == GONE:
+                gone[key] = 0
+                turns.tags[key] = tag + 1 / (weight or 1)
+            if weight:
+                turns.clock = tag
+
+    def _enter(self, number: int, member: Member) -> float:
+        """The weight of what has come into the broker; 0: it is not wanted."""
+        job, invocation = self.jobs[member[0]], member[1]
+        if job.status in ("paused", "failed"):
+            job.parked.append(invocation)
+        if not job.live:
+            return 0
+        self.push(job, invocation, again=True)
+        self.turns[number].entered.add(member)
+        return float(job.fair.split(" ")[0])
+
+    def leave_turn(self, number: int, member: Member) -> None:
+        """What was in the broker has left it."""
+        if member in self.turns[number].entered:
+            self.turns[number].entered.remove(member)
+            self.hand_over(number)
 
     def enqueue(self, job: Job, invocation: str) -> None:
         """To the broker, or behind what waits already."""

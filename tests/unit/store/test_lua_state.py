@@ -16,7 +16,7 @@ FILES = {path.relative_to(LUA).as_posix(): path.read_text() for path in LUA.rglo
 STATE = {
     name: re.findall(r"\w+", comment.rstrip().removesuffix(".").rpartition(". ")[2])
     for comment, name in re.findall(
-        r"((?:^--.*\n)+)^local (jobs|unsaved|routes|join_rules|limit_settings|collect_item|"
+        r"((?:^--.*\n)+)^local (jobs|unsaved|routes|join_rules|limit_settings|turns|collect_item|"
         r"unpushed)\b",
         FILES["include/state.lua"],
         re.MULTILINE,

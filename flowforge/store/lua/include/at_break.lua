@@ -15,7 +15,7 @@ local function stop_at_break(job, invocation, judged, stops, now)
     if stops ~= '1' then return nil end
   end
   call('ZREM', k_unclaimed(list), member)
-  leave_list(job, list)
+  count_message(job, list, -1, member)
   call('ZADD', k_stopped(job.id), now, invocation)
   call('HINCRBY', k_job(job.id), 'stopped', 1)
   remember(job, 'stopped', invocation, '')

@@ -14,6 +14,10 @@ local function create_job(about, id, mode, record, idempotency, labels, params, 
     created = now, parent = parent, queues = about.queues, extras = about.extras, held = about.held,
     uses = about.uses, limited = about.uses, at_limits = about.uses and 0,
   })
+  if about.fair ~= '' then
+    job.weight, job.fair = string.match(about.fair, '^(%S+) (.*)$')
+    job.extras = true
+  end
   deliver(job, about.r, about.s, mode, record)
   local kept = params
   if params ~= 'none' and params ~= 'large' then
@@ -37,10 +41,10 @@ local function create_job(about, id, mode, record, idempotency, labels, params, 
 end
 
 local ABOUT = { 'def', 'flow', 'r', 's', 'priority', 'suffix', 'max_in_flight', 'retention', 'history_limit',
-  'output_limit', 'entry', 'deadlines' }
+  'output_limit', 'entry', 'deadlines', 'fair' }
 
--- Reads what jobs have in common from arguments[first] on, a child job's priority and max_in_flight as ''
--- when it is to have those of the job that starts it; returns it and the place behind it.
+-- Reads what jobs have in common from arguments[first] on, a child job's priority, max_in_flight and fair key as
+-- '' when it is to have those of the job that starts it; returns it and the place behind it.
 local function read_about(arguments, first)
   local about = {}
   for i, name in ipairs(ABOUT) do about[name] = arguments[first + i - 1] end

@@ -38,7 +38,7 @@ local function grant(id, invocation, token, lease, now, number)
     if why then return ENDED[job.status] and { 'dropped' } or granted(job, invocation, nil, 0) end
   end
 
-  leave_list(job, list)
+  count_message(job, list, -1, member)
   local may, why = may_go_on(job)
   local missed, fail_late
   if may and job.extras then

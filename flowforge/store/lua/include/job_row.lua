@@ -31,11 +31,12 @@ local function load_job(id)
     extras = layout > 4,
     queues = tonumber(f[19] or 1),
   })
-  -- What few jobs have stands in further fields.
-  if layout > 4 and layout <= LAYOUT then
-    local more = call('HMGET', k_job(id), 'held', 'uses', 'at_limits')
+  -- What few jobs have is read for them alone.
+  if job.extras and not job.newer then
+    local more = call('HMGET', k_job(id), 'held', 'uses', 'at_limits', 'fair')
     job.held, job.uses, job.at_limits = more[1] == '1', more[2] or nil, tonumber(more[3] or 0)
     job.limited = job.uses and string.find(job.uses, 'l', 1, true)
+    if more[4] then job.weight, job.fair = string.match(more[4], '^(%S+) (.*)$') end
   end
   return job
 end

@@ -36,13 +36,17 @@ local function first_on_timer(job)
   return first and string.match(first, '^%d+') == '1' and first or nil
 end
 
--- The broker list of a paused queue of which an invocation is kept aside, or nil.
-local function paused_list_of(job, invocation)
+-- Where an invocation is kept that has no message yet, or none any more: a key, its broker list; nil: it has one.
+-- Its queue is paused, or it waits for the turn of its fair key.
+local function kept_aside(job, invocation)
   local to, member = find_route(job, routine_of(invocation)), job.id .. '/' .. invocation
-  local list = to and to.list .. job.suffix
-  local aside = list
-    and (call('ZSCORE', k_paused_unclaimed(list), member) or call('ZSCORE', k_paused_pushes(list), member))
-  return aside and list or nil
+  if not to then return nil end
+  local list = to.list .. job.suffix
+  local keys = { k_paused_unclaimed(list), k_paused_pushes(list) }
+  if job.fair then keys[3] = k_fair_waiting(list .. '\n' .. job.fair) end
+  for _, key in ipairs(keys) do
+    if call('ZSCORE', key, member) then return key, list end
+  end
 end
 
 -- Whether an invocation is an answer that is expected.
@@ -64,7 +68,7 @@ local function why_not_idle(job, invocation)
   if call('HEXISTS', k_invocations(job.id), invocation) == 0 then return 'done' end
   if waits_for_child(invocation) then return 'waits' end
   if is_on_timer(job, invocation) or is_stopped(job, invocation) then return nil end
-  if paused_list_of(job, invocation) then return nil end
+  if kept_aside(job, invocation) then return nil end
   local to = find_route(job, routine_of(invocation))
   if to and call('ZSCORE', k_unclaimed(to.list .. job.suffix), job.id .. '/' .. invocation) then return 'queued' end
   if call('LPOS', parked_list_of(job, invocation), invocation) then return nil end
@@ -94,11 +98,11 @@ local function take_idle(job, invocation, now)
     job.timers = job.timers - 1
     return
   end
-  local list, member = paused_list_of(job, invocation), job.id .. '/' .. invocation
-  if list then
-    call('ZREM', k_paused_unclaimed(list), member)
-    call('ZREM', k_paused_pushes(list), member)
-    leave_list(job, list)
+  local aside, list = kept_aside(job, invocation)
+  if aside then
+    local member = job.id .. '/' .. invocation
+    call('ZREM', aside, member)
+    count_message(job, list, -1, member)
     return
   end
   call('LREM', parked_list_of(job, invocation), 1, invocation)

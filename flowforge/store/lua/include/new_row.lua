@@ -30,6 +30,7 @@ local function write_row(about, job, kept, idempotency, parent, now, rows)
     if job.uses then call('HSET', k_job(job.id), 'uses', job.uses, 'at_limits', job.at_limits) end
     if job.due then call('HSET', k_job(job.id), 'timers', job.timers, 'due', job.due) end
     if about.joins then call('HSET', k_job(job.id), 'joins', 1) end
+    if job.fair then call('HSET', k_job(job.id), 'fair', about.fair) end
     if parent then call('HSET', k_job(job.id), 'parent', parent) end
     if about.single then call('HSET', k_job(job.id), 'single', about.single) end
     if job.held then call('HSET', k_job(job.id), 'held', 1) end

@@ -41,51 +41,6 @@ local function since_push(number, now)
   return number >= 1e14 and ms > LAG and ms or 0
 end
 
--- ahead: it has waited for a place of a limit, and is the next that is taken off the list, as far as the number of
--- the one that would have been is known: with the same number, none is taken for one that has been popped.
-local function push_message(job, invocation, ahead)
-  local to = route(job, routine_of(invocation))
-  local list = to.list .. job.suffix
-  job.queued = job.queued + 1
-  if job.queues > 1 then lanes_of(job).count_messages(list, 1) end
-  spent = spent + 1
-  if unpushed then
-    unpushed[list] = unpushed[list] or {}
-    table.insert(unpushed[list], { to.template, job, invocation })
-    return
-  end
-  local number, place = take_numbers(list, 1), 'LPUSH'
-  if number >= PAUSED then
-    -- The queue is paused: there is no message until it is resumed.
-    call('ZADD', k_paused_pushes(list), number - PAUSED, job.id .. '/' .. invocation)
-    return
-  end
-  if ahead then
-    local first = redis.pcall('LINDEX', list, -1)
-    local its = type(first) == 'string' and string.match(string.sub(first, -24), '%-(%d+)"}}$')
-    if its then number, place = tonumber(its), 'RPUSH' end
-  end
-  call('ZADD', k_unclaimed(list), number, job.id .. '/' .. invocation)
-  -- Where something else lies in place of the list, the message is lost, and the upkeep pushes it again
-  -- when it can. An error would stop the script between its writes.
-  redis.pcall(place, list, message_of(to.template, job, invocation, number))
-end
-
--- What has to wait for a place of a limit waits there in place of the list.
-local function push(job, invocation)
-  if job.limited then
-    --@include limits/admit
-    if not admit(job, invocation) then return end
-  end
-  push_message(job, invocation)
-end
-
--- A message of the job is no longer on this list.
-local function leave_list(job, list)
-  job.queued = job.queued - 1
-  if job.queues > 1 then lanes_of(job).count_messages(list, -1) end
-end
-
 -- Keeps an invocation with the job until there is room, or a resume or a retry.
 local function park(job, invocation)
   local list = k_parked(job.id)
@@ -99,6 +54,57 @@ local function park(job, invocation)
   end
   call('RPUSH', list, invocation)
   stay_with(job, list)
+end
+
+-- A message of the job comes to this list (by: 1) or leaves it (-1). member: its place in the order of fair keys
+-- changes too; ahead: it comes first of its key. Returns whether it waits for a turn there, or has had one.
+local function count_message(job, list, by, member, ahead)
+  job.queued = job.queued + by
+  if job.queues > 1 then lanes_of(job).count_messages(list, by) end
+  if not member or not job.fair then return false end
+  --@include fair
+  turns = turns or fair_order({ route = find_route, message = message_of, park = park, count = count_message })
+  if by > 0 then turns.wait(job, list, member, ahead) else turns.leave(list, member) end
+  return true
+end
+
+-- how: nil; 'again': its message was lost, and is made again; 'ahead': it has waited for a place of a limit, and is
+-- the next that is taken off the list, as far as the number of the one that would have been is known: with the
+-- same number, none is taken for one that has been popped.
+local function push_message(job, invocation, how)
+  local to = route(job, routine_of(invocation))
+  local list, member = to.list .. job.suffix, job.id .. '/' .. invocation
+  spent = spent + 1
+  if count_message(job, list, 1, how ~= 'again' and member, how) then return end
+  if unpushed then
+    unpushed[list] = unpushed[list] or {}
+    table.insert(unpushed[list], { to.template, job, invocation })
+    return
+  end
+  local number, place = take_numbers(list, 1), 'LPUSH'
+  if number >= PAUSED then
+    -- The queue is paused: there is no message until it is resumed.
+    call('ZADD', k_paused_pushes(list), number - PAUSED, member)
+    return
+  end
+  if how == 'ahead' then
+    local first = redis.pcall('LINDEX', list, -1)
+    local its = type(first) == 'string' and string.match(string.sub(first, -24), '%-(%d+)"}}$')
+    if its then number, place = tonumber(its), 'RPUSH' end
+  end
+  call('ZADD', k_unclaimed(list), number, member)
+  -- Where something else lies in place of the list, the message is lost, and the upkeep pushes it again
+  -- when it can. An error would stop the script between its writes.
+  redis.pcall(place, list, message_of(to.template, job, invocation, number))
+end
+
+-- What has to wait for a place of a limit waits there in place of the list.
+local function push(job, invocation)
+  if job.limited then
+    --@include limits/admit
+    if not admit(job, invocation) then return end
+  end
+  push_message(job, invocation)
 end
 
 -- How many messages of the job may be pushed now; of a job on several queues to all of them together.

@@ -17,6 +17,9 @@ local join_rules = {}
 -- Key of a limit -> what is in force for it, as far as it was needed. settings_of.
 local limit_settings = {}
 
+-- The order of work with fair keys, made when the script first needs it. count_message.
+local turns
+
 -- What adds an item to a join, made when the script first needs it. deliver.
 local collect_item
 

@@ -1,5 +1,5 @@
 -- Section `started_jobs` of the commit: child jobs. How many; then of each what submit takes (from
--- definition hash to deadlines), id, mode, record, labels ('=': those of this job), params to keep (as in
+-- definition hash to fair key), id, mode, record, labels ('=': those of this job), params to keep (as in
 -- submit), record of the invocation that waits for it (or '': none does, it is detached), 1 if
 -- that goes on after a failure, number of definition fields and values, and these.
 --@include base, child_jobs
@@ -20,6 +20,7 @@ local function start_jobs(job, invocation, arguments, at, now)
     complete_about(about)
     if about.priority == '' then about.priority, about.suffix = job.priority, job.suffix end
     if about.max_in_flight == '' then about.max_in_flight = job.max_in_flight end
+    if about.fair == '' and job.fair then about.fair = job.weight .. ' ' .. job.fair end
     call('HINCRBY', k_definition(about.def), 'active', 1)
     call('PERSIST', k_definition(about.def))
     local parent

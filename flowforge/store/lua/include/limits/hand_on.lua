@@ -40,7 +40,7 @@ local function let_in(member, number, at, now)
     for _, key in ipairs(keys) do
       if settings_of(key).full == 'wait' then reserve(key, member, now) end
     end
-    push_message(job, invocation, true)
+    push_message(job, invocation, 'ahead')
     save_job(job, now)
     return true
   end
