@@ -48,6 +48,7 @@ def expect(engine: Engine, job_id: str, invocation: str = "1.0.0", first: int = 
         (
             1, str(first + place), WITHIN, 0, place + 1, place + 1, 1, _RECORD, "o", "ops", "", "",
             "", "ask", "ask.decision", pack_record({"key": str(first + place), "assign": ["ops"]}),
+            b"",
         )
         for place in range(EACH)
     ]  # fmt: skip

@@ -9,8 +9,12 @@ import click
 from flowforge.cli.arguments import by_option, filled, job_argument, json_object, pairs
 from flowforge.cli.audited import audited
 from flowforge.cli.control import print_state
-from flowforge.cli.render import json_option, say
+from flowforge.cli.render import json_option, one_line, say
 from flowforge.cli.session import Session, pass_session
+from flowforge.engine.engine import Engine
+
+#: Answers that the job expects and that are named.
+_NAMED = 5
 
 
 @click.command("deliver")
@@ -51,4 +55,13 @@ def deliver(
     number = engine.expectations.deliver(job_id, routine, slot, params, by, delivery_id, key)
     if number is None:
         say("nothing expects this answer yet; it is kept until something does", err=True)
+        _say_what_is_expected(engine, job_id)
     print_state(engine, job_id, as_json)
+
+
+def _say_what_is_expected(engine: Engine, job_id: str) -> None:
+    """What the answer may have been meant for."""
+    found = engine.expectations.of_job(job_id, _NAMED)
+    if found:
+        places = ", ".join(one_line(one.place, 200) for one in found)
+        say(f"the job expects now: {places}", err=True)

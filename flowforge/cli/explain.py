@@ -57,7 +57,7 @@ def print_findings(findings: Iterable[JobFinding]) -> None:
         what = f"{one_line(finding.what, 500)}{_params(finding)}{_times(finding)}"
         line.append(f"  {what}", "default")
         if finding.command:
-            line.append(f"  -> {one_line(finding.command, 500)}{_edit(finding)}", "default")
+            line.append(f"  -> {one_line(finding.command, 500)}{_otherwise(finding)}", "default")
         print_text(line)
 
 
@@ -67,10 +67,11 @@ def _params(finding: JobFinding) -> str:
     return f"; params {compact(params)}" if params else ""
 
 
-def _edit(finding: JobFinding) -> str:
-    """How the same is done with other params."""
-    command = finding.details.get("edit_command")
-    return f", with other params {one_line(command, 500)}" if command else ""
+def _otherwise(finding: JobFinding) -> str:
+    """How the same is done with other params, or in a browser."""
+    command, url = finding.details.get("edit_command"), finding.details.get("url")
+    text = f", with other params {one_line(command, 500)}" if command else ""
+    return f"{text}, or {one_line(url, 500)}" if url else text
 
 
 def _times(finding: JobFinding) -> str:

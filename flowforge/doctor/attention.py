@@ -13,14 +13,19 @@ from flowforge.doctor.work import idle_jobs
 from flowforge.engine.engine import Engine
 from flowforge.engine.explain_queues import resume_command
 from flowforge.engine.find import find, summaries
+from flowforge.engine.find_expectations import find_expectations
 from flowforge.engine.fleet import Fleet
 from flowforge.engine.queues import queues
+from flowforge.model.expectation import Expectation
 from flowforge.model.status import JobStatus
 from flowforge.store.finding import Query
 from flowforge.store.job_rows import ActiveJob, JobRows, JobSummary
 
 #: Jobs of each status that are looked at.
 _LOOK = 100
+
+#: Assignees that are named.
+_NAMED = 5
 
 #: How the reason of a job begins that a handler has failed: place and class of the error.
 _CAUSE = re.compile(r"(\S+: [\w.]+): ")
@@ -41,6 +46,8 @@ class AttentionKind(StrEnum):
     BREAKPOINT = "breakpoint"
     #: Work waits on a queue that is paused.
     QUEUE_PAUSED = "queue_paused"
+    #: Jobs wait for answers from outside.
+    ANSWER = "answer"
     #: Jobs are paused.
     PAUSED = "paused"
 
@@ -52,10 +59,10 @@ _ORDER = list(AttentionKind)
 class Attention:
     """Jobs, or a queue, that need a person for one cause.
 
-    ``what``: the cause, for people. ``count``: how many jobs or messages; with ``more`` at least so
-    many. ``since``: of the one that has waited longest. ``cause``: a text that the search for these
-    jobs can have; empty where there is none. ``command``: of a queue, what starts a worker for it,
-    or resumes it.
+    ``what``: the cause, for people. ``count``: how many jobs, answers or messages; with ``more`` at
+    least so many. ``since``: of the one that has waited longest. ``cause``: a text that the search
+    for these jobs can have; empty where there is none. ``command``: of a queue, what starts a
+    worker for it, or resumes it. ``invocation``: of the answer, if it is the only one.
     """
 
     kind: AttentionKind
@@ -67,6 +74,7 @@ class Attention:
     cause: str = ""
     job_ids: Sequence[str] = ()
     command: str = ""
+    invocation: int | None = None
 
 
 def attention(engines: Sequence[Engine]) -> list[Attention]:
@@ -74,6 +82,7 @@ def attention(engines: Sequence[Engine]) -> list[Attention]:
     found = [
         *_failed(engines),
         *_paused(engines),
+        *_answers(engines),
         *(one for engine in engines for one in _active(engine)),
         *(one for engine in engines for one in _unserved(engine)),
     ]
@@ -108,6 +117,26 @@ def _paused(engines: Sequence[Engine]) -> Iterator[Attention]:
         yield _of_jobs(
             AttentionKind.PAUSED, reason or "no reason was given", jobs,
             flow_id=flow_id, cause=reason, more=page.cursor is not None,
+        )  # fmt: skip
+
+
+def _answers(engines: Sequence[Engine]) -> Iterator[Attention]:
+    """Answers that jobs have waited for longest, by flow and slot."""
+    page = find_expectations(engines, _LOOK)
+    groups: dict[tuple[str, str, str], list[Expectation]] = defaultdict(list)
+    for one in page.expectations:
+        groups[one.flow_id, one.routine_id, one.slot].append(one)
+    for (flow_id, routine_id, slot), found in groups.items():
+        names = list(dict.fromkeys(name for one in found for name in one.assign))
+        rest = len(names) - _NAMED
+        from_whom = f" from {', '.join(names[:_NAMED])}" if names else ""
+        from_whom += f" and {rest} more" if rest > 0 else ""
+        jobs = list(dict.fromkeys(one.job_id for one in found))
+        alone = len(found) == 1 and page.cursor is None
+        yield Attention(
+            AttentionKind.ANSWER, f"an answer for {routine_id}.{slot} is expected{from_whom}",
+            len(found), found[0].since, page.cursor is not None, flow_id, "", jobs,
+            invocation=found[0].invocation if alone else None,
         )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from flowforge.engine.job_server import JobServer
 from flowforge.model.definition import Definition
 from flowforge.model.expectation import Expectation
 from flowforge.model.job_finding import FindingKind, JobFinding
+from flowforge.settings import Settings
 from flowforge.store.expectations import shown_expectation
 
 #: Expectations that are named.
@@ -21,10 +22,18 @@ def expected_answers(
     if not count:
         return
     for one in server.store.expectations.of_job(job_id, _SAMPLES):
-        yield _finding(shown_expectation(job_id, definition, one, None), count)
+        yield _finding(server, shown_expectation(job_id, definition, one, None), count)
 
 
-def _finding(found: Expectation, count: int) -> JobFinding:
+def form_url(settings: Settings, found: Expectation) -> str | None:
+    """The form of an answer in the dashboard; None where its address is not set."""
+    address = settings.dashboard_url
+    if address is None:
+        return None
+    return f"{address.rstrip('/')}/jobs/{found.job_id}/answers/{found.invocation}"
+
+
+def _finding(server: JobServer, found: Expectation, count: int) -> JobFinding:
     what = f"it expects an answer for {found.place}"
     if found.assign:
         what += f" from {', '.join(found.assign)}"
@@ -46,6 +55,6 @@ def _finding(found: Expectation, count: int) -> JobFinding:
         count=count,
         details={
             "key": found.key, "assign": list(found.assign), "otherwise": found.otherwise,
-            "any_of": list(found.any_of),
+            "any_of": list(found.any_of), "url": form_url(server.settings, found),
         },
     )  # fmt: skip

@@ -97,7 +97,7 @@ class Expecting(Emitting):
                     int(given is not None), record, mode,
                     BETWEEN.join(assigned), form, text, "" if url is None else token_hash(token),
                     self.routine.id, place_text(self.routine.id, slot.name, key),
-                    pack_record({"key": key, "assign": list(assigned)}),
+                    pack_record({"key": key, "assign": list(assigned)}), self.context_now(),
                 ))  # fmt: skip
                 tickets.append(Ticket(slot.name, key, url))
             self.effects.expected = before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -81,8 +82,10 @@ class Expectation:
     @property
     def command(self) -> str:
         """The command that answers."""
-        key = f" --key {self.key}" if self.key else ""
-        return f"flowforge deliver {self.job_id} {self.routine_id} {self.slot}{key} --params ..."
+        words = ["flowforge", "deliver", self.job_id, self.routine_id, self.slot]
+        if self.key:
+            words.append(f"--key={self.key}")
+        return f"{shlex.join(words)} --params ..."
 
 
 def place_text(routine_id: str, slot: str, key: str) -> str:

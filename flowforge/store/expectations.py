@@ -150,6 +150,12 @@ class Expectations:
             # As many began in the millisecond of the last one.
             passed += size
 
+    def assignees(self, cursor: str, most: int) -> tuple[str, list[str]]:
+        """About ``most`` names that have open expectations, from ``cursor`` on; the next cursor."""
+        found, names = self._link.call("HSCAN", self._keys.of("assignees"), cursor, "COUNT", most)
+        with reading("the assignees"):
+            return found.decode(), [name.decode() for name in names[::2]]
+
     def of_numbers(self, wanted: Sequence[tuple[str, int]]) -> list[Open | None]:
         """Those of jobs and numbers that are still open."""
         raw = self._link.many(

@@ -73,6 +73,7 @@ PATTERNS: dict[str, str] = {
     "timers": "timers",  # zset: job and kind by due time
     "open_expectations": "expects",  # zset: job/number of each open expectation by its start
     "assigned": "expects:{}",  # zset per assignee: the same
+    "assignees": "assignees",  # hash: those that have any
     "sequences": "seq",  # hash: broker list -> number of its latest push
     "expiry": "expiry",  # zset: ended job ids by the time their keys go
     "deletions": "trash",  # list: what is to be deleted in pieces: a name, or items of a collection

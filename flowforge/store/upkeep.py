@@ -106,6 +106,14 @@ class UpkeepScripts:
         cursor_found, _ = self._scripts.run("vanished", cursor, most)
         return str(cursor_found.decode())
 
+    def forget_vanished_answers(self, assignee: str, cursor: str, most: int) -> tuple[str, int]:
+        """Take expectations out of the index of an assignee (empty: of all) that no job has, of
+        about ``most`` that are looked at from ``cursor`` on: the next cursor (``0``: all have been
+        looked at), and how many.
+        """
+        cursor_found, gone = self._scripts.run("vanished_answers", assignee, cursor, most)
+        return str(cursor_found.decode()), gone
+
     def delete(self, most: int) -> bool:
         """Remove a piece, of at most ``most`` fields, of what waits for its deletion; False when
         nothing waits.

@@ -62,6 +62,8 @@ def rows(found: list[Attention]) -> list[NeedsRow]:
 
 
 def _row(one: Attention) -> NeedsRow:
+    if one.kind is AttentionKind.ANSWER:
+        return _answer_row(one)
     word = _MENDS.get(one.kind, "")
     if len(one.job_ids) == 1 and not one.more:
         (job_id,) = one.job_ids
@@ -76,6 +78,15 @@ def _row(one: Attention) -> NeedsRow:
     else:
         chosen = [("which", "all"), *_search(one).items()]
     return NeedsRow(one, word, f"/bulk/new/{word}?{urlencode(chosen)}", False, jobs)
+
+
+def _answer_row(one: Attention) -> NeedsRow:
+    """Leads to the form of the only answer, or to the list of those of its flow."""
+    listed = f"/answers?{urlencode({'flow': one.flow_id})}"
+    if one.invocation is None:
+        return NeedsRow(one, "answer", listed, False, listed)
+    form = f"/jobs/{quote(one.job_ids[0], safe='')}/answers/{one.invocation}"
+    return NeedsRow(one, "answer", form, False, listed)
 
 
 def _search(one: Attention) -> dict[str, str]:

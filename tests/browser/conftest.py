@@ -34,7 +34,9 @@ def browser() -> Iterator[Browser]:
 def site(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """Shared by a module: a worker with two processes that runs the flows of these tests."""
     directory = tmp_path_factory.mktemp("browser")
-    with installed(server, directory, ("tests.browser.flows",), **FAST) as installation:
+    # Links of answers have this address; the tests open their paths on that of the dashboard.
+    options = {**FAST, "dashboard_url": "http://flows.example"}
+    with installed(server, directory, ("tests.browser.flows",), **options) as installation:
         installation.fleet.start(concurrency=2)
         yield installation
 

@@ -53,6 +53,37 @@ failing = Flow("failing")
 failing.add_routine(fail, "charge")
 
 
+#: Names that would be something else in HTML, or turn the line around.
+HOSTILE = "<b onclick=x>\"'&\u202e"
+
+
+class Ask(Routine):
+    """Asks for an approval, and says what was answered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.define_slot("trigger", self.ask)
+        self.define_slot("decision", self.decided)
+        self.define_event("asked", ["url"])
+        self.define_event("decided", ["approved", "note"])
+
+    def ask(self) -> None:
+        properties = {"approved": {"type": "boolean"}, "note": {"type": "string"}}
+        form = {
+            "type": "object", "title": f"Invoice 7 {HOSTILE}", "properties": properties,
+            "description": f"250 EUR to {HOSTILE}", "required": ["approved"],
+        }  # fmt: skip
+        ticket = self.expect("decision", key=HOSTILE, within=3600, form=form, assign=[HOSTILE])
+        self.emit("asked", url=ticket.url)
+
+    def decided(self, approved: bool, note: str = "") -> None:
+        self.emit("decided", approved=approved, note=note)
+
+
+asking = Flow("asking")
+asking.add_routine(Ask(), "ask")
+
+
 @routine(events={"order": ["n"]})
 def fetch(self: Routine, orders: int) -> None:
     for n in range(orders):

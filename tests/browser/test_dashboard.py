@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from flowforge import JobState
-from tests.browser.flows import failing, orders, shop
+from tests.browser.flows import HOSTILE, asking, failing, orders, shop
 from tests.integration.installation import Installation
 from tests.support.eventually import eventually
 
@@ -29,6 +29,13 @@ def held(tmp_path: Path, rows: int = 4) -> tuple[JobState, Path, int]:
     report = Path(f"{gate}.held")
     eventually(lambda: report.exists() and report.read_text(), message="a running handler")
     return job, gate, int(report.read_text())
+
+
+def asked_job() -> tuple[JobState, str]:
+    """A job that expects an answer, and the path of the link to its form."""
+    job = asking.execute("ask")
+    (output,) = eventually(lambda: job.outputs)
+    return job, output.params["url"].removeprefix("http://flows.example")
 
 
 def open_job(page: Page, job: JobState) -> None:
@@ -185,6 +192,7 @@ def test_everyone_can_use_it(
 ) -> None:
     """axe finds nothing, and nothing is wider than the screen."""
     job = failing.execute("charge", {"amount": {"eur": [40, 2], "tax": {"de": 19}}}).wait(20)
+    asked, answer = asked_job()
     context = browser.new_context(
         viewport={"width": width, "height": 800},
         color_scheme=scheme,  # type: ignore[arg-type]  # one of its literals
@@ -204,6 +212,10 @@ def test_everyone_can_use_it(
         "bulk-question": f"/bulk/new/retry?job={job.job_id}", "every": "/bulk/new/cancel?which=all",
         "label": f"/bulk/new/label?job={job.job_id}",
         "rerun": f"{own}/rerun", "log": f"{own}/log",
+        "answers": "/answers", "asking": f"/jobs/{asked.job_id}",
+        "expected": f"/jobs/{asked.job_id}/invocations/2",
+        "answer": f"/jobs/{asked.job_id}/answers/2", "answer-link": answer,
+        "no-link": f"{answer}x",
     }.items():  # fmt: skip
         page.goto(address)
         found = Axe().run(page)
@@ -211,6 +223,7 @@ def test_everyone_can_use_it(
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address
         page.screenshot(path=pictures / f"{name}-{scheme}-{width}.png", full_page=True)
     context.close()
+    asked.cancel()
 
 
 def test_a_job_at_work_has_its_picture_taken(page: Page, pictures: Path) -> None:
@@ -247,6 +260,46 @@ def test_everything_can_be_read_without_a_script(
     gate.touch()
 
 
+@pytest.mark.parametrize("script", [True, False], ids=["script", "none"])
+def test_a_person_answers_by_a_link(browser: Browser, link: str, script: bool) -> None:
+    """Without a login, and without a script too; names are shown as they are."""
+    job, address = asked_job()
+    context = browser.new_context(
+        java_script_enabled=script, base_url=link.partition("/login")[0],
+        viewport={"width": 320, "height": 600},
+    )  # fmt: skip
+    page = context.new_page()
+    page.goto(address)
+    expect(page.locator("h1")).to_have_text(f"Invoice 7 {HOSTILE}")
+    expect(page.locator("main")).to_contain_text(f"250 EUR to {HOSTILE}")
+    assert job.counts["expected"] == 1
+    page.get_by_role("button", name="Answer").click()
+    expect(page.locator(".error")).to_have_text("It needs a value.")
+    page.get_by_label("approved").select_option("true")
+    page.get_by_label("note").fill(HOSTILE)
+    page.get_by_role("button", name="Answer").click()
+    expect(page.locator("main")).to_contain_text("Your answer was delivered.")
+    assert job.wait(20).outputs[-1].params == {"approved": True, "note": HOSTILE}
+    page.goto(address)
+    expect(page.locator("main")).to_contain_text("the link has answered")
+    context.close()
+
+
+def test_an_answer_is_given_on_the_dashboard(page: Page) -> None:
+    """From the overview to its form; two people at once: the second hears of the first."""
+    for found in JobState.find(flow="asking", status="running"):
+        found.cancel()
+    job, _ = asked_job()
+    page.goto("/")
+    page.get_by_role("link", name="Answer: an answer for ask.decision").click()
+    expect(page.locator("h1")).to_have_text(f"Invoice 7 {HOSTILE}")
+    page.get_by_label("approved").select_option("false")
+    job.deliver("ask", "decision", {"approved": True}, key=HOSTILE, by="kim")
+    page.get_by_role("button", name="Answer").click()
+    expect(page.locator(".message")).to_contain_text("kim has answered")
+    assert job.wait(20).outputs[-1].params["approved"] is True
+
+
 def test_zoomed_to_four_times_the_size(context: BrowserContext, page: Page, tmp_path: Path) -> None:
     """A page of 1280 at 400 % is one of 320: all of it can be reached by scrolling down alone."""
     job, gate, _ = held(tmp_path)
@@ -254,7 +307,7 @@ def test_zoomed_to_four_times_the_size(context: BrowserContext, page: Page, tmp_
     own = f"job={job.job_id}"
     for address in (
         "/", "/jobs", f"/jobs/{job.job_id}", "/audit", "/flows/run?id=orders",
-        f"/bulk/new/cancel?{own}", f"/bulk/new/label?{own}",
+        f"/bulk/new/cancel?{own}", f"/bulk/new/label?{own}", "/answers",
     ):  # fmt: skip
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, address

@@ -65,7 +65,7 @@ def expected_arguments(one: Expected) -> tuple[Argument, ...]:
     within = LONG if one.timed else 0
     return (
         int(place.split(".")[1]), key, within, 0, one.first, one.last, int(bool(one.otherwise)),
-        one.otherwise, one.mode, "", "", "", "", "r", "r.s", pack_record({"key": key}),
+        one.otherwise, one.mode, "", "", "", "", "r", "r.s", pack_record({"key": key}), b"",
     )  # fmt: skip
 
 

@@ -2,72 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from flowforge.codec.binary import pack_record, read_invocation
+from flowforge.codec.binary import (
+    pack_record,
+    packb,
+    read_invocation,
+    split_trace,
+    traced_record,
+)
 from flowforge.model.start import Start
 from flowforge.model.status import JobStatus
 from flowforge.store.answers import Answer
 from flowforge.store.expectations import Delivery
-from flowforge.store.link import Argument
 from flowforge.store.outbox import Outbox
+from tests.contract.asking import DETAILS, HOUR, answer, expected, expecting, finish, shared
 from tests.contract.bench import Bench, record
 from tests.support.virtual_clock import VirtualClock
 
-HOUR = 3_600_000
 BY = pack_record("anna")
-DETAILS = pack_record("kim", {})
 
 #: slot kind timeout-ms otherwise upstream: routine 1 joins all that routine 0 sends.
 ALL = "1.0 all 0 fail 0\n"
 
 
-def expected(
-    key: str = "", *, slot: int = 1, within: int = 0, remind: int = 0, first: int = 1,
-    last: int | None = None, otherwise: bytes = b"", any_otherwise: bool | None = None,
-    mode: str = "", assign: str = "", form: str = "", schema: str = "", token: str = "",
-) -> tuple[Argument, ...]:  # fmt: skip
-    """What a commit is given of one expectation, of routine 0."""
-    given = bool(otherwise) if any_otherwise is None else any_otherwise
-    return (
-        slot, key, within, remind, first, first if last is None else last, int(given), otherwise,
-        mode, assign, form, schema, token, "r0", "r0.s1", pack_record({"key": key, "assign": []}),
-    )  # fmt: skip
-
-
-def expecting(bench: Bench, *wanted: tuple[Argument, ...], joins: str = "", **changes: Any) -> str:
-    """A job whose first invocation has committed and expects these answers, or one."""
-    job = bench.submit(joins=joins, **changes)
-    bench.start(job)
-    assert bench.commit(job, expected=wanted or (expected(),)) is Answer.OK
-    return job
-
-
-def answer(
-    bench: Bench, job: str, key: str = "", *, slot: int = 1, number: int | None = None,
-    by: str = "kim", delivery_id: str = "", mode: str = "", **params: Any,
-) -> Delivery:  # fmt: skip
-    return bench.store.expectations.deliver(
-        job, (0, slot), key, number, mode, record(0, **params), by, delivery_id, DETAILS
-    )
-
-
-def finish(bench: Bench, job: str, *invocations: str) -> None:
-    for invocation in invocations:
-        bench.start(job, invocation)
-        assert bench.commit(job, invocation) is Answer.OK
-
-
 def kinds(bench: Bench, job: str) -> list[str]:
     raw = bench.link.call("XRANGE", bench.keys.of("history", job), "-", "+")
     return [dict(zip(e[1][::2], e[1][1::2], strict=True))[b"k"].decode() for e in raw]
-
-
-def shared(bench: Bench) -> tuple[set[str], set[str]]:
-    """What all jobs share of expectations: members of the index, and timers."""
-    return set(bench.members("open_expectations")), set(bench.members("timers"))
 
 
 # --- opening and answering -------------------------------------------------------------------
@@ -451,6 +412,40 @@ def test_skip_ends_an_expectation(timed_bench: Bench) -> None:
     assert bench.store.mending.skip(job, "2.0.1", pack_record("anna", {}), [], []) is Answer.OK
     assert bench.row(job)["status"] == "completed"
     assert shared(bench) == (set(), set())
+
+
+TRACE = packb([f"00-{7:032x}-{8:016x}-01", "", "note=a\nb"])
+
+
+@pytest.mark.parametrize("early", [False, True])
+@pytest.mark.parametrize("otherwise", [b"", record(1, late=True)])
+def test_an_answer_goes_on_with_the_trace_of_its_question(
+    timed_bench: Bench, early: bool, otherwise: bytes
+) -> None:
+    """Also an early one; whether something is delivered without an answer, or not."""
+    bench = timed_bench
+    job = bench.submit()
+    if early:
+        answer(bench, job, x=1)
+    bench.start(job)
+    within = HOUR if otherwise else 0
+    bench.commit(job, expected=[expected(trace=TRACE, otherwise=otherwise, within=within)])
+    if not early:
+        answer(bench, job, x=1)
+    claim = bench.start(job, "2.0.1")
+    assert split_trace(claim.record) == (record(1, x=1), TRACE)
+    assert read_invocation(claim.record, "answer") == (1, {"x": 1})
+
+
+def test_what_is_delivered_without_an_answer_has_a_trace_of_its_own(
+    timed_bench: Bench, clock: VirtualClock
+) -> None:
+    """Its record has it already."""
+    bench = timed_bench
+    late = traced_record(record(1, late=True), TRACE)
+    job = expecting(bench, expected(trace=TRACE, otherwise=late, within=HOUR))
+    clock.advance(hours=1)
+    assert bench.start(job, "2.0.1").record == late
 
 
 def test_large_numbers_of_emitters_fit_into_the_record(timed_bench: Bench) -> None:

@@ -15,6 +15,7 @@ from flowforge.store.bulk_scripts import NewBulk
 from flowforge.store.hook_scripts import DeliveryEnd, NewDelivery
 from flowforge.store.scripts import script_names
 from flowforge.worker.upkeep.reclaimer import Reclaimer
+from tests.contract.asking import expected
 from tests.contract.bench import LONG, Bench, record
 from tests.contract.schedule_bench import ScheduleBench
 from tests.support.pages import DOCS
@@ -49,8 +50,7 @@ def a_commit(bench: Bench) -> Callable[[], object]:
 def an_answer(bench: Bench) -> Callable[[], object]:
     job = bench.submit()
     bench.start(job)
-    wanted = (1, "", 0, 0, 1, 1, 0, b"", "", "", "", "", "", "r0", "r0.s1", pack_record({}))
-    bench.commit(job, expected=[wanted])
+    bench.commit(job, expected=[expected()])
     answer = (job, (0, 1), "", None, "", record(), "kim", "", pack_record("kim", {}))
     return lambda: bench.store.expectations.deliver(*answer).answer == "ok"
 
@@ -277,6 +277,12 @@ def a_lost_row(bench: Bench) -> Callable[[], object]:
     )
 
 
+def an_answer_of_a_lost_job(bench: Bench) -> Callable[[], object]:
+    bench.link.call("ZADD", bench.key("open_expectations"), 1, "lost/2")
+    upkeep = bench.store.upkeep
+    return lambda: upkeep.forget_vanished_answers("", "0", 10) == ("0", 1)
+
+
 def a_deletion(bench: Bench) -> Callable[[], object]:
     bench.link.call("RPUSH", bench.key("deletions"), "j 1 1 5000")
     return lambda: bench.store.upkeep.delete(10) == 1
@@ -457,6 +463,7 @@ GOES_ON = {
     a_deletion: "delete",
     a_deleted_job: "delete_job",
     a_lost_row: "vanished",
+    an_answer_of_a_lost_job: "vanished_answers",
     a_first_lead: "lead",
     a_longer_lead: "lead",
     an_end_of_a_lead: "resign",

@@ -68,6 +68,7 @@ def test_a_job_waits_for_its_answer_without_a_worker() -> None:
     )
     assert (finding.since, finding.until) == (one.since, one.until)
     assert finding.command == f"flowforge deliver {job.job_id} approve decision --params ..."
+    assert finding.details["url"] == f"{ADDRESS}/jobs/{job.job_id}/answers/{one.invocation}"
     with pytest.raises(TimeoutError, match="it expects an answer for approve"):
         job.wait(timeout=0)
     number = job.deliver("approve", "decision", {"approved": True}, by="kim")
@@ -203,6 +204,18 @@ def test_the_command_line_lists_and_answers(shell: Shell) -> None:
     shell.run(*answer, "--params", '{"approved": true}', "--by", "kim")
     assert first.wait(LIMIT).status == "completed"
     assert "kim has answered" in shell.run(*answer, "--param", "approved=true", code=1).stderr
+    early = (
+        "deliver",
+        second.job_id,
+        "approve",
+        "decision",
+        "--key",
+        "typo",
+        "--param",
+        "approved=1",
+    )
+    said = shell.run(*early).stderr
+    assert "it is kept until something does\nthe job expects now: approve.decision\n" in said
     second.cancel()
 
 
@@ -259,6 +272,45 @@ def test_the_dashboard_lists_and_answers(operator: Browser, shared: Installation
     assert answered.details["by"].startswith("token-")
 
 
+def test_pages_of_a_job_lead_to_its_answers(operator: Browser, shared: Installation) -> None:
+    """The job, the invocation, and the overview; viewers see what is waited for."""
+    job = asking(*(f"k{number:02}" for number in range(25)), within=3600, assign=["pages"])
+    own = f"/jobs/{job.job_id}"
+    page = operator.page(own)
+    assert page.count(f'href="{own}/answers/') == 20
+    assert "and 5 more" in page
+    assert "answer for approve.decision is expected" in operator.page("/")
+    form = f"{own}/answers/3"
+    page = operator.page(f"{own}/invocations/3")
+    assert "expects an answer" in page
+    assert f'href="{form}"' in page
+    with dashboard(shared.engine, web.Role.VIEWER) as viewer:
+        for address in (own, f"{own}/invocations/3", "/"):
+            page = viewer.page(address)
+            assert "approve.decision" in page
+            assert f"{own}/answers/" not in page
+    at = f"{own}/invocations/3/reschedule"
+    assert "Until when is this answer waited for?" in operator.page(at)
+    assert "has another time" in operator.act(at, values={"when": "3h"})
+    assert "not waited for any more" in operator.page(f"{own}/invocations/3/skip")
+    assert "is skipped" in operator.act(f"{own}/invocations/3/skip")
+    assert job.counts["expected"] == 24
+    job.cancel()
+    assert "Answers that it waits for" not in operator.page(own)
+
+
+def test_the_only_answer_is_one_click_away(operator: Browser) -> None:
+    """From what needs a person, to its form."""
+    for found in JobState.find(flow="approvals", status="running"):
+        found.cancel()
+    job = asking("k", assign=["<b>&"])
+    page = operator.page("/")
+    assert f'href="/jobs/{job.job_id}/answers/2"' in page
+    assert "from &lt;b&gt;&amp;" in page
+    assert "1 answer<" in page
+    job.cancel()
+
+
 def link_of(job: JobState) -> str:
     """The path of the link that the handler has sent on."""
     (sent,) = eventually(lambda: [o.params["url"] for o in job.outputs if o.event == "asked"])
@@ -274,7 +326,7 @@ def test_a_link_takes_one_answer_without_a_login(visitor: Browser, shared: Insta
     for _ in range(2):
         reply = visitor.get(link)
         assert reply.status_code == 200
-        assert reply.headers["referrer-policy"] == "no-referrer"
+        assert reply.headers["referrer-policy"] == "same-origin"
         assert reply.headers["cache-control"] == "no-store"
     assert job.counts["expected"] == 1
     token = link.rpartition("/")[2]

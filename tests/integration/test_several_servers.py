@@ -19,6 +19,7 @@ from flowforge.broker.fleet_app import fleet_app
 from flowforge.cli.main import cli
 from flowforge.composition import as_one, engines_of
 from flowforge.engine.current import set_engine
+from flowforge.engine.find_expectations import find_expectations
 from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.sharded import ShardedEngine
 from flowforge.engine.submit import SUBMIT_CHUNK
@@ -34,6 +35,7 @@ from flowforge.store.bulks import Bulks
 from flowforge.store.dead_letters import DeadLetters
 from tests.integration.flows import One, countdown, fan_of
 from tests.integration.installation import FAST, FLOWS, LIMIT, outputs
+from tests.integration.web_client import expect_answer
 from tests.support.eventually import eventually
 from tests.support.fleet import Fleet
 
@@ -138,6 +140,32 @@ def test_errors_of_one_cause_are_one_group(pair: Pair) -> None:
     assert group.id in left.stdout
     with pytest.raises(StoreUnavailableError):
         JobState.error_groups()
+
+
+def test_answers_of_all_servers_are_listed_as_one(pair: Pair) -> None:
+    """The oldest first, over the pages, and without those of a server that does not answer."""
+    jobs = COUNTDOWN.execute_many("it", [{"n": 0}] * 2) + COUNTDOWN.execute_many("it", [{"n": 0}])
+    numbers = {job.job_id: expect_answer(pair.engines.of(job.job_id), job) for job in jobs}
+    first = find_expectations(pair.engines.each, 2)
+    rest = find_expectations(pair.engines.each, 2, cursor=first.cursor)
+    listed = [one.job_id for one in (*first.expectations, *rest.expectations)]
+    assert (listed, rest.cursor) == ([job.job_id for job in jobs], None)
+    places = {job.job_id: pair.server_of(job) for job in jobs}
+    gone, place = jobs[0], places[jobs[0].job_id]
+    others = [job for job in jobs if places[job.job_id] != place]
+    assert others
+    pair.servers[place].kill()
+    left = pair.run("expects", "--json", code=1)
+    found = [one["job_id"] for one in json.loads(left.stdout)["expectations"]]
+    assert sorted(found) == sorted(job.job_id for job in others)
+    assert "does not answer" in left.stderr
+    for job in others:
+        assert job.deliver("it", "input", {"n": 0}) == numbers[job.job_id]
+    with pytest.raises(StoreUnavailableError):
+        gone.deliver("it", "input", {"n": 0}, delivery_id="once")
+    pair.servers[place].restart()
+    number = numbers[gone.job_id]
+    assert [gone.deliver("it", "input", delivery_id="once") for _ in range(2)] == [number] * 2
 
 
 def test_a_worker_may_serve_one(pair: Pair, tmp_path: Path) -> None:

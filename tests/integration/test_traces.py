@@ -19,7 +19,17 @@ from flowforge.engine.current import set_engine
 from flowforge.local.server import LocalServer
 from tests.integration.cli_shell import Shell
 from tests.integration.installation import FAST, LIMIT, Installation, installed
-from tests.integration.trace_flows import FILE, WHEN, as_dict, deadly, flaky, gated, shop, wide
+from tests.integration.trace_flows import (
+    FILE,
+    WHEN,
+    as_dict,
+    asking,
+    deadly,
+    flaky,
+    gated,
+    shop,
+    wide,
+)
 from tests.support.eventually import eventually
 from tests.support.spans import recorded
 
@@ -113,6 +123,22 @@ def test_a_job_is_one_trace(pool: tuple[Installation, Spans]) -> None:
     (line,) = (json.loads(one) for one in lines if "fetching 7 for acme" in one)
     assert line["trace_id"] == job.trace_id
     assert line["span_id"] == by_name["run fetch.input"]["id"]
+
+
+def test_answers_go_on_with_the_trace_of_their_question(
+    pool: tuple[Installation, Spans],
+) -> None:
+    """Whoever answers, and when the time is over."""
+    _, written = pool
+    with recorded() as exporter:
+        job = asking.execute("ask")
+        (sent,) = exporter.get_finished_spans()
+    job.deliver("ask", "answer", key="answered")
+    assert job.wait(LIMIT).status == "completed"
+    spans = written.of(as_dict(sent)["trace"], 3)
+    (question,) = (span for span in spans if span["name"] == "run ask.trigger")
+    answers = [span for span in spans if span["name"] == "run ask.answer"]
+    assert [span["parent"] for span in answers] == [question["id"]] * 2
 
 
 def test_attempts_are_siblings(pool: tuple[Installation, Spans]) -> None:

@@ -198,6 +198,25 @@ wide.add_routine(second, "second")
 wide.connect("first", "next", "second", "input")
 
 
+class Ask(Routine):
+    """Expects an answer, and what comes in its place when the time is over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.define_slot("trigger", handler=self.ask)
+        self.define_slot("answer", handler=self.answered)
+
+    def ask(self) -> None:
+        self.expect("answer", key="answered")
+        self.expect("answer", key="late", within=0.01, otherwise={})
+
+    def answered(self) -> None: ...
+
+
+asking = Flow("asking")
+asking.add_routine(Ask, "ask")
+
+
 @routine
 def hold(gate: str) -> None:
     """Runs until the file is there."""

@@ -99,7 +99,7 @@ def expect_answer(engine: Engine, job: JobState) -> int:
     """Let a job expect an answer at its first slot, as a commit does; the number to answer."""
     place = ("r0", "r0.input")
     shown = pack_record({"key": "", "assign": []})
-    wanted = (0, "", 0, 0, 1, 1, 0, b"", "", "", "", "", "", *place, shown)
+    wanted = (0, "", 0, 0, 1, 1, 0, b"", "", "", "", "", "", *place, shown, b"")
     invocations, details = engine.store.invocations, pack_record("w1", 1, 5, {}, None, None)
     invocations.claim(job.job_id, "1.0.0", "t", 60_000)
     answer, _ = invocations.commit(

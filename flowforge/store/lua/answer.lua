@@ -44,7 +44,8 @@ end
 local expectation = expectation_of(job, latest)
 if delivery ~= '' then call('HSET', answers, 'd' .. delivery, latest) end
 remember(job, 'answered', expected_invocation(latest, expectation), details)
-answer_expectation(job, latest, expectation, mode, with_emitter(record, expectation.emitter), 'a', request, by, now)
+local trace = parts_of_expected(job, latest, expectation)
+answer_expectation(job, latest, expectation, mode, with_emitter(record, expectation.emitter, trace), 'a', request, by, now)
 settle(job, now)
 if job.status == 'failed' then
   --@include stay_failed

@@ -72,6 +72,7 @@ local function cost_of_hashes(id)
   for _, key in ipairs({ k_invocations(id), k_claims(id), k_merges(id), k_collected(id), k_children(id) }) do
     fields = fields + math.min(FEW, call('HLEN', key))
   end
+  -- What is expected is counted where it is taken out of what all jobs share.
   return 0.05 * fields
 end
 

@@ -1,11 +1,12 @@
 -- Deletes a piece of what waits for its deletion.
 -- In:  most, the number of fields
 -- Out: 1, or 0 when nothing waits
---@include base, deletions, damaged
+--@include base, damaged, deletions
 local most = tonumber(ARGV[2])
 
--- Segments deleted at once; each is a list of up to 200 records.
-local SEGMENTS = 50
+-- Segments deleted at once; each is a list of up to 200 records. Expectations deleted at once: all jobs share much of
+-- what is kept of them.
+local SEGMENTS, EXPECTATIONS = 50, 100
 
 local entry = call('LINDEX', k_deletions(), 0)
 if not entry then return 0 end
@@ -27,6 +28,7 @@ local function delete_piece()
     elseif kind == 'zset' then
       call('ZREMRANGEBYRANK', key, 0, most - 1)
     elseif kind == 'hash' then
+      if string.match(entry, ':expects$') then most = math.min(most, EXPECTATIONS) end
       fields = call('HRANDFIELD', key, most) or {}
       clear_timers_of(entry, key, fields)
     elseif kind ~= 'none' then

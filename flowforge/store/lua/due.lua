@@ -41,7 +41,8 @@ local function release(member)
     return record_damaged('timers', member, 'no timer')
   end
   local job = load_job(id)
-  call('ZREM', k_timers(), member)
+  -- What was due before it in this call may have cleared it.
+  if call('ZREM', k_timers(), member) == 0 then return end
   if job and job.newer then
     -- For a leader of its own release; put behind the others meanwhile.
     call('ZADD', k_timers(), now + 1000, member)

@@ -1,9 +1,12 @@
 -- Forgets ended jobs whose keys have expired, in the indexes over all jobs.
 -- In:  most
 -- Out: forgotten
---@include base, push_numbers, deletions, damaged, unindex
+--@include base, state, push_numbers, damaged, deletions, unindex
 local most = ARGV[2]
 local now = now_ms()
+
+-- What one call takes out of what all jobs share, in messages.
+local ENOUGH = 256
 
 local function forget(id)
   call('ZREM', k_expiry(), id)
@@ -16,6 +19,7 @@ end
 
 local gone = 0
 for _, id in ipairs(call('ZRANGEBYSCORE', k_expiry(), '-inf', now, 'LIMIT', 0, most)) do
+  if spent >= ENOUGH then break end
   -- A row that still lives for a moment can still be retried: the next run finds it.
   if call('EXISTS', k_job(id)) == 0 then
     gone = gone + 1

@@ -62,9 +62,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
-                    # A page may tell other sites less than this.
-                    if not (name == "referrer-policy" and headers.get(name) == "no-referrer"):
-                        headers[name] = value
+                    headers[name] = value
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 

@@ -1,7 +1,9 @@
 """The page behind the link of an answer: open to whoever has it, for this answer alone.
 
 GET shows the form and changes nothing, because programs that look at messages follow links. The
-token is 128 random bits, of which the server has a hash; an address that guesses is refused.
+token is 128 random bits, of which the server has a hash; an address that guesses is refused. The
+address is the secret, and the guard's policy keeps it from other sites. With the policy
+``no-referrer`` browsers would send the form as that of an unknown site.
 """
 
 from __future__ import annotations
@@ -157,9 +159,7 @@ class _Links:
     def _rendered(self, request: Request, status: int, context: Mapping[str, Any]) -> Response:
         template = self._dashboard.templates.get_template("answer_link.html")
         text = template.render(root=root_of(request), **context)
-        # The address is the secret: no other site is to get it.
-        headers = {"referrer-policy": "no-referrer"}
-        return Response(text, status, headers, media_type="text/html")
+        return Response(text, status, media_type="text/html")
 
 
 def _visitor(request: Request) -> User:

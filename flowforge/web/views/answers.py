@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from flowforge.engine.engine import Engine
 from flowforge.engine.find_expectations import find_expectations
 from flowforge.errors import AnsweredError, FlowForgeError, InvalidValueError
 from flowforge.model.expectation import Expectation
+from flowforge.model.invocation_id import NUMBER
+from flowforge.store.invocation_looks import InvocationReader
 from flowforge.web.answer_form import answer_entry, describes
 from flowforge.web.page import Call, Leave, Page, View
 from flowforge.web.run_form import RunForm, empty_form, filled_form
@@ -81,15 +85,29 @@ def shown(
 
 def _found(call: Call) -> Expectation:
     job_id, number = call.path("job_id"), call.path("number")
-    found = None
-    if number.isascii() and number.isdigit() and len(number) <= 15:
-        found = call.engine(job_id).expectations.find(job_id, int(number))
+    engine = call.engine(job_id)
+    if not re.fullmatch(NUMBER, number):
+        raise InvalidValueError(f"job {job_id} expects no answer {number!r}")
+    found = engine.expectations.find(job_id, int(number))
     if found is None:
-        raise InvalidValueError(
-            f"job {job_id} does not wait for this answer any more: its history says what became "
-            "of it"
-        )
+        why = _became(engine, job_id, int(number))
+        raise InvalidValueError(f"job {job_id} does not wait for this answer any more: {why}")
     return found
+
+
+def _became(engine: Engine, job_id: str, number: int) -> str:
+    """What became of an answer, for the end of a sentence."""
+    definition = engine.inspector.definition(job_id)
+    look = InvocationReader(engine.store, job_id, definition).look(number)
+    for entry in reversed(look.entries if look else ()):
+        at = f"at {entry.at:%Y-%m-%d %H:%M:%S} UTC"
+        if entry.kind == "answered":
+            return f"{entry.details.get('by')} has answered {at}"
+        if entry.kind == "skipped_by_hand":
+            return f"{entry.details.get('by')} has skipped it {at}"
+        if entry.kind == "answer_late":
+            return f"the time for it was over {at}"
+    return "its history says what became of it"
 
 
 PAGES = [

@@ -32,6 +32,7 @@ _STATES = {
     InvocationState.STOPPED: "stopped",
     InvocationState.TIMER: "on a timer",
     InvocationState.CHILD: "waits for a child job",
+    InvocationState.EXPECTED: "expects an answer",
     InvocationState.ENDED: "ended",
 }
 
@@ -86,11 +87,13 @@ def actions_of(look: InvocationLook, job: JobSummary) -> list[tuple[str, str]]:
     """What operators can do about an invocation now: the end of the address, and the word."""
     idle = look.state in IDLE and job.status not in FINAL
     on_timer = look.state is InvocationState.TIMER
+    expected = look.state is InvocationState.EXPECTED and job.status not in FINAL
     fits = {
+        ("answer", "Answer"): expected,
         ("edit", "Edit"): idle and look.given.params is not None,
-        ("skip", "Skip"): idle,
+        ("skip", "Skip"): idle or expected,
         ("run-now", "Run now"): on_timer and job.status in (JobStatus.PENDING, JobStatus.RUNNING),
-        ("reschedule", "Reschedule"): on_timer and job.status not in FINAL,
+        ("reschedule", "Reschedule"): expected or (on_timer and job.status not in FINAL),
         ("fork", "Fork"): look.given.params is not None,
     }
     return [action for action, does in fits.items() if does]

@@ -22,6 +22,9 @@ _HISTORY = 200
 _CHILDREN = 20
 _JOINS = 20
 
+#: Answers that it waits for, on the page.
+_ANSWERS = 20
+
 #: Outputs on the page.
 _OUTPUTS = 50
 
@@ -55,6 +58,7 @@ def shown(engine: Engine, job_id: str) -> dict[str, Any]:
     params = inspector.params(job_id)
     error = inspector.error(job_id)
     undo = inspector.undo(job_id)
+    expected = engine.expectations.of_job(job_id, _ANSWERS) if summary.counts["expected"] else []
     parent = [details.parent_job_id] if details.parent_job_id else []
     return {
         "job": summary,
@@ -64,6 +68,7 @@ def shown(engine: Engine, job_id: str) -> dict[str, Any]:
         "error": error,
         "trace_id": trace_of_job(engine, job_id, error),
         "findings": findings,
+        "expected": expected,
         "timeline": timeline(states, history[-_HISTORY:], findings, summary.created_at),
         "routines": states,
         "picture": None if placed is None else picture(definition, placed, states, work),

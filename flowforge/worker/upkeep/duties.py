@@ -25,6 +25,7 @@ from flowforge.worker.upkeep.schedules import Schedules
 from flowforge.worker.upkeep.timeouts import Timeouts
 from flowforge.worker.upkeep.timers import Timers
 from flowforge.worker.upkeep.upkeep import Scheduled
+from flowforge.worker.upkeep.vanished_answers import VanishedAnswers
 
 #: Seconds between two looks for due timers, and for attempts whose time is over: how late a retry
 #: may be.
@@ -43,6 +44,9 @@ LIMIT_INTERVAL = 1.0
 
 #: Seconds between two rounds of deletions.
 DELETION_INTERVAL = 1.0
+
+#: Seconds between two looks for answers of jobs that are gone.
+ANSWERS_INTERVAL = 10.0
 
 #: Seconds between two looks whether a minute has begun.
 MINUTES_INTERVAL = 10.0
@@ -88,6 +92,7 @@ def leader_duties(
         Scheduled(FairOrder(store, queue_of), QUEUE_INTERVAL),
         Scheduled(Deletions(store), DELETION_INTERVAL),
         Scheduled(Minutes(store), MINUTES_INTERVAL),
+        Scheduled(VanishedAnswers(store), ANSWERS_INTERVAL),
         Scheduled(StaleReports(store), FORGOTTEN),
         Scheduled(Damage(store), settings.upkeep_interval),
     ]

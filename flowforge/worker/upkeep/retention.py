@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flowforge.store.store import Store
 
-#: Jobs forgotten by one call of the script, about 2 ms of the server's time.
+#: Jobs forgotten by one call of the script, about 2 ms of the server's time; fewer where they have
+#: much that all jobs share.
 _BATCH = 100
 
 #: Jobs of which one run looks whether they are still there, about 0.2 ms of the server's time.
@@ -26,8 +27,6 @@ class Retention:
         """How many jobs were forgotten."""
         self._cursor = self._store.upkeep.forget_vanished(self._cursor, _LOOK)
         total = 0
-        while True:
-            forgotten = self._store.upkeep.prune(_BATCH)
+        while forgotten := self._store.upkeep.prune(_BATCH):
             total += forgotten
-            if forgotten < _BATCH:
-                return total
+        return total

@@ -25,7 +25,7 @@ class Answering(Pausing):
             number = str(job.last)
             invocation = self.expected_name(number, one)
             job.invocations.append(invocation)
-            job.uncommitted[invocation] = b"E" + one.otherwise
+            job.uncommitted[invocation] = b"E0 " + one.otherwise
             job.expected[number] = one
             job.answers[one.field] = "o"
             job.history["expects"] += 1
@@ -83,6 +83,8 @@ class Answering(Pausing):
                 self._deliver_answer(job, other, "t", item)
                 self.settle(job)
                 return
+        for other in group:
+            self.timers.pop((job.id, "expect", other), None)
         if job.status != "failed":
             job.history["answer_late"] += 1
             job.errors["AnswerMissing"] += 1

@@ -7,6 +7,9 @@
 -- server frees them at once.
 local SPARE = 3600000
 
+-- Expectations that a script takes out of what all jobs share itself, with their job.
+local FEW_EXPECTED = 100
+
 -- What only a job that can go on needs: hashes, the children's last, and lists. job: nil when its row is
 -- gone, and its lists with it.
 local function work_of(id, job)
@@ -57,10 +60,10 @@ local function delete_hashes(keys, spare_children)
   if spare_children and call('HLEN', keys[#keys]) > FEW then table.remove(keys) end
   local small = {}
   for _, key in ipairs(keys) do
-    if call('HLEN', key) > FEW then
+    local name = string.sub(key, #P + 1)
+    if call('HLEN', key) > (string.match(name, ':expects$') and FEW_EXPECTED or FEW) then
       delete_later(key)
     else
-      local name = string.sub(key, #P + 1)
       if string.match(name, ':[ik]$') or string.match(name, ':expects$') then clear_timers_of(name, key, call('HKEYS', key)) end
       small[#small + 1] = key
     end

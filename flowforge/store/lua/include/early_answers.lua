@@ -26,7 +26,17 @@ local function keep_early(job, field, mode, record, request, by, details, now)
   return true
 end
 
--- Answers an expectation that has just been opened, if its answer is there.
+-- Which of these fields, by their places, have been answered early.
+local function answered_early(job, fields)
+  local names, found = {}, {}
+  for i, field in ipairs(fields) do names[i] = 'e' .. field end
+  for i, kept in ipairs(call('HMGET', k_answers(job.id), unpack(names))) do
+    if kept then found[#found + 1] = i end
+  end
+  return found
+end
+
+-- Answers an expectation that has just been opened, if its answer is there and it is still open.
 local function take_early(job, number, now)
   local expectation = expectation_of(job, number)
   local early = expectation and early_of(job, expectation.field)
@@ -34,6 +44,7 @@ local function take_early(job, number, now)
   call('HDEL', k_answers(job.id), 'e' .. expectation.field)
   call('HINCRBY', k_answers(job.id), 'c' .. string.match(expectation.field, '^[^/]+'), -1)
   remember(job, 'answered', expected_invocation(number, expectation), early.details)
-  answer_expectation(job, number, expectation, early.mode, with_emitter(early.record, expectation.emitter), 'a',
+  local trace = parts_of_expected(job, number, expectation)
+  answer_expectation(job, number, expectation, early.mode, with_emitter(early.record, expectation.emitter, trace), 'a',
     early.request, early.by, now)
 end

@@ -1,7 +1,7 @@
 -- Expectations: answers from outside that a job waits for. Each is an invocation from the beginning, in none of
--- the counters of load_job; its record begins with E, and the record of what is delivered when its time is over
--- follows, if there is one. An answer takes it away and is delivered to its slot under its number.
---@include base, timers
+-- the counters of load_job; its record is E, the length of the context of the trace that the answer continues, a
+-- space, that context, and the record of what is delivered when its time is over, if there is one. An answer takes it away and is delivered to its slot under its number.
+--@include base, state, timers
 
 -- Parts of an open expectation, as k_expectations has it: a line with numbers and one for each of the texts.
 -- since, until, within and remind (ms; 0: none), first and last number of those of which one is answered, number of the
@@ -41,6 +41,15 @@ local function expected_invocation(number, expectation)
   return string.format('%d.%s', number, string.match(expectation.field, '^[^/]+'))
 end
 
+-- The context of the trace that the answer to one continues, and the record of what is delivered when its time is
+-- over; empty where there is none.
+local function parts_of_expected(job, number, expectation)
+  local kept = call('HGET', k_invocations(job.id), expected_invocation(number, expectation)) or ''
+  local length, rest = string.match(kept, '^E(%d+) (.*)$')
+  if not length then return '', '' end
+  return string.sub(rest, 1, tonumber(length)), string.sub(rest, tonumber(length) + 1)
+end
+
 -- Hooks hear of one that is open. happened: a name that model/hook_event.py has; place: of the routine's slot.
 local function tell_of_expectation(happened, job, invocation, routine, place, now)
   if call('EXISTS', k_hooks()) == 0 then return end
@@ -48,9 +57,13 @@ local function tell_of_expectation(happened, job, invocation, routine, place, no
   tell_hooks(happened, job, invocation, { routine, 'AnswerExpected', '', place }, now)
 end
 
+-- What it costs the server to take an expectation out of what all jobs share, in messages.
+local UNLISTED = 1
+
 -- Takes expectations of a job out of what all jobs share: its index, those of assignees, the timers.
 local function unlist_expectations(id, numbers, texts)
   local members, by_name = {}, {}
+  spent = spent + UNLISTED * #numbers
   for i, number in ipairs(numbers) do
     members[i] = id .. '/' .. number
     for name in string.gmatch(parse_expectation(texts[i]).assigned, '[^\t]+') do
@@ -58,7 +71,10 @@ local function unlist_expectations(id, numbers, texts)
       table.insert(by_name[name], members[i])
     end
   end
-  for name, own in pairs(by_name) do call('ZREM', k_assigned(name), unpack(own)) end
+  for name, own in pairs(by_name) do
+    call('ZREM', k_assigned(name), unpack(own))
+    if call('EXISTS', k_assigned(name)) == 0 then call('HDEL', k_assignees(), name) end
+  end
   call('ZREM', k_open_expectations(), unpack(members))
   clear_timers(id, 'expect', numbers)
   clear_timers(id, 'remind', numbers)

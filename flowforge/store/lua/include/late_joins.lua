@@ -1,6 +1,9 @@
 -- Joins and expectations whose time was over while their job could not go on, or made it fail.
 --@include base, timers, join_rules, join
 
+-- How many come back at once: with one expectation do all that are expected in place of it.
+local BACK = 25
+
 -- about: 'number field' of a collection, or 'expect number' of an expectation.
 local function keep_late(job, about)
   call('RPUSH', k_late(job.id), about)
@@ -10,7 +13,7 @@ end
 -- What is late and still open gets its whole time again: the deliveries that would fill a join may be parked
 -- with the job. Many come back in pieces, by the upkeep.
 local function bring_back_late(job, now)
-  local late = call('LPOP', k_late(job.id), 100)
+  local late = call('LPOP', k_late(job.id), BACK)
   if not late then return end
   for _, about in ipairs(late) do
     local number, field = string.match(about, '^(%d+) (.*)$')
@@ -23,5 +26,5 @@ local function bring_back_late(job, now)
       if expectation then set_expectation_end(job, expectation, now + expectation.within) end
     end
   end
-  if #late == 100 then set_timer(now, job.id, 'late') end
+  if #late == BACK then set_timer(now, job.id, 'late') end
 end

@@ -14,9 +14,9 @@ local function timer_kinds()
     -- with the collection at the end of its job.
     join = { form = '^join/(%d+ %d+%.%d+/.*)$', cost = 0 },
 
-    -- Joins that were late while the job stood still are to have their time again. Due: 100 of them
+    -- Joins that were late while the job stood still are to have their time again. Due: some of them
     -- have it. Never cleared.
-    late = { form = '^late()$', cost = 0 },
+    late = { form = '^late()$', cost = 10 },
 
     -- A script had done enough for the job. Due: the job goes on where it stopped. Never cleared.
     more = { form = '^more()$', cost = 2 },
@@ -31,7 +31,7 @@ local function timer_kinds()
 
     -- about: the number of an expectation, whose time will be over. Due: what it is to get then is delivered, or
     -- the job fails. Cleared: when it is answered, and with it at the end of its job.
-    expect = { form = '^expect/(%d+)$', cost = 6 },
+    expect = { form = '^expect/(%d+)$', cost = 11 },
 
     -- about: the number of an expectation. Due: it is told of once more, and again after the same time.
     -- Cleared: when it is answered, and with it at the end of its job.

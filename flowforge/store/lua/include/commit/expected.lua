@@ -4,12 +4,12 @@
 -- the time is over, record of what is delivered when its time is over ('':
 -- the job fails), mode of that, assignees (tabs between them), hash of the form, the form as JSON ('': none, or
 -- one before it has the same), hash of the link's token, routine id, place for people,
--- packed details for the history.
+-- packed details for the history, packed context of the trace that the answer continues ('': none).
 --@include base
 
 -- Returns the section, and the place behind it.
 local function read_expected(arguments, at)
-  local EACH = 16
+  local EACH = 17
   local number = tonumber(arguments[at])
   --@include timers, layout, history, expectations, early_answers
   local expected = {}
@@ -33,29 +33,49 @@ local function read_expected(arguments, at)
     return nil
   end
 
-  local function open_one(job, invocation, i, before, now)
-    local slot, key, within, remind, first, last, otherwise, record, mode, assigned, form, json, token, routine, place, details =
-      item(i)
-    job.last = job.last + 1
-    local opened = string.format('%d.%s.%s', job.last, (routine_of(invocation)), slot)
-    local field, id = field_of(invocation, slot, key), job.id
-    call('HSET', k_invocations(id), opened, 'E' .. record)
-    if job.joins then call('HINCRBY', k_outstanding(id), routine_of(invocation), 1) end
-    call('HSET', k_expectations(id), job.last, table.concat({
-      string.format('%d %d %s %s %d %d %s %s', now, within == '0' and 0 or now + within, within, remind, before + first,
-        before + last, string.match(invocation, '^%d+'), otherwise),
-      field, assigned, form, token, routine, place, mode }, '\n'))
-    call('HINCRBY', k_job(id), 'expected', 1)
-    call('HSET', k_answers(id), field, string.format('o %d', job.last))
-    if token ~= '' then call('HSET', k_answers(id), 't' .. token, string.format('o %d', job.last)) end
-    if json ~= '' then call('HSET', k_answers(id), 'f' .. form, json) end
-    local member = string.format('%s/%d', id, job.last)
-    call('ZADD', k_open_expectations(), now, member)
-    for name in string.gmatch(assigned, '[^\t]+') do call('ZADD', k_assigned(name), now, member) end
-    if within ~= '0' then set_timer(now + within, id, 'expect', job.last) end
-    if remind ~= '0' then set_timer(now + remind, id, 'remind', job.last) end
-    remember(job, 'expects', opened, details)
-    tell_of_expectation('expects', job, opened, routine, place, now)
+  -- Writes all of the section with few commands. Returns the fields.
+  local function open_all(job, invocation, now)
+    local id, before, r, emitter = job.id, job.last, routine_of(invocation), string.match(invocation, '^%d+')
+    local fields, records, texts, answers, listed, by_name = {}, {}, {}, {}, {}, {}
+    local function add(list, ...)
+      for _, value in ipairs({ ... }) do list[#list + 1] = value end
+    end
+    for i = 1, number do
+      local slot, key, within, remind, first, last, otherwise, record, mode, assigned, form, json, token, routine,
+        place, details, trace = item(i)
+      job.last = job.last + 1
+      local opened, member = string.format('%d.%s.%s', job.last, r, slot), string.format('%s/%d', id, job.last)
+      local field = field_of(invocation, slot, key)
+      fields[i] = field
+      add(records, opened, string.format('E%d ', #trace) .. trace .. record)
+      add(texts, job.last, table.concat({
+        string.format('%d %d %s %s %d %d %s %s', now, within == '0' and 0 or now + within, within, remind,
+          before + first, before + last, emitter, otherwise),
+        field, assigned, form, token, routine, place, mode }, '\n'))
+      add(answers, field, string.format('o %d', job.last))
+      if token ~= '' then add(answers, 't' .. token, string.format('o %d', job.last)) end
+      if json ~= '' then add(answers, 'f' .. form, json) end
+      add(listed, now, member)
+      for name in string.gmatch(assigned, '[^\t]+') do
+        by_name[name] = by_name[name] or {}
+        add(by_name[name], now, member)
+      end
+      if within ~= '0' then set_timer(now + within, id, 'expect', job.last) end
+      if remind ~= '0' then set_timer(now + remind, id, 'remind', job.last) end
+      remember(job, 'expects', opened, details)
+      tell_of_expectation('expects', job, opened, routine, place, now)
+    end
+    call('HSET', k_invocations(id), unpack(records))
+    if job.joins then call('HINCRBY', k_outstanding(id), r, number) end
+    call('HSET', k_expectations(id), unpack(texts))
+    call('HINCRBY', k_job(id), 'expected', number)
+    call('HSET', k_answers(id), unpack(answers))
+    call('ZADD', k_open_expectations(), unpack(listed))
+    for name, own in pairs(by_name) do
+      call('HSET', k_assignees(), name, 1)
+      call('ZADD', k_assigned(name), unpack(own))
+    end
+    return fields
   end
 
   function expected.open(job, invocation, now)
@@ -64,9 +84,9 @@ local function read_expected(arguments, at)
       save_layout(job)
     end
     local before = job.last
-    for i = 1, number do open_one(job, invocation, i, before, now) end
+    local fields = open_all(job, invocation, now)
     -- In their order: the first that was answered early takes the others of its group away.
-    for opened = before + 1, before + number do take_early(job, opened, now) end
+    for _, i in ipairs(answered_early(job, fields)) do take_early(job, before + i, now) end
   end
 
   return expected, at + 1 + EACH * number

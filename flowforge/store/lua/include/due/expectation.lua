@@ -1,5 +1,5 @@
 -- The time of an expectation is over.
---@include base, push, child_jobs, history, expectations, deliver_answer, fail_job, cancel_job, settle, late_joins
+--@include base, push, timers, child_jobs, history, expectations, deliver_answer, fail_job, cancel_job, settle, late_joins
 
 -- Also while the job is paused: what is delivered is parked.
 local function time_out_expectation(_, job, number, now)
@@ -13,9 +13,9 @@ local function time_out_expectation(_, job, number, now)
   end
   -- One of those of which one is answered has what is delivered.
   for other = expectation.first, expectation.last do
-    local found = expectation_of(job, other)
-    local kept = found and call('HGET', k_invocations(job.id), expected_invocation(other, found))
-    if kept and #kept > 1 then number, expectation, record = other, found, string.sub(kept, 2) end
+    local found, given = expectation_of(job, other), ''
+    if found then _, given = parts_of_expected(job, other, found) end
+    if given ~= '' then number, expectation, record = other, found, given end
   end
   if record ~= '' then
     remember(job, 'answer_late', expected_invocation(number, expectation), '')
@@ -27,10 +27,13 @@ local function time_out_expectation(_, job, number, now)
     end
     return
   end
+  -- A retry gives those their whole time again that were expected in place of it, too.
+  local group = {}
+  for other = expectation.first, expectation.last do group[#group + 1] = other end
+  clear_timers(job.id, 'expect', group)
   if job.status ~= 'failed' then
     remember(job, 'answer_late', invocation, '')
     fail_job(job, nil, 'no answer', string.format('unanswered %s %s', number, expectation.field), now)
   end
-  -- A retry gives it its whole time again.
   keep_late(job, 'expect ' .. number)
 end
