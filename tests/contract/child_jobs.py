@@ -39,3 +39,13 @@ def fail(bench: Bench, job: str) -> None:
 
 def cancel(bench: Bench, job: str) -> None:
     bench.store.control.cancel(job, "")
+
+
+def broken_family(bench: Bench) -> str:
+    """A child that failed, and with it the parent, whose waiting invocation found that out."""
+    parent = parent_of_one(bench)
+    fail(bench, "child")
+    bench.start(parent, WAITS, "w")
+    bench.fail(parent, WAITS, "w")
+    assert bench.status("child") == bench.status(parent) == "failed"
+    return parent

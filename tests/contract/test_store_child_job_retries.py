@@ -8,17 +8,15 @@ import pytest
 
 from flowforge.store.claims import Claim
 from tests.contract.bench import LONG, Bench
-from tests.contract.child_jobs import WAITS, complete, fail, parent_of_one, queued, upkeep
-
-
-def broken_family(bench: Bench) -> str:
-    """A child that failed, and with it the parent, whose waiting invocation found that out."""
-    parent = parent_of_one(bench)
-    fail(bench, "child")
-    bench.start(parent, WAITS, "w")
-    bench.fail(parent, WAITS, "w")
-    assert bench.status("child") == bench.status(parent) == "failed"
-    return parent
+from tests.contract.child_jobs import (
+    WAITS,
+    broken_family,
+    complete,
+    fail,
+    parent_of_one,
+    queued,
+    upkeep,
+)
 
 
 @pytest.mark.parametrize("claimed_between", [True, False])

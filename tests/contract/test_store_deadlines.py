@@ -13,6 +13,8 @@ from flowforge.store.answers import Answer
 from flowforge.store.claims import NextClaim
 from flowforge.store.inspector import Inspector
 from tests.contract.bench import LONG, Bench
+from tests.contract.child_jobs import WAITS, broken_family
+from tests.contract.keyed import call
 from tests.support.virtual_clock import VirtualClock
 
 BY = pack_record("anna")
@@ -162,6 +164,21 @@ def test_they_count_from_the_start_also_of_an_entry_that_was_given_back(
     assert int(row["finish_by"]) == int(row["due"]) + 3_600_000
 
 
+def test_a_job_that_waits_for_its_turn_may_be_too_late(
+    timed_bench: Bench, clock: VirtualClock
+) -> None:
+    """The next one of its key has its turn all the same."""
+    jobs = [
+        call(timed_bench, single="k", when_running="queue", deadlines=deadlines).job_id
+        for deadlines in ("", within(60), "")
+    ]
+    clock.advance(seconds=60)
+    assert [timed_bench.row(job)["status"] for job in jobs] == ["pending", "failed", "pending"]
+    for job in (jobs[0], jobs[2]):
+        timed_bench.start(job)
+        assert timed_bench.commit(job) == "ok"
+
+
 # --- by when a job is to finish -----------------------------------------------------------------
 
 
@@ -223,6 +240,22 @@ def test_a_retry_may_set_a_new_one(timed_bench: Bench, clock: VirtualClock) -> N
     assert timed_bench.row(job)["status"] == "running"
     clock.advance(seconds=1)
     assert timed_bench.row(job)["reason"] == "not finished within 60 s"
+
+
+def test_so_may_one_of_a_job_that_was_retried_with_its_parent(
+    timed_bench: Bench, clock: VirtualClock
+) -> None:
+    """A person who asks for that retry once more is told that it is made, and the time holds."""
+    parent = broken_family(timed_bench)
+    assert timed_bench.store.control.retry(parent) is Answer.OK
+    assert timed_bench.claim(parent, WAITS, "w2") == "paused"
+    clock.look()
+    assert timed_bench.row("child")["retried"] == "1"
+    assert timed_bench.store.control.retry("child", finish_ms=60_000) is Answer.OK
+    row = timed_bench.row("child")
+    assert (row["v"], row["finish_within"]) == ("5", "60000")
+    clock.advance(seconds=60)
+    assert timed_bench.row("child")["reason"] == "not finished within 60 s"
 
 
 def test_many_jobs_have_the_deadlines_of_their_call(

@@ -18,6 +18,14 @@ local function finish_by(job, ms, from)
   set_timer(from + ms, job.id, 'deadline', 'finished')
 end
 
+-- Of a job that goes on, which may have had none.
+local function finish_within(job, ms, now)
+  finish_by(job, ms, now)
+  if job.extras then return end
+  job.extras = true
+  save_layout(job)
+end
+
 -- Of a new job. given: 'start end', milliseconds each or ''; from: when it was submitted, or is to start.
 local function begin_deadlines(job, given, from)
   local to_start, to_end = string.match(given, '^(%d*) (%d*)$')
@@ -40,11 +48,7 @@ local function renew_deadlines(job, within, now)
     call('HDEL', k_job(job.id), 'start_by', 'start_within')
   end
   if within then
-    finish_by(job, within, now)
-    if not job.extras then
-      job.extras = true
-      save_layout(job)
-    end
+    finish_within(job, within, now)
   elseif end_at and end_at > now then
     set_timer(end_at, job.id, 'deadline', 'finished')
   else

@@ -11,7 +11,13 @@ local function retry_by_hand(job, details, request, now, within)
   if job.status ~= 'failed' then
     -- The retry of its parent was its own already; that is said once.
     local done = job.status ~= 'cancelled' and call('HDEL', k_job(job.id), 'retried') == 1
-    if done then meet(job.id, request) end
+    if done then
+      meet(job.id, request)
+      if within and not ENDED[job.status] then
+        --@include deadlines
+        finish_within(job, within, now)
+      end
+    end
     return done and 'ok' or job.status
   end
   local answer = retry_job(job, details, now, within)
