@@ -8,6 +8,7 @@ from flowforge.errors import RecordError
 from flowforge.model.audit import AuditEntry, AuditRecord
 from flowforge.store import audit
 from flowforge.store.audit import AuditStream
+from flowforge.store.link import Argument
 from tests.contract.bench import Bench
 
 
@@ -30,6 +31,25 @@ def test_an_entry_is_what_was_told(bench: Bench) -> None:
     assert entry.at.tzinfo is not None
     told = entry.record
     assert (len(told.by), len(told.what), len(told.job_ids), told.count) == (500, 500, 50, 3)
+
+
+def test_an_entry_that_is_sent_again_is_kept_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The link does so when it does not hear of the first; what is done twice is kept twice."""
+    send = bench.link.call
+
+    def twice(*command: Argument) -> object:
+        send(*command)
+        return send(*command)
+
+    stream = AuditStream(bench.store)
+    bench.link.call("XADD", bench.key("audit"), "*", "r", "of an earlier release")
+    with monkeypatch.context() as lossy:
+        lossy.setattr(bench.link, "call", twice)
+        stream.add(record(1))
+        stream.add(record(1))
+    assert names(stream) == ["j1", "j1"]
 
 
 def test_the_oldest_go_first(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

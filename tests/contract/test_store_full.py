@@ -9,8 +9,10 @@ import pytest
 
 from flowforge.codec.binary import pack_record
 from flowforge.errors import WritesRefusedError
+from flowforge.model.audit import AuditRecord
 from flowforge.model.limit import LimitSettings
 from flowforge.model.start import Start
+from flowforge.store.audit import AuditStream
 from flowforge.store.bulk_scripts import NewBulk
 from flowforge.store.hook_scripts import DeliveryEnd, NewDelivery
 from flowforge.store.scripts import script_names
@@ -75,6 +77,18 @@ def a_heartbeat(bench: Bench) -> Callable[[], object]:
         return answers == ["ok"] and bench.reclaim(9, 10) == (0, 0, 0)
 
     return renew
+
+
+def an_audit_entry(bench: Bench) -> Callable[[], object]:
+    stream = AuditStream(bench.store)
+    stream.add(AuditRecord("kim", "dashboard", "resume"))
+    assert len(list(stream.newest())) == 1
+
+    def add() -> bool:
+        stream.add(AuditRecord("kim", "dashboard", "pause"))
+        return len(list(stream.newest())) == 2
+
+    return add
 
 
 def a_pause(bench: Bench) -> Callable[[], object]:
@@ -428,6 +442,7 @@ def turns_of_fair_keys(bench: Bench) -> Callable[[], object]:
 
 #: What has to work, with the script that it shows.
 GOES_ON = {
+    an_audit_entry: "audit",
     an_answer: "answer",
     a_claim: "claim",
     a_commit: "commit",
