@@ -132,13 +132,14 @@ class Attempt(Expecting):
 
         A claim that was asked for a moment ago is as good as an answer. Its reply, a ``setup()``
         (then it has ``waited``), a merge or the neighbours of a last attempt may have taken longer
-        than that, and so may the answer to this.
+        than that, and so may the answer to this. By then the lease may be another's.
         """
+        asked = self._asked
         for _ in range(ASKED_AT_MOST):
-            if not waited and perf_counter() - self._asked <= SLOW_START:
+            if not waited and perf_counter() - asked <= SLOW_START:
                 return
-            waited, self._asked = False, perf_counter()
-            if not self._context.runs(self.job_id):
+            waited, asked = False, perf_counter()
+            if self.cancelled or not self._context.runs(self.job_id):
                 self.given_back = NotStartedError()
                 raise self.given_back
 

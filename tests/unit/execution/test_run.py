@@ -6,6 +6,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -282,6 +283,25 @@ def test_a_late_start_of_a_job_that_was_paused_is_none(monkeypatch: pytest.Monke
     attempt = make_attempt(context=clock.context, asked=clock.now - PAUSE_TAKES)
     with pytest.raises(NotStartedError):
         attempt.confirm()
+
+
+def test_a_late_start_with_a_lease_that_was_lost_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another attempt runs by now, as the time of this one was over before its handler began."""
+    clock = Clock(monkeypatch, 0.0)
+    attempt = make_attempt(context=clock.context, asked=clock.now - 60)
+    attempt.cancelled = True
+    with pytest.raises(NotStartedError):
+        attempt.confirm()
+
+
+def test_a_late_start_has_no_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It counts from the claim, as the server counts it, and not from the latest question."""
+    clock = Clock(monkeypatch, 0.0)
+    slot = replace(make_attempt().slot, timeout_ms=30_000)
+    attempt = make_attempt(context=clock.context, asked=clock.now - 20)
+    attempt.slot = slot
+    attempt.confirm(waited=True)
+    assert attempt.ends_at == clock.now + 10
 
 
 def test_a_signal_to_a_child_of_the_pool_ends_it(act: Use) -> None:
