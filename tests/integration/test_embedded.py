@@ -92,6 +92,10 @@ ENDS = {
 #: Seconds that a script may take to end. It would be an hour if it waited for its handler.
 PROMPT = 15.0
 
+#: Seconds until nothing is left of it: a server that does not end by SIGTERM is killed after 5, and
+#: the machine may be busy.
+GONE = 30.0
+
 
 @dataclass
 class Scripts:
@@ -145,7 +149,7 @@ def scripts(tmp_path: Path) -> Iterator[Scripts]:
     """A directory of scripts; at the end no process of theirs is left."""
     scripts = Scripts(tmp_path)
     yield scripts
-    eventually(scripts.all_gone, message=lambda: f"the end of {scripts.processes()}")
+    eventually(scripts.all_gone, GONE, message=lambda: f"the end of {scripts.processes()}")
 
 
 class TestOtherwiseMeant:
@@ -377,7 +381,7 @@ class TestEnds:
         _, complained = process.communicate(timeout=60)
         assert process.returncode in (status, -signal.SIGINT), complained
         assert time.monotonic() - began < PROMPT
-        eventually(scripts.all_gone, message=lambda: f"the end of {scripts.processes()}")
+        eventually(scripts.all_gone, GONE, message=lambda: f"the end of {scripts.processes()}")
         if status in (0, 3, 4):
             assert complained == ""
 
