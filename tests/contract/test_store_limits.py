@@ -430,3 +430,51 @@ def test_a_join_counts_at_the_limits_of_its_first_item(timed_bench: Bench) -> No
     timed_bench.commit(job, invocation)
     assert timed_bench.status(job) == "completed"
     assert timed_bench.members("limit_places", "api") == {}
+
+
+# --- with deadlines and timeouts -----------------------------------------------------------------
+
+
+def test_a_job_that_waits_at_a_limit_may_be_too_late(
+    timed_bench: Bench, clock: VirtualClock
+) -> None:
+    """Those behind it do not wait for it; its retry waits as any other."""
+    declare(timed_bench, running=1)
+    holder = submit(timed_bench)
+    late, other = submit(timed_bench, deadlines="60000 "), submit(timed_bench)
+    timed_bench.start(holder)
+    clock.advance_running(seconds=60)
+    assert timed_bench.status(late) == "failed"
+    assert timed_bench.commit(holder) == "ok"
+    timed_bench.start(other)
+    assert timed_bench.store.control.retry(late) is Answer.OK
+    assert timed_bench.status(late) == "pending"
+    assert timed_bench.claim(late, "1.0.0", "t2") == "taken"
+    assert timed_bench.commit(other) == "ok"
+    finish(timed_bench, late)
+    assert {timed_bench.status(job) for job in (holder, late, other)} == {"completed"}
+
+
+@pytest.mark.parametrize("end", ["cancel", "fail", ""])
+def test_an_attempt_whose_time_is_over_gives_its_place_on(
+    timed_bench: Bench, clock: VirtualClock, end: str
+) -> None:
+    """Also when its job has ended before, and its handler does not return."""
+    declare(timed_bench, running=1)
+    request = timed_bench.submission(definition="timed", mode=at("api"))
+    fields = {**timed_bench.fields(timeout_ms=30_000), "uses": "l"}
+    assert timed_bench.send(request, fields) == request.job_id
+    job, second = request.job_id, submit(timed_bench)
+    timed_bench.start(job)
+    if end == "cancel":
+        timed_bench.store.control.cancel(job, "")
+    elif end == "fail":
+        timed_bench.link.call("HSET", timed_bench.key("job", job), "finish_by", 1)
+        timed_bench.link.call("HSET", timed_bench.key("job", job), "finish_within", 1)
+        timed_bench.link.call("ZADD", timed_bench.key("timers"), 1, f"{job}/deadline/finished")
+    clock.advance_running(seconds=29)
+    assert timed_bench.status(job) == {"cancel": "cancelled", "fail": "failed", "": "running"}[end]
+    assert waiting(timed_bench) == [second]
+    clock.advance_running(seconds=2)
+    assert timed_bench.members("leases") == {}
+    assert timed_bench.start(second)
