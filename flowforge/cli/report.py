@@ -61,6 +61,7 @@ def print_job(job: dict[str, Any]) -> None:
             *_optional("undoes", job["undoes"] or ""),
             *_optional("undone by", (job["undo"] or {}).get("job_id") or ""),
             *_optional("started by", job["started_by"] or ""),
+            *_optional("schedule", _schedule(job)),
             *_optional("forked from", job["forked_from"] or ""),
             *_optional("forks", ", ".join(job["forks"])),
             *_optional("child jobs", ", ".join(job["open_child_job_ids"])),
@@ -95,6 +96,10 @@ def _starts(job: dict[str, Any]) -> str:
 
 def _when(at: datetime | None) -> str:
     return "" if at is None else time_and_distance(at)
+
+
+def _schedule(job: dict[str, Any]) -> str:
+    return "" if job["schedule"] is None else f"{job['schedule']} for {_when(job['scheduled_at'])}"
 
 
 def _single(job: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from flowforge.doctor.errors import examine_errors
 from flowforge.doctor.findings import Finding
 from flowforge.doctor.hooks import examine_hooks
 from flowforge.doctor.queues import examine_queues
+from flowforge.doctor.schedules import examine_schedules
 from flowforge.doctor.server import examine_server
 from flowforge.doctor.work import examine_delays, examine_work
 from flowforge.doctor.workers import (
@@ -62,5 +63,6 @@ def _examine_jobs(engine: Engine) -> Iterator[Finding]:
     yield from examine_work(engine, live, counts, active)
     yield from examine_answers(engine)
     yield from examine_queues(engine)
+    yield from examine_schedules(engine, live)
     yield examine_errors(engine)
     yield from examine_hooks(engine)

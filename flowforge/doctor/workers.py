@@ -116,7 +116,9 @@ def examine_needs(
         for spec in engine.inspector.definition(job_id).routines:
             needed[spec.queue or default].add(spec.class_name)
     problems = [
-        finding for queue in sorted(needed) for finding in _queue(queue, needed[queue], live)
+        finding
+        for queue in sorted(needed)
+        for finding in examine_queue(queue, needed[queue], live, "active jobs")
     ]
     yield from problems
     if needed and not problems and live:
@@ -124,27 +126,31 @@ def examine_needs(
         yield Finding("ok", "routines", f"the {count} that active jobs need are known to workers")
 
 
-def _queue(queue: str, classes: set[str], live: Sequence[WorkerReport]) -> Iterator[Finding]:
+def examine_queue(
+    queue: str, classes: set[str], live: Sequence[WorkerReport], whose: str
+) -> Iterator[Finding]:
+    """Whether workers consume a queue and know the classes. ``whose``: what needs them."""
     consumers = [worker for worker in live if queue in worker.queues]
     if live and not consumers:
         fix = f"start one with -Q {queue}: flowforge worker -Q {queue}"
-        yield Finding("fail", "queue", f"active jobs need {queue!r}, no worker consumes it", fix)
+        yield Finding("fail", "queue", f"{whose} need {queue!r}, no worker consumes it", fix)
         return
     for name in sorted(classes) if consumers else ():
         ignorant = [worker for worker in consumers if name not in worker.routines]
         if ignorant:
             fix = registry.remedy(name, f"the workers that consume {queue!r}", all_import(ignorant))
             names = [worker.name for worker in ignorant]
-            yield _unknown(queue, name, names, fix, everyone=len(ignorant) == len(consumers))
+            what = f"{name}, which {whose} need"
+            yield _unknown(queue, what, names, fix, everyone=len(ignorant) == len(consumers))
 
 
-def _unknown(queue: str, name: str, ignorant: list[str], fix: str, *, everyone: bool) -> Finding:
+def _unknown(queue: str, what: str, ignorant: list[str], fix: str, *, everyone: bool) -> Finding:
     who = f"no worker on {queue!r}" if everyone else f"not every worker on {queue!r}"
     lacking = "" if everyone else f" (not {', '.join(ignorant[:3])})"
     return Finding(
         "fail" if everyone else "warn",
         "routine",
-        f"{who} knows {name}, which active jobs need{lacking}",
+        f"{who} knows {what}{lacking}",
         fix,
     )
 

@@ -20,6 +20,7 @@ from flowforge.engine.job_server import JobServer
 from flowforge.errors import FlowForgeError, JobNotFoundError, RecordError
 from flowforge.model.invocation_id import InvocationName
 from flowforge.model.job_finding import FindingKind, JobFinding
+from flowforge.model.schedule import time_text
 from flowforge.model.status import ENDED, JobStatus
 from flowforge.model.undo import Undo
 from flowforge.store.invocation_lookup import InvocationLookup
@@ -69,6 +70,21 @@ def _first_reason(server: JobServer, job_id: str) -> str:
 
 def _findings(server: JobServer, job_id: str, depth: int) -> Iterator[JobFinding]:
     summary, details = server.inspector.describe(job_id)
+    yield from _reasons(server, summary, details, depth)
+    if details.schedule is not None and details.scheduled_at is not None and not depth:
+        time = time_text(int(details.scheduled_at.timestamp()))
+        yield JobFinding(
+            FindingKind.SCHEDULE.value,
+            f"schedule {details.schedule} has started it, for {time}",
+            command=f"flowforge schedules show {details.schedule}",
+            details={"schedule": details.schedule, "scheduled_at": details.scheduled_at},
+        )
+
+
+def _reasons(
+    server: JobServer, summary: JobSummary, details: JobDetails, depth: int
+) -> Iterator[JobFinding]:
+    job_id = summary.job_id
     if summary.status in ENDED:
         undo = server.inspector.undo(job_id)
         yield _ended(server, summary, details, undo)

@@ -90,7 +90,10 @@ class Forks:
                 f"the params of these invocations take more than {MOST_BYTES} bytes: fork fewer"
             )
         first = copies[0]
-        again = Again(details.definition, definition, first.routine, first.slot, details)
+        again = Again(
+            details.definition, definition, first.routine, first.slot, details,
+            scheduled=details.scheduled_text(),
+        )  # fmt: skip
         (new_id,) = self._store.new_job_ids(1)
         former = self._inspector.trace(job_id)
         with sending_again(self._settings.traces, summary.flow_id, details.entry, former) as (

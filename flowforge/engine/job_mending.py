@@ -126,6 +126,18 @@ class JobMending(JobRecords):
         """The event that its flow has given to ``on_late`` and that has come last; None: none."""
         return self._engine.inspector.describe(self.job_id)[1].late
 
+    @property
+    def schedule(self) -> str | None:
+        """The name of the schedule that has started it; None: none has. Forks and reruns of such a
+        job have it as well.
+        """
+        return self._engine.inspector.describe(self.job_id)[1].schedule
+
+    @property
+    def scheduled_at(self) -> datetime | None:
+        """The time for which the schedule has started it, aware, UTC; None: none has."""
+        return self._engine.inspector.scheduled_at(self.job_id)
+
     def rerun(
         self,
         params: dict[str, Any] | None = None,

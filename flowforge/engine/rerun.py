@@ -63,7 +63,10 @@ def prepare_rerun(
             told=HandlerRecords(store).of_slot(found, routine, slot), new_params=new_params,
         )  # fmt: skip
     # By the name in the row: a definition of an earlier release may be written otherwise today.
-    return Rerun(summary, Again(of_source.definition, found, routine, slot, details), params)
+    again = Again(
+        of_source.definition, found, routine, slot, details, scheduled=details.scheduled_text()
+    )
+    return Rerun(summary, again, params)
 
 
 def rerun(inspector: Inspector, creator: JobCreator, found: Rerun, traces: bool | None) -> str:

@@ -51,6 +51,8 @@ class Again(NamedTuple):
     slot: int
     like: JobDetails
     deadlines: Deadlines = NO_DEADLINES
+    #: As ``JobDetails.scheduled_text`` has it.
+    scheduled: str = ""
 
 
 class Prepared(NamedTuple):
@@ -142,6 +144,7 @@ class JobCreator:
             entry=like.entry,
             deadlines=again.deadlines.text(),
             fair="" if like.fair is None else like.fair.text(),
+            scheduled=again.scheduled,
         )
 
     def create_again(self, again: Again, item: Item, trace: bytes) -> Submitted:

@@ -30,6 +30,17 @@ TIMEOUTS = Metric(
     "flowforge_timeouts_total", "counter",
     "Attempts that were ended because their time was over.", ("flow",),
 )  # fmt: skip
+SCHEDULE_STARTS = Metric(
+    "flowforge_schedule_starts_total", "counter", "Jobs that schedules have started.", ("flow",)
+)
+SCHEDULE_SKIPS = Metric(
+    "flowforge_schedule_skips_total", "counter",
+    "Times of schedules that have started no job, by why.", ("flow", "reason"),
+)  # fmt: skip
+SCHEDULE_DELAY = Metric(
+    "flowforge_schedule_delay_seconds", "histogram",
+    "Time by which jobs of schedules were created behind their time and its jitter.", ("flow",),
+)  # fmt: skip
 JOBS_ENDED = Metric(
     "flowforge_jobs_ended_total", "counter", "Ends of jobs, by the status in which they ended.",
     ("flow", "status"),
@@ -117,9 +128,10 @@ EXPECTED_OLDEST = Metric(
     "flowforge_expected_answer_oldest_seconds", "gauge",
     "For how long the oldest of these answers has been waited for; 0 for none.",
 )  # fmt: skip
+SCHEDULES = Metric("flowforge_schedules", "gauge", "Schedules that are kept.")
 UPKEEP_LAG = Metric(
     "flowforge_upkeep_lag_seconds", "gauge",
-    "How long the first timer or lease has been overdue; 0 when none is.", ("index",),
+    "How long the first timer, lease or schedule has been overdue; 0 when none is.", ("index",),
 )  # fmt: skip
 EXPIRED_JOBS = Metric(
     "flowforge_expired_jobs", "gauge", "Ended jobs whose retention is over and that are still kept."
@@ -151,11 +163,11 @@ SCRAPE_DURATION = Metric(
 #: What ``flowforge metrics`` exports; each has the label ``server`` in front.
 FLEET = (
     JOBS, JOBS_CREATED, JOBS_RETRIED, JOBS_QUARANTINED, JOBS_LATE, CALLS_WITHOUT_A_JOB,
-    TIMEOUTS, JOBS_ENDED, JOB_DURATION, ATTEMPTS, ATTEMPT_DURATION, WAIT, DELIVERIES,
+    TIMEOUTS, SCHEDULE_STARTS, SCHEDULE_SKIPS, SCHEDULE_DELAY, JOBS_ENDED, JOB_DURATION, ATTEMPTS, ATTEMPT_DURATION, WAIT, DELIVERIES,
     CONNECTION_WAIT,
     QUEUE_MESSAGES, QUEUE_UNCLAIMED, QUEUE_OLDEST, QUEUE_PAUSED, QUEUE_ASIDE,
     FAIR_KEYS, FAIR_WAITING, FAIR_ENTERED, OUTSTANDING, PARKED,
-    LEADER, LEASES, LEASES_EXPIRED, TIMERS, EXPECTED, EXPECTED_OLDEST, UPKEEP_LAG,
+    LEADER, LEASES, LEASES_EXPIRED, TIMERS, EXPECTED, EXPECTED_OLDEST, SCHEDULES, UPKEEP_LAG,
     EXPIRED_JOBS, DELETIONS, DAMAGED,
     DEAD_LETTERS, DEAD_LETTERS_TOTAL, WORKERS, SLOTS, UP, LATENCY, MEMORY, MEMORY_LIMIT,
     READ_ERRORS, SCRAPE_DURATION,

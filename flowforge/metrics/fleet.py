@@ -84,6 +84,11 @@ class FleetMetrics:
                 if how in events:
                     page.add(catalogue.CALLS_WITHOUT_A_JOB, events[how], shown, how)
             page.add(catalogue.TIMEOUTS, events.get("timed_out", 0), shown)
+            page.add(catalogue.SCHEDULE_STARTS, events.get("scheduled", 0), shown)
+            for reason, count in totals.skipped.items():
+                page.add(catalogue.SCHEDULE_SKIPS, count, shown, reason)
+            if totals.behind is not None:
+                page.add_times(catalogue.SCHEDULE_DELAY, totals.behind, shown)
             for status, times in totals.ended.items():
                 page.add(catalogue.JOBS_ENDED, times.count, shown, status)
                 page.add_times(catalogue.JOB_DURATION, times, shown, status)
@@ -160,6 +165,8 @@ class FleetMetrics:
         page.add(catalogue.EXPECTED_OLDEST, max(0, since) / 1000)
         page.add(catalogue.UPKEEP_LAG, found.leases.latest_ms / 1000, "leases")
         page.add(catalogue.UPKEEP_LAG, found.timers.latest_ms / 1000, "timers")
+        page.add(catalogue.SCHEDULES, found.schedules.total)
+        page.add(catalogue.UPKEEP_LAG, found.schedules.latest_ms / 1000, "schedules")
         page.add(catalogue.EXPIRED_JOBS, found.expired)
         page.add(catalogue.DELETIONS, found.deletions)
         page.add(catalogue.DAMAGED, found.damaged)

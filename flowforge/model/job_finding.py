@@ -63,6 +63,8 @@ class FindingKind(StrEnum):
     STUCK = "stuck"
     #: The job fails unless it has started, or ended, by a time.
     DEADLINE = "deadline"
+    #: A schedule has started the job.
+    SCHEDULE = "schedule"
 
 
 @dataclass(frozen=True)

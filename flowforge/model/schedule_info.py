@@ -22,9 +22,9 @@ class ScheduleInfo:
     it. ``in_code``: a module declares it, ``module``; ``vanished``: no worker has had it in code
     for 15 minutes. ``other_versions``: how many other versions of it workers have in code.
     ``params``: of its jobs, without secret ones; None: too large to be shown. ``started``: jobs in
-    all, ``skipped``: reason -> times. ``unfinished``: its jobs that have not completed;
-    ``waiting``: times that wait for the end of a job. ``problem``: why the leading worker cannot
-    start its job.
+    all, ``skipped``: reason -> times; ``missed_at``: when some were found missed last.
+    ``unfinished``: its jobs that have not completed; ``waiting``: times that wait for the end of a
+    job. ``problem``: why the leading worker cannot start its job.
     """
 
     name: str
@@ -49,6 +49,7 @@ class ScheduleInfo:
     params: dict[str, Any] | None
     started: int
     skipped: Mapping[str, int]
+    missed_at: datetime | None
     last_at: datetime | None
     last_job_id: str | None
     unfinished: int

@@ -80,6 +80,9 @@ class JobDetails:
     #: Whose work it is; None: it has no fair key.
     fair_key: str | None = None
     weight: float | None = None
+    #: The schedule that has started it, and the time for which it has.
+    schedule: str | None = None
+    scheduled_at: datetime | None = None
 
     @property
     def fair(self) -> Fair | None:
@@ -87,6 +90,12 @@ class JobDetails:
         if self.fair_key is None or self.weight is None:
             return None
         return Fair(self.fair_key, self.weight)
+
+    def scheduled_text(self) -> str:
+        """Time and name of its schedule, for jobs that are copies of it; empty without one."""
+        if self.schedule is None or self.scheduled_at is None:
+            return ""
+        return f"{int(self.scheduled_at.timestamp())} {self.schedule}"
 
 
 class ActiveJob(NamedTuple):
@@ -267,6 +276,8 @@ def details(job_id: str, row: Mapping[str, bytes]) -> JobDetails:
             calls=whole(row.get("calls", 1)),
             started_by=parent_of(row.get("started_by")),
             **_fair(row),
+            schedule=row["schedule"].decode() if "schedule" in row else None,
+            scheduled_at=moment(whole(row["scheduled"]) * 1000) if "scheduled" in row else None,
         )
 
 

@@ -47,6 +47,7 @@ class Upkeep(NamedTuple):
 
     leases: Delays
     timers: Delays
+    schedules: Delays
     #: Ended jobs whose retention is over, and keys that wait for their deletion.
     expired: int
     deletions: int
@@ -136,7 +137,12 @@ class ServerLoad:
             ]
         )
         return Upkeep(
-            self._delays("leases", now), self._delays("timers", now), expired, deletions, damaged
+            self._delays("leases", now),
+            self._delays("timers", now),
+            self._delays("schedules", now),
+            expired,
+            deletions,
+            damaged,
         )
 
     def _delays(self, index: str, now: int) -> Delays:
@@ -148,8 +154,9 @@ class ServerLoad:
                 ("ZRANGE", key, 0, 0, "WITHSCORES"),
             ]
         )
-        latest = now - int(float(first[1])) if first else 0
-        return Delays(total, overdue, max(0, latest))
+        # One that has ended is due at infinity.
+        latest = now - min(float(first[1]), now) if first else 0
+        return Delays(total, overdue, int(latest))
 
     def dead_letters(self) -> tuple[int, int]:
         """Refused messages that are kept, and how many there ever were."""

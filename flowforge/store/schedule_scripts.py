@@ -56,12 +56,28 @@ class Due(NamedTuple):
     unreadable: list[tuple[str, RecordError]]
 
 
-class TimeStep(NamedTuple):
-    """A time that has come, in seconds. ``what``: ``missed`` ones are skipped."""
+class Start(NamedTuple):
+    """A time that has come, in seconds, and is to start this job. ``starts_at``: milliseconds."""
 
     time: int
-    what: Literal["start", "missed"]
     job_id: str
+    starts_at: int
+
+    def arguments(self) -> tuple[Argument, ...]:
+        """As the script reads it."""
+        return self.time, time_text(self.time), "start", self.job_id, self.starts_at
+
+
+class Skipped(NamedTuple):
+    """Times that have come one after the other and are skipped."""
+
+    first: int
+    last: int
+    number: int
+
+    def arguments(self) -> tuple[Argument, ...]:
+        """As the script reads it."""
+        return self.first, self.last, "missed", self.number, ""
 
 
 class Fired(NamedTuple):
@@ -106,13 +122,13 @@ class ScheduleScripts:
 
     def fire(
         self, due: DueSchedule, following: int | None, starts_at: int | None,
-        spare: Sequence[str], steps: Sequence[TimeStep],
+        spare: Sequence[str], steps: Sequence[Start | Skipped],
     ) -> Fired:  # fmt: skip
         """Do what is due. ``spare``: ids for jobs of times that have waited."""
         details = who_and_why("", f"replaced by the next job of schedule {due.name}")
         arguments: list[Argument] = []
         for step in steps:
-            arguments += (step.time, time_text(step.time), step.what, step.job_id)
+            arguments += step.arguments()
         reply, *counts = self._scripts.run(
             "fire_schedule", due.name, due.version, due.read, _or_none(following),
             _or_none(starts_at), details, len(spare), *spare, *arguments,

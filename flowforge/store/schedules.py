@@ -165,6 +165,7 @@ def _info(
                 for k, v in sorted(stored.items())
                 if k.startswith(_SKIPPED)
             },
+            missed_at=moment(stored["missed_at"]) if "missed_at" in stored else None,
             last_at=moment(whole(stored["last_time"]) * 1000) if "last_time" in stored else None,
             last_job_id=_text(stored, "last_job"),
             unfinished=unfinished,

@@ -31,7 +31,7 @@ class NewJob(NamedTuple):
 #: What ``Submission.arguments`` are called, as ``ABOUT`` of ``lua/include/create.lua`` has it.
 COMMON_NAMES = (
     "def", "flow", "r", "s", "priority", "suffix", "max_in_flight", "retention", "history_limit",
-    "output_limit", "entry", "deadlines", "fair",
+    "output_limit", "entry", "deadlines", "fair", "scheduled",
 )  # fmt: skip
 
 
@@ -58,6 +58,9 @@ class Submission:
     #: Weight and fair key; see :func:`flowforge.model.fair.fair_text`. Empty: none, of a child job
     #: that of the job that starts it.
     fair: str = ""
+    #: ``time schedule``: the time, in seconds, for which a schedule has started it or the job that
+    #: it is a copy of; empty: none has.
+    scheduled: str = ""
 
     def arguments(self) -> tuple[str | int, ...]:
         """In the order that the scripts read them."""
@@ -66,7 +69,7 @@ class Submission:
         return (
             self.definition, self.flow_id, self.routine, self.slot, priority, self.suffix,
             max_in_flight, self.retention_ms, self.history_limit, self.output_limit, self.entry,
-            self.deadlines, self.fair,
+            self.deadlines, self.fair, self.scheduled,
         )  # fmt: skip
 
 

@@ -50,6 +50,11 @@ _CONNECTION = Struct(f">{WAITED_BUCKETS + BUCKETS}q")
 _PAGE = 100
 
 
+#: How events of schedules begin, as ``schedules.lua`` writes them. Exporters of earlier releases
+#: pass over events that they do not know; any other histogram would be an error to them.
+_SKIPPED, _BEHIND = "skipped/", "behind/"
+
+
 class SlotName(NamedTuple):
     """A slot of a routine. All three are empty for those that have no totals of their own."""
 
@@ -138,11 +143,26 @@ NO_ATTEMPTS = AttemptTotals((0,) * COUNTERS)
 class JobTotals:
     """Jobs of a flow."""
 
-    #: ``created``, ``retried`` (a failed one), ``quarantined``, ``late``, ``timed_out`` (attempts)
-    #: → how many.
+    #: ``created``, ``retried`` (a failed one), ``quarantined``, ``late``, ``timed_out`` (attempts),
+    #: ``scheduled`` (a schedule has started it) → how many.
     events: dict[str, int] = field(default_factory=dict)
     #: Status → how long the jobs took that have ended in it, from their creation.
     ended: dict[JobStatus, Histogram] = field(default_factory=dict)
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """Why times of schedules have started no job → how many."""
+        return {
+            name.removeprefix(_SKIPPED): count
+            for name, count in self.events.items()
+            if name.startswith(_SKIPPED)
+        }
+
+    @property
+    def behind(self) -> Histogram | None:
+        """By how much jobs of schedules were created behind their times; None without any."""
+        counts = tuple(self.events.get(f"{_BEHIND}{one}", 0) for one in range(BUCKETS))
+        return Histogram(counts, self.events.get(f"{_BEHIND}ms", 0) / 1e3) if any(counts) else None
 
 
 class Totals:

@@ -8,7 +8,7 @@ import pytest
 
 from flowforge.model.timing import Timing
 from flowforge.store.answers import Answer
-from flowforge.store.schedule_scripts import DECLARED_FOR, TimeStep
+from flowforge.store.schedule_scripts import DECLARED_FOR, Start
 from tests.contract.bench import Bench
 from tests.contract.schedule_bench import HOUR, HOURLY, ScheduleBench
 from tests.support.virtual_clock import VirtualClock
@@ -55,11 +55,11 @@ def test_a_second_leader_changes_nothing(made: ScheduleBench, clock: VirtualCloc
     made.bench.link.call("ZADD", made.bench.key("schedules"), 1, "s")
     (due,) = made.scripts.due(10).schedules
     ids = [made.bench.submission().job_id for _ in range(3)]
-    step = TimeStep(time, "start", ids[0])
+    step = Start(time, ids[0], time * 1000)
     following = time + HOUR
     assert made.scripts.fire(due, following, following * 1000, [], [step]).started == 1
     before = made.bench.snapshot()
-    other = TimeStep(time, "start", ids[1])
+    other = Start(time, ids[1], time * 1000)
     fired = made.scripts.fire(due, following, following * 1000, [ids[2]], [other])
     assert fired.answer is Answer.STALE
     assert made.bench.snapshot() == before

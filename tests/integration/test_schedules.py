@@ -12,6 +12,10 @@ import pytest
 from flowforge import JobState, ScheduleState
 from flowforge.engine.current import set_engine
 from flowforge.errors import InvalidValueError, ScheduleNotFoundError, ScheduleStateError
+from flowforge.metrics.exposition import Page
+from flowforge.metrics.fleet import FleetMetrics
+from flowforge.worker.upkeep.schedules import Schedules
+from tests.contract.bench import STOPPED
 from tests.integration.cli_shell import Shell
 from tests.integration.installation import Installation
 from tests.integration.schedule_flows import nightly, report
@@ -124,6 +128,123 @@ def test_a_name_belongs_to_code_or_to_a_program(site: Installation) -> None:
     ScheduleState("hourly").remove()
 
 
+def a_night(schedule: ScheduleState) -> JobState:
+    """The job of its latest time."""
+    end = schedule.next_times(1)[0]
+    schedule.backfill(end - timedelta(hours=1), end - timedelta(minutes=30), overlap="allow")
+    job_id = schedule.info().last_job_id
+    assert job_id is not None
+    return JobState(job_id)
+
+
+def test_a_job_says_for_which_time_it_is(site: Installation) -> None:
+    """So do its forks and reruns, which do the work of that time again."""
+    job = a_night(hourly())
+    at = job.scheduled_at
+    assert at is not None
+    assert job.schedule == "hourly"
+    found = job.explain()[-1]
+    assert (found.kind, found.details) == ("schedule", {"schedule": "hourly", "scheduled_at": at})
+    assert found.what == f"schedule hourly has started it, for {at:%Y-%m-%dT%H:%M:%SZ}"
+    for copy in (job.fork([1]), job.rerun()):
+        assert (copy.schedule, copy.scheduled_at) == ("hourly", at)
+    other = report().execute("report")
+    assert (other.schedule, other.scheduled_at) == (None, None)
+    assert "schedule" not in {one.kind for one in other.explain()}
+    # They are no jobs of the schedule.
+    assert ScheduleState("hourly").info().unfinished == 1
+
+
+def test_what_schedules_did_is_counted(site: Installation) -> None:
+    """By flow; skipped times by why as well."""
+    schedule = hourly()
+    a_night(schedule)
+    site.engine.store.schedules.put_off("hourly", "soon", -61_000)
+    page = Page()
+    FleetMetrics(site.engine.store, "s").add_to(page)
+    text = page.text()
+    assert 'flowforge_schedule_starts_total{server="s",flow="report"} 1' in text
+    assert 'flowforge_schedules{server="s"} 1' in text
+    (lag,) = re.findall(r'upkeep_lag_seconds\{server="s",index="schedules"\} (\S+)', text)
+    assert float(lag) >= 61
+    schedule.pause()
+    row = site.key("schedule", "hourly")
+    site.redis.hincrby(row, "next", -7200)
+    site.redis.hincrby(row, "due", -7_200_000)
+    site.redis.zadd(site.key("schedules"), {"hourly": 1})
+    Schedules(site.engine.store).run_once()
+    page = Page()
+    FleetMetrics(site.engine.store, "s").add_to(page)
+    skips = 'flowforge_schedule_skips_total{server="s",flow="report",reason="paused"}'
+    assert re.search(rf"^{re.escape(skips)} [12]$", page.text(), re.MULTILINE)
+
+
+# --- the doctor --------------------------------------------------------------------------------
+
+
+def told(idle: Shell, code: int) -> list[dict[str, str]]:
+    """What the doctor finds out about schedules."""
+    found = idle.findings(code=code)
+    return [*found.get("schedules", []), *found.get("schedule", [])]
+
+
+def test_the_doctor_looks_after_schedules(idle: Shell) -> None:
+    """Without a worker, with one that cannot run their jobs, and with one that can."""
+    assert told(idle, 0) == []
+    set_engine(idle.installation.engine)
+    hourly()
+    (found,) = told(idle, 1)
+    assert "no worker is there to start the jobs of 1: hourly" in found["text"]
+    idle.report_worker("w@host", queues=["celery"], routines=["a.B"])
+    found = idle.findings(code=1)["routine"][0]
+    assert "Report, which jobs of schedules need" in found["text"]
+    known = ["tests.integration.schedule_flows.Report"]
+    idle.report_worker("w@host", queues=["celery"], routines=known)
+    (found,) = told(idle, 0)
+    assert (found["level"], found["text"]) == ("ok", "1, 1 of the next 1 active")
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "said"),
+    [
+        ({"error": "there is no time zone 'Mars'"}, 1, "cannot start its job: there is no time"),
+        ({"due": 1}, 1, "1 are late: hourly by"),
+        ({"missed_at": "now", "skipped missed": 3}, 0, "missed times within a day: hourly (3 in"),
+        (
+            {"state": "paused", "reason": "job j failed", "paused": 1, "by": ""}, 0,
+            "failures have paused 1: hourly by job j",
+        ),
+        ({"source": "code", "place": "shop.gone"}, 0, "no worker has 1 in code any more: hourly"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_schedule(
+    idle: Shell, fields: dict[str, Any], code: int, said: str
+) -> None:
+    """Each with what to do."""
+    set_engine(idle.installation.engine)
+    hourly()
+    known = ["tests.integration.schedule_flows.Report"]
+    idle.report_worker("w@host", queues=["celery"], routines=known)
+    now = idle.installation.engine.overview.now()
+    values = {name: now if value == "now" else value for name, value in fields.items()}
+    idle.installation.redis.hset(idle.installation.key("schedule", "hourly"), mapping=values)
+    (found,) = [one for one in told(idle, code) if said in one["text"]]
+    assert "hourly" in found["fix"] or "worker" in found["fix"]
+
+
+def test_a_job_that_failed_is_told(idle: Shell) -> None:
+    """The latest one of a schedule."""
+    set_engine(idle.installation.engine)
+    job = hourly().trigger()
+    known = ["tests.integration.schedule_flows.Report"]
+    idle.report_worker("w@host", queues=["celery"], routines=known)
+    invocations = idle.installation.engine.store.invocations
+    invocations.claim(job.job_id, "1.0.0", "t", 60_000)
+    invocations.fail(job.job_id, "1.0.0", "t", 1, b"", "why", b"", STOPPED)
+    found = [one["text"] for one in told(idle, 0)]
+    assert f"the latest job of 1 has failed: hourly ({job.job_id})" in found
+
+
 # --- the command line --------------------------------------------------------------------------
 
 
@@ -194,4 +315,5 @@ def test_a_module_without_schedules_is_told(idle: Shell, tmp_path: Path) -> None
     result = idle.run("schedules", "apply", DECLARED, code=1)
     assert "nightly: a program has saved another one of this name" in result.stdout
     assert "not saved: nightly" in result.stderr
-    assert datetime.now(UTC) < ScheduleState("nightly").next_times(1)[0]
+    schedule = ScheduleState("nightly", idle.installation.engine)
+    assert datetime.now(UTC) < schedule.next_times(1)[0]

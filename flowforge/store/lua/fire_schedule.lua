@@ -2,7 +2,8 @@
 -- counted; and its next time is written. Whoever has read an older version or time of it changes nothing.
 -- In:  name, version and next time as they were read, its next time now, when that starts ('' both: none is
 --      left), packed details of a job that is replaced, how many ids follow, ids for times that have waited;
---      then for each time that has come: time, its text, 'start' or 'missed', id of its job
+--      then for each time that has come: time, its text, 'start', id of its job, ms at which that was to start;
+--      or the first of several, the last one, 'missed', how many they are, ''
 -- Out: {'ok', jobs that were started, times that were skipped, waits} | {'stale'} | {'definition'} (it is gone)
 --@include base, job_row, schedules
 local name, version, before, following, starts = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
@@ -15,8 +16,8 @@ local waiting = k_schedule_waiting(name)
 local started, skipped = 0, 0
 local live = live_jobs(schedule, now)
 
-local function start(time, key, id, how)
-  local job, created = start_scheduled(schedule, time, key, id, how, now)
+local function start(time, key, id, how, starts_at)
+  local job, created = start_scheduled(schedule, time, key, id, how, now, starts_at)
   if created then
     live[#live + 1] = job
     started = started + 1
@@ -32,9 +33,9 @@ local function start_waiting(id)
   start(tonumber(first[2]), key, how == 'trigger' and rest or id, how)
 end
 
-local function skip(reason, time)
-  skip_time(schedule, reason, time, now)
-  skipped = skipped + 1
+local function skip(reason, time, last, count)
+  skip_times(schedule, reason, time, last or time, count or 1, now)
+  skipped = skipped + (count or 1)
 end
 
 local function queue(time, key, most)
@@ -55,12 +56,12 @@ local function replace()
   live = {}
 end
 
-local function has_come(time, key, id)
+local function has_come(time, key, id, starts_at)
   local overlap = schedule.overlap
   if overlap == 'replace' and #live > 0 then replace() end
   if overlap == 'allow' or (#live == 0 and call('EXISTS', waiting) == 0) then
     schedule.used = schedule.used + 1
-    return start(time, key, id, 'schedule')
+    return start(time, key, id, 'schedule', starts_at)
   end
   if overlap == 'queue' then return queue(time, key, 1) end
   if overlap == 'queue_all' then return queue(time, key, MOST_WAITING) end
@@ -73,15 +74,16 @@ for i = 9, 8 + spare do
   start_waiting(arguments[i])
 end
 schedule.next = following
-for i = 9 + spare, #arguments, 4 do
-  local time, key, what, id = tonumber(arguments[i]), unpack(arguments, i + 1, i + 3)
+for i = 9 + spare, #arguments, 5 do
+  local time, key, what, id, starts_at = tonumber(arguments[i]), unpack(arguments, i + 1, i + 4)
   if schedule.times ~= '' and schedule.used >= tonumber(schedule.times) then break end
-  if schedule.state == 'paused' then
-    skip('paused', time)
-  elseif what == 'missed' then
-    skip('missed', time)
+  local reason = schedule.state == 'paused' and 'paused' or 'missed'
+  if what == 'missed' then
+    skip(reason, time, tonumber(key), tonumber(id))
+  elseif reason == 'paused' then
+    skip(reason, time)
   else
-    has_come(time, key, id)
+    has_come(time, key, id, tonumber(starts_at))
   end
 end
 schedule.due = starts

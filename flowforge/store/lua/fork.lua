@@ -1,10 +1,10 @@
 -- Creates a job that starts with copies of deliveries of another one.
--- In:  as submit from definition hash to fair key, with routine and slot of the first delivery; then
+-- In:  as submit from definition hash to schedule, with routine and slot of the first delivery; then
 --      origin, id, labels (lines name=value, or ''), packed details for the history of the origin, those for
 --      its own, then routine, slot, mode, record, packed edit ('': none) of each delivery
 -- Out: 'ok' | 'gone' (the origin is) | 'newer' (a later release's job) | 'undefined' (its definition is gone)
 --@include base, job_row, push, deliver, history, create, job_totals
-local arguments, origin_id, id, labels, told, own = ARGV, ARGV[15], ARGV[16], ARGV[17], ARGV[18], ARGV[19]
+local arguments, origin_id, id, labels, told, own = ARGV, ARGV[16], ARGV[17], ARGV[18], ARGV[19], ARGV[20]
 
 -- Forks that the row of the origin names.
 local NAMED = 10
@@ -15,7 +15,7 @@ if not origin then return 'gone' end
 if origin.newer then return 'newer' end
 local about = read_about(arguments, 2)
 if call('HEXISTS', k_definition(about.def), 'json') == 0 then return 'undefined' end
-for i = 20, #arguments, 5 do route(about, arguments[i], arguments[i + 1]) end
+for i = 21, #arguments, 5 do route(about, arguments[i], arguments[i + 1]) end
 
 complete_about(about)
 call('HINCRBY', k_definition(about.def), 'active', 1)
@@ -33,7 +33,7 @@ if origin.extras then
     holds = holder and function() hold(job, key, holder, now) end
   end
 end
-for i = 20, #arguments, 5 do
+for i = 21, #arguments, 5 do
   local r, s, mode, record, edit = unpack(arguments, i, i + 4)
   if job then
     deliver(job, r, s, mode, record)

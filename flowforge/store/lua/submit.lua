@@ -1,6 +1,7 @@
 -- Creates jobs of one flow, each with its first invocation: all of them or none.
 -- In:  definition hash, flow id, routine, slot, priority, list suffix, max_in_flight,
---      retention ms, history limit, output limit, entry text, deadlines, fair key ('weight key', or ''),
+--      retention ms, history limit, output limit, entry text, deadlines, fair key ('weight key', or ''), time and
+--      schedule that it is for (or ''),
 --      number of jobs, then id, mode, record,
 --      idempotency key (or ''), labels (lines name=value, or '') and params to keep ('none', 'large', 'same':
 --      the record, or another record) each, then the definition as field, value, ... or nothing when the

@@ -5,38 +5,30 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Literal, TypeAlias
 
 from flowforge.errors import CommandRefusedError, FlowForgeError, StoreUnavailableError
-from flowforge.model.schedule import LATE, Missed
 from flowforge.store.answers import Answer
-from flowforge.store.schedule_scripts import DueSchedule, TimeStep
+from flowforge.store.schedule_scripts import DueSchedule, Start
 from flowforge.store.store import Store
+from flowforge.worker.upkeep.schedule_plan import plan
 
 logger = logging.getLogger(__name__)
 
 #: Schedules of one look.
 _BATCH = 100
 
-#: Seconds that one round may take, so that other duties get their turn.
-_LONGEST = 1.0
+#: Seconds after which a round begins no other schedule, so that other duties get their turn.
+_LONGEST = 0.5
 
 #: Seconds between two looks where nothing is due before: how late the first start of a new schedule
 #: may be.
 _LOOK = 1.0
-
-#: Times of one schedule that one call acts on: those that start jobs, and those that are skipped.
-_MOST_STARTS, _MOST_SKIPS = 64, 1000
 
 #: Ids for times that have waited for a job: one is started, or several that may overlap.
 _SPARE = 8
 
 #: Milliseconds until a schedule is tried again that failed.
 _AGAIN = 60_000
-
-
-#: A time in seconds, and what is done about it.
-Planned: TypeAlias = tuple[int, Literal["start", "missed"]]
 
 
 class Schedules:
@@ -63,15 +55,15 @@ class Schedules:
             due = self._store.schedules.due(_BATCH)
             for name, error in due.unreadable:
                 self._put_off(name, error)
+            looked += len(due.unreadable)
             for one in due.schedules:
                 self._safely(one, due.now)
-            found = len(due.schedules) + len(due.unreadable)
-            looked += found
-            if found == 0:
+                looked += 1
+                if self._clock() >= until:
+                    return looked
+            if not due.schedules and not due.unreadable:
                 wait = _LOOK if due.wait is None else min(_LOOK, due.wait / 1000)
                 self._look_at = self._clock() + wait
-                return looked
-            if self._clock() >= until:
                 return looked
 
     def _safely(self, due: DueSchedule, now: int) -> None:
@@ -98,52 +90,16 @@ class Schedules:
         self._store.schedules.put_off(name, why[:1000], _AGAIN)
 
     def _fire(self, due: DueSchedule, now: int) -> Answer:
-        steps, following = plan(due, now)
-        starts_at = None if following is None else due.timing.starts_at(due.name, following)
-        ids = self._store.new_job_ids(_SPARE + sum(1 for _, what in steps if what == "start"))
-        spare, rest = ids[:_SPARE], iter(ids[_SPARE:])
-        given = [TimeStep(one, what, next(rest) if what == "start" else "") for one, what in steps]
-        fired = self._store.schedules.fire(due, following, starts_at, spare, given)
+        steps, following, starts_at = plan(due, now)
+        starts = [one for one in steps if isinstance(one, Start)]
+        ids = self._store.new_job_ids(_SPARE + len(starts))
+        own = iter(ids[_SPARE:])
+        given = [one._replace(job_id=next(own)) if isinstance(one, Start) else one for one in steps]
+        fired = self._store.schedules.fire(due, following, starts_at, ids[:_SPARE], given)
         if fired.started:
-            late = now / 1000 - given[-1].time if given else 0.0
+            late = (now - starts[-1].starts_at) / 1000 if starts else 0.0
             logger.info(
                 "schedule %s has started %d jobs, %.1f s behind the time of the latest",
-                due.name, fired.started, max(0.0, late),
+                due.name, fired.started, late,
             )  # fmt: skip
         return fired.answer
-
-
-def plan(due: DueSchedule, now: int) -> tuple[list[Planned], int | None]:
-    """The times that have come, each to be started or ``missed``, and the one behind them.
-
-    ``now``: milliseconds. A time is missed when the next one has come too, or it is more than
-    ``LATE`` seconds ago. Not all of very many are in one plan.
-    """
-    most = _MOST_STARTS if due.missed is Missed.ALL else _MOST_SKIPS
-    come, following = _come(due, now, most)
-    if not come:
-        return [], following
-    # With more behind them, the last of these is not the latest.
-    latest = None if following is not None and _has_come(due, following, now) else come[-1]
-    return [(one, _what(due, one, one == latest, now)) for one in come], following
-
-
-def _come(due: DueSchedule, now: int, most: int) -> tuple[list[int], int | None]:
-    one, come = due.next_time, list[int]()
-    while one is not None and len(come) < most and _has_come(due, one, now):
-        come.append(one)
-        one = due.timing.after(one)
-    return come, one
-
-
-def _has_come(due: DueSchedule, one: int, now: int) -> bool:
-    return due.timing.starts_at(due.name, one) <= now
-
-
-def _what(due: DueSchedule, one: int, is_latest: bool, now: int) -> Literal["start", "missed"]:
-    age = (now - due.timing.starts_at(due.name, one)) / 1000
-    if is_latest and age <= LATE:
-        return "start"
-    if due.missed is Missed.SKIP or age > due.catch_up:
-        return "missed"
-    return "start" if is_latest or due.missed is Missed.ALL else "missed"

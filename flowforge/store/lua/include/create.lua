@@ -25,6 +25,10 @@ local function create_job(about, id, mode, record, idempotency, labels, params, 
     kept = 'kept'
   end
   write_row(about, job, kept, idempotency, parent, now, batch and batch.rows)
+  if about.scheduled ~= '' then
+    local time, schedule = string.match(about.scheduled, '^(%d+) (.*)$')
+    call('HSET', k_job(id), 'schedule', schedule, 'scheduled', time)
+  end
   if about.extras then
     --@include deadlines
     begin_deadlines(job, about.deadlines, job.due or now)
@@ -41,7 +45,7 @@ local function create_job(about, id, mode, record, idempotency, labels, params, 
 end
 
 local ABOUT = { 'def', 'flow', 'r', 's', 'priority', 'suffix', 'max_in_flight', 'retention', 'history_limit',
-  'output_limit', 'entry', 'deadlines', 'fair' }
+  'output_limit', 'entry', 'deadlines', 'fair', 'scheduled' }
 
 -- Reads what jobs have in common from arguments[first] on, a child job's priority, max_in_flight and fair key as
 -- '' when it is to have those of the job that starts it; returns it and the place behind it.

@@ -1,5 +1,5 @@
 -- Schedules: their rows, the jobs that they start, the times that are skipped, and when the leader looks at one.
---@include base, push, create
+--@include base, push, create, job_totals
 
 -- Jobs that are looked at whether they have ended, the latest; more have not ended only where they may overlap.
 local RUNS = 64
@@ -43,14 +43,16 @@ local function note_schedule(schedule, now, kind, ...)
   if kind then call('XADD', key, 'MAXLEN', '~', ENTRIES, '*', 'k', kind, 'at', now, ...) end
 end
 
--- reason: 'overlap', 'missed', 'buffer' or 'paused'.
-local function skip_time(schedule, reason, time, now)
+-- Skips so many times from the first to the last. reason: 'overlap', 'missed', 'buffer' or 'paused'.
+local function skip_times(schedule, reason, first, last, count, now)
   if schedule.skip_reason ~= reason then
     note_schedule(schedule, now)
-    schedule.skip_reason, schedule.skip_from, schedule.skip_count = reason, time, 0
+    schedule.skip_reason, schedule.skip_from, schedule.skip_count = reason, first, 0
   end
-  schedule.skip_to, schedule.skip_count, schedule.skip_at = time, schedule.skip_count + 1, now
-  call('HINCRBY', k_schedule(schedule.name), 'skipped ' .. reason, 1)
+  schedule.skip_to, schedule.skip_count, schedule.skip_at = last, schedule.skip_count + count, now
+  call('HINCRBY', k_schedule(schedule.name), 'skipped ' .. reason, count)
+  if reason == 'missed' then call('HSET', k_schedule(schedule.name), 'missed_at', now) end
+  add_to_total(schedule.about.flow, 'skipped/' .. reason, count, now)
 end
 
 -- What the jobs of a schedule have in common; nil when its definition is not there any more.
@@ -66,19 +68,25 @@ local function about_of(schedule)
 end
 
 -- Starts the job of a time, unless there is one with its key. key: '' where a person asked for a job. how:
--- 'schedule', 'queue', 'trigger' or 'backfill'. Returns the job, and whether it was created.
-local function start_scheduled(schedule, time, key, id, how, now)
+-- 'schedule', 'queue', 'trigger' or 'backfill'. starts_at: ms at which it was to start, or nil: no one can say.
+-- Returns the job, and whether it was created.
+local function start_scheduled(schedule, time, key, id, how, now, starts_at)
   local about = about_of(schedule)
   local idempotency = key == '' and '' or schedule.key .. key
   local known = key ~= '' and call('GET', k_idempotency(idempotency))
     or (call('EXISTS', k_job(id)) == 1 and id)
   if not known then
-    --@include job_totals
     call('HINCRBY', k_definition(about.def), 'active', 1)
     call('PERSIST', k_definition(about.def))
+    about.scheduled = string.format('%d %s', time, schedule.name)
     create_job(about, id, schedule.mode, schedule.record, idempotency, schedule.labels, schedule.params, nil, now)
-    call('HSET', k_job(id), 'schedule', schedule.name, 'scheduled', time)
     add_to_total(about.flow, 'created', 1, now)
+    add_to_total(about.flow, 'scheduled', 1, now)
+    if starts_at then
+      local late = math.max(0, now - starts_at)
+      add_to_total(about.flow, 'behind/' .. bucket_of(late), 1, now)
+      add_to_total(about.flow, 'behind/ms', late, now)
+    end
     call('ZADD', k_schedule_jobs(schedule.name), time, id)
     call('HSET', k_schedule(schedule.name), 'last_job', id, 'last_time', time)
     schedule.started, schedule.fired = schedule.started + 1, now
