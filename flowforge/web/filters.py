@@ -30,6 +30,9 @@ _ICONS = {
     "stuck": "✕",
     "quarantined": "✕",
     "breakpoint": "‖",
+    # Of a schedule.
+    "active": "✓",
+    "ended": "⊘",
     # Of a bulk operation.
     "done": "✓",
     "aborted": "⊘",

@@ -193,6 +193,7 @@ def test_everyone_can_use_it(
     """axe finds nothing, and nothing is wider than the screen."""
     job = failing.execute("charge", {"amount": {"eur": [40, 2], "tax": {"de": 19}}}).wait(20)
     asked, answer = asked_job()
+    failing.schedule("yearly", "charge", {"amount": 1}, cron="0 0 1 1 *").save()
     context = browser.new_context(
         viewport={"width": width, "height": 800},
         color_scheme=scheme,  # type: ignore[arg-type]  # one of its literals
@@ -216,6 +217,9 @@ def test_everyone_can_use_it(
         "expected": f"/jobs/{asked.job_id}/invocations/2",
         "answer": f"/jobs/{asked.job_id}/answers/2", "answer-link": answer,
         "no-link": f"{answer}x",
+        "schedules": "/schedules",
+        "schedule": "/schedules/one?name=yearly", "hold": "/schedules/pause?name=yearly",
+        "backfill": "/schedules/backfill?name=yearly&from=800d",
     }.items():  # fmt: skip
         page.goto(address)
         found = Axe().run(page)

@@ -22,6 +22,7 @@ from flowforge.web.views import (
     overview,
     queues,
     run_flow,
+    schedules,
     workers,
 )
 
@@ -37,6 +38,7 @@ PAGES: list[Page] = [
     *mending.PAGES,
     *flows.PAGES,
     *run_flow.PAGES,
+    *schedules.PAGES,
     *errors.PAGES,
     *workers.PAGES,
     *queues.PAGES,
