@@ -13,7 +13,7 @@ from flowforge.engine.job_items import Submitted
 from flowforge.engine.job_keys import job_keys
 from flowforge.engine.job_state import JobState
 from flowforge.engine.job_template import JobTemplate
-from flowforge.engine.schedule import Schedule, template_of
+from flowforge.engine.schedule import Schedule
 from flowforge.errors import InvalidValueError, JobStateError
 from flowforge.execution.current import current
 from flowforge.model.deadlines import deadlines_of
@@ -158,6 +158,8 @@ class Flow(FlowGraph):
         labels: Mapping[str, str] | None = None,
         priority: int | None = None,
         max_in_flight: int | None = None,
+        start_within: Delay | None = None,
+        finish_within: Delay | None = None,
         fair_key: str | None = None,
         weight: float | None = None,
     ) -> Schedule:
@@ -175,14 +177,19 @@ class Flow(FlowGraph):
         ``catch_up`` seconds ago. ``jitter``: seconds by which each start is put off at most, the
         same for the same time. ``pause_on_failure``: whether the schedule pauses when a job of it
         fails. ``times``: after how many jobs it ends. ``entry_params``, ``labels``, ``priority``,
-        ``max_in_flight``, ``fair_key`` and ``weight`` as for ``execute``; handlers read the time in
-        ``self.scheduled_at``.
+        ``max_in_flight``, ``start_within``, ``finish_within``, ``fair_key`` and ``weight`` as for
+        ``execute``; handlers read the time in ``self.scheduled_at``.
 
         Raises ValueError for what cannot be.
         """
         timing = make_timing(cron, every, offset, timezone, jitter)
         policy = make_policy(overlap, missed, catch_up, pause_on_failure, times)
-        template = template_of(self, entry_routine_id, priority, max_in_flight, fair_key, weight)
+        self.entry_slot(entry_routine_id)
+        deadlines = deadlines_of(start_within, finish_within)
+        template = JobTemplate(
+            self, entry_routine_id, priority, max_in_flight, deadlines, fair_key=fair_key,
+            weight=weight,
+        )  # fmt: skip
         return Schedule(check_schedule_name(name), template, entry_params, timing, policy, labels)
 
     def pause(

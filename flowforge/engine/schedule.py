@@ -17,7 +17,6 @@ from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.operator_name import operator_name
 from flowforge.engine.schedule_state import ScheduleState, home_of_schedule
 from flowforge.errors import DefinitionError, ScheduleStateError
-from flowforge.model.flow import FlowGraph
 from flowforge.model.labels import labels_text
 from flowforge.model.locate import MAINS
 from flowforge.model.schedule import Policy
@@ -224,14 +223,3 @@ def _module_of(frame: FrameType) -> str:
     name = frame.f_globals.get("__name__", "")
     module = sys.modules.get(name)
     return name if module is not None and vars(module) is frame.f_globals else ""
-
-
-def template_of(
-    flow: FlowGraph, entry_routine_id: str, priority: int | None, max_in_flight: int | None,
-    fair_key: str | None, weight: float | None,
-) -> JobTemplate:  # fmt: skip
-    """How the jobs of a schedule are made; ValueError for an entry that there is not."""
-    flow.entry_slot(entry_routine_id)
-    return JobTemplate(
-        flow, entry_routine_id, priority, max_in_flight, fair_key=fair_key, weight=weight
-    )

@@ -68,6 +68,16 @@ def test_a_job_is_started_by_hand(site: Installation) -> None:
         schedule.trigger(overlap="all")
 
 
+def test_jobs_have_deadlines(site: Installation) -> None:
+    """Each from its own creation on."""
+    schedule = hourly(start_within=600, finish_within=timedelta(hours=2))
+    job = schedule.trigger()
+    assert job.start_by == job.created_at + timedelta(minutes=10)
+    assert job.finish_by == job.created_at + timedelta(hours=2)
+    with pytest.raises(InvalidValueError, match="start_within must be above 0"):
+        report().schedule("s", "report", every=60, start_within=0)
+
+
 def test_past_times_are_made_up_for(site: Installation) -> None:
     """A bounded number, each once, and none of the future."""
     schedule = hourly()

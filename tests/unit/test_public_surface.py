@@ -79,7 +79,7 @@ SIGNATURES: dict[Any, str] = {
         "self, name, entry_routine_id, entry_params=None, *, cron=None, every=None, offset=0, "
         "timezone=None, overlap='skip', missed='latest', catch_up=86400, jitter=0, "
         "pause_on_failure=False, times=None, labels=None, priority=None, max_in_flight=None, "
-        "fair_key=None, weight=None"
+        "start_within=None, finish_within=None, fair_key=None, weight=None"
     ),
     Schedule.save: "self, *, by=None",
     ScheduleState.get: "name",
