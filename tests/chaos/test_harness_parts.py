@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.harness.aof import boundaries, cut_tail
+from tests.chaos.harness.keyed import at_once
 from tests.chaos.harness.report import BEGIN, END, update_document
 from tests.chaos.harness.round import Result
 from tests.chaos.harness.rounds import discover, pick
@@ -70,3 +71,9 @@ def test_the_page_has_the_rounds() -> None:
     rows = [line.strip("| ").split(" | ") for line in DOCUMENT.read_text().splitlines()]
     shown = [row[:4] for row in rows if row[0].isdigit()]
     assert shown == [[str(one.row), one.fault, one.injection, one.target] for one in discover()]
+
+
+def test_jobs_that_run_at_once_are_found() -> None:
+    """In whatever order they are given; one may begin when the other has ended."""
+    assert at_once([((5, 9), "b"), ((1, 5), "a")]) == []
+    assert at_once([((5, 9), "b"), ((1, 6), "a"), ((9, 10), "c")]) == [("a", "b")]

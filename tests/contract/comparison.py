@@ -53,8 +53,8 @@ class Stored:
         self._replies: list[Any] = []
         self._names: list[tuple[str, str]] = []
         key = self._key = bench.key
-        for name in ("leases", "timers", "open_expectations", "attempt_ends"):
-            self._ask(name, "", "ZRANGE", key(name), 0, -1)
+        for name, about in (*_GLOBAL_SETS, *_turns(model)):
+            self._ask(name, about, "ZRANGE", key(name, about), 0, -1)
         for name in ("sequences", "entries", "flow_counts"):
             self._ask(name, "", "HGETALL", key(name))
         for name, about in _indexes(model):
@@ -108,6 +108,14 @@ class Stored:
     def scores(self, name: str, about: str = "") -> dict[str, int]:
         reply = self.raw(name, about)
         return {m.decode(): int(s) for m, s in zip(reply[::2], reply[1::2], strict=True)}
+
+
+#: Sorted sets whose members alone count.
+_GLOBAL_SETS = (("leases", ""), ("timers", ""), ("open_expectations", ""), ("attempt_ends", ""))
+
+
+def _turns(model: Model) -> list[tuple[str, str]]:
+    return [("single", single) for single in model.singles]
 
 
 def _indexes(model: Model) -> dict[tuple[str, str], set[str]]:
@@ -213,6 +221,8 @@ def _compare_indexes(stored: Stored, model: Model) -> None:
     assert found == entries
     counts = Counter(f"{job.status}/{job.plan.flow}" for job in model.jobs.values())
     assert {field: int(n) for field, n in stored.hash("flow_counts").items()} == counts
+    for single, turns in model.singles.items():
+        assert stored.texts("single", single) == turns
 
 
 def _recount(stored: Stored, lists: list[str], job: Job) -> None:
@@ -285,6 +295,8 @@ def _compare_job(stored: Stored, model: Model, job: Job, lists: list[str]) -> No
         _check_times_to_live(stored, job)
     if job.status not in ("completed", "cancelled"):
         _check_counters(row, model, job)
+        assert ("held" in row) == job.held
+        assert int(row.get("calls", 1)) == job.calls
         _check_claims(stored, job)
         _check_breakpoints(stored, row, job)
         _check_merges(stored, job)
@@ -310,7 +322,7 @@ def _check_counters(row: dict[str, bytes], model: Model, job: Job) -> None:
     elsewhere = len(job.awaited) + len(job.stopped) + len(job.expected)
     assert queued + running + waiting + timers + elsewhere == len(job.uncommitted)
     assert queued + running <= job.plan.max_in_flight
-    if job.live and job.parent is None:
+    if job.live and not job.held and job.parent is None:
         # Nothing waits for room that is there.
         for lane in {model.lane(job, invocation) for invocation in job.parked}:
             assert model.room_in(job, lane) <= 0

@@ -33,6 +33,7 @@ class Finale(Transitions):
                 self._control("retry", self.model.jobs[job_id])
             self._run_out()
         for job in self.model.jobs.values():
+            assert not job.live or not job.held, f"{job.id} waits for its turn for ever"
             assert not job.live or self.model.may_go_on(job) == "held", f"{job.id} never ends"
         self.what_is_stored_is_what_the_model_says()
 

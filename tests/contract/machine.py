@@ -12,6 +12,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 from flowforge.model.labels import INHERITED
 from flowforge.store.claims import NextClaim
 from flowforge.store.invocations import OUTPUTS
+from tests.contract.calls import Calls
 from tests.contract.choices import PLANS
 from tests.contract.comparison import compare, end_of
 from tests.contract.controls import CONTROL, NUMBERS, some_unclaimed
@@ -20,7 +21,6 @@ from tests.contract.passing import end_everything
 from tests.contract.reference.jobs import ENDED, Job, Plan
 from tests.contract.reference.model import MOST, Done
 from tests.contract.reference.places import merging
-from tests.contract.times import Times
 
 JOBS = 3
 
@@ -37,7 +37,7 @@ def some_leased(machine: Transitions) -> bool:
     return bool(machine.model.leases)
 
 
-class Transitions(Times):
+class Transitions(Calls):
     """Runs each transition on both sides."""
 
     # --- transitions -------------------------------------------------------------------

@@ -11,13 +11,17 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from flowforge.store import keyed_submission
 from flowforge.store.link import ServerLink
 from tests.contract.finale import Finale
 from tests.contract.machine import Transitions
+from tests.contract.reference import calling
 
 
 @pytest.fixture
-def machine(real: ServerLink) -> type[Transitions]:
+def machine(real: ServerLink, monkeypatch: pytest.MonkeyPatch) -> type[Transitions]:
+    for name in ("MOST_CALLS", "MOST_WAITING"):
+        monkeypatch.setattr(keyed_submission, name, getattr(calling, name))
     Transitions.link = real
     return Finale
 

@@ -87,6 +87,7 @@ def test_jobs_have_their_turns_in_the_order_of_their_calls(timed_bench: Bench) -
         assert messages(timed_bench) == [job]
         run(timed_bench, job)
     assert places(timed_bench) == []
+    assert list(timed_bench.members("timers")) == []
     kinds = [kind for kind, _ in timed_bench.history(jobs[1])]
     assert kinds == ["held", "turn", "completed"]
 
@@ -96,6 +97,7 @@ def test_a_job_that_waits_can_be_cancelled(timed_bench: Bench) -> None:
     jobs = [single(timed_bench).job_id for _ in range(3)]
     assert timed_bench.store.control.cancel(jobs[1], "") is Answer.OK
     assert places(timed_bench) == [jobs[0], jobs[2]]
+    assert list(timed_bench.members("timers")) == [f"{jobs[2]}/look"]
     run(timed_bench, jobs[0])
     assert messages(timed_bench) == [jobs[2]]
 
@@ -226,6 +228,41 @@ def test_a_retry_alone_goes_on_at_once(timed_bench: Bench) -> None:
     assert timed_bench.store.control.retry(first) is Answer.OK
     assert messages(timed_bench) == [first]
     assert single(timed_bench, "skip").job_id == first
+
+
+@pytest.mark.parametrize("ends_first", [True, False])
+def test_a_job_that_fails_while_it_waits_can_be_retried(
+    timed_bench: Bench, clock: VirtualClock, ends_first: bool
+) -> None:
+    """It has missed its deadline; behind the job that has the key, or at once without one."""
+    first = single(timed_bench).job_id
+    second = single(timed_bench, deadlines="1000 ").job_id
+    clock.advance(seconds=2)
+    assert timed_bench.status(second) == "failed"
+    assert places(timed_bench) == [first]
+    assert list(timed_bench.members("timers")) == []
+    if ends_first:
+        run(timed_bench, first)
+        assert timed_bench.store.control.retry(second) is Answer.OK
+    else:
+        assert timed_bench.store.control.retry(second) is Answer.OK
+        assert places(timed_bench) == [first, second]
+        run(timed_bench, first)
+    assert messages(timed_bench) == [second]
+    run(timed_bench, second)
+
+
+def test_a_job_that_fails_as_it_is_submitted_waits_for_nothing(timed_bench: Bench) -> None:
+    """Its entry is a join that nothing else can fill."""
+    first = single(timed_bench).job_id
+    one = keyed(timed_bench, single="k", when_running="queue", mode="j2:", definition="joins")
+    fields = timed_bench.fields("0.0 count 0 fail 0")
+    timed_bench.store.keyed_submissions.submit(one.common, [one.job], 8192, fields)
+    job_id = one.job.job.job_id
+    assert timed_bench.status(job_id) == "failed"
+    assert "held" not in timed_bench.row(job_id)
+    assert places(timed_bench) == [first]
+    assert list(timed_bench.members("timers")) == []
 
 
 def test_a_fork_waits_for_the_job_that_has_the_key(timed_bench: Bench) -> None:

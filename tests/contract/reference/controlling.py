@@ -40,13 +40,18 @@ class Controlling(Merging):
             return "orphaned"
         job.retries += 1
         job.retried = False
+        self._set_live(job)
+        self.queue_up(job)
         self.renew_deadlines(job)
         self._continue(job, "retry")
         return "ok"
 
-    def _continue(self, job: Job, kind: str) -> None:
+    def _set_live(self, job: Job) -> None:
         # A job that no worker has claimed yet is still pending.
         job.status = "running" if job.started else "pending"
+
+    def _continue(self, job: Job, kind: str) -> None:
+        self._set_live(job)
         job.went_on = True
         job.history[kind] += 1
         self.go_on(job)

@@ -63,13 +63,9 @@ class Ending(Joining):
 
     def top_up(self, job: Job) -> None:
         """What waits goes first, then what is staged."""
-        if not job.live:
+        if not job.live or job.held:
             return
-        for lane in sorted({self.lane(job, invocation) for invocation in job.parked}):
-            room = self.room_in(job, lane)
-            for invocation in self.waiting_in(job, lane)[: max(0, room)]:
-                job.parked.remove(invocation)
-                self.push(job, invocation)
+        self.release_parked(job)
         if not job.staged and not job.staged_outputs:
             return
         # Outputs need no room.
@@ -166,6 +162,7 @@ class Ending(Joining):
             ):  # fmt: skip
                 work.clear()
             job.staged_outputs = 0
+        self.leave_turn(job)
         self.report(job)
 
     # --- lineage --------------------------------------------------------------------------
@@ -225,7 +222,7 @@ class Ending(Joining):
     def may_go_on(self, job: Job) -> str:
         """Empty, or why nothing of the job may start: ``held``, ``orphaned``, ``ended``."""
         for above in self.with_ancestors(job):
-            if above.status in ("paused", "failed"):
+            if above.status in ("paused", "failed") or above.held:
                 return "held"
             if above.status in ENDED:
                 return "ended" if above is job else "orphaned"
@@ -239,18 +236,25 @@ class Ending(Joining):
 
     # --- beginning -----------------------------------------------------------------------
 
-    def create(self, plan: Plan, parent: tuple[str, str] | None = None) -> None:
+    def create(
+        self, plan: Plan, parent: tuple[str, str] | None = None, single: str = "",
+        held: bool = False,
+    ) -> None:  # fmt: skip
+        """``held``: another job has the key ``single``."""
         inherits = parent is not None and plan.labels == INHERITED
         labels = self.jobs[parent[0]].labels if parent and inherits else read_labels(plan.labels)
         inherited = self.jobs[parent[0]].fair if parent else ""
         job = Job(plan, parent, labels=dict(labels), fair=plan.fair or inherited)
         self.jobs[plan.id] = job
+        job.single, job.held = single, held
         self.deliver(job, plan.entry)
         for kind in ("started", "finished") if plan.deadlines else ():
             job.deadlines.add(kind)
             self.timers[job.id, "deadline", kind] = False
         if not job.uncommitted:
             self.resolve_open(job)
+        if job.held:
+            self.hold(job)
 
     def wait_for(self, job: Job, invocation: str, child: str, record: bytes) -> tuple[str, str]:
         """The invocation of the job that waits for a child job."""

@@ -157,6 +157,12 @@ class Job:
     #: Deadlines that count, and those of them whose time has come.
     deadlines: set[str] = field(default_factory=set)
     passed: set[str] = field(default_factory=set)
+    #: The key of which one job runs at a time, and whether another job has it.
+    single: str = ""
+    held: bool = False
+    #: The key by which calls find it while it waits, and how many calls it stands for.
+    debounce: str = ""
+    calls: int = 1
     retries: int = 0
     #: Its parent's retry was its own, and it has not been told so.
     retried: bool = False

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tests.contract.reference.flow import RULES, Rule
 from tests.contract.reference.jobs import Collection, Item, Job
-from tests.contract.reference.places import Places
+from tests.contract.reference.single import Single
 
 
-class Joining(Places):
+class Joining(Single):
     """Collects items and fires joins."""
 
     def outstanding(self, job: Job, routine: int) -> int:

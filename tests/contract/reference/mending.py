@@ -61,7 +61,7 @@ class Mending(Controlling):
                 place[name].remove(invocation)
         self.timers.pop((job.id, invocation), None)
         number, member = self.list_of(job, invocation), (job.id, invocation)
-        self.turns[number].drop(member)
+        self.singles[number].drop(member)
         if self.aside[number].pop(member, None) is not None:
             self.leave_turn(number, member)
         job.let_go.discard(invocation)
@@ -80,8 +80,12 @@ class Mending(Controlling):
 
     def fork(self, origin: Job, plan: Plan, copies: Sequence[Item]) -> None:
         origin.history["forked"] += 1
-        self.create(plan)
+        key, holder = origin.single, self.holder(origin.single) if origin.single else None
+        if key:
+            self.singles[key].append(plan.id)
+        self.create(plan, single=key, held=holder is not None)
         job = self.jobs[plan.id]
+        job.extras = bool(key)
         job.history["forked_from"] += 1
         for item in copies[1:]:
             self.deliver(job, item)

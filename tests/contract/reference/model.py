@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from flowforge.store.invocations import OUTPUTS
+from tests.contract.reference.calling import Calling
 from tests.contract.reference.flow import is_timed
 from tests.contract.reference.jobs import ENDED, Attempts, Expected, Item, Job, Lease, Member, Plan
 from tests.contract.reference.places import Attempt
-from tests.contract.reference.timing import Timing
 
 #: A lost delivery too many (reclaim), or one worker too many without the class (give_back).
 MOST = 3
@@ -41,7 +41,7 @@ class Done:
     expected: Sequence[Expected] = ()
 
 
-class Model(Timing):
+class Model(Calling):
     """All transitions. Each returns what its script answers."""
 
     def submit(self, plan: Plan) -> None:
@@ -315,6 +315,12 @@ class Model(Timing):
         return sorted(due, key=lambda timer: "." in timer[1])
 
     def _look(self, job: Job) -> None:
+        if job.held:
+            holder = self.holder(job.single)
+            if holder is not None and holder is not job:
+                self.watch_next(job.single)
+                return
+            self.let_start(job)
         why = self.may_go_on(job)
         if why == "orphaned":
             self.cancel_for_good(job)

@@ -174,7 +174,8 @@ class Places:
     def enqueue(self, job: Job, invocation: str) -> None:
         """To the broker, or behind what waits already."""
         lane = self.lane(job, invocation)
-        if job.live and not self.waiting_in(job, lane) and self.room_in(job, lane) > 0:
+        may_go = job.live and not job.held
+        if may_go and not self.waiting_in(job, lane) and self.room_in(job, lane) > 0:
             self.push(job, invocation)
         else:
             job.parked.append(invocation)

@@ -22,6 +22,13 @@ local function watch_next(key, now)
   if next then set_timer(now + LOOK_AFTER, next, 'look') end
 end
 
+-- A job that was held has its turn, or has ended.
+local function wait_no_more(job)
+  call('ZREM', k_timers(), timer_of(job.id, 'look'))
+  call('HDEL', k_job(job.id), 'held')
+  job.held = nil
+end
+
 -- Puts a job behind all others of the key.
 local function take_place(key, id)
   local last = call('ZRANGE', k_single(key), -1, -1, 'WITHSCORES')
@@ -30,8 +37,7 @@ end
 
 -- The job is the first one of its key: what it has goes on.
 local function let_start(job, now)
-  call('HDEL', k_job(job.id), 'held')
-  job.held = nil
+  wait_no_more(job)
   remember(job, 'turn', '', '')
   if job.status == 'paused' then return end
   --@include release/parked
@@ -56,6 +62,7 @@ end
 -- A job that ends gives its place up, and the next one has its turn.
 local function give_place_up(job, key, now)
   call('ZREM', k_single(key), job.id)
+  if job.held then wait_no_more(job) end
   local holder = holder_of(key)
   if not holder then return end
   -- By a leader of its release.
@@ -64,8 +71,10 @@ local function give_place_up(job, key, now)
   watch_next(key, now)
 end
 
--- A job waits for its turn behind the others of the key.
+-- A job waits for its turn behind the others of the key. A new one may have ended by then: as a join that
+-- nothing can fill.
 local function hold(job, key, holder, now)
+  if ENDED[job.status] then return end
   call('HSET', k_job(job.id), 'held', 1)
   job.held = true
   remember(job, 'held', '', holder.id)
