@@ -56,6 +56,15 @@ def child_error(inspector: Inspector, job_id: str, status: JobStatus) -> ChildJo
     return error
 
 
+def child_gone(job_id: str) -> ChildJobError:
+    """What a routine hears of a job that it has started and that is no longer kept."""
+    return _with_what(
+        f"child job {job_id} of this routine is gone: it has ended, and was deleted or kept no "
+        "longer before the routine took its end",
+        "",
+    )
+
+
 def _with_what(what: str, remedy: str) -> ChildJobError:
     error = ChildJobError(what + remedy)
     error.what = what

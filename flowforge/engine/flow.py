@@ -10,7 +10,7 @@ from flowforge.common.bounded_repr import shown
 from flowforge.engine.current import current_engine
 from flowforge.engine.engine import Submitter
 from flowforge.engine.job_items import Submitted
-from flowforge.engine.job_keys import job_keys
+from flowforge.engine.job_keys import check_when, job_keys
 from flowforge.engine.job_state import JobState
 from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.schedule import Schedule
@@ -82,6 +82,7 @@ class Flow(FlowGraph):
         that cannot travel or are larger than ``max_payload``, SingleQueueFullError when 1,000 jobs
         wait for their turn, StoreUnavailableError after 5 seconds without a server.
         """
+        check_when(single, when_running)
         keys = job_keys(debounce, single, when_running)
         engine = current_engine()
         deadlines = deadlines_of(start_within, finish_within)

@@ -7,10 +7,10 @@ from typing import Any
 
 from flowforge.common.bounded_repr import shown
 from flowforge.engine.engine import Engine
-from flowforge.engine.failures import child_error
+from flowforge.engine.failures import child_error, child_gone
 from flowforge.engine.job_state import JobState
 from flowforge.engine.job_template import JobTemplate
-from flowforge.errors import InvalidValueError
+from flowforge.errors import InvalidValueError, JobNotFoundError
 from flowforge.execution.handler_context import ChildJob
 from flowforge.model.deadlines import Deadlines
 from flowforge.model.flow import FlowGraph
@@ -59,7 +59,10 @@ class HandlerJobs:
     def child_outputs(self, job_id: str) -> list[dict[str, Any]]:
         """The outputs of a completed job; ChildJobError when it has ended otherwise."""
         inspector = self._engine.inspector
-        status = inspector.status(job_id)
+        try:
+            status = inspector.status(job_id)
+        except JobNotFoundError:
+            raise child_gone(job_id) from None
         if status is not JobStatus.COMPLETED:
             raise child_error(inspector, job_id, status)
         return [

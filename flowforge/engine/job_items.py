@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import Any, NamedTuple, cast
 
 from flowforge.common.bounded_repr import shown
-from flowforge.engine.job_keys import JobKeys, job_keys
+from flowforge.engine.job_keys import JobKeys, check_when, job_keys
 from flowforge.engine.texts import checked_text
 from flowforge.errors import InvalidValueError
 from flowforge.model.labels import labels_text
@@ -61,6 +61,7 @@ def items(
     error says what was being read.
     """
     _check_iterable("entry_params", params)
+    check_when(single, when_running)
     columns: dict[str, Iterable[Any]] = {"entry_params": params}
     if idempotency_keys is not None:
         columns["idempotency_keys"] = idempotency_keys

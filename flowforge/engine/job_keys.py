@@ -56,6 +56,14 @@ def job_keys(
     return JobKeys(debounce, _checked_single(single, f"single{what}"), when)
 
 
+def check_when(single: object, when_running: object) -> None:
+    """InvalidValueError for what is to be done while a job runs, of a call without ``single``."""
+    if single is None and checked_when_running(when_running) != "skip":
+        raise InvalidValueError(
+            f"when_running={when_running!r} needs single, the key of which one job runs at a time"
+        )
+
+
 def _checked_single(single: object, name: str) -> str | None:
     if single is None:
         return None

@@ -29,6 +29,8 @@ def child_start(
     """What is meant. EmissionError for an event of a detached job, and for none of another one."""
     if on_failure not in get_args(OnFailure):
         raise InvalidValueError(f"on_failure must be 'stop' or 'continue', not {shown(on_failure)}")
+    if not isinstance(detached, bool):
+        raise InvalidValueError(f"detached must be True or False, not {shown(detached)}")
     goes_on = on_failure == "continue"
     if detached and (event is not None or goes_on):
         raise EmissionError(

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar, cast
 
 from flowforge.common.duration import span_of
 from flowforge.engine.job_items import Submitted
-from flowforge.engine.job_keys import JobKeys, job_keys
+from flowforge.engine.job_keys import JobKeys, check_when, job_keys
 from flowforge.model.deadlines import Deadlines
 from flowforge.model.debounce import Debounce, Keep, checked_when_running
 from flowforge.model.start import Start, start_of, timeout_ms
@@ -51,6 +51,7 @@ def run_options(typed: Mapping[str, str]) -> RunOptions:
     start = found.read("delay", lambda: start_of(delay, None))
     debounce, single = found.debounce(), typed["single"] or None
     when = found.read("when_running", lambda: checked_when_running(typed["when_running"] or "skip"))
+    found.read("single", lambda: check_when(single, when or "skip"))
     keys = found.read("single", lambda: job_keys(debounce, single, when or "skip"))
     if keys is not None and debounce is not None:
         start = found.read("delay", lambda: keys.start(start))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 from flowforge import Flow, Join, Routine
 
@@ -97,6 +98,21 @@ class StartsStarter(Starter):
 
 
 generations = _single("generations", StartsStarter())
+
+
+class StartsAny(Routine):
+    """Starts a job that fails until its file is there, in the way that it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.define_slot("input", self.go)
+        self.define_event("done")
+
+    def go(self, mended: str, **how: Any) -> None:
+        self.set_stat("job", self.start(mendable, "it", {"mended": mended}, **how))
+
+
+starts_any = _single("starts-any", StartsAny())
 
 
 class Many(Routine):

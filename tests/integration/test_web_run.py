@@ -121,6 +121,7 @@ def test_the_form_says_what_each_param_may_be(admin: Browser) -> None:
         ("debounce_wait", "5", "It needs a key."),
         ("single", "k" * 1001, "1,000 is the most"),
         ("debounce", "k" * 1001, "Say how long it waits"),
+        ("when_running", "queue", "needs single"),
         ("when_running", "kill", "when_running must be"),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from flowforge import Flow
 from flowforge.engine.job_items import items
 from flowforge.engine.job_keys import JobKeys, job_keys
 from flowforge.errors import InvalidValueError
@@ -75,3 +76,14 @@ def test_many_jobs_have_one_key_or_one_each() -> None:
     assert none.keys is None
     with pytest.raises(InvalidValueError, match=r"debounce\[1\] must be a Debounce"):
         list(items([{}, {}], None, debounce=[rule, 5]))
+
+
+@pytest.mark.parametrize("when", ["queue", "replace"])
+def test_what_is_done_while_one_runs_needs_a_key(when: Any) -> None:
+    """One that was forgotten is told; of many jobs some may have none."""
+    with pytest.raises(InvalidValueError, match=f"when_running='{when}' needs single"):
+        list(items([{}], None, when_running=when))
+    with pytest.raises(InvalidValueError, match="needs single"):
+        Flow("f").execute("it", when_running=when)
+    found = list(items([{}, {}], None, single=["k", None], when_running=when))
+    assert [one.has_key for one in found] == [True, False]
