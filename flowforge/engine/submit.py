@@ -14,7 +14,7 @@ from flowforge.engine.entry import Entry, First
 from flowforge.engine.job_items import Item, Submitted
 from flowforge.engine.job_keys import scoped_key
 from flowforge.engine.job_template import JobTemplate
-from flowforge.engine.keyed_jobs import KEYED_CHUNK, submit_keyed
+from flowforge.engine.keyed_jobs import submit_keyed, weight
 from flowforge.errors import CorruptRecordError, DefinitionError
 from flowforge.execution.handler_context import ChildJob
 from flowforge.model.deadlines import NO_DEADLINES, Deadlines
@@ -113,13 +113,13 @@ class JobCreator:
     def _next_chunk(self, entry: Entry, flow_id: str, jobs: Iterator[Item]) -> _Chunk:
         """As many of the next jobs as one script creates."""
         chunk: list[tuple[Item, First]] = []
-        size = 0
+        size = spent = 0
         for item in islice(jobs, SUBMIT_CHUNK):
             first = entry.first(item.params, item.place)
             chunk.append((item, first))
             size += len(first.record)
-            most = SUBMIT_CHUNK if item.keys is None else KEYED_CHUNK
-            if size >= SUBMIT_BYTES or len(chunk) == most:
+            spent += weight(item.keys)
+            if size >= SUBMIT_BYTES or spent >= SUBMIT_CHUNK:
                 break
         ids = self._store.new_job_ids(len(chunk))
         return [

@@ -276,6 +276,23 @@ def test_a_definition_that_no_job_needs_is_not_kept(timed_bench: Bench) -> None:
     assert params_of(timed_bench, first.job_id) == {"n": 2}
 
 
+@pytest.mark.parametrize("params", [b"masked", b"large"])
+def test_params_that_may_be_secret_stay_with_their_definition(
+    timed_bench: Bench, params: bytes
+) -> None:
+    """A job of another version of the flow would show them: it starts, and a new one takes them."""
+    first = debounced(timed_bench, 1, keep="all")
+    again = keyed(timed_bench, debounce="k", params={"n": 2})
+    job = again.job._replace(job=again.job.job._replace(params=params))
+    assert type(again)(again.common, job).send(timed_bench) == [(first.job_id, "debounce", 2)]
+    other = keyed(timed_bench, debounce="k", params={"n": 3}, definition="later")
+    job = other.job._replace(job=other.job.job._replace(params=params))
+    found = type(other)(other.common, job).send(timed_bench)
+    assert found == [(job.job.job_id, "created", 1)]
+    assert messages(timed_bench) == [first.job_id]
+    assert params_of(timed_bench, first.job_id) == {"items": [{"n": 1}, {"n": 2}]}
+
+
 def test_a_job_of_a_later_release_is_left_alone(timed_bench: Bench) -> None:
     """The call is refused: two jobs would wait for the key."""
     first = debounced(timed_bench, 1)

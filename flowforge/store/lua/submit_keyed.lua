@@ -111,7 +111,7 @@ local function submit(one)
   local waits, waiting
   if one.debounce ~= '' then waits, waiting = waiting_of(one.debounce) end
   if waits then
-    if take_call(one.debounce, waits, waiting, one, limits, now) then
+    if take_call(one.debounce, waits, waiting, one, about.def, limits, now) then
       counts.debounced = counts.debounced + 1
       return waits.id, 'debounce'
     end

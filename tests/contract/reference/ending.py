@@ -162,7 +162,7 @@ class Ending(Joining):
             ):  # fmt: skip
                 work.clear()
             job.staged_outputs = 0
-        self.leave_turn(job)
+        self.give_key_up(job)
         self.report(job)
 
     # --- lineage --------------------------------------------------------------------------

@@ -48,7 +48,7 @@ class Single(Places):
         if self.singles[job.single][0] != job.id:
             self.hold(job)
 
-    def leave_turn(self, job: Job) -> None:
+    def give_key_up(self, job: Job) -> None:
         """A job has ended."""
         if not job.single:
             return

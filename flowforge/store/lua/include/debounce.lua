@@ -63,11 +63,14 @@ local function keep_params(job, record, params)
   end
 end
 
--- A further call. Returns how many there are, or nil when the job cannot take it: it has all that it may have.
+-- A further call. Returns how many there are, or nil when the job cannot take it: it has all that it may have, or
+-- params may be secret that are none in its own definition.
 -- one: id (that the job would have had), wait, record, size (bytes of the params in it), params, idempotency;
--- limits: calls, bytes, and bytes of params that are kept.
-local function take_call(key, job, waiting, one, limits, now)
+-- def: of the call; limits: calls, bytes, and bytes of params that are kept.
+local function take_call(key, job, waiting, one, def, limits, now)
   local record, params = one.record, one.params
+  -- What hides secrets is not the record itself; of large params it is not known.
+  if def ~= job.def and params ~= 'none' and params ~= 'same' then return nil end
   if one.idempotency ~= '' and call('LLEN', k_further_keys(job.id)) >= limits.calls then return nil end
   if waiting.keep == 'all' then
     local before = call('HGET', k_invocations(job.id), waiting.invocation)
