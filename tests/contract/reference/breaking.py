@@ -27,7 +27,11 @@ class Breaking(Mending):
         record = job.uncommitted[invocation]
         if least is None:
             return True
-        return not record.startswith(b"J") and read_invocation(record, "it")[1]["n"] > least
+        if record.startswith(b"J"):
+            return False
+        # The params of several calls have no such name.
+        value = read_invocation(record, "it")[1].get("n")
+        return value is not None and value > least
 
     def stop_there(self, job: Job, invocation: str) -> str:
         job.stopped.append(invocation)
