@@ -61,7 +61,7 @@ class Mending(Controlling):
                 place[name].remove(invocation)
         self.timers.pop((job.id, invocation), None)
         number, member = self.list_of(job, invocation), (job.id, invocation)
-        self.singles[number].drop(member)
+        self.turns[number].drop(member)
         if self.aside[number].pop(member, None) is not None:
             self.leave_turn(number, member)
         job.let_go.discard(invocation)
