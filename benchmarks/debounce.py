@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.debounce``: 100,000 keys, and one key with 100,000 calls, on a server of its
 own: the server's own processor time for a call of a script, and the longest call by its slow log.
-Takes about two minutes.
+Takes about three minutes.
 """
 
 from __future__ import annotations

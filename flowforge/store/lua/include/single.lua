@@ -24,7 +24,7 @@ end
 
 -- A job that was held has its turn, or has ended.
 local function wait_no_more(job)
-  call('ZREM', k_timers(), timer_of(job.id, 'look'))
+  clear_timers(job.id, 'look')
   call('HDEL', k_job(job.id), 'held')
   job.held = nil
 end

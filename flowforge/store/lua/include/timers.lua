@@ -17,8 +17,10 @@ local function set_timer(at, id, kind, about)
   call('ZADD', k_timers(), at, timer_of(id, kind, about))
 end
 
--- Clears the timers of one kind, each about one of the list, which is not empty. Returns how many there were.
+-- Clears the timers of one kind, each about one of the list, which is not empty; nil: of a kind that is about the
+-- job alone. Returns how many there were.
 local function clear_timers(id, kind, abouts)
+  if not abouts then return call('ZREM', k_timers(), timer_of(id, kind)) end
   local members = {}
   for i, about in ipairs(abouts) do members[i] = timer_of(id, kind, about) end
   return call('ZREM', k_timers(), unpack(members))
