@@ -215,6 +215,7 @@ _READERS: dict[str, Callable[[bytes, str], dict[str, Any]]] = {
     "expects": _expects,
     "answered": _answered,
     "answer_kept": _answered,
+    "answer_unused": _answered,
     "skipped_by_hand": _skipped_by_hand,
     "undo": _undo,
     "undo_ended": _undo_ended,

@@ -20,8 +20,8 @@ def outputs(*decided: tuple[int, str]) -> dict[str, list[Output]]:
     return {"job": [Output(2, "ask", "decided", {"n": n, "by": by}) for n, by in made]}
 
 
-def told(person: str, first: str | None) -> Told:
-    return Told("job", 0, person, first)
+def told(person: str, first: str | None, *, kept: bool = False) -> Told:
+    return Told("job", 0, person, first, kept)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,7 @@ def told(person: str, first: str | None) -> Told:
         ("kim", [told("kim", None), told("lee", "kim")]),
         (TIME, [told("kim", TIME), told("lee", TIME)]),
         (TIME, []),
+        ("kim", [told("kim", None, kept=True), told("lee", None, kept=True), told("ann", "lee")]),
     ],
 )
 def test_what_holds_is_not_wrong(by: str, heard: Sequence[Told]) -> None:
@@ -47,6 +48,8 @@ def test_what_holds_is_not_wrong(by: str, heard: Sequence[Told]) -> None:
         ([(0, TIME)], [told("kim", None)], r"went on with time, and the answers of \['kim'\]"),
         ([(0, "kim")], [told("kim", None), told("lee", None)], "the answers of .* were taken"),
         ([(0, "kim")], [told("kim", None), told("lee", TIME)], "lee was told that time was first"),
+        ([(0, TIME)], [told("kim", None, kept=True)], "the answers of .* were taken"),
+        ([(0, "lee")], [told("kim", None, kept=True), told("lee", None)], "were taken"),
     ],
 )
 def test_what_does_not_hold_is_told(

@@ -211,7 +211,14 @@ def test_an_early_answer_wins(timed_bench: Bench) -> None:
     bench.start(job)
     bench.commit(job, expected=[expected(key, first=1, last=3) for key in "abc"])
     assert bench.row(job)["expected"] == "0"
-    finish(bench, job, "3.0.1")
+    assert kinds(bench, job)[-2:] == ["answered", "answer_unused"]
+    assert answer(bench, job, "c").answer is Answer.ANSWERED
+    bench.start(job, "3.0.1")
+    # What lost is no answer to the next question.
+    bench.commit(job, "3.0.1", expected=[expected("c")])
+    assert bench.row(job)["expected"] == "1"
+    answer(bench, job, "c")
+    finish(bench, job, "5.0.1")
     assert bench.row(job)["status"] == "completed"
 
 

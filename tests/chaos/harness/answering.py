@@ -61,12 +61,13 @@ def keys_of(question: int) -> list[str]:
 
 class Told(NamedTuple):
     """What a person was told of an answer. ``first``: who was first if it was refused; None: it was
-    taken."""
+    taken, or kept until the question."""
 
     job_id: str
     question: int
     person: str
     first: str | None
+    kept: bool = False
 
 
 class _Intended(NamedTuple):
@@ -85,7 +86,6 @@ class People:
 
     def __init__(self, engines: Sequence[Engine], rng: random.Random) -> None:
         self.told: list[Told] = []
-        self.early = 0
         self._rng = rng
         self._errors: list[BaseException] = []
         self._over = threading.Event()
@@ -123,7 +123,7 @@ class People:
 
     def _answer(self, engine: Engine, person: str, one: _Intended) -> None:
         params, delivery = {"n": one.question, "by": person}, f"{person}-{one.question}"
-        first = None
+        first, kept = None, False
         while True:
             try:
                 number = engine.expectations.deliver(
@@ -134,9 +134,9 @@ class People:
             except StoreUnavailableError:
                 continue
             else:
-                self.early += number is None
+                kept = number is None
             break
-        self.told.append(Told(one.job_id, one.question, person, first))
+        self.told.append(Told(one.job_id, one.question, person, first, kept))
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -156,8 +156,9 @@ def wrong_answers(
 ) -> tuple[list[str], Counter[str]]:
     """What does not hold, and how the questions were decided. ``outputs``: of each job.
 
-    Each question goes on once: with the one answer that was taken, or with the end of its time, and
-    whoever was refused heard of that.
+    Each question goes on once: with the one answer that was taken, with one of those that were kept
+    for it, of which there may be one for each key, or with the end of its time; and whoever was
+    refused heard of one of these.
     """
     decided: dict[tuple[str, int], list[str]] = defaultdict(list)
     for job_id, found in outputs.items():
@@ -181,9 +182,10 @@ def _wrong(decided: list[str], heard: list[Told]) -> Iterable[str]:
         yield f"went on {len(decided)} times: {decided}"
         return
     (by,) = decided
-    taken = [one.person for one in heard if one.first is None]
-    if taken != ([] if by == TIME else [by]):
-        yield f"went on with {by}, and the answers of {taken} were taken"
+    kept = [one.person for one in heard if one.kept]
+    taken = [one.person for one in heard if one.first is None and not one.kept]
+    if (taken != ([] if by == TIME else [by])) if not kept else (taken or by not in kept):
+        yield f"went on with {by}, and the answers of {[*kept, *taken]} were taken"
     for one in heard:
-        if one.first is not None and one.first != by:
+        if one.first is not None and one.first not in (by, *kept):
             yield f"went on with {by}, and {one.person} was told that {one.first} was first"

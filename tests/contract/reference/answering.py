@@ -33,12 +33,16 @@ class Answering(Pausing):
             if one.timed:
                 self.timers[job.id, "expect", number] = False
             opened.append(number)
+        fields = dict(zip(opened, (one.field for one in wanted), strict=True))
         for number in opened:
-            found = job.expected.get(number)
-            early = job.early.pop(found.field, None) if found is not None else None
-            if early is not None:
+            early = job.early.pop(fields[number], None)
+            if early is None:
+                continue
+            if number in job.expected:
                 job.history["answered"] += 1
                 self._deliver_answer(job, number, "a", early)
+            else:
+                job.history["answer_unused"] += 1
 
     def answer(self, job: Job, field: str, item: Item) -> str:
         if job.status in FINAL:

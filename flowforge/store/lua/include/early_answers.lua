@@ -36,13 +36,17 @@ local function answered_early(job, fields)
   return found
 end
 
--- Answers an expectation that has just been opened, if its answer is there and it is still open.
-local function take_early(job, number, now)
+-- Answers an expectation that has just been opened and was answered early. If another one was answered in its place
+-- meanwhile, the answer goes: it must not be taken for that of the next question.
+local function take_early(job, number, field, now)
+  local early, slot = early_of(job, field), string.match(field, '^[^/]+')
+  call('HDEL', k_answers(job.id), 'e' .. field)
+  call('HINCRBY', k_answers(job.id), 'c' .. slot, -1)
   local expectation = expectation_of(job, number)
-  local early = expectation and early_of(job, expectation.field)
-  if not early then return end
-  call('HDEL', k_answers(job.id), 'e' .. expectation.field)
-  call('HINCRBY', k_answers(job.id), 'c' .. string.match(expectation.field, '^[^/]+'), -1)
+  if not expectation then
+    remember(job, 'answer_unused', number .. '.' .. slot, early.details)
+    return
+  end
   remember(job, 'answered', expected_invocation(number, expectation), early.details)
   local trace = parts_of_expected(job, number, expectation)
   answer_expectation(job, number, expectation, early.mode, with_emitter(early.record, expectation.emitter, trace), 'a',

@@ -72,7 +72,7 @@ def run(arena: Arena) -> None:
     arena.figures["questions answered"] = how["answered"]
     arena.figures["questions whose time was over"] = how["the time was over"]
     arena.figures["answers refused"] = sum(one.first is not None for one in people.told)
-    arena.figures["answers kept for their questions"] = people.early
+    arena.figures["answers kept for their questions"] = sum(one.kept for one in people.told)
     arena.expect(min(how.values()) > 0, f"all questions ended in one way: {dict(how)}")
     statuses = {inspector.status(job_id) for job_id in jobs}
     arena.expect(statuses == {"completed"}, f"I1 jobs are {statuses}")

@@ -86,7 +86,7 @@ local function read_expected(arguments, at)
     local before = job.last
     local fields = open_all(job, invocation, now)
     -- In their order: the first that was answered early takes the others of its group away.
-    for _, i in ipairs(answered_early(job, fields)) do take_early(job, before + i, now) end
+    for _, i in ipairs(answered_early(job, fields)) do take_early(job, before + i, fields[i], now) end
   end
 
   return expected, at + 1 + EACH * number
