@@ -1,7 +1,7 @@
 """What answers that jobs wait for cost the server while 100,000 of them are open.
 
 ``python -m benchmarks.answers``: on a server of its own, the server's own processor time for a
-call of a script, and the longest call by its slow log. Takes about two minutes.
+call of each script. Takes about two minutes.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from benchmarks.delays import measured
+from benchmarks.delays import processor_seconds
+from benchmarks.script_meter import ScriptMeter
 from flowforge import Flow, Routine, configure, shutdown
 from flowforge.codec.binary import invocation_record, pack_record, packb
 from flowforge.engine.current import current_engine
@@ -18,7 +19,9 @@ from flowforge.engine.find_expectations import find_expectations
 from flowforge.execution.effects import Effects
 from flowforge.local.server import LocalServer
 from flowforge.model.status import AttemptOutcome
+from flowforge.worker.upkeep.deletions import Deletions
 from flowforge.worker.upkeep.timers import Timers
+from flowforge.worker.upkeep.vanished_answers import VanishedAnswers
 
 #: Answers that a job waits for, all opened by one commit.
 EACH = 100
@@ -40,7 +43,7 @@ class Ask(Routine):
     def ask(self, **params: Any) -> None: ...
 
 
-def expect(engine: Engine, job_id: str, invocation: str = "1.0.0", first: int = 0) -> int:
+def expect(engine: Engine, job_id: str, invocation: str = "1.0.0", first: int = 0) -> None:
     """The commit of an invocation that expects ``EACH`` answers."""
     invocations = engine.store.invocations
     invocations.claim(job_id, invocation, "t", WITHIN)
@@ -58,7 +61,6 @@ def expect(engine: Engine, job_id: str, invocation: str = "1.0.0", first: int = 
         job_id, invocation, "t", outcome, 5, details, Effects(expected=expected)
     )
     assert answer == "ok", answer
-    return 1
 
 
 def main() -> None:
@@ -69,55 +71,67 @@ def main() -> None:
     with LocalServer.start() as server:
         configure(redis_url=server.url)
         try:
-            _measure(number)
+            _measure(ScriptMeter(server.pid), number)
         finally:
             shutdown()
 
 
-def _measure(number: int) -> None:
+def _measure(meter: ScriptMeter, number: int) -> None:
     flow = Flow("asking")
     flow.add_routine(Ask, "ask")
     (engine,) = current_engine().each
     jobs = [job.job_id for job in flow.execute_many("ask", [{}] * (number // EACH))]
-    measured(engine, "opened, 100 a commit", lambda: sum(expect(engine, one) for one in jobs))
-    assert engine.store.expectations.waiting().number == number
 
-    def answer() -> int:
+    def open_all() -> None:
+        for job_id in jobs:
+            expect(engine, job_id)
+
+    def answer_some() -> None:
         for key in range(EACH // 10):
             for job_id in jobs:
                 engine.expectations.deliver(
                     job_id, "ask", "decision", {"approved": True}, "kim", None, key
                 )
-        return len(jobs)
 
-    def look() -> int:
-        for _ in range(100):
-            assert len(find_expectations([engine], 50, "ops").expectations) == 50
-        return 0
+    meter.measured("opened, 100 a commit", open_all)
+    assert engine.store.expectations.waiting().number == number
+    meter.measured("answered, a tenth", answer_some)
+    _measure_lists(engine)
+    _measure_upkeep(meter, engine, number)
+    _measure_one(meter, engine, flow, number)
 
-    measured(engine, "answered, a tenth", answer)
-    before = engine.client.info("cpu")["used_cpu_user_main_thread"]
-    look()
-    spent = engine.client.info("cpu")["used_cpu_user_main_thread"] - before
-    print(f"{'listed, 50 of an assignee':<28} {spent * 10:>6.2f} ms of the server a list")
+
+def _measure_lists(engine: Engine) -> None:
+    before = processor_seconds(engine)
+    for _ in range(100):
+        assert len(find_expectations([engine], 50, "ops").expectations) == 50
+    spent = processor_seconds(engine) - before
+    print(f"{'listed, 50 of an assignee':<28} {spent * 10:>5.2f} ms of the server for each list")
+
+
+def _measure_upkeep(meter: ScriptMeter, engine: Engine, number: int) -> None:
+    """The look for answers of jobs that are gone, and the end of the time of all."""
+    vanished, timers = VanishedAnswers(engine.store), Timers(engine.store)
+
+    def look() -> None:
+        for _ in range(number // 500):
+            assert vanished.run_once() == 0
+
+    def release() -> None:
+        while timers.run_once():
+            pass
+
+    meter.measured("looked for lost jobs", look)
     key = engine.store.keys.of("timers")
     members = engine.link.call("ZRANGE", key, 0, -1)
     for start in range(0, len(members), 1000):
         pairs = [part for one in members[start : start + 1000] for part in (1, one)]
         engine.link.call("ZADD", key, *pairs)
-    timers = Timers(engine.store)
-
-    def release() -> int:
-        while timers.run_once():
-            pass
-        return len(jobs)
-
-    measured(engine, "all late at once", release)
+    meter.measured("all late at once", release)
     assert engine.store.expectations.waiting().number == 0
-    _measure_one(engine, flow, number)
 
 
-def _measure_one(engine: Engine, flow: Flow, number: int) -> None:
+def _measure_one(meter: ScriptMeter, engine: Engine, flow: Flow, number: int) -> None:
     """One job with as many open ones."""
     parts = number // EACH
     job = flow.execute("ask", {}, max_in_flight=2 * parts)
@@ -129,27 +143,24 @@ def _measure_one(engine: Engine, flow: Flow, number: int) -> None:
     invocations.commit(
         job.job_id, "1.0.0", "t", AttemptOutcome.COMPLETED, 5, details, Effects(staged={0: parts})
     )
-    opened = 0
 
-    def open_all() -> int:
-        nonlocal opened
+    def open_all() -> None:
+        opened = 0
         while opened < parts:
             keys = engine.link.call("HKEYS", engine.store.keys.of("invocations", job.job_id))
             ready = [name.decode() for name in keys if name.endswith(b".0.0")]
             for name in ready:
                 expect(engine, job.job_id, name, opened * EACH)
                 opened += 1
-        return 1
 
-    measured(engine, "opened by one job", open_all)
-
-    def cancel() -> int:
+    def cancel() -> None:
         job.cancel()
-        while engine.store.upkeep.delete(500):
+        deletions = Deletions(engine.store)
+        while deletions.run_once():
             pass
-        return 1
 
-    measured(engine, "that job is cancelled", cancel)
+    meter.measured("opened by one job", open_all)
+    meter.measured("that job is cancelled", cancel)
     assert engine.store.expectations.waiting().number == 0
 
 

@@ -340,6 +340,15 @@ def test_a_link_takes_one_answer_without_a_login(visitor: Browser, shared: Insta
     assert "the link has answered" in visitor.page(link, 410)
 
 
+def test_a_read_only_dashboard_takes_no_answers(shared: Installation) -> None:
+    """Its links say so before anything is typed."""
+    job = asking("k", form=True)
+    application = web.app(shared.engine, authentication=web.Token("x" * 16), read_only=True)
+    with Browser(application) as client:
+        assert "This dashboard is read-only" in client.page(link_of(job), 403)
+    job.cancel()
+
+
 @pytest.mark.attack(
     what="The form of a link is sent from another site, or with no token or another link's"
 )

@@ -76,6 +76,8 @@ class _Links:
             return self._said(
                 request, 429, "Too many wrong links", "Wait a minute and try it again."
             )
+        if self._dashboard.read_only:
+            return self._said(request, 403, "This dashboard is read-only", "It takes no answers.")
         try:
             return self._page(request, address, form)
         except StoreUnavailableError:
@@ -100,16 +102,14 @@ class _Links:
             expectation = None
         if expectation is None:
             return self._said(request, *_UNKNOWN)
-        if form is None:
-            entry = answer_entry(engine, expectation)
-            return self._form(request, expectation, empty_form(entry, None), entry)
-        return self._deliver(request, engine, expectation, form)
+        return self._open(request, engine, expectation, form)
 
-    def _deliver(
-        self, request: Request, engine: Engine, found: Expectation, form: FormData
+    def _open(
+        self, request: Request, engine: Engine, found: Expectation, form: FormData | None
     ) -> Response:
-        if self._dashboard.read_only:
-            return self._said(request, 403, "This dashboard is read-only", "It takes no answers.")
+        if form is None:
+            entry = answer_entry(engine, found)
+            return self._form(request, found, empty_form(entry, None), entry)
         if not self._dashboard.sessions.sent_by(_visitor(request), str(form.get("token", ""))):
             return self._said(
                 request, 403, "The form is too old", "Open the link again, and send it once more."

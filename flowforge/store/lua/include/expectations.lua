@@ -50,9 +50,8 @@ local function parts_of_expected(job, number, expectation)
   return string.sub(rest, 1, tonumber(length)), string.sub(rest, tonumber(length) + 1)
 end
 
--- Hooks hear of one that is open. happened: a name that model/hook_event.py has; place: of the routine's slot.
+-- Hooks hear of one that is open; there are some. happened: a name that model/hook_event.py has; place: of the routine's slot.
 local function tell_of_expectation(happened, job, invocation, routine, place, now)
-  if call('EXISTS', k_hooks()) == 0 then return end
   --@include outbox
   tell_hooks(happened, job, invocation, { routine, 'AnswerExpected', '', place }, now)
 end

@@ -40,6 +40,7 @@ local function read_expected(arguments, at)
     local function add(list, ...)
       for _, value in ipairs({ ... }) do list[#list + 1] = value end
     end
+    local hooks = call('EXISTS', k_hooks()) == 1
     for i = 1, number do
       local slot, key, within, remind, first, last, otherwise, record, mode, assigned, form, json, token, routine,
         place, details, trace = item(i)
@@ -63,7 +64,7 @@ local function read_expected(arguments, at)
       if within ~= '0' then set_timer(now + within, id, 'expect', job.last) end
       if remind ~= '0' then set_timer(now + remind, id, 'remind', job.last) end
       remember(job, 'expects', opened, details)
-      tell_of_expectation('expects', job, opened, routine, place, now)
+      if hooks then tell_of_expectation('expects', job, opened, routine, place, now) end
     end
     call('HSET', k_invocations(id), unpack(records))
     if job.joins then call('HINCRBY', k_outstanding(id), r, number) end

@@ -9,5 +9,7 @@ local function remind_of_expectation(_, job, number, now)
   if job.status == 'failed' then return end
   local invocation = expected_invocation(number, expectation)
   remember(job, 'reminded', invocation, '')
-  tell_of_expectation('reminded', job, invocation, expectation.routine, expectation.place, now)
+  if call('EXISTS', k_hooks()) == 1 then
+    tell_of_expectation('reminded', job, invocation, expectation.routine, expectation.place, now)
+  end
 end
