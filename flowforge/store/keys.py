@@ -33,7 +33,8 @@ PATTERNS: dict[str, str] = {
     "children": "j:{}:d",  # hash: id of a child job -> the invocation that waits for it
     "put_off": "j:{}:later",  # hash: invocation that is put off -> its emitter and mode
     "expectations": "j:{}:expects",  # hash: number of an open expectation -> what it is
-    "answers": "j:{}:answers",  # hash: what became of expectations, early answers; see expectations
+    "answers": "j:{}:answers",  # hash: what became of expectations; see expectations
+    "early_answers": "j:{}:early",  # hash: r.s/key -> an answer that is not expected yet
     "undo_log": "j:{}:undo",  # list: what compensates committed invocations: r.s and record, each
     "undoing": "j:{}:undoing",  # list, in a job that undoes another: the same, what is left of it
     "history": "j:{}:h",  # stream

@@ -26,7 +26,7 @@ from tests.contract.timer_members import parsed
 _HASHES = (
     "job", "invocations", "claims", "merges", "routines", "joins", "collected", "outstanding",
     "children", "child_failures", "lanes", "breakpoints", "put_off",
-    "expectations", "answers",
+    "expectations", "answers", "early_answers",
 )  # fmt: skip
 
 #: What is kept aside of the lists of paused queues.
@@ -348,9 +348,10 @@ def _check_answers(stored: Stored, row: dict[str, bytes], job: Job) -> None:
     assert open_ones == {f"{job.id}/{number}" for number in job.expected}
     fields = stored.hash("answers", job.id)
     assert {f: s.decode()[0] for f, s in fields.items() if f[0].isdigit()} == job.answers
-    assert {f[1:] for f in fields if f.startswith("e")} == job.early.keys()
-    kept = sum(int(count) for f, count in fields.items() if f.startswith("c"))
-    assert kept == len(job.early)
+    early = stored.hash("early_answers", job.id)
+    assert {field for field in early if "/" in field} == job.early.keys()
+    counts = {field: int(count) for field, count in early.items() if "/" not in field}
+    assert counts == Counter(field.partition("/")[0] for field in job.early)
 
 
 def _check_staged(stored: Stored, model: Model, job: Job) -> None:

@@ -171,6 +171,26 @@ def test_a_hundred_early_answers_are_kept_of_a_slot(timed_bench: Bench) -> None:
     assert answer(bench, job, "k100").answer is Answer.KEPT
 
 
+@pytest.mark.parametrize("ends", ["completed", "cancelled"])
+def test_an_early_answer_goes_with_its_job(timed_bench: Bench, ends: str) -> None:
+    """It holds all that was sent, and nothing can expect it any more; a failed job keeps it."""
+    bench = timed_bench
+    job = bench.submit()
+    answer(bench, job, "a", pin="1234")
+    bench.start(job)
+    bench.fail(job)
+    assert bench.hash("early_answers", job).keys() == {"0.1/a", "0.1"}
+    assert bench.link.call("PTTL", bench.key("early_answers", job)) > 0
+    bench.store.control.retry(job, "anna", "")
+    assert bench.link.call("PTTL", bench.key("early_answers", job)) == -1
+    if ends == "completed":
+        finish(bench, job, "1.0.0")
+    else:
+        bench.store.control.cancel(job, "", "anna")
+    assert bench.status(job) == ends
+    assert not bench.hash("early_answers", job)
+
+
 def test_an_answer_of_another_expectation_is_not_taken(timed_bench: Bench) -> None:
     """A form or link is for one expectation alone."""
     bench = timed_bench

@@ -158,7 +158,7 @@ class Ending(Joining):
             for work in (
                 job.uncommitted, job.parked, job.staged, job.open, job.collected, job.children,
                 job.late, job.failures, job.breakpoints, job.stopped, job.let_go, job.put_off,
-                job.expected,
+                job.expected, job.early,
             ):  # fmt: skip
                 work.clear()
             job.staged_outputs = 0

@@ -23,6 +23,7 @@ local function work_of(id, job)
     k_collected(id), k_child_failures(id), k_lanes(id), k_breakpoints(id), k_put_off(id) }
   if not job or job.extras then
     hashes[#hashes + 1] = k_expectations(id)
+    hashes[#hashes + 1] = k_early_answers(id)
     hashes[#hashes + 1] = k_limited(id)
   end
   hashes[#hashes + 1] = k_children(id)

@@ -71,6 +71,7 @@ local function finish(job, status, now)
     local all = job.joins or job.queues > 1 or job.breaks or job.uses
     delete_hashes(all and work_of(job.id, job) or { k_claims(job.id), k_merges(job.id) })
     call('UNLINK', k_segments(job.id), k_output_segments(job.id), k_late(job.id))
+    if job.extras then call('UNLINK', k_early_answers(job.id)) end
     -- What was let go before the last breakpoint was cleared.
     if rare[5] then delete_sorted_set(k_stopped(job.id)) end
   elseif status == 'failed' then

@@ -1,5 +1,5 @@
 -- An expectation is told of once more.
---@include timers, history, expectations
+--@include base, timers, history, expectations
 
 local function remind_of_expectation(_, job, number, now)
   local expectation = expectation_of(job, number)
