@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import re
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
-from flowforge import Bulk, JobState
+from flowforge import Bulk, JobState, web
 from flowforge.engine.current import current_engine
 from flowforge.store.dead_letters import DeadLetters
 from tests.browser.flows import HOSTILE, asking, failing, hostile, orders, shop
@@ -38,6 +44,21 @@ def asked_job() -> tuple[JobState, str]:
     job = asking.execute("ask")
     (output,) = eventually(lambda: job.outputs)
     return job, output.params["url"].removeprefix("http://flows.example")
+
+
+@contextmanager
+def served(application: Starlette) -> Iterator[str]:
+    """Its address, while it is served."""
+    server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        eventually(lambda: server.started, message="a server")
+        _, port = server.servers[0].sockets[0].getsockname()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def open_job(page: Page, job: JobState) -> None:
@@ -238,6 +259,29 @@ def test_everyone_can_use_it(
         page.screenshot(path=pictures / f"{name}-{scheme}-{width}.png", full_page=True)
     context.close()
     asked.cancel()
+
+
+def test_below_a_path_of_another_application(
+    site: Installation, browser: Browser, tmp_path: Path
+) -> None:
+    """The page is live, and its dialog acts."""
+    dashboard = web.app(
+        site.engine, authentication=web.Token("a-token-for-the-tests", web.Role.ADMIN)
+    )
+    job, gate, _ = held(tmp_path)
+    with served(Starlette(routes=[Mount("/team/flows", dashboard)])) as address:
+        page = browser.new_page(base_url=f"{address}/team/flows/")
+        page.goto("login?token=a-token-for-the-tests")
+        page.goto(f"jobs/{job.job_id}")
+        expect(page.locator("#live")).to_contain_text("live")
+        page.keyboard.press("p")
+        page.locator("dialog").get_by_role("button", name="Pause").click()
+        expect(page.locator(".said")).to_contain_text("is paused")
+        assert page.url == f"{address}/team/flows/jobs/{job.job_id}"
+        job.resume()
+        gate.touch()
+        expect(page.locator(".job-head .status").first).to_contain_text("completed")
+        page.close()
 
 
 def test_hostile_names_are_seen_as_they_are(page: Page, pictures: Path) -> None:
