@@ -53,6 +53,8 @@ class Settings:
     upkeep_interval: float = 2.0
     #: How long a message that a worker has fetched may stay unclaimed before it is pushed again.
     unclaimed_grace: float = 5.0
+    #: How long what waits first at a limit may wait before the limit counts as starving.
+    limit_starving: float = 300.0
     #: Workers that an invocation may lose: with the last of them it is quarantined.
     max_losses: int = 3
     #: How long a job is kept after its end.
@@ -94,7 +96,14 @@ class Settings:
                 f"heartbeat ({self.heartbeat} s) must be at most half of lease ({self.lease} s): "
                 "otherwise one late renewal loses the lease of a healthy worker"
             )
-        for name in ("lease", "heartbeat", "upkeep_interval", "unclaimed_grace", "retention"):
+        for name in (
+            "lease",
+            "heartbeat",
+            "upkeep_interval",
+            "unclaimed_grace",
+            "limit_starving",
+            "retention",
+        ):
             if not 0 < getattr(self, name) <= LONGEST:
                 raise ConfigurationError(
                     f"{name} must be above 0 seconds and at most {LONGEST:g}, not "

@@ -5,10 +5,7 @@ from __future__ import annotations
 import io
 import sys
 
-try:
-    from flowforge.cli.main import cli
-except KeyboardInterrupt:  # Ctrl-C before there is a command
-    sys.exit(130)
+from flowforge.cli.main import cli
 
 __all__ = ["main"]
 

@@ -26,6 +26,7 @@ _STYLES = {
     FindingKind.BREAKPOINT: "yellow",
     FindingKind.QUEUE_PAUSED: "yellow",
     FindingKind.TIMER: "yellow",
+    FindingKind.LIMIT: "yellow",
     FindingKind.DELAY: "cyan",
     FindingKind.RUNNING: "cyan",
     FindingKind.COMPLETED: "green",

@@ -14,9 +14,9 @@ from flowforge.cli.group import CommandFailedError
 from flowforge.cli.render import json_option, one_line, print_json, say
 from flowforge.cli.session import Session, pass_session
 from flowforge.cli.tables import print_table
-from flowforge.engine.limits import LimitControl
+from flowforge.engine.limits import LimitControl, in_force
 from flowforge.errors import FlowForgeError
-from flowforge.model.limit import UNLIMITED, LimitSettings, checked_settings
+from flowforge.model.limit import LimitSettings, parsed_settings
 from flowforge.store.limits import LimitUsage
 
 _COLUMNS = ("KEY", ">RUNNING", ">WAITING", "LIMIT", "STATE")
@@ -136,27 +136,18 @@ def remove(session: Session, limit: str, as_json: bool, **_: object) -> None:
 
 
 def _parsed(key: str, settings: Sequence[str]) -> LimitSettings:
-    values: dict[str, Any] = {}
+    given = {}
     for text in settings:
         match = _SETTING.fullmatch(text)
         if match is None:
             raise click.UsageError(
                 f"{one_line(text)} is no setting: write running=8, rate=100, period=60 or burst=20"
             )
-        values[match[1]] = _number(match[1], match[2])
+        given[match[1]] = match[2]
     try:
-        return checked_settings(f"limit {key!r}", **values)
+        return parsed_settings(f"limit {key!r}", given)
     except FlowForgeError as error:
         raise click.UsageError(str(error)) from error
-
-
-def _number(name: str, text: str) -> float | int:
-    if text == "none" and name in ("running", "rate"):
-        return UNLIMITED
-    try:
-        return float(text) if name == "period" else int(text)
-    except ValueError:
-        raise click.UsageError(f"{name} must be a number, not {one_line(text)}") from None
 
 
 def _control(session: Session) -> LimitControl:
@@ -164,23 +155,10 @@ def _control(session: Session) -> LimitControl:
 
 
 def _rows(control: LimitControl, wanted: str | None) -> list[dict[str, Any]]:
-    """The limits and the keys that are in use; of one limit or one key."""
-    stored = control.stored()
-    name = None if wanted is None else wanted.partition("/")[0]
-    keys = {one.key for one in stored} | set(control.keys(name))
-    keys = {key for key in keys if wanted in (None, key) or (wanted == name and _name(key) == name)}
-    rows = []
-    for usage in control.usage(sorted(keys)):
-        force = control.in_force(usage.key, stored)
-        rows.append(_plain(usage, force))
-    return rows
+    return [{**_usage(one.usage), "limit": _plain(one.settings)} for one in control.in_use(wanted)]
 
 
-def _name(key: str) -> str:
-    return key.partition("/")[0]
-
-
-def _plain(usage: LimitUsage, force: LimitSettings) -> dict[str, Any]:
+def _usage(usage: LimitUsage) -> dict[str, Any]:
     return {
         "key": usage.key,
         "running": usage.running,
@@ -188,49 +166,36 @@ def _plain(usage: LimitUsage, force: LimitSettings) -> dict[str, Any]:
         "waiting": usage.waiting,
         "waits_since_ms": usage.waits_since,
         "rests_until_ms": usage.rests_until,
-        "limit": {
-            "running": _bound(force.running),
-            "rate": _bound(force.rate),
-            "period": None if force.period_ms is None else force.period_ms / 1000,
-            "burst": force.burst,
-            "when_full": force.when_full,
-            "hold": force.hold,
-            "enabled": force.state != "off",
-        },
     }
 
 
-def _bound(value: int | None) -> int | None:
-    return None if value == UNLIMITED else value
+def _plain(force: LimitSettings) -> dict[str, Any]:
+    return {
+        "running": force.most_running,
+        "rate": force.most_started,
+        "period": None if force.period_ms is None else force.period,
+        "burst": force.burst,
+        "when_full": force.when_full,
+        "hold": force.hold,
+        "enabled": force.state != "off",
+        "text": force.text(),
+    }
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-    limit = row["limit"]
-    state = "on" if limit["enabled"] else "disabled"
+    state = "on" if row["limit"]["enabled"] else "disabled"
     if row["rests_until_ms"] is not None:
         state = "rests"
     return [
         one_line(row["key"]), str(row["running"] + row["reserved"]), str(row["waiting"]),
-        limit_text(limit), state,
+        row["limit"]["text"], state,
     ]  # fmt: skip
 
 
-def limit_text(limit: dict[str, Any]) -> str:
-    """What is in force, in words: ``5 running, 100 in 60 s``."""
-    parts = []
-    if limit["running"] is not None:
-        parts.append(f"{limit['running']} running")
-    if limit["rate"] is not None:
-        parts.append(f"{limit['rate']} in {limit['period'] or 1.0:g} s")
-    return ", ".join(parts) or "none"
-
-
 def _say_in_force(control: LimitControl, key: str, as_json: bool) -> None:
-    force = control.in_force(key, control.stored())
-    (usage,) = control.usage([key])
-    plain = _plain(usage, force)["limit"]
+    force = in_force(key, control.stored())
     if as_json:
-        print_json({"key": key, "limit": plain})
+        print_json({"key": key, "limit": _plain(force)})
         return
-    off = "" if plain["enabled"] else ", disabled"
-    say(f"limit {one_line(key)}: {limit_text(plain)}{off}")
+    off = ", disabled" if force.state == "off" else ""
+    say(f"limit {one_line(key)}: {force.text()}{off}")

@@ -29,6 +29,7 @@ _CAUSES = {
     FindingKind.QUEUED: "queued",
     FindingKind.TIMER: "on timers",
     FindingKind.BREAKPOINT: "stopped at breakpoints",
+    FindingKind.LIMIT: "waiting at limits",
     FindingKind.EXPECTS: "expecting answers",
     FindingKind.CHILD: "waiting for child jobs",
     FindingKind.JOIN: "joins collecting",

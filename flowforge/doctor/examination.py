@@ -10,6 +10,7 @@ from flowforge.doctor.answers import examine_answers
 from flowforge.doctor.errors import examine_errors
 from flowforge.doctor.findings import Finding
 from flowforge.doctor.hooks import examine_hooks
+from flowforge.doctor.limits import examine_limits
 from flowforge.doctor.queues import examine_queues
 from flowforge.doctor.schedules import examine_schedules
 from flowforge.doctor.server import examine_server
@@ -26,7 +27,7 @@ from flowforge.model.status import ACTIVE
 from flowforge.store.worker_reports import WorkerReport, WorkerReports
 
 #: Active jobs of each status that are looked at one by one, the newest ones.
-SAMPLE = 500
+SAMPLE = 1000
 
 
 def examine(engine: Engine) -> Iterator[Finding]:
@@ -62,6 +63,7 @@ def _examine_jobs(engine: Engine) -> Iterator[Finding]:
         yield from examine_delays(engine)
     yield from examine_work(engine, live, counts, active)
     yield from examine_answers(engine)
+    yield from examine_limits(engine)
     yield from examine_queues(engine)
     yield from examine_schedules(engine, live)
     yield examine_errors(engine)

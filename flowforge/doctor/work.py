@@ -84,7 +84,7 @@ def _stuck_jobs(engine: Engine, jobs: Sequence[ActiveJob]) -> Iterator[Finding]:
 
 
 #: Counters of what moves on, or waits for a person.
-_MOVING = ("queued", "running", "timers", "stopped", "expected")
+_MOVING = ("queued", "running", "timers", "stopped", "expected", "at_limits")
 
 
 def idle_jobs(engine: Engine, jobs: Sequence[ActiveJob]) -> tuple[list[str], dict[str, str]]:

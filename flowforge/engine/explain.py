@@ -10,6 +10,7 @@ from flowforge.engine.blocking_parents import blocking_parent
 from flowforge.engine.edit_command import edit_command
 from flowforge.engine.explain_breakpoints import at_breakpoints
 from flowforge.engine.explain_expectations import expected_answers
+from flowforge.engine.explain_limits import at_limits
 from flowforge.engine.explain_look import WorkLook
 from flowforge.engine.explain_queues import QueueFindings
 from flowforge.engine.explain_single import waits_for_turn
@@ -115,9 +116,10 @@ def _active(look: WorkLook, work: WorkFindings, depth: int) -> Iterator[JobFindi
         server, summary.job_id, summary.counts["stopped"], look.definition, look.outstanding
     )
     expected = expected_answers(server, summary.job_id, summary.counts["expected"], look.definition)
+    limited = at_limits(server, summary.job_id, summary.counts["at_limits"], look.definition)
     found = chain(
         stopped, queues.paused(), queues.unserved(), work.running(), work.hanging(),
-        queues.queued(), work.on_timers(), expected,
+        queues.queued(), work.on_timers(), limited, expected,
         _child_jobs(server, look.outstanding, summary, depth), work.joins(), work.parked(),
     )  # fmt: skip
     anything = False

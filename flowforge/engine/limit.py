@@ -16,8 +16,10 @@ class Limit(LimitRule):
     which may follow each other at once after a quiet time.
 
     ``when_full``: ``"wait"``: first come, first served; ``"drop"``: the invocation ends without an
-    effect; ``"fail"``: its job fails. ``hold``: ``"attempt"``, or ``"invocation"``: a retry
-    keeps the place, so that the next one starts only when this one is done.
+    effect; ``"fail"``: its job fails; ``"replace"``: of those that run, the one that began first
+    ends without an effect, and the newest one has its place. ``hold``: ``"attempt"``, or
+    ``"invocation"``: a retry keeps the place, so that the next one starts only when this one is
+    done.
 
     Workers that import the module of a limit write it to the server when they start. What an
     operator sets there wins. ValueError for a limit that limits nothing, and for values that are

@@ -4,12 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import InvalidValueError
 from flowforge.model.limit import LimitRule, LimitSettings, check_limit_name
-from flowforge.store.limits import StoredLimit
+from flowforge.store.limits import LimitUsage, StoredLimit
 from flowforge.store.store import Store
+
+
+def in_force(key: str, stored: Iterable[StoredLimit]) -> LimitSettings:
+    """What counts at a key: what is set for it, else for the limit, else what the code says."""
+    found = LimitSettings()
+    name = key.partition("/")[0]
+    by_field = {(one.key, one.declared): one.settings for one in stored}
+    for field in ((name, True), (name, False), (key, False)):
+        if field in by_field:
+            found = by_field[field].over(found)
+    return replace(
+        found, when_full=found.when_full or "wait", hold=found.hold or "attempt",
+        state=found.state or "on",
+    )  # fmt: skip
+
+
+class KeyInUse(NamedTuple):
+    """A limit or one of its keys: what it has, and what is in force there."""
+
+    usage: LimitUsage
+    settings: LimitSettings
 
 
 class LimitControl:
@@ -19,6 +41,18 @@ class LimitControl:
         self._limits = store.limits
         self.stored, self.keys = self._limits.stored, self._limits.keys
         self.usage, self.holders = self._limits.usage, self._limits.holders
+        self.waiters = self._limits.waiters
+
+    def in_use(self, wanted: str | None = None) -> list[KeyInUse]:
+        """Limits and their keys at which something runs or waits, of one limit or one key if
+        ``wanted`` names it; of more keys than can be read at once about 10,000.
+        """
+        stored = self.stored()
+        name = None if wanted is None else wanted.partition("/")[0]
+        keys = {one.key for one in stored} | set(self.keys(name))
+        if wanted is not None:
+            keys = {key for key in keys if wanted in (key, key.partition("/")[0])}
+        return [KeyInUse(usage, in_force(usage.key, stored)) for usage in self.usage(sorted(keys))]
 
     def declare(self, rules: Iterable[LimitRule]) -> None:
         """Write what the code says of limits."""
@@ -35,6 +69,12 @@ class LimitControl:
         """Have a limit, or one of its keys, let everything in, or count again."""
         self.set(key, LimitSettings(state="on" if on else "off"))
 
+    def reset(self, key: str) -> bool:
+        """Forget what an operator has set for a limit or a key; whether there was anything."""
+        found = self._limits.remove(checked_key(key), declared=False)
+        self._let_in(key)
+        return found
+
     def remove(self, key: str) -> bool:
         """Forget what was set for a limit or a key, and what code has said of a limit, which a
         worker that declares it writes again; whether there was anything.
@@ -43,19 +83,6 @@ class LimitControl:
         found = self._limits.remove(key, declared="/" not in key)
         self._let_in(key)
         return found
-
-    def in_force(self, key: str, stored: Iterable[StoredLimit]) -> LimitSettings:
-        """What counts at a key: what is set for it, else for the limit, else what the code says."""
-        found = LimitSettings()
-        name = key.partition("/")[0]
-        by_field = {(one.key, one.declared): one.settings for one in stored}
-        for field in ((name, True), (name, False), (key, False)):
-            if field in by_field:
-                found = by_field[field].over(found)
-        return replace(
-            found, when_full=found.when_full or "wait", hold=found.hold or "attempt",
-            state=found.state or "on",
-        )  # fmt: skip
 
     def _let_in(self, key: str) -> None:
         name, slash, _ = key.partition("/")

@@ -156,6 +156,7 @@ def _waiting(work: WorkCounts) -> dict[str, int]:
         FindingKind.QUEUED: counts["queued"],
         FindingKind.TIMER: counts["timers"],
         FindingKind.BREAKPOINT: counts["stopped"],
+        FindingKind.LIMIT: counts["at_limits"],
         FindingKind.EXPECTS: counts["expected"],
         FindingKind.CHILD: work.children,
         FindingKind.JOIN: work.collecting,
@@ -170,6 +171,6 @@ def parked_cause(status: JobStatus, counts: Mapping[str, int], max_in_flight: in
         return FindingKind.PAUSED.value
     if status is JobStatus.FAILED:
         return FindingKind.FAILED.value
-    if counts["queued"] + counts["running"] >= max_in_flight:
+    if counts["queued"] + counts["running"] + counts["at_limits"] >= max_in_flight:
         return FindingKind.MAX_IN_FLIGHT.value
     return FindingKind.IN_TURN.value

@@ -129,6 +129,22 @@ EXPECTED_OLDEST = Metric(
     "For how long the oldest of these answers has been waited for; 0 for none.",
 )  # fmt: skip
 SCHEDULES = Metric("flowforge_schedules", "gauge", "Schedules that are kept.")
+LIMIT_TAKEN = Metric(
+    "flowforge_limit_places_taken", "gauge",
+    "Places that attempts and messages have, of up to 1,000 keys of all limits.", ("limit",),
+)  # fmt: skip
+LIMIT_WAITING = Metric(
+    "flowforge_limit_waiting_invocations", "gauge",
+    "Invocations that wait for a place, of these keys.", ("limit",),
+)  # fmt: skip
+LIMIT_OLDEST = Metric(
+    "flowforge_limit_oldest_waiting_seconds", "gauge",
+    "For how long the first of these has waited; 0 for none.", ("limit",),
+)  # fmt: skip
+LIMITS_STARVING = Metric(
+    "flowforge_limits_starving", "gauge",
+    "Keys of limits whose first invocation has waited for longer than limit_starving.",
+)  # fmt: skip
 UPKEEP_LAG = Metric(
     "flowforge_upkeep_lag_seconds", "gauge",
     "How long the first timer, lease or schedule has been overdue; 0 when none is.", ("index",),
@@ -169,6 +185,7 @@ FLEET = (
     QUEUE_MESSAGES, QUEUE_UNCLAIMED, QUEUE_OLDEST, QUEUE_PAUSED, QUEUE_ASIDE,
     FAIR_KEYS, FAIR_WAITING, FAIR_ENTERED, OUTSTANDING, PARKED,
     LEADER, LEASES, LEASES_EXPIRED, TIMERS, EXPECTED, EXPECTED_OLDEST, SCHEDULES, UPKEEP_LAG,
+    LIMIT_TAKEN, LIMIT_WAITING, LIMIT_OLDEST, LIMITS_STARVING,
     EXPIRED_JOBS, DELETIONS, DAMAGED,
     DEAD_LETTERS, DEAD_LETTERS_TOTAL, WORKERS, SLOTS, UP, LATENCY, MEMORY, MEMORY_LIMIT,
     READ_ERRORS, SCRAPE_DURATION,

@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from itertools import islice
 
 from flowforge.errors import FlowForgeError, StoreUnavailableError
 from flowforge.metrics import catalogue
@@ -33,6 +34,11 @@ _CAUSES = {
 _MAY_BE_HELD = (JobStatus.PENDING, JobStatus.RUNNING)
 
 
+#: Limits that have values of their own, and keys that are read.
+_LIMITS = 50
+_LIMIT_KEYS = 1000
+
+
 class FleetMetrics:
     """Reads one server. ``name``: the value of the label ``server``."""
 
@@ -48,7 +54,8 @@ class FleetMetrics:
         page, began = page.of(server=self._name), time.perf_counter()
         parts = (
             self._server, self._jobs, self._attempts, self._connections, self._queues,
-            self._queue_pauses, self._fair_keys, self._work, self._upkeep, self._workers,
+            self._queue_pauses, self._fair_keys, self._work, self._upkeep, self._limits,
+            self._workers,
         )  # fmt: skip
         page.add(catalogue.UP, int(all(self._read(page, part) for part in parts)))
         page.add(catalogue.SCRAPE_DURATION, time.perf_counter() - began)
@@ -173,6 +180,22 @@ class FleetMetrics:
         kept, ever = self._load.dead_letters()
         page.add(catalogue.DEAD_LETTERS, kept)
         page.add(catalogue.DEAD_LETTERS_TOTAL, ever)
+
+    def _limits(self, page: Page) -> None:
+        limits, now = self._store.limits, self._overview.now()
+        declared = dict.fromkeys(one.key.partition("/")[0] for one in limits.stored())
+        sums = {name: [0, 0, 0] for name in [*declared][:_LIMITS]}
+        for usage in limits.usage(islice(limits.keys(pages=2), _LIMIT_KEYS)):
+            name = usage.key.partition("/")[0]
+            found = sums.setdefault(name if name in sums else catalogue.OTHER, [0, 0, 0])
+            found[0] += usage.running + usage.reserved
+            found[1] += usage.waiting
+            found[2] = max(found[2], 0 if usage.waits_since is None else now - usage.waits_since)
+        for name, (taken, waiting, oldest) in sums.items():
+            page.add(catalogue.LIMIT_TAKEN, taken, name)
+            page.add(catalogue.LIMIT_WAITING, waiting, name)
+            page.add(catalogue.LIMIT_OLDEST, oldest / 1000, name)
+        page.add(catalogue.LIMITS_STARVING, limits.starving(0)[0])
 
     def _workers(self, page: Page) -> None:
         reports, _ = WorkerReports(self._store).read()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -27,6 +28,8 @@ class EventType(StrEnum):
     ANSWER_EXPECTED = "answer.expected"
     #: It still does, after the time of a reminder.
     ANSWER_REMINDED = "answer.reminded"
+    #: What waits first at a limit has waited for long.
+    LIMIT_STARVING = "limit.starving"
 
 
 #: The type of the event that ``flowforge hooks test`` sends, to whichever hook it names.
@@ -41,6 +44,7 @@ TYPES_OF: dict[str, tuple[EventType, ...]] = {
     "late": (EventType.JOB_LATE,),
     "expects": (EventType.ANSWER_EXPECTED,),
     "reminded": (EventType.ANSWER_REMINDED, EventType.ANSWER_EXPECTED),
+    "starving": (EventType.LIMIT_STARVING,),
 }
 
 
@@ -61,13 +65,15 @@ class HookEvent:
     """What happened, once or several times for the same reason. Times are aware, UTC.
 
     ``type``: ``job.failed``, ``invocation.quarantined``, ``undo.failed``, ``job.late``,
-    ``answer.expected``, ``answer.reminded``, or ``hook.test``, which ``flowforge hooks test``
-    sends. ``job_id``, ``invocation``, ``error.message``: those of the first time. ``invocation``
-    and ``routine_id``: None and empty when no invocation is at fault. ``error`` has ``type``,
-    ``message``, ``at`` (module and function of your own code) and ``fingerprint`` (the group of
-    ``flowforge errors``). Of a job that is late its ``type`` is the event that ``on_late`` names,
-    and ``fingerprint`` is no group. Of a job that waits for an answer its ``type`` is
-    ``AnswerExpected``, and ``message`` has routine, slot and key. ``job_ids``: at most 100.
+    ``answer.expected``, ``answer.reminded``, ``limit.starving``, or ``hook.test``, which
+    ``flowforge hooks test`` sends. ``job_id``, ``invocation``, ``error.message``: those of the
+    first time. ``invocation`` and ``routine_id``: None and empty when no invocation is at fault.
+    ``error`` has ``type``, ``message``, ``at`` (module and function of your own code) and
+    ``fingerprint`` (the group of ``flowforge errors``). Of a job that is late its ``type`` is the
+    event that ``on_late`` names, and ``fingerprint`` is no group. Of a job that waits for an answer
+    its ``type`` is ``AnswerExpected``, and ``message`` has routine, slot and key. Of a limit that
+    starves it is ``LimitStarving``, ``message`` is the key, and the job is the one that waits
+    first. ``job_ids``: at most 100.
     """
 
     #: The same in each attempt to deliver this event.
@@ -90,6 +96,8 @@ class HookEvent:
         """The command that shows more."""
         if self.type in (EventType.ANSWER_EXPECTED, EventType.ANSWER_REMINDED):
             return f"flowforge expects --job {self.job_id}"
+        if self.type == EventType.LIMIT_STARVING:
+            return f"flowforge limits show {shlex.quote(self.error.message)}"
         if self.count > 1 and self.type != EventType.JOB_LATE:
             return f"flowforge errors {self.error.fingerprint}"
         return f"flowforge show {self.job_id}"

@@ -49,6 +49,8 @@ class FindingKind(StrEnum):
     DELAY = "delay"
     #: Invocations wait for the time of their next attempt.
     TIMER = "timer"
+    #: Invocations wait for places of limits that are full.
+    LIMIT = "limit"
     #: It expects answers from outside.
     EXPECTS = "expects"
     #: A handler waits for the end of a job that it has started.

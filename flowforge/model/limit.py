@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Any, NamedTuple, TypeAlias
 
 from flowforge.common.bounded_repr import shown
-from flowforge.errors import CorruptRecordError, DefinitionError, EmissionError
+from flowforge.errors import (
+    CorruptRecordError,
+    DefinitionError,
+    EmissionError,
+    InvalidValueError,
+)
 from flowforge.model.names import check_name, check_whole, did_you_mean, listing
 
 #: What becomes of an invocation that a full limit does not let in.
-WHEN_FULL = ("wait", "drop", "fail")
+WHEN_FULL = ("wait", "drop", "fail", "replace")
 
 #: How long an invocation has its place.
 HOLD = ("attempt", "invocation")
@@ -28,6 +33,10 @@ LONGEST_PERIOD = 366 * 86_400
 
 #: Characters of the value that a key is for; of a longer one a digest stands there.
 _LONGEST_VALUE = 128
+
+
+#: A number that says: without bound. No other one of its size is taken.
+UNLIMITED = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +68,34 @@ class LimitSettings:
             _word(when_full, WHEN_FULL), _word(hold, HOLD), _word(state, ("on", "off")),
         )  # fmt: skip
 
+    @property
+    def most_running(self) -> int | None:
+        """How many attempts may run at once; None: without bound."""
+        return None if self.running == UNLIMITED else self.running
+
+    @property
+    def most_started(self) -> int | None:
+        """How many may start in a period; None: without bound."""
+        return None if self.rate == UNLIMITED else self.rate
+
+    @property
+    def period(self) -> float:
+        """The period of the rate, in seconds."""
+        return (self.period_ms or 1000) / 1000
+
+    def text(self) -> str:
+        """What is in force, in words: ``5 running, 100 in 60 s``."""
+        parts = []
+        if self.most_running is not None:
+            parts.append(f"{self.most_running} running")
+        if self.most_started is not None:
+            parts.append(f"{self.most_started} in {self.period:g} s")
+        return ", ".join(parts) or "none"
+
     def over(self, other: LimitSettings) -> LimitSettings:
         """These, and those of the other where these say nothing."""
         own = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(other, **{name: value for name, value in own.items() if value is not None})
-
-
-#: A number that says: without bound. No other one of its size is taken.
-UNLIMITED = 1 << 62
 
 
 def _text(value: object) -> str:
@@ -135,6 +164,11 @@ class LimitRule:
             f"limit {name!r}", running=running, rate=rate, period=period, burst=burst,
             when_full=when_full, hold=hold,
         )  # fmt: skip
+        if when_full == "replace" and (running is None or rate is not None or hold != "attempt"):
+            raise DefinitionError(
+                f"limit {name!r}: when_full='replace' is for attempts that run at once: give it "
+                "running=, and neither rate= nor hold="
+            )
         if running is None and rate is None:
             raise DefinitionError(
                 f"limit {name!r} limits nothing: give it running=, rate=, or both"
@@ -211,6 +245,23 @@ def checked_settings(
                 f"{name} of {where} must be of {listing(known)}, not {shown(text)}"
             )
     return LimitSettings(running, rate, period_ms, burst, when_full, hold)
+
+
+def parsed_settings(where: str, given: Mapping[str, str]) -> LimitSettings:
+    """Settings as people type them, by name; ``none`` for running and rate: without bound.
+
+    InvalidValueError, DefinitionError for what is unfit.
+    """
+    values: dict[str, Any] = {}
+    for name, text in given.items():
+        try:
+            values[name] = (
+                UNLIMITED if text == "none" and name in ("running", "rate")
+                else float(text) if name == "period" else int(text)
+            )  # fmt: skip
+        except ValueError:
+            raise InvalidValueError(f"{name} must be a number, not {shown(text)}") from None
+    return checked_settings(where, **values)
 
 
 def named_limits(where: str, limit: object) -> tuple[Named, ...]:

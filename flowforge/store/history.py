@@ -42,7 +42,7 @@ def history_details(kind: str, packed: bytes, what: str) -> dict[str, Any]:
 
 
 def _attempt(packed: bytes, what: str) -> dict[str, Any]:
-    worker, attempt, micros, emitted, params, error, *queued = unpack_record(packed, what, 6, 7)
+    worker, attempt, micros, emitted, params, error = unpack_record(packed, what, 6)
     details = {
         "worker": typed(worker, str),
         "attempt": typed(attempt, int),
@@ -53,8 +53,6 @@ def _attempt(packed: bytes, what: str) -> dict[str, Any]:
         details["params"] = read_invocation(params, what)[1]
     if error is not None:
         details["error"] = _error(typed(error, list))
-    if queued:
-        details["queued"] = typed(queued[0], int) / 1000
     return details
 
 
@@ -129,6 +127,15 @@ def _late(packed: bytes, _: str) -> dict[str, Any]:
     return {"event": name, "seconds": whole(ms) / 1000}
 
 
+def _waited_at_limit(packed: bytes, _: str) -> dict[str, Any]:
+    ms, key = packed.decode().split(" ", 1)
+    return {"limit": key, "seconds": whole(ms) / 1000}
+
+
+def _dropped_at_limit(packed: bytes, _: str) -> dict[str, Any]:
+    return {"limit": packed.decode()}
+
+
 def _let_go(packed: bytes, what: str) -> dict[str, Any]:
     by, *routine = unpack_record(packed, what, 1, 2)
     at = {"routine_id": typed(routine[0], str)} if routine else {}
@@ -196,6 +203,9 @@ def _skipped_by_hand(packed: bytes, what: str) -> dict[str, Any]:
 _READERS: dict[str, Callable[[bytes, str], dict[str, Any]]] = {
     "lost": _lost,
     "debounced": _debounced,
+    "waited_at_limit": _waited_at_limit,
+    "dropped_at_limit": _dropped_at_limit,
+    "replaced_at_limit": _dropped_at_limit,
     "held": _other_job,
     "replaced": _other_job,
     "paused": read_pause,

@@ -44,7 +44,7 @@ PATTERNS: dict[str, str] = {
     "entry_params": "j:{}:e",  # string: the record of the entry params, without secrets
     "inputs": "j:{}:y",  # hash: invocation -> record of the params of one that has ended
     "breakpoints": "j:{}:x",  # hash: routine -> condition; with d before it when, and what is shown
-    "limited": "j:{}:limits",  # hash: invocation -> keys of limits, a line each; n<it> -> number
+    "limited": "j:{}:limits",  # hash: invocation -> keys of limits, a line each; n<it>, v<it>
     "stopped": "j:{}:z",  # zset: invocation at a breakpoint by when it stopped; 0: it was let go
     "further_keys": "j:{}:keys",  # list: idempotency keys of calls that were debounced into it
     "channel": "n:{}",  # pub/sub: what waiters listen to
@@ -107,6 +107,8 @@ PATTERNS: dict[str, str] = {
     "limit_home": "limits:home",  # string: 1 once a limit was written here
     "limit_keys": "limits:keys",  # zset: keys with places or waiters, by the next look at them
     "limit_number": "limits:n",  # string: the latest number of a waiter, about a time
+    "limit_promises": "limits:promises",  # hash: key -> what a place is kept for; see limits/keys
+    "limit_starving": "limits:starving",  # hash: key -> since when its first waiter waits, told
     "limit_places": "limit:{}:p",  # zset: lease, or job/invocation/, by ms; job/invocation: -ms
     "limit_waiters": "limit:{}:w",  # zset: job/invocation by number
     "limit_state": "limit:{}:s",  # hash: when the next start is due by the rate, and rest

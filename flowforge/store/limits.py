@@ -19,6 +19,9 @@ _PAGE = 500
 #: Pages that a walk over the keys reads: the leader looks at each key within seconds.
 _PAGES = 20
 
+#: Invocations of a job that are looked at.
+_SAMPLE = 64
+
 #: What stands before the name of a limit as the code has it.
 _DECLARED = "="
 
@@ -47,6 +50,15 @@ class LimitUsage(NamedTuple):
     waits_since: int | None
     #: Until when nothing starts; None: it does not rest.
     rests_until: int | None
+
+
+class AtLimit(NamedTuple):
+    """An invocation that waits at a key. ``before``: how many are before it; ``since``: ms."""
+
+    invocation: str
+    key: str
+    before: int
+    since: int
 
 
 class Limits:
@@ -140,18 +152,74 @@ class Limits:
         )
         return [_parts(member) for member in members]
 
-    def keys_of(self, job_id: str, invocations: Sequence[str]) -> list[list[str]]:
-        """The keys at which these invocations count."""
-        if not invocations:
-            return []
-        replies = self._link.call("HMGET", self._keys.of("limited", job_id), *invocations)
-        return [reply.decode().split("\n") if reply else [] for reply in replies]
+    def waiters(self, key: str, most: int) -> list[tuple[str, str, int]]:
+        """Job and invocation of what waits at a key and since when (ms), in its order, ``most``."""
+        reply = self._link.call(
+            "ZRANGE", self._keys.of("limit_waiters", key), 0, most - 1, "WITHSCORES"
+        )
+        with reading(f"the limit {key!r}"):
+            pairs = zip(reply[::2], reply[1::2], strict=True)
+            return [(*_parts(member), int(float(score)) // 100) for member, score in pairs]
 
-    def look(self, most: int) -> tuple[int, int]:
-        """Look at ``most`` keys whose turn it is: how many there were, and how many of their places
-        nothing held.
+    def waiting_of(self, job_id: str, most: int) -> list[AtLimit]:
+        """Invocations of a job that wait at keys, those that came first, of a sample."""
+        numbers = self._numbers(job_id)
+        if not numbers:
+            return []
+        keys = self._link.call("HMGET", self._keys.of("limited", job_id), *numbers)
+        asked = [
+            (invocation, key, (invocation.decode(), key.decode("utf-8", "replace")))
+            for invocation, text in zip(numbers, keys, strict=True)
+            for key in (text or b"").split(b"\n")
+        ]
+        ranks = self._link.many(
+            [
+                ("ZRANK", self._keys.of("limit_waiters", key), f"{job_id}/{invocation}")
+                for _, _, (invocation, key) in asked
+            ]
+        )
+        found = [
+            AtLimit(invocation, key, rank, int(float(numbers[raw])) // 100)
+            for (raw, _, (invocation, key)), rank in zip(asked, ranks, strict=True)
+            if rank is not None
+        ]
+        return sorted(found, key=lambda one: (one.since, one.before))[:most]
+
+    def _numbers(self, job_id: str) -> dict[bytes, bytes]:
+        """Invocation -> its number at limits, of some of the job."""
+        found: dict[bytes, bytes] = {}
+        cursor = b"0"
+        for _ in range(_PAGES):
+            cursor, page = self._link.call(
+                "HSCAN", self._keys.of("limited", job_id), cursor, "MATCH", "n*", "COUNT", _PAGE
+            )
+            found |= {
+                field[1:]: number for field, number in zip(page[::2], page[1::2], strict=True)
+            }
+            if cursor == b"0" or len(found) >= _SAMPLE:
+                break
+        return dict(islice(found.items(), _SAMPLE))
+
+    def starving(self, most: int) -> tuple[int, list[tuple[str, int]]]:
+        """How many keys have had something waiting for too long; ``most`` of them about, those that
+        starve for longest first, and since when: milliseconds.
         """
-        looked, lost = self._scripts.run("look_at_limits", most)
+        number = self._link.call("HLEN", self._keys.of("limit_starving"))
+        if not number:
+            return 0, []
+        _, page = self._link.call("HSCAN", self._keys.of("limit_starving"), 0, "COUNT", _PAGE)
+        with reading("the limits that starve"):
+            found = [
+                (key.decode("utf-8", "replace"), whole(since))
+                for key, since in zip(page[::2], page[1::2], strict=True)
+            ]
+        return number, sorted(found, key=lambda one: one[1])[:most]
+
+    def look(self, most: int, patience_ms: int) -> tuple[int, int]:
+        """Look at ``most`` keys whose turn it is: how many there were, and how many of their places
+        nothing held. ``patience_ms``: after which what waits first starves.
+        """
+        looked, lost = self._scripts.run("look_at_limits", most, patience_ms)
         return looked, lost
 
 

@@ -16,6 +16,7 @@ WORK = {
     "staged": "staged",
     "stopped": "stopped",
     "expected": "expected",
+    "at_limits": "at_limits",
 }
 
 

@@ -431,7 +431,7 @@ def a_key_with_room(bench: Bench) -> Callable[[], object]:
 def a_place_without_a_lease(bench: Bench) -> Callable[[], object]:
     bench.link.call("ZREM", bench.key("leases"), _waiter(bench))
     bench.link.call("ZADD", bench.key("limit_keys"), 1, "api")
-    return lambda: bench.store.limits.look(10) == (1, 1)
+    return lambda: bench.store.limits.look(10, 300_000) == (1, 1)
 
 
 def turns_of_fair_keys(bench: Bench) -> Callable[[], object]:

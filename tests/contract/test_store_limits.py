@@ -4,53 +4,24 @@ from __future__ import annotations
 
 import pytest
 
+from flowforge.codec.binary import pack_record
 from flowforge.model.limit import LimitSettings
 from flowforge.store.answers import Answer
+from flowforge.store.history import history_details
+from flowforge.store.outbox import Outbox
 from tests.contract.bench import DETAILS, Bench
+from tests.contract.limit_work import (
+    at,
+    declare,
+    finish,
+    keys_left,
+    places,
+    pop,
+    sent,
+    submit,
+    waiting,
+)
 from tests.support.virtual_clock import VirtualClock
-
-
-def at(*keys: str, mode: str = "") -> str:
-    """The mode of a delivery that counts at these keys."""
-    text = "\n".join(keys)
-    return f"L{len(text)} {text}{mode}"
-
-
-def declare(bench: Bench, name: str = "api", **settings: object) -> None:
-    bench.store.limits.declare(name, LimitSettings(**settings), None)  # type: ignore[arg-type]
-
-
-def submit(bench: Bench, *keys: str, **changes: object) -> str:
-    """A job whose first invocation counts at these keys, by default at ``api``."""
-    request = bench.submission(mode=at(*(keys or ("api",))), **changes)
-    assert bench.send(request, {**bench.fields(), "uses": "l"}) == request.job_id
-    return request.job_id
-
-
-def waiting(bench: Bench, key: str = "api") -> list[str]:
-    """The jobs that wait at a key, in their order."""
-    return [member.partition("/")[0] for member in bench.members("limit_waiters", key)]
-
-
-def sent(bench: Bench) -> list[str]:
-    """The jobs that have a message, in the order in which workers take them."""
-    return [job for job, _ in bench.sent()]
-
-
-def finish(bench: Bench, job: str, token: str = "t") -> None:
-    bench.start(job, token=token)
-    assert bench.commit(job, token=token) == "ok"
-
-
-def pop(bench: Bench) -> None:
-    bench.link.call("RPOP", bench.list)
-
-
-def keys_left(bench: Bench) -> set[str]:
-    """Keys of limits that are left, but for what is in force."""
-    found = {key.removeprefix(f"{bench.prefix}:") for key in bench.every_key()}
-    return {key for key in found if key.startswith(("limit:", "limits:"))}
-
 
 # --- running -----------------------------------------------------------------------------------
 
@@ -227,9 +198,9 @@ def test_starts_are_spread_evenly(timed_bench: Bench, clock: VirtualClock) -> No
     assert timed_bench.claim(jobs[1], "1.0.0") is Answer.TAKEN
     assert list(timed_bench.members("timers")) == ["limits/limit/api"]
     timed_bench.commit(jobs[0])
-    clock.advance(seconds=59)
+    clock.advance(seconds=50)
     assert timed_bench.claim(jobs[1], "1.0.0") is Answer.TAKEN
-    clock.advance(milliseconds=800)
+    clock.advance(seconds=9.8)
     claim = timed_bench.start(jobs[1])
     assert 0 <= claim.rests_ms <= 250
     timed_bench.commit(jobs[1])
@@ -261,6 +232,29 @@ def test_each_attempt_of_a_retry_counts_as_a_start(timed_bench: Bench, clock: Vi
     assert waiting(timed_bench) == [job]
     clock.advance(seconds=10)
     assert timed_bench.start(job).claims == 2
+
+
+def kept(bench: Bench, job: str) -> list[dict[str, object]]:
+    """What the entries of the history say."""
+    raw = bench.link.call("XRANGE", bench.key("history", job), "-", "+")
+    pairs = [dict(zip(fields[::2], fields[1::2], strict=True)) for _, fields in raw]
+    return [history_details(one[b"k"].decode(), one[b"p"], "it") for one in pairs]
+
+
+def test_the_history_says_how_long_an_invocation_has_waited(
+    timed_bench: Bench, clock: VirtualClock
+) -> None:
+    """From a second on."""
+    declare(timed_bench, running=1)
+    first, second, third = (submit(timed_bench) for _ in range(3))
+    timed_bench.start(first)
+    clock.advance_running(seconds=5)
+    timed_bench.commit(first)
+    finish(timed_bench, second)
+    ((found),) = [one for one in kept(timed_bench, second) if "limit" in one]
+    assert found["limit"] == "api"
+    assert found["seconds"] == pytest.approx(5, abs=0.9)
+    finish(timed_bench, third)
 
 
 # --- a limit that rests ------------------------------------------------------------------------
@@ -310,6 +304,7 @@ def test_a_full_limit_drops(timed_bench: Bench) -> None:
     assert timed_bench.claim(second, "1.0.0") is Answer.LIMITED
     assert timed_bench.status(second) == "completed"
     assert timed_bench.history(second) == [("dropped_at_limit", "1.0.0")]
+    assert kept(timed_bench, second) == [{"limit": "api"}]
     timed_bench.commit(first)
 
 
@@ -324,6 +319,52 @@ def test_a_full_limit_fails_the_job(timed_bench: Bench) -> None:
     timed_bench.commit(first)
     timed_bench.store.control.retry(second)
     finish(timed_bench, second)
+
+
+def test_the_newest_replaces_what_runs(timed_bench: Bench, clock: VirtualClock) -> None:
+    """The oldest attempt ends without an effect, whatever it was doing; its commit is refused."""
+    declare(timed_bench, running=2, when_full="replace")
+    jobs = [submit(timed_bench) for _ in range(3)]
+    assert sent(timed_bench) == jobs
+    timed_bench.start(jobs[0])
+    clock.advance_running(seconds=1)
+    timed_bench.start(jobs[1])
+    timed_bench.start(jobs[2])
+    assert timed_bench.status(jobs[0]) == "completed"
+    assert kept(timed_bench, jobs[0]) == [{"limit": "api"}]
+    assert timed_bench.history(jobs[0]) == [("replaced_at_limit", "1.0.0")]
+    assert timed_bench.commit(jobs[0], emitted=[(1, 0, "")]) == "done"
+    assert set(places(timed_bench)) == {jobs[1], jobs[2]}
+    assert len(timed_bench.members("leases")) == 2
+    for job in jobs[1:]:
+        timed_bench.commit(job)
+        assert timed_bench.status(job) == "completed"
+    assert places(timed_bench) == []
+
+
+def test_an_invocation_replaces_one_of_its_own_job(timed_bench: Bench) -> None:
+    """Its counters stay right, also of a job that has failed meanwhile."""
+    declare(timed_bench, running=1, when_full="replace")
+    job = timed_bench.submission()
+    assert timed_bench.send(job, {**timed_bench.fields(), "uses": "l"})
+    timed_bench.start(job.job_id)
+    timed_bench.commit(job.job_id, emitted=[(1, 0, at("api"))] * 2 + [(1, 0, "")])
+    timed_bench.start(job.job_id, "2.1.0")
+    timed_bench.start(job.job_id, "3.1.0")
+    row = timed_bench.row(job.job_id)
+    assert (row["running"], row["queued"], row["at_limits"]) == ("1", "1", "0")
+    timed_bench.start(job.job_id, "4.1.0")
+    assert timed_bench.fail(job.job_id, "4.1.0") == "ok"
+    other = submit(timed_bench)
+    timed_bench.start(other)
+    row = timed_bench.row(job.job_id)
+    assert (row["status"], row["running"], row["waiting"]) == ("failed", "0", "2")
+    timed_bench.commit(other)
+    timed_bench.store.control.retry(job.job_id)
+    for invocation in ("3.1.0", "4.1.0"):
+        timed_bench.start(job.job_id, invocation)
+        timed_bench.commit(job.job_id, invocation)
+    assert timed_bench.status(job.job_id) == "completed"
 
 
 # --- a place that is kept ----------------------------------------------------------------------
@@ -390,6 +431,40 @@ def test_a_waiter_that_is_skipped_leaves_the_line(timed_bench: Bench) -> None:
     assert waiting(timed_bench) == []
     assert timed_bench.status(second) == "completed"
     finish(timed_bench, first)
+
+
+# --- what waits for long ----------------------------------------------------------------------
+
+
+def told(bench: Bench) -> list[tuple[str, str, str]]:
+    """What hooks hear of keys."""
+    lines = Outbox(bench.store).read(0).lines
+    return [(one.happened, one.job_id, one.error.message) for one in lines]
+
+
+def test_a_limit_that_starves_is_told_once(timed_bench: Bench, clock: VirtualClock) -> None:
+    """Until nothing waits for that long; then the next time is another one."""
+    timed_bench.store.hooks.declare(
+        "ops", pack_record("function", "tell", ["limit.starving"], None)
+    )
+    declare(timed_bench, running=1)
+    first, second, third = (submit(timed_bench) for _ in range(3))
+    timed_bench.start(first)
+    clock.advance_running(seconds=290)
+    assert (told(timed_bench), timed_bench.store.limits.starving(5)) == ([], (0, []))
+    clock.advance_running(seconds=20)
+    clock.advance_running(seconds=20)
+    assert told(timed_bench) == [("starving", second, "api")]
+    number, ((key, since),) = timed_bench.store.limits.starving(5)
+    assert (number, key, since) == (1, "api", int(timed_bench.row(second)["created"]))
+    timed_bench.commit(first)
+    finish(timed_bench, second)
+    clock.advance(seconds=10)
+    assert timed_bench.store.limits.starving(5) == (0, [])
+    timed_bench.start(third)
+    submit(timed_bench)
+    clock.advance_running(seconds=310)
+    assert len(told(timed_bench)) == 2
 
 
 # --- modes -------------------------------------------------------------------------------------

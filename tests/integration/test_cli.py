@@ -78,7 +78,7 @@ def test_a_limit_is_changed_and_shown(idle: Shell) -> None:
     ("arguments", "text"),
     [
         (("set", "vendor", "walking=8"), "walking=8 is no setting: write running=8, rate=100"),
-        (("set", "vendor", "running=many"), "running must be a number, not many"),
+        (("set", "vendor", "running=many"), "running must be a number, not 'many'"),
         (("set", "vendor", "running=-1"), "running of limit 'vendor' must be"),
         (("set", "ven dor", "running=1"), "the name of a limit has letters"),
         (("set", "vendor/", "running=1"), "a key is NAME or NAME/VALUE, not 'vendor/'"),

@@ -268,7 +268,7 @@ class TestCancel:
         job.cancel()
         assert job.counts == {
             "queued": 0, "running": 2, "parked": 0, "timers": 0, "staged": 0, "stopped": 0,
-            "expected": 0,
+            "expected": 0, "at_limits": 0,
         }  # fmt: skip
         gate.touch()
         run_another_job()

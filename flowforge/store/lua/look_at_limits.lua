@@ -1,9 +1,9 @@
 -- Looks at the keys of limits whose turn it is: takes places away that nothing holds, lets waiters in, and forgets keys
 -- at which there is nothing.
--- In:  most keys
+-- In:  most keys; milliseconds after which what waits first starves
 -- Out: {keys looked at, places that nothing held}
 --@include base, state, job_row, full, damaged, limits/keys, limits/hand_on
-local most = tonumber(ARGV[2])
+local most, patience = tonumber(ARGV[2]), tonumber(ARGV[3])
 
 -- Places of a key that one look checks of each kind, the oldest: what nothing holds becomes the oldest.
 local CHECKED = 100
@@ -39,10 +39,24 @@ local function drop_lost(key)
   end
 end
 
+-- Hooks hear once of a key whose first waiter waits for long, until none does.
+local function tell_of_starving(key)
+  local first = call('ZRANGE', k_limit_waiters(key), 0, 0, 'WITHSCORES')
+  local since = first[1] and math.floor(first[2] / 100)
+  if not since or now - since < patience then
+    call('HDEL', k_limit_starving(), key)
+  elseif call('HSETNX', k_limit_starving(), key, since) == 1 and call('EXISTS', k_hooks()) == 1 then
+    --@include outbox
+    local id, invocation = parts_of(first[1])
+    tell_hooks('starving', { id = id }, invocation, { '', 'LimitStarving', '', key }, now)
+  end
+end
+
 local function look_at(key)
   drop_lost(key)
   hand_on(key, now)
-  if call('EXISTS', k_limit_places(key), k_limit_waiters(key)) == 0 then
+  tell_of_starving(key)
+  if call('EXISTS', k_limit_places(key), k_limit_waiters(key)) == 0 and kept_before(key) == 0 then
     call('ZREM', k_limit_keys(), key)
   else
     call('ZADD', k_limit_keys(), now + LOOK, key)

@@ -31,7 +31,7 @@ if expected then
 else
   take_idle(job, invocation, now)
 end
-if job.limited then call('HDEL', k_limited(id), invocation, 'n' .. invocation) end
+if job.limited then call('HDEL', k_limited(id), invocation, 'n' .. invocation, 'v' .. invocation) end
 local items = string.match(call('HGET', k_invocations(id), invocation), '^J(%d+) ')
 call('HDEL', k_invocations(id), invocation)
 call('HDEL', k_claims(id), invocation, 'l' .. invocation, 'u' .. invocation, 's' .. invocation)

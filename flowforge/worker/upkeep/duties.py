@@ -88,7 +88,7 @@ def leader_duties(
         Scheduled(Retention(store), settings.upkeep_interval),
         Scheduled(BulkOperations(store), BULK_INTERVAL),
         Scheduled(QueuePauses(store), QUEUE_INTERVAL),
-        Scheduled(LimitLooks(store), LIMIT_INTERVAL),
+        Scheduled(LimitLooks(store, settings.limit_starving), LIMIT_INTERVAL),
         Scheduled(FairOrder(store, queue_of), QUEUE_INTERVAL),
         Scheduled(Deletions(store), DELETION_INTERVAL),
         Scheduled(Minutes(store), MINUTES_INTERVAL),

@@ -46,14 +46,16 @@ class DeclaredLimits:
 class LimitLooks:
     """Lets in what waits at keys with room, and takes places away that nothing holds."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, patience: float) -> None:
+        """``patience``: seconds after which a limit starves."""
         self._limits = store.limits
+        self._patience_ms = round(patience * 1000)
 
     def run_once(self) -> int:
         """How many keys were looked at."""
         total = 0
         for _ in range(_CALLS):
-            looked, _lost = self._limits.look(_BATCH)
+            looked, _lost = self._limits.look(_BATCH, self._patience_ms)
             total += looked
             if looked == 0:
                 break

@@ -185,21 +185,24 @@ def test_of_a_cancelled_job_the_rest_is_not_done() -> None:
     ("status", "queued", "cause"),
     [
         ("paused", 0, "paused"), ("failed", 0, "failed"), ("running", 32, "in_turn"),
-        ("running", 99, "max_in_flight"),
+        ("running", 93, "max_in_flight"),
     ],
 )  # fmt: skip
 def test_what_waits_is_told_by_its_cause(status: str, queued: int, cause: str) -> None:
     """In the words of explain; what there is none of is left out."""
     counts = {
         "queued": queued, "running": 1, "parked": 5, "timers": 2, "staged": 7, "stopped": 3,
-        "expected": 4,
+        "expected": 4, "at_limits": 6,
     }  # fmt: skip
     found = progress(
         chain("it"), {}, status=JobStatus(status), counts=counts, staged=6, max_in_flight=100,
         children=3,
     )  # fmt: skip
     assert found.running == 1
-    expected = {"queued": queued, "timer": 2, "breakpoint": 3, "expects": 4, "child": 3, cause: 11}
+    expected = {
+        "queued": queued, "timer": 2, "breakpoint": 3, "limit": 6, "expects": 4, "child": 3,
+        cause: 11,
+    }  # fmt: skip
     assert found.waiting == {name: count for name, count in expected.items() if count}
 
 

@@ -46,6 +46,8 @@ def charge(customer: str) -> None: ...
         ({"running": 1, "when_full": "queue"}, "when_full of limit 'x' must be of"),
         ({"running": 1, "hold": "job"}, "hold of limit 'x' must be of"),
         ({"running": 1, "per": ""}, "per of limit 'x'"),
+        ({"rate": 1, "when_full": "replace"}, "when_full='replace' is for attempts that run"),
+        ({"running": 1, "hold": "invocation", "when_full": "replace"}, "neither rate= nor hold="),
     ],
 )
 def test_what_is_unfit_is_refused(settings: dict[str, Any], text: str) -> None:

@@ -77,8 +77,17 @@ local function grant(id, invocation, token, lease, now, number)
   if job.limited then
     --@include limits/take
     local takes, about, policy = take_places(job, invocation, token, now)
+    if policy == 'replace' then
+      --@include limits/replace
+      -- Once for each of its limits.
+      for _ = 1, MOST_LIMITS do
+        if not takes and policy == 'replace' and make_room(about, now) then
+          takes, about, policy = take_places(job, invocation, token, now)
+        end
+      end
+    end
     if not takes then
-      if policy ~= 'wait' then
+      if policy == 'drop' or policy == 'fail' then
         --@include limits/turn_away
         turn_away(job, invocation, about, policy, now)
       end

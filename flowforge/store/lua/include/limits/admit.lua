@@ -12,7 +12,7 @@ local function admit(job, invocation)
     if settings.full == 'wait' and not settings.off and not kept then
       local room, wake = 0, nil
       -- What comes later never overtakes.
-      if call('EXISTS', k_limit_waiters(key)) == 0 then room, wake = room_at(key, now) end
+      if call('EXISTS', k_limit_waiters(key)) == 0 then room, wake = room_at(key, now, number) end
       if room <= 0 then
         spent = spent + 0.5
         wait_at(job, invocation, key, number, now, wake)

@@ -4,6 +4,26 @@
 -- Waiters that one call looks at for a key: more are let in by a timer that is due at once.
 local MOST_LET_IN = 32
 
+-- Milliseconds from which on the history says that an invocation has waited.
+local TOLD_FROM = 1000
+
+-- How often the turn of an invocation may come in vain before places are kept for it: once may be by chance.
+local VAIN_TURNS = 2
+
+-- The turn of an invocation has come at a key, and another one that it needs is full: it waits there. With its
+-- number it is before all that came later. If its turns were in vain before, the place is kept for it, or others would
+-- take it each time, and at the other key too. Nothing waits in a circle: of two the earlier one takes what is kept
+-- for the later one.
+local function wait_elsewhere(job, invocation, keys, number, at, full, now, wake)
+  local member = job.id .. '/' .. invocation
+  if call('HINCRBY', k_limited(job.id), 'v' .. invocation, 1) >= VAIN_TURNS then promise(at, number, member, full) end
+  for _, key in ipairs(keys) do
+    local kept = promise_at(key)
+    if kept and kept.member == member then promise(key, number, member, full) end
+  end
+  wait_at(job, invocation, full, number, now, wake)
+end
+
 -- Whether a waiter has got the place. What is not to run is let go or parked, and what needs a place elsewhere
 -- waits there.
 local function let_in(member, number, at, now)
@@ -29,16 +49,23 @@ local function let_in(member, number, at, now)
     local keys = keys_of(job, invocation) or {}
     for _, key in ipairs(keys) do
       if key ~= at and settings_of(key).full == 'wait' then
-        local room, wake = room_at(key, now)
+        local room, wake = room_at(key, now, number)
         if room <= 0 then
-          wait_at(job, invocation, key, number, now, wake)
+          wait_elsewhere(job, invocation, keys, number, at, key, now, wake)
           save_job(job, now)
           return false
         end
       end
     end
     for _, key in ipairs(keys) do
+      local kept = keys[2] and promise_at(key)
+      if kept and kept.member == member then call('HDEL', k_limit_promises(), key) end
       if settings_of(key).full == 'wait' then reserve(key, member, now) end
+    end
+    local waited = now - math.floor(number / 100)
+    if waited >= TOLD_FROM then
+      --@include history
+      remember(job, 'waited_at_limit', invocation, string.format('%d %s', waited, at))
     end
     push_message(job, invocation, 'ahead')
     save_job(job, now)
@@ -50,27 +77,26 @@ end
 
 -- Lets in as many as there is room for at a key. An error at one waiter must not undo what the script is about.
 local function hand_on(key, now)
-  local waiters, tries = k_limit_waiters(key), MOST_LET_IN
-  if call('EXISTS', waiters) == 0 then return end
-  local room, wake = room_at(key, now)
-  while room > 0 and tries > 0 do
-    local first = call('ZPOPMIN', waiters)
+  local waiters = k_limit_waiters(key)
+  for _ = 1, MOST_LET_IN do
+    local first = call('ZRANGE', waiters, 0, 0, 'WITHSCORES')
     if not first[1] then return end
-    tries = tries - 1
+    local number = tonumber(first[2])
+    local room, wake = room_at(key, now, number)
+    if room <= 0 then
+      if wake then set_timer(wake, LIMITS, 'limit', key) end
+      return
+    end
     spent = spent + 0.5
-    local done, let = pcall(let_in, first[1], tonumber(first[2]), key, now)
+    call('ZREM', waiters, first[1])
+    local done, problem = pcall(let_in, first[1], number, key, now)
     if not done then
       call('ZADD', waiters, (now + 60000) * 100, first[1])
       call('HINCRBY', k_damaged(), 'limits ' .. string.sub(first[1], 1, 200) .. ': '
-        .. (type(let) == 'table' and let.err or tostring(let)), 1)
-    elseif let then
-      room = room - 1
+        .. (type(problem) == 'table' and problem.err or tostring(problem)), 1)
     end
   end
-  if room <= 0 and not wake then room, wake = room_at(key, now) end
-  if (wake or room > 0) and call('EXISTS', waiters) == 1 then
-    set_timer(room > 0 and now or wake, LIMITS, 'limit', key)
-  end
+  if call('EXISTS', waiters) == 1 then set_timer(now, LIMITS, 'limit', key) end
 end
 
 local function hand_on_all(keys, now)

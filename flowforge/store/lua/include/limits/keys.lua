@@ -14,7 +14,7 @@ local LOOK = 5000
 -- The settings of a limit, in their order in a text; '-': not set there, '*': without bound.
 local SETTINGS = { 'running', 'rate', 'period', 'burst', 'full', 'tied', 'state' }
 
--- Key and the invocation's keys, in their order, or nil; and its number, if it has waited.
+-- The keys of an invocation, in their order, or nil; and its number, if it has waited.
 local function keys_of(job, invocation)
   local f = call('HMGET', k_limited(job.id), invocation, 'n' .. invocation)
   if not f[1] then return nil end
@@ -59,15 +59,39 @@ local function next_start(key, settings, reserved, now)
   return math.max(tonumber(f[1] or 0), now) + (reserved - settings.burst + 1) * settings.interval
 end
 
+-- What waits at one key while a place of another is kept for it: {number, member, where it waits}, or nil.
+local function promise_at(key)
+  local number, member, at = string.match(call('HGET', k_limit_promises(), key) or '', '^(%d+) (%S+) (.*)$')
+  return number and { number = tonumber(number), member = member, at = at }
+end
+
+-- How many places of a key are kept for what came earlier: one at most. number: of who asks, nil: it comes now.
+local function kept_before(key, number)
+  local promise = promise_at(key)
+  if not promise or number and number <= promise.number then return 0 end
+  local id = parts_of(promise.member)
+  local status = call('ZSCORE', k_limit_waiters(promise.at), promise.member) and call('HGET', k_job(id), 'status')
+  if status == 'running' or status == 'pending' then return 1 end
+  call('HDEL', k_limit_promises(), key)
+  return 0
+end
+
+-- Keeps the next place of a key for what has waited longest of all for which one is kept.
+local function promise(key, number, member, at)
+  local former = promise_at(key)
+  if former and former.number < number then return end
+  call('HSET', k_limit_promises(), key, string.format('%d %s %s', number, member, at))
+end
+
 -- How many more may be let in now, behind those that have a message; when one may that cannot now, if that is
--- a matter of time.
-local function room_at(key, now)
+-- a matter of time. number: as kept_before takes it.
+local function room_at(key, now, number)
   local settings = settings_of(key)
   if settings.off then return math.huge end
-  local room = math.huge
-  if settings.running then room = settings.running - call('ZCARD', k_limit_places(key)) end
+  local room, kept = math.huge, kept_before(key, number)
+  if settings.running then room = settings.running - call('ZCARD', k_limit_places(key)) - kept end
   if room <= 0 then return 0 end
-  local reserved = settings.interval and call('ZCOUNT', k_limit_places(key), '-inf', '(0') or 0
+  local reserved = settings.interval and call('ZCOUNT', k_limit_places(key), '-inf', '(0') + kept or 0
   local start, rests = next_start(key, settings, reserved, now)
   if rests or start > now + AHEAD then return 0, math.ceil(rests or start - AHEAD) end
   if not settings.interval then return room end

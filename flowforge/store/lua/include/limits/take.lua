@@ -1,16 +1,19 @@
 -- In a claim: a place of each limit, until the lease ends.
 --@include base, limits/keys, limits/hand_on
 
+-- Limits of one invocation: of its slot and of the connection.
+local MOST_LIMITS = 16
+
 -- Whether the limit takes no more at this key; when it may again; when the attempt may start. own: what is claimed
--- had a place as a message, which it has given back.
-local function is_full(key, settings, own, now)
-  local places = k_limit_places(key)
+-- had a place as a message, which it has given back; number: as kept_before takes it.
+local function is_full(key, settings, own, number, now)
+  local places, kept = k_limit_places(key), own and 0 or kept_before(key, number)
   if settings.running then
-    local taken = call('ZCARD', places)
+    local taken = call('ZCARD', places) + kept
     if taken >= settings.running and own then taken = taken - call('ZCOUNT', places, '-inf', '(0') end
     if taken >= settings.running then return true end
   end
-  local reserved = settings.interval and not own and call('ZCOUNT', places, '-inf', '(0') or 0
+  local reserved = settings.interval and not own and call('ZCOUNT', places, '-inf', '(0') + kept or 0
   local start, rests = next_start(key, settings, reserved, now)
   if rests or start > now + AHEAD then return true, math.ceil(rests or start - AHEAD) end
   return false, nil, start
@@ -44,7 +47,7 @@ local function take_places(job, invocation, token, now)
     if not kept then
       wanted[#wanted + 1] = key
       if not settings.off and not full then
-        local is, at, when = is_full(key, settings, own, now)
+        local is, at, when = is_full(key, settings, own, number, now)
         if is then full, wake = key, at else start = math.max(start, when) end
       end
     end
@@ -52,11 +55,15 @@ local function take_places(job, invocation, token, now)
   if not full then
     for _, key in ipairs(wanted) do take_at(key, settings_of(key), member, token, start, now) end
     if not number then return true, math.ceil(start - now), 0 end
-    call('HDEL', k_limited(job.id), 'n' .. invocation)
+    call('HDEL', k_limited(job.id), 'n' .. invocation, 'v' .. invocation)
     return true, math.ceil(start - now), math.max(0, math.floor((pushed or now) - number / 100))
   end
   local policy = settings_of(full).full
-  if policy == 'wait' then wait_at(job, invocation, full, number, now, wake) end
+  -- With 'replace' a place is made, but none that the rate does not allow: it waits for that.
+  if policy == 'wait' or policy == 'replace' and wake then
+    policy = 'wait'
+    wait_at(job, invocation, full, number, now, wake)
+  end
   hand_on_all(owned, now)
   return false, full, policy
 end

@@ -7,7 +7,7 @@ local function drop_invocation(job, invocation, kind, details, now)
   local items = string.match(call('HGET', k_invocations(id), invocation) or '', '^J(%d+) ')
   call('HDEL', k_invocations(id), invocation)
   call('HDEL', k_claims(id), invocation, 'l' .. invocation, 'u' .. invocation)
-  call('HDEL', k_limited(id), invocation, 'n' .. invocation)
+  call('HDEL', k_limited(id), invocation, 'n' .. invocation, 'v' .. invocation)
   call('HSET', k_routines(id), r .. '.status', 'skipped', r .. '.ended', now)
   remember(job, kind, invocation, details)
   if items then

@@ -1,0 +1,74 @@
+"""Row 32: workers and the server die while work waits for places of limits."""
+
+from __future__ import annotations
+
+import time
+
+from tests.chaos.harness import limiting
+from tests.chaos.harness.arena import Arena
+from tests.chaos.harness.faults import interrupt
+from tests.chaos.harness.ledger import read
+from tests.chaos.harness.limiting import LimitedTree, Looks, allowed_starts, most_starts
+from tests.chaos.harness.round import Round
+from tests.chaos.harness.site import Site
+from tests.support.fleet import Worker
+
+#: Trees that are submitted for each fault, each with a key of its own.
+_TREES = tuple(LimitedTree(size, micros=20_000) for size in (30, 31, 32))
+
+_WORKERS = 3
+
+
+def run(arena: Arena) -> None:
+    server = arena.server(durable=True, appendfsync="always")
+    site = arena.site(server.url, max_losses=1000, imports=[limiting.__name__], end_limit=60.0)
+    site.engine.limits.declare([limiting.RUNNING, limiting.RATE])
+    workers = [_worker(site) for _ in range(_WORKERS)]
+    site.fleet.wait_until_ready()
+    looks = Looks(site.engine)
+    faults = arena.times(40, least=3)
+    for number in range(faults):
+        for tree in _TREES:
+            site.submit(tree)
+        time.sleep(arena.rng.uniform(0.3, 1.2))
+        looks.fault()
+        if number % 3 == 2:
+            interrupt(server, arena.rng)
+        else:
+            site.fleet.kill(workers.pop(arena.rng.randrange(len(workers))))
+            workers.append(_worker(site))
+    site.fault_over()
+    arena.figures["faults"] = faults
+    arena.figures["recovered in s"] = site.wait()
+    looks.end()
+    site.verify()
+    arena.figures["invocations"] = sum(tree.invocations for tree in site.jobs.values())
+    arena.figures["attempts lost"] = site.count("lost")
+    arena.figures["looks at all places"] = looks.number
+    arena.figures["most attempts of a key at once"] = looks.most
+    arena.figures["most starts in a second"] = starts = most_starts(read(site.ledger), 1.0)
+    arena.expect(starts <= allowed_starts(), f"I5 {starts} starts in a second")
+    arena.expect(looks.most == limiting.RUNNING.settings.running, "no key was ever full")
+    for what in looks.violations[:20]:
+        arena.violate(what)
+    for one in site.engine.limits.in_use():
+        left = one.usage.running + one.usage.reserved + one.usage.waiting
+        arena.expect(left == 0, f"I5 {left} are left at {one.usage.key}")
+
+
+def _worker(site: Site) -> Worker:
+    return site.start(pool="threads", concurrency=2, wait=False)
+
+
+ROUND = Round(
+    row=32,
+    name="limits",
+    fault="Workers and the server die while work waits for places of limits",
+    injection="SIGKILL to a worker, or `kill -9` to the server with `appendfsync always`",
+    target=(
+        "40 faults: never more leases of a key than places, each place is a lease, the rate holds, "
+        "nothing waits for long while a place is free, I1 to I4 hold"
+    ),
+    run=run,
+    cut=0.05,
+)

@@ -1,1 +1,0 @@
-"""The tutorial "from an empty folder", done as its page says."""
