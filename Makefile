@@ -8,6 +8,8 @@
 #                docs/explanation/reliability.md
 #   make check   lint, format, types, layers
 #   make docs    the pages as HTML in build/docs; a warning is an error
+#   make tutorial  do the tutorial from an empty folder with the built wheel, and write its
+#                outputs and pictures
 #   make pictures  the picture of a job in the README, from a real run in a browser
 #   make clean   remove what was built; `make distclean` removes .venv too
 
@@ -20,7 +22,7 @@ DOCS_STAMP = $(VENV)/.installed-docs
 # Most of the suite's time is waiting for processes, so there may be more of it than cores.
 PYTEST_ARGS ?= -n 3 --dist loadscope --no-loadscope-reorder
 
-.PHONY: demo demo-ui test bench bench-quick chaos check docs pictures format install clean distclean
+.PHONY: demo demo-ui test bench bench-quick chaos check docs tutorial pictures format install clean distclean
 .DEFAULT_GOAL := test
 
 demo: $(STAMP)
@@ -56,6 +58,9 @@ check: $(STAMP)
 # Every page is read again each time: Sphinx warns only of pages that it reads.
 docs: $(DOCS_STAMP)
 	$(BIN)/python -m sphinx -qEW --keep-going -d build/doctrees docs build/docs
+
+tutorial: $(STAMP)
+	$(BIN)/python -m tests.tutorial $(TUTORIAL_ARGS)
 
 pictures: $(STAMP)
 	$(BIN)/python -m pytest -q -n 0 tests/browser -k has_its_picture_taken

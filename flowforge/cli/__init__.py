@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import sys
 
-from flowforge.cli.main import cli
+try:
+    from flowforge.cli.main import cli
+except KeyboardInterrupt:  # Ctrl-C before there is a command
+    sys.exit(130)
 
 __all__ = ["main"]
 

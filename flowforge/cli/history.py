@@ -149,6 +149,8 @@ def _details(details: dict[str, Any]) -> Iterator[str]:
         yield f"attempt {details.pop('attempt')}"
         yield duration(details.pop("seconds"))
         yield one_line(f"on {details.pop('worker')}")
+        if queued := details.pop("queued", 0):
+            yield f"queued {duration(queued)}"
     for name, value in details.items():
         if name == "error" and isinstance(value, dict) and {"type", "message"} <= value.keys():
             yield one_line(f"{value['type']}: {value['message']}")

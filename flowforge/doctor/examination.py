@@ -27,7 +27,7 @@ from flowforge.model.status import ACTIVE
 from flowforge.store.worker_reports import WorkerReport, WorkerReports
 
 #: Active jobs of each status that are looked at one by one, the newest ones.
-SAMPLE = 1000
+SAMPLE = 500
 
 
 def examine(engine: Engine) -> Iterator[Finding]:

@@ -42,7 +42,7 @@ def history_details(kind: str, packed: bytes, what: str) -> dict[str, Any]:
 
 
 def _attempt(packed: bytes, what: str) -> dict[str, Any]:
-    worker, attempt, micros, emitted, params, error = unpack_record(packed, what, 6)
+    worker, attempt, micros, emitted, params, error, *queued = unpack_record(packed, what, 6, 7)
     details = {
         "worker": typed(worker, str),
         "attempt": typed(attempt, int),
@@ -53,6 +53,8 @@ def _attempt(packed: bytes, what: str) -> dict[str, Any]:
         details["params"] = read_invocation(params, what)[1]
     if error is not None:
         details["error"] = _error(typed(error, list))
+    if queued:
+        details["queued"] = typed(queued[0], int) / 1000
     return details
 
 

@@ -43,6 +43,20 @@ class Overview:
         found.sort(reverse=True)
         return [(name, moment(score)) for score, name in found[:limit]]
 
+    def oldest(self) -> dict[str, tuple[datetime, str]]:
+        """Of each status of jobs that have not ended the job that was created first, and when."""
+        commands = [
+            ("ZRANGE", self._keys.of("status", status), 0, 0, "WITHSCORES") for status in ACTIVE
+        ]
+        return {
+            status.value: (
+                moment(within_time(reply[1])),
+                reply[0].decode(errors="backslashreplace"),
+            )
+            for status, reply in zip(ACTIVE, self._link.many(commands), strict=True)
+            if reply
+        }
+
     def active(self, most: int, *, oldest: bool = False) -> Iterator[ActiveJob | UnreadableRow]:
         """Of each status the ``most`` newest, or oldest, jobs that have not ended."""
         found = self._indexed(ACTIVE, most, oldest=oldest)

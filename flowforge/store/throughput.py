@@ -5,10 +5,12 @@ its totals then, compared with those before.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 from flowforge.common.lru_cache import Recent
+from flowforge.errors import CommandRefusedError, CorruptRecordError
 from flowforge.model.status import AttemptOutcome, JobStatus
 from flowforge.store.reading import reading, whole
 from flowforge.store.store import Store
@@ -87,8 +89,9 @@ class Throughput:
 
     def read(self, count: int, minutes: int = 1) -> dict[str, list[Done | None]]:
         """By flow what it did in each of the latest ``count`` whole times of so many ``minutes``,
-        the oldest first; None where no worker kept the totals. The flows without totals of their
-        own are together under ''. For more than four hours, ``minutes`` is a multiple of QUARTER.
+        the oldest first; None where no worker kept the totals, or something else wrote them. The
+        flows without totals of their own are together under ''. For more than four hours,
+        ``minutes`` is a multiple of QUARTER.
         """
         latest = self._minute() // minutes * minutes
         kept = self._kept(range(latest - count * minutes, latest + 1, minutes))
@@ -110,12 +113,26 @@ class Throughput:
         unread = [minute for minute, totals in found.items() if totals is None]
         for start in range(0, len(unread), _PAGE):
             page = unread[start : start + _PAGE]
-            replies = self._link.many([("HGETALL", self._keys.of("minute", str(m))) for m in page])
-            with reading("the minutes of flows"):
-                for minute, reply in zip(page, replies, strict=True):
-                    if reply:
-                        found[minute] = self._read.add(minute, _totals(reply))
+            for minute, reply in zip(page, self._replies(page), strict=True):
+                totals = _totals(reply)
+                if totals:
+                    found[minute] = self._read.add(minute, totals)
         return [found[minute] for minute in minutes]
+
+    def _replies(self, minutes: Sequence[int]) -> list[list[bytes]]:
+        """What is kept of each; nothing of one whose key is of another type."""
+        commands = [("HGETALL", self._keys.of("minute", str(minute))) for minute in minutes]
+        try:
+            return self._link.many(commands)
+        except CommandRefusedError:
+            return [self._reply(command) for command in commands]
+
+    def _reply(self, command: Sequence[str]) -> list[bytes]:
+        try:
+            found: list[bytes] = self._link.call(*command)
+        except CommandRefusedError:
+            return []
+        return found
 
     def _now(self) -> dict[str, Done]:
         """All that each flow has done until now."""
@@ -140,7 +157,12 @@ class Throughput:
 
 
 def _totals(reply: list[bytes]) -> dict[str, Done]:
-    return {
-        flow.decode(errors="backslashreplace"): Done(*map(whole, text.split(b" ")))
-        for flow, text in zip(reply[::2], reply[1::2], strict=True)
-    }
+    """By flow; nothing for a minute that no worker has written so."""
+    try:
+        with reading("a minute of flows"):
+            return {
+                flow.decode(errors="backslashreplace"): Done(*map(whole, text.split(b" ")))
+                for flow, text in zip(reply[::2], reply[1::2], strict=True)
+            }
+    except CorruptRecordError:
+        return {}

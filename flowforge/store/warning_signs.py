@@ -13,7 +13,7 @@ from flowforge.store.reading import whole, within_time
 from flowforge.store.store import Store
 
 #: The newest jobs of a status that are looked at, and timers that are due next.
-_SAMPLE = 1000
+_SAMPLE = 500
 
 #: Jobs whose attempts are looked at, and invocations of each.
 _ACTIVE = 200
@@ -46,7 +46,7 @@ class WarningSigns:
         self._rows = JobRows(store)
 
     def ended_since(self, since: int) -> RecentEnds:
-        """Of the newest 1,000 completed and failed jobs those that ended after ``since`` (ms)."""
+        """Of the newest 500 completed and failed jobs those that ended after ``since`` (ms)."""
         completed = self._completed_since(since)
         reasons: Counter[str] = Counter()
         quarantined = []
@@ -82,7 +82,7 @@ class WarningSigns:
         )
 
     def waiting_attempts(self) -> Counter[str]:
-        """Job -> its invocations among the 1,000 timers that are due next, without those that were
+        """Job -> its invocations among the 500 timers that are due next, without those that were
         put off: no worker has claimed or given back one of them.
         """
         members = self._link.call("ZRANGE", self._keys.of("timers"), 0, _SAMPLE - 1)

@@ -81,8 +81,8 @@ def took(begin: datetime | None, end: datetime | None) -> str:
 
 
 def number(value: int) -> str:
-    """Thousands apart, by a thin space."""
-    return f"{value:,}".replace(",", "\u2009")
+    """Thousands apart, by a thin space at which no line ends."""
+    return f"{value:,}".replace(",", "\u202f")
 
 
 def compact(value: Any, most: int = 120) -> str:
@@ -146,7 +146,7 @@ def quoted(label: str) -> str:
 
 def amounts(counts: Mapping[str, int]) -> str:
     """``2 queued, 1 running``: what is not zero."""
-    return ", ".join(f"{number(count)} {name}" for name, count in counts.items() if count) or "-"
+    return ", ".join(f"{number(count)} {name}" for name, count in counts.items() if count)
 
 
 FILTERS = {

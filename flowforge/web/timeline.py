@@ -96,8 +96,8 @@ def timeline(
 ) -> Timeline | None:
     """That of the latest entries of a history and of what ``explain`` finds; None without any.
 
-    A first attempt has no wait, but for that of the job: the history does not say since when its
-    invocation was there.
+    The first attempt of an invocation that was emitted has the time on the broker list as its wait:
+    the history does not say since when it was parked before.
     """
     now = datetime.now(UTC)
     waited = _Waited(created_at, _halts(history, now))
@@ -114,7 +114,8 @@ def timeline(
                     entry.invocation,
                     entry.details["attempt"],
                     entry.details["worker"],
-                    waited.until(entry.invocation, begin),
+                    waited.until(entry.invocation, begin)
+                    or _queued(begin, entry.details.get("queued", 0.0)),
                     _Part(entry.kind, begin, entry.at),
                 )
             )
@@ -173,6 +174,11 @@ class _Waited:
         for number, entry in self._latest.items():
             if entry.kind == "stopped" and entry.routine_id is not None:
                 yield _Attempt(entry.routine_id, number, None, "", self.until(number, now), None)
+
+
+def _queued(begin: datetime, seconds: float) -> list[_Part]:
+    """The time on the broker list before an attempt."""
+    return [_Part("queue", begin - timedelta(seconds=seconds), begin)] if seconds else []
 
 
 def _halts(history: Sequence[HistoryEntry], now: datetime) -> list[_Part]:

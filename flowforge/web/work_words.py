@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from flowforge.model.connection_count import ConnectionCount, WorkPlaces
+from flowforge.model.connection_count import ConnectionCount, JobWork, WorkPlaces
 from flowforge.model.job_finding import FindingKind
+from flowforge.model.status import RoutineStatus
 from flowforge.web.filters import number
 
 #: Why an invocation waits.
@@ -21,6 +23,26 @@ _WAITS = {
     FindingKind.MAX_IN_FLIGHT: "parked: no room",
     FindingKind.IN_TURN: "parked: in turn",
 }
+
+
+def standing(
+    states: Mapping[str, Mapping[str, Any]], work: JobWork | None
+) -> dict[str, Mapping[str, Any]]:
+    """The states of routines as a page shows them: one whose latest attempt completed is pending
+    where more of its work waits.
+    """
+    return {
+        name: {**state, "status": RoutineStatus.PENDING.value}
+        if work is not None and _is_between(state, work.routines.get(name))
+        else state
+        for name, state in states.items()
+    }
+
+
+def _is_between(state: Mapping[str, Any], places: WorkPlaces | None) -> bool:
+    if places is None or state["status"] != RoutineStatus.COMPLETED.value:
+        return False
+    return bool(places.waiting or places.other)
 
 
 def waits(places: WorkPlaces | None) -> str:

@@ -54,7 +54,7 @@ failing.add_routine(fail, "charge")
 
 
 #: Names that would be something else in HTML, or turn the line around.
-HOSTILE = "<b onclick=x>\"'&\u202e"
+HOSTILE = "<script>alert(1)</script><b onclick=x>\"'&\u202e" + "\U0001f600" * 32
 
 
 class Ask(Routine):
@@ -128,3 +128,7 @@ shop.connect("stock", "priced", "ship", "input")
 shop.connect("charge", "charged", "mail", "input")
 shop.connect("charge", "charged", "report", "input")
 shop.set_error_handler(ErrorHandler("retry", max_retries=3, retry_delay=60))
+
+
+hostile = Flow(HOSTILE)
+hostile.add_routine(fail, HOSTILE)

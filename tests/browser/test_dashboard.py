@@ -5,14 +5,22 @@ from __future__ import annotations
 import os
 import re
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
-from flowforge import JobState
-from tests.browser.flows import HOSTILE, asking, failing, orders, shop
+from flowforge import Bulk, JobState, web
+from flowforge.engine.current import current_engine
+from flowforge.store.dead_letters import DeadLetters
+from tests.browser.flows import HOSTILE, asking, failing, hostile, orders, shop
 from tests.integration.installation import Installation
 from tests.support.eventually import eventually
 
@@ -36,6 +44,21 @@ def asked_job() -> tuple[JobState, str]:
     job = asking.execute("ask")
     (output,) = eventually(lambda: job.outputs)
     return job, output.params["url"].removeprefix("http://flows.example")
+
+
+@contextmanager
+def served(application: Starlette) -> Iterator[str]:
+    """Its address, while it is served."""
+    server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        eventually(lambda: server.started, message="a server")
+        _, port = server.servers[0].sockets[0].getsockname()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def open_job(page: Page, job: JobState) -> None:
@@ -185,8 +208,7 @@ def test_rows_are_walked_with_keys(page: Page) -> None:
     expect(page.locator(".explain")).to_contain_text('{"amount": 40}')
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390], ids=["desk", "phone"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
 def test_everyone_can_use_it(
     browser: Browser, link: str, pictures: Path, scheme: str, width: int
 ) -> None:
@@ -194,6 +216,10 @@ def test_everyone_can_use_it(
     job = failing.execute("charge", {"amount": {"eur": [40, 2], "tax": {"de": 19}}}).wait(20)
     asked, answer = asked_job()
     failing.schedule("yearly", "charge", {"amount": 1}, cron="0 0 1 1 *").save()
+    later = failing.execute("charge", {"amount": 1}, delay=3600)
+    bulk = Bulk.label([job], {"seen": "yes"})
+    group = next(one for one in JobState.error_groups() if one.flow_id == "failing")
+    number = DeadLetters(current_engine().each[0].store).bury("celery", "it is no message", b"{}")
     context = browser.new_context(
         viewport={"width": width, "height": 800},
         color_scheme=scheme,  # type: ignore[arg-type]  # one of its literals
@@ -201,7 +227,7 @@ def test_everyone_can_use_it(
     )
     page = context.new_page()
     page.goto(link)
-    own = f"/jobs/{job.job_id}"
+    own, late = f"/jobs/{job.job_id}", f"/jobs/{later.job_id}"
     for name, address in {
         "overview": "/", "jobs": "/jobs", "failed": own, "retry": f"{own}/retry",
         "invocations": f"{own}/invocations?routine=charge", "invocation": f"{own}/invocations/1",
@@ -221,6 +247,11 @@ def test_everyone_can_use_it(
         "schedules": "/schedules",
         "schedule": "/schedules/one?name=yearly", "hold": "/schedules/pause?name=yearly",
         "backfill": "/schedules/backfill?name=yearly&from=800d",
+        "later": late, "reschedule": f"{late}/invocations/1/reschedule",
+        "group": f"/errors/{group.id}",
+        "run-now": f"{late}/invocations/1/run-now", "operation": f"/bulk/{bulk.bulk_id}",
+        "dead-letter": f"/dead-letters/{later.job_id.partition('-')[0]}/{number}/requeue",
+        "fork": f"{own}/invocations/1/fork", "day": "/?period=day", "nothing": "/jobs?flow=none",
     }.items():  # fmt: skip
         page.goto(address)
         found = Axe().run(page)
@@ -229,6 +260,43 @@ def test_everyone_can_use_it(
         page.screenshot(path=pictures / f"{name}-{scheme}-{width}.png", full_page=True)
     context.close()
     asked.cancel()
+
+
+def test_below_a_path_of_another_application(
+    site: Installation, browser: Browser, tmp_path: Path
+) -> None:
+    """The page is live, and its dialog acts."""
+    dashboard = web.app(
+        site.engine, authentication=web.Token("a-token-for-the-tests", web.Role.ADMIN)
+    )
+    job, gate, _ = held(tmp_path)
+    with served(Starlette(routes=[Mount("/team/flows", dashboard)])) as address:
+        page = browser.new_page(base_url=f"{address}/team/flows/")
+        page.goto("login?token=a-token-for-the-tests")
+        page.goto(f"jobs/{job.job_id}")
+        expect(page.locator("#live")).to_contain_text("live")
+        page.keyboard.press("p")
+        page.locator("dialog").get_by_role("button", name="Pause").click()
+        expect(page.locator(".said")).to_contain_text("is paused")
+        assert page.url == f"{address}/team/flows/jobs/{job.job_id}"
+        job.resume()
+        gate.touch()
+        expect(page.locator(".job-head .status").first).to_contain_text("completed")
+        page.close()
+
+
+def test_hostile_names_are_seen_as_they_are(page: Page, pictures: Path) -> None:
+    """No script runs, nothing leaves its box, and nothing is wider than a phone."""
+    job = hostile.execute(HOSTILE, {"amount": HOSTILE}, labels={"tenant": HOSTILE}).wait(20)
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+    own = f"/jobs/{job.job_id}"
+    for address in ("/", "/jobs", own, f"{own}/invocations/1", f"{own}/retry", "/flows", "/errors"):
+        page.goto(address)
+        expect(page.get_by_text("<script>alert(1)</script>").first).to_be_attached()
+        assert page.locator("b").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, address
+    page.screenshot(path=pictures / "hostile-390.png", full_page=True)
 
 
 def test_a_job_at_work_has_its_picture_taken(page: Page, pictures: Path) -> None:

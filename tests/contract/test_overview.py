@@ -12,6 +12,7 @@ from flowforge.store.broker_lists import BrokerLists
 from flowforge.store.job_rows import ActiveJob, JobRows, JobSummary, UnreadableRow
 from flowforge.store.link import Argument, Link
 from flowforge.store.overview import Overview
+from flowforge.store.reading import moment
 from flowforge.store.store import Store
 from tests.contract.bench import DEFINITION, LONG, Bench
 
@@ -44,6 +45,16 @@ def test_jobs_are_listed_with_the_newest_first(bench: Bench) -> None:
     assert len(overview.newest(None, 9)) == 3
     assert len(overview.newest(None, 1)) == 1
     assert overview.newest(None, 0) == []
+
+
+def test_the_oldest_job_of_each_status_that_has_not_ended(bench: Bench) -> None:
+    """By the time of its creation; of a status without jobs there is none."""
+    ended, first, second = (bench.submit() for _ in range(3))
+    for place, job in enumerate((ended, first, second)):
+        bench.link.call("ZADD", bench.key("status", "pending"), 1000 * place, job)
+    bench.store.control.cancel(ended, "")
+    (found,) = Overview(bench.store).oldest().items()
+    assert found == ("pending", (moment(1000), first))
 
 
 def test_a_row_that_cannot_be_read_does_not_hide_others(bench: Bench) -> None:

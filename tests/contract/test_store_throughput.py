@@ -96,3 +96,23 @@ def test_what_was_read_is_remembered(bench: Bench) -> None:
     bench.link.call("DEL", *bench.link.call("KEYS", bench.key("minute", "*")))
     keep(now - 1, 60_000, {"flow": f"{now - 1} 0 0 0 0 0 0"})
     assert throughput.read(19)["flow"].count(None) == 0
+
+
+@pytest.mark.attack(what="Minutes of the throughput that are no numbers, or of another type")
+@pytest.mark.parametrize("damage", ["1 2 3", "1 0 0 0 0 0 x", "9" * 400 + " 0 0 0 0 0 0", None])
+def test_a_damaged_minute_is_one_of_which_nothing_is_known(
+    server_bench: Bench, damage: str | None
+) -> None:
+    """It is passed over, and the minutes around it are read."""
+    throughput = Throughput(server_bench.store)
+    now = server_bench.now() // 60_000
+    for minute in range(now - 4, now + 1):
+        server_bench.store.tallies.keep_minute(minute, 60_000, {"flow": f"{minute} 0 0 0 0 0 0"})
+    key = server_bench.key("minute", str(now - 3))
+    if damage is None:
+        server_bench.link.call("DEL", key)
+        server_bench.link.call("SET", key, "no hash")
+    else:
+        server_bench.link.call("HSET", key, "flow", damage)
+    one = NOTHING._replace(created=1)
+    assert throughput.read(4) == {"flow": [None, None, one, one]}

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import termios
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,23 +52,33 @@ flow.add_routine(step)
 _SEQUENCES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-class DevTerminal(threading.Thread):
-    """The program, and what a person has seen of it."""
+#: How ``flowforge`` is started where no other way is said.
+_TOOL = (sys.executable, "-m", "flowforge.cli")
 
-    def __init__(self, project: Path, *arguments: str) -> None:
+
+def fast_environment() -> dict[str, str]:
+    """This code, and a worker that is lost is noticed soon."""
+    fast = {f"FLOWFORGE_{name.upper()}": str(value) for name, value in FAST.items()}
+    return {**clean_environment(), **fast}
+
+
+class DevTerminal(threading.Thread):
+    """The program, and what a person has seen of it. ``tool``: how ``flowforge`` is started."""
+
+    def __init__(
+        self, project: Path, *arguments: str, environment: Mapping[str, str] | None = None,
+        tool: Sequence[str] = _TOOL,
+    ) -> None:  # fmt: skip
         super().__init__(daemon=True)
         self.project = project
-        self.environment = {
-            **clean_environment(),
-            **{f"FLOWFORGE_{name.upper()}": str(value) for name, value in FAST.items()},
-            "TERM": "xterm",
-        }
+        own = fast_environment() if environment is None else environment
+        self.environment = {**own, "TERM": "xterm"}
         self._seen = ""
         #: The first job of all.
         self._first: str | None = None
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self.master, self._slave = os.openpty()
-        program = [sys.executable, "-m", "flowforge.cli", "dev", *arguments]
+        program = [*tool, "dev", *arguments]
         # A session's first terminal is its own: Ctrl-C is a signal then.
         opened = ["sh", "-c", 'exec "$@" <>"$0" >&0 2>&0', os.ttyname(self._slave)]
         self.program = subprocess.Popen(
@@ -97,15 +107,17 @@ class DevTerminal(threading.Thread):
         assert found is not None
         return found
 
-    def shows_line(self, line: str, comparable: Callable[[str], str], after: int) -> int:
+    def shows_line(
+        self, line: str, comparable: Callable[[str], str], after: int
+    ) -> tuple[int, str]:
         """Return when a whole line is there, in its comparable form, behind ``after`` lines: how
-        many lines there are up to its end.
+        many lines there are up to its end, and the line as it is there.
         """
         wanted = comparable(line)
 
-        def found() -> list[int]:
-            lines = self._seen.split("\n")[:-1]
-            return [n for n, one in enumerate(lines, 1) if n > after and comparable(one) == wanted]
+        def found() -> list[tuple[int, str]]:
+            lines = list(enumerate(self._seen.split("\n")[:-1], 1))[after:]
+            return [(n, one.rstrip()) for n, one in lines if comparable(one) == wanted]
 
         eventually(lambda: bool(found()), LIMIT, lambda: f"{line!r} in\n{self._seen}")
         return found()[0]

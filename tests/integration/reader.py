@@ -58,11 +58,17 @@ def comparable(line: str) -> str:
     return line.strip()
 
 
-def assert_shows(command: str, printed: str, shown: list[str]) -> None:
-    """What a command has printed has the lines of the page, in their order."""
-    seen = iter([comparable(line) for line in printed.splitlines()])
+def assert_shows(command: str, printed: str, shown: list[str]) -> list[str]:
+    """What a command has printed has the lines of the page, in their order: these lines as it has
+    printed them.
+    """
+    seen = iter([(comparable(line), line.rstrip()) for line in printed.splitlines()])
+    found = []
     for line in map(comparable, shown):
-        assert line in seen, f"{command} does not show {line!r} there:\n{printed}"
+        here = next((one for one in seen if one[0] == line), None)
+        assert here is not None, f"{command} does not show {line!r} there:\n{printed}"
+        found.append(here[1])
+    return found
 
 
 class Reader:

@@ -20,6 +20,20 @@ from tests.support.fleet import ROOT
 pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("no_settings")]
 
 
+#: Ctrl-C when the command line is imported.
+INTERRUPTED = """
+import sys
+
+class Interrupted:
+    def find_spec(self, name, path, target=None):
+        if name == "flowforge.cli.main":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupted())
+import flowforge.cli
+"""
+
+
 def test_help_of_the_worker() -> None:
     """What FlowForge adds comes before Celery's own options; no server is needed."""
     command = [sys.executable, "-m", "flowforge.cli", "worker", "--help"]
@@ -33,6 +47,13 @@ def test_help_of_the_worker() -> None:
         "-- worker.soft_shutdown_timeout=20",
     ):  # fmt: skip
         assert told in added
+
+
+def test_ctrl_c_while_it_is_imported() -> None:
+    """It ends as at any other moment."""
+    program = start([sys.executable, "-c", INTERRUPTED], clean_environment())
+    text, errors = program.communicate(timeout=60)
+    assert (program.returncode, text, errors) == (130, "", "")
 
 
 def test_embedded_run(tmp_path: Path) -> None:

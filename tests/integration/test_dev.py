@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,13 @@ import pytest
 from flowforge import JobState
 from flowforge.dev.place import running_in
 from flowforge.engine.engine import Engine
-from tests.integration.dev_terminal import MODULE, DevTerminal, code_of, is_running
+from tests.integration.dev_terminal import (
+    MODULE,
+    DevTerminal,
+    code_of,
+    fast_environment,
+    is_running,
+)
 from tests.integration.installation import LIMIT
 from tests.support.eventually import eventually
 
@@ -149,8 +157,19 @@ def test_ctrl_c_ends_all_of_it(terminal: DevTerminal, engine: Engine, tmp_path: 
     assert sorted(path.name for path in terminal.project.iterdir()) == [".flowforge", "held.py"]
 
 
-def test_sigkill_leaves_no_process(tmp_path: Path) -> None:
-    """What a dead one has left is not believed, and the next one has its jobs."""
+def without_dashboard(folder: Path) -> dict[str, str]:
+    """The environment of a program that lacks the packages of the dashboard."""
+    (folder / "starlette.py").write_text("raise ImportError(name='starlette')")
+    environment = fast_environment()
+    return {**environment, "PYTHONPATH": f"{folder}{os.pathsep}{environment['PYTHONPATH']}"}
+
+
+def test_sigkill_leaves_no_process(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """What a dead one has left is not believed, and the next one has its jobs. That one runs
+    without the packages of the dashboard, and a terminal that is closed ends it.
+    """
     (tmp_path / "held.py").write_text(MODULE)
     options = ("--workers", "1", "--no-dashboard")
     first = DevTerminal(tmp_path, *options)
@@ -167,9 +186,17 @@ def test_sigkill_leaves_no_process(tmp_path: Path) -> None:
         first.end()
     assert (tmp_path / ".flowforge" / "dev.json").exists()
     assert running_in(tmp_path) is None
-    again = DevTerminal(tmp_path, *options)
+    environment = without_dashboard(tmp_path_factory.mktemp("packages"))
+    again = DevTerminal(tmp_path, "--workers", "1", environment=environment)
     try:
-        again.shows("keys ")
+        again.shows(r"dashboard  the dashboard needs more packages \(starlette is missing\)")
+        again.shows(READY)
         assert job.job_id in again.command("jobs")
+        engine = again.engine()
+        processes = again.processes(engine)
+        engine.close()
+        again.program.send_signal(signal.SIGHUP)
+        assert again.program.wait(LIMIT) == 0
+        eventually(lambda: not any(map(is_running, processes)), LIMIT, message="their end")
     finally:
         again.end()

@@ -13,18 +13,16 @@ from starlette.routing import Mount
 
 from flowforge import Bulk, ErrorHandler, Flow, JobState, Routine, routine, web
 from flowforge.engine import find
-from flowforge.engine.current import current_engine
 from flowforge.local.server import LocalServer
 from flowforge.model.error_group import group_id
 from flowforge.store.dead_letters import DeadLetters
 from flowforge.web.security import passwords
 from flowforge.web.security.forms import MOST_FIELDS
 from flowforge.web.security.guard import MOST_BYTES
-from flowforge.web.views import PAGES
-from flowforge.web.views.job_list import BULK
 from tests.integration.installation import Installation, installed
 from tests.integration.web_client import TOKEN, Browser, dashboard, expect_answer, fail_job
 from tests.integration.web_jobs import text_of
+from tests.integration.web_pages import addresses as addresses_of
 from tests.support.spans import recorded
 
 pytestmark = pytest.mark.usefixtures("no_settings")
@@ -59,6 +57,10 @@ EXPECTED = 2
 GROUP = group_id("countdown", "r0", "shop.CardError", "shop.charge")
 
 
+#: What pages of these paths are asked with.
+QUERIES = {"/schedules/": "?name=yearly", "/queues/": "?queue=celery"}
+
+
 def hostile() -> Flow:
     flow = Flow(HOSTILE)
     flow.add_routine(charge, HOSTILE)
@@ -79,27 +81,13 @@ def site(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield installation
 
 
-def filled(path: str, job_id: str) -> str:
-    """The path of a page with what it needs."""
-    (expects,) = JobState.find(labels=EXPECTS)
-    parts = {
-        "{job_id}/answers/{number}": f"{expects.job_id}/answers/{EXPECTED}",
-        "{job_id}": job_id, "{number:int}": "1", "{group}": GROUP,
-        "/flows/one": "/flows/one?id=countdown", "/flows/run": "/flows/run?id=countdown",
-        **{f"/bulk/new/{name}": f"/bulk/new/{name}?job={job_id}" for name in BULK},
-        "{bulk_id}": Bulk.recent(1)[0].bulk_id,
-        "{server}": current_engine().each[0].store.server_name, "{letter:int}": "1",
-    }  # fmt: skip
-    for name, value in parts.items():
-        path = path.replace(name, value)
-    return f"{path}?name=yearly" if path.startswith("/schedules/") else path
-
-
 def addresses(job_id: str, method: str, most: web.Role = web.Role.ADMIN) -> list[str]:
     """The address of every page that takes this method, for a role at most."""
-    return [
-        filled(page.path, job_id) for page in PAGES if page.method == method and page.role <= most
-    ]
+    (expects,) = JobState.find(labels=EXPECTS)
+    more = {
+        "{job_id}/answers/{number}": f"{expects.job_id}/answers/{EXPECTED}", "{group}": GROUP,
+    }  # fmt: skip
+    return addresses_of(JobState(job_id), more, QUERIES, method, most)
 
 
 # --- pages -----------------------------------------------------------------------------------

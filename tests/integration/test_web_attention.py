@@ -47,8 +47,10 @@ def button(page: str, word: str) -> str:
 
 def test_nothing_needs_a_person(site: Installation, admin: Browser) -> None:
     served(site)
-    jobs(1)
-    assert "Nothing: no job has failed" in admin.page("/")
+    (job,) = jobs(1)
+    page = admin.page("/")
+    assert "Nothing: no job has failed" in page
+    assert re.search(rf'Oldest: .*pending</span> <a href="/jobs/{job.job_id}">created', page)
 
 
 def test_failed_jobs_are_grouped_by_their_cause(site: Installation, admin: Browser) -> None:

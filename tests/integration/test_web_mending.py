@@ -96,6 +96,20 @@ def test_a_job_that_is_put_off_is_shown_and_moved(operator: Browser) -> None:
     assert outputs(job) == [{"orders": 1, "amount": 10}]
 
 
+def test_a_job_that_is_put_off_is_started_from_its_page(operator: Browser) -> None:
+    """The button is there as long as the job is to start later."""
+    job = orders.execute("fetch", {"amounts": [10]}, delay=7200)
+    own = f"/jobs/{job.job_id}"
+    assert f'href="{own}/invocations/1/reschedule">Reschedule</a>' in operator.page(own)
+    assert "The job starts at once" in operator.page(f"{own}/start-now")
+    assert f"Job {job.job_id} starts now." in operator.act(f"{own}/start-now")
+    assert outputs(job) == [{"orders": 1, "amount": 10}]
+    page = operator.page(own)
+    assert "Start now" not in page
+    assert "Reschedule" not in page
+    assert "does not fit any more" in operator.page(f"{own}/start-now")
+
+
 def test_keys_are_shown(operator: Browser) -> None:
     """Lists and pages say for what a job waits, and how many calls it stands for."""
     first = orders.execute("fetch", {"amounts": [10]}, single="acme", delay=7200)

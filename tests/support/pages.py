@@ -13,6 +13,7 @@ README = ROOT / "README.md"
 TUTORIAL = DOCS / "tutorial/index.md"
 
 _FENCE = re.compile(r"^```(\w*)\s*$")
+_PICTURE = re.compile(r"^!\[[^]]+\]\((?P<path>[^)]+\.png)\)$")
 
 
 @dataclass(frozen=True)
@@ -40,3 +41,18 @@ def blocks(page: Path, *languages: str) -> Iterator[Block]:
         if language is not None and language in languages:
             yield Block(language, start, lines)
         start, language, lines = number + 1, fence[1] if language is None else None, []
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that stands on a line of its own: the number of the line, and the file."""
+
+    start: int
+    file: Path
+
+
+def pictures(page: Path) -> Iterator[Picture]:
+    """The pictures of a page in their order."""
+    for number, line in enumerate(page.read_text().splitlines(), 1):
+        if found := _PICTURE.match(line):
+            yield Picture(number, (page.parent / found["path"]).resolve())

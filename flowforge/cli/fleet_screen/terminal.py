@@ -26,6 +26,9 @@ _TERMINATED = 128 + signal.SIGTERM
 
 _READ = 4096
 
+#: Columns and rows of most terminals. Those of some containers say that they have none.
+_USUAL = (80, 24)
+
 
 class Terminal(AbstractContextManager["Terminal"]):
     """Standard input and output. Only the main thread may enter it."""
@@ -60,9 +63,9 @@ class Terminal(AbstractContextManager["Terminal"]):
 
     @property
     def size(self) -> tuple[int, int]:
-        """Columns and rows."""
+        """Columns and rows; the usual ones where the terminal does not know its own."""
         size = os.get_terminal_size(sys.stdout.fileno())
-        return max(1, size.columns), max(1, size.lines)
+        return size.columns or _USUAL[0], size.lines or _USUAL[1]
 
     def draw(self, lines: Sequence[Text]) -> None:
         """Show the lines in the place of those that are there."""

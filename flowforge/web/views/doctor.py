@@ -1,6 +1,6 @@
 """What is wrong with the fleet, and what to do about it.
 
-It looks at up to a thousand jobs of each status, so it is done when the page is loaded, and no part
+It looks at hundreds of jobs of each status, so it is done when the page is loaded, and no part
 of the page changes by itself.
 """
 

@@ -22,7 +22,9 @@ from flowforge.web.security.identity import Role
 
 @dataclass(frozen=True)
 class Action(JobAction):
-    """``role``: who may do it. ``asks_reason``: whether a reason is kept."""
+    """``role``: who may do it. ``asks_reason``: whether a reason is kept. ``put_off``: it is for
+    jobs that are to start later.
+    """
 
     role: Role = Role.OPERATOR
     asks_reason: bool = True
@@ -30,9 +32,12 @@ class Action(JobAction):
     of_many: bool = True
     #: What a job must have of what it counts; empty: nothing.
     needs: str = ""
+    put_off: bool = False
 
     def fits_job(self, job: JobSummary) -> bool:
         """Whether the job, as it is now, takes it."""
+        if self.put_off and job.starts_at is None:
+            return False
         return job.status in self.fits and (not self.needs or job.counts[self.needs] > 0)
 
 
@@ -44,6 +49,16 @@ def _shared(name: str, role: Role = Role.OPERATOR, *, asks_reason: bool = True) 
 ACTIONS = {
     action.name: action
     for action in (
+        Action(
+            "start-now",
+            "The job starts at once, and not at its time.",
+            "starts now",
+            lambda engine, job_id, _, by: engine.mending.start_now(job_id, by),
+            frozenset({JobStatus.PENDING}),
+            asks_reason=False,
+            of_many=False,
+            put_off=True,
+        ),
         *map(_shared, ("pause", "resume", "cancel", "retry")),
         Action(
             "continue",
@@ -110,6 +125,12 @@ PAGES = [
     for action in ACTIONS.values()
     for page in (
         Page(f"/jobs/{{job_id}}/{action.name}", partial(ask, action), action.role),
-        Page(f"/jobs/{{job_id}}/{action.name}", partial(act, action), action.role, "POST"),
+        Page(
+            f"/jobs/{{job_id}}/{action.name}",
+            partial(act, action),
+            action.role,
+            "POST",
+            does=action.name.replace("-", " "),
+        ),
     )
 ]

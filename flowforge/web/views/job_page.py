@@ -14,6 +14,7 @@ from flowforge.web.page import Call, Page, View
 from flowforge.web.security.identity import Role
 from flowforge.web.timeline import timeline
 from flowforge.web.views.job_actions import ACTIONS
+from flowforge.web.work_words import standing
 
 #: Entries of the history on the page, the latest ones.
 _HISTORY = 200
@@ -47,10 +48,10 @@ def shown(engine: Engine, job_id: str) -> dict[str, Any]:
     inspector = engine.inspector
     summary, details = inspector.describe(job_id)
     definition = inspector.definition(job_id)
-    states = routines(engine, job_id)
     history = list(inspector.history(job_id, _HISTORY + 1))
     placed = layout(definition)
     work = work_of_job(engine, job_id)
+    states = standing(routines(engine, job_id), work)
     findings = engine.explain(job_id)
     outstanding = Outstanding(engine.store, job_id, definition)
     child_count, waiting = outstanding.children(_CHILDREN)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from flowforge.engine.throughput import throughput
 from flowforge.model.status import JobStatus
 from flowforge.web.page import Call, Page, View
@@ -18,6 +20,11 @@ def overview(call: Call) -> View:
     for engine in call.engines:
         for status, count in engine.overview.counts().items():
             counts[status] += count
+    oldest: dict[str, tuple[datetime, str]] = {}
+    for found in (engine.overview.oldest() for engine in call.engines):
+        oldest |= {
+            status: min(one, oldest.get(status, one)) for status, one in found.items()
+        }  # fmt: skip
     leaders = [engine.overview.has_leader() for engine in call.engines]
     period = period_of(call)
     rates = throughput(call.engines, PERIODS[period])
@@ -25,6 +32,7 @@ def overview(call: Call) -> View:
         "overview.html",
         {
             "counts": counts,
+            "oldest": oldest,
             "needs": call.dashboard.needs.rows(call.engines, again=call.again),
             "acts": call.may(Role.OPERATOR),
             "leading": all(leaders),

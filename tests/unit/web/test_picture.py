@@ -10,6 +10,7 @@ from flowforge.model.connection import Connection
 from flowforge.model.connection_count import ConnectionCount, JobWork, WorkPlaces
 from flowforge.web.graph.layout import HEIGHT, WIDTH, layout
 from flowforge.web.graph.picture import picture
+from flowforge.web.work_words import standing
 
 
 @routine(events=["left", "right"])
@@ -107,9 +108,9 @@ def test_a_connection_has_its_numbers() -> None:
     routines["one"] = WorkPlaces(None, {"max_in_flight": 3}, 4, is_estimate=True)
     states = {spec.id: {"status": "pending", "running": 1} for spec in definition.routines}
     drawn = picture(definition, placed, states, JobWork(routines, counts))
-    assert [line.label for line in drawn.paths] == ["6/1\u2009210 ✕1", "≈3", "7", "", ""]
+    assert [line.label for line in drawn.paths] == ["6/1\u202f210 ✕1", "≈3", "7", "", ""]
     assert drawn.paths[0].title == (
-        "spread.left -> one.input: 1\u2009210 delivered, 6 done, 1 running, 1\u2009200 queued, "
+        "spread.left -> one.input: 1\u202f210 delivered, 6 done, 1 running, 1\u202f200 queued, "
         "2 on a timer, 1 failed"
     )
     assert drawn.paths[3].title == "two.output -> end.input: not known"
@@ -120,3 +121,16 @@ def test_a_connection_has_its_numbers() -> None:
     for line in drawn.paths:
         assert 0 < line.x < drawn.width
         assert 0 < line.y < drawn.height
+
+
+def test_a_routine_of_which_work_waits_is_not_completed() -> None:
+    """Its latest attempt was, and nothing of it runs: it is pending."""
+    states = {
+        name: {"status": status, "completed": 3}
+        for name, status in {"spread": "completed", "one": "completed", "two": "failed"}.items()
+    }
+    waiting = WorkPlaces(0, {"queued": 2})
+    work = JobWork({"spread": WorkPlaces(), "one": waiting, "two": waiting}, [])
+    shown = {name: state["status"] for name, state in standing(states, work).items()}
+    assert shown == {"spread": "completed", "one": "pending", "two": "failed"}
+    assert standing(states, None) == states

@@ -23,8 +23,10 @@ def entry(kind: str, when: float, number: int | None = None, **details: Any) -> 
     return HistoryEntry(f"{next(_ids)}-0", at(when), kind, number, routine_id, slot, details)
 
 
-def attempt(kind: str, when: float, took: float, number: int = 1, place: int = 1) -> HistoryEntry:
-    return entry(kind, when, number, worker="w1", attempt=place, seconds=took, emitted={})
+def attempt(
+    kind: str, when: float, took: float, number: int = 1, place: int = 1, **more: float
+) -> HistoryEntry:
+    return entry(kind, when, number, worker="w1", attempt=place, seconds=took, emitted={}, **more)
 
 
 def rows(*history: HistoryEntry, findings: tuple[JobFinding, ...] = ()) -> list[Row]:
@@ -56,9 +58,18 @@ def test_waiting_and_running_are_apart() -> None:
     assert second.x + second.width == WIDTH
 
 
-def test_the_history_does_not_say_when_an_emitted_invocation_came() -> None:
+def test_what_was_emitted_waits_on_the_broker_list() -> None:
+    """Where the history says for how long; what is known of a later attempt counts for it."""
     (row,) = rows(attempt("completed", 9, 4, number=7))
     assert told(row) == [("completed", 4)]
+    found = rows(
+        attempt("retried", 9, 4, number=7, queued=2.5),
+        attempt("completed", 16, 1, number=7, place=2, queued=3.0),
+    )
+    assert [told(row) for row in found] == [
+        [("queue", 2.5), ("retried", 4)],
+        [("next attempt", 6), ("completed", 1)],
+    ]
 
 
 def test_a_wait_has_its_causes() -> None:

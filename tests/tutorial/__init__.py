@@ -1,0 +1,1 @@
+"""The tutorial "from an empty folder", done as its page says."""
