@@ -57,7 +57,10 @@ class Router:
         for index, routine in enumerate(definition.routines):
             queue = routine.queue or self._app.conf.task_default_queue
             fields[f"q{index}"] = self._prefix + queue
-            for position, slot in enumerate(definition.slot_names(index)):
+            names = dict(enumerate(definition.slot_names(index)))
+            for position in definition.undo_slots(index):
+                names[UNDO_SLOT_INDEX + position] = names[position] + UNDO_SLOT
+            for position, slot in names.items():
                 ms = definition.timeout_ms(index, position)
                 seconds = ms / 1000 if ms else None
                 template = message_format(routine.class_name, queue, slot, seconds)
@@ -65,10 +68,6 @@ class Router:
                 if ms:
                     fields[f"t{index}.{position}"] = ms
                     fields["extras"] = 1
-            for position in definition.undo_slots(index):
-                name = definition.slot_names(index)[position] + UNDO_SLOT
-                template = message_format(routine.class_name, queue, name)
-                fields[f"m{index}.{UNDO_SLOT_INDEX + position}"] = template
             waits = message_format(routine.class_name, queue, CHILD_SLOT)
             fields[f"m{index}.{CHILD_SLOT_INDEX}"] = waits
         if definition.late:

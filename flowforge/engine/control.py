@@ -149,5 +149,10 @@ def refuse_job(job_id: str, verb: str, answer: AnswerOrStatus) -> NoReturn:
             f"cannot {verb} job {job_id}: its definition is gone from the server; cancel the "
             "job and submit it again"
         )
+    if answer is Answer.UNDONE:
+        raise JobStateError(
+            f"cannot {verb} job {job_id}: it has failed, and what it did is undone; rerun() "
+            "submits it again"
+        )
     hint = "; retry() continues a failed job" if answer is JobStatus.FAILED else ""
     raise JobStateError(f"cannot {verb} job {job_id}: it is {answer}{hint}")

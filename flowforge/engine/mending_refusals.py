@@ -52,7 +52,7 @@ class Refusals:
         """Raise what the answer means."""
         if invocation is None:
             refuse_job(job_id, verb, answer)
-        if answer in (Answer.GONE, Answer.NEWER) or _is_status(answer):
+        if answer in (Answer.GONE, Answer.NEWER, Answer.UNDONE) or _is_status(answer):
             refuse_job(job_id, f"{verb} an invocation of", answer)
         number = InvocationName.parse(invocation).number
         if answer is Answer.DONE:

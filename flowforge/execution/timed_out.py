@@ -8,6 +8,7 @@ from __future__ import annotations
 from flowforge.codec.binary import masked_record, pack_record
 from flowforge.execution.effects import Effects
 from flowforge.execution.run import HISTORY_PARAMS, KINDS, Outcome
+from flowforge.model.compensation import undo_handler
 from flowforge.model.definition import Definition
 from flowforge.model.error_group import ErrorSample, group_id
 from flowforge.model.error_handler import deciding_handler
@@ -30,6 +31,8 @@ def timed_out(
     message = f"the attempt was ended after {ran_ms / 1000:.1f} s: its timeout is {seconds:g} s"
     error = TimeoutError(message)
     handler = deciding_handler(spec.raw["error_handler"] or definition.error_handler)
+    if definition.is_compensation(named):
+        handler = undo_handler(handler)
     decision = handler.decide(error, attempt)
     kind = KINDS[decision.action]
     name = TimeoutError.__name__

@@ -26,16 +26,20 @@ class _NoTargets(dict[str, tuple[Target, ...]]):
         )
 
 
+def undo_handler(handler: ErrorHandler) -> ErrorHandler:
+    """What applies to compensations, by what applies to the routine."""
+    return handler if handler.strategy is ErrorStrategy.RETRY else RETRIES
+
+
 def compensation(routine: PlannedRoutine, index: int) -> tuple[PlannedRoutine, PlannedSlot]:
     """The routine and the slot of a compensation by its index; CorruptRecordError for no such."""
     place = index - UNDO_SLOT_INDEX
     slot = routine.slots[place] if place < len(routine.slots) else None
     if slot is None or slot.undo is None:
         raise CorruptRecordError(f"routine {routine.id!r} has no undo of index {place}")
-    handler = routine.error_handler
-    retries = handler if handler.strategy is ErrorStrategy.RETRY else RETRIES
+    retries = undo_handler(routine.error_handler)
     undoing = PlannedSlot(
         slot.name + UNDO_SLOT, index, slot.undo.call, slot.undo.signature, False, None,
-        slot.secret, (),
+        slot.secret, (), timeout_ms=slot.timeout_ms,
     )  # fmt: skip
     return replace(routine, error_handler=retries, targets=_NoTargets()), undoing

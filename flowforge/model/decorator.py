@@ -48,6 +48,7 @@ def routine(
     secret: Iterable[str] = (),
     timeout: Delay | None = None,
     limit: LimitArgument | None = None,
+    undo: Function | None = None,
 ) -> Callable[[Function], type[Routine]]: ...
 
 
@@ -62,25 +63,30 @@ def routine(
     secret: Iterable[str] = (),
     timeout: Delay | None = None,
     limit: LimitArgument | None = None,
+    undo: Function | None = None,
 ) -> type[Routine] | Callable[[Function], type[Routine]]:
     """Make a Routine subclass of a function; add the class or an instance of it to a flow.
 
     ``events`` is a list of names, or a dict of name to output params. ``name`` takes the place of
     the function's own in the registered name (module.name). Called with arguments the class calls
     the function, which is also its ``function``; called without any it makes a routine.
-    ``merge_strategy``, ``secret``, ``timeout`` and ``limit`` as for ``define_slot``. ValueError for
-    what cannot run.
+    ``merge_strategy``, ``secret``, ``timeout`` and ``limit`` as for ``define_slot``. ``undo`` too,
+    but it is a function like the decorated one, with or without ``self``; what it returns is
+    ignored. ValueError for what cannot run.
     """
     declared = _events(events)
     if queue is not None:
         check_name("queue of @routine", queue)
     if name is not None:
         check_name("name of @routine", name)
+    if undo is not None:
+        _check_undo(undo)
 
     def decorate(function: Function) -> type[Routine]:
         _check_function(function)
         slot = Slot.of(INPUT, "handle", merge_strategy, secret, timeout=timeout, limit=limit)
-        return _make(function, name or function.__qualname__, queue, declared, slot, timeout)
+        qualname = name or function.__qualname__
+        return _make(function, qualname, queue, declared, slot, timeout, undo)
 
     return decorate if function is None else decorate(function)
 
@@ -112,9 +118,15 @@ def _check_function(function: object) -> None:
         raise DefinitionError(f"@routine function {function.__qualname__!r}: {fix}")
 
 
+def _check_undo(undo: object) -> None:
+    if not inspect.isfunction(undo):
+        raise DefinitionError(f"undo of @routine must be a function, not {shown(undo)}")
+    check_synchronous(undo, f"undo of @routine, {undo.__qualname__!r},")
+
+
 def _make(
     function: Function, qualname: str, queue: str | None, events: tuple[Event, ...], slot: Slot,
-    timeout: Delay | None,
+    timeout: Delay | None, undo: Function | None,
 ) -> type[Routine]:  # fmt: skip
     def initialise(self: Routine) -> None:
         super(cls, self).__init__()
@@ -125,6 +137,7 @@ def _make(
             secret=slot.secret,
             timeout=timeout,
             limit=slot.limits or None,
+            undo=self.undo if undo else None,  # type: ignore[attr-defined]
         )
         for event in events:
             self.define_event(event.name, event.output_params)
@@ -144,6 +157,7 @@ def _make(
         "function": staticmethod(function),
         "handle": _handler(function, events),
         "queue": queue,
+        **({} if undo is None else {"undo": _handler(undo, None, "undo")}),
     }
     cls: type[Routine] = type(qualname.rpartition(".")[2], (Routine,), namespace)
     return cls
@@ -162,8 +176,13 @@ def _takes_self(function: Function) -> bool:
     return next(iter(inspect.signature(function).parameters), None) == "self"
 
 
-def _handler(function: Function, events: tuple[Event, ...]) -> Function:
-    """Return the method that receives deliveries, with the signature that binding must see."""
+def _handler(
+    function: Function, events: tuple[Event, ...] | None, name: str = "handle"
+) -> Function:
+    """Return the method that receives deliveries, with the signature that binding must see.
+
+    ``events``: what may be returned goes to the only one; None: nothing that is returned counts.
+    """
     signature = inspect.signature(function)
     parameters = list(signature.parameters.values())
     if _takes_self(function):
@@ -179,10 +198,10 @@ def _handler(function: Function, events: tuple[Event, ...]) -> Function:
         @functools.wraps(function)
         def handle(self: Routine, /, *args: Any, **kwargs: Any) -> None:
             result = function(*args, **kwargs)
-            if result is not None:
+            if result is not None and events is not None:
                 _emit(self, events, result)
 
-    handle.__name__ = handle.__qualname__ = "handle"
+    handle.__name__ = handle.__qualname__ = name
     handle.__signature__ = signature  # type: ignore[attr-defined]
     return handle
 

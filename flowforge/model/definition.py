@@ -175,9 +175,8 @@ class Definition:
         spec = self.routine(invocation.routine)
         if invocation.slot == CHILD_SLOT_INDEX:
             return spec.id, CHILD_SLOT
-        undone = invocation.slot - UNDO_SLOT_INDEX
-        if undone >= 0 and undone in self.undo_slots(invocation.routine):
-            return spec.id, spec.slot_names[undone] + UNDO_SLOT
+        if self.is_compensation(invocation):
+            return spec.id, spec.slot_names[invocation.slot - UNDO_SLOT_INDEX] + UNDO_SLOT
         if not 0 <= invocation.slot < len(spec.slot_names):
             raise CorruptRecordError(
                 f"routine {spec.id!r} of flow {self.flow_id!r} has {len(spec.slot_names)} slots, "
@@ -216,19 +215,29 @@ class Definition:
         slots = self.routines[routine_index].raw["slots"]
         return [index for index, slot in enumerate(slots) if slot.get("undo") is not None]
 
+    def is_compensation(self, invocation: InvocationName) -> bool:
+        """Whether it undoes what another one did."""
+        return invocation.slot - UNDO_SLOT_INDEX in self.undo_slots(invocation.routine)
+
     def secret(self, routine_index: int, slot_index: int) -> frozenset[str]:
         """Return the params of a slot, or of its compensation, that are told nowhere. Needs no
         class.
         """
-        slots = self.routines[routine_index].raw["slots"]
-        if slot_index >= UNDO_SLOT_INDEX:
-            slot_index -= UNDO_SLOT_INDEX
-        return frozenset(slots[slot_index].get("secret", ()) if slot_index < len(slots) else ())
+        return frozenset(self._raw_slot(routine_index, slot_index).get("secret", ()))
 
     def timeout_ms(self, routine_index: int, slot_index: int) -> int:
-        """Return the milliseconds that an attempt may take; 0: as long as it wants."""
+        """Return the milliseconds that an attempt at a slot, or at its compensation, may take; 0:
+        as long as it wants.
+        """
+        return int(self._raw_slot(routine_index, slot_index).get("timeout_ms", 0))
+
+    def _raw_slot(self, routine_index: int, slot_index: int) -> Record:
+        """The record of a slot, or of the one that a compensation is of; empty for ``__call__``."""
         slots = self.routines[routine_index].raw["slots"]
-        return int(slots[slot_index].get("timeout_ms", 0)) if slot_index < len(slots) else 0
+        if UNDO_SLOT_INDEX <= slot_index < CHILD_SLOT_INDEX:
+            slot_index -= UNDO_SLOT_INDEX
+        found: Record = slots[slot_index] if slot_index < len(slots) else {}
+        return found
 
     def limits(self, routine_index: int, slot_index: int) -> tuple[LimitUse, ...]:
         """Return the limits of a slot. Needs no class."""

@@ -151,22 +151,22 @@ RESUME = Answers[AnswerOrStatus](
     "resume", _A.OK, _A.GONE, _A.NEWER, _A.UNDEFINED, _A.ORPHANED, _A.UNDONE, *JobStatus,
 )  # fmt: skip
 EDIT = Answers[AnswerOrStatus](
-    "edit", _A.OK, _A.GONE, _A.NEWER, _A.DONE, _A.WAITS, _A.QUEUED, _A.CLAIMED, _A.EXPECTS, _A.JOIN,
-    _A.CHANGED, *FINAL,
+    "edit", _A.OK, _A.GONE, _A.NEWER, _A.UNDONE, _A.DONE, _A.WAITS, _A.QUEUED, _A.CLAIMED,
+    _A.EXPECTS, _A.JOIN, _A.CHANGED, *FINAL,
 )  # fmt: skip
 SKIP = Answers[AnswerOrStatus](
-    "skip", _A.OK, _A.GONE, _A.NEWER, _A.DONE, _A.WAITS, _A.QUEUED, _A.CLAIMED, *FINAL
+    "skip", _A.OK, _A.GONE, _A.NEWER, _A.UNDONE, _A.DONE, _A.WAITS, _A.QUEUED, _A.CLAIMED, *FINAL
 )
 RUN_NOW = Answers[AnswerOrStatus](
     "run_now", _A.OK, _A.GONE, _A.NEWER, _A.DONE, _A.WAITS, _A.QUEUED, _A.CLAIMED, _A.PARKED,
     _A.EXPECTS, _A.STOPPED, _A.NONE, *JobStatus,
 )  # fmt: skip
 RESCHEDULE = Answers[AnswerOrStatus](
-    "reschedule", _A.OK, _A.GONE, _A.NEWER, _A.DONE, _A.WAITS, _A.QUEUED, _A.CLAIMED, _A.PARKED,
-    _A.STOPPED, _A.NONE, *FINAL,
+    "reschedule", _A.OK, _A.GONE, _A.NEWER, _A.UNDONE, _A.DONE, _A.WAITS, _A.QUEUED, _A.CLAIMED,
+    _A.PARKED, _A.STOPPED, _A.NONE, *FINAL,
 )  # fmt: skip
 ANSWER = Answers[AnswerOrStatus](
-    "answer", _A.OK, _A.KEPT, _A.ANSWERED, _A.FULL, _A.NONE, _A.GONE, _A.NEWER, *FINAL
+    "answer", _A.OK, _A.KEPT, _A.ANSWERED, _A.FULL, _A.NONE, _A.GONE, _A.NEWER, _A.UNDONE, *FINAL
 )
 BREAK_AT = Answers[AnswerOrStatus]("break_at", _A.OK, _A.GONE, _A.NEWER, *FINAL)
 CLEAR_BREAK = Answers[AnswerOrStatus]("clear_break", _A.OK, _A.NONE, _A.GONE, _A.NEWER, *FINAL)

@@ -54,6 +54,8 @@ def _read_error(  # noqa: PLR0911 - a code each
         }
     if code == b"missing":
         return {"type": "CorruptRecordError", "message": _missing(whole(rest))}
+    if code == b"unkept":
+        return {"type": "UndoLogFull", "message": _unkept(whole(rest))}
     if code == b"unanswered":
         number, _, field = rest.decode().partition(" ")
         return _unanswered(whole(number), field, definition())
@@ -81,6 +83,14 @@ def _missing(count: int) -> str:
     return (
         f"{count} emissions of committed handlers are gone from the server, so the job cannot do "
         "all of its work; submit it again, and see that the server evicts and loses no keys"
+    )
+
+
+def _unkept(most: int) -> str:
+    return (
+        f"the job has committed more than {most:,} invocations that can be undone, which is the "
+        "most that is kept of one job, so that it ends here and all of them are undone; split it "
+        "into child jobs, or into jobs of fewer steps"
     )
 
 

@@ -32,8 +32,8 @@ class Mending:
     def edit(self, job_id: str, edits: Sequence[Edit]) -> tuple[AnswerOrStatus, str | None]:
         """Make all of the changes or none: OK, or why not and which invocation it is about.
 
-        GONE, NEWER, the status of a job that is completed or cancelled; of an invocation DONE,
-        WAITS, QUEUED, CLAIMED, JOIN, CHANGED.
+        GONE, NEWER, UNDONE, the status of a job that is completed or cancelled; of an invocation
+        DONE, WAITS, QUEUED, CLAIMED, JOIN, CHANGED.
         """
         arguments: list[str | bytes] = []
         for edit in edits:

@@ -54,7 +54,7 @@ class Breaks(Mends):
         self._step(job, names, "" if first else names[0])
 
     def _step(self, job: Job, names: list[str], named: str) -> None:
-        self.frozen.pop(f"{job.id}/{job.retries}", None)
+        self.thaw(job)
         expected = self.model.let_go_of(job, names)
         with self.sending():
             assert self.bench.store.breakpoints.step(job.id, named, b"anna") == expected
@@ -68,7 +68,7 @@ class Breaks(Mends):
         )
 
     def _go_on(self, job: Job, routine: int | None) -> None:
-        self.frozen.pop(f"{job.id}/{job.retries}", None)
+        self.thaw(job)
         names = [name for name in self._in_order(job) if routine in (None, routine_of(name))]
         expected = self.model.let_go_of(job, names)
         with self.sending():
@@ -96,7 +96,7 @@ class Breaks(Mends):
     def _job(self, data: st.DataObject) -> Job:
         """Any job; what is kept of it changes."""
         job = self.some_job(data)
-        self.frozen.pop(f"{job.id}/{job.retries}", None)
+        self.thaw(job)
         return job
 
     def _with_stopped(self) -> list[str]:

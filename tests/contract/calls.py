@@ -35,7 +35,7 @@ class Calls(Times):
         super().__init__()
         self.calls_made = 0
 
-    @precondition(lambda self: len(self.model.jobs) < ALL_JOBS)
+    @precondition(lambda self: self.model.submitted < ALL_JOBS)
     @rule(drawn=PLANS, keys=KEYS)
     def call(self, drawn: Any, keys: Keys) -> None:
         """One that creates a job, or finds one, or starts one that takes no more."""

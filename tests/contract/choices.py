@@ -55,6 +55,7 @@ PLANS = st.sampled_from([PLAIN, JOINING, JOINING]).flatmap(
         st.sampled_from([False, False, False, True]),
         st.sampled_from([False, False, True]),
         st.sampled_from(["", "", "1 a", "2 b"]),
+        st.sampled_from([False, False, True]),
     )
 )
 
@@ -73,6 +74,8 @@ class Choices(RuleBasedStateMachine):
     """The two sides, and draws from what there is."""
 
     link: ClassVar[Link]
+    #: Whether all jobs can be undone.
+    all_undoable: ClassVar[bool] = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -133,9 +136,9 @@ class Choices(RuleBasedStateMachine):
         return [Item(r, s, mode, self.new_record()) for r, s, mode in emitted]
 
     def plan(self, drawn: Any) -> Plan:
-        flow, entry, max_in_flight, lane, labels, later, deadlines, fair = drawn
+        flow, entry, max_in_flight, lane, labels, later, deadlines, fair, undoable = drawn
         return Plan(
-            f"j{len(self.model.jobs) + 1}",
+            self.new_id(),
             flow,
             replace(self.items([entry])[0], later=later),
             max_in_flight,
@@ -143,7 +146,12 @@ class Choices(RuleBasedStateMachine):
             labels,
             deadlines,
             fair,
+            undoable or self.all_undoable,
         )
+
+    def new_id(self) -> str:
+        """Its octal digits leave the others to the jobs that undo jobs."""
+        return f"j{self.model.submitted + 1:o}"
 
     # --- choosing ------------------------------------------------------------------------
 
@@ -223,6 +231,7 @@ class Choices(RuleBasedStateMachine):
             ],
             staged=dict(staged),
             expected=[expected_arguments(one) for one in done.expected],
+            undo=None if done.undo is None else (int(done.undo[0].split(".")[1]), done.undo[1]),
         )
 
     def send_commit(

@@ -41,7 +41,7 @@ FAILURES = ("retried", "failed", "error_continued", "skipped")
 #: Keys of a job that go by themselves some time after its end.
 _KEYS = (
     *_HASHES, "parked", "stats", "late", "history", "outputs", "pauses", "entry_params", "logs",
-    "inputs",
+    "inputs", "undo_log", "undoing",
 )  # fmt: skip
 
 
@@ -71,6 +71,8 @@ class Stored:
             self._ask("expiry", job.id, "ZSCORE", key("expiry"), job.id)
             for lane, name in _parked_lists(lists, job).items():
                 self._ask("parked", f"{job.id} {lane}", "LRANGE", key("parked", name), 0, -1)
+            self._ask("undo_log", job.id, "LRANGE", key("undo_log", job.id), 0, -1)
+            self._ask("undoing", job.id, "LRANGE", key("undoing", job.id), 0, -1)
             self._ask("late", job.id, "LRANGE", key("late", job.id), 0, -1)
             self._ask("history", job.id, "XRANGE", key("history", job.id), "-", "+")
             self._ask("outputs", job.id, "LLEN", key("outputs", job.id))
@@ -120,7 +122,8 @@ def _turns(model: Model) -> list[tuple[str, str]]:
 
 def _indexes(model: Model) -> dict[tuple[str, str], set[str]]:
     """Every index over all jobs, with the jobs that are in it."""
-    flows, labels = (PLAIN, JOINING), ("a=1", "a=2", "b=1", "b=2")
+    flows = (PLAIN, JOINING, f"{PLAIN} (undo)", f"{JOINING} (undo)")
+    labels = ("a=1", "a=2", "b=1", "b=2")
     found: dict[tuple[str, str], set[str]] = {
         **{("status", status): set() for status in JobStatus},
         **{("flow", flow): set() for flow in flows},
@@ -128,7 +131,7 @@ def _indexes(model: Model) -> dict[tuple[str, str], set[str]]:
     }
     for job in model.jobs.values():
         found["status", job.status].add(job.id)
-        found["flow", job.plan.flow].add(job.id)
+        found["flow", job.flow].add(job.id)
         for name, value in job.labels.items():
             found["label", label_line(name, value)].add(job.id)
     return found
@@ -214,12 +217,10 @@ def _compare_indexes(stored: Stored, model: Model) -> None:
     created = {job.id: int(stored.hash("job", job.id)["created"]) for job in model.jobs.values()}
     for (name, about), jobs in _indexes(model).items():
         assert stored.scores(name, about) == {job: created[job] for job in jobs}, (name, about)
-    entries = {
-        job.id: [job.plan.flow, *labels_text(job.labels).split()] for job in model.jobs.values()
-    }
+    entries = {job.id: [job.flow, *labels_text(job.labels).split()] for job in model.jobs.values()}
     found = {job: entry.decode().split("\n") for job, entry in stored.hash("entries").items()}
     assert found == entries
-    counts = Counter(f"{job.status}/{job.plan.flow}" for job in model.jobs.values())
+    counts = Counter(f"{job.status}/{job.flow}" for job in model.jobs.values())
     assert {field: int(n) for field, n in stored.hash("flow_counts").items()} == counts
     for single, turns in model.singles.items():
         assert stored.texts("single", single) == turns
@@ -303,6 +304,7 @@ def _compare_job(stored: Stored, model: Model, job: Job, lists: list[str]) -> No
         assert stored.hash("put_off", job.id).keys() == job.put_off.keys()
         _check_joins(stored, model, job)
     _check_answers(stored, row, job)
+    _check_undo(stored, row, job)
     _check_routines(stored, model, job)
     _check_staged(stored, model, job)
 
@@ -319,7 +321,10 @@ def _check_counters(row: dict[str, bytes], model: Model, job: Job) -> None:
     assert waiting == len(job.parked)
     assert timers == model.waiting_timers(job)
     assert staged == len(job.staged) + job.staged_outputs
-    elsewhere = len(job.awaited) + len(job.stopped) + len(job.expected)
+    # An undone job expects nothing any more, and keeps what it was.
+    expected = sum(record.startswith(b"E") for record in job.uncommitted.values())
+    assert expected == len(job.expected) or model.is_undone(job)
+    elsewhere = len(job.awaited) + len(job.stopped) + expected
     assert queued + running + waiting + timers + elsewhere == len(job.uncommitted)
     assert queued + running <= job.plan.max_in_flight
     if job.live and not job.held and job.parent is None:
@@ -352,6 +357,15 @@ def _check_answers(stored: Stored, row: dict[str, bytes], job: Job) -> None:
     assert {field for field in early if "/" in field} == job.early.keys()
     counts = {field: int(count) for field, count in early.items() if "/" not in field}
     assert counts == Counter(field.partition("/")[0] for field in job.early)
+
+
+def _check_undo(stored: Stored, row: dict[str, bytes], job: Job) -> None:
+    """How far a job is undone, and what is left to be compensated."""
+    assert row.get("undo", b"").decode() == job.undo
+    assert row.get("undoes", b"").decode() == job.undoes
+    for name, log in (("undo_log", job.undo_log), ("undoing", job.compensations)):
+        entries = [place.encode() + b" " + record for place, record in log]
+        assert stored.raw(name, job.id) == entries
 
 
 def _check_staged(stored: Stored, model: Model, job: Job) -> None:
@@ -464,7 +478,14 @@ def _check_routines(stored: Stored, model: Model, job: Job) -> None:
 
 
 def _check_times_to_live(stored: Stored, job: Job) -> None:
-    """Nothing of an ended job stays for ever: what has no time of its own goes with its row."""
+    """Nothing of an ended job stays for ever: what has no time of its own goes with its row.
+
+    One that is to be undone when its handlers have ended stays until then.
+    """
+    if job.undo == "waits":
+        assert stored.raw("expiry", job.id) is None
+        assert {stored.raw("ttl", f"{job.id} {name}") for name in _KEYS} <= {-1, -2}
+        return
     assert stored.raw("expiry", job.id) is not None
     for name in _KEYS:
         assert stored.raw("ttl", f"{job.id} {name}") != -1, name

@@ -40,6 +40,15 @@ class Controls(Choices):
         #: The latest bulk operation.
         self.operations = 0
 
+    def frozen_name(self, job: Job) -> str:
+        """An ended job that is undone changes once more with each of these."""
+        more = (job.history[kind] for kind in ("undo", "undo_ended", "completed"))
+        return "/".join(map(str, (job.id, job.retries, *more)))
+
+    def thaw(self, job: Job) -> None:
+        """What is stored of an ended job changes with the next transition."""
+        self.frozen.pop(self.frozen_name(job), None)
+
     @rule()
     def lose_the_next_reply(self) -> None:
         """The link sends the same frame again when it does not hear of the first."""
@@ -77,7 +86,8 @@ class Controls(Choices):
 
     def worth_a_retry(self) -> list[str]:
         """Failed jobs that would not fail again at once, for a join that nothing can fill."""
-        return [job_id for job_id in self.jobs("failed") if self.model.jobs[job_id].uncommitted]
+        failed = [self.model.jobs[job_id] for job_id in self.jobs("failed")]
+        return [job.id for job in failed if job.uncommitted and not job.undo]
 
     @precondition(lambda self: self.broken_lineages())
     @rule(data=st.data(), between=st.booleans())
@@ -126,7 +136,7 @@ class Controls(Choices):
                 answer = getattr(self.bench.store.control, verb)(job.id)
         assert answer == expected
         if (verb, answer) == ("retry", "ok"):
-            self.frozen.pop(f"{job.id}/{job.retries}", None)
+            self.thaw(job)
 
     @precondition(lambda self: self.model.jobs)
     @rule(data=st.data(), verb=st.sampled_from(CONTROL))
@@ -162,7 +172,7 @@ class Controls(Choices):
             return "paused"
         answer: str = getattr(self.model, verb)(job)
         if (verb, answer) == ("retry", "ok"):
-            self.frozen.pop(f"{job.id}/{job.retries}", None)
+            self.thaw(job)
         return answer
 
     @precondition(lambda self: self.jobs("pending", "running", "paused"))
@@ -192,7 +202,7 @@ class Controls(Choices):
             job.id
             for job in self.model.jobs.values()
             if status in (None, job.status)
-            and flow in (None, job.plan.flow)
+            and flow in (None, job.flow)
             and labels.items() <= job.labels.items()
         }
 
@@ -233,7 +243,7 @@ class Controls(Choices):
             if timer[1] == "expect":
                 # What is delivered then may change a job that has failed.
                 job = self.model.jobs[timer[0]]
-                self.frozen.pop(f"{job.id}/{job.retries}", None)
+                self.thaw(job)
         for place, timer in enumerate(self.model.due_in_order(), start=1):
             if "." not in timer[1]:
                 self._set_timer(timer, place)

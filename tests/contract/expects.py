@@ -59,7 +59,7 @@ class Expects(Pauses):
         place, _, key = field.partition("/")
         routine, slot = (int(part) for part in place.split("."))
         item = Item(routine, slot, MODES[place], self.new_record())
-        self.frozen.pop(f"{job.id}/{job.retries}", None)
+        self.thaw(job)
         expected = self.model.answer(job, field, item)
         with self.sending():
             found = self.bench.store.expectations.deliver(

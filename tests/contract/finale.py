@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.contract.machine import Transitions
 from tests.contract.reference.jobs import Job
 from tests.contract.reference.model import Done
+from tests.contract.workers import Workers
 
 #: Rounds after which a job that has not ended never does.
 ROUNDS = 60
@@ -13,7 +13,7 @@ ROUNDS = 60
 RETRIES = 3
 
 
-class Finale(Transitions):
+class Finale(Workers):
     """Transitions, and then the end of all that they have begun."""
 
     def teardown(self) -> None:
@@ -36,6 +36,7 @@ class Finale(Transitions):
             assert not job.live or not job.held, f"{job.id} waits for its turn for ever"
             assert not job.live or self.model.may_go_on(job) == "held", f"{job.id} never ends"
         self.what_is_stored_is_what_the_model_says()
+        self.all_is_undone()
 
     def _run_out(self) -> None:
         for _ in range(ROUNDS):

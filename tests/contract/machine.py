@@ -12,7 +12,6 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 from flowforge.model.labels import INHERITED
 from flowforge.store.claims import NextClaim
 from flowforge.store.invocations import OUTPUTS
-from tests.contract.calls import Calls
 from tests.contract.choices import PLANS
 from tests.contract.comparison import compare, end_of
 from tests.contract.controls import CONTROL, NUMBERS, some_unclaimed
@@ -21,6 +20,7 @@ from tests.contract.passing import end_everything
 from tests.contract.reference.jobs import ENDED, Job, Plan
 from tests.contract.reference.model import MOST, Done
 from tests.contract.reference.places import merging
+from tests.contract.undoes import Undoes
 
 JOBS = 3
 
@@ -37,7 +37,7 @@ def some_leased(machine: Transitions) -> bool:
     return bool(machine.model.leases)
 
 
-class Transitions(Calls):
+class Transitions(Undoes):
     """Runs each transition on both sides."""
 
     # --- transitions -------------------------------------------------------------------
@@ -47,7 +47,7 @@ class Transitions(Calls):
         self.bench.store.hooks.declare("ops", b"")
         self.submit(drawn)
 
-    @precondition(lambda self: len(self.model.jobs) < JOBS)
+    @precondition(lambda self: self.model.submitted < JOBS)
     @rule(drawn=PLANS)
     def submit(self, drawn: Any) -> None:
         plan = self.plan(drawn)
@@ -86,7 +86,7 @@ class Transitions(Calls):
         )
         self._commit(job, invocation, token, Done(outcome, emission, outputs, resets=resets))
 
-    @precondition(lambda self: some_unclaimed(self) and len(self.model.jobs) < ALL_JOBS)
+    @precondition(lambda self: some_unclaimed(self) and self.model.submitted < ALL_JOBS)
     @rule(data=st.data(), drawn=PLANS)
     def start_a_job(self, data: st.DataObject, drawn: Any) -> None:
         """A handler starts another job, which may end at once."""
@@ -100,7 +100,7 @@ class Transitions(Calls):
     def expect(self, data: st.DataObject, emits: bool) -> None:
         """A handler expects answers; what it expects already makes its job fail."""
         (job, invocation), token = self.unclaimed(data), self.new_token()
-        if not self._claim(job, invocation, token, False):
+        if not self._claim(job, invocation, token, False) or job.undoes:
             return
         emitted = self.emission(data, job, invocation, most=1) if emits else []
         done = Done(emitted=emitted, expected=self.expectations(data, invocation))
@@ -111,13 +111,13 @@ class Transitions(Calls):
 
     def to_start(self, drawn: Any) -> list[tuple[Plan, bytes]]:
         """Jobs for a commit to start, as far as there is room for more."""
-        room = drawn is not None and len(self.model.jobs) < ALL_JOBS
+        room = drawn is not None and self.model.submitted < ALL_JOBS
         if not room:
             return []
         plan = self.plan(drawn)
         return [(replace(plan, labels=plan.labels or INHERITED), self.new_record())]
 
-    @precondition(lambda self: some_unclaimed(self) and len(self.model.jobs) < ALL_JOBS)
+    @precondition(lambda self: some_unclaimed(self) and self.model.submitted < ALL_JOBS)
     @rule(data=st.data(), drawn=PLANS, lost=st.booleans())
     def start_a_job_and_run_it(self, data: st.DataObject, drawn: Any, lost: bool) -> None:
         """On an idle fleet the commit that creates a job also claims its entry."""
@@ -128,33 +128,6 @@ class Transitions(Calls):
         lane = 2 * done.jobs[0][0].lane
         self.pop_all(lane)
         self._commit_and_follow(job, invocation, token, done, lane, then, lost)
-
-    @precondition(some_unclaimed)
-    @rule(data=st.data(), times=TIMES)
-    def run(self, data: st.DataObject, times: int) -> None:
-        """What a worker does when nothing goes wrong."""
-        while times and some_unclaimed(self):
-            job, invocation = self.unclaimed(data)
-            token = self.new_token()
-            if self._claim(job, invocation, token, False):
-                self._commit(
-                    job, invocation, token, Done(emitted=self.emission(data, job, invocation))
-                )
-            times -= 1
-
-    @precondition(some_unclaimed)
-    @rule(most=st.integers(5, 25))
-    def work_off(self, most: int) -> None:
-        """Workers finish what there is and begin nothing new, so that joins fire and jobs end."""
-        self.work_off_all(most)
-
-    def work_off_all(self, most: int) -> None:
-        while most and some_unclaimed(self):
-            job_id, invocation = self.all_unclaimed()[0]
-            job, token = self.model.jobs[job_id], self.new_token()
-            if self._claim(job, invocation, token, False):
-                self._commit(job, invocation, token, Done())
-            most -= 1
 
     @precondition(lambda self: self.merging_leases())
     @rule(data=st.data())
@@ -170,12 +143,13 @@ class Transitions(Calls):
         return [member for member in sorted(self.model.leases) if member[1].count(".") == 3]
 
     def _commit(self, job: Job, invocation: str, token: str, done: Done) -> None:
+        done = self.to_undo(job, invocation, done)
         effects = self.effects(job, invocation, token, done)
         with self.sending() as frames:
-            for _ in range(frames):
-                expected = self.model.commit(job, invocation, token, done)
+            expected = [self.model.commit(job, invocation, token, done) for _ in range(frames)]
             answer = self.send_commit(job, invocation, token, done, effects, None)
-        assert answer == (expected, None)
+        assert answer == (expected[-1], None)
+        self.note_commit(job, invocation, done, expected[0])
 
     @precondition(some_leased)
     @rule(data=st.data(), fold=st.sampled_from([1, 1, 20]), commits=st.booleans())
@@ -235,13 +209,6 @@ class Transitions(Calls):
         emitted = [item.sent for item in part]
         return self.bench.store.invocations.stage(job.id, invocation, token, emitted, already)
 
-    @precondition(some_unclaimed)
-    @rule(data=st.data())
-    def die(self, data: st.DataObject) -> None:
-        """What a worker does when everything goes wrong."""
-        self._claim(*self.unclaimed(data), self.new_token(), True)
-        self.reclaim()
-
     @precondition(some_leased)
     @rule(
         data=st.data(), number=NUMBERS, lost=st.booleans(), again=st.booleans(),
@@ -264,8 +231,10 @@ class Transitions(Calls):
         self, job: Job, invocation: str, token: str, done: Done, number: int, then_token: str,
         lost: bool, again: bool = False,
     ) -> None:  # fmt: skip
+        done = self.to_undo(job, invocation, done)
         effects = self.effects(job, invocation, token, done)
         expected = self.model.commit(job, invocation, token, done)
+        self.note_commit(job, invocation, done, expected)
         member = self.model.run_on(number, then_token, lost) if expected == "ok" else None
         then = NextClaim(then_token, self.moment(lost), [self.lists[number]], 0.0)
         answer, granted = self.send_commit(job, invocation, token, done, effects, then)
@@ -375,4 +344,4 @@ class Transitions(Calls):
         for job in self.model.jobs.values():
             if job.status in ENDED:
                 state = end_of(self.bench, job)
-                assert self.frozen.setdefault(f"{job.id}/{job.retries}", state) == state
+                assert self.frozen.setdefault(self.frozen_name(job), state) == state

@@ -47,7 +47,7 @@ class Mends(Controls):
         self._mend(data, verb, job, invocation)
 
     def _mend(self, data: st.DataObject, verb: str, job: Job, invocation: str) -> None:
-        self.frozen.pop(f"{job.id}/{job.retries}", None)
+        self.thaw(job)
         with self.sending():
             if verb == "edit":
                 answers = self._edit(data, job, invocation)
@@ -69,7 +69,7 @@ class Mends(Controls):
                 answers = self.bench.run_now(job.id, invocation), expected
         assert answers[0] == answers[1]
 
-    @precondition(lambda self: self.forkable() and len(self.model.jobs) < ALL_JOBS)
+    @precondition(lambda self: self.forkable() and self.model.submitted < ALL_JOBS)
     @rule(data=st.data())
     def fork(self, data: st.DataObject) -> None:
         """A job begins with copies of what another one has outstanding."""
@@ -77,13 +77,13 @@ class Mends(Controls):
         names = st.sampled_from(self.forkable()[origin.id])
         drawn = data.draw(st.lists(names, min_size=1, max_size=3, unique=True), "copies")
         copies = [self._copy(origin, name) for name in drawn]
-        number, entry, fair = len(self.model.jobs) + 1, copies[0], origin.fair
-        plan = replace(origin.plan, id=f"j{number}", entry=entry, deadlines=False, fair=fair)
+        entry, fair = copies[0], origin.fair
+        plan = replace(origin.plan, id=self.new_id(), entry=entry, deadlines=False, fair=fair)
         labels = data.draw(st.sampled_from(["", "a=1"]), "labels")
         self._fork(replace(plan, labels=labels), origin, copies)
 
     def _fork(self, plan: Plan, origin: Job, copies: list[Item]) -> None:
-        self.frozen.pop(f"{origin.id}/{origin.retries}", None)
+        self.thaw(origin)
         self.model.fork(origin, plan, copies)
         made = [(item.routine, item.slot, item.mode, item.record) for item in copies]
         with self.sending():
@@ -99,6 +99,7 @@ class Mends(Controls):
                 if name not in job.put_off
             ]
             for job in self.model.jobs.values()
+            if not job.undoes
         }
         return {job_id: names for job_id, names in found.items() if names}
 

@@ -22,15 +22,9 @@ LOOKS = ("look", "children", "more", "late", "retry")
 
 def end_everything(bench: Bench, jobs: Iterable[str], lists: Sequence[str]) -> set[str]:
     """The keys that are left when all jobs have ended and been forgotten."""
-    for number, job in enumerate(jobs):
-        bench.store.control.cancel(job, "the end")
+    for number, job in enumerate(_end_jobs(bench, jobs, lists)):
         if number % 2:
             assert bench.store.control.delete(job) in ("ok", "gone", "awaited")
-    for name in lists:
-        bench.link.call("DEL", name)
-    _make_due(bench, "leases", list(bench.members("leases")))
-    while any(bench.reclaim(99, 100)):
-        pass
     for key in bench.every_key():
         longest = BULK_KEPT if key.startswith(f"{bench.prefix}:bulk") else LONG + AFTER
         if 0 <= bench.link.call("PTTL", key) <= longest:
@@ -42,6 +36,23 @@ def end_everything(bench: Bench, jobs: Iterable[str], lists: Sequence[str]) -> s
         while bench.store.fair_order.let_in(name, None):
             pass
     return bench.every_key()
+
+
+def _end_jobs(bench: Bench, jobs: Iterable[str], lists: Sequence[str]) -> list[str]:
+    """Cancel them, and those that undo them; all of them."""
+    ended = list(jobs)
+    for job in ended:
+        bench.store.control.cancel(job, "the end")
+    for name in lists:
+        bench.link.call("DEL", name)
+    _make_due(bench, "leases", list(bench.members("leases")))
+    while any(bench.reclaim(99, 100)):
+        pass
+    # What ran of jobs that are to be undone has ended, so that others undo them.
+    undoing = list(bench.members("status", "pending"))
+    for job in undoing:
+        bench.store.control.cancel(job, "the end")
+    return ended + undoing
 
 
 def _upkeep(bench: Bench) -> bool:

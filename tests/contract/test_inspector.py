@@ -75,6 +75,7 @@ def test_what_a_script_left_as_the_error_is_told_in_words(bench: Bench) -> None:
     inspector = Inspector(bench.store)
     job = bench.submit()
     told = {
+        b"unkept 100000": "more than 100,000 invocations that can be undone",
         b"missing 3": "3 emissions of committed handlers are gone",
         b"undefined 0 1.0.0": "the definition of the job is gone from the server",
         pack_record({"type": "ValueError", "message": "no such day"}): "no such day",

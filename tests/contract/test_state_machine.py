@@ -18,22 +18,36 @@ from tests.contract.machine import Transitions
 from tests.contract.reference import calling
 
 
+class Undoing(Finale):
+    """All jobs can be undone, and of the transitions there are those that matter for that."""
+
+    all_undoable = True
+
+
+#: Transitions that have little to do with it.
+_LEFT_OUT = (
+    "find", "label", "keep_a_line", "keep_an_input", "delete_what_goes_on", "stage",
+    "stage_from_threads", "lose_staged", "view", "break_at", "clear_break", "step", "go_on",
+    "pause_a_queue", "resume_a_queue", "answer_anything", "come_due", "fork", "resend", "give_back",
+)  # fmt: skip
+for name in _LEFT_OUT:
+    setattr(Undoing, name, None)
+
+
 @pytest.fixture
-def machine(real: ServerLink, monkeypatch: pytest.MonkeyPatch) -> type[Transitions]:
+def link(real: ServerLink, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MOST_CALLS", "MOST_WAITING"):
         monkeypatch.setattr(keyed_submission, name, getattr(calling, name))
     Transitions.link = real
-    return Finale
 
 
-@pytest.mark.timeout(300)
-def test_any_sequence_of_transitions(machine: type[Transitions]) -> None:
-    """Scripts and model agree on every answer and on everything that is stored."""
+def play(machine: type[Transitions], examples: int, steps: int) -> None:
+    """Play so many games of so many transitions, always the same ones."""
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=250,
-            stateful_step_count=50,
+            max_examples=examples,
+            stateful_step_count=steps,
             report_multiple_bugs=False,
             deadline=None,
             derandomize=True,
@@ -41,3 +55,17 @@ def test_any_sequence_of_transitions(machine: type[Transitions]) -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+@pytest.mark.usefixtures("link")
+@pytest.mark.timeout(300)
+def test_any_sequence_of_transitions() -> None:
+    """Scripts and model agree on every answer and on everything that is stored."""
+    play(Finale, examples=220, steps=50)
+
+
+@pytest.mark.usefixtures("link")
+@pytest.mark.timeout(300)
+def test_any_sequence_of_undoing() -> None:
+    """What a job has committed is compensated once each, the latest first, whatever happens."""
+    play(Undoing, examples=60, steps=30)

@@ -20,7 +20,7 @@ from flowforge.settings import Settings
 from flowforge.store.answers import Answer
 from flowforge.store.claims import NextClaim
 from flowforge.store.overdue import OverdueAttempts
-from tests.contract.bench import LONG, Bench, record
+from tests.contract.bench import LONG, UNDO, Bench, record
 from tests.support.virtual_clock import VirtualClock
 
 LEASE = Settings.lease
@@ -36,9 +36,12 @@ class Timed(Routine):
         self.define_slot("card", self.take, timeout=0.5, secret=["pin"])
         self.define_slot("merged", self.take, merge_strategy="append", timeout=30)
         self.define_slot("joined", self.take, join=Join.all(), timeout=30)
+        self.define_slot("undone", self.take, timeout=0.5, undo=self.take_back)
         self.define_event("done")
 
     def take(self, **params: Any) -> None: ...
+
+    def take_back(self, charge: str) -> None: ...
 
 
 def flow(handler: ErrorHandler | None = None) -> FlowGraph:
@@ -218,6 +221,25 @@ def test_items_of_a_join_go_with_it(
     clock.advance_running(seconds=31)
     assert timed_bench.row(job)["status"] == "completed"
     assert timed_bench.hash("collected", job) == {}
+
+
+def test_an_undo_has_the_timeout_of_its_slot(
+    timed_bench: Bench, clock: VirtualClock, submit: Submit
+) -> None:
+    """One that hangs is called again, also where errors of the handler would be passed over."""
+    job = submit(slot=5, handler=ErrorHandler("continue"))
+    timed_bench.start(job, "1.0.5")
+    timed_bench.commit(job, "1.0.5", emitted=[(0, 1, "")], undo=record(1, charge="c"))
+    timed_bench.store.control.cancel(job, "", "", True)
+    undoing = timed_bench.row(job)["undo"]
+    compensation = f"1.0.{UNDO + 5}"
+    timed_bench.start(undoing, compensation)
+    clock.advance_running(seconds=1)
+    assert [kind for kind, _ in history(timed_bench, undoing)] == ["retried"]
+    clock.advance(seconds=2)
+    assert timed_bench.start(undoing, compensation).attempt_number == 2
+    assert timed_bench.commit(undoing, compensation) == "ok"
+    assert timed_bench.row(undoing)["status"] == "completed"
 
 
 # --- the handler that still runs ------------------------------------------------------------

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from flowforge.codec.binary import read_invocation
+from flowforge.model.start import Start
 from flowforge.store.answers import Answer
 from flowforge.store.undo import Undos
-from tests.contract.bench import LONG, UNDO, Bench, record
+from tests.contract.bench import DEFINITION, LARGE, LONG, UNDO, WAITING_SLOT, Bench, record
+from tests.contract.choices import expected_arguments
+from tests.contract.reference.jobs import Expected
 
 
 def undo_of(bench: Bench, job: str) -> tuple[str, int]:
@@ -205,6 +209,50 @@ def test_a_retry_before_the_late_commit_keeps_the_job(bench: Bench) -> None:
     assert (bench.status(job), Undos(bench.store).of_job(job)) == ("running", None)
 
 
+@pytest.mark.parametrize("how", ["cancel", "fail"])
+def test_a_job_is_kept_until_its_undo_begins(bench: Bench, how: str) -> None:
+    """A handler may run for longer than the retention; from then on the retention counts."""
+    job = two_running(bench)
+    if how == "cancel":
+        cancel(bench, job)
+    else:
+        bench.fail(job, "2.0.0", "t2")
+
+    def times() -> set[int]:
+        names = ("job", "history", "routines", "undo_log", "invocations", "claims", "parked")
+        keys = [bench.key(name, job) for name in names]
+        keys.append(bench.key("definition", DEFINITION))
+        return {bench.link.call("PTTL", key) for key in keys}
+
+    assert times() <= {-1, -2}
+    assert job not in bench.members("expiry")
+    if how == "cancel":
+        assert bench.fail(job, "2.0.0", "t2") == "dropped"
+    assert bench.commit(job, "3.0.0", "t3", undo=record(3, charge="c3")) == "ok"
+    assert job in bench.members("expiry")
+    other = undoing(bench, job)
+    assert compensate(bench, other) == ["c3", "c1"]
+    assert -1 not in times()
+    assert bench.hash("definition", DEFINITION)["active"] == b"0"
+
+
+def test_what_is_put_off_does_not_end_the_wait_for_handlers(bench: Bench) -> None:
+    """What is due of a failed job meanwhile is parked with the rest of its work."""
+    job = bench.submit()
+    bench.start(job)
+    put_off = Start("+", LONG).mode("m", 0)
+    emitted = [(0, 0, ""), (0, 0, ""), (1, 0, put_off)]
+    bench.commit(job, emitted=emitted, undo=record(1, charge="c1"))
+    bench.start(job, "2.0.0", "t2")
+    bench.start(job, "3.0.0", "t3")
+    bench.fail(job, "2.0.0", "t2")
+    bench.make_due()
+    bench.store.upkeep.release_due(100)
+    assert bench.link.call("PTTL", bench.key("invocations", job)) == -1
+    assert bench.commit(job, "3.0.0", "t3", undo=record(3, charge="c3")) == "ok"
+    assert compensate(bench, undoing(bench, job)) == ["c3", "c1"]
+
+
 # --- cancelling ------------------------------------------------------------------------------
 
 
@@ -327,6 +375,82 @@ def test_a_lost_worker_of_a_compensation_is_replaced(bench: Bench) -> None:
     assert compensate(bench, other) == ["c1"]
 
 
+def test_a_paused_queue_holds_a_compensation(bench: Bench) -> None:
+    """Whoever works for it cannot now; a skip goes on without what it holds."""
+    job = chain(bench, 2)
+    pauses = bench.store.queue_pauses
+    assert pauses.pause("q", [bench.list], "kim", "vendor down")
+    cancel(bench, job)
+    other = undoing(bench, job)
+    assert bench.claim(other, f"1.0.{UNDO}") == "paused"
+    assert undo_of(bench, job) == ("running", 2)
+    assert bench.skip(other, f"1.0.{UNDO}") == "ok"
+    assert bench.claim(other, f"2.0.{UNDO}") == "paused"
+    bench.forget_broker()
+    assert pauses.resume("q", [bench.list])
+    bench.start(other, f"2.0.{UNDO}")
+    assert bench.commit(other, f"2.0.{UNDO}") == "ok"
+    assert undo_of(bench, job) == ("done", 0)
+
+
+# --- large logs ----------------------------------------------------------------------------------
+
+
+@LARGE
+def test_a_log_has_a_bound_at_which_its_job_is_undone(bench: Bench) -> None:
+    """The commit that is one too many counts, and is undone first: nothing is left done."""
+    job = chain(bench, 1)
+    bench.start(job, "2.0.0")
+    log, entry = bench.key("undo_log", job), f"0.{UNDO} ".encode() + record(1, charge="c1")
+    for _ in range(100):
+        bench.link.call("RPUSH", log, *[entry] * 1000)
+    bench.link.call("LTRIM", log, 0, 99_998)
+    emitted = [(0, 0, "")]
+    assert bench.commit(job, "2.0.0", emitted=emitted, undo=record(2, charge="c2")) == "ok"
+    assert bench.status(job) == "running"
+    bench.start(job, "3.0.0")
+    assert bench.commit(job, "3.0.0", emitted=emitted, undo=record(3, charge="c3")) == "ok"
+    assert bench.status(job) == "failed"
+    assert bench.hash("job", job)["error"] == b"unkept 100000"
+    assert bench.invocations(job) == set()
+    other = undoing(bench, job)
+    assert undo_of(bench, job) == ("running", 100_001)
+    claim = bench.start(other, f"1.0.{UNDO}")
+    assert read_invocation(claim.record, "it")[1] == {"charge": "c3"}
+
+
+@LARGE
+@pytest.mark.parametrize("end", ["complete", "cancel", "undo", "cancel the undo", "delete"])
+def test_no_script_works_through_a_large_log(bench: Bench, end: str) -> None:
+    """However a job ends, what it takes does not grow with its log."""
+
+    def commands(entries: int) -> int:
+        job = chain(bench, 1)
+        bench.start(job, "2.0.0")
+        entry = f"0.{UNDO} ".encode() + record(1, charge="c1")
+        bench.link.call("RPUSH", bench.key("undo_log", job), *[entry] * entries)
+        before = calls(bench)
+        if end == "complete":
+            bench.commit(job, "2.0.0")
+        else:
+            bench.fail(job, "2.0.0") if end == "undo" else cancel(bench, job, undo=end != "cancel")
+        if end in ("cancel the undo", "delete"):
+            bench.fail(job, "2.0.0")
+            cancel(bench, undoing(bench, job), undo=False)
+        if end == "delete":
+            assert bench.store.control.delete(job) is Answer.OK
+        return calls(bench) - before
+
+    # The first error of its kind, say, takes some more than those that follow.
+    assert commands(5000) < commands(10) + 100
+
+
+def calls(bench: Bench) -> int:
+    """Commands that the server has run, those of scripts among them."""
+    info = bench.link.call("INFO", "commandstats").decode()
+    return sum(int(count) for count in re.findall(r"calls=(\d+)", info))
+
+
 # --- what lies around --------------------------------------------------------------------------
 
 
@@ -373,6 +497,101 @@ def test_children_of_a_cancelled_job_are_undone_as_it_is(bench: Bench) -> None:
             assert compensate(bench, undoing(bench, child)) == ["c"]
         else:
             assert Undos(bench.store).of_job(child) is None
+
+
+def test_a_child_of_a_child_is_undone_with_the_job_above_both(bench: Bench) -> None:
+    """Also when it is met before the one between them, which has not ended yet."""
+    eldest = bench.submit()
+    bench.start(eldest)
+    bench.commit(eldest, emitted=[(0, 0, "")], undo=record(1, charge="e"), jobs=[bench.child()])
+    bench.start("child")
+    bench.commit("child", jobs=[bench.child("grandchild")])
+    bench.start("grandchild")
+    bench.commit("grandchild", emitted=[(0, 0, "")], undo=record(1, charge="g"))
+    bench.start(eldest, "2.0.0")
+    bench.fail(eldest, "2.0.0")
+    assert bench.claim("grandchild", "2.0.0") == "dropped"
+    assert bench.status("child") == "running"
+    assert compensate(bench, undoing(bench, "grandchild")) == ["g"]
+    bench.store.upkeep.release_due(100)
+    assert bench.status("child") == "cancelled"
+
+
+def test_a_child_of_a_job_that_is_undone_is_not_retried(bench: Bench) -> None:
+    """It failed before that: a retry would wait for a job that never goes on."""
+    parent = bench.submit()
+    bench.start(parent)
+    bench.commit(parent, emitted=[(0, 0, "")], undo=record(1, charge="p"), jobs=[bench.child()])
+    bench.start("child")
+    bench.fail("child")
+    assert bench.status("child") == "failed"
+    bench.start(parent, "2.0.0")
+    bench.fail(parent, "2.0.0")
+    assert undo_of(bench, parent) == ("running", 1)
+    assert bench.store.control.retry("child") is Answer.ORPHANED
+    assert bench.status("child") == "failed"
+
+
+def test_a_parent_that_is_retried_finds_that_its_child_was_undone(bench: Bench) -> None:
+    """The child cannot be retried with it: what waits for it is told once more."""
+    parent = bench.submit()
+    bench.start(parent)
+    bench.commit(parent, jobs=[bench.child()])
+    bench.start("child")
+    bench.commit("child", emitted=[(0, 0, "")], undo=record(1, charge="c"))
+    bench.start("child", "2.0.0")
+    bench.fail("child", "2.0.0")
+    waits = f"2.0.{WAITING_SLOT}"
+    bench.start(parent, waits)
+    bench.fail(parent, waits)
+    assert bench.store.control.retry(parent) is Answer.OK
+    assert bench.claim(parent, waits) == "paused"
+    bench.store.upkeep.release_due(100)
+    assert waiting(bench, parent) == [waits]
+    bench.start(parent, waits)
+    bench.fail(parent, waits)
+    assert bench.status(parent) == "failed"
+
+
+def test_work_that_is_claimed_of_a_failed_job_that_is_undone_stays_with_it(bench: Bench) -> None:
+    """As that of any failed job, so that people see what it had left to do."""
+    job = bench.submit()
+    bench.start(job)
+    bench.commit(job, emitted=[(0, 0, ""), (0, 0, "")], undo=record(1, charge="c1"))
+    bench.start(job, "2.0.0")
+    bench.fail(job, "2.0.0")
+    assert bench.claim(job, "3.0.0") == "dropped"
+    assert bench.parked(job) == ["2.0.0", "3.0.0"]
+
+
+def test_a_job_that_is_undone_is_not_mended(bench: Bench) -> None:
+    """It never goes on, so that an edit, a skip or another time would be in vain."""
+    job = chain(bench, 1)
+    bench.start(job, "2.0.0")
+    bench.fail(job, "2.0.0")
+    before = bench.snapshot()
+    assert bench.edit(job, "2.0.0", record(1, n=2)) is Answer.UNDONE
+    assert bench.skip(job, "2.0.0") is Answer.UNDONE
+    start = Start("+", LONG)
+    assert bench.store.mending.reschedule(job, "2.0.0", start, b"") is Answer.UNDONE
+    assert bench.snapshot() == before
+
+
+def test_a_job_that_is_undone_expects_no_answer(bench: Bench) -> None:
+    """Nobody is asked for one that would be kept for a retry that never comes."""
+    job = bench.submit()
+    bench.start(job)
+    expected = expected_arguments(Expected("0.1/", 1, 1, b"", "", 1, timed=True))
+    bench.commit(job, emitted=[(0, 0, "")], expected=[expected], undo=record(1, charge="c1"))
+    bench.start(job, "2.0.0")
+    bench.fail(job, "2.0.0")
+    assert bench.members("open_expectations") == {}
+    assert not [timer for timer in bench.members("timers") if timer.startswith(job)]
+    assert "expected" not in bench.row(job)
+    found = bench.store.expectations.deliver(
+        job, (0, 1), "", None, "", record(0, yes=1), "kim", "", b""
+    )
+    assert found.answer is Answer.UNDONE
 
 
 def test_a_job_with_a_log_has_a_later_version_of_the_row(bench: Bench) -> None:

@@ -5,8 +5,9 @@
 --      | {'answered', state} (another was first; what became of the expectation)
 --      | {'full'} (the slot has as many early answers as are kept) | {'none'} (no such expectation)
 --      | {'gone'} | {'newer'} (a later release's job)
+--      | {'undone', state or ''} (what the failed job did is compensated)
 --      | {the status of a job that is completed or cancelled, state or ''}
---@include base, job_row, push, layout, full, history, expectations, deliver_answer, early_answers, settle
+--@include base, job_row, push, child_jobs, layout, full, history, expectations, deliver_answer, early_answers, settle
 local id, field, number, mode, record = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local by, delivery, request, details = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 
@@ -22,6 +23,7 @@ if letter == 'a' and about == request then return { 'ok', latest } end
 local early = early_of(job, field)
 if early and early.request == request then return { 'kept' } end
 if job.status == 'completed' or job.status == 'cancelled' then return { job.status, state } end
+if is_undone(job) then return { 'undone', state } end
 if number ~= '' and latest ~= number then return { 'none' } end
 if letter and letter ~= 'o' then return { 'answered', state } end
 if early then return { 'answered', string.format('e 0 %s %s %s', early.ms, early.request, early.by) } end

@@ -87,8 +87,12 @@ if outcome ~= 'completed' then
 end
 remember(job, outcome, invocation, details)
 if undo then
-  --@include undo/keep
-  keep_for_undo(job, invocation, undo[1], undo[2])
+  --@include undo/keep, undo/bound
+  if keep_for_undo(job, invocation, undo[1], undo[2]) > MOST_KEPT then
+    fail_beyond_bound(job, invocation, token, now)
+    flush_saves()
+    return { 'ok' }
+  end
 end
 
 create_emitted(job, arguments, emitted)

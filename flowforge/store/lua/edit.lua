@@ -2,15 +2,17 @@
 -- In:  id, request, then of each: invocation, the record that is replaced, record, packed details
 -- Out: {answer, and the invocation that it is about where it is about one}: 'ok' | 'gone'
 --      | 'newer' (a later release's job) | the status of a job that is completed or cancelled
+--      | 'undone' (what the failed job did is compensated)
 --      | 'done' (no such invocation, or no more) | 'waits' (for a child job) | 'queued' | 'claimed'
 --      | 'expects' (an answer) | 'join' (it has items in place of params) | 'changed' (its record is another)
---@include base, job_row, full, request, history, mending
+--@include base, job_row, child_jobs, full, request, history, mending
 local id, request, arguments = ARGV[2], ARGV[3], ARGV
 local job = load_job(id)
 if not job then return { 'gone' } end
 if job.newer then return { 'newer' } end
 if is_met(id, request) then return { 'ok' } end
 if job.status == 'completed' or job.status == 'cancelled' then return { job.status } end
+if is_undone(job) then return { 'undone' } end
 
 for i = 4, #arguments, 4 do
   local invocation = arguments[i]

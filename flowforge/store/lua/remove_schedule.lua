@@ -1,7 +1,7 @@
 -- Forgets a schedule. Its jobs go on.
 -- In:  name, ms after which a content that no worker has is gone
 -- Out: 'ok' | 'gone' | 'declared' (workers have it in code, and would store it again)
---@include base, full, finish
+--@include base, full, expiry
 local name, kept = ARGV[2], tonumber(ARGV[3])
 local key = k_schedule(name)
 local f = call('HMGET', key, 'source', 'mark', 'def', 'retention')

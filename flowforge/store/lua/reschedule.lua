@@ -2,15 +2,17 @@
 -- In:  id, invocation ('': the one that the job begins with, if the job was put off), '+' and ms from now or
 --      '@' and a time, packed details, request
 -- Out: 'ok' | 'gone' | 'newer' (a later release's job) | the status of a job that is completed or cancelled
+--      | 'undone' (what the failed job did is compensated)
 --      | 'done' (no such invocation, or no more) | 'waits' (for a child job) | 'queued' | 'claimed' | 'parked'
 --      | 'stopped' (at a breakpoint) | 'none' (the job was not put off, or has started)
---@include base, job_row, timers, full, request, history, mending
+--@include base, job_row, timers, child_jobs, full, request, history, mending
 local id, invocation, sign, ms, details, request = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6], ARGV[7]
 local job = load_job(id)
 if not job then return 'gone' end
 if job.newer then return 'newer' end
 if is_met(id, request) then return 'ok' end
 if job.status == 'completed' or job.status == 'cancelled' then return job.status end
+if is_undone(job) then return 'undone' end
 if invocation == '' then invocation = first_on_timer(job) end
 if not invocation then return 'none' end
 local expected = is_expected(job, invocation)

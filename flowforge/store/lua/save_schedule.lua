@@ -5,7 +5,7 @@
 -- Out: 'ok' | 'same' (nothing has changed) | 'definition' (send it along) | 'declared' (workers have it in code,
 --      so it is not changed otherwise) | 'made' (it was not declared in code, so code does not change it) | 'older'
 --      (workers have newer code)
---@include base, create, schedules, finish
+--@include base, create, expiry, schedules
 local name, source, mark, kept = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local following, starts, by, count, arguments = ARGV[6], ARGV[7], ARGV[8], tonumber(ARGV[9]), ARGV
 local key, now = k_schedule(name), now_ms()

@@ -2,10 +2,10 @@
 -- outputs of the operator's.
 -- In:  id, invocation, request, packed details; then the sections emitted and outputs of a commit
 -- Out: 'ok' | 'gone' | 'newer' (a later release's job) | the status of a job that is completed or cancelled
+--      | 'undone' (what the failed job did is compensated)
 --      | 'done' (no such invocation, or no more) | 'waits' (for a child job) | 'queued' | 'claimed'
---@include base, job_row, pieces, full, request, history, limits/mode, complete_joins, settle, merging_log
---@include mending
---@include commit/emitted, commit/outputs
+--@include base, job_row, pieces, child_jobs, full, request, history, limits/mode, complete_joins, settle
+--@include merging_log, mending, commit/emitted, commit/outputs
 local id, invocation, request, details, arguments = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV
 
 -- Where the first section is.
@@ -16,6 +16,7 @@ if not job then return 'gone' end
 if job.newer then return 'newer' end
 if is_met(id, request) then return 'ok' end
 if job.status == 'completed' or job.status == 'cancelled' then return job.status end
+if is_undone(job) then return 'undone' end
 local outputs = check_emitted(job, arguments, emitted)
 local expected = is_expected(job, invocation)
 local why = not expected and why_not_idle(job, invocation)

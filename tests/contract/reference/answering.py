@@ -47,6 +47,8 @@ class Answering(Pausing):
     def answer(self, job: Job, field: str, item: Item) -> str:
         if job.status in FINAL:
             return job.status
+        if self.is_undone(job):
+            return "undone"
         state = job.answers.get(field)
         if state not in (None, "o") or (state is None and field in job.early):
             return "answered"
@@ -74,7 +76,7 @@ class Answering(Pausing):
         if number not in job.expected or job.status in FINAL:
             return
         if self.may_go_on(job) == "orphaned":
-            self.cancel_for_good(job)
+            self.cancel_orphan(job)
             return
         one = job.expected[number]
         group = [str(n) for n in range(one.first, one.last + 1) if str(n) in job.expected]

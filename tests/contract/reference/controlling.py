@@ -36,6 +36,8 @@ class Controlling(Merging):
             done = job.retried and job.status != "cancelled"
             job.retried = job.retried and not done
             return "ok" if done else job.status
+        if job.undo:
+            return "undone"
         if not self.rejoin(job):
             return "orphaned"
         job.retries += 1
@@ -69,8 +71,9 @@ class Controlling(Merging):
         self.look_at_children(job, due=True)
         self.settle(job)
 
-    def cancel(self, job: Job) -> str:
+    def cancel(self, job: Job, undo: bool = False) -> str:
         if job.status in ENDED:
             return job.status
+        job.to_undo = undo
         self.cancel_for_good(job)
         return "ok"

@@ -9,13 +9,13 @@ from flowforge.model.labels import INHERITED, read_labels
 from tests.contract.bench import WAITING_SLOT
 from tests.contract.reference.flow import RULES
 from tests.contract.reference.jobs import ENDED, Expected, Item, Job, Plan
-from tests.contract.reference.joining import Joining
+from tests.contract.reference.undoing import Undoing
 
 #: Outputs that a job keeps.
 OUTPUT_LIMIT = 5
 
 
-class Ending(Joining):
+class Ending(Undoing):
     """The parts that transitions are made of."""
 
     # --- going on ------------------------------------------------------------------------
@@ -86,6 +86,8 @@ class Ending(Joining):
             return
         if job.open:
             self.resolve_open(job)
+        elif job.compensations:
+            self.compensate(job, job.compensations.pop(0))
         else:
             self.end(job, "completed")
 
@@ -134,7 +136,8 @@ class Ending(Joining):
     def fail_for(self, job: Job, invocation: str, kind: str) -> None:
         """Fail the job because of one invocation, which stays with it for a retry."""
         job.errors[kind] += 1
-        self.outbox.append(("quarantined" if kind == "Quarantined" else "failed", job.id))
+        happened = "quarantined" if kind == "Quarantined" else "failed"
+        self.outbox.append(("undo_failed" if job.undoes else happened, job.id))
         job.attempts.pop(invocation, None)
         job.parked.append(invocation)
         self.end(job, "failed")
@@ -144,6 +147,14 @@ class Ending(Joining):
         for timer in [t for t in self.timers if t[0] == job.id and t[1] != "look"]:
             del self.timers[timer]
         self.end(job, "cancelled")
+
+    def cancel_orphan(self, job: Job) -> None:
+        """Undone if the job above it is, with which it ends."""
+        above = next(above for above in self.with_ancestors(job) if above is not job and (
+            above.status in ("completed", "cancelled") or (above.status == "failed" and above.undo)
+        ))  # fmt: skip
+        job.to_undo = bool(above.undo)
+        self.cancel_for_good(job)
 
     def end(self, job: Job, status: str) -> None:
         if status != "completed":
@@ -161,9 +172,11 @@ class Ending(Joining):
                 job.expected, job.early,
             ):  # fmt: skip
                 work.clear()
+            job.compensations.clear()
             job.staged_outputs = 0
         self.give_key_up(job)
         self.report(job)
+        self.undo_at_end(job)
 
     # --- lineage --------------------------------------------------------------------------
 
@@ -205,7 +218,7 @@ class Ending(Joining):
         if job.parent is None:
             return True
         parent, invocation = self.jobs[job.parent[0]], job.parent[1]
-        if parent.status == "cancelled":
+        if parent.status == "cancelled" or parent.undo:
             return False
         if invocation not in parent.uncommitted:
             job.parent = None
@@ -215,14 +228,11 @@ class Ending(Joining):
             self.look_at(job.id, due=False)
         return True
 
-    def look_at_children(self, job: Job, due: bool) -> None:
-        for child in job.children:
-            self.look_at(child, due)
-
     def may_go_on(self, job: Job) -> str:
         """Empty, or why nothing of the job may start: ``held``, ``orphaned``, ``ended``."""
         for above in self.with_ancestors(job):
-            if above.status in ("paused", "failed") or above.held:
+            undone = above is not job and above.undo
+            if (above.status in ("paused", "failed") and not undone) or above.held:
                 return "held"
             if above.status in ENDED:
                 return "ended" if above is job else "orphaned"

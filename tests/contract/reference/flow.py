@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flowforge.broker.message import message_format
-from tests.contract.bench import LONG, WAITING_SLOT, Fields, rules
+from tests.contract.bench import LONG, UNDO, WAITING_SLOT, Fields, rules
 
 ROUTINES = 6
 SLOTS = 2
@@ -36,9 +36,15 @@ _EMITS: dict[int, list[Emitted]] = {
 }
 
 
+#: Slots that can be undone where the plan says so: of work, a merging slot, and two joins.
+UNDOABLE = ("0.0", "1.0", "1.1", "2.0", "3.0", "5.0")
+
+
 def emitted_by(flow: str, invocation: str) -> list[Emitted]:
-    """What an invocation may emit."""
-    routine = int(invocation.split(".")[1])
+    """What an invocation may emit; one that compensates another one emits nothing."""
+    _, routine, slot, *_ = map(int, invocation.split("."))
+    if UNDO <= slot < UNDO + SLOTS:
+        return []
     return _EMITS[routine] if flow == JOINING else _WORK
 
 
@@ -92,7 +98,7 @@ def fields(flow: str, lists: tuple[str, str]) -> Fields:
     found: Fields = {"json": "{}"}
     for routine in range(ROUTINES):
         queue = found[f"q{routine}"] = lists[1] if routine == 2 else lists[0]
-        for slot in (*range(SLOTS), WAITING_SLOT):
+        for slot in (*range(SLOTS), *range(UNDO, UNDO + SLOTS), WAITING_SLOT):
             found[f"m{routine}.{slot}"] = message_format(f"t.R{routine}", queue, f"s{slot}")
     if flow == JOINING:
         found["queues"] = 2

@@ -14,6 +14,9 @@ ENDED = {"completed", "failed", "cancelled"}
 #: (job id, invocation)
 Member = tuple[str, str]
 
+#: (r.s of the compensation, record)
+Undo = tuple[str, bytes]
+
 
 @dataclass(frozen=True)
 class Item:
@@ -90,6 +93,8 @@ class Plan:
     deadlines: bool = False
     #: Weight and fair key; empty: none, or that of the job that starts it.
     fair: str = ""
+    #: Whether some of its slots have an undo.
+    undoable: bool = False
 
 
 @dataclass
@@ -163,6 +168,15 @@ class Job:
     #: The key by which calls find it while it waits, and how many calls it stands for.
     debounce: str = ""
     calls: int = 1
+    #: What compensates its commits, the latest first: slot and record.
+    undo_log: list[Undo] = field(default_factory=list)
+    #: The job that undoes this one, or ``waits`` or ``nothing``; empty: it is not undone.
+    undo: str = ""
+    #: Its cancel undoes it.
+    to_undo: bool = False
+    #: The job that this one undoes, and what is left of that job's log.
+    undoes: str = ""
+    compensations: list[Undo] = field(default_factory=list)
     retries: int = 0
     #: Its parent's retry was its own, and it has not been told so.
     retried: bool = False
@@ -174,6 +188,11 @@ class Job:
     @property
     def id(self) -> str:
         return self.plan.id
+
+    @property
+    def flow(self) -> str:
+        """The flow that it is listed and counted under."""
+        return f"{self.plan.flow} (undo)" if self.undoes else self.plan.flow
 
     @property
     def joins(self) -> bool:

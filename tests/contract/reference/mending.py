@@ -26,8 +26,14 @@ class Mending(Controlling):
         (place,) = self.places(job, invocation)
         return _WHY[place]
 
+    def _refuse_to_mend(self, job: Job, invocation: str) -> str:
+        """Empty, or why: the job has ended for good, or the invocation is not idle."""
+        if job.status in FINAL:
+            return job.status
+        return "undone" if self.is_undone(job) else self._why_not_idle(job, invocation)
+
     def edit(self, job: Job, invocation: str, before: bytes, record: bytes) -> str:
-        refused = job.status if job.status in FINAL else self._why_not_idle(job, invocation)
+        refused = self._refuse_to_mend(job, invocation)
         if refused:
             return refused
         if job.uncommitted[invocation].startswith(b"J"):
@@ -50,7 +56,7 @@ class Mending(Controlling):
                 records[place] = record
 
     def skip(self, job: Job, invocation: str, children: Sequence[Item], outputs: int) -> str:
-        refused = job.status if job.status in FINAL else self._why_not_idle(job, invocation)
+        refused = self._refuse_to_mend(job, invocation)
         if refused == "expects":
             self.close_expected(job, invocation.partition(".")[0], "s")
         elif refused:
@@ -104,7 +110,7 @@ class Mending(Controlling):
         return "ok"
 
     def reschedule(self, job: Job, invocation: str) -> str:
-        refused = job.status if job.status in FINAL else self._why_not_idle(job, invocation)
+        refused = self._refuse_to_mend(job, invocation)
         if refused == "expects":
             self.time_expected(job, invocation.partition(".")[0])
             job.history["rescheduled"] += 1
@@ -127,7 +133,7 @@ class Mending(Controlling):
         """The time of an invocation has come."""
         why = self.may_go_on(job)
         if why == "orphaned":
-            self.cancel_for_good(job)
+            self.cancel_orphan(job)
         elif invocation in job.put_off:
             self.make_delivery(job, invocation)
         elif why:

@@ -12,11 +12,19 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from flowforge.store.invocations import OUTPUTS
 from tests.contract.reference.calling import Calling
 from tests.contract.reference.flow import is_timed
-from tests.contract.reference.jobs import ENDED, Attempts, Expected, Item, Job, Lease, Member, Plan
-from tests.contract.reference.places import Attempt
+from tests.contract.reference.jobs import (
+    ENDED,
+    Attempts,
+    Expected,
+    Item,
+    Job,
+    Lease,
+    Member,
+    Plan,
+    Undo,
+)
 
 #: A lost delivery too many (reclaim), or one worker too many without the class (give_back).
 MOST = 3
@@ -39,6 +47,8 @@ class Done:
     jobs: Sequence[tuple[Plan, bytes]] = field(default=())
     #: Answers that it expects; ``first`` and ``last`` count from 1, within these.
     expected: Sequence[Expected] = ()
+    #: What compensates it, where its slot has an undo.
+    undo: Undo | None = None
 
 
 class Model(Calling):
@@ -83,7 +93,7 @@ class Model(Calling):
             job.parked.append(invocation)
             return "dropped" if job.status == "failed" else "paused"
         if why == "orphaned":
-            self.cancel_for_good(job)
+            self.cancel_orphan(job)
         elif not why and self.await_again(job, invocation) == "waits":
             self.settle(job)
             return "paused"
@@ -107,30 +117,14 @@ class Model(Calling):
             unknown = job.attempts.get(invocation, Attempts()).unknown
             job.attempts[invocation] = Attempts(unknown=unknown)
             job.parked.append(invocation)
-
-    def parts_of(self, job: Job, invocation: str, token: str) -> list[list[Item]]:
-        """What an attempt has staged: emissions, outputs."""
-        return [self.parts.get((job.id, invocation, token + kind), []) for kind in ("", OUTPUTS)]
-
-    def drop_parts(self, job: Job, invocation: str, token: str) -> None:
-        for kind in ("", OUTPUTS):
-            self.parts.pop((job.id, invocation, token + kind), None)
-            self.damaged.pop((job.id, invocation, token + kind), None)
-
-    def damage(self, attempt: Attempt, more: bool) -> None:
-        """One item too many or too few."""
-        self.damaged[attempt] = self.damaged.get(attempt, 0) + (1 if more else -1)
-
-    def _is_damaged(self, job: Job, invocation: str, token: str) -> bool:
-        return any(self.damaged.get((job.id, invocation, token + kind)) for kind in ("", OUTPUTS))
+        self.begin_undo(job)
 
     def commit(self, job: Job, invocation: str, token: str, done: Done) -> str:
-        refused = self._refuse_commit(job, invocation, token, done)
-        if refused:
-            return refused
-        refused = self._take_lease(job, invocation, token)
-        if refused:
-            return refused
+        answer = self._refuse_commit(job, invocation, token, done)
+        answer = answer or self.commit_late(job, invocation, token, done.undo)
+        answer = answer or self._take_lease(job, invocation, token)
+        if answer:
+            return answer
         # One that completes may go on after a child's failure, but not beside the child's retry.
         may_be_withdrawn = done.outcome != "completed" or job.has_extras
         if may_be_withdrawn and self._withdraw(job, invocation, token):
@@ -144,6 +138,9 @@ class Model(Calling):
         job.history[done.outcome] += 1
         if done.outcome != "completed":
             job.errors[done.outcome] += 1
+        if done.undo:
+            job.undo_log.insert(0, done.undo)
+            job.extras = True
         for item in done.emitted:
             self.deliver(job, item)
         self.expect(job, [replace(one) for one in done.expected])
@@ -171,7 +168,7 @@ class Model(Calling):
         if lease is None or lease.token != token or done.outcome != "completed":
             return ""
         staged = any(self.parts_of(job, invocation, token))
-        if staged and self._is_damaged(job, invocation, token):
+        if staged and self.is_damaged(job, invocation, token):
             return "incomplete"
         if job.status not in ENDED and self.is_expected_already(job, [*done.expected]):
             return "expected"
@@ -323,7 +320,7 @@ class Model(Calling):
             self.let_start(job)
         why = self.may_go_on(job)
         if why == "orphaned":
-            self.cancel_for_good(job)
+            self.cancel_orphan(job)
         elif not why:
             self.go_on(job)
 
@@ -334,8 +331,12 @@ class Model(Calling):
             "cancelled",
         )
         if waits and job.status == "failed":
-            assert self.retry(job) == "ok"
-            job.retried = True
+            if self.retry(job) == "ok":
+                job.retried = True
+            else:
+                # It is undone: the invocation finds that it has failed for good.
+                del parent.children[job.id]
+                self.enqueue(parent, invocation)
 
     def _time_out(self, job: Job, timer: tuple[str, ...]) -> None:
         number, _, about = timer[2].partition(" ")
@@ -343,7 +344,7 @@ class Model(Calling):
         if about not in job.open or job.open[about].number != int(number):
             return
         if why == "orphaned":
-            self.cancel_for_good(job)
+            self.cancel_orphan(job)
             return
         if why:
             job.late.append(timer[2])

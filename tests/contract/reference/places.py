@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flowforge.store.invocations import OUTPUTS
 from tests.contract.reference.flow import list_number
 from tests.contract.reference.jobs import Item, Job, Lease, Member
 from tests.contract.reference.turns import GONE, LOOKS, Turns
@@ -52,6 +53,11 @@ class Places:
         #: Of these the ones that were damaged: how many items there are too many or too few.
         self.damaged: dict[Attempt, int] = {}
         self.stagers: set[Attempt] = set()
+
+    @property
+    def submitted(self) -> int:
+        """Jobs that undo no other one."""
+        return sum(not job.undoes for job in self.jobs.values())
 
     def list_of(self, job: Job, invocation: str) -> int:
         return list_number(invocation) + 2 * job.plan.lane
@@ -115,6 +121,24 @@ class Places:
         queued, running = self.queued(job), self.running(job)
         left = job.plan.max_in_flight - queued - running
         return left if job.joins else min(left, max(QUEUED_AT_LEAST, 2 * running) - queued)
+
+    # --- staged parts ---------------------------------------------------------------------
+
+    def parts_of(self, job: Job, invocation: str, token: str) -> list[list[Item]]:
+        """What an attempt has staged: emissions, outputs."""
+        return [self.parts.get((job.id, invocation, token + kind), []) for kind in ("", OUTPUTS)]
+
+    def drop_parts(self, job: Job, invocation: str, token: str) -> None:
+        for kind in ("", OUTPUTS):
+            self.parts.pop((job.id, invocation, token + kind), None)
+            self.damaged.pop((job.id, invocation, token + kind), None)
+
+    def damage(self, attempt: Attempt, more: bool) -> None:
+        """One item too many or too few."""
+        self.damaged[attempt] = self.damaged.get(attempt, 0) + (1 if more else -1)
+
+    def is_damaged(self, job: Job, invocation: str, token: str) -> bool:
+        return any(self.damaged.get((job.id, invocation, token + kind)) for kind in ("", OUTPUTS))
 
     # --- moving --------------------------------------------------------------------------
 

@@ -42,9 +42,6 @@ class Timing(Answering):
     def discard(self, job: Job, invocation: str, token: str) -> None:
         raise NotImplementedError
 
-    def drop_parts(self, job: Job, invocation: str, token: str) -> None:
-        raise NotImplementedError
-
     # --- deadlines -----------------------------------------------------------------------
 
     def pass_deadline(self, job: Job, kind: str) -> bool:

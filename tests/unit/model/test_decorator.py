@@ -48,6 +48,32 @@ def total(data: dict[str, int]) -> dict[str, int]:
     return data
 
 
+refunded: list[Any] = []
+
+
+def give_back(charge: str, amount: int = 0) -> str:
+    """What it returns is nothing to anybody."""
+    refunded.append((charge, amount))
+    return "given back"
+
+
+@routine(undo=give_back)
+def charge(amount: int) -> dict[str, Any]:
+    """Undone by a function."""
+    return {"amount": amount}
+
+
+def take_back(self: Routine, shelf: str) -> None:
+    """An undo that is an ordinary handler."""
+    self.set_stat("taken back", shelf)
+
+
+@routine(undo=take_back, events=[])
+def place(self: Routine, shelf: str) -> None:
+    """Keeps more for its undo."""
+    self.undo_with(height=2)
+
+
 def deliver(cls: type[Routine], **params: Any) -> list[tuple[str, dict[str, Any]]]:
     """Run one delivery as a worker does: rebuilt, bound, called by signature."""
     flow = FlowGraph("f")
@@ -229,3 +255,46 @@ def test_code_without_a_module_is_refused(text: str) -> None:
     globals_ = {"routine": routine, "Routine": Routine, "FlowGraph": FlowGraph}
     with pytest.raises(DefinitionError, match=r"give the globals of exec\(\) a __name__"):
         exec(text, globals_)  # noqa: S102
+
+
+def planned_undo(cls: type[Routine]) -> tuple[Any, Any]:
+    """The routine as a worker builds it, and what undoes its only slot."""
+    flow = FlowGraph("f")
+    flow.add_routine(cls)
+    planned = Plan(flow.definition()).routine(0)
+    return planned.prototype, planned.slots[0].undo
+
+
+def test_a_function_undoes_a_function() -> None:
+    """It takes params by name, as handlers do, and its result is ignored."""
+    refunded.clear()
+    prototype, undo = planned_undo(charge)
+    assert undo.signature.takes("charge")
+    assert not undo.signature.takes("card")
+    recorder = Recorder()
+    getattr(bound_to(prototype, recorder), undo.call)(charge="c1", amount=3)
+    assert (refunded, recorder.emitted) == ([("c1", 3)], [])
+
+
+def test_an_undo_may_take_self() -> None:
+    """Then it has what handlers have: config, stats, undo_with."""
+    prototype, undo = planned_undo(place)
+    recorder = Recorder()
+    getattr(bound_to(prototype, recorder), undo.call)(shelf="a")
+    deliver(place, shelf="a")
+
+
+@pytest.mark.parametrize("undo", ["give_back", print, Recorder])
+def test_an_undo_that_is_no_function_is_refused(undo: Any) -> None:
+    """Workers find it with the function that it belongs to."""
+    with pytest.raises(DefinitionError, match="undo of @routine must be a function"):
+        routine(undo=undo)(charge.function)  # type: ignore[attr-defined]
+
+
+def test_an_undo_that_is_async_is_refused() -> None:
+    """As handlers are."""
+
+    async def later() -> None: ...
+
+    with pytest.raises(DefinitionError, match=r"undo of @routine, .*later.*, is async"):
+        routine(undo=later)

@@ -17,9 +17,11 @@ end
 
 local ENDED = { completed = true, failed = true, cancelled = true }
 
--- A key that was written after the job's end goes when the job does.
+-- A key that was written after the job's end goes when the job does. One that is to be undone has no time to live
+-- until that begins.
 local function stay_with(job, key)
-  if ENDED[job.status] then call('PEXPIRE', key, math.max(1, call('PTTL', k_job(job.id)))) end
+  local ms = ENDED[job.status] and call('PTTL', k_job(job.id)) or -1
+  if ms >= 0 then call('PEXPIRE', key, math.max(1, ms)) end
 end
 
 -- 'n.r.s' or 'n.r.s.k' -> routine index and slot index, as strings.

@@ -1,5 +1,5 @@
 -- The end of a job that is not to go on.
---@include base, job_row, layout, history, finish
+--@include base, job_row, child_jobs, layout, history, finish
 
 -- Ends a job for good; parked work is dropped, what runs will not be able to commit.
 -- by: who does it, '' for the engine.
@@ -20,9 +20,14 @@ local function to_be_undone(job)
   save_layout(job)
 end
 
--- A job whose ancestor has ended for good ends with it, and is undone if its parent is.
+-- A job whose ancestor has ended for good ends with it, and is undone if that one is: those between them may not
+-- have been looked at yet.
 local function cancel_orphan(job, now)
-  local parent = job.parent and load_job(string.match(job.parent, '^[^/]+'))
-  if parent and parent.extras and call('HEXISTS', k_job(parent.id), 'undo') == 1 then to_be_undone(job) end
+  local at = job
+  for _ = 1, DEEPEST do
+    at = at.parent and load_job(string.match(at.parent, '^[^/]+'))
+    if not at or ENDED[at.status] and (at.status ~= 'failed' or is_undone(at)) then break end
+  end
+  if at and at.extras and call('HEXISTS', k_job(at.id), 'undo') == 1 then to_be_undone(job) end
   cancel_job(job, '', 'its parent job has ended', '', now)
 end

@@ -9,16 +9,19 @@ local DEEPEST = 10000
 -- How an invocation ends that waits for a child job: its slot, CHILD_SLOT_INDEX of model/slot.py.
 local CHILD_SLOT = '.99999'
 
--- Whether work of the job may start now. If not, why: 'parked' (it or an ancestor is paused, waits for its
--- turn, or has failed and waits for a retry: what it has is parked), 'orphaned' (an ancestor has ended for
--- good), 'ended' (it has itself).
+-- Whether a failed job is undone: it is never retried.
+local function is_undone(job)
+  return job.status == 'failed' and job.extras and call('HEXISTS', k_job(job.id), 'undo') == 1
+end
+
+-- Whether work of the job may start now. If not, why: 'parked' (it or an ancestor is paused or waits for its
+-- turn, it has failed, or an ancestor has and waits for a retry: what it has is parked), 'orphaned' (an ancestor
+-- has ended for good), 'ended' (it has itself).
 local function may_go_on(job)
   local at, why = job, 'ended'
   for _ = 1, DEEPEST do
     if at.status == 'paused' or at.status == 'failed' or at.held then
-      -- One that is undone is never retried.
-      local final = at.status == 'failed' and at.extras and call('HEXISTS', k_job(at.id), 'undo') == 1
-      return false, final and why or 'parked'
+      return false, at ~= job and is_undone(at) and why or 'parked'
     end
     if ENDED[at.status] then return false, why end
     if not at.parent then return true end

@@ -20,6 +20,7 @@ local CODES = {
   unanswered = { 'AnswerMissing', 'no answer had come when the time for it was over' },
   unstarted = { 'NotStartedInTime', 'the job had not started by its time' },
   unfinished = { 'NotFinishedInTime', 'the job had not finished by its time' },
+  unkept = { 'UndoLogFull', 'the job had committed more than is kept to undo it' },
   late = { 'JoinNotFilled', 'a join lacked items when its timeout had passed' },
 }
 

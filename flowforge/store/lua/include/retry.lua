@@ -1,5 +1,5 @@
 -- Continuing a failed job.
---@include base, job_row, status, timers, deletions, children, history, finish, go_on
+--@include base, job_row, status, timers, child_jobs, children, history, expiry, go_on
 
 -- Back to where a job stood before it was paused or failed: it may never have been started. Returns as
 -- set_status.
@@ -10,15 +10,7 @@ end
 
 -- Makes a failed job live again.
 local function revive(job, now)
-  call('HINCRBY', k_definition(job.def), 'active', 1)
-  call('PERSIST', k_definition(job.def))
-  local hashes, lists = work_of(job.id, job)
-  for _, keys in ipairs({ kept_of(job.id, true, true, true, true), hashes, lists }) do
-    for _, key in ipairs(keys) do call('PERSIST', key) end
-  end
-  local idempotency = call('HGET', k_job(job.id), 'idempotency')
-  if idempotency then call('PERSIST', k_idempotency(idempotency)) end
-  call('ZREM', k_expiry(), job.id)
+  keep_all(job)
   call('HDEL', k_job(job.id), 'ended', 'error', 'cause', 'reason', 'by', 'retried')
   call('HINCRBY', k_job(job.id), 'retries', 1)
   local flow = set_live(job, now)
@@ -33,13 +25,14 @@ local function revive(job, now)
 end
 
 -- A child that is to go on after its end was reported is waited for again. If the invocation that waited
--- has gone on without it, the child goes on alone. False when it cannot: cancelled jobs take theirs along.
+-- has gone on without it, the child goes on alone. False when it cannot: jobs that were cancelled or are undone
+-- take theirs along.
 local function rejoin_parent(job, now)
   if not job.parent then return true end
   local id, invocation = parts_of(job.parent)
   local parent = load_job(id)
   if parent and parent.newer then return true end
-  if parent and parent.status == 'cancelled' then return false end
+  if parent and (parent.status == 'cancelled' or is_undone(parent)) then return false end
   if not parent or call('HEXISTS', k_invocations(id), invocation) == 0 then
     call('HDEL', k_job(job.id), 'parent')
     job.parent = nil

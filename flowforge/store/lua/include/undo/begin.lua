@@ -1,5 +1,5 @@
 -- The beginning of undoing a job: a job of its own compensates what was committed.
---@include base, job_row, push, new_row, children, history, undo/entry
+--@include base, job_row, push, deletions, new_row, children, history, expiry, undo/entry
 
 -- The flow under which the job that undoes others is listed and counted.
 local UNDO_FLOW = ' (undo)'
@@ -32,13 +32,13 @@ local function create_undoing(job, id, r, s, record, now)
   call('HSET', k_job(id), 'undoes', job.id)
 end
 
--- Begins to undo a job that has ended and of which nothing runs any more.
-local function begin_undo(job, now)
+local function create_from_log(job, now)
   local entry = call('LINDEX', k_undo_log(job.id), 0)
   local r, s, record
   if entry then r, s, record = undo_entry(entry) end
   if not entry or not find_route(job, r, s) then
     call('HSET', k_job(job.id), 'undo', entry and 'undefined' or 'nothing')
+    stay_with(job, k_undo_log(job.id))
     return
   end
   local id, count = undo_id_of(job.id), call('LLEN', k_undo_log(job.id))
@@ -50,14 +50,25 @@ local function begin_undo(job, now)
   remember(job, 'undo', '', id .. ' ' .. count)
 end
 
+-- Begins to undo a job that has ended and of which nothing runs any more.
+local function begin_undo(job, now)
+  if call('HGET', k_job(job.id), 'undo') == 'waits' then let_expire(job, now) end
+  create_from_log(job, now)
+end
+
 -- A job has ended and is to be undone: when nothing of it runs any more, since what runs may still commit what
 -- is to be undone.
 local function open_undo(job, now)
   if job.running == 0 then
     begin_undo(job, now)
-  else
-    call('HSET', k_job(job.id), 'undo', 'waits')
-    if call('EXISTS', k_undo_log(job.id)) == 1 then stay_with(job, k_undo_log(job.id)) end
+  elseif call('HSET', k_job(job.id), 'undo', 'waits') == 1 then
+    -- However long handlers run: what they commit has to be there, and what undoes it.
+    keep_all(job)
+  end
+  if job.status == 'failed' then
+    -- No retry will deliver an answer.
+    call('HDEL', k_job(job.id), 'expected')
+    delete_hashes({ k_expectations(job.id) })
   end
   -- They are not waited for any more: they are cancelled, and undone.
   look_at_children(job, now)
