@@ -15,6 +15,8 @@ class JobAnswers(JobMending):
     def expectations(self) -> list[Expectation]:
         """The answers that the job expects now, in the order in which it began to, up to 1,000.
 
+        Of more than 4,000 these are not the first ones.
+
         Each has ``invocation``, ``routine_id``, ``slot``, ``key``, ``since``, ``until``,
         ``otherwise``, ``remind``, ``assign``, ``form`` (a JSON schema) and ``any_of``.
         """

@@ -319,8 +319,9 @@ def link_of(job: JobState) -> str:
     return url.removeprefix(ADDRESS)
 
 
+@pytest.mark.attack(what="Programs that look at messages open a link before its reader does")
 def test_a_link_takes_one_answer_without_a_login(visitor: Browser, shared: Installation) -> None:
-    """GET changes nothing; afterwards the link says what became of the question."""
+    """GET and HEAD change nothing; afterwards the link says what became of the question."""
     job = asking("k", form=True)
     link = link_of(job)
     for _ in range(2):
@@ -328,6 +329,7 @@ def test_a_link_takes_one_answer_without_a_login(visitor: Browser, shared: Insta
         assert reply.status_code == 200
         assert reply.headers["referrer-policy"] == "same-origin"
         assert reply.headers["cache-control"] == "no-store"
+        assert visitor.head(link).status_code == 200
     assert job.counts["expected"] == 1
     token = link.rpartition("/")[2]
     stored = [

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
+import shlex
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NotRequired, TypedDict
 
 import pytest
@@ -13,6 +14,7 @@ from flowforge.errors import InvalidValueError
 from flowforge.model.answer_check import misfit
 from flowforge.model.answer_form import form_schema
 from flowforge.model.expectation import (
+    Expectation,
     checked_answer_key,
     checked_assign,
     checked_delivery_id,
@@ -166,3 +168,16 @@ def test_times_are_checked() -> None:
     for call, value in ((within_ms, 0), (within_ms, -1), (remind_ms, 0.5), (within_ms, "1")):
         with pytest.raises(InvalidValueError):
             call(value)  # type: ignore[arg-type]
+
+
+@pytest.mark.attack(what="The key of an answer is a command of a shell")
+@pytest.mark.parametrize("key", ["; rm -rf ~", "$(id)", "it's", "a b", "-h", "--help", '"'])
+def test_the_command_that_answers_can_be_copied(key: str) -> None:
+    """A shell takes it as one word, and the command as the value of its option."""
+    found = Expectation(
+        "job", "flow", 2, "ask", "decision", key, datetime.now(UTC), None, False, None, (), None,
+        (2,),
+    )  # fmt: skip
+    assert shlex.split(found.command) == [
+        "flowforge", "deliver", "job", "ask", "decision", f"--key={key}", "--params", "...",
+    ]  # fmt: skip
