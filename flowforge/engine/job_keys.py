@@ -95,17 +95,21 @@ class HomeKey(NamedTuple):
 def home_keys(
     flow_id: str, entry: str, idempotency_key: str | None, keys: JobKeys | None
 ) -> list[HomeKey]:
-    """The keys of a job, the one last whose hash decides where nothing has them yet."""
+    """The keys of a job that decide, the one last whose hash does where nothing has them yet.
+
+    With a single key a debounce key does not: jobs of one single key must not live on two servers,
+    also where calls without it have made a job for the debounce key elsewhere.
+    """
     found = []
     if idempotency_key is not None:
         name = scoped_key(flow_id, idempotency_key)
         found.append(HomeKey("idempotency", name, idempotency_key))
-    if keys is not None and keys.debounce is not None:
-        name = debounce_name(flow_id, entry, keys.debounce)
-        found.append(HomeKey("debounce", name, f"debounce/{name}"))
     if keys is not None and keys.single is not None:
         name = scoped_key(flow_id, keys.single)
         found.append(HomeKey("single", name, f"single/{name}"))
+    elif keys is not None and keys.debounce is not None:
+        name = debounce_name(flow_id, entry, keys.debounce)
+        found.append(HomeKey("debounce", name, f"debounce/{name}"))
     return found
 
 

@@ -39,6 +39,7 @@ ROLES = ("worker", "producer", "viewer")
 #: What submitting, controlling and the commands of producers run.
 PRODUCERS_SCRIPTS = {
     "submit",
+    "submit_keyed",
     "pause",
     "resume",
     "cancel",

@@ -382,4 +382,12 @@ def test_jobs_of_a_key_live_on_its_home_server(pair: Pair) -> None:
             "it", {}, single=single, when_running="queue", debounce=Debounce("x", wait=60)
         )
         assert pair.server_of(both) == place
+        # Nor does a job decide that waits for the debounce key alone.
+        rules = [Debounce(f"y{place}{n}", wait=60) for n in range(20)]
+        alone = [COUNTDOWN.execute("it", {}, debounce=rule) for rule in rules]
+        elsewhere = [pair.server_of(job) for job in alone].index(1 - place)
+        again = COUNTDOWN.execute(
+            "it", {}, single=single, when_running="queue", debounce=rules[elsewhere]
+        )
+        assert (again.created, pair.server_of(again)) == (True, place)
         both.cancel()
