@@ -111,14 +111,18 @@ def run(
             flow, start, priority, max_in_flight, deadlines, fair_key=fair_key, weight=weight
         )
         begins, named = usable(start_of, delay, at), keys_of(**keys)
+        if named is not None:
+            usable(named.start, begins)  # two times of one job
         with saying_where(flow.flow_id):
             submitted = submitter.submit_one(
                 template, params, idempotency_key, labels, begins, named
             )
         job_id = submitted.job_id
         engine = submitter.of(job_id)
-        if not no_wait:
-            found = found_text(submitted)
+        found = found_text(submitted)
+        if no_wait and found:
+            say(f"job {job_id}{found}", err=True)
+        elif not no_wait:
             with saying_outlook(engine, job_id):
                 say(f"job {job_id} of flow {flow.flow_id}{found}{_remark(engine)}", err=True)
                 view = progress_view(as_json) if watch else None

@@ -14,6 +14,7 @@ from flowforge import Debounce, ErrorHandler, Flow, JobState, ScheduleState
 from flowforge.engine.current import set_engine
 from flowforge.errors import InvalidValueError, JobStateError
 from flowforge.local.server import LocalServer
+from tests.integration.cli_shell import FLOWS as CLI_FLOWS
 from tests.integration.cli_shell import Shell
 from tests.integration.delay_flows import Append, Gather, Reminder, digest, reminders
 from tests.integration.flows import Flaky, One, countdown, single
@@ -400,6 +401,9 @@ def test_jobs_of_one_key_run_one_after_the_other(shared: Installation, clock: Vi
     given = ("--param", "how=no", "--when-running", "queue")
     refused = Shell(shared).run("run", f"{FLOWS}:approval", *given, code=2)
     assert "--when-running needs --single KEY" in refused.stderr
+    twice = ("--debounce", "d", "--debounce-wait", "5", "--delay", "5")
+    refused = Shell(shared).run("run", f"{FLOWS}:approval", "--param", "how=no", *twice, code=2)
+    assert "give debounce or a delay, not both" in refused.stderr
     set_engine(shared.engine)
     clock.advance(seconds=60)
     for job in (first, second, third):
@@ -453,3 +457,17 @@ def test_a_replaced_job_is_cancelled(clock: VirtualClock) -> None:
     second = flow.execute("it", {"n": 1}, single="r", when_running="replace")
     assert (first.status, first.reason) == ("cancelled", f"replaced by job {second.job_id}")
     assert second.wait(LIMIT).status == "completed"
+
+
+def test_the_command_line_says_for_what_a_job_stands(idle: Shell) -> None:
+    """Without waiting too: the id alone would look like that of a new job."""
+    flow = f"{CLI_FLOWS}:numbers"
+    for options, said in (
+        (("--single", "cli"), "which has the key and has not ended; nothing was started"),
+        (("--debounce", "cli", "--debounce-wait", "1h"), "which waits for further calls and"),
+    ):
+        first = idle.run("run", flow, "--no-wait", *options)
+        assert first.stderr == ""
+        again = idle.run("run", flow, "--no-wait", *options)
+        assert again.stdout == first.stdout
+        assert again.stderr.startswith(f"job {first.stdout.strip()}, {said}")
