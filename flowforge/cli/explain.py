@@ -69,9 +69,11 @@ def _params(finding: JobFinding) -> str:
 
 
 def _otherwise(finding: JobFinding) -> str:
-    """How the same is done with other params, or in a browser."""
-    command, url = finding.details.get("edit_command"), finding.details.get("url")
-    text = f", with other params {one_line(command, 500)}" if command else ""
+    """How the same is done without the invocation, with other params, or in a browser."""
+    details = finding.details
+    skip, edit, url = (details.get(name) for name in ("skip_command", "edit_command", "url"))
+    text = f", or without it {one_line(skip, 500)} before that" if skip else ""
+    text += f", with other params {one_line(edit, 500)}" if edit else ""
     return f"{text}, or {one_line(url, 500)}" if url else text
 
 

@@ -70,7 +70,7 @@ def _failed_undoes(engine: Engine) -> Iterator[Finding]:
         flow_id, count = max(failed.items(), key=lambda one: one[1])
         others = f", and of {len(failed) - 1} more flows" if len(failed) > 1 else ""
         yield Finding(
-            "warn", "undo", f"{count} jobs of {flow_id!r} have failed to undo others{others}",
+            "warn", "undo", f"jobs of {flow_id!r} that failed to undo others: {count}{others}",
             f"flowforge jobs --status failed --flow {shlex.quote(flow_id)}",
         )  # fmt: skip
 

@@ -63,6 +63,11 @@ class Control:
         """End the job for good. ``undo``: what it has committed is compensated."""
         reason, by = checked_text("reason", reason), operator_name(by)
         answer = self._store.control.cancel(job_id, reason, by, undo)
+        if answer is Answer.UNDOES:
+            raise JobStateError(
+                f"cannot cancel job {job_id} with undo: it undoes job "
+                f"{self._inspector.undoes(job_id)}; cancelled without, it leaves what is left"
+            )
         self._expect_ok(job_id, "cancel", answer)
         self._outlast_starts(job_id)
 

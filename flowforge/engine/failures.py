@@ -51,7 +51,9 @@ def child_error(inspector: Inspector, job_id: str, status: JobStatus) -> ChildJo
         return _with_what(f"{begins}: {told_reason(inspector, job_id)}", "")
     root_id, reason = _root(inspector, job_id)
     because = "" if root_id == job_id else f" because of job {root_id}"
-    error = _with_what(f"{begins}{because}: {reason}", "; a retry of this job retries that one too")
+    undone = inspector.undo(job_id) is not None
+    remedy = "; it is undone" if undone else "; a retry of this job retries that one too"
+    error = _with_what(f"{begins}{because}: {reason}", remedy)
     error.root = (root_id, reason)
     return error
 

@@ -6,6 +6,7 @@ and slot resets are gathered here and dropped with the attempt when it fails.
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -32,9 +33,11 @@ from flowforge.model.deadlines import NO_DEADLINES, Deadlines
 from flowforge.model.flow import FlowGraph
 from flowforge.model.invocation_id import InvocationName
 from flowforge.model.job_handle import JobHandle
+from flowforge.model.names import listing
 from flowforge.model.plan import PlannedRoutine, PlannedSlot, PlannedUndo
 from flowforge.model.signature import Origin
-from flowforge.model.slot import UNDO_SLOT_INDEX
+
+logger = logging.getLogger(__name__)
 
 Read = TypeVar("Read")
 
@@ -177,6 +180,13 @@ class Attempt(Expecting):
         """What the undo takes of the delivered params and of ``undo_with``."""
         params = {**self.delivered(), **(self._undo_with or {})}
         wanted = {name: value for name, value in params.items() if undo.signature.takes(name)}
+        lacking = undo.signature.lacking(wanted)
+        if lacking:
+            logger.warning(
+                "%s.%s can be undone only by hand: its undo, %s, needs %s, which neither its "
+                "params nor undo_with have",
+                self.routine.id, self.slot.name, undo.call, listing(lacking),
+            )  # fmt: skip
         return self.encode(wanted, f"{self.routine.id}.{undo.call}")
 
     def extend(self, ms: int) -> None:
@@ -200,7 +210,7 @@ class Attempt(Expecting):
         """Collect a job to start, and the invocation that waits for its end, if any."""
         with self._lock:
             self.expect_open("start", entry_routine_id)
-            if self.slot.index >= UNDO_SLOT_INDEX:
+            if self.slot.undoes:
                 raise EmissionError(
                     f"{self.routine.id}.start: an undo cannot start jobs: nothing waits for them"
                 )
@@ -323,6 +333,12 @@ class Attempt(Expecting):
     def origin(self) -> Origin:
         """Routine, slot and what has sent the params, for an argument error."""
         place = f"{self.routine.id}.{self.slot.name}"
+        if self.slot.undoes:
+            remedy = (
+                "let the handler give it to self.undo_with, give the parameter a default, or edit "
+                "the params of this invocation"
+            )
+            return Origin(place, "params and undo_with of the undone invocation hold", remedy)
         if not self.slot.sources and self.number > 1 and not self._entered():
             remedy = "answer under this name, or give the parameter a default"
             return Origin(place, "the answer holds", remedy)

@@ -46,6 +46,7 @@ class Expecting(Emitting):
     __slots__ = ()
 
     job_id: str
+    slot: PlannedSlot
 
     def expect(
         self, wanted: Sequence[Expect], within: Delay | None, otherwise: object,
@@ -71,6 +72,11 @@ class Expecting(Emitting):
         ]  # fmt: skip
         with self._lock:
             self.expect_open("expect", wanted[0].slot)
+            if self.slot.undoes:
+                raise EmissionError(
+                    f"{self.routine.id}.expect: an undo cannot expect answers: its job has ended, "
+                    "and no slot is left that could receive one"
+                )
             before = list(self.effects.expected)
             first, last = len(before) + 1, len(before) + len(group)
             if last > MOST_EXPECTED:

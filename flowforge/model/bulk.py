@@ -53,6 +53,7 @@ _REASONS = {
     "awaited": "the job that started it has not taken its end yet",
     "undone": "what it did is undone",
     "undoing": "what it did is being undone",
+    "undoes": "it undoes another job",
     "full": "it would have too many labels",
     "damaged": "its records are damaged",
 }

@@ -11,10 +11,11 @@ from flowforge.model import registry
 from flowforge.model.connection import Connection
 from flowforge.model.definition import Definition, RoutineSpec
 from flowforge.model.handler_params import HandlerParams
+from flowforge.model.invocation_id import InvocationName
 from flowforge.model.names import did_you_mean, listing, some_of
 from flowforge.model.routine import Routine
 from flowforge.model.signature import Origin, Signature
-from flowforge.model.slot import CALL_SLOT
+from flowforge.model.slot import CALL_SLOT, UNDO_SLOT_INDEX
 
 
 def check_params(source: Routine, connection: Connection, target: Routine) -> None:
@@ -85,8 +86,8 @@ def check_changed(
     What this process cannot know is not checked: the signature of a class that it has not imported,
     and what a slot makes of its params that merges or joins them.
     """
-    spec, signature = definition.routine(place[0]), _signature(definition, *place)
-    named = f"{spec.id}.{spec.slot_names[place[1]]}"
+    signature = _signature(definition, *place)
+    named = ".".join(definition.place_of(InvocationName(1, *place, 0)))
     if signature is not None:
         for name in given:
             if not signature.takes(name):
@@ -136,7 +137,8 @@ def _declared(definition: Definition, routine: int, slot: int) -> list[str]:
     """What a slot is known to be sent, whoever the handler is."""
     spec, join = definition.routine(routine), definition.join(routine, slot)
     found = [*definition.secret(routine, slot), *(() if join is None else join.params)]
-    target = (spec.id, spec.slot_names[slot])
+    # An undo is given params of what its slot was sent.
+    target = (spec.id, spec.slot_names[slot if slot < UNDO_SLOT_INDEX else slot - UNDO_SLOT_INDEX])
     for one in definition.connections:
         if (one.target_routine_id, one.target_slot) == target:
             source = definition.routine(definition.index(one.source_routine_id))
@@ -156,10 +158,12 @@ def _signature(definition: Definition, routine: int, slot: int) -> Signature | N
     cls = registry.known().get(spec.class_name)
     if cls is None:
         return None
-    if spec.slot_names[slot] == CALL_SLOT:
+    undoes = slot >= UNDO_SLOT_INDEX
+    if not undoes and spec.slot_names[slot] == CALL_SLOT:
         return Signature.of(cls.__call__)
-    raw = spec.raw["slots"][slot]
-    if raw["merge_strategy"] != "override" or definition.join(routine, slot) is not None:
+    raw = spec.raw["slots"][slot - UNDO_SLOT_INDEX if undoes else slot]
+    merges = raw["merge_strategy"] != "override" or definition.join(routine, slot) is not None
+    if merges and not undoes:
         return None
-    handler = getattr(cls, raw["handler"], None)
+    handler = getattr(cls, raw["undo" if undoes else "handler"], None)
     return Signature.of(handler) if callable(handler) else None

@@ -106,6 +106,11 @@ class PlannedSlot:
     #: None: an invocation of it is never undone.
     undo: PlannedUndo | None = None
 
+    @property
+    def undoes(self) -> bool:
+        """Whether it is the undo of a slot."""
+        return UNDO_SLOT_INDEX <= self.index < CHILD_SLOT_INDEX
+
 
 class SetUp:
     """Runs a routine's ``setup()`` with the first call that succeeds, and never again.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from inspect import Parameter
 from typing import Any, NamedTuple, TypeAlias
 
@@ -82,6 +82,12 @@ class Signature:
     def names(self) -> tuple[str, ...]:
         """The named parameters, in order."""
         return tuple(self._names)
+
+    def lacking(self, params: Container[str]) -> list[str]:
+        """The parameters that a call with these params would lack."""
+        if self._whole:
+            return []
+        return [name for name in self._names if name in self._required and name not in params]
 
     def arguments(self, params: dict[str, Any], origin: Callable[[], Origin]) -> Arguments:
         """Return (args, kwargs) to call with; ``params`` itself serves as kwargs where it fits.

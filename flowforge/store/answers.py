@@ -59,6 +59,8 @@ class Answer(StrEnum):
     UNDONE = "undone"
     #: What the job did is being compensated.
     UNDOING = "undoing"
+    #: The job compensates another one, and is not undone itself.
+    UNDOES = "undoes"
 
     #: The job that started this one has not taken its end yet.
     AWAITED = "awaited"
@@ -146,7 +148,7 @@ EXTEND = Answers("extend", _A.OK, _A.LOST)
 HEARTBEAT = Answers[AnswerOrStatus]("heartbeat", _A.OK, _A.LOST, *ENDED)
 
 PAUSE = Answers[AnswerOrStatus]("pause", _A.OK, _A.GONE, _A.NEWER, *ENDED)
-CANCEL = Answers[AnswerOrStatus]("cancel", _A.OK, _A.GONE, _A.NEWER, *ENDED)
+CANCEL = Answers[AnswerOrStatus]("cancel", _A.OK, _A.GONE, _A.NEWER, _A.UNDOES, *ENDED)
 RESUME = Answers[AnswerOrStatus](
     "resume", _A.OK, _A.GONE, _A.NEWER, _A.UNDEFINED, _A.ORPHANED, _A.UNDONE, *JobStatus,
 )  # fmt: skip

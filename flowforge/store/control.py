@@ -51,7 +51,7 @@ class JobControl:
         return RESUME[self._request("resume", job_id, 1, who_and_why(by, reason), finish_ms or "")]
 
     def cancel(self, job_id: str, reason: str, by: str = "", undo: bool = False) -> AnswerOrStatus:
-        """OK, or why not: GONE, NEWER, the status of a job that has ended.
+        """OK, or why not: GONE, NEWER, UNDOES, the status of a job that has ended.
 
         ``undo``: what its invocations have committed is compensated.
         """

@@ -353,6 +353,16 @@ def test_the_next_compensation_waits_for_a_retry_of_the_one_before(bench: Bench)
     assert waiting(bench, other) == [f"1.0.{UNDO}"]
 
 
+def test_an_undoing_job_is_not_undone(bench: Bench) -> None:
+    """A cancel that is to undo does not end it, so that one of many jobs leaves nothing done."""
+    job = chain(bench, 1)
+    cancel(bench, job)
+    other = undoing(bench, job)
+    before = bench.snapshot()
+    assert cancel(bench, other) is Answer.UNDOES
+    assert bench.snapshot() == before
+
+
 def test_an_undoing_job_that_is_cancelled_leaves_the_rest(bench: Bench) -> None:
     """The job says how much is not undone."""
     job = chain(bench, 3)

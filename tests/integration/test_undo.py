@@ -7,23 +7,42 @@ from pathlib import Path
 
 import pytest
 
-from flowforge import Flow, JobState
+from flowforge import Bulk, Flow, JobState, Queue, Routine, web
 from flowforge.engine.current import set_engine
-from flowforge.errors import JobFailedError, JobStateError
+from flowforge.errors import ArgumentError, JobFailedError, JobStateError
 from flowforge.local.server import LocalServer
 from tests.integration.cli_shell import Shell
 from tests.integration.installation import FAST, LIMIT, Installation, installed, kinds
-from tests.integration.undo_flows import Emits, Fail, Gather, Spread, Tour, Wait, noted, trips
+from tests.integration.undo_flows import (
+    Asks,
+    Emits,
+    Fail,
+    Gather,
+    Lacks,
+    Spread,
+    Tour,
+    Wait,
+    noted,
+    trips,
+)
+from tests.integration.web_client import Browser, dashboard
+from tests.integration.web_jobs import text_of
 from tests.support.eventually import eventually
 
 FLOWS = "tests.integration.undo_flows"
+
+#: Installation -> what the hook of its worker has noted.
+HOOKED: dict[str, str] = {}
 
 
 @pytest.fixture(scope="module")
 def shared(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """One worker for all of these tests."""
     with installed(server, tmp_path_factory.mktemp("undo"), (FLOWS,), **FAST) as found:
-        found.fleet.start(pool="threads", concurrency=2)
+        notes = str(tmp_path_factory.mktemp("hooks") / "notes")
+        env = {"TEST_UNDO_NOTES": notes}
+        found.fleet.start(pool="threads", concurrency=2, env=env)
+        HOOKED[found.prefix] = notes
         yield found
 
 
@@ -84,7 +103,7 @@ def test_an_undone_job_is_not_retried(file: str) -> None:
             act()
 
 
-def test_a_failed_compensation_is_retried_or_skipped(file: str) -> None:
+def test_a_failed_compensation_is_retried_or_skipped(shared: Installation, file: str) -> None:
     """It has attempts of its own, then keeps its params; the order holds."""
     job = booked(trips(refuses=True), file, card="4711")
     other = undone(job, "failed")
@@ -97,6 +116,10 @@ def test_a_failed_compensation_is_retried_or_skipped(file: str) -> None:
     assert "4711" not in str(finding)
     with pytest.raises(JobStateError, match=f"flowforge retry {other.job_id} retries"):
         job.retry()
+    told = Shell(shared).run("explain", job.job_id).stdout
+    set_engine(shared.engine)
+    commands = f"flowforge retry {other.job_id}, or without it flowforge skip {other.job_id} 2"
+    assert commands in " ".join(told.split())
     Path(file).with_name("open").touch()
     other.retry(by="anna")
     undone(job)
@@ -133,6 +156,24 @@ def test_a_compensation_is_skipped(file: str) -> None:
     assert noted(file)[-1] == "undo car-7"
 
 
+def test_a_compensation_is_edited(shared: Installation, file: str) -> None:
+    """Of its params those that the undo takes; secret ones are told nowhere."""
+    job = booked(trips(refuses=True), file, card="4711")
+    other = undone(job, "failed")
+    with pytest.raises(ArgumentError, match=r"room\.input \(undo\) does not take the param 'nr'"):
+        other.edit(2, {"nr": "room-8"})
+    with pytest.raises(JobStateError, match="what it did is undone; rerun"):
+        job.edit(3, {"trip": 8})
+    other.edit(2, {"number": "room-8", "card": "0815"}, by="anna")
+    (entry,) = [one for one in other.get_execution_history() if one.kind == "edited"]
+    assert "0815" not in str(entry.details)
+    Path(file).with_name("open").touch()
+    Shell(shared).run("retry", other.job_id, "--edit", "2:number=room-9")
+    set_engine(shared.engine)
+    undone(job)
+    assert noted(file)[-1] == "undo room-9 0815"
+
+
 def test_a_cancel_with_undo_waits_for_what_runs(file: str) -> None:
     """A handler that still ran has done its part, which is undone with the rest."""
     job = booked(trips(slow=True), file)
@@ -167,13 +208,21 @@ def test_the_command_line_cancels_with_undo(shared: Installation, file: str) -> 
     assert f"job {other.job_id} has undone what it did" in shell.run("explain", job.job_id).stdout
 
 
-def test_an_undo_emits_nothing(file: str) -> None:
-    """What would receive it has ended: the compensation fails, and says why."""
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (Emits, "an undo cannot emit ('output')"),
+        (Asks, "an undo cannot expect answers"),
+        (Lacks, "was called without 'number'; params and undo_with of the undone invocation hold"),
+    ],
+)
+def test_what_an_undo_cannot_do(file: str, kind: type[Routine], told: str) -> None:
+    """Its job has ended, so nothing is left that could receive what it sends."""
     flow = Flow()
-    flow.add_routine(Emits, "emits")
+    flow.add_routine(kind, "first")
     flow.add_routine(Fail, "last")
-    flow.connect("emits", "output", "last", "input")
-    flow.routines["emits"].set_as_optional()
+    flow.connect("first", "output", "last", "input")
+    flow.routines["first"].set_as_optional()
     job = booked(flow, file)
     eventually(lambda: job.undo is not None and job.undo.job_id is not None)
     assert job.undo is not None
@@ -181,8 +230,108 @@ def test_an_undo_emits_nothing(file: str) -> None:
     other = JobState(job.undo.job_id)
     eventually(lambda: "retried" in kinds(other))
     (entry,) = [one for one in other.get_execution_history() if one.kind == "retried"][:1]
-    assert "an undo cannot emit ('output')" in entry.details["error"]["message"]
+    assert told in entry.details["error"]["message"]
     other.cancel()
+
+
+def test_a_worker_says_what_an_undo_will_lack(shared: Installation, file: str) -> None:
+    """When the invocation is committed, not when it is to be undone."""
+    flow = Flow()
+    flow.add_routine(Lacks, "lacks")
+    flow.execute("lacks", {"file": file, "trip": 1}).wait(LIMIT)
+    (worker,) = shared.fleet.workers
+    text = "lacks.input can be undone only by hand: its undo, asks, needs 'number'"
+    eventually(lambda: text in worker.output())
+
+
+def test_a_paused_queue_holds_an_undo(file: str) -> None:
+    """Both jobs say so; a skip goes on without what it holds."""
+    job = booked(trips(Wait), file)
+    eventually(lambda: "waits" in noted(file))
+    queue = Queue("celery")
+    queue.pause("vendor down", by="anna")
+    try:
+        job.cancel(undo=True)
+        eventually(lambda: job.undo is not None and job.undo.status == "running")
+        assert job.undo is not None
+        other = JobState(str(job.undo.job_id))
+        for finding in (job.explain()[1], other.explain()[0]):
+            assert "queue 'celery' is paused by anna (vendor down)" in finding.what
+            assert finding.command == "flowforge queues resume celery"
+        other.skip(1, by="anna")
+    finally:
+        queue.resume()
+    undone(job)
+    assert noted(file)[-2:] == ["waits", "undo room-7"]
+
+
+def test_many_jobs_are_cancelled_with_undo(file: str) -> None:
+    """Each that has not ended is undone."""
+    ended = booked(trips(), file)
+    undone(ended)
+    job = booked(trips(Wait), file)
+    eventually(lambda: "waits" in noted(file))
+    bulk = Bulk.cancel([job, ended], reason="recall", undo=True)
+    bulk.wait(LIMIT)
+    (refused,) = bulk.progress.refusals
+    assert refused.count == 1
+    undone(job)
+    assert noted(file)[-2:] == ["undo car-7", "undo room-7"]
+
+
+def test_a_hook_is_told_of_a_failed_undo(shared: Installation, file: str) -> None:
+    """Of the undoing job, with the routine whose compensation failed."""
+    other = undone(booked(trips(refuses=True), file), "failed")
+    line = f"undo.failed {other.job_id} room"
+    eventually(lambda: line in noted(HOOKED[shared.prefix]), LIMIT)
+
+
+@pytest.fixture
+def operator(shared: Installation) -> Iterator[Browser]:
+    with dashboard(shared.engine, web.Role.OPERATOR) as client:
+        yield client
+
+
+def test_the_dashboard_cancels_with_undo(operator: Browser, file: str) -> None:
+    """It asks, and leads from either job to the other; neither offers what is refused."""
+    job = booked(trips(Wait, refuses=True), file)
+    eventually(lambda: "waits" in noted(file))
+    own = f"/jobs/{job.job_id}"
+    assert "Undo what it has done" in text_of(operator.page(f"{own}/cancel"))
+    operator.act(f"{own}/cancel", reason="recall", undo="yes")
+    other = undone(job, "failed")
+    theirs = f"/jobs/{other.job_id}"
+    page = operator.page(own)
+    assert f'href="{theirs}"' in page
+    assert f"flowforge skip {other.job_id} 2 before that" in text_of(page)
+    assert "Run again" in page
+    page = operator.page(theirs)
+    assert f'href="{own}"' in page
+    assert f'href="{theirs}/retry"' in page
+    assert "Run again" not in page
+    operator.act(f"{theirs}/retry", reason="vendor is back")
+    assert "Undo what it has done" not in operator.page(f"{theirs}/cancel")
+    Path(file).with_name("open").touch()
+    eventually(lambda: job.undo is not None and job.undo.status in ("done", "failed"))
+
+
+def test_the_dashboard_does_not_retry_what_is_undone(operator: Browser, file: str) -> None:
+    """There is no button, and an older page is told why."""
+    job = booked(trips(), file).wait(LIMIT)
+    undone(job)
+    own = f"/jobs/{job.job_id}"
+    assert f'href="{own}/retry"' not in operator.page(own)
+    assert "has undone what it did" in text_of(operator.page(own))
+    assert "cannot be retried" in text_of(operator.act(f"{own}/retry", 409, reason="again"))
+
+
+def test_the_dashboard_cancels_many_with_undo(operator: Browser, file: str) -> None:
+    """The question has the same box."""
+    job = booked(trips(Wait), file)
+    eventually(lambda: "waits" in noted(file))
+    operator.act(f"/bulk/new/cancel?job={job.job_id}", reason="recall", undo="yes")
+    undone(job)
+    assert noted(file)[-1] == "undo room-7"
 
 
 def test_a_join_keeps_what_its_handler_says(file: str) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
 
-from flowforge import ErrorHandler, Flow, Join, Routine
+from flowforge import ErrorHandler, Flow, HookEvent, Join, Routine, on_event
+
+#: Where the worker's hook writes what it is told.
+NOTES = os.environ.get("TEST_UNDO_NOTES", "")
 
 
 def note(path: str, line: str) -> None:
@@ -82,6 +86,27 @@ class Emits(Routine):
         self.emit("output")
 
 
+class Asks(Routine):
+    """An undo that expects an answer, which no undo can, and one that lacks what it takes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.define_slot("input", handler=self.go, undo=self.asks)
+        self.define_event("output")
+
+    def go(self, file: str, trip: int) -> None:
+        self.emit("output", file=file, trip=trip)
+
+    def asks(self, number: str = "") -> None:
+        self.expect("input")
+
+
+class Lacks(Asks):
+    """Its undo lacks what it takes."""
+
+    def asks(self, number: str) -> None: ...  # type: ignore[override]
+
+
 class Gather(Routine):
     """Joins what was booked, and can undo what it did with it."""
 
@@ -143,3 +168,12 @@ def trips(last: type[Routine] = Fail, refuses: bool = False, slow: bool = False)
     flow.connect("room", "output", "car", "input")
     flow.connect("car", "output", "last", "input")
     return flow
+
+
+if NOTES:
+
+    @on_event("undo.failed")
+    def told(event: HookEvent) -> None:
+        """Notes the jobs that have failed to undo others."""
+        for job_id in event.job_ids:
+            note(NOTES, f"{event.type} {job_id} {event.routine_id}")

@@ -102,6 +102,8 @@ local function create(one, holder)
       #one.record - 3 - one.size)
     remember(job, 'debounced', '', one.debounced)
   end
+  -- Its entry may have been an item of a join that nothing can fill.
+  stay_with(job, k_history(one.id))
   return one.id, 'created'
 end
 

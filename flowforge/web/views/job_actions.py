@@ -84,9 +84,15 @@ def ask(action: Action, call: Call) -> View:
         "action": action,
         "job": summary,
         "seen": latest_entry(engine, job_id),
-        "undoes": action.name == "cancel" and engine.inspector.definition(job_id).has_undo,
+        "undoes": action.name == "cancel" and _can_undo(engine, job_id),
     }
     return View("action.html", context)
+
+
+def _can_undo(engine: Engine, job_id: str) -> bool:
+    """Whether a cancel may undo what the job has done."""
+    inspector = engine.inspector
+    return inspector.definition(job_id).has_undo and inspector.undoes(job_id) is None
 
 
 def act(action: Action, call: Call) -> Leave:

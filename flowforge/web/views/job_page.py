@@ -33,14 +33,10 @@ _OUTPUTS = 50
 def job(call: Call) -> View:
     """The page of a job."""
     job_id = call.path("job_id")
-    return View(
-        "job.html",
-        {
-            **shown(call.engine(job_id), job_id),
-            "actions": list(ACTIONS.values()),
-            "operator": Role.OPERATOR,
-        },
-    )
+    found = shown(call.engine(job_id), job_id)
+    # One that is undone is never retried.
+    actions = [one for one in ACTIONS.values() if one.name != "retry" or found["undo"] is None]
+    return View("job.html", {**found, "actions": actions, "operator": Role.OPERATOR})
 
 
 def shown(engine: Engine, job_id: str) -> dict[str, Any]:
@@ -77,6 +73,7 @@ def shown(engine: Engine, job_id: str) -> dict[str, Any]:
         "connections": definition.connections,
         "join_count": join_count,
         "joins": [one.join for one in joins],
+        "undo": undo,
         "undone_by": _summaries(engine, [undo.job_id] if undo and undo.job_id else []),
         "undoes": _summaries(engine, [details.undoes] if details.undoes else []),
         "parent": _summaries(engine, parent),

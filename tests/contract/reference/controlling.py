@@ -74,6 +74,8 @@ class Controlling(Merging):
     def cancel(self, job: Job, undo: bool = False) -> str:
         if job.status in ENDED:
             return job.status
+        if undo and job.undoes:
+            return "undoes"
         job.to_undo = undo
         self.cancel_for_good(job)
         return "ok"
