@@ -29,6 +29,9 @@ from flowforge.store.store import Store
 #: Early answers that are kept of one slot; ``early_answers.lua`` has the same number.
 MOST_EARLY = 100
 
+#: How often an answer is compared with the form of what is open, where that changes meanwhile.
+_LOOKS = 5
+
 #: Open expectations of one job that are read at once.
 MOST_SHOWN = 1000
 
@@ -76,28 +79,33 @@ class JobExpectations:
             mode = join.mode(given, where, definition.secret(*about.place))
         if limits := definition.limits(*about.place):
             mode = limited_mode(limits, mode, given, where, definition.secret(*about.place))
-        self._check_form(job_id, about, given)
         details = pack_record(by, {"to": str(about), "delivery_id": delivery})
-        found = self._store.expectations.deliver(
-            job_id, about.place, about.key, number, mode, invocation_record(0, payload), by,
-            delivery, details,
-        )  # fmt: skip
+        for _ in range(_LOOKS):
+            # What is open may be another one when the answer comes to the server.
+            seen = self._check_form(job_id, about, given)
+            found = self._store.expectations.deliver(
+                job_id, about.place, about.key, seen if number is None else number, mode,
+                invocation_record(0, payload), by, delivery, details,
+            )  # fmt: skip
+            if found.answer is not Answer.NONE or number is not None:
+                break
         if found.answer is Answer.KEPT:
             return None
         if found.answer is not Answer.OK:
             self._refuse(job_id, definition, about, found)
         return found.number
 
-    def _check_form(self, job_id: str, about: Answering, params: dict[str, Any]) -> None:
-        """ValueError for params that do not fit the form of what is open."""
+    def _check_form(self, job_id: str, about: Answering, params: dict[str, Any]) -> int:
+        """The number of what is open, or 0; ValueError for params that do not fit its form."""
         reader = self._store.expectations
         number = reader.open_number(job_id, about.place, about.key)
         (found,) = reader.of_numbers([(job_id, number)]) if number is not None else (None,)
         if found is None or not found.form:
-            return
+            return number or 0
         wrong = misfit(reader.form(job_id, found.form) or {}, params)
         if wrong is not None:
             raise InvalidValueError(f"this answer does not fit the form of {about}: {wrong}")
+        return found.number
 
     def _refuse(
         self, job_id: str, definition: Definition, about: Answering, found: Delivery

@@ -95,7 +95,8 @@ class Expectations:
         self, job_id: str, place: tuple[int, int], key: str, number: int | None, mode: str,
         record: bytes, by: str, delivery_id: str, details: bytes,
     ) -> Delivery:  # fmt: skip
-        """Deliver an answer. ``number``: of the expectation that is meant; None: any.
+        """Deliver an answer. ``number``: of the expectation that is meant; None: any; 0:
+        none is open as far as the caller knows.
 
         OK, or KEPT when nothing expects it yet; or why not: ANSWERED (and what became of the
         expectation), FULL, NONE, GONE, NEWER, the status of a job that is completed or cancelled.
@@ -183,7 +184,7 @@ class Expectations:
     def open_number(self, job_id: str, place: tuple[int, int], key: str) -> int | None:
         """The number of what is open for a slot and key."""
         state = self._state(job_id, _field(place, key))
-        return whole(state[2:]) if state.startswith("o ") else None
+        return whole(state.split(" ")[1]) if state.startswith("o ") else None
 
     def of_link(self, job_id: str, token_hash: str) -> tuple[int, Closed | None] | None:
         """The number that a link is for, and what became of it; None: there is no such link."""

@@ -86,6 +86,19 @@ def test_an_answer_that_is_sent_again_is_met_once(timed_bench: Bench) -> None:
     assert bench.store.scripts.run("answer", *arguments[:7], "request-2", DETAILS)[0] == b"answered"
 
 
+def test_an_answer_that_is_sent_again_is_none_to_the_next_question(timed_bench: Bench) -> None:
+    """Its reply may have been lost while the handler asked again."""
+    bench = timed_bench
+    job = expecting(bench)
+    arguments = (job, "0.1/", 2, "", record(0), "kim", "", "request-1", DETAILS)
+    assert bench.store.scripts.run("answer", *arguments) == [b"ok", b"2"]
+    bench.start(job, "2.0.1")
+    bench.commit(job, "2.0.1", expected=[expected()])
+    assert bench.store.scripts.run("answer", *arguments) == [b"ok", b"2"]
+    assert bench.row(job)["expected"] == "1"
+    assert answer(bench, job, number=3).number == 3
+
+
 def test_a_delivery_id_counts_once_for_the_life_of_the_job(timed_bench: Bench) -> None:
     """Also for another expectation of the same slot."""
     bench = timed_bench
@@ -197,6 +210,18 @@ def test_an_answer_of_another_expectation_is_not_taken(timed_bench: Bench) -> No
     job = expecting(bench)
     assert answer(bench, job, number=3).answer is Answer.NONE
     assert answer(bench, job, number=2).number == 2
+
+
+def test_an_answer_that_knows_of_no_question_is_not_taken_by_one(timed_bench: Bench) -> None:
+    """Whoever sends it has not seen its form; it is kept, or late, as any other."""
+    bench = timed_bench
+    job = bench.submit()
+    assert answer(bench, job, "a", number=0).answer is Answer.KEPT
+    bench.start(job)
+    bench.commit(job, expected=[expected()])
+    assert answer(bench, job, number=0).answer is Answer.NONE
+    assert answer(bench, job, number=2).number == 2
+    assert answer(bench, job, number=0).answer is Answer.ANSWERED
 
 
 # --- the first of several --------------------------------------------------------------------

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -105,6 +106,25 @@ def test_an_answer_has_to_fit_its_form() -> None:
     for routine, slot, known in (("approve", "desision", "decision"), ("aprove", "x", "approve")):
         with pytest.raises(ValueError, match=known):
             job.deliver(routine, slot, {"approved": True})
+    job.deliver("approve", "decision", {"approved": True})
+    assert job.wait(LIMIT).status == "completed"
+
+
+def test_an_answer_is_compared_with_the_form_of_what_is_open_by_then(
+    shared: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the question is asked between the look at its form and the answer."""
+    job, reader = asking(form=True), shared.engine.store.expectations
+    looks, look = [], reader.open_number
+
+    def later(*arguments: Any) -> int | None:
+        looks.append(arguments)
+        return look(*arguments) if len(looks) > 1 else None
+
+    monkeypatch.setattr(reader, "open_number", later)
+    with pytest.raises(InvalidValueError, match="the param 'approved' is missing"):
+        job.deliver("approve", "decision", {})
+    assert (len(looks), job.counts["expected"]) == (2, 1)
     job.deliver("approve", "decision", {"approved": True})
     assert job.wait(LIMIT).status == "completed"
 

@@ -1,5 +1,5 @@
 -- Delivers an answer from outside to the slot that expects it, once.
--- In:  id, field ('r.s/key'), number of the expectation ('': whichever is open), mode, record (without an emitter),
+-- In:  id, field ('r.s/key'), number of the expectation ('': whichever is open; 0: none is), mode, record (without an emitter),
 --      who answers, delivery id or '', request, packed details for the history
 -- Out: {'ok', number} (delivered, now or before) | {'kept'} (nothing expects it yet)
 --      | {'answered', state} (another was first; what became of the expectation)
@@ -18,13 +18,19 @@ local answers = k_answers(id)
 local state = call('HGET', answers, field) or ''
 local met = delivery ~= '' and call('HGET', answers, 'd' .. delivery)
 if met then return met == '' and { 'kept' } or { 'ok', met } end
-local letter, latest, about = string.match(state, '^(%l) (%d+) ?%d* ?(%S*)')
+-- Of an open one, the number and the request are those of the answer before, if there was one.
+local letter, latest, number_before, about = string.match(state, '^(%l) (%d+) ?(%d*) ?(%S*)')
 if letter == 'a' and about == request then return { 'ok', latest } end
+if letter == 'o' and about == request then return { 'ok', number_before } end
 local early = early_of(job, field)
 if early and early.request == request then return { 'kept' } end
 if job.status == 'completed' or job.status == 'cancelled' then return { job.status, state } end
 if is_undone(job) then return { 'undone', state } end
-if number ~= '' and latest ~= number then return { 'none' } end
+if number == '0' then
+  if letter == 'o' then return { 'none' } end
+elseif number ~= '' and latest ~= number then
+  return { 'none' }
+end
 if letter and letter ~= 'o' then return { 'answered', state } end
 if early then return { 'answered', string.format('e 0 %s %s %s', early.ms, early.request, early.by) } end
 local to = route(job, string.match(field, '^(%d+)%.(%d+)/'))

@@ -41,19 +41,22 @@ local function read_expected(arguments, at)
       for _, value in ipairs({ ... }) do list[#list + 1] = value end
     end
     local hooks = call('EXISTS', k_hooks()) == 1
+    for i = 1, number do fields[i] = field_of(invocation, item(i)) end
+    local states = call('HMGET', k_answers(id), unpack(fields))
     for i = 1, number do
       local slot, key, within, remind, first, last, otherwise, record, mode, assigned, form, json, token, routine,
         place, details, trace = item(i)
       job.last = job.last + 1
       local opened, member = string.format('%d.%s.%s', job.last, r, slot), string.format('%s/%d', id, job.last)
-      local field = field_of(invocation, slot, key)
-      fields[i] = field
+      local field = fields[i]
       add(records, opened, string.format('E%d ', #trace) .. trace .. record)
       add(texts, job.last, table.concat({
         string.format('%d %d %s %s %d %d %s %s', now, within == '0' and 0 or now + within, within, remind,
           before + first, before + last, emitter, otherwise),
         field, assigned, form, token, routine, place, mode }, '\n'))
-      add(answers, field, string.format('o %d', job.last))
+      -- The answer before may be sent again, and is then none to this question.
+      local number_before, request = string.match(states[i] or '', '^a (%d+) %d+ (%S+)')
+      add(answers, field, string.format('o %d', job.last) .. (request and ' ' .. number_before .. ' ' .. request or ''))
       if token ~= '' then add(answers, 't' .. token, string.format('o %d', job.last)) end
       if json ~= '' then add(answers, 'f' .. form, json) end
       add(listed, now, member)
