@@ -179,6 +179,24 @@ def test_a_job_that_waits_for_its_turn_may_be_too_late(
         assert timed_bench.commit(job) == "ok"
 
 
+def test_the_key_of_a_debounced_job_is_free_when_it_is_too_late(
+    timed_bench: Bench, clock: VirtualClock
+) -> None:
+    """Further calls make another job, also when the failed one is retried and waits on."""
+    first = call(timed_bench, debounce="d", wait_ms=600_000, deadlines=within(60)).job_id
+    timed_bench.link.call("HSET", timed_bench.key("job", first), "start_by", 1)
+    timed_bench.link.call("ZADD", timed_bench.key("timers"), 1, f"{first}/deadline/started")
+    clock.look()
+    assert timed_bench.row(first)["status"] == "failed"
+    assert timed_bench.store.control.retry(first) is Answer.OK
+    second = call(timed_bench, debounce="d", wait_ms=600_000)
+    assert (second.how, second.job_id != first) == ("created", True)
+    clock.advance(minutes=10)
+    for job in (first, second.job_id):
+        timed_bench.start(job)
+        assert timed_bench.commit(job) == "ok"
+
+
 # --- by when a job is to finish -----------------------------------------------------------------
 
 

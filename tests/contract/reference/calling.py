@@ -48,6 +48,12 @@ class Calling(Timing):
         super().__init__()
         self.waiting_for: dict[str, Waiting] = {}
 
+    def end(self, job: Job, status: str) -> None:
+        """Its key is free, also where a retry has it wait on."""
+        for key in [key for key, one in self.waiting_for.items() if one.job_id == job.id]:
+            del self.waiting_for[key]
+        super().end(job, status)
+
     def call(self, plan: Plan, keys: Keys) -> tuple[str, str, int] | str:
         waiting = self._taker(keys.debounce)
         queues = keys.single and waiting is None and keys.when == "queue"
