@@ -6,9 +6,13 @@ import time
 
 from flowforge import Flow
 from flowforge.engine.engine import Engine
+from flowforge.engine.job_template import JobTemplate
 from flowforge.model.job_handle import HistoryEntry
 from flowforge.model.slot import UNDO_SLOT
+from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.flows import Noting
+from tests.chaos.harness.site import Site
+from tests.support.eventually import eventually
 
 
 class Step(Noting):
@@ -75,3 +79,40 @@ def compensations(engine: Engine, job_id: str) -> int:
         return 0
     entries = list(engine.inspector.history(undo.job_id))
     return sum(one.kind == "completed" and UNDO_SLOT in str(one.slot) for one in entries)
+
+
+class UndoneJobs:
+    """Jobs of a site that fail, or are cancelled, and are undone."""
+
+    #: Nodes of a tree, and the sleep of each handler.
+    _SIZE, _MICROS = 40, 2000
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._jobs: list[str] = []
+
+    def submit(self, count: int, *, cancel: bool = False) -> None:
+        """So many that fail by themselves; ``cancel``: and one that is cancelled as it begins."""
+        for place in range(count + cancel):
+            fails = place < count
+            params = {"i": 0, "size": self._SIZE, "micros": self._MICROS, "fails": fails}
+            self._jobs.append(self._site.engine.submit(JobTemplate(undo_flow(), "step"), params))
+        if cancel:
+            self._site.engine.cancel(self._jobs[-1], "the round", undo=True)
+
+    def verify(self, arena: Arena, limit: float = 60.0) -> None:
+        """Each that the server still knows has ended, and is undone as it should be."""
+        engine = self._site.engine
+        link, keys = engine.store.link, engine.store.keys
+        known = [one for one in self._jobs if link.call("EXISTS", keys.of("job", one))]
+        eventually(lambda: all(self._is_settled(one) for one in known), limit)
+        undone = [one for one in known if engine.inspector.status(one) != "completed"]
+        for job_id in undone:
+            for what in wrongly_undone(engine, job_id):
+                arena.violate(f"I2 {what}")
+        arena.figures["jobs undone"] = len(undone)
+
+    def _is_settled(self, job_id: str) -> bool:
+        # The cancel may have been lost with the log.
+        completed = self._site.engine.inspector.status(job_id) == "completed"
+        return completed or is_undone(self._site.engine, job_id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 
 from flowforge.local.server import LocalServer
+from tests.chaos.harness import undoing
 from tests.chaos.harness.aof import cut_tail
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.flows import Tree
@@ -25,10 +26,12 @@ def run(arena: Arena) -> None:
     gone = cut = 0
     slowest = 0.0
     server = arena.server(durable=True, appendfsync="everysec")
-    site = arena.site(server.url, max_losses=1000)
+    site = arena.site(server.url, max_losses=1000, imports=[undoing.__name__])
+    undone = undoing.UndoneJobs(site)
     site.start_pools(*arena.pools("threads", "gevent"))
     rounds = arena.times(20)
     for _ in range(rounds):
+        undone.submit(2, cancel=True)
         site.work(3, _TREE, handlers=30 + arena.rng.randrange(300))
         cut += _crash(arena, server)
         gone += forget_lost_jobs(site)
@@ -38,6 +41,7 @@ def run(arena: Arena) -> None:
     arena.figures["jobs lost with the log"] = gone
     arena.figures["work resumed within s"] = slowest
     arena.figures["recovered in s"] = site.wait()
+    undone.verify(arena)
     site.verify(rolled_back=True)
     arena.figures["jobs finished"] = len(site.jobs)
     site.expect_alive()

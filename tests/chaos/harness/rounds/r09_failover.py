@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 
+from tests.chaos.harness import undoing
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.flows import Tree
 from tests.chaos.harness.round import Round
@@ -21,12 +22,14 @@ _TREE = Tree(200, micros=3000)
 
 def run(arena: Arena) -> None:
     cluster: Cluster = arena.own(Cluster())
-    site = arena.site(cluster.url, max_losses=1000)
+    site = arena.site(cluster.url, max_losses=1000, imports=[undoing.__name__])
+    undone = undoing.UndoneJobs(site)
     site.start_pools(*arena.pools("threads", "gevent"))
     failovers = arena.times(10)
     gone = 0
     slowest = 0.0
     for _ in range(failovers):
+        undone.submit(2, cancel=True)
         site.work(3, _TREE, handlers=1 + arena.rng.randrange(100))
         killed = cluster.fail_over()
         gone += forget_lost_jobs(site)
@@ -36,6 +39,7 @@ def run(arena: Arena) -> None:
     arena.expect(slowest <= _RESUMED, f"I4 consuming again only after {slowest:.1f} s")
     arena.figures["work resumed within s"] = slowest
     arena.figures["recovered in s"] = site.wait()
+    undone.verify(arena)
     site.verify(rolled_back=True)
     arena.figures["jobs finished"] = len(site.jobs)
     arena.figures["jobs lost with the log"] = gone
