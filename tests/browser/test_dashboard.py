@@ -208,6 +208,7 @@ def test_rows_are_walked_with_keys(page: Page) -> None:
     expect(page.locator(".explain")).to_contain_text('{"amount": 40}')
 
 
+@pytest.mark.timeout(300)  # some fifty pages
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
 def test_everyone_can_use_it(
     browser: Browser, link: str, pictures: Path, scheme: str, width: int

@@ -11,7 +11,7 @@ from opentelemetry import trace
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from flowforge import Bulk, ErrorHandler, Flow, JobState, Routine, routine, web
+from flowforge import Bulk, ErrorHandler, Flow, JobState, Limit, Routine, routine, web
 from flowforge.engine import find
 from flowforge.local.server import LocalServer
 from flowforge.model.error_group import group_id
@@ -58,7 +58,9 @@ GROUP = group_id("countdown", "r0", "shop.CardError", "shop.charge")
 
 
 #: What pages of these paths are asked with.
-QUERIES = {"/schedules/": "?name=yearly", "/queues/": "?queue=celery"}
+QUERIES = {
+    "/schedules/": "?name=yearly", "/queues/": "?queue=celery", "/limits/": "?key=vendor",
+}  # fmt: skip
 
 
 def hostile() -> Flow:
@@ -77,6 +79,7 @@ def site(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
         Bulk.label([countdown.execute("count", {"n": 3})], {"bulk": "yes"})
         job = countdown.execute("count", {"n": 3}, labels=EXPECTS)
         assert expect_answer(installation.engine, job) == EXPECTED
+        Limit("vendor", running=1).save()
         countdown.schedule("yearly", "count", {"n": 3}, cron="0 0 1 1 *").save()
         yield installation
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from flowforge import Bulk, Flow, Join, Routine
+from flowforge import Bulk, Flow, Join, Limit, Routine
 from flowforge.store.dead_letters import DeadLetters
 from flowforge.store.log_lines import Line, pack_line
 from flowforge.store.worker_reports import WorkerReports
@@ -60,7 +60,11 @@ def test_names_and_texts_stay_text_on_each_page(site: Installation, admin: Brows
     line = pack_line(0, "INFO", NAME, TEXT, TEXT, 1, NAME)
     engine.store.log_lines.keep("p", 1, 10, [Line(queued.job_id, "1.0.0", line)])
     Bulk.label([queued], {"bulk": NAME}, by=NAME)
-    queries = {"/schedules/": "?name=odd", "/queues/": f"?{urlencode({'queue': NAME})}"}
+    queries = {
+        "/schedules/": "?name=odd", "/queues/": f"?{urlencode({'queue': NAME})}",
+        "/limits/": f"?{urlencode({'key': 'odd/<script>'})}",
+    }  # fmt: skip
+    Limit("odd", per="n", running=1).save()
     odd().schedule("odd", NAME, given, cron="0 0 1 1 *", labels=labels).save()
     more = {"{job_id}/answers/{number}": f"{expecting.job_id}/answers/{number}", "{group}": group}
     for job in (failed, expecting, paused, queued):

@@ -120,7 +120,7 @@ def test_keys_are_shown(operator: Browser) -> None:
     rule = Debounce("d", wait=7200)
     job, _ = (orders.execute("fetch", {"amounts": [10]}, debounce=rule) for _ in range(2))
     assert re.search(r"d\s*, stands for 2 calls", text_of(operator.page(f"/jobs/{job.job_id}")))
-    for one in (first, held, job):
+    for one in (held, first, job):
         one.cancel()
 
 
