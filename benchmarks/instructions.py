@@ -21,11 +21,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from flowforge import Flow, Routine, configure, shutdown
+from flowforge import Flow, Limit, Routine, configure, shutdown
 from flowforge.codec.binary import invocation_record, pack_record, packb
 from flowforge.engine.current import current_engine
 from flowforge.execution.effects import Effects
 from flowforge.local.binary import find_binary
+from flowforge.model.limit import limited_mode
 from flowforge.model.status import AttemptOutcome
 from flowforge.store.answers import Answer
 from flowforge.store.claims import NextClaim
@@ -53,9 +54,21 @@ class Step(Routine):
         self.emit("next", n=n)
 
 
-def _chain() -> Flow:
+class LimitedStep(Step):
+    """The same, which counts at a limit that has room."""
+
+    def __init__(self) -> None:
+        Routine.__init__(self)
+        self.define_slot("input", handler=self.step, limit=ROOM)
+        self.define_event("next", ["n"])
+
+
+ROOM = Limit("bench-room", running=1000)
+
+
+def _chain(step: type[Step] = Step) -> Flow:
     flow = Flow("bench-instructions")
-    flow.add_routine(Step(), "step")
+    flow.add_routine(step(), "step")
     flow.connect("step", "next", "step", "input")
     return flow
 
@@ -93,15 +106,18 @@ def per_unit(work: Callable[[int], None]) -> float:
     return (count(work, LONG) - count(work, SHORT)) / (LONG - SHORT)
 
 
-def _run_chain(steps: int) -> None:
+def _run_chain(step: type[Step], steps: int) -> None:
     """Each commit creates one invocation, and claims it with its reply, as a busy worker does."""
-    store = current_engine().each[0].store
-    job_id = _chain().execute("step", {"n": steps}).job_id
+    store, flow = current_engine().each[0].store, _chain(step)
+    ROOM.save()
+    limits = flow.definition().limits(0, 0)
+    mode = limited_mode(limits, "", {}, "it") if limits else ""
+    job_id = flow.execute("step", {"n": steps}).job_id
     details = pack_record("worker", 1, 5, {}, None, None)
     invocation, token = "1.0.0", "t-0"
     store.invocations.claim(job_id, invocation, token, _LEASE_MS)
     for number in range(1, steps):
-        emitted = (0, 0, "", invocation_record(number, packb({"n": number})))
+        emitted = (0, 0, mode, invocation_record(number, packb({"n": number})))
         then = NextClaim(f"t-{number}", _LEASE_MS, ["celery"], 0.0)
         effects = Effects(emitted=[emitted])
         _, granted = store.invocations.commit(
@@ -133,7 +149,8 @@ def _labels(number: int) -> dict[str, str]:
 
 #: Name -> what does so many units of it.
 WORK: dict[str, Callable[[int], None]] = {
-    "step": _run_chain,
+    "step": partial(_run_chain, Step),
+    "limited-step": partial(_run_chain, LimitedStep),
     "execute": partial(_execute, False),
     "execute-labels": partial(_execute, True),
     "execute_many": partial(_execute_many, False),

@@ -31,8 +31,9 @@ local function finish(job, status, now)
   end
   if status == 'completed' then
     -- Nothing is outstanding: this is all that can be left.
-    local all = job.joins or job.queues > 1 or job.breaks or job.uses
+    local all = job.joins or job.queues > 1 or job.breaks
     delete_hashes(all and work_of(job.id, job) or { k_claims(job.id), k_merges(job.id) })
+    if job.limited then call('UNLINK', k_limited(job.id)) end
     call('UNLINK', k_segments(job.id), k_output_segments(job.id), k_late(job.id))
     if job.extras then call('UNLINK', k_early_answers(job.id)) end
     -- What was let go before the last breakpoint was cleared.

@@ -1,5 +1,5 @@
 -- The row of a job, as the table that transitions work with. store/job_fields.py has what its fields mean.
--- What the table has further: id; lanes (lanes_of); missing (top_up).
+-- What the table has further: id; lanes (lanes_of); missing (top_up); kept_at_limits: at_limits as the row has it.
 --@include base, state
 
 -- The latest version of a row (layout.lua). A row of a later one is left as it is: its fields may mean
@@ -35,6 +35,7 @@ local function load_job(id)
   if job.extras and not job.newer then
     local more = call('HMGET', k_job(id), 'held', 'uses', 'at_limits', 'fair')
     job.held, job.uses, job.at_limits = more[1] == '1', more[2] or nil, tonumber(more[3] or 0)
+    job.kept_at_limits = job.at_limits
     job.limited = job.uses and string.find(job.uses, 'l', 1, true)
     if more[4] then job.weight, job.fair = string.match(more[4], '^(%S+) (.*)$') end
   end
@@ -50,7 +51,10 @@ local function save_job(job, now)
   call('HSET', k_job(job.id), 'status', job.status, 'queued', job.queued, 'running', job.running,
     'waiting', job.parked, 'last', job.last, 'timers', job.timers, 'staged', job.staged,
     'updated', now)
-  if job.limited then call('HSET', k_job(job.id), 'at_limits', job.at_limits) end
+  if job.limited and job.at_limits ~= job.kept_at_limits then
+    call('HSET', k_job(job.id), 'at_limits', job.at_limits)
+    job.kept_at_limits = job.at_limits
+  end
 end
 
 -- Between these two a job is written once, however often it changes.

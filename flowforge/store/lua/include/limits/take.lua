@@ -19,10 +19,11 @@ local function is_full(key, settings, own, number, now)
   return false, nil, start
 end
 
-local function take_at(key, settings, member, token, start, now)
+-- own: as is_full takes it; then the upkeep looks at the key already.
+local function take_at(key, settings, member, token, start, own, now)
   local holder = member .. '/' .. (settings.tied == 'invocation' and '' or token)
   call('ZADD', k_limit_places(key), now, holder)
-  call('ZADD', k_limit_keys(), 'NX', now + LOOK, key)
+  if not own then call('ZADD', k_limit_keys(), 'NX', now + LOOK, key) end
   if not settings.interval then return end
   local state = k_limit_state(key)
   local tat = math.max(tonumber(call('HGET', state, 'tat') or 0), start) + settings.interval
@@ -43,7 +44,10 @@ local function take_places(job, invocation, token, now)
     local own = number and call('ZSCORE', places, member)
     if own then pushed = -own end
     own = call('ZREM', places, member) == 1
-    if own then owned[#owned + 1] = key end
+    if own then
+      owned[#owned + 1] = key
+      owned[key] = true
+    end
     if not kept then
       wanted[#wanted + 1] = key
       if not settings.off and not full then
@@ -53,7 +57,7 @@ local function take_places(job, invocation, token, now)
     end
   end
   if not full then
-    for _, key in ipairs(wanted) do take_at(key, settings_of(key), member, token, start, now) end
+    for _, key in ipairs(wanted) do take_at(key, settings_of(key), member, token, start, owned[key], now) end
     if not number then return true, math.ceil(start - now), 0 end
     call('HDEL', k_limited(job.id), 'n' .. invocation, 'v' .. invocation)
     return true, math.ceil(start - now), math.max(0, math.floor((pushed or now) - number / 100))
