@@ -27,7 +27,7 @@ from flowforge.cli.target import load_module
 from flowforge.engine.schedule import declared_schedules
 from flowforge.engine.schedule_declarations import DeclaredSchedules
 from flowforge.engine.schedule_state import ScheduleState, home_of_schedule, read_all
-from flowforge.errors import RecordError
+from flowforge.errors import RecordError, StoreUnavailableError
 from flowforge.model.schedule import Overlap, check_schedule_name
 from flowforge.model.schedule_info import ScheduleInfo
 from flowforge.settings import MOST
@@ -59,7 +59,8 @@ def list_schedules(session: Session, flow_id: str | None, as_json: bool) -> None
     """List the schedules by their next times."""
     found: dict[str, ScheduleInfo] = {}
     corrupt: list[RecordError] = []
-    for one in read_all(session.engines()):
+    silent: list[StoreUnavailableError] = []
+    for one in read_all(session.engines(), silent):
         if isinstance(one, RecordError):
             corrupt.append(one)
         elif flow_id in (None, one.flow_id):
@@ -69,10 +70,12 @@ def list_schedules(session: Session, flow_id: str | None, as_json: bool) -> None
         print_json([plain(one) for one in listed])
     elif listed:
         print_table(COLUMNS, [row(one) for one in listed])
-    else:
+    elif not silent:
         say("no schedules", err=True)
     for error in corrupt:
         say(f"left out: {one_line(str(error), 500)}", err=True)
+    if silent:
+        raise CommandFailedError("; ".join(map(str, silent)))
 
 
 @schedules.command("show")

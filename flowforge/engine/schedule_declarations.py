@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from flowforge.engine.engine import Engine, Submitter
 from flowforge.engine.operator_name import operator_name
 from flowforge.engine.schedule import Schedule, declared_schedules
-from flowforge.engine.schedule_state import home_of_schedule
+from flowforge.engine.schedule_state import homes_of_schedules
 from flowforge.errors import FlowForgeError, StoreUnavailableError
 from flowforge.store.answers import Answer
 
@@ -35,21 +35,27 @@ class DeclaredSchedules:
 
     def save(self, schedules: Iterable[Schedule]) -> dict[str, Answer]:
         """What was answered to each: OK where it was saved. One that cannot be saved is left out,
-        and logged once.
+        and logged once. StoreUnavailableError, behind those of the others, when a server does not
+        answer that may have one.
         """
+        declared = {one.name: one for one in schedules}
+        wanted = {name: one.has_limits for name, one in declared.items()}
+        homes, silent = homes_of_schedules(self._submitter, wanted)
         by_home: dict[Engine, list[tuple[Schedule, str]]] = {}
-        for one in schedules:
-            engine = home_of_schedule(self._submitter, one.name, limited=one.has_limits)
+        for name, engine in homes.items():
+            one = declared[name]
             try:
                 by_home.setdefault(engine, []).append((one, one.mark(engine)))
-            except StoreUnavailableError:
-                raise
+            except StoreUnavailableError as error:
+                silent = error
             except FlowForgeError as error:
                 self._tell(one, f"it cannot be saved: {error}")
         found: dict[str, Answer] = {}
         for engine, marked in by_home.items():
             for start in range(0, len(marked), _AT_ONCE):
                 found |= self._declare(engine, marked[start : start + _AT_ONCE])
+        if silent is not None:
+            raise silent
         return found
 
     def _declare(self, engine: Engine, marked: list[tuple[Schedule, str]]) -> dict[str, Answer]:

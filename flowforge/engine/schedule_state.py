@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import NoReturn, Self
@@ -20,6 +20,7 @@ from flowforge.errors import (
     RecordError,
     ScheduleNotFoundError,
     ScheduleStateError,
+    StoreUnavailableError,
 )
 from flowforge.model.schedule import Overlap, check_schedule_name, one_of
 from flowforge.model.schedule_info import Backfilled, ScheduleEvent, ScheduleInfo
@@ -35,15 +36,37 @@ _AT_ONCE = 64
 def home_of_schedule(submitter: Submitter, name: str, *, limited: bool = False) -> Engine:
     """The engine of the server that has a schedule, or that a new one of this name goes to.
 
-    ``limited``: its jobs have limits.
+    ``limited``: its jobs have limits. StoreUnavailableError when no server has it that answers, and
+    some do not.
     """
-    engines = submitter.each
+    homes, silent = homes_of_schedules(submitter, {name: limited})
+    if name not in homes:
+        assert silent is not None, "without a server that is silent each name has a home"
+        raise silent
+    return homes[name]
+
+
+def homes_of_schedules(
+    submitter: Submitter, wanted: Mapping[str, bool]
+) -> tuple[dict[str, Engine], StoreUnavailableError | None]:
+    """The engines of schedules by name; and why names are left out, which servers may have that do
+    not answer. ``wanted``: name -> whether its jobs have limits.
+    """
+    engines, names = submitter.each, list(wanted)
     if len(engines) == 1:
-        return engines[0]
+        return dict.fromkeys(names, engines[0]), None
+    homes, silent = dict[str, Engine](), None
     for engine in engines:
-        if engine.schedules.known([name])[0]:
-            return engine
-    return submitter.limit_home.find() if limited else home_of(engines, name)
+        try:
+            found = zip(names, engine.schedules.known(names), strict=True)
+            homes |= {name: engine for name, known in found if known}
+        except StoreUnavailableError as error:
+            silent = error
+    if silent is None:
+        for name in wanted.keys() - homes.keys():
+            limited = wanted[name]
+            homes[name] = submitter.limit_home.find() if limited else home_of(engines, name)
+    return homes, silent
 
 
 class ScheduleState:
@@ -224,7 +247,14 @@ def _seconds(name: str, value: object) -> int:
     return int(time.timestamp()) + (time.microsecond > 0)
 
 
-def read_all(engines: Sequence[Engine]) -> Iterator[ScheduleInfo | RecordError]:
-    """All schedules of some servers, in no order; of one that cannot be read the error."""
+def read_all(
+    engines: Sequence[Engine], silent: list[StoreUnavailableError]
+) -> Iterator[ScheduleInfo | RecordError]:
+    """All schedules of some servers, in no order; of one that cannot be read the error. ``silent``
+    gets the errors of servers that do not answer.
+    """
     for engine in engines:
-        yield from engine.schedules.all()
+        try:
+            yield from engine.schedules.all()
+        except StoreUnavailableError as error:
+            silent.append(error)

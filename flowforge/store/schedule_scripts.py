@@ -27,13 +27,16 @@ from flowforge.store.runner import ScriptRunner
 #: code. Workers say so several times meanwhile.
 DECLARED_FOR = 15 * 60_000
 
-_DUE = ("version", "next", "cron", "every", "offset", "timezone", "jitter", "missed", "catch_up")
+_DUE = (
+    "version", "created", "next", "cron", "every", "offset", "timezone", "jitter", "missed",
+    "catch_up",
+)  # fmt: skip
 
 
 class DueSchedule(NamedTuple):
     """What the leader needs of a schedule. ``next_time``: None: none is left.
 
-    ``version`` and ``read``: as they were read, to be sent back.
+    ``version`` (with when it was created) and ``read``: as they were read, to be sent back.
     """
 
     name: str
@@ -200,7 +203,7 @@ def _or_none(value: int | None) -> int | str:
 
 def _due(name: str, values: Sequence[bytes | None]) -> DueSchedule:
     with reading(f"the schedule {name}"):
-        version, read, cron, every, offset, timezone, jitter, missed, catch_up = (
+        version, created, read, cron, every, offset, timezone, jitter, missed, catch_up = (
             value or b"" for value in values
         )
         timing = Timing(
@@ -208,5 +211,11 @@ def _due(name: str, values: Sequence[bytes | None]) -> DueSchedule:
         )
         following = whole(read) if read else None
         return DueSchedule(
-            name, version, read, following, timing, Missed(missed.decode()), whole(catch_up)
+            name,
+            b"%s/%s" % (version, created),
+            read,
+            following,
+            timing,
+            Missed(missed.decode()),
+            whole(catch_up),
         )

@@ -65,6 +65,24 @@ def test_a_second_leader_changes_nothing(made: ScheduleBench, clock: VirtualCloc
     assert made.bench.snapshot() == before
 
 
+def test_a_schedule_that_was_made_again_is_another(
+    made: ScheduleBench, clock: VirtualClock
+) -> None:
+    """A leader that has read the former one changes nothing, though version and time are equal."""
+    made.save()
+    clock.advance(milliseconds=5)
+    made.bench.link.call("ZADD", made.bench.key("schedules"), 1, "s")
+    (due,) = made.scripts.due(10).schedules
+    assert due.next_time is not None
+    made.scripts.remove("s")
+    made.save(Timing("", 2 * HOUR, due.next_time % (2 * HOUR)))
+    assert made.next_time() == due.next_time
+    job = made.bench.submission().job_id
+    step = Start(due.next_time, job, 0)
+    assert made.scripts.fire(due, 1, 1000, [], [step]).answer is Answer.STALE
+    assert made.jobs() == []
+
+
 def test_the_next_time_does_not_depend_on_the_job(made: ScheduleBench, clock: VirtualClock) -> None:
     """It was computed when the job was created, which nobody has run."""
     made.save(overlap="allow")

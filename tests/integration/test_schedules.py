@@ -140,8 +140,8 @@ def test_a_name_belongs_to_code_or_to_a_program(site: Installation) -> None:
 
 def a_night(schedule: ScheduleState) -> JobState:
     """The job of its latest time."""
-    end = schedule.next_times(1)[0]
-    schedule.backfill(end - timedelta(hours=1), end - timedelta(minutes=30), overlap="allow")
+    at = schedule.next_times(1)[0] - timedelta(hours=1)
+    schedule.backfill(at, at + timedelta(seconds=1), overlap="allow")
     job_id = schedule.info().last_job_id
     assert job_id is not None
     return JobState(job_id)

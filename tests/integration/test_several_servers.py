@@ -14,13 +14,14 @@ import click.testing
 import pytest
 import redis
 
-from flowforge import Bulk, Debounce, JobState
+from flowforge import Bulk, Debounce, JobState, ScheduleState
 from flowforge.broker.fleet_app import fleet_app
 from flowforge.cli.main import cli
 from flowforge.composition import as_one, engines_of
 from flowforge.engine.current import set_engine
 from flowforge.engine.find_expectations import find_expectations
 from flowforge.engine.job_template import JobTemplate
+from flowforge.engine.schedule_state import home_of_schedule
 from flowforge.engine.sharded import ShardedEngine
 from flowforge.engine.submit import SUBMIT_CHUNK
 from flowforge.errors import (
@@ -33,6 +34,7 @@ from flowforge.local.server import LocalServer
 from flowforge.settings import Settings, from_environment
 from flowforge.store.bulks import Bulks
 from flowforge.store.dead_letters import DeadLetters
+from flowforge.worker.upkeep.schedules import Schedules
 from tests.integration.flows import One, countdown, fan_of
 from tests.integration.installation import FAST, FLOWS, LIMIT, outputs
 from tests.integration.web_client import expect_answer
@@ -295,6 +297,29 @@ def test_commands_reach_every_server(pair: Pair) -> None:
     pair.run("dead-letters", "--drop", "1", "--shard", names[0])
     assert f"bad on {names[0]}" not in pair.run("dead-letters").stdout
     assert "dropped 1" in pair.run("dead-letters", "--drop", "all").stdout
+
+
+def test_schedules_are_spread_over_the_servers(pair: Pair) -> None:
+    """Each is on one, with its jobs; one server away stops only its own."""
+    flow, (one, other) = countdown(), pair.engines.each
+    names = [f"s{number}" for number in range(12)]
+    made = [flow.schedule(name, "it", {"n": 0}, every=3600).save() for name in names]
+    here, there = one.schedules.known(names), other.schedules.known(names)
+    assert [not known for known in here] == there
+    assert {*here} == {True, False}
+    assert [found.name for found in ScheduleState.all()] == sorted(names)
+    turned = ShardedEngine((other, one))
+    assert [home_of_schedule(turned, name) is one for name in names] == here
+    assert [pair.server_of(schedule.trigger()) == 0 for schedule in made] == here
+    pair.servers[1].kill()
+    first, lost = names[here.index(True)], names[here.index(False)]
+    assert ScheduleState.get(first).pause()
+    with pytest.raises(StoreUnavailableError):
+        ScheduleState.get(lost)
+    listed = pair.run("schedules", "list", code=1)
+    assert first in listed.stdout
+    assert "does not answer" in listed.stderr
+    assert Schedules(one.store).run_once() == 0
 
 
 def test_a_job_is_followed_wherever_it_is(pair: Pair) -> None:

@@ -1,6 +1,6 @@
 -- Does what is due of a schedule: each of its times starts a job, waits for the end of one, or is skipped and
 -- counted; and its next time is written. Whoever has read an older version or time of it changes nothing.
--- In:  name, version and next time as they were read, its next time now, when that starts ('' both: none is
+-- In:  name, 'version/created' and next time as they were read, its next time now, when that starts ('' both: none is
 --      left), packed details of a job that is replaced, how many ids follow, ids for times that have waited;
 --      then for each time that has come: time, its text, 'start', id of its job, ms at which that was to start;
 --      or the first of several, the last one, 'missed', how many they are, ''
@@ -9,7 +9,8 @@
 local name, version, before, following, starts = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local details, spare, arguments = ARGV[7], tonumber(ARGV[8]), ARGV
 local schedule = load_schedule(name)
-if not schedule or schedule.version ~= version or schedule.next ~= before then return { 'stale' } end
+if not schedule or schedule.next ~= before then return { 'stale' } end
+if schedule.version .. '/' .. schedule.created ~= version then return { 'stale' } end
 if not about_of(schedule) then return { 'definition' } end
 local now = now_ms()
 local waiting = k_schedule_waiting(name)
