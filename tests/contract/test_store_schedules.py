@@ -115,6 +115,20 @@ def test_it_ends_after_its_times(made: ScheduleBench, clock: VirtualClock) -> No
     assert made.bench.link.call("ZSCORE", made.bench.key("schedules"), "s") == b"inf"
 
 
+def test_one_that_has_ended_goes_on_from_its_change(
+    made: ScheduleBench, clock: VirtualClock
+) -> None:
+    """What has passed since it ended was none of its times, however late it is extended."""
+    made.save(overlap="allow", missed="all", times=1)
+    to_next(made, clock)
+    assert made.info().status == "ended"
+    clock.advance(hours=5)
+    assert made.save(mark="m2", overlap="allow", missed="all", times=3) is Answer.OK
+    assert made.now < made.next_time() <= made.now + HOUR
+    to_next(made, clock)
+    assert (len(made.jobs()), made.skips()) == (2, [])
+
+
 def test_a_start_is_put_off_by_its_jitter(made: ScheduleBench, clock: VirtualClock) -> None:
     """The job has the time that it stands for."""
     timing = HOURLY._replace(jitter=1800)

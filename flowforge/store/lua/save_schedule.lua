@@ -50,7 +50,8 @@ if before.pauses ~= given.pause_on_failure then call('HSET', key, 'resumed', now
 call('HINCRBY', key, 'version', 1)
 if not before.source then call('HSET', key, 'created', now, 'state', 'active') end
 local schedule = load_schedule(name)
-if before.timing ~= given.timing or schedule.next == '' then
+-- One that had ended goes on from now: what has passed since was none of its times.
+if before.timing ~= given.timing or schedule.next == '' or schedule.state == 'ended' then
   schedule.next, schedule.due = following, starts
 end
 note_schedule(schedule, now, before.source and 'changed' or 'created', 'by', by)
