@@ -18,8 +18,8 @@ _HINTS = [
 
 
 def error_text(error: Exception) -> str:
-    """The error's message for a terminal."""
-    text = str(error)
+    """The error's message for a terminal, and what was noted on it."""
+    text = "; ".join([str(error), *getattr(error, "__notes__", ())])
     for pattern, command in _HINTS:
         text = pattern.sub(command, text)
     return text

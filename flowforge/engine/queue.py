@@ -102,9 +102,9 @@ class Queue:
         if not errors:
             return found
         if found:
+            told = f"{len(found)} of {len(self._engines)} servers"
             errors[0].add_note(
-                f"{len(found)} of {len(self._engines)} servers were told: do it again when all "
-                "answer"
+                f"{told} {'was' if len(found) == 1 else 'were'} told: do it again when all answer"
             )
         raise errors[0]
 

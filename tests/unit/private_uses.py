@@ -24,7 +24,7 @@ _PYTHONS = {
 }  # fmt: skip
 _PYTHONS |= {
     "__copy__", "__dataclass_fields__", "__deepcopy__", "__enter__", "__exit__", "__file__",
-    "__getattr__", "__missing__", "__path__", "__post_init__",
+    "__getattr__", "__missing__", "__notes__", "__path__", "__post_init__",
     "__required_keys__", "__set_name__",
     "__signature__", "__slots__", "__spec__", "__supertype__", "__value__", "__wrapped__",
 }  # fmt: skip

@@ -46,10 +46,12 @@ class Timing(Answering):
 
     def pass_deadline(self, job: Job, kind: str) -> bool:
         """Whether the job has one of this kind that is not met."""
-        if kind not in job.deadlines:
+        timer = (job.id, "deadline", kind)
+        # The upkeep has looked at one without a timer.
+        if kind not in job.deadlines or timer not in self.timers:
             return False
         job.passed.add(kind)
-        self.timers[job.id, "deadline", kind] = True
+        self.timers[timer] = True
         return True
 
     def missed(self, job: Job) -> str:

@@ -24,5 +24,14 @@ def test_commands_in_place_of_python(told: str, said: str) -> None:
     assert "()" not in text
 
 
+def test_notes_follow_the_message() -> None:
+    """They say how much was done before the error."""
+    error = ValueError("a server does not answer")
+    error.add_note("1 of 2 servers was told: do it again when all answer")
+    error.add_note("retry() continues")
+    text = "a server does not answer; 1 of 2 servers was told: do it again when all answer; "
+    assert error_text(error) == text + "`flowforge retry JOB` continues"
+
+
 def test_what_users_have_written_stays() -> None:
     assert error_text(ValueError("no retry of 'x()'")) == "no retry of 'x()'"
