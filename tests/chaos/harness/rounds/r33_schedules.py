@@ -74,6 +74,8 @@ def _account(arena: Arena, site: Site, schedule: ScheduleState, started: Counter
     accounted = skipped + started
     accounted.update(at for at, _ in site.engine.schedules.waiting(name, 1000))
     first = datetime.fromtimestamp(info.timing.after(int(info.created_at.timestamp())) or 0, UTC)
+    # The first time is computed before the schedule is stored: one may have come between.
+    first = min(first, max(first - every, min(accounted, default=first)))
     due = Counter(first + every * n for n in range((end - first) // every))
     # While it is paused, further times are skipped.
     more = Counter({at: n for at, n in accounted.items() if at < end or n > 1}) - due
