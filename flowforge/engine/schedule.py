@@ -49,6 +49,7 @@ class Schedule:
         policy: Policy,
         labels: Mapping[str, str] | None,
     ) -> None:
+        #: Its name, of which a fleet has one.
         self.name = name
         self._template = template
         self._params = params
