@@ -11,6 +11,7 @@ from flowforge.engine.engine import Engine
 from flowforge.engine.explain_work import STUCK_SECONDS, is_stuck, stuck_command
 from flowforge.engine.fleet import Fleet
 from flowforge.engine.flow_counts import flow_counts
+from flowforge.engine.throughput import HOUR, throughput
 from flowforge.errors import FlowForgeError
 from flowforge.model.slot import UNDO_SLOT
 from flowforge.model.status import JobStatus
@@ -43,7 +44,7 @@ def examine_signs(engine: Engine, active: Sequence[ActiveJob]) -> Iterator[Findi
     """Findings on how the work goes. ``active``: jobs that have not ended."""
     signs, now = WarningSigns(engine.store), engine.overview.now()
     ends = signs.ended_since(now - _LATELY * 1000)
-    yield _failures(ends)
+    yield _failures(engine, ends)
     yield from _failed_undoes(engine)
     yield from _poison(signs, ends)
     yield from _retry_storm(signs)
@@ -75,20 +76,34 @@ def _failed_undoes(engine: Engine) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _failures(ends: RecentEnds) -> Finding:
+def _failures(engine: Engine, ends: RecentEnds) -> Finding:
     """How many of the jobs that ended lately have failed, and why most of them did."""
-    total = ends.completed + ends.failed
-    text = f"{ends.failed} of the {total} jobs that ended in the last hour failed"
-    if not ends.failed or ends.failed < _SOME * total:
+    completed, failed = _ended_lately(engine, ends)
+    total = completed + failed
+    the, about = ("", "about ") if ends.more_completed or ends.more_failed else ("the ", "")
+    text = f"{about}{failed} of {the}{total} jobs that ended in the last hour failed"
+    if not failed or failed < _SOME * total:
         return Finding("ok", "failures", text)
     top = ends.reasons.most_common(_NAMED)
     reasons = "; ".join(f"{count} x {short(reason, 100)}" for reason, count in top)
-    grave = ends.failed >= max(_MANY, _MOST * total)
+    grave = failed >= max(_MANY, _MOST * total)
     return Finding(
         "fail" if grave else "warn", "failures", f"{text}: {reasons}",
         "flowforge errors --since 1h has the causes, flowforge jobs --status failed the jobs; mend "
         "a cause, then flowforge retry JOB, or retry --all-matching with the options of jobs",
     )  # fmt: skip
+
+
+def _ended_lately(engine: Engine, ends: RecentEnds) -> tuple[int, int]:
+    """Completed and failed jobs; of those that were not all looked at what the workers counted."""
+    completed, failed = ends.completed, ends.failed
+    if ends.more_completed or ends.more_failed:
+        counted = [done for done in throughput([engine], HOUR).whole if done is not None]
+        if ends.more_completed:
+            completed = max(completed, sum(done.completed for done in counted))
+        if ends.more_failed:
+            failed = max(failed, sum(done.failed for done in counted))
+    return completed, failed
 
 
 def _poison(signs: WarningSigns, ends: RecentEnds) -> Iterator[Finding]:

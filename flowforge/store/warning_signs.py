@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from flowforge.errors import CorruptRecordError
 from flowforge.model.status import JobStatus
+from flowforge.store.error_groups import ErrorGroups
 from flowforge.store.job_rows import JobRows
 from flowforge.store.reading import whole, within_time
 from flowforge.store.store import Store
@@ -15,18 +16,26 @@ from flowforge.store.store import Store
 #: The newest jobs of a status that are looked at, and timers that are due next.
 _SAMPLE = 500
 
+#: The reason of a job that was quarantined, and the type of the error.
+_QUARANTINED, _QUARANTINED_TYPE = "quarantined", "Quarantined"
+
 #: Jobs whose attempts are looked at, and invocations of each.
 _ACTIVE = 200
 _ATTEMPTS = 500
 
 
 class RecentEnds(NamedTuple):
-    """Jobs that have ended lately; of the failed ones the reasons, and ids of quarantined ones."""
+    """Jobs that have ended lately; of the failed ones the reasons, and ids of quarantined ones.
+
+    ``more_completed``, ``more_failed``: there may be more than these, which were not looked at.
+    """
 
     completed: int
     failed: int
     reasons: Counter[str]
     quarantined: list[str]
+    more_completed: bool
+    more_failed: bool
 
 
 class LostWorkers(NamedTuple):
@@ -44,24 +53,57 @@ class WarningSigns:
         self._link = store.link
         self._keys = store.keys
         self._rows = JobRows(store)
+        self._groups = ErrorGroups(store)
 
     def ended_since(self, since: int) -> RecentEnds:
-        """Of the newest 500 completed and failed jobs those that ended after ``since`` (ms)."""
-        completed = self._completed_since(since)
+        """Of the newest 500 completed and failed jobs those that ended after ``since`` (ms).
+
+        Quarantined ones are named also where there are more failed jobs.
+        """
+        completed, more_completed = self._completed_since(since)
         reasons: Counter[str] = Counter()
         quarantined = []
         newest = self._newest(JobStatus.FAILED, _SAMPLE)
-        for job_id, row in self._rows.many(newest, "ended", "reason"):
-            if isinstance(row, CorruptRecordError) or _number(row[0]) < since:
-                continue
-            reason = (row[1] or b"").decode(errors="backslashreplace")
-            reasons[reason] += 1
-            if reason == "quarantined":
-                quarantined.append(job_id)
-        return RecentEnds(completed, reasons.total(), reasons, quarantined)
+        for job_id, ended, reason in self._ends(newest):
+            if ended >= since:
+                reasons[reason] += 1
+                if reason == _QUARANTINED:
+                    quarantined.append(job_id)
+        failed = reasons.total()
+        if len(newest) == _SAMPLE:
+            named = self._quarantined_since(since)
+            quarantined = list(dict.fromkeys([*quarantined, *named]))
+        return RecentEnds(
+            completed, failed, reasons, quarantined, more_completed, failed == _SAMPLE
+        )
 
-    def _completed_since(self, since: int) -> int:
-        """A job that was created since then has ended since then, which its row need not say."""
+    def _quarantined_since(self, since: int) -> list[str]:
+        """Those that the groups of errors name, which are the latest ten of each routine."""
+        named = {
+            job_id: None
+            for group in self._groups.read(since, [])
+            if group.identity.type == _QUARANTINED_TYPE
+            for job_id, at in group.jobs.items()
+            if at >= since
+        }
+        ends = self._ends(list(named), JobStatus.FAILED)
+        return [one for one, ended, reason in ends if ended >= since and reason == _QUARANTINED]
+
+    def _ends(
+        self, job_ids: Sequence[str], status: JobStatus | None = None
+    ) -> Iterator[tuple[str, int, str]]:
+        """The end of each job in milliseconds, and its reason; ``status``: only of these."""
+        for job_id, row in self._rows.many(job_ids, "ended", "reason", "status"):
+            if isinstance(row, CorruptRecordError):
+                continue
+            if status is None or row[2] == status.encode():
+                yield job_id, _number(row[0]), (row[1] or b"").decode(errors="backslashreplace")
+
+    def _completed_since(self, since: int) -> tuple[int, bool]:
+        """How many, and whether there may be more than were looked at.
+
+        A job that was created since then has ended since then, which its row need not say.
+        """
         created = self._link.call(
             "ZRANGE", self._keys.of("status", JobStatus.COMPLETED), 0, _SAMPLE - 1, "REV",
             "WITHSCORES",
@@ -71,15 +113,9 @@ class WarningSigns:
             for name, score in zip(created[::2], created[1::2], strict=True)
             if within_time(score) < since
         ]
-        return (
-            len(created) // 2
-            - len(earlier)
-            + sum(
-                _number(row[0]) >= since
-                for _, row in self._rows.many(earlier, "ended")
-                if not isinstance(row, CorruptRecordError)
-            )
-        )
+        looked_at = len(created) // 2
+        ended = sum(ended >= since for _, ended, _ in self._ends(earlier))
+        return looked_at - len(earlier) + ended, looked_at == _SAMPLE
 
     def waiting_attempts(self) -> Counter[str]:
         """Job -> its invocations among the 500 timers that are due next, without those that were

@@ -195,6 +195,23 @@ def test_jobs_that_failed_lately(idle: Shell) -> None:
     assert "poison" not in found
 
 
+def test_failures_among_very_many_jobs(idle: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more jobs than are looked at the counters of the workers tell how many there were."""
+    monkeypatch.setattr("flowforge.store.warning_signs._SAMPLE", 10)
+    for _ in range(10):
+        fail(idle, idle.submit("numbers"), "it broke")
+    installation = idle.installation
+    minute = installation.redis.time()[0] // 60
+    for when, done in ((minute - 1, b"0 0 0 0 0 0 0"), (minute, b"900 880 12 0 900 12 0")):
+        installation.redis.hset(installation.key("minute", str(when)), "numbers", done)
+    created = {f"job-{number}": 10**13 for number in range(10)}
+    installation.redis.zadd(installation.key("status", "completed"), created)
+    (finding,) = idle.findings()["failures"]
+    assert (finding["level"], finding["text"]) == (
+        "ok", "about 12 of 892 jobs that ended in the last hour failed"
+    )  # fmt: skip
+
+
 def test_retry_storm(idle: Shell) -> None:
     """The job with most of the invocations that wait for another attempt is named.
 
