@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from flowforge.common.duration import duration
@@ -131,15 +132,30 @@ def _poison(signs: WarningSigns, ends: RecentEnds) -> Iterator[Finding]:
 
 
 def _retry_storm(signs: WarningSigns) -> Iterator[Finding]:
+    """The job with most of the invocations, or where many jobs have some, the flow."""
     jobs = signs.waiting_attempts()
     if jobs.total() < _STORM:
         return
     (job_id, count), *_ = jobs.most_common(1)
+    whose, stops = f"job {job_id}", f"flowforge pause {job_id} stops its attempts"
+    if 2 * count < jobs.total():
+        flow_of = signs.flows_of(list(jobs))
+        flows: Counter[str] = Counter()
+        for one, flow_id in flow_of.items():
+            flows[flow_id] += jobs[one]
+        if flows:
+            flow_id, count = flows.most_common(1)[0]
+            job_id = next(one for one, its in flow_of.items() if its == flow_id)
+            whose = f"flow {short(flow_id, 80)}"
+            stops = (
+                f"flowforge pause --all-matching --flow {shlex.quote(flow_id)} stops the attempts "
+                "of its jobs"
+            )
     yield Finding(
         "warn", "retries",
         f"at least {jobs.total()} invocations of {len(jobs)} jobs wait for another attempt, "
-        f"{count} of them of job {job_id}",
-        f"flowforge explain {job_id} shows the error; flowforge pause {job_id} stops its attempts",
+        f"{count} of them of {whose}",
+        f"flowforge explain {job_id} shows the error; {stops}",
     )  # fmt: skip
 
 

@@ -131,6 +131,14 @@ class WarningSigns:
         pairs = zip(found, tried, strict=True)
         return Counter(job_id for (job_id, _), counts in pairs if counts != [None, None])
 
+    def flows_of(self, job_ids: Sequence[str]) -> dict[str, str]:
+        """The flow ids of the jobs that can be read."""
+        return {
+            job_id: row[0].decode(errors="backslashreplace")
+            for job_id, row in self._rows.many(job_ids, "flow")
+            if not isinstance(row, CorruptRecordError) and row[0] is not None
+        }
+
     def lost_workers(self, least: int) -> list[LostWorkers]:
         """Invocations of the 200 newest running jobs that have lost ``least`` workers or more."""
         jobs = self._newest(JobStatus.RUNNING, _ACTIVE)

@@ -232,6 +232,25 @@ def test_retry_storm(idle: Shell) -> None:
     assert finding["fix"].startswith("flowforge explain job ")
 
 
+def test_retry_storm_of_many_jobs(idle: Shell) -> None:
+    """No job has half of the invocations: the flow is named, and the command is about its jobs."""
+    installation = idle.installation
+    jobs = [idle.submit("numbers") for _ in range(3)]
+    for job_id in jobs:
+        members = [f"{number}.0.0" for number in range(50)]
+        timers = {f"{job_id}/{member}": 10**13 for member in members}
+        installation.redis.zadd(installation.key("timers"), timers)
+        claims = dict.fromkeys(members, 1)
+        installation.redis.hset(installation.key("claims", job_id), mapping=claims)
+    (finding,) = idle.findings(code=1)["retries"]
+    assert finding["text"] == (
+        "at least 150 invocations of 3 jobs wait for another attempt, 150 of them of flow numbers"
+    )
+    explain, pause = finding["fix"].split("; ")
+    assert explain in [f"flowforge explain {job_id} shows the error" for job_id in jobs]
+    assert pause == ("flowforge pause --all-matching --flow numbers stops the attempts of its jobs")
+
+
 def test_handler_that_hangs_and_invocation_that_lost_workers(idle: Shell) -> None:
     """Both are named with what to do; a handler that is as slow as usual is not."""
     engine, job_id = idle.installation.engine, idle.submit("numbers")
