@@ -28,12 +28,14 @@ STUCK_SECONDS = 60
 
 def stuck_command(job_id: str, worker: str | None, pid: int | None) -> str:
     """What to do about a handler that does not end."""
-    process = f"process {pid}" if pid is not None else "the process"
     of = f" of worker {worker}" if worker else ""
-    return (
-        f"look at {process}{of} (py-spy dump); killed, it lets another run the invocation again; "
-        f"flowforge cancel {job_id} ends the job"
-    )
+    if pid is None:
+        look = f"look at the process{of} (py-spy dump)"
+        kill = "when it is killed, another process runs the invocation again"
+    else:
+        look = f"look at process {pid}{of}: py-spy dump --pid {pid}"
+        kill = f"kill -9 {pid} lets another process run the invocation again"
+    return f"{look}; {kill}; flowforge cancel {job_id} ends the job"
 
 
 def is_stuck(seconds: float, usual: float | None) -> bool:

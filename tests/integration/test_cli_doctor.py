@@ -266,7 +266,10 @@ def test_handler_that_hangs_and_invocation_that_lost_workers(idle: Shell) -> Non
     assert "poison" not in found
     assert f"start of job {job_id} for 5 min" in found["handlers"][0]["text"]
     assert "usually 2.0 s" in found["handlers"][0]["text"]
-    assert found["handlers"][0]["fix"].startswith("look at process 4711 of worker w@host")
+    assert found["handlers"][0]["fix"] == (
+        "look at process 4711 of worker w@host: py-spy dump --pid 4711; kill -9 4711 lets another "
+        f"process run the invocation again; flowforge cancel {job_id} ends the job"
+    )
     explained = idle.json("explain", job_id)[0]
     assert (explained["details"]["stuck"], explained["command"]) == (
         True, found["handlers"][0]["fix"],
