@@ -49,10 +49,11 @@ def _paused(engine: Engine, pause: QueuePause) -> Finding:
 def _turns(engine: Engine, one: FairList) -> Finding:
     queue, priority = Router(engine.app).queue_of(one.name)
     label = f"{queue} (priority {priority})" if priority else queue
-    text = (
-        f"{label}: {one.keys} fair keys take turns, {one.waiting} invocations wait, {one.entered} "
-        f"of at most {one.most} are in the broker"
-    )
+    text = f"{label}: {one.keys} fair keys take turns, {one.waiting} invocations wait, "
+    if one.entered > one.most:
+        text += f"{one.entered} are in the broker, the next follows when fewer than {one.most} are"
+    else:
+        text += f"{one.entered} of at most {one.most} are in the broker"
     paused = any(one.name in pause.lists for pause in engine.store.queue_pauses.all([]))
     if one.waiting and not one.entered and not paused:
         fix = "a worker that does the upkeep lets them in within seconds: start one"

@@ -93,7 +93,7 @@ class QueueFindings:
             next_ones = self._look.outstanding.queued_on(found.name)
             in_turn = self._in_turn(found)
             if in_turn is not None:
-                yield self._waiting_for_turn(queue, found, *in_turn)
+                yield self._waiting_for_turn(queue, found, workers, *in_turn)
                 if not next_ones:
                     continue
             yield self._queued_on(queue, found, next_ones, workers)
@@ -133,19 +133,26 @@ class QueueFindings:
         return (fair, turns) if fair and turns else None
 
     def _waiting_for_turn(
-        self, queue: str, found: JobList, fair: Fair, turns: list[Queued]
+        self, queue: str, found: JobList, workers: list[str], fair: Fair, turns: list[Queued]
     ) -> JobFinding:
         look, first = self._look, turns[0]
         state = look.server.store.fair_order.state_of(found.name, fair.key)
         weight = "" if fair.weight == 1 else f" (weight {fair.weight:g})"
+        entered = ""
+        if state.entered:
+            messages = "1 message is" if state.entered == 1 else f"{state.entered} messages are"
+            entered = f", and {messages} in the queue whose turns have come"
+        served = f"; served by {some(workers)}" if workers else ""
         what = (
             f"{look.place(first.invocation)} waits for its turn on the queue {queue!r}: fair key "
             f"{fair.key!r}{weight} has {state.waiting} waiting, {first.ahead} of them before it; "
             f"{state.before} of {state.keys} keys have their next turn before this one"
+            f"{entered}{served}"
         )
         details = {
             "queue": queue, "fair_key": fair.key, "weight": fair.weight, "waiting": state.waiting,
             "ahead": first.ahead, "keys_before": state.before, "keys": state.keys,
+            "entered": state.entered, "workers": workers,
         }  # fmt: skip
         return look.finding(
             FindingKind.FAIR_TURN, what, first.invocation, len(turns),

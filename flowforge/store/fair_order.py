@@ -23,12 +23,14 @@ class FairKey(NamedTuple):
 class KeyState(NamedTuple):
     """``before``: keys of the ``keys`` of the list that have their next turn before this one.
 
-    ``waiting``: invocations that wait for its turns.
+    ``waiting``: invocations that wait for its turns. ``entered``: messages of any key that have
+    had their turns and are in the broker.
     """
 
     before: int
     keys: int
     waiting: int
+    entered: int
 
 
 class FairList(NamedTuple):
@@ -98,10 +100,15 @@ class FairOrder:
     def state_of(self, name: str, key: str) -> KeyState:
         """How a key stands on a list."""
         turns = self._keys.of("fair_turns", name)
-        rank, keys, waiting = self._link.many(
-            [("ZRANK", turns, key), ("ZCARD", turns), ("ZCARD", self.waiting_key(name, key))]
+        rank, keys, waiting, entered = self._link.many(
+            [
+                ("ZRANK", turns, key),
+                ("ZCARD", turns),
+                ("ZCARD", self.waiting_key(name, key)),
+                ("ZCARD", self._keys.of("fair_entered", name)),
+            ]
         )
-        return KeyState(rank or 0, keys, waiting)
+        return KeyState(rank or 0, keys, waiting, entered)
 
     def waiting_key(self, broker_list: str, key: str) -> str:
         """The key of what waits for the turns of a fair key."""

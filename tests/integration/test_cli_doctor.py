@@ -299,6 +299,11 @@ def test_paused_queue_and_fair_keys(idle: Shell) -> None:
     (turns,) = idle.findings(code=1)["fair-keys"]
     assert turns["level"] == "ok"
     assert turns["text"].startswith("celery: 1 fair keys take turns, 4 invocations wait, 8 of ")
+    idle.installation.redis.hset(
+        idle.installation.key("fair_lists"), f"m{idle.installation.broker_list()}", 2
+    )
+    (turns,) = idle.findings(code=1)["fair-keys"]
+    assert turns["text"].endswith(", 8 are in the broker, the next follows when fewer than 2 are")
     idle.run("queues", "pause", "celery", "--reason", "night", "--by", "kim")
     (pause,) = idle.findings(code=1)["queue-pauses"]
     assert pause["level"] == "ok"

@@ -247,6 +247,10 @@ def test_the_turn_of_a_fair_key(site: Installation, tmp_path: Path) -> None:
         "step.input (invocation 1) waits for its turn on the queue 'celery': fair key 'large' has "
     )
     assert finding.details["weight"] == 1
+    entered = finding.details["entered"]
+    assert entered
+    shown = f"{entered} messages are" if entered > 1 else "1 message is"
+    assert f", and {shown} in the queue whose turns have come; served by " in finding.what
     assert finding.details["waiting"] == finding.details["ahead"] + 1
     assert max(one.waiting for one in queues(site.engine, Fleet(site.engine.store))) > 30
     path.touch()
