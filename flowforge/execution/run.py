@@ -162,5 +162,4 @@ def _details(attempt: Attempt, worker: str, micros: int, problem: Problem | None
     if problem is not None:
         error = [problem.type, problem.message, problem.traceback, problem.at]
     emitted = attempt.emitted if problem is None else {}
-    queued = (attempt.queued_ms,) if attempt.queued_ms else ()
-    return pack_record(worker, attempt.attempt_number, micros, emitted, params, error, *queued)
+    return pack_record(worker, attempt.attempt_number, micros, emitted, params, error)

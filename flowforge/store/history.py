@@ -27,6 +27,9 @@ def history_entry(raw: list[Any], definition: Definition, job_id: str) -> Histor
         kind, invocation, packed = pairs[b"k"].decode(), pairs[b"t"].decode(), pairs[b"p"]
         at = moment(entry_id.partition("-")[0].encode())
         details = history_details(kind, packed, what)
+        # Beside the record: a former release, which reads a record of six fields, passes over it.
+        if b"w" in pairs:
+            details["queued"] = whole(pairs[b"w"]) / 1000
         if not invocation:
             return HistoryEntry(entry_id, at, kind, None, None, None, details)
         named = InvocationName.parse(invocation)
@@ -42,7 +45,7 @@ def history_details(kind: str, packed: bytes, what: str) -> dict[str, Any]:
 
 
 def _attempt(packed: bytes, what: str) -> dict[str, Any]:
-    worker, attempt, micros, emitted, params, error, *queued = unpack_record(packed, what, 6, 7)
+    worker, attempt, micros, emitted, params, error = unpack_record(packed, what, 6)
     details = {
         "worker": typed(worker, str),
         "attempt": typed(attempt, int),
@@ -53,8 +56,6 @@ def _attempt(packed: bytes, what: str) -> dict[str, Any]:
         details["params"] = read_invocation(params, what)[1]
     if error is not None:
         details["error"] = _error(typed(error, list))
-    if queued:
-        details["queued"] = typed(queued[0], int) / 1000
     return details
 
 

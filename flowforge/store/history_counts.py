@@ -103,7 +103,7 @@ def _emitted(kind: str, packed: bytes) -> dict[str, int] | None:
         if kind not in COMMITTED:
             return cast("dict[str, int]", history_details(kind, packed, what)["emitted"])
         # The rest is as large as params and tracebacks are.
-        found: dict[str, int] = typed(unpack_record(packed, what, 6, 7)[3], dict)
+        found: dict[str, int] = typed(unpack_record(packed, what, 6)[3], dict)
     except (RecordError, TypeError):
         return None
     return found

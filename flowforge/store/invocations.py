@@ -53,18 +53,19 @@ class Invocations:
     def commit(
         self, job_id: str, invocation: str, token: str, outcome: AttemptOutcome, micros: int,
         details: bytes, effects: Effects, then: NextClaim | None = None,
-        sample: Sample = (),
+        sample: Sample = (), queued_ms: int = 0,
     ) -> tuple[Answer, Granted | None]:  # fmt: skip
         """OK, or why nothing was accepted: DONE, STALE, GONE, NEWER, DROPPED; INCOMPLETE when
         the store no longer has all that was staged; EXPECTED when it expects an answer that is
         expected already.
 
         With ``then`` also what was claimed next; None when the lists are empty, or hold something
-        that is no invocation. ``sample``: of what was passed over, unless it has completed.
+        that is no invocation. ``sample``: of what was passed over, unless it has completed;
+        ``queued_ms``: as the claim has told it.
         """
         reply = self._scripts.run(
             "commit", job_id, invocation, token, EXPECTING if effects.expected else outcome, micros,
-            details, *sample, *sections(effects, then),
+            details, queued_ms, *sample, *sections(effects, then),
         )  # fmt: skip
         answer = COMMIT[reply[0]]
         if then is None or answer is Answer.EXPECTED:
@@ -130,26 +131,16 @@ class Invocations:
 
     def retry_later(
         self, job_id: str, invocation: str, token: str, delay_ms: int, micros: int,
-        details: bytes, sample: Sample,
+        details: bytes, sample: Sample, queued_ms: int = 0,
     ) -> Answer:  # fmt: skip
         """Record a failed attempt and set the timer of the next one.
 
         OK, or why nothing was accepted: DONE, STALE, GONE, NEWER, DROPPED.
         """
         reply = self._scripts.run(
-            "fail",
-            job_id,
-            invocation,
-            token,
-            "retry",
-            delay_ms,
-            micros,
-            details,
-            "",
-            "",
-            0,
-            *sample,
-        )
+            "fail", job_id, invocation, token, "retry", delay_ms, micros, details, queued_ms, "",
+            "", 0, *sample,
+        )  # fmt: skip
         return FAIL[reply]
 
     def release(
@@ -163,31 +154,32 @@ class Invocations:
         Answers as ``retry_later``.
         """
         reply = self._scripts.run(
-            "fail", job_id, invocation, token, "release", delay_ms, 0, details, reason, problem,
-            most, *sample,
+            "fail", job_id, invocation, token, "release", delay_ms, 0, details, 0, reason,
+            problem, most, *sample,
         )  # fmt: skip
         return FAIL[reply]
 
     def rest(
         self, job_id: str, invocation: str, token: str, delay_ms: int, micros: int,
-        details: bytes, limit: str,
+        details: bytes, limit: str, queued_ms: int = 0,
     ) -> Answer:  # fmt: skip
         """Let the limits of a claimed invocation rest, or the one of this name; it is the next of
         them, and no attempt is counted. Answers as ``retry_later``.
         """
         reply = self._scripts.run(
-            "fail", job_id, invocation, token, "rest", delay_ms, micros, details, limit, b"", 0
-        )
+            "fail", job_id, invocation, token, "rest", delay_ms, micros, details, queued_ms,
+            limit, b"", 0,
+        )  # fmt: skip
         return FAIL[reply]
 
     def fail(
         self, job_id: str, invocation: str, token: str, micros: int, details: bytes, reason: str,
-        problem: bytes, sample: Sample,
+        problem: bytes, sample: Sample, queued_ms: int = 0,
     ) -> Answer:  # fmt: skip
         """Record a failed attempt that ends the job. Answers as ``retry_later``."""
         reply = self._scripts.run(
-            "fail", job_id, invocation, token, "stop", 0, micros, details, reason, problem, 0,
-            *sample,
+            "fail", job_id, invocation, token, "stop", 0, micros, details, queued_ms, reason,
+            problem, 0, *sample,
         )  # fmt: skip
         return FAIL[reply]
 

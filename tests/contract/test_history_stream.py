@@ -7,12 +7,15 @@ from types import SimpleNamespace
 
 import pytest
 
+from flowforge.codec.binary import pack_record, unpack_record
 from flowforge.engine.events import Follower
 from flowforge.errors import JobNotFoundError
+from flowforge.execution.effects import Effects
 from flowforge.model.definition import Definition, RoutineSpec
 from flowforge.model.job_event import JobEvent, Position
+from flowforge.model.status import AttemptOutcome
 from flowforge.store.history_stream import PAGE, HistoryStream
-from tests.contract.bench import LONG, Bench
+from tests.contract.bench import LONG, RETRIED, STOPPED, Bench, passed_over
 
 #: A routine, as far as entries name it.
 SPEC = {"slots": [{"name": "s0"}, {"name": "s1"}], "events": [], "call": False}
@@ -154,3 +157,25 @@ def test_of_a_job_that_is_gone(bench: Bench) -> None:
     """There is nothing to follow."""
     with pytest.raises(JobNotFoundError):
         follower(bench, "gone").look()
+
+
+@pytest.mark.parametrize("ends", ["completed", "skipped", "retried", "failed"])
+def test_how_long_a_message_lay_on_its_list(bench: Bench, ends: str) -> None:
+    """It is beside the record of the attempt, which a former release reads as it always did."""
+    for queued_ms in (1250, 0):
+        job, packed = bench.submit(), pack_record("w1", 1, 5, {}, None, None)
+        bench.start(job)
+        lease, invocations = (job, "1.0.0", "t"), bench.store.invocations
+        if ends == "retried":
+            invocations.retry_later(*lease, 0, 5, packed, RETRIED, queued_ms)
+        elif ends == "failed":
+            invocations.fail(*lease, 5, packed, "broke", pack_record({}), STOPPED, queued_ms)
+        else:
+            outcome, effects = AttemptOutcome(ends), Effects()
+            passed = passed_over(ends)
+            invocations.commit(*lease, outcome, 5, packed, effects, None, passed, queued_ms)
+        (entry,) = (event for event in everything(bench, job) if event.kind == ends)
+        assert entry.details.get("queued", 0.0) == queued_ms / 1000
+        (raw,) = bench.link.call("XRANGE", bench.key("history", job), "-", "+")
+        fields = dict(zip(raw[1][::2], raw[1][1::2], strict=True))
+        assert len(unpack_record(fields[b"p"], "an attempt", 6)) == 6

@@ -1,6 +1,7 @@
 -- Accepts what an invocation did: its end, its emissions, its outputs, its stats; exactly once.
 -- In:  id, invocation, token, outcome (completed, error_continued, skipped), or expecting (completed, with
---      answers that are waited for), micros, packed details; unless it has completed a sample of the error, as
+--      answers that are waited for), micros, packed details, ms that its
+--      message lay on its list; unless it has completed a sample of the error, as
 --      count_error takes it; of expecting the section expected; where the slot has an undo: 'undo', the slot and
 --      the record of what compensates the invocation; then the sections emitted, staged, outputs, stats,
 --      resets, started_jobs, each with the number of
@@ -15,14 +16,14 @@
 --@include commit/emitted, commit/staged, commit/outputs, commit/stats, commit/resets
 --@include commit/started_jobs, commit/next_message
 local id, invocation, token, outcome = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local micros, details, arguments = tonumber(ARGV[6]), ARGV[7], ARGV
+local micros, details, waited, arguments = tonumber(ARGV[6]), ARGV[7], ARGV[8], ARGV
 
 -- Where the first section is; `at`: where the next one is.
-local emitted, expected = outcome == 'completed' and 8 or 13, nil
+local emitted, expected = outcome == 'completed' and 9 or 14, nil
 if outcome == 'expecting' then
   --@include commit/expected
   outcome = 'completed'
-  expected, emitted = read_expected(arguments, 8)
+  expected, emitted = read_expected(arguments, 9)
 end
 local undo
 if arguments[emitted] == 'undo' then
@@ -57,7 +58,7 @@ if outcome ~= 'completed' or ENDED[job.status] or failed then
   if ended then
     if undo then
       --@include undo/late
-      if commit_to_undo(job, invocation, undo, micros, details, now) then
+      if commit_to_undo(job, invocation, undo, micros, details, waited, now) then
         if hand_places_on then hand_places_on() end
         flush_saves()
         return { 'ok' }
@@ -83,9 +84,9 @@ count_attempt(job, invocation, outcome, outcome, micros, now)
 if outcome ~= 'completed' then
   --@include error_groups
   keep_error(job, invocation, details, now)
-  count_error(job, routine_of(invocation), { unpack(arguments, 8, 12) }, now)
+  count_error(job, routine_of(invocation), { unpack(arguments, 9, 13) }, now)
 end
-remember(job, outcome, invocation, details)
+remember(job, outcome, invocation, details, nil, waited)
 if undo then
   --@include undo/keep, undo/bound
   if keep_for_undo(job, invocation, undo[1], undo[2]) > MOST_KEPT then

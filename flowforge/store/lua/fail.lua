@@ -1,7 +1,7 @@
 -- Records an attempt that is not committed: a retry later, a return to other workers without
 -- counting the attempt, or the end of the job.
 -- In:  id, invocation, token, action (retry, release, stop, rest: its limits rest for the delay), delay ms,
---      micros, packed details,
+--      micros, packed details, ms that its message lay on its list,
 --      reason (rest: the limit, '': all of its), packed error, releases that fail the job (0: none does), then the sample as count_error
 --      takes it
 -- Out: 'ok' | 'done' (was committed before) | 'stale' (another claim is valid) | 'gone'
@@ -9,8 +9,8 @@
 --@include base, job_row, timers, history, lease, attempt, settle, uncommitted
 local id, invocation, token, action = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local delay, micros, details = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
-local reason, problem, most = ARGV[9], ARGV[10], tonumber(ARGV[11])
-local sample = { unpack(ARGV, 12) }
+local waited, reason, problem, most = ARGV[9], ARGV[10], ARGV[11], tonumber(ARGV[12])
+local sample = { unpack(ARGV, 13) }
 
 local job = load_job(id)
 if not job then return 'gone' end
@@ -35,7 +35,7 @@ local function record_end()
   if withdraw(job, invocation, micros, details, now) then return 'ok' end
   if action == 'rest' then
     --@include limits/rest
-    if let_rest(job, invocation, reason, now + delay, micros, details, now) then return 'ok' end
+    if let_rest(job, invocation, reason, now + delay, micros, details, waited, now) then return 'ok' end
     action = 'release'
   end
   if action == 'release' and most > 0 and call('HINCRBY', k_claims(id), 'u' .. invocation, 1) >= most then
@@ -46,7 +46,7 @@ local function record_end()
     local how = action == 'retry' and 'retried' or 'released'
     if action == 'release' then call('HINCRBY', k_claims(id), invocation, -1) end
     count_attempt(job, invocation, how, 'pending', micros, now)
-    remember(job, how, invocation, details)
+    remember(job, how, invocation, details, nil, waited)
     set_timer(now + delay, id, 'invocation', invocation)
     job.timers = job.timers + 1
     if action == 'retry' then
@@ -56,7 +56,7 @@ local function record_end()
     settle(job, now)
   else
     count_attempt(job, invocation, 'failed', 'failed', micros, now)
-    remember(job, 'failed', invocation, details)
+    remember(job, 'failed', invocation, details, nil, waited)
     --@include fail_job
     fail_job(job, invocation, reason, problem, now, sample)
   end

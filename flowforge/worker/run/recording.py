@@ -64,7 +64,7 @@ class Recorder:
         else:
             answer, ended = self._invocations.commit(
                 attempt.job_id, attempt.invocation, attempt.token, outcome.kind, outcome.micros,
-                outcome.details, outcome.effects, then, outcome.sample,
+                outcome.details, outcome.effects, then, outcome.sample, attempt.queued_ms,
             )  # fmt: skip
             if outcome.error is not None and answer is Answer.OK:
                 log_lines.passed_over(attempt, outcome.kind, outcome.error)
@@ -106,7 +106,7 @@ class Recorder:
     def _retry_later(self, attempt: Attempt, outcome: Outcome) -> tuple[Answer, Retried | None]:
         answer = self._invocations.retry_later(
             attempt.job_id, attempt.invocation, attempt.token, int(outcome.delay * 1000),
-            outcome.micros, outcome.details, outcome.sample,
+            outcome.micros, outcome.details, outcome.sample, attempt.queued_ms,
         )  # fmt: skip
         if answer is not Answer.OK or outcome.error is None:
             return answer, None
@@ -115,7 +115,7 @@ class Recorder:
     def _rest(self, attempt: Attempt, outcome: Outcome) -> Uncounted:
         answer = self._invocations.rest(
             attempt.job_id, attempt.invocation, attempt.token, int(outcome.delay * 1000),
-            outcome.micros, outcome.details, outcome.reason,
+            outcome.micros, outcome.details, outcome.reason, attempt.queued_ms,
         )  # fmt: skip
         if answer is Answer.OK:
             log_lines.rests(attempt, outcome.delay, outcome.reason)
@@ -126,7 +126,7 @@ class Recorder:
     def _fail(self, attempt: Attempt, outcome: Outcome) -> tuple[Answer, Failed | None]:
         answer = self._invocations.fail(
             attempt.job_id, attempt.invocation, attempt.token, outcome.micros, outcome.details,
-            outcome.reason, outcome.problem, outcome.sample,
+            outcome.reason, outcome.problem, outcome.sample, attempt.queued_ms,
         )  # fmt: skip
         if answer is not Answer.OK or outcome.error is None:
             return answer, None
@@ -153,7 +153,7 @@ class Recorder:
         answer = self._invocations.fail(
             attempt.job_id, attempt.invocation, attempt.token, outcome.micros, details,
             f"{place}: {kind}: {message}"[:500], pack_record(problem),
-            ErrorSample.unplaced(kind, message),
+            ErrorSample.unplaced(kind, message), attempt.queued_ms,
         )  # fmt: skip
         if answer is not Answer.OK:
             log_lines.not_accepted(attempt, outcome.kind, answer)

@@ -23,7 +23,6 @@ from flowforge.execution.effects import Effects
 from flowforge.execution.late_start import ASKED_AT_MOST, PAUSE_TAKES, SLOW_START
 from flowforge.execution.run import HISTORY_PARAMS, Outcome, run
 from flowforge.model.error_handler import ErrorHandler
-from flowforge.store.history import history_details
 from tests.unit.execution.samples import Context, Worker, make_attempt, make_plan
 
 Action = Callable[[Worker, dict[str, Any]], object]
@@ -82,16 +81,6 @@ def test_a_handler_that_returns_is_completed(act: Use) -> None:
     assert (found["worker"], found["attempt"], found["emitted"]) == ("w1", 2, {"done": 1})
     assert found["params"] == {"id": 1}
     assert found["error"] is None
-
-
-def test_how_long_a_message_was_queued_is_recorded(act: Use) -> None:
-    """Where it is known; the record of any other attempt is as it was."""
-    act(lambda routine, params: None)
-    attempt = make_attempt()
-    assert len(unpack_record(run(attempt, "w1").details, "details", 6, 7)) == 6
-    attempt.queued_ms = 1250
-    details = history_details("completed", run(attempt, "w1").details, "details")
-    assert details["queued"] == 1.25
 
 
 def returning(routine: Worker, params: dict[str, Any]) -> dict[str, Any]:

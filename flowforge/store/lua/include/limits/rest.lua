@@ -3,7 +3,7 @@
 
 -- Lets the limits of an invocation rest whose attempt was told to come later, or the one of a name. The attempt does
 -- not count, and the invocation is the next of its key. False: it has no such limit.
-local function let_rest(job, invocation, name, until_ms, micros, details, now)
+local function let_rest(job, invocation, name, until_ms, micros, details, waited, now)
   local keys = {}
   for _, key in ipairs(keys_of(job, invocation) or {}) do
     if name == '' or string.match(key, '^[^/]+') == name then keys[#keys + 1] = key end
@@ -20,7 +20,7 @@ local function let_rest(job, invocation, name, until_ms, micros, details, now)
   end
   call('HINCRBY', k_claims(job.id), invocation, -1)
   count_attempt(job, invocation, 'released', 'pending', micros, now)
-  remember(job, 'limit_rests', invocation, details)
+  remember(job, 'limit_rests', invocation, details, nil, waited)
   if job.status == 'paused' then
     park(job, invocation)
   else
