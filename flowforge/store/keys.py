@@ -83,6 +83,7 @@ PATTERNS: dict[str, str] = {
     "leader": "leader",  # string: who does the upkeep
     "workers": "workers",  # hash: worker name -> record
     "handlers": "handlers",  # hash: routine class -> what its handlers take; see handler_records
+    "aside": "aside:{}",  # by its name: what lay in place of a key, moved aside for seven days
     "damaged": "damaged",  # hash: members of indexes that made no sense, and how often each was met
     "log_writer": "w:{}",  # string, with a time to live: the latest batch of lines of a process
     "error_groups": "errors",  # zset: groups of errors by the time of their latest

@@ -3,7 +3,7 @@
 -- In:  name, what to do if a job has not ended ('': as the schedule does), by, then time, its text and an id each
 -- Out: {'ok', started, waiting, known} | {'full', started, waiting, known} (no more can wait) | {'gone'}
 --      | {'definition'} (it is not there any more)
---@include base, schedules
+--@include base, shared, schedules
 local name, overlap, by, arguments = ARGV[2], ARGV[3], ARGV[4], ARGV
 local schedule = load_schedule(name)
 if not schedule then return { 'gone' } end
@@ -13,17 +13,17 @@ local waiting, now = k_schedule_waiting(name), now_ms()
 local started, queued, known, answer = 0, 0, 0, 'ok'
 for i = 5, #arguments, 3 do
   local time, key, id = tonumber(arguments[i]), arguments[i + 1], arguments[i + 2]
-  if call('EXISTS', k_idempotency(schedule.key .. key)) == 1 or call('ZSCORE', waiting, 'queue/' .. key)
-    or call('ZSCORE', waiting, 'backfill/' .. key) then
+  if call('EXISTS', k_idempotency(schedule.key .. key)) == 1 or shared('ZSCORE', waiting, 'queue/' .. key)
+    or shared('ZSCORE', waiting, 'backfill/' .. key) then
     known = known + 1
   elseif overlap == 'allow' then
     start_scheduled(schedule, time, key, id, 'backfill', now)
     started = started + 1
-  elseif call('ZCARD', waiting) >= MOST_WAITING then
+  elseif shared('ZCARD', waiting) >= MOST_WAITING then
     answer = 'full'
     break
   else
-    call('ZADD', waiting, time, 'backfill/' .. key)
+    shared('ZADD', waiting, time, 'backfill/' .. key)
     queued = queued + 1
   end
 end
@@ -31,6 +31,6 @@ if started + queued > 0 then
   note_schedule(schedule, now, 'backfilled', 'by', by, 'from', arguments[5], 'to',
     arguments[#arguments - 2], 'count', started + queued)
   save_schedule(schedule, started, now)
-  if queued > 0 and schedule.state ~= 'paused' then call('ZADD', k_schedules(), now, name) end
+  if queued > 0 and schedule.state ~= 'paused' then shared('ZADD', k_schedules(), now, name) end
 end
 return { answer, started, queued, known }

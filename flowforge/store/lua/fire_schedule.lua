@@ -5,7 +5,7 @@
 --      then for each time that has come: time, its text, 'start', id of its job, ms at which that was to start;
 --      or the first of several, the last one, 'missed', how many they are, ''
 -- Out: {'ok', jobs that were started, times that were skipped, waits} | {'stale'} | {'definition'} (it is gone)
---@include base, job_row, schedules
+--@include base, shared, job_row, schedules
 local name, version, before, following, starts = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local details, spare, arguments = ARGV[7], tonumber(ARGV[8]), ARGV
 local schedule = load_schedule(name)
@@ -26,8 +26,8 @@ local function start(time, key, id, how, starts_at)
 end
 
 local function start_waiting(id)
-  local first = call('ZRANGE', waiting, 0, 0, 'WITHSCORES')
-  call('ZREM', waiting, first[1])
+  local first = shared('ZRANGE', waiting, 0, 0, 'WITHSCORES')
+  shared('ZREM', waiting, first[1])
   local how, rest = string.match(first[1], '^(%a+)/(.*)$')
   -- Of one that a person asked for, the id is known.
   local key = how ~= 'trigger' and rest or ''
@@ -40,8 +40,8 @@ local function skip(reason, time, last, count)
 end
 
 local function queue(time, key, most)
-  if call('ZCARD', waiting) >= most then return skip('buffer', time) end
-  call('ZADD', waiting, time, 'queue/' .. key)
+  if shared('ZCARD', waiting) >= most then return skip('buffer', time) end
+  shared('ZADD', waiting, time, 'queue/' .. key)
   schedule.used = schedule.used + 1
 end
 
@@ -60,7 +60,7 @@ end
 local function has_come(time, key, id, starts_at)
   local overlap = schedule.overlap
   if overlap == 'replace' and #live > 0 then replace() end
-  if overlap == 'allow' or (#live == 0 and call('EXISTS', waiting) == 0) then
+  if overlap == 'allow' or (#live == 0 and shared('ZCARD', waiting) == 0) then
     schedule.used = schedule.used + 1
     return start(time, key, id, 'schedule', starts_at)
   end
@@ -71,7 +71,7 @@ end
 
 for i = 9, 8 + spare do
   local free = #live == 0 or schedule.overlap == 'allow'
-  if not free or schedule.state == 'paused' or call('EXISTS', waiting) == 0 then break end
+  if not free or schedule.state == 'paused' or shared('ZCARD', waiting) == 0 then break end
   start_waiting(arguments[i])
 end
 schedule.next = following
@@ -90,4 +90,4 @@ end
 schedule.due = starts
 call('HDEL', k_schedule(name), 'error')
 save_schedule(schedule, #live, now)
-return { 'ok', started, skipped, call('ZCARD', waiting) }
+return { 'ok', started, skipped, shared('ZCARD', waiting) }

@@ -1,7 +1,7 @@
 -- Pauses or resumes a schedule. Times that come while it is paused are skipped and counted.
 -- In:  name, 'pause' or 'resume', by, reason
 -- Out: 'ok' | 'same' (it is so already) | 'gone'
---@include base, full, schedules
+--@include base, shared, full, schedules
 local name, action, by, reason = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local schedule = load_schedule(name)
 if not schedule then return 'gone' end
@@ -17,5 +17,5 @@ else
   call('HDEL', k_schedule(name), 'reason', 'by', 'paused')
   note_schedule(schedule, now, 'resumed', 'by', by, 'why', reason)
 end
-save_schedule(schedule, call('ZCARD', k_schedule_jobs(name)), now)
+save_schedule(schedule, shared('ZCARD', k_schedule_jobs(name)), now)
 return 'ok'

@@ -2,7 +2,7 @@
 -- at which there is nothing.
 -- In:  most keys; milliseconds after which what waits first starves
 -- Out: {keys looked at, places that nothing held}
---@include base, state, job_row, full, damaged, limits/keys, limits/hand_on
+--@include base, state, shared, job_row, full, damaged, limits/keys, limits/hand_on
 local most, patience = tonumber(ARGV[2]), tonumber(ARGV[3])
 
 -- Places of a key that one look checks of each kind, the oldest: what nothing holds becomes the oldest.
@@ -26,26 +26,26 @@ end
 
 local function drop_lost(key)
   local places = k_limit_places(key)
-  for _, member in ipairs(call('ZRANGEBYSCORE', places, '(0', '+inf', 'LIMIT', 0, CHECKED)) do
+  for _, member in ipairs(shared('ZRANGEBYSCORE', places, '(0', '+inf', 'LIMIT', 0, CHECKED)) do
     if not is_held(member) then
-      call('ZREM', places, member)
+      shared('ZREM', places, member)
       lost = lost + 1
     end
   end
-  for _, member in ipairs(call('ZREVRANGEBYSCORE', places, '(0', '-inf', 'LIMIT', 0, CHECKED)) do
-    if tonumber(call('ZSCORE', places, member)) > KEPT - now or not is_held(member) then
-      call('ZREM', places, member)
+  for _, member in ipairs(shared('ZREVRANGEBYSCORE', places, '(0', '-inf', 'LIMIT', 0, CHECKED)) do
+    if tonumber(shared('ZSCORE', places, member)) > KEPT - now or not is_held(member) then
+      shared('ZREM', places, member)
     end
   end
 end
 
 -- Hooks hear once of a key whose first waiter waits for long, until none does.
 local function tell_of_starving(key)
-  local first = call('ZRANGE', k_limit_waiters(key), 0, 0, 'WITHSCORES')
+  local first = shared('ZRANGE', k_limit_waiters(key), 0, 0, 'WITHSCORES')
   local since = first[1] and math.floor(first[2] / 100)
   if not since or now - since < patience then
-    call('HDEL', k_limit_starving(), key)
-  elseif call('HSETNX', k_limit_starving(), key, since) == 1 and call('EXISTS', k_hooks()) == 1 then
+    shared('HDEL', k_limit_starving(), key)
+  elseif shared('HSETNX', k_limit_starving(), key, since) == 1 and call('EXISTS', k_hooks()) == 1 then
     --@include outbox
     local id, invocation = parts_of(first[1])
     tell_hooks('starving', { id = id }, invocation, { '', 'LimitStarving', '', key }, now)
@@ -57,14 +57,14 @@ local function look_at(key)
   hand_on(key, now)
   tell_of_starving(key)
   if call('EXISTS', k_limit_places(key), k_limit_waiters(key)) == 0 and kept_before(key) == 0 then
-    call('ZREM', k_limit_keys(), key)
+    shared('ZREM', k_limit_keys(), key)
   else
-    call('ZADD', k_limit_keys(), now + LOOK, key)
+    shared('ZADD', k_limit_keys(), now + LOOK, key)
   end
 end
 
 write_though_full()
-for _, key in ipairs(call('ZRANGEBYSCORE', k_limit_keys(), '-inf', now, 'LIMIT', 0, most)) do
+for _, key in ipairs(shared('ZRANGEBYSCORE', k_limit_keys(), '-inf', now, 'LIMIT', 0, most)) do
   if spent >= 128 then break end
   looked = looked + 1
   handle_member('limits', k_limit_keys(), key, now + PUT_OFF, look_at)

@@ -4,7 +4,7 @@
 -- In:  token of the caller, lease ms, most; then the only lease that is meant, id/invocation/token, or nothing
 -- Out: {of each attempt: id, invocation, definition hash, record, claims, lost, ms since its claim,
 --      worker ('': not known), the lease that was taken}
---@include base, job_row, push, full, damaged, fail_job, lease, attempt, uncommitted, job_totals, workers
+--@include base, shared, job_row, push, full, damaged, fail_job, lease, attempt, uncommitted, job_totals, workers
 local token, lease, most, only = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local now = now_ms()
 local taken = {}
@@ -60,7 +60,7 @@ local function hand_over(job, member, invocation, over, held_by)
   call('ZREM', k_leases(), member)
   call('ZADD', k_leases(), now + lease, other)
   if job.limited then move_places(job, invocation, held_by, token) end
-  call('ZADD', k_attempt_ends(), now + FOLLOWED, other)
+  shared('ZADD', k_attempt_ends(), now + FOLLOWED, other)
 end
 
 -- Nothing of it counts, as of any attempt of a job that has ended: what waits for its end does not wait for the
@@ -80,23 +80,23 @@ end
 local function take_over(member)
   local id, invocation, held_by = parts_of(member)
   if not is_invocation(invocation) then
-    call('ZREM', k_attempt_ends(), member)
+    shared('ZREM', k_attempt_ends(), member)
     return record_damaged('attempt_ends', member, 'no lease')
   end
   local job, expiry = load_job(id), tonumber(call('ZSCORE', k_leases(), member))
-  local over = tonumber(call('ZSCORE', k_attempt_ends(), member))
+  local over = tonumber(shared('ZSCORE', k_attempt_ends(), member))
   if job and job.newer then
     -- For a leader of its own release; put behind the others meanwhile.
-    call('ZADD', k_attempt_ends(), now + 1000, member)
+    shared('ZADD', k_attempt_ends(), now + 1000, member)
     return
   elseif not job or not expiry or not ENDED[job.status] and call('HEXISTS', k_invocations(id), invocation) == 0 then
-    call('ZREM', k_attempt_ends(), member)
+    shared('ZREM', k_attempt_ends(), member)
     return
   elseif not is_alive(member, expiry, over) then
-    call('ZADD', k_attempt_ends(), now + AGAIN, member)
+    shared('ZADD', k_attempt_ends(), now + AGAIN, member)
     return
   end
-  call('ZREM', k_attempt_ends(), member)
+  shared('ZREM', k_attempt_ends(), member)
   drop_staged(id, invocation, held_by)
   local ended = ENDED[job.status]
   if not ended and not is_of_caller(member) then count_timeout(job) end
@@ -118,8 +118,8 @@ end
 write_though_full()
 local found
 if not only then
-  found = call('ZRANGEBYSCORE', k_attempt_ends(), '-inf', now - HEAD_START, 'LIMIT', 0, most)
-elseif tonumber(call('ZSCORE', k_attempt_ends(), only) or now + 1) <= now then
+  found = shared('ZRANGEBYSCORE', k_attempt_ends(), '-inf', now - HEAD_START, 'LIMIT', 0, most)
+elseif tonumber(shared('ZSCORE', k_attempt_ends(), only) or now + 1) <= now then
   found = { only }
 end
 for _, member in ipairs(found or {}) do

@@ -1,12 +1,12 @@
 -- Forgets a schedule. Its jobs go on.
 -- In:  name, ms after which a content that no worker has is gone
 -- Out: 'ok' | 'gone' | 'declared' (workers have it in code, and would store it again)
---@include base, full, expiry
+--@include base, shared, full, expiry
 local name, kept = ARGV[2], tonumber(ARGV[3])
 local key = k_schedule(name)
 local f = call('HMGET', key, 'source', 'mark', 'def', 'retention')
 if not f[1] then
-  call('ZREM', k_schedules(), name)
+  shared('ZREM', k_schedules(), name)
   return 'gone'
 end
 local now = now_ms()
@@ -15,5 +15,5 @@ if f[1] == 'code' and seen + kept > now then return 'declared' end
 write_though_full()
 if f[3] then leave_definition(f[3], now, tonumber(f[4]) or 0) end
 call('UNLINK', key, k_schedule_history(name), k_schedule_jobs(name), k_schedule_waiting(name))
-call('ZREM', k_schedules(), name)
+shared('ZREM', k_schedules(), name)
 return 'ok'

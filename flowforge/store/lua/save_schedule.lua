@@ -5,7 +5,7 @@
 -- Out: 'ok' | 'same' (nothing has changed) | 'definition' (send it along) | 'declared' (workers have it in code,
 --      so it is not changed otherwise) | 'made' (it was not declared in code, so code does not change it) | 'older'
 --      (workers have newer code)
---@include base, create, expiry, schedules
+--@include base, shared, create, expiry, schedules
 local name, source, mark, kept = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local following, starts, by, count, arguments = ARGV[6], ARGV[7], ARGV[8], tonumber(ARGV[9]), ARGV
 local key, now = k_schedule(name), now_ms()
@@ -55,5 +55,5 @@ if before.timing ~= given.timing or schedule.next == '' or schedule.state == 'en
   schedule.next, schedule.due = following, starts
 end
 note_schedule(schedule, now, before.source and 'changed' or 'created', 'by', by)
-save_schedule(schedule, call('ZCARD', k_schedule_jobs(name)), now)
+save_schedule(schedule, shared('ZCARD', k_schedule_jobs(name)), now)
 return 'ok'

@@ -9,7 +9,8 @@
 -- Out: {'ok', then id, how, calls of each} (how: created, key, debounce or single, by which an earlier job was found)
 --      | {'definition'} (send it along) | {'full', place} (too many jobs wait for its key)
 --      | {'newer', id} (a later release's job)
---@include base, job_row, push, timers, history, cancel_job, create, job_totals, single, debounce, due/invocation
+--@include base, shared, job_row, push, timers, history, cancel_job, create, job_totals, single, debounce
+--@include due/invocation
 local arguments = ARGV
 local about, at = read_about(arguments, 2)
 local limits = {
@@ -50,7 +51,7 @@ for place = 1, number do
     creates = creates or not (holder and one.when == 'skip')
     if one.single ~= '' and not waits and one.when == 'queue' then
       -- The first place is no waiting.
-      queued[one.single] = (queued[one.single] or call('ZCARD', k_single(one.single))) + 1
+      queued[one.single] = (queued[one.single] or shared('ZCARD', k_single(one.single))) + 1
       if queued[one.single] > limits.waiting + 1 then return { 'full', place - 1 } end
     end
   end
@@ -79,8 +80,8 @@ local function create(one, holder)
   end
   local replaces = holder and one.when == 'replace' and holder
   if replaces then
-    call('ZADD', k_single(one.single), call('ZSCORE', k_single(one.single), holder.id), one.id)
-    call('ZREM', k_single(one.single), holder.id)
+    shared('ZADD', k_single(one.single), shared('ZSCORE', k_single(one.single), holder.id), one.id)
+    shared('ZREM', k_single(one.single), holder.id)
   elseif one.single ~= '' then
     take_place(one.single, one.id)
   end

@@ -3,22 +3,22 @@
 --      replaced
 -- Out: {'ok', id} | {'waits', id} (for the end of a job) | {'runs', job that has not ended} | {'full'} (as many
 --      wait as can) | {'gone'} | {'definition'} (it is not there any more)
---@include base, job_row, schedules
+--@include base, shared, job_row, schedules
 local name, id, overlap, by, details = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local schedule = load_schedule(name)
 if not schedule then return { 'gone' } end
 if call('EXISTS', k_job(id)) == 1 then return { 'ok', id } end
 local waiting, now = k_schedule_waiting(name), now_ms()
 local time = math.floor(now / 1000)
-if call('ZSCORE', waiting, 'trigger/' .. id) then return { 'waits', id } end
+if shared('ZSCORE', waiting, 'trigger/' .. id) then return { 'waits', id } end
 if not about_of(schedule) then return { 'definition' } end
 if overlap == '' then overlap = schedule.overlap end
 local live = live_jobs(schedule, now)
-if #live > 0 or call('EXISTS', waiting) == 1 then
+if #live > 0 or shared('ZCARD', waiting) > 0 then
   if overlap == 'skip' then return { 'runs', live[1] or '' } end
   if overlap == 'queue' or overlap == 'queue_all' then
-    if call('ZCARD', waiting) >= (overlap == 'queue' and 1 or MOST_WAITING) then return { 'full' } end
-    call('ZADD', waiting, time, 'trigger/' .. id)
+    if shared('ZCARD', waiting) >= (overlap == 'queue' and 1 or MOST_WAITING) then return { 'full' } end
+    shared('ZADD', waiting, time, 'trigger/' .. id)
     note_schedule(schedule, now, 'asked', 'time', time, 'job', id, 'by', by)
     save_schedule(schedule, #live, now)
     return { 'waits', id }

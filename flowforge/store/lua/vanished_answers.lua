@@ -2,10 +2,10 @@
 -- no upkeep ran.
 -- In:  assignee ('': the index of all), cursor (0: the first), about how many are looked at
 -- Out: {the next cursor (0: all have been looked at), how many were taken out}
---@include base
+--@include base, shared
 local name, cursor, most = ARGV[2], ARGV[3], ARGV[4]
 local index = name == '' and k_open_expectations() or k_assigned(name)
-local reply = call('ZSCAN', index, cursor, 'COUNT', most)
+local reply = shared('ZSCAN', index, cursor, 'COUNT', most)
 local found, gone = reply[2], {}
 for i = 1, #found, 2 do
   local id, number = string.match(found[i], '^(.+)/(%d+)$')
@@ -13,6 +13,6 @@ for i = 1, #found, 2 do
     gone[#gone + 1] = found[i]
   end
 end
-if gone[1] then call('ZREM', index, unpack(gone)) end
-if name ~= '' and call('EXISTS', index) == 0 then call('HDEL', k_assignees(), name) end
+if gone[1] then shared('ZREM', index, unpack(gone)) end
+if name ~= '' and call('EXISTS', index) == 0 then shared('HDEL', k_assignees(), name) end
 return { reply[1], #gone }

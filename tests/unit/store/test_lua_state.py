@@ -43,3 +43,24 @@ def test_only_the_named_functions_change_it(name: str) -> None:
                 assert found, f"{file} changes {name} outside of a function"
                 changing.add(found[1])
     assert changing == set(STATE[name])
+
+
+#: Keys that many jobs share and only some use. A value of another type in place of one must stop no
+#: script between its writes.
+SHARED = (
+    "single", "debounce", "limit_keys", "limit_promises", "limit_starving", "limit_places",
+    "limit_waiters", "limit_state", "fair_lists", "fair_turns", "fair_waiting", "fair_entered",
+    "open_expectations", "assigned", "assignees", "error_groups", "error_group", "attempt_ends",
+    "schedules", "schedule_jobs", "schedule_history", "schedule_waiting", "label",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_keys_that_jobs_share_are_used_through_shared(name: str) -> None:
+    """All commands but those that take a key of any type, also on a local that holds the key."""
+    made = rf"k_{name}\("
+    for file, text in FILES.items():
+        held = re.findall(rf"local (\w+)(?:, \w+)* = {made}", text)
+        keys = "|".join([made, *(rf"{one}\b(?!\()" for one in held)])
+        used = re.findall(rf"\bcall\('(\w+)', (?:{keys})", text)
+        assert set(used) <= {"EXISTS", "PEXPIRE", "PTTL", "UNLINK"}, file

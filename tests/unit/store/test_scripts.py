@@ -246,6 +246,6 @@ def test_the_documented_rights_are_enough_for_the_scripts(user: str, names: set[
     used = {
         command.lower()
         for name in names
-        for command in re.findall(r"call\('([A-Z]+)'", SCRIPTS[name].source)
+        for command in re.findall(r"(?:call|shared)\('([A-Z]+)'", SCRIPTS[name].source)
     }
     assert used - {word.removeprefix("+") for word in line[1].split()} == set()

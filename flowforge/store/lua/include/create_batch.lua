@@ -1,8 +1,9 @@
 -- Creating many jobs of one flow. What all jobs share, indexes and broker lists, is written once for them.
 --@include base, push_batch, new_row
 
-local function in_pieces(command, key, arguments)
-  for i = 1, #arguments, 1000 do call(command, key, unpack(arguments, i, math.min(i + 999, #arguments))) end
+-- does: call, or shared.
+local function in_pieces(command, key, arguments, does)
+  for i = 1, #arguments, 1000 do (does or call)(command, key, unpack(arguments, i, math.min(i + 999, #arguments))) end
 end
 
 -- What create_job takes as its batch, until batch.flush. Not for jobs with joins: they may end as they are
@@ -28,7 +29,10 @@ local function new_batch()
     in_pieces('ZADD', k_status('pending'), pending)
     in_pieces('ZADD', k_flow(flow), pending)
     in_pieces('HSET', k_entries(), entries)
-    for label, of_label in pairs(members) do in_pieces('ZADD', k_label(label), of_label) end
+    if next(members) then
+      --@include shared
+      for label, of_label in pairs(members) do in_pieces('ZADD', k_label(label), of_label, shared) end
+    end
     call('HINCRBY', k_flow_counts(), 'pending/' .. flow, #pending / 2)
     flush_pushes()
   end

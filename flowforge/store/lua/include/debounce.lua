@@ -1,6 +1,6 @@
 -- Calls of one key that come one after another make one job, which waits for a while after the latest of them.
 -- It is put off as any other, and takes calls as long as its first invocation is on the timer.
---@include base, job_row, timers
+--@include base, shared, job_row, timers
 
 -- The first bytes of a record of all calls, behind version and emitter: a map of one name, whose value is an
 -- array that tells its length in four bytes.
@@ -33,7 +33,7 @@ end
 
 -- The job that waits for further calls of the key, or nil; with it what the key holds.
 local function waiting_of(key)
-  local f = call('HMGET', k_debounce(key), 'job', 'invocation', 'until', 'due', 'keep', 'tail')
+  local f = shared('HMGET', k_debounce(key), 'job', 'invocation', 'until', 'due', 'keep', 'tail')
   if not f[1] then return nil end
   local at = call('ZSCORE', k_timers(), timer_of(f[1], 'invocation', f[2]))
   local job = at and load_job(f[1])
@@ -46,7 +46,7 @@ end
 -- last: until when it waits at most, '' for no such time; tail: bytes of the record behind the params.
 local function begin_waiting(key, job, invocation, at, last, keep, tail)
   call('UNLINK', k_debounce(key))
-  call('HSET', k_debounce(key), 'job', job.id, 'invocation', invocation, 'until', last, 'due', at, 'keep', keep,
+  shared('HSET', k_debounce(key), 'job', job.id, 'invocation', invocation, 'until', last, 'due', at, 'keep', keep,
     'tail', tail)
   call('PEXPIRE', k_debounce(key), at + OVERDUE - now_ms())
   call('HSET', k_job(job.id), 'debounce', key, 'calls', 1)
@@ -94,7 +94,7 @@ local function take_call(key, job, waiting, one, def, limits, now)
     local at = now + one.wait
     if waiting.last then at = math.min(at, waiting.last) end
     set_timer(at, job.id, 'invocation', waiting.invocation)
-    call('HSET', k_debounce(key), 'due', at)
+    shared('HSET', k_debounce(key), 'due', at)
     call('HSET', k_job(job.id), 'due', at)
     --@include deadlines
     move_deadlines(job, at - waiting.at)
@@ -112,5 +112,5 @@ end
 
 -- The key of a job that ends is free, unless another job has it by now.
 local function leave_key(job, key)
-  if call('HGET', k_debounce(key), 'job') == job.id then call('UNLINK', k_debounce(key)) end
+  if shared('HGET', k_debounce(key), 'job') == job.id then call('UNLINK', k_debounce(key)) end
 end

@@ -1,5 +1,5 @@
 -- Failures by their cause: which errors there were lately, how often, and in which jobs.
---@include base
+--@include base, shared
 
 -- Groups that are kept, those whose latest error is the newest; milliseconds from its latest error for which a
 -- group is kept; jobs that are kept of a group, the latest.
@@ -49,21 +49,21 @@ local function count_error(job, r, sample, now)
   local group, routine, kind, place, message = unpack(sample)
   if group == '' then group = table.concat({ job.def, r or '', kind }, '/') end
   local key, index = k_error_group(group), k_error_groups()
-  local before = call('HMGET', key, 'count', 'jobs')
+  local before = shared('HMGET', key, 'count', 'jobs')
   if not before[1] then
     if routine == '' and r then routine = id_of_routine(job, r) end
-    call('HSET', key, 'flow', call('HGET', k_job(job.id), 'flow') or '', 'routine', routine, 'type', kind,
+    shared('HSET', key, 'flow', call('HGET', k_job(job.id), 'flow') or '', 'routine', routine, 'type', kind,
       'place', place, 'first', now)
   end
-  call('HSET', key, 'count', (before[1] or 0) + 1, 'message', message,
+  shared('HSET', key, 'count', (before[1] or 0) + 1, 'message', message,
     'jobs', with_job(before[2] or '', job.id, now))
   call('PEXPIRE', key, GROUP_KEPT)
-  call('ZADD', index, now, group)
+  shared('ZADD', index, now, group)
   call('PEXPIRE', index, GROUP_KEPT)
-  call('ZREMRANGEBYSCORE', index, '-inf', now - GROUP_KEPT)
-  if call('ZCARD', index) > MOST_GROUPS then
-    local oldest = call('ZRANGE', index, 0, 0)[1]
-    call('ZREM', index, oldest)
+  shared('ZREMRANGEBYSCORE', index, '-inf', now - GROUP_KEPT)
+  if shared('ZCARD', index) > MOST_GROUPS then
+    local oldest = shared('ZRANGE', index, 0, 0)[1]
+    shared('ZREM', index, oldest)
     call('UNLINK', k_error_group(oldest))
   end
   return key

@@ -1,7 +1,7 @@
 -- Expectations: answers from outside that a job waits for. Each is an invocation from the beginning, in none of
 -- the counters of load_job; its record is E, the length of the context of the trace that the answer continues, a
 -- space, that context, and the record of what is delivered when its time is over, if there is one. An answer takes it away and is delivered to its slot under its number.
---@include base, state, timers
+--@include base, state, shared, timers
 
 -- Parts of an open expectation, as k_expectations has it: a line with numbers and one for each of the texts.
 -- since, until, within and remind (ms; 0: none), first and last number of those of which one is answered, number of the
@@ -71,10 +71,10 @@ local function unlist_expectations(id, numbers, texts)
     end
   end
   for name, own in pairs(by_name) do
-    call('ZREM', k_assigned(name), unpack(own))
-    if call('EXISTS', k_assigned(name)) == 0 then call('HDEL', k_assignees(), name) end
+    shared('ZREM', k_assigned(name), unpack(own))
+    if call('EXISTS', k_assigned(name)) == 0 then shared('HDEL', k_assignees(), name) end
   end
-  call('ZREM', k_open_expectations(), unpack(members))
+  shared('ZREM', k_open_expectations(), unpack(members))
   clear_timers(id, 'expect', numbers)
   clear_timers(id, 'remind', numbers)
 end

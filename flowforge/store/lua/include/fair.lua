@@ -1,7 +1,7 @@
 -- The order of work with fair keys. Of each broker list it waits by key, and a bounded number of messages is in the
 -- broker. A message that leaves hands the next one over: that of the key with the lowest tag. A key's tag is the
 -- virtual time at which its next message is due: 1 / weight behind its latest one, and behind now for a key that is new.
---@include base, job_row, push_numbers, queue_pause, damaged
+--@include base, shared, job_row, push_numbers, queue_pause, damaged
 
 -- Messages that are in the broker until a leader knows how many the workers of the queue run (fair_turns.lua).
 local FEW_ENTERED = 8
@@ -34,7 +34,7 @@ local function fair_order(rules)
     end
     local to, number = rules.route(job, routine_of(invocation)), take_numbers(list, 1)
     call('ZADD', k_unclaimed(list), number, member)
-    call('ZADD', k_fair_entered(list), number, member)
+    shared('ZADD', k_fair_entered(list), number, member)
     -- Without a message the upkeep finds it, and fails its job.
     if to then redis.pcall('LPUSH', list, rules.message(to.template, job, invocation, number)) end
     return job.weight or 1
@@ -42,7 +42,7 @@ local function fair_order(rules)
 
   -- Takes the first one of a key; returns what enter does.
   local function take_first(list, key, member)
-    call('ZREM', waiting_key(list, key), member)
+    shared('ZREM', waiting_key(list, key), member)
     local done, weight = pcall(enter, list, member)
     if done then return weight end
     -- A job that cannot be read: no worker could claim it.
@@ -52,33 +52,33 @@ local function fair_order(rules)
 
   -- Lets as much in as there is room for, of at most so many that it looks at; whether there was more to look at.
   function order.hand_over(list, looks)
-    local f = call('HMGET', k_fair_lists(), 'm' .. list, 'v' .. list)
-    local room = tonumber(f[1] or FEW_ENTERED) - call('ZCARD', k_fair_entered(list))
+    local f = shared('HMGET', k_fair_lists(), 'm' .. list, 'v' .. list)
+    local room = tonumber(f[1] or FEW_ENTERED) - shared('ZCARD', k_fair_entered(list))
     if room <= 0 or number_of(list) >= PAUSED then return false end
     local gone = {}
     for _ = 1, looks do
-      local first = call('ZRANGE', k_fair_turns(list), 0, 0, 'WITHSCORES')
+      local first = shared('ZRANGE', k_fair_turns(list), 0, 0, 'WITHSCORES')
       local key, tag = first[1], tonumber(first[2])
       if not key then
-        call('HDEL', k_fair_lists(), 'v' .. list)
+        shared('HDEL', k_fair_lists(), 'v' .. list)
         return false
       end
-      local member = call('ZRANGE', waiting_key(list, key), 0, 0)[1]
+      local member = shared('ZRANGE', waiting_key(list, key), 0, 0)[1]
       if member then
         local weight = take_first(list, key, member)
         gone[key] = weight and 0 or (gone[key] or 0) + 1
         if weight or gone[key] == TURN_GONE then
           gone[key] = 0
-          call('ZADD', k_fair_turns(list), tag + 1 / (weight or 1), key)
+          shared('ZADD', k_fair_turns(list), tag + 1 / (weight or 1), key)
         end
         if weight then
-          call('HSET', k_fair_lists(), 'v' .. list, string.format('%.17g', tag))
+          shared('HSET', k_fair_lists(), 'v' .. list, string.format('%.17g', tag))
           room = room - 1
           if room == 0 then return false end
         end
       else
         -- It has no more, and its time has come: from now on it counts as new.
-        call('ZREM', k_fair_turns(list), key)
+        shared('ZREM', k_fair_turns(list), key)
       end
     end
     return true
@@ -90,17 +90,17 @@ local function fair_order(rules)
     local number = take_numbers(list, 1)
     if number >= PAUSED then number = number - PAUSED end
     if ahead then number = number - BEFORE end
-    call('ZADD', waiting_key(list, job.fair), number, member)
-    local time = tonumber(call('HGET', k_fair_lists(), 'v' .. list) or 0)
-    if call('ZADD', k_fair_turns(list), 'NX', time + 1 / job.weight, job.fair) == 1 then
-      call('HSETNX', k_fair_lists(), 'm' .. list, FEW_ENTERED)
+    shared('ZADD', waiting_key(list, job.fair), number, member)
+    local time = tonumber(shared('HGET', k_fair_lists(), 'v' .. list) or 0)
+    if shared('ZADD', k_fair_turns(list), 'NX', time + 1 / job.weight, job.fair) == 1 then
+      shared('HSETNX', k_fair_lists(), 'm' .. list, FEW_ENTERED)
     end
     order.hand_over(list, TURN_LOOKS)
   end
 
   -- A message has left the broker.
   function order.leave(list, member)
-    if call('ZREM', k_fair_entered(list), member) == 1 then order.hand_over(list, TURN_LOOKS) end
+    if shared('ZREM', k_fair_entered(list), member) == 1 then order.hand_over(list, TURN_LOOKS) end
   end
 
   return order

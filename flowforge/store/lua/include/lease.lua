@@ -3,7 +3,10 @@
 --@include base, state
 local function take_lease(id, invocation, token)
   local member = id .. '/' .. invocation .. '/' .. token
-  if jobs[id].extras then call('ZREM', k_attempt_ends(), member) end
+  if jobs[id].extras then
+    --@include shared
+    shared('ZREM', k_attempt_ends(), member)
+  end
   return call('ZREM', k_leases(), member) == 1
 end
 

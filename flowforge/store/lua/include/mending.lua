@@ -1,6 +1,6 @@
 -- Mending by hand: only an invocation that is idle can be changed, one that is parked, also at a breakpoint or by the
 -- pause of its queue, or on a timer.
---@include base, lanes, push, timers, child_jobs
+--@include base, shared, lanes, push, timers, child_jobs
 
 -- Where an invocation of the job would be parked.
 local function parked_list_of(job, invocation)
@@ -59,7 +59,7 @@ local function waits_at(job, invocation)
   if not job.limited then return nil end
   --@include limits/keys
   for _, key in ipairs(keys_of(job, invocation) or {}) do
-    if call('ZSCORE', k_limit_waiters(key), job.id .. '/' .. invocation) then return key end
+    if shared('ZSCORE', k_limit_waiters(key), job.id .. '/' .. invocation) then return key end
   end
 end
 
@@ -83,7 +83,7 @@ local function take_idle(job, invocation, now)
     leave_limits(job, invocation, now)
     local key = waits_at(job, invocation)
     if key then
-      call('ZREM', k_limit_waiters(key), job.id .. '/' .. invocation)
+      shared('ZREM', k_limit_waiters(key), job.id .. '/' .. invocation)
       job.at_limits = job.at_limits - 1
       return
     end

@@ -12,7 +12,10 @@ local function index_job(about, id, labels, now)
   call('ZADD', k_flow(about.flow), now, id)
   call('HSET', k_entries(), id, entry_of(about, labels))
   call('HINCRBY', k_flow_counts(), 'pending/' .. about.flow, 1)
-  for label in string.gmatch(labels, '[^\n]+') do call('ZADD', k_label(label), now, id) end
+  if labels ~= '' then
+    --@include shared
+    for label in string.gmatch(labels, '[^\n]+') do shared('ZADD', k_label(label), now, id) end
+  end
 end
 
 -- rows: shape -> id of a job whose row those of the same shape are copies of; nil: no row is like another.

@@ -1,5 +1,5 @@
 -- Schedules: their rows, the jobs that they start, the times that are skipped, and when the leader looks at one.
---@include base, push, create, job_totals
+--@include base, shared, push, create, job_totals
 
 -- Jobs that are looked at whether they have ended, the latest; more have not ended only where they may overlap.
 local RUNS = 64
@@ -36,11 +36,11 @@ end
 local function note_schedule(schedule, now, kind, ...)
   local key = k_schedule_history(schedule.name)
   if schedule.skip_reason ~= '' then
-    call('XADD', key, 'MAXLEN', '~', ENTRIES, '*', 'k', 'skipped', 'at', schedule.skip_at, 'why',
+    shared('XADD', key, 'MAXLEN', '~', ENTRIES, '*', 'k', 'skipped', 'at', schedule.skip_at, 'why',
       schedule.skip_reason, 'from', schedule.skip_from, 'to', schedule.skip_to, 'count', schedule.skip_count)
     schedule.skip_reason = ''
   end
-  if kind then call('XADD', key, 'MAXLEN', '~', ENTRIES, '*', 'k', kind, 'at', now, ...) end
+  if kind then shared('XADD', key, 'MAXLEN', '~', ENTRIES, '*', 'k', kind, 'at', now, ...) end
 end
 
 -- Skips so many times from the first to the last. reason: 'overlap', 'missed', 'buffer' or 'paused'.
@@ -87,7 +87,7 @@ local function start_scheduled(schedule, time, key, id, how, now, starts_at)
       add_to_total(about.flow, 'behind/' .. bucket_of(late), 1, now)
       add_to_total(about.flow, 'behind/ms', late, now)
     end
-    call('ZADD', k_schedule_jobs(schedule.name), time, id)
+    shared('ZADD', k_schedule_jobs(schedule.name), time, id)
     call('HSET', k_schedule(schedule.name), 'last_job', id, 'last_time', time)
     schedule.started, schedule.fired = schedule.started + 1, now
   end
@@ -104,20 +104,20 @@ end
 -- retried. Where the schedule is to pause after a failure, one that failed since it was resumed pauses it.
 local function live_jobs(schedule, now)
   local key, live, failed = k_schedule_jobs(schedule.name), {}, nil
-  for _, id in ipairs(call('ZRANGE', key, 0, RUNS - 1, 'REV')) do
+  for _, id in ipairs(shared('ZRANGE', key, 0, RUNS - 1, 'REV')) do
     local f = call('HMGET', k_job(id), 'status', 'ended')
     if not f[1] or f[1] == 'completed' or f[1] == 'cancelled' then
-      call('ZREM', key, id)
+      shared('ZREM', key, id)
     elseif f[1] ~= 'failed' then
       live[#live + 1] = id
     elseif (tonumber(f[2]) or 0) > schedule.resumed then
       failed = failed or id
     end
   end
-  if call('ZCARD', key) > RUNS then
-    for _, id in ipairs(call('ZRANGE', key, 0, 15)) do
+  if shared('ZCARD', key) > RUNS then
+    for _, id in ipairs(shared('ZRANGE', key, 0, 15)) do
       local status = call('HGET', k_job(id), 'status')
-      if not status or ENDED[status] then call('ZREM', key, id) end
+      if not status or ENDED[status] then shared('ZREM', key, id) end
     end
   end
   if failed and schedule.pause_on_failure == '1' and schedule.state == 'active' then
@@ -139,11 +139,11 @@ local function save_schedule(schedule, live, now)
   local at = not is_used_up(schedule) and tonumber(schedule.due) or math.huge
   if schedule.state ~= 'paused' then
     local running = now - schedule.fired
-    if call('EXISTS', k_schedule_waiting(schedule.name)) == 1 then
+    if shared('ZCARD', k_schedule_waiting(schedule.name)) > 0 then
       at = math.min(at, now + math.min(10000, math.max(500, running / 60)))
     elseif live > 0 and schedule.pause_on_failure == '1' then
       at = math.min(at, now + math.min(60000, math.max(1000, running / 4)))
     end
   end
-  call('ZADD', k_schedules(), at == math.huge and '+inf' or string.format('%d', at), schedule.name)
+  shared('ZADD', k_schedules(), at == math.huge and '+inf' or string.format('%d', at), schedule.name)
 end

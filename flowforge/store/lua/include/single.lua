@@ -1,24 +1,24 @@
 -- One job at a time: the jobs of a key in the order of their turns, the first of which holds the key. A job has
 -- its place from when it is submitted or retried until it ends. The others are held: all that they have is parked.
---@include base, job_row, timers, history
+--@include base, shared, job_row, timers, history
 
 -- Milliseconds between two looks at whether the job before the first one that waits is still there.
 local LOOK_AFTER = 60000
 
 -- The job that holds the key, or nil. Jobs that are no longer there lose their places.
 local function holder_of(key)
-  local first = call('ZRANGE', k_single(key), 0, 0)[1]
+  local first = shared('ZRANGE', k_single(key), 0, 0)[1]
   while first do
     local job = load_job(first)
     if job and not ENDED[job.status] then return job end
-    call('ZREM', k_single(key), first)
-    first = call('ZRANGE', k_single(key), 0, 0)[1]
+    shared('ZREM', k_single(key), first)
+    first = shared('ZRANGE', k_single(key), 0, 0)[1]
   end
 end
 
 -- Has the first one that waits looked at later: nothing that ends by a script needs it.
 local function watch_next(key, now)
-  local next = call('ZRANGE', k_single(key), 1, 1)[1]
+  local next = shared('ZRANGE', k_single(key), 1, 1)[1]
   if next then set_timer(now + LOOK_AFTER, next, 'look') end
 end
 
@@ -31,8 +31,8 @@ end
 
 -- Puts a job behind all others of the key.
 local function take_place(key, id)
-  local last = call('ZRANGE', k_single(key), -1, -1, 'WITHSCORES')
-  call('ZADD', k_single(key), (tonumber(last[2]) or 0) + 1, id)
+  local last = shared('ZRANGE', k_single(key), -1, -1, 'WITHSCORES')
+  shared('ZADD', k_single(key), (tonumber(last[2]) or 0) + 1, id)
 end
 
 -- The job is the first one of its key: what it has goes on.
@@ -61,7 +61,7 @@ end
 
 -- A job that ends gives its place up, and the next one has its turn.
 local function give_place_up(job, key, now)
-  call('ZREM', k_single(key), job.id)
+  shared('ZREM', k_single(key), job.id)
   if job.held then wait_no_more(job) end
   local holder = holder_of(key)
   if not holder then return end

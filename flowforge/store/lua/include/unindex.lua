@@ -1,5 +1,5 @@
 -- Taking a job out of the indexes over all jobs, and out of the counters of its flow.
---@include base
+--@include base, shared
 
 local STATUSES = { 'pending', 'running', 'paused', 'completed', 'failed', 'cancelled' }
 
@@ -16,7 +16,7 @@ local function unindex(id)
   if not entry then return 0 end
   local number = 0
   for label in string.gmatch(labels, '[^\n]+') do
-    call('ZREM', k_label(label), id)
+    shared('ZREM', k_label(label), id)
     number = number + 1
   end
   call('ZREM', k_flow(flow), id)

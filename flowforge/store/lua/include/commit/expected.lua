@@ -11,7 +11,7 @@
 local function read_expected(arguments, at)
   local EACH = 17
   local number = tonumber(arguments[at])
-  --@include timers, layout, history, expectations, early_answers
+  --@include timers, layout, history, expectations, early_answers, shared
   local expected = {}
 
   local function item(i)
@@ -74,10 +74,10 @@ local function read_expected(arguments, at)
     call('HSET', k_expectations(id), unpack(texts))
     call('HINCRBY', k_job(id), 'expected', number)
     call('HSET', k_answers(id), unpack(answers))
-    call('ZADD', k_open_expectations(), unpack(listed))
+    shared('ZADD', k_open_expectations(), unpack(listed))
     for name, own in pairs(by_name) do
-      call('HSET', k_assignees(), name, 1)
-      call('ZADD', k_assigned(name), unpack(own))
+      shared('HSET', k_assignees(), name, 1)
+      shared('ZADD', k_assigned(name), unpack(own))
     end
     return fields
   end

@@ -1,5 +1,5 @@
 -- Changing labels of a job.
---@include base
+--@include base, shared
 
 -- most: labels of a job; changes: name -> value ('': the label goes).
 -- 'ok', or 'full': there would be more labels.
@@ -18,9 +18,9 @@ local function label_job(job, most, changes)
   if #lines > most then return 'full' end
 
   for name, value in pairs(before) do
-    if after[name] ~= value then call('ZREM', k_label(name .. '=' .. value), id) end
+    if after[name] ~= value then shared('ZREM', k_label(name .. '=' .. value), id) end
   end
-  for _, line in ipairs(lines) do call('ZADD', k_label(line), job.created, id) end
+  for _, line in ipairs(lines) do shared('ZADD', k_label(line), job.created, id) end
   -- In one order, so that what is stored depends on the labels alone.
   table.sort(lines)
   call('HSET', k_entries(), id, table.concat({ flow, unpack(lines) }, '\n'))

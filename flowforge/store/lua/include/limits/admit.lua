@@ -1,5 +1,5 @@
 -- Before a message is pushed: it gets a place of each limit at once, or its invocation waits for one.
---@include base, state, limits/keys
+--@include base, state, shared, limits/keys
 
 -- Whether the message may be pushed.
 local function admit(job, invocation)
@@ -8,7 +8,7 @@ local function admit(job, invocation)
   local member, now = job.id .. '/' .. invocation, now_ms()
   for _, key in ipairs(keys) do
     local settings = settings_of(key)
-    local kept = settings.tied == 'invocation' and call('ZSCORE', k_limit_places(key), member .. '/')
+    local kept = settings.tied == 'invocation' and shared('ZSCORE', k_limit_places(key), member .. '/')
     if settings.full == 'wait' and not settings.off and not kept then
       local room, wake = 0, nil
       -- What comes later never overtakes.
@@ -24,7 +24,7 @@ local function admit(job, invocation)
     local settings = settings_of(key)
     -- Other policies are those of a claim, which finds the limit full.
     if settings.full == 'wait'
-        and not (settings.tied == 'invocation' and call('ZSCORE', k_limit_places(key), member .. '/')) then
+        and not (settings.tied == 'invocation' and shared('ZSCORE', k_limit_places(key), member .. '/')) then
       reserve(key, member, now)
     end
   end

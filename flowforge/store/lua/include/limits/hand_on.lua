@@ -1,5 +1,5 @@
 -- A place that is free goes to who has waited longest for it.
---@include base, state, job_row, push, timers, limits/keys, endings
+--@include base, state, shared, job_row, push, timers, limits/keys, endings
 
 -- Waiters that one call looks at for a key: more are let in by a timer that is due at once.
 local MOST_LET_IN = 32
@@ -32,7 +32,7 @@ local function let_in(member, number, at, now)
   if not job or job.status == 'completed' or job.status == 'cancelled' then return false end
   if job.newer then
     -- For a leader of its own release; put behind the others meanwhile.
-    call('ZADD', k_limit_waiters(at), next_waiter(now), member)
+    shared('ZADD', k_limit_waiters(at), next_waiter(now), member)
     return false
   end
   if call('HEXISTS', k_invocations(id), invocation) == 0 then return false end
@@ -59,7 +59,7 @@ local function let_in(member, number, at, now)
     end
     for _, key in ipairs(keys) do
       local kept = keys[2] and promise_at(key)
-      if kept and kept.member == member then call('HDEL', k_limit_promises(), key) end
+      if kept and kept.member == member then shared('HDEL', k_limit_promises(), key) end
       if settings_of(key).full == 'wait' then reserve(key, member, now) end
     end
     local waited = now - math.floor(number / 100)
@@ -79,7 +79,7 @@ end
 local function hand_on(key, now)
   local waiters = k_limit_waiters(key)
   for _ = 1, MOST_LET_IN do
-    local first = call('ZRANGE', waiters, 0, 0, 'WITHSCORES')
+    local first = shared('ZRANGE', waiters, 0, 0, 'WITHSCORES')
     if not first[1] then return end
     local number = tonumber(first[2])
     local room, wake = room_at(key, now, number)
@@ -88,10 +88,10 @@ local function hand_on(key, now)
       return
     end
     spent = spent + 0.5
-    call('ZREM', waiters, first[1])
+    shared('ZREM', waiters, first[1])
     local done, problem = pcall(let_in, first[1], number, key, now)
     if not done then
-      call('ZADD', waiters, (now + 60000) * 100, first[1])
+      shared('ZADD', waiters, (now + 60000) * 100, first[1])
       call('HINCRBY', k_damaged(), 'limits ' .. string.sub(first[1], 1, 200) .. ': '
         .. (type(problem) == 'table' and problem.err or tostring(problem)), 1)
     end
@@ -107,7 +107,7 @@ end
 local function leave_limits(job, invocation, now)
   local keys, member, freed = keys_of(job, invocation), job.id .. '/' .. invocation, {}
   for _, key in ipairs(keys or {}) do
-    if call('ZREM', k_limit_places(key), member, member .. '/') > 0 then freed[#freed + 1] = key end
+    if shared('ZREM', k_limit_places(key), member, member .. '/') > 0 then freed[#freed + 1] = key end
   end
   hand_on_all(freed, now)
 end

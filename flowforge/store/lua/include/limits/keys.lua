@@ -2,7 +2,7 @@
 -- value of a param. Its places are members of one sorted set: leases ('job/invocation/token') and what an
 -- invocation keeps across its attempts ('job/invocation/'), by the time of the start; and what has a message that
 -- is not claimed yet ('job/invocation'), by the negative time of the push. So a message travels only with a place.
---@include base, state
+--@include base, state, shared, damaged
 
 -- Milliseconds by which a start is granted early; the worker waits for the rest. As long as the upkeep rests
 -- between two looks for due timers: else it could let in no more than one each time.
@@ -30,7 +30,13 @@ local function settings_of(key)
   if found then return found end
   local name = string.match(key, '^[^/]+')
   found = { full = 'wait', tied = 'attempt' }
-  for _, text in ipairs(call('HMGET', k_limits(), '=' .. name, name, key)) do
+  local texts = redis.pcall('HMGET', k_limits(), '=' .. name, name, key)
+  if texts.err then
+    -- Not moved aside: without what an operator has set, more would run than may.
+    record_damaged('limits', key, texts.err)
+    texts = { '0' }
+  end
+  for _, text in ipairs(texts) do
     if text then
       local at = 1
       for value in string.gmatch(text, '%S+') do
@@ -52,7 +58,7 @@ end
 -- When the rate allows the next start, behind `reserved` others; and when the limit rests no more, or nil. A time
 -- before now means that several may start at once.
 local function next_start(key, settings, reserved, now)
-  local f = call('HMGET', k_limit_state(key), 'tat', 'rest')
+  local f = shared('HMGET', k_limit_state(key), 'tat', 'rest')
   local rest = tonumber(f[2] or 0)
   if rest > now then return rest, rest end
   if not settings.interval then return now end
@@ -61,7 +67,7 @@ end
 
 -- What waits at one key while a place of another is kept for it: {number, member, where it waits}, or nil.
 local function promise_at(key)
-  local number, member, at = string.match(call('HGET', k_limit_promises(), key) or '', '^(%d+) (%S+) (.*)$')
+  local number, member, at = string.match(shared('HGET', k_limit_promises(), key) or '', '^(%d+) (%S+) (.*)$')
   return number and { number = tonumber(number), member = member, at = at }
 end
 
@@ -70,9 +76,9 @@ local function kept_before(key, number)
   local promise = promise_at(key)
   if not promise or number and number <= promise.number then return 0 end
   local id = parts_of(promise.member)
-  local status = call('ZSCORE', k_limit_waiters(promise.at), promise.member) and call('HGET', k_job(id), 'status')
+  local status = shared('ZSCORE', k_limit_waiters(promise.at), promise.member) and call('HGET', k_job(id), 'status')
   if status == 'running' or status == 'pending' then return 1 end
-  call('HDEL', k_limit_promises(), key)
+  shared('HDEL', k_limit_promises(), key)
   return 0
 end
 
@@ -80,7 +86,7 @@ end
 local function promise(key, number, member, at)
   local former = promise_at(key)
   if former and former.number < number then return end
-  call('HSET', k_limit_promises(), key, string.format('%d %s %s', number, member, at))
+  shared('HSET', k_limit_promises(), key, string.format('%d %s %s', number, member, at))
 end
 
 -- How many more may be let in now, behind those that have a message; when one may that cannot now, if that is
@@ -89,9 +95,9 @@ local function room_at(key, now, number)
   local settings = settings_of(key)
   if settings.off then return math.huge end
   local room, kept = math.huge, kept_before(key, number)
-  if settings.running then room = settings.running - call('ZCARD', k_limit_places(key)) - kept end
+  if settings.running then room = settings.running - shared('ZCARD', k_limit_places(key)) - kept end
   if room <= 0 then return 0 end
-  local reserved = settings.interval and call('ZCOUNT', k_limit_places(key), '-inf', '(0') + kept or 0
+  local reserved = settings.interval and shared('ZCOUNT', k_limit_places(key), '-inf', '(0') + kept or 0
   local start, rests = next_start(key, settings, reserved, now)
   if rests or start > now + AHEAD then return 0, math.ceil(rests or start - AHEAD) end
   if not settings.interval then return room end
@@ -100,14 +106,14 @@ end
 
 -- Gives a message a place until it is claimed.
 local function reserve(key, member, now)
-  call('ZADD', k_limit_places(key), -now, member)
-  call('ZADD', k_limit_keys(), 'NX', now + LOOK, key)
+  shared('ZADD', k_limit_places(key), -now, member)
+  shared('ZADD', k_limit_keys(), 'NX', now + LOOK, key)
 end
 
 -- The next number of a waiter: ascending over all keys, and a time in hundredths of a millisecond.
 local function next_waiter(now)
-  local number = call('INCR', k_limit_number())
-  if number >= now * 100 then return number end
+  local number = redis.pcall('INCR', k_limit_number())
+  if type(number) == 'number' and number >= now * 100 then return number end
   call('SET', k_limit_number(), string.format('%d', now * 100))
   return now * 100
 end
@@ -118,8 +124,8 @@ local function wait_at(job, invocation, key, number, now, wake)
     number = next_waiter(now)
     call('HSET', k_limited(job.id), 'n' .. invocation, string.format('%d', number))
   end
-  call('ZADD', k_limit_waiters(key), number, job.id .. '/' .. invocation)
-  call('ZADD', k_limit_keys(), 'NX', now + LOOK, key)
+  shared('ZADD', k_limit_waiters(key), number, job.id .. '/' .. invocation)
+  shared('ZADD', k_limit_keys(), 'NX', now + LOOK, key)
   job.at_limits = job.at_limits + 1
   if wake then
     --@include timers

@@ -1,10 +1,10 @@
 -- The newest takes the place of the one that has run for longest.
---@include base, job_row, lease, attempt, uncommitted, limits/release, limits/turn_away
+--@include base, shared, job_row, lease, attempt, uncommitted, limits/release, limits/turn_away
 
 -- Ends the oldest attempt at a key without an effect; whether there was one. Its handler hears of it with the next
 -- heartbeat, and its commit is refused.
 local function make_room(key, now)
-  local member = call('ZRANGEBYSCORE', k_limit_places(key), '(0', '+inf', 'LIMIT', 0, 1)[1]
+  local member = shared('ZRANGEBYSCORE', k_limit_places(key), '(0', '+inf', 'LIMIT', 0, 1)[1]
   if not member then return false end
   local id, invocation, token = parts_of(member)
   local job = load_job(id)

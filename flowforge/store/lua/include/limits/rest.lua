@@ -1,5 +1,5 @@
 -- A limit rests: it lets no start happen before a time.
---@include base, push, history, attempt, settle, limits/keys
+--@include base, shared, push, history, attempt, settle, limits/keys
 
 -- Lets the limits of an invocation rest whose attempt was told to come later, or the one of a name. The attempt does
 -- not count, and the invocation is the next of its key. False: it has no such limit.
@@ -11,8 +11,8 @@ local function let_rest(job, invocation, name, until_ms, micros, details, waited
   if not keys[1] then return false end
   for _, key in ipairs(keys) do
     local state = k_limit_state(key)
-    if tonumber(call('HGET', state, 'rest') or 0) < until_ms then
-      call('HSET', state, 'rest', string.format('%d', until_ms))
+    if tonumber(shared('HGET', state, 'rest') or 0) < until_ms then
+      shared('HSET', state, 'rest', string.format('%d', until_ms))
     end
     call('PEXPIRE', state, math.max(until_ms - now + 1000, call('PTTL', state)))
     --@include timers
@@ -24,7 +24,7 @@ local function let_rest(job, invocation, name, until_ms, micros, details, waited
   if job.status == 'paused' then
     park(job, invocation)
   else
-    local first = call('ZRANGE', k_limit_waiters(keys[1]), 0, 0, 'WITHSCORES')
+    local first = shared('ZRANGE', k_limit_waiters(keys[1]), 0, 0, 'WITHSCORES')
     local number = first[2] and first[2] - 1 or next_waiter(now)
     call('HSET', k_limited(job.id), 'n' .. invocation, string.format('%d', number))
     wait_at(job, invocation, keys[1], number, now)

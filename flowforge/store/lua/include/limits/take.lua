@@ -1,5 +1,5 @@
 -- In a claim: a place of each limit, until the lease ends.
---@include base, limits/keys, limits/hand_on
+--@include base, shared, limits/keys, limits/hand_on
 
 -- Limits of one invocation: of its slot and of the connection.
 local MOST_LIMITS = 16
@@ -9,11 +9,11 @@ local MOST_LIMITS = 16
 local function is_full(key, settings, own, number, now)
   local places, kept = k_limit_places(key), own and 0 or kept_before(key, number)
   if settings.running then
-    local taken = call('ZCARD', places) + kept
-    if taken >= settings.running and own then taken = taken - call('ZCOUNT', places, '-inf', '(0') end
+    local taken = shared('ZCARD', places) + kept
+    if taken >= settings.running and own then taken = taken - shared('ZCOUNT', places, '-inf', '(0') end
     if taken >= settings.running then return true end
   end
-  local reserved = settings.interval and not own and call('ZCOUNT', places, '-inf', '(0') + kept or 0
+  local reserved = settings.interval and not own and shared('ZCOUNT', places, '-inf', '(0') + kept or 0
   local start, rests = next_start(key, settings, reserved, now)
   if rests or start > now + AHEAD then return true, math.ceil(rests or start - AHEAD) end
   return false, nil, start
@@ -22,12 +22,12 @@ end
 -- own: as is_full takes it; then the upkeep looks at the key already.
 local function take_at(key, settings, member, token, start, own, now)
   local holder = member .. '/' .. (settings.tied == 'invocation' and '' or token)
-  call('ZADD', k_limit_places(key), now, holder)
-  if not own then call('ZADD', k_limit_keys(), 'NX', now + LOOK, key) end
+  shared('ZADD', k_limit_places(key), now, holder)
+  if not own then shared('ZADD', k_limit_keys(), 'NX', now + LOOK, key) end
   if not settings.interval then return end
   local state = k_limit_state(key)
-  local tat = math.max(tonumber(call('HGET', state, 'tat') or 0), start) + settings.interval
-  call('HSET', state, 'tat', string.format('%.3f', tat))
+  local tat = math.max(tonumber(shared('HGET', state, 'tat') or 0), start) + settings.interval
+  shared('HSET', state, 'tat', string.format('%.3f', tat))
   if call('PTTL', state) < tat - now then call('PEXPIRE', state, math.ceil(tat - now) + 1000) end
 end
 
@@ -40,10 +40,10 @@ local function take_places(job, invocation, token, now)
   local owned, wanted = {}, {}
   for _, key in ipairs(keys) do
     local settings, places = settings_of(key), k_limit_places(key)
-    local kept = settings.tied == 'invocation' and call('ZSCORE', places, member .. '/')
-    local own = number and call('ZSCORE', places, member)
+    local kept = settings.tied == 'invocation' and shared('ZSCORE', places, member .. '/')
+    local own = number and shared('ZSCORE', places, member)
     if own then pushed = -own end
-    own = call('ZREM', places, member) == 1
+    own = shared('ZREM', places, member) == 1
     if own then
       owned[#owned + 1] = key
       owned[key] = true
