@@ -32,6 +32,10 @@ _STYLES = {
     FindingKind.COMPLETED: "green",
 }
 
+#: Seconds within which a time is shown without its date: half a day, since a clock that is nearly a
+#: day away reads like one of just now.
+_CLOCK_ALONE = 43_200
+
 #: Columns of the longest kind, ``unknown_class`` and ``max_in_flight``.
 _KIND = 13
 
@@ -87,6 +91,6 @@ def _times(finding: JobFinding) -> str:
 def time_and_distance(at: datetime) -> str:
     """The time here, and how far it is."""
     seconds = (datetime.now(at.tzinfo) - at).total_seconds()
-    form = "%H:%M:%S" if abs(seconds) < 86_400 else "%Y-%m-%d %H:%M:%S"
+    form = "%H:%M:%S" if abs(seconds) < _CLOCK_ALONE else "%Y-%m-%d %H:%M:%S"
     far = f"{duration(seconds)} ago" if seconds >= 0 else f"in {duration(-seconds)}"
     return f"{local_time(at, form)} ({far})"
