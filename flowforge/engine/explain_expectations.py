@@ -40,7 +40,8 @@ def _finding(server: JobServer, found: Expectation, count: int) -> JobFinding:
     if len(found.any_of) > 1:
         what += f", or one of {len(found.any_of) - 1} others in place of it"
     if found.until is not None:
-        what += "; then it goes on without one" if found.otherwise else "; then the job fails"
+        what += "; if none comes in time, "
+        what += "it goes on without one" if found.otherwise else "the job fails"
     if count > 1:
         what += f" (one of {count})"
     return JobFinding(

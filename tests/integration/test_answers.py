@@ -65,7 +65,8 @@ def test_a_job_waits_for_its_answer_without_a_worker() -> None:
     (finding,) = job.explain()
     assert finding.kind == "expects"
     assert finding.what == (
-        "it expects an answer for approve.decision from ops; then it goes on without one"
+        "it expects an answer for approve.decision from ops; if none comes in time, it goes on "
+        "without one"
     )
     assert (finding.since, finding.until) == (one.since, one.until)
     assert finding.command == f"flowforge deliver {job.job_id} approve decision --params ..."
