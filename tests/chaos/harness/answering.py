@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from flowforge import Expect, Flow
 from flowforge.engine.engine import Engine
 from flowforge.errors import AnsweredError, StoreUnavailableError
 from flowforge.model.job_handle import Output
 from tests.chaos.harness.flows import Noting
+from tests.chaos.harness.threads import Threads
 
 #: Questions of a job. The first ones have one key each; of the others one of two keys is answered.
 SINGLE, PAIRS = 8, 4
@@ -77,7 +77,7 @@ class _Intended(NamedTuple):
     key: str
 
 
-class People:
+class People(Threads):
     """Threads that answer, each with an engine of its own, until the block ends.
 
     Each of them answers each question, most of them when its time is over, some before it is asked.
@@ -85,15 +85,12 @@ class People:
     """
 
     def __init__(self, engines: Sequence[Engine], rng: random.Random) -> None:
+        super().__init__()
         self.told: list[Told] = []
         self._rng = rng
-        self._errors: list[BaseException] = []
-        self._over = threading.Event()
         self._intended: list[list[_Intended]] = [[] for _ in engines]
-        self._threads = [
-            threading.Thread(target=self._run, args=(engine, f"person-{place}", place))
-            for place, engine in enumerate(engines)
-        ]
+        for place, engine in enumerate(engines):
+            self.add(self._run, engine, f"person-{place}", place)
 
     def will_answer(self, job_id: str, within: float) -> None:
         """Plan the answers of all people to a job that has just been submitted."""
@@ -109,17 +106,13 @@ class People:
         intended = self._intended[place]
         while True:
             due = [one for one in list(intended) if one.at <= time.monotonic()]
-            if not intended and self._over.is_set():
+            if not intended and self.over.is_set():
                 return
             for one in due:
                 intended.remove(one)
-                try:
-                    self._answer(engine, person, one)
-                except BaseException as error:  # noqa: BLE001 - raised where the round sees it
-                    self._errors.append(error)
-                    return
+                self._answer(engine, person, one)
             if not due:
-                self._over.wait(0.005)
+                self.over.wait(0.005)
 
     def _answer(self, engine: Engine, person: str, one: _Intended) -> None:
         params, delivery = {"n": one.question, "by": person}, f"{person}-{one.question}"
@@ -137,18 +130,6 @@ class People:
                 kept = number is None
             break
         self.told.append(Told(one.job_id, one.question, person, first, kept))
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
-        if self._errors:
-            raise self._errors[0]
 
 
 def wrong_answers(

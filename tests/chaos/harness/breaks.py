@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import random
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Self
 
 from flowforge.engine.engine import Engine
 from flowforge.errors import JobStateError, StoreUnavailableError
 from flowforge.model.job_handle import HistoryEntry
 from tests.chaos.harness.ledger import Line
 from tests.chaos.harness.site import Site
+from tests.chaos.harness.threads import Threads
 
 #: The breakpoint of every job: nodes from this one on.
 ROUTINE, FIRST = "node", 5
@@ -29,7 +28,7 @@ _LATEST = 6
 _NS_IN_MS = 1e6
 
 
-class Operators:
+class Operators(Threads):
     """Threads that let go what stops, each with an engine of its own, until the block ends.
 
     ``jobs``: those that it takes one of for each call. ``calls``: calls that were accepted, by what
@@ -38,18 +37,15 @@ class Operators:
     """
 
     def __init__(self, engines: Sequence[Engine], jobs: list[str], rng: random.Random) -> None:
+        super().__init__()
         self.calls: Counter[str] = Counter()
         self.refused = 0
         self._jobs = jobs
-        self._over = threading.Event()
-        self._errors: list[BaseException] = []
-        self._threads = [
-            threading.Thread(target=self._run, args=(engine, random.Random(rng.random())))
-            for engine in engines
-        ]
+        for engine in engines:
+            self.add(self._run, engine, random.Random(rng.random()))
 
     def _run(self, engine: Engine, rng: random.Random) -> None:
-        while not self._over.wait(rng.uniform(0, _REST)):
+        while not self.over.wait(rng.uniform(0, _REST)):
             if not self._jobs:
                 continue
             job_id = rng.choice(self._jobs[-_LATEST:])
@@ -60,23 +56,8 @@ class Operators:
                 self.refused += 1
             except StoreUnavailableError:
                 continue
-            except BaseException as error:  # noqa: BLE001 - raised where the round sees it
-                self._errors.append(error)
-                return
             else:
                 self.calls[name] += 1
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
-        if self._errors:
-            raise self._errors[0]
 
 
 def _calls(engine: Engine, job_id: str, rng: random.Random) -> list[tuple[str, Callable[[], None]]]:

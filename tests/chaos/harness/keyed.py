@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
 from typing import get_args
@@ -20,6 +18,7 @@ from flowforge.model.debounce import WhenRunning
 from tests.chaos.harness.checker import Story
 from tests.chaos.harness.flows import Noting
 from tests.chaos.harness.ledger import Line
+from tests.chaos.harness.threads import Threads
 
 #: Milliseconds after the latest and after the first call of a key.
 WAIT_MS, AT_MOST_MS = 150, 500
@@ -83,43 +82,22 @@ class Call:
     created: bool
 
 
-@dataclass
-class Callers:
+class Callers(Threads):
     """Two threads that call all the time, also while the server is away."""
 
-    engine: Engine
-    rng: Random
-    debounced: list[Call] = field(default_factory=list)
-    single: list[Call] = field(default_factory=list)
-    _ended: threading.Event = field(default_factory=threading.Event)
+    def __init__(self, engine: Engine, rng: Random) -> None:
+        super().__init__()
+        self.engine = engine
+        self.debounced: list[Call] = []
+        self.single: list[Call] = []
+        for call in (self._debounce, self._single):
+            self.add(self._run, call, Random(rng.random()))
 
-    @contextmanager
-    def calling(self) -> Iterator[None]:
-        """What a thread raises is raised at the end."""
-        errors: list[BaseException] = []
-        threads = [
-            threading.Thread(target=self._run, args=(one, Random(self.rng.random()), errors))
-            for one in (self._debounce, self._single)
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._ended.set()
-            for thread in threads:
-                thread.join()
-        if errors:
-            raise errors[0]
-
-    def _run(self, call: object, rng: Random, errors: list[BaseException]) -> None:
+    def _run(self, call: Callable[[int, Random], None], rng: Random) -> None:
         number = 0
-        try:
-            while not self._ended.wait(rng.uniform(0, 2 * _PAUSE)):
-                call(number, rng)  # type: ignore[operator]
-                number += 1
-        except BaseException as error:  # noqa: BLE001 - raised where the threads are joined
-            errors.append(error)
+        while not self.over.wait(rng.uniform(0, 2 * _PAUSE)):
+            call(number, rng)
+            number += 1
 
     def _debounce(self, number: int, rng: Random) -> None:
         key = f"d{rng.randrange(_KEYS)}"

@@ -12,6 +12,7 @@ from flowforge.model.bulk import BulkAction, BulkStatus
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.faults import interrupt
 from tests.chaos.harness.flows import Tree
+from tests.chaos.harness.killing import INJECTION
 from tests.chaos.harness.round import Round
 from tests.chaos.harness.site import Site
 from tests.support.eventually import eventually
@@ -93,7 +94,7 @@ ROUND = Round(
     row=26,
     name="bulk",
     fault="The leader or the server dies in the middle of a bulk operation",
-    injection="SIGKILL to a worker, or `kill -9` to the server with `appendfsync always`",
+    injection=INJECTION,
     target="40 operations on 100 jobs: each comes to each of its jobs once, I1 to I4 hold",
     run=run,
     cut=0.05,

@@ -8,10 +8,9 @@ from flowforge.engine.job_template import JobTemplate
 from flowforge.model.start import Start
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.delays import LaterTree, early_starts
-from tests.chaos.harness.faults import interrupt
+from tests.chaos.harness.killing import INJECTION, KilledSite
 from tests.chaos.harness.round import Round
 from tests.chaos.harness.site import Site
-from tests.support.fleet import Worker
 
 #: A tree of four levels: about a second of delays.
 _TREE = LaterTree(60, micros=500)
@@ -20,27 +19,19 @@ _TREE = LaterTree(60, micros=500)
 _JOBS = 4
 _APART_MS = 250
 
-_WORKERS = 3
-
 
 def run(arena: Arena) -> None:
-    server = arena.server(durable=True, appendfsync="always")
-    site = arena.site(server.url, max_losses=1000)
-    workers = [_worker(site) for _ in range(_WORKERS)]
-    site.fleet.wait_until_ready()
-    faults = arena.times(40, least=3)
+    killed = KilledSite(arena)
+    site = killed.site
+    killed.start()
     delays: dict[str, int] = {}
-    for number in range(faults):
+    for number in range(killed.faults):
         for place in range(_JOBS):
             delays[_submit(site, place * _APART_MS)] = place * _APART_MS
         time.sleep(arena.rng.uniform(0.2, 1.2))
-        if number % 3 == 2:
-            interrupt(server, arena.rng)
-        else:
-            site.fleet.kill(workers.pop(arena.rng.randrange(len(workers))))
-            workers.append(_worker(site))
+        killed.kill(number)
     site.fault_over()
-    arena.figures["faults"] = faults
+    arena.figures["faults"] = killed.faults
     arena.figures["recovered in s"] = site.wait()
     site.verify()
     arena.figures["invocations"] = sum(tree.invocations for tree in site.jobs.values())
@@ -62,15 +53,11 @@ def _submit(site: Site, delay_ms: int) -> str:
     return job_id
 
 
-def _worker(site: Site) -> Worker:
-    return site.start(pool="threads", concurrency=2, wait=False)
-
-
 ROUND = Round(
     row=28,
     name="delays",
     fault="Workers and the server die while jobs and deliveries are put off",
-    injection="SIGKILL to a worker, or `kill -9` to the server with `appendfsync always`",
+    injection=INJECTION,
     target="40 faults: no handler starts before its time, I1 to I4 hold",
     run=run,
     cut=0.05,

@@ -9,6 +9,7 @@ from flowforge.model.deadlines import NO_DEADLINES, deadlines_of
 from tests.chaos.harness import timed
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.faults import interrupt
+from tests.chaos.harness.killing import INJECTION
 from tests.chaos.harness.round import Round
 from tests.chaos.harness.site import Site
 from tests.support.fleet import Worker
@@ -100,7 +101,7 @@ ROUND = Round(
     row=29,
     name="timeouts",
     fault="Workers and the server die while attempts and jobs reach the end of their time",
-    injection="SIGKILL to a worker, or `kill -9` to the server with `appendfsync always`",
+    injection=INJECTION,
     target="40 faults: each invocation has exactly one outcome, and each output that of its commit",
     run=run,
     cut=0.04,

@@ -7,11 +7,10 @@ import time
 from flowforge.engine.job_template import JobTemplate
 from tests.chaos.harness import undoing
 from tests.chaos.harness.arena import Arena
-from tests.chaos.harness.faults import interrupt
+from tests.chaos.harness.killing import INJECTION, KilledSite
 from tests.chaos.harness.round import Round
 from tests.chaos.harness.site import Site
 from tests.support.eventually import eventually
-from tests.support.fleet import Worker
 
 #: Nodes of a tree, and the sleep of each handler.
 _SIZE, _MICROS = 40, 2000
@@ -19,20 +18,16 @@ _SIZE, _MICROS = 40, 2000
 #: Jobs that are submitted for each fault: some fail by themselves, the others are cancelled.
 _JOBS = 4
 
-_WORKERS = 3
-
 #: Seconds until all is undone, behind the last fault.
 _LIMIT = 60.0
 
 
 def run(arena: Arena) -> None:
-    server = arena.server(durable=True, appendfsync="always")
-    site = arena.site(server.url, max_losses=1000, imports=[undoing.__name__])
-    workers = [_worker(site) for _ in range(_WORKERS)]
-    site.fleet.wait_until_ready()
-    faults = arena.times(40, least=3)
+    killed = KilledSite(arena, imports=[undoing.__name__])
+    site = killed.site
+    killed.start()
     jobs: list[str] = []
-    for number in range(faults):
+    for number in range(killed.faults):
         to_cancel = []
         for place in range(_JOBS):
             job_id = _submit(site, fails=place % 2 == 0)
@@ -44,17 +39,13 @@ def run(arena: Arena) -> None:
             if not site.ended(job_id):
                 site.engine.cancel(job_id, "the round", undo=True)
         time.sleep(arena.rng.uniform(0.0, 0.4))
-        if number % 3 == 2:
-            interrupt(server, arena.rng)
-        else:
-            site.fleet.kill(workers.pop(arena.rng.randrange(len(workers))))
-            workers.append(_worker(site))
+        killed.kill(number)
     site.fault_over()
     engine = site.engine
     # One that was to be cancelled and had completed by then has nothing to undo.
     jobs = [one for one in jobs if engine.inspector.status(one) != "completed"]
     eventually(lambda: all(undoing.is_undone(engine, one) for one in jobs), _LIMIT)
-    arena.figures["faults"] = faults
+    arena.figures["faults"] = killed.faults
     arena.figures["recovered in s"] = site.since_fault()
     arena.figures["jobs undone"] = len(jobs)
     arena.figures["compensations"] = sum(undoing.compensations(engine, one) for one in jobs)
@@ -70,15 +61,11 @@ def _submit(site: Site, *, fails: bool) -> str:
     return site.engine.submit(JobTemplate(flow, "step"), params)
 
 
-def _worker(site: Site) -> Worker:
-    return site.start(pool="threads", concurrency=2, wait=False)
-
-
 ROUND = Round(
     row=30,
     name="undo",
     fault="Workers and the server die while jobs fail, are cancelled, and are undone",
-    injection="SIGKILL to a worker, or `kill -9` to the server with `appendfsync always`",
+    injection=INJECTION,
     target="40 faults: each committed step is undone once, the latest first; nothing is left over",
     run=run,
     cut=0.05,

@@ -7,12 +7,11 @@ import time
 from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.queue import Queue
 from tests.chaos.harness.arena import Arena
-from tests.chaos.harness.faults import interrupt
 from tests.chaos.harness.flows import Tree
+from tests.chaos.harness.killing import INJECTION, KilledSite
 from tests.chaos.harness.round import Round
 from tests.chaos.harness.site import Site
 from tests.support.eventually import eventually
-from tests.support.fleet import Worker
 
 _TREE = Tree(8, micros=2000)
 
@@ -24,33 +23,25 @@ _FEW = 2
 #: workers have popped and died with, and what the pauses of the queue put back before it.
 _PASSED = 60
 
-_WORKERS = 3
-
 #: Seconds until the upkeep has counted again.
 _LIMIT = 30.0
 
 
 def run(arena: Arena) -> None:
-    server = arena.server(durable=True, appendfsync="always")
-    site = arena.site(server.url, max_losses=1000)
-    faults = arena.times(40, least=3)
+    killed = KilledSite(arena)
+    site = killed.site
     many = [_submit(site, "many") for _ in range(arena.times(_MANY, least=60))]
-    workers = [_worker(site) for _ in range(_WORKERS)]
-    site.fleet.wait_until_ready()
+    killed.start()
     queue, few = Queue(site.engine.app.conf.task_default_queue, [site.engine]), list[str]()
-    for number in range(faults):
+    for number in range(killed.faults):
         few += [_submit(site, f"few-{place}") for place in range(_FEW)]
         if number % 4 == 1:
             queue.pause("a fault")
         time.sleep(arena.rng.uniform(0.2, 0.8))
-        if number % 3 == 2:
-            interrupt(server, arena.rng)
-        else:
-            site.fleet.kill(workers.pop(arena.rng.randrange(len(workers))))
-            workers.append(_worker(site))
+        killed.kill(number)
         queue.resume()
     site.fault_over()
-    arena.figures["faults"] = faults
+    arena.figures["faults"] = killed.faults
     arena.figures["recovered in s"] = site.wait()
     site.verify()
     arena.figures["attempts lost"] = site.count("lost")
@@ -92,15 +83,11 @@ def _submit(site: Site, key: str) -> str:
     return job_id
 
 
-def _worker(site: Site) -> Worker:
-    return site.start(pool="threads", concurrency=2, wait=False)
-
-
 ROUND = Round(
     row=31,
     name="fair-keys",
     fault="Workers and the server die while fair keys take turns, and their queue is paused",
-    injection="SIGKILL to a worker, or `kill -9` to the server with `appendfsync always`",
+    injection=INJECTION,
     target="40 faults: at most 60 of 400 jobs of another tenant start before a job, nothing is "
     "left of the order, I1 to I4 hold",
     run=run,

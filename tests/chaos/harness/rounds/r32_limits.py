@@ -6,39 +6,29 @@ import time
 
 from tests.chaos.harness import limiting
 from tests.chaos.harness.arena import Arena
-from tests.chaos.harness.faults import interrupt
+from tests.chaos.harness.killing import INJECTION, KilledSite
 from tests.chaos.harness.ledger import read
 from tests.chaos.harness.limiting import LimitedTree, Looks, allowed_starts, most_starts
 from tests.chaos.harness.round import Round
-from tests.chaos.harness.site import Site
-from tests.support.fleet import Worker
 
 #: Trees that are submitted for each fault, each with a key of its own.
 _TREES = tuple(LimitedTree(size, micros=20_000) for size in (30, 31, 32))
 
-_WORKERS = 3
-
 
 def run(arena: Arena) -> None:
-    server = arena.server(durable=True, appendfsync="always")
-    site = arena.site(server.url, max_losses=1000, imports=[limiting.__name__], end_limit=60.0)
+    killed = KilledSite(arena, imports=[limiting.__name__], end_limit=60.0)
+    site = killed.site
     site.engine.limits.declare([limiting.RUNNING, limiting.RATE])
-    workers = [_worker(site) for _ in range(_WORKERS)]
-    site.fleet.wait_until_ready()
+    killed.start()
     looks = Looks(site.engine)
-    faults = arena.times(40, least=3)
-    for number in range(faults):
+    for number in range(killed.faults):
         for tree in _TREES:
             site.submit(tree)
         time.sleep(arena.rng.uniform(0.3, 1.2))
         looks.fault()
-        if number % 3 == 2:
-            interrupt(server, arena.rng)
-        else:
-            site.fleet.kill(workers.pop(arena.rng.randrange(len(workers))))
-            workers.append(_worker(site))
+        killed.kill(number)
     site.fault_over()
-    arena.figures["faults"] = faults
+    arena.figures["faults"] = killed.faults
     arena.figures["recovered in s"] = site.wait()
     looks.end()
     site.verify()
@@ -56,15 +46,11 @@ def run(arena: Arena) -> None:
         arena.expect(left == 0, f"I5 {left} are left at {one.usage.key}")
 
 
-def _worker(site: Site) -> Worker:
-    return site.start(pool="threads", concurrency=2, wait=False)
-
-
 ROUND = Round(
     row=32,
     name="limits",
     fault="Workers and the server die while work waits for places of limits",
-    injection="SIGKILL to a worker, or `kill -9` to the server with `appendfsync always`",
+    injection=INJECTION,
     target=(
         "40 faults: never more leases of a key than places, each place is a lease, the rate holds, "
         "nothing waits for long while a place is free, I1 to I4 hold"

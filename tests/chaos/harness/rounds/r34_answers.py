@@ -13,18 +13,15 @@ from flowforge.settings import Settings
 from tests.chaos.harness import answering
 from tests.chaos.harness.answering import People, ask_flow, wrong_answers
 from tests.chaos.harness.arena import Arena
-from tests.chaos.harness.faults import interrupt
+from tests.chaos.harness.killing import KilledSite
 from tests.chaos.harness.proxy import Proxy
 from tests.chaos.harness.round import Round
 from tests.chaos.harness.site import Site
 from tests.support.eventually import eventually
-from tests.support.fleet import Worker
 
 #: Jobs that are submitted for each fault, and people who answer each of their questions.
 _JOBS = 4
 _PEOPLE = 3
-
-_WORKERS = 3
 
 #: Seconds that a question is open.
 _WITHIN = (0.3, 1.5)
@@ -38,32 +35,26 @@ _LIMIT = 40.0
 
 
 def run(arena: Arena) -> None:
-    server = arena.server(durable=True, appendfsync="always")
-    proxy: Proxy = arena.own(Proxy(server.port, arena.rng))
-    site = arena.site(server.url, max_losses=1000, imports=[answering.__name__])
-    workers = [_worker(site) for _ in range(_WORKERS)]
-    site.fleet.wait_until_ready()
-    faults = arena.times(40, least=3)
+    killed = KilledSite(arena, imports=[answering.__name__])
+    proxy: Proxy = arena.own(Proxy(killed.server.port, arena.rng))
+    site = killed.site
+    killed.start()
     proxy.weather.drop_reply_to = _SCRIPT
-    proxy.weather.drop, proxy.weather.drops_left = _DROP, 100 * faults
-    engines = [_engine(proxy.url(server.url), site) for _ in range(_PEOPLE)]
+    proxy.weather.drop, proxy.weather.drops_left = _DROP, 100 * killed.faults
+    engines = [_engine(proxy.url(killed.server.url), site) for _ in range(_PEOPLE)]
     jobs: list[str] = []
     with People(engines, arena.rng) as people:
-        for number in range(faults):
+        for number in range(killed.faults):
             fresh = [_submit(arena, site, people) for _ in range(_JOBS)]
             jobs += fresh
             time.sleep(arena.rng.uniform(0.2, 1.2))
             _pause_and_resume(site, arena.rng.choice(fresh))
-            if number % 3 == 2:
-                interrupt(server, arena.rng)
-            else:
-                site.fleet.kill(workers.pop(arena.rng.randrange(len(workers))))
-                workers.append(_worker(site))
+            killed.kill(number)
         site.fault_over()
     for engine in engines:
         engine.close()
     eventually(lambda: all(site.ended(job_id) for job_id in jobs), _LIMIT, "the end of the jobs")
-    arena.figures["faults"] = faults
+    arena.figures["faults"] = killed.faults
     arena.figures["replies lost"] = proxy.dropped
     arena.figures["recovered in s"] = site.since_fault()
     inspector = site.engine.inspector
@@ -100,10 +91,6 @@ def _pause_and_resume(site: Site, job_id: str) -> None:
 def _engine(url: str, site: Site) -> Engine:
     settings = Settings(redis_url=url, prefix=site.settings.prefix)
     return Engine(settings, fleet_app(settings))
-
-
-def _worker(site: Site) -> Worker:
-    return site.start(pool="threads", concurrency=2, wait=False)
 
 
 ROUND = Round(
