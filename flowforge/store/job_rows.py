@@ -65,8 +65,9 @@ class JobDetails:
     #: The job that it is a fork of, and the latest jobs that are forks of it.
     forked_from: str | None = None
     forks: Sequence[str] = ()
-    #: The job that this one undoes.
+    #: The job that this one undoes, and whether this one is undone, or is to be.
     undoes: str | None = None
+    is_undone: bool = False
     #: By when it is to start and to end; None where that is not asked or has been met.
     start_by: datetime | None = None
     finish_by: datetime | None = None
@@ -269,6 +270,7 @@ def details(job_id: str, row: Mapping[str, bytes]) -> JobDetails:
             forked_from=row["forked_from"].decode() if "forked_from" in row else None,
             forks=row["forks"].decode().split() if "forks" in row else [],
             undoes=row["undoes"].decode() if "undoes" in row else None,
+            is_undone="undo" in row,
             start_by=None if "started" in row else _deadline(row, "start_by"),
             finish_by=_deadline(row, "finish_by"),
             late=row["late"].decode() if "late" in row else None,

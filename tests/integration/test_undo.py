@@ -325,6 +325,20 @@ def test_the_dashboard_does_not_retry_what_is_undone(operator: Browser, file: st
     assert "cannot be retried" in text_of(operator.act(f"{own}/retry", 409, reason="again"))
 
 
+def test_the_dashboard_mends_nothing_of_what_is_undone(operator: Browser, file: str) -> None:
+    """It offers a fork of the failed invocation alone, and none of a compensation."""
+    job = booked(trips(), file).wait(LIMIT)
+    other = undone(job)
+    assert job.error is not None
+    own = f"/jobs/{job.job_id}/invocations/{job.error['invocation']}"
+    page = operator.page(own)
+    assert f'href="{own}/fork"' in page
+    assert not [word for word in ("edit", "skip", "reschedule") if f'href="{own}/{word}"' in page]
+    assert '<form method="post">' not in operator.page(f"{own}/edit")
+    theirs = f"/jobs/{other.job_id}/invocations/1"
+    assert f'href="{theirs}/' not in operator.page(theirs)
+
+
 def test_the_dashboard_cancels_many_with_undo(operator: Browser, file: str) -> None:
     """The question has the same box."""
     job = booked(trips(Wait), file)

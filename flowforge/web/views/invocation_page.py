@@ -16,7 +16,7 @@ from flowforge.store.invocation_looks import (
     InvocationReader,
     InvocationState,
 )
-from flowforge.store.job_rows import JobSummary
+from flowforge.store.job_rows import JobDetails, JobSummary
 from flowforge.store.latest_lines import latest_lines
 from flowforge.web.page import Call, Page, View
 from flowforge.web.security.identity import Role
@@ -61,7 +61,7 @@ def shown(
     engine: Engine, job_id: str, definition: Definition, look: InvocationLook
 ) -> dict[str, Any]:
     """What the page shows of an invocation."""
-    summary, _ = engine.inspector.describe(job_id)
+    summary, details = engine.inspector.describe(job_id)
     return {
         "job": summary,
         "look": look,
@@ -70,7 +70,7 @@ def shown(
         "goes": [c for c in definition.connections if c.source_routine_id == look.routine_id],
         "lines": latest_lines(engine.store, job_id, definition, _LINES, look.number),
         "most_lines": _LINES,
-        "actions": actions_of(look, summary),
+        "actions": actions_of(look, summary, details),
         "operator": Role.OPERATOR,
     }
 
@@ -83,18 +83,20 @@ def state_of(look: InvocationLook) -> str:
     return ends[-1].replace("skipped_by_hand", "skipped") if ends else "ended"
 
 
-def actions_of(look: InvocationLook, job: JobSummary) -> list[tuple[str, str]]:
+def actions_of(look: InvocationLook, job: JobSummary, details: JobDetails) -> list[tuple[str, str]]:
     """What operators can do about an invocation now: the end of the address, and the word."""
-    idle = look.state in IDLE and job.status not in FINAL
+    # A job that is undone is never retried, so nothing of it can be mended.
+    mends = job.status not in FINAL and not details.is_undone
+    idle = look.state in IDLE and mends
     on_timer = look.state is InvocationState.TIMER
-    expected = look.state is InvocationState.EXPECTED and job.status not in FINAL
+    expected = look.state is InvocationState.EXPECTED and mends
     fits = {
         ("answer", "Answer"): expected,
         ("edit", "Edit"): idle and look.given.params is not None,
         ("skip", "Skip"): idle or expected,
         ("run-now", "Run now"): on_timer and job.status in (JobStatus.PENDING, JobStatus.RUNNING),
-        ("reschedule", "Reschedule"): expected or (on_timer and job.status not in FINAL),
-        ("fork", "Fork"): look.given.params is not None,
+        ("reschedule", "Reschedule"): expected or (on_timer and mends),
+        ("fork", "Fork"): look.given.params is not None and details.undoes is None,
     }
     return [action for action, does in fits.items() if does]
 

@@ -10,7 +10,7 @@ from flowforge.engine.engine import Engine
 from flowforge.errors import FlowForgeError, JobStateError
 from flowforge.model.definition import Definition
 from flowforge.store.invocation_looks import InvocationLook, InvocationReader
-from flowforge.store.job_rows import JobSummary
+from flowforge.store.job_rows import JobDetails, JobSummary
 from flowforge.web.changed_by import changed_by, latest_entry
 from flowforge.web.page import Call, Handler, Leave, View
 from flowforge.web.views.invocation_page import actions_of, no_invocation, state_of
@@ -25,6 +25,7 @@ class Subject:
 
     engine: Engine
     job: JobSummary
+    details: JobDetails
     definition: Definition
     look: InvocationLook
     by: str
@@ -37,9 +38,14 @@ class Subject:
     def number(self) -> int:
         return self.look.number
 
+    @property
+    def actions(self) -> list[tuple[str, str]]:
+        """What can be done about it now."""
+        return actions_of(self.look, self.job, self.details)
+
     def shown(self, action: str, **more: Any) -> dict[str, Any]:
         """What each of the pages shows."""
-        fits = dict(actions_of(self.look, self.job))
+        fits = dict(self.actions)
         return {
             "job": self.job,
             "look": self.look,
@@ -83,8 +89,8 @@ def subject_of(call: Call) -> Subject | None:
     look = InvocationReader(engine.store, job_id, definition).look(int(call.path("number")))
     if look is None:
         return None
-    summary, _ = engine.inspector.describe(job_id)
-    return Subject(engine, summary, definition, look, call.user.name)
+    summary, details = engine.inspector.describe(job_id)
+    return Subject(engine, summary, details, definition, look, call.user.name)
 
 
 def of_invocation(handler: Callable[[Call, Subject], View | Leave]) -> Handler:

@@ -17,7 +17,6 @@ from flowforge.model.status import JobStatus
 from flowforge.web.page import Call, Leave, Page, View
 from flowforge.web.param_form import changes, differences, fields, new_fields, packed, unpacked
 from flowforge.web.security.identity import Role
-from flowforge.web.views.invocation_page import actions_of
 from flowforge.web.views.mended_invocation import INVOCATION, Subject, of_invocation
 
 #: Emissions that the form of a skip has room for.
@@ -43,7 +42,7 @@ def _edit_form(
     then = {"": _THEN[""]}
     if subject.job.status is JobStatus.FAILED:
         then = {"retry": _THEN["retry"], **then}
-    elif "run-now" in dict(actions_of(subject.look, subject.job)):
+    elif "run-now" in dict(subject.actions):
         then = {"run": _THEN["run"], **then}
     context = subject.shown(
         "edit", problem=problem,
