@@ -21,6 +21,11 @@ class JobAction:
     run: Callable[[Engine, str, str, str | None], object]
     fits: frozenset[JobStatus]
 
+    @property
+    def word(self) -> str:
+        """Its name as people read it."""
+        return self.name.replace("-", " ")
+
 
 _ACTIVE = frozenset(JobStatus) - frozenset(ENDED)
 

@@ -136,7 +136,7 @@ PAGES = [
             partial(act, action),
             action.role,
             "POST",
-            does=action.name.replace("-", " "),
+            does=action.word,
         ),
     )
 ]
