@@ -132,8 +132,8 @@ class JobExpectations:
         """Open ones, in the order in which the job began to expect them."""
         definition, reader = self._inspector.definition(job_id), self._store.expectations
         found = reader.of_job(job_id, most)
-        forms = {name: reader.form(job_id, name) for name in {one.form for one in found}}
-        return [shown_expectation(job_id, definition, one, forms[one.form]) for one in found]
+        forms = reader.forms(job_id, {one.form for one in found if one.form})
+        return [shown_expectation(job_id, definition, one, forms.get(one.form)) for one in found]
 
     def find(self, job_id: str, number: int) -> Expectation | None:
         """The open one of this number."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -196,11 +196,20 @@ class Expectations:
 
     def form(self, job_id: str, name: str) -> dict[str, Any] | None:
         """A form by its hash; None without one."""
-        if not name:
-            return None
-        raw = self._link.call("HGET", self._keys.of("answers", job_id), f"f{name}")
-        with reading(f"a form of job {job_id}"):
-            return None if raw is None else typed(json.loads(raw), dict)
+        return self.forms(job_id, [name] if name else []).get(name)
+
+    def forms(self, job_id: str, names: Collection[str]) -> dict[str, dict[str, Any]]:
+        """Forms by their hashes, in one command."""
+        if not names:
+            return {}
+        key = self._keys.of("answers", job_id)
+        raw = self._link.call("HMGET", key, *(f"f{name}" for name in names))
+        with reading(f"the forms of job {job_id}"):
+            return {
+                name: typed(json.loads(form), dict)
+                for name, form in zip(names, raw, strict=True)
+                if form is not None
+            }
 
     def _state(self, job_id: str, field: str) -> str:
         raw = self._link.call("HGET", self._keys.of("answers", job_id), field)
