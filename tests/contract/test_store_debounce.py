@@ -11,7 +11,7 @@ from flowforge.model.start import Start
 from flowforge.store.answers import Answer
 from flowforge.store.inspector import Inspector
 from flowforge.store.keyed_submission import MOST_CALL_BYTES, MOST_CALLS, NewerJob
-from tests.contract.bench import Bench
+from tests.contract.bench import Bench, record
 from tests.contract.keyed import call, keyed, messages, params_of, run
 from tests.support.virtual_clock import VirtualClock
 
@@ -164,6 +164,26 @@ def test_the_keys_of_further_calls_live_as_long_as_the_job(timed_bench: Bench) -
     assert timed_bench.store.control.delete(first.job_id) is Answer.OK
     assert timed_bench.link.call("KEYS", f"{timed_bench.keys.root}*idem*") == []
     assert timed_bench.link.call("KEYS", f"{timed_bench.keys.root}*keys*") == []
+
+
+def test_the_keys_of_further_calls_outlive_the_wait_for_an_undo(timed_bench: Bench) -> None:
+    """As the job does: a call with one of them must not make another job meanwhile."""
+    first = debounced(timed_bench, 1)
+    debounced(timed_bench, 2, idempotency_key="b")
+    names = (("idempotency", "b"), ("further_keys", first.job_id))
+
+    def times() -> list[int]:
+        return [timed_bench.link.call("PTTL", timed_bench.key(*name)) for name in names]
+
+    timed_bench.store.mending.run_now(first.job_id, "", BY)
+    timed_bench.start(first.job_id)
+    timed_bench.commit(first.job_id, emitted=[(0, 0, "")], undo=record(1, charge="c1"))
+    timed_bench.start(first.job_id, "2.0.0", "t2")
+    assert timed_bench.store.control.cancel(first.job_id, "", "", True) is Answer.OK
+    assert timed_bench.row(first.job_id)["undo"] == "waits"
+    assert times() == [-1, -1]
+    assert timed_bench.fail(first.job_id, "2.0.0", "t2") == "dropped"
+    assert min(times()) > 0
 
 
 @pytest.mark.parametrize("ends", ["start_now", "cancel", "skip", "fail"])

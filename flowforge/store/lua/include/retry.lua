@@ -1,5 +1,5 @@
 -- Continuing a failed job.
---@include base, job_row, status, timers, child_jobs, children, history, expiry, go_on
+--@include base, job_row, status, timers, child_jobs, children, history, keep_all, go_on
 
 -- Back to where a job stood before it was paused or failed: it may never have been started. Returns as
 -- set_status.
@@ -20,7 +20,7 @@ local function revive(job, now)
   end
   if job.extras then
     --@include keyed
-    take_keys_again(job, now)
+    take_place_again(job, now)
   end
 end
 

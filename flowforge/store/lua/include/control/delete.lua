@@ -23,8 +23,8 @@ local function delete_job(job, now)
     call('UNLINK', k_idempotency(idempotency))
   end
   if job.extras then
-    --@include keyed
-    delete_keys(id)
+    --@include further_keys
+    delete_further_keys(id)
   end
   local hashes, lists = work_of(id, job)
   delete_hashes(hashes, true)
