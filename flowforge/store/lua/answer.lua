@@ -1,6 +1,6 @@
 -- Delivers an answer from outside to the slot that expects it, once.
--- In:  id, field ('r.s/key'), number of the expectation ('': whichever is open; 0: none is), mode, record (without an emitter),
---      who answers, delivery id or '', request, packed details for the history
+-- In:  id, field ('r.s/key'), number of the expectation ('': whichever is open; 0: none is), mode, record (without an
+--      emitter), who answers, delivery id or '', request, packed details for the history
 -- Out: {'ok', number} (delivered, now or before) | {'kept'} (nothing expects it yet)
 --      | {'answered', state} (another was first; what became of the expectation)
 --      | {'full'} (the slot has as many early answers as are kept) | {'none'} (no such expectation)

@@ -1,20 +1,22 @@
 -- Expectations: answers from outside that a job waits for. Each is an invocation from the beginning, in none of
 -- the counters of load_job; its record is E, the length of the context of the trace that the answer continues, a
--- space, that context, and the record of what is delivered when its time is over, if there is one. An answer takes it away and is delivered to its slot under its number.
+-- space, that context, and the record of what is delivered when its time is over, if there is one. An answer takes
+-- the invocation away, and is delivered to its slot under the number of it.
 --@include base, state, shared, timers
 
 -- Parts of an open expectation, as k_expectations has it: a line with numbers and one for each of the texts.
--- since, until, within and remind (ms; 0: none), first and last number of those of which one is answered, number of the
--- invocation that expects it, and 1 if something is delivered when the time of it or of those is over; field ('r.s/key'), assignees (tabs between them), hash of the form, hash of the
--- link's token, routine id, place for people, and the mode of what is delivered when the time is over.
+-- The numbers: since, until, within and remind (ms; 0: none), first and last number of those of which one is answered,
+-- number of the invocation that expects it, and 1 if something is delivered when the time of it or of those is over.
+-- The texts: field ('r.s/key'), assignees (tabs between them), hash of the form, hash of the link's token, routine id,
+-- place for people, and the mode of what is delivered when the time is over.
 local EXPECTATION = '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) %d\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n(.*)$'
 
 local function parse_expectation(text)
   local since, ends, within, remind, first, last, emitter, field, assigned, form, token, routine, place, mode =
     string.match(text, EXPECTATION)
   return {
-    since = tonumber(since), ends = tonumber(ends), within = tonumber(within), remind = tonumber(remind), first = tonumber(first),
-    last = tonumber(last), emitter = tonumber(emitter), field = field, assigned = assigned, form = form,
+    since = tonumber(since), ends = tonumber(ends), within = tonumber(within), remind = tonumber(remind),
+    first = tonumber(first), last = tonumber(last), emitter = tonumber(emitter), field = field, assigned = assigned, form = form,
     token = token, routine = routine, place = place, mode = mode,
   }
 end
@@ -50,7 +52,8 @@ local function parts_of_expected(job, number, expectation)
   return string.sub(rest, 1, tonumber(length)), string.sub(rest, tonumber(length) + 1)
 end
 
--- Hooks hear of one that is open; there are some. happened: a name that model/hook_event.py has; place: of the routine's slot.
+-- Hooks, of which there are some, hear of one that is open. happened: a name that model/hook_event.py has; place: of
+-- the routine's slot.
 local function tell_of_expectation(happened, job, invocation, routine, place, now)
   --@include outbox
   tell_hooks(happened, job, invocation, { routine, 'AnswerExpected', '', place }, now)

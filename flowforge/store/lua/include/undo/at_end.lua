@@ -9,7 +9,8 @@ local function undo_at_end(job, now)
       remember(undone, 'undo_ended', '', job.id .. ' ' .. job.status)
       stay_with(undone, k_history(id))
     end
-  elseif job.status == 'cancelled' and job.undo or job.status == 'failed' and call('EXISTS', k_undo_log(job.id)) == 1 then
+  elseif job.status == 'cancelled' and job.undo
+      or job.status == 'failed' and call('EXISTS', k_undo_log(job.id)) == 1 then
     open_undo(job, now)
   elseif job.status ~= 'failed' then
     call('UNLINK', k_undo_log(job.id))
