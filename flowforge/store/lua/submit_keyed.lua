@@ -33,7 +33,7 @@ end
 -- The job that the same call has created or found before, and how; nil: none.
 local function known(one)
   if call('EXISTS', k_job(one.id)) == 1 then return one.id, 'created' end
-  local before = call('GET', k_debounced(one.id))
+  local before = one.debounce ~= '' and call('GET', k_debounced(one.id))
   if before then return before, 'debounce' end
   before = one.idempotency ~= '' and call('GET', k_idempotency(one.idempotency))
   if before then return before, 'key' end

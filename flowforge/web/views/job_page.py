@@ -54,7 +54,7 @@ def shown(engine: Engine, job_id: str) -> dict[str, Any]:
     join_count, joins = outstanding.joins(_JOINS)
     params = inspector.params(job_id)
     error = inspector.error(job_id)
-    undo = inspector.undo(job_id)
+    undo = inspector.undo(job_id) if details.is_undone else None
     expected = engine.expectations.of_job(job_id, _ANSWERS) if summary.counts["expected"] else []
     parent = [details.parent_job_id] if details.parent_job_id else []
     return {
