@@ -10,6 +10,7 @@ import pytest
 
 from flowforge import Flow, JobState, web
 from flowforge.local.server import LocalServer
+from flowforge.model.debounce import LONGEST_KEY
 from flowforge.store.definitions import definition_of
 from flowforge.store.handler_records import HandlerRecords
 from flowforge.store.job_rows import JobRows
@@ -168,6 +169,14 @@ def test_a_form_that_is_sent_twice(admin: Browser) -> None:
     assert started(again).job_id == first.job_id
     assert f"This form has started job {first.job_id} before, and nothing now." in again
     assert started(admin.act(FORM, values=typed(admin, **ORDER))).job_id != first.job_id
+
+
+@pytest.mark.parametrize("field", ["debounce", "single"])
+def test_a_key_is_as_long_as_execute_takes_it(admin: Browser, field: str) -> None:
+    """A browser cuts off what is longer than a field, and would start a job with another key."""
+    tag = re.search(rf'<input name="{field}"[^>]*>', admin.page(FORM))
+    assert tag is not None
+    assert f'maxlength="{LONGEST_KEY}"' in tag[0]
 
 
 def test_a_form_starts_a_job_later(admin: Browser) -> None:
