@@ -90,8 +90,8 @@ def _failures(engine: Engine, ends: RecentEnds) -> Finding:
     grave = failed >= max(_MANY, _MOST * total)
     return Finding(
         "fail" if grave else "warn", "failures", f"{text}: {reasons}",
-        "flowforge errors --since 1h has the causes, flowforge jobs --status failed the jobs; mend "
-        "a cause, then flowforge retry JOB, or retry --all-matching with the options of jobs",
+        "flowforge errors --since 1h lists the causes; flowforge errors GROUP has the command that "
+        "retries the jobs of one, when it is mended; flowforge jobs --status failed lists the jobs",
     )  # fmt: skip
 
 

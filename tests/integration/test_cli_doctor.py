@@ -186,6 +186,10 @@ def test_jobs_that_failed_lately(idle: Shell) -> None:
     text = "12 of the 12 jobs that ended in the last hour failed: 11 x charge.input: ValueError: no"
     assert found["failures"][0]["text"].startswith(text)
     assert "flowforge jobs --status failed" in found["failures"][0]["fix"]
+    causes = idle.json("errors", "--since", "1h")
+    shown = idle.run("errors", causes[0]["id"]).stdout
+    assert "flowforge errors GROUP has the command" in found["failures"][0]["fix"]
+    assert f"retry --all-matching --flow numbers --error {causes[0]['id']}" in shown
     assert jobs[0] in found["poison"][0]["text"]
     assert f"flowforge retry {jobs[0]}" in found["poison"][0]["fix"]
     for job_id in jobs:

@@ -32,7 +32,8 @@ def test_the_worst_findings_are_first(site: Installation, admin: Browser) -> Non
     assert levels == sorted(levels, key=["fail", "warn", "ok"].index)
     bad, good = text.split("What is well</h2>")
     for part in (
-        "10 of the 10 jobs that ended in the last hour failed", "flowforge retry JOB",
+        "10 of the 10 jobs that ended in the last hour failed",
+        "flowforge errors GROUP has the command that retries the jobs of one",
         "no worker is there, 1 jobs have not ended", "start one: flowforge worker",
         "&lt;script&gt;alert(1)",
     ):  # fmt: skip
