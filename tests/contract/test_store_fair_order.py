@@ -11,6 +11,7 @@ from flowforge.store.answers import Answer
 from flowforge.store.claims import Claim, NextClaim
 from tests.contract.bench import LARGE, LONG, Bench
 from tests.contract.schedule_bench import ScheduleBench
+from tests.support.virtual_clock import VirtualClock
 
 #: Messages in the broker until a leader knows better.
 FEW = 8
@@ -335,12 +336,16 @@ def test_a_schedule_without_the_field_starts_jobs(bench: Bench) -> None:
     assert (bench.row(job)["v"], "fair" in bench.row(job)) == ("1", False)
 
 
-def test_what_has_waited_for_a_limit_is_the_next_of_its_key(bench: Bench) -> None:
+def test_what_has_waited_for_a_limit_is_the_next_of_its_key(
+    timed_bench: Bench, clock: VirtualClock
+) -> None:
     """It holds a place meanwhile, so it does not wait behind the other work of its key too."""
+    bench = timed_bench
     bench.store.limits.declare("api", LimitSettings(running=1), None)
     limited = [bench.submission(mode="L3 api", fair="1 a", definition="limited") for _ in range(3)]
     for one in limited:
         bench.send(one, {**bench.fields(), "uses": "l"})
+    clock.advance(seconds=1)
     others = submit(bench, "a", 3 * FEW) + submit(bench, "b", 2)
     first, second, third = [one.job_id for one in limited]
     assert work(bench, 1) == [first]

@@ -55,16 +55,49 @@ def test_nothing_is_left_of_a_key_that_is_not_used(timed_bench: Bench, clock: Vi
     assert keys_left(timed_bench) <= {"limits:n", "limits:home"}
 
 
-def test_what_has_waited_is_taken_next_by_a_worker(timed_bench: Bench) -> None:
+def test_what_has_waited_is_taken_next_by_a_worker(timed_bench: Bench, clock: VirtualClock) -> None:
     """Its message comes before those of others, and is none that has been popped."""
     declare(timed_bench, running=1)
     first, second = submit(timed_bench), submit(timed_bench)
+    clock.advance(seconds=1)
     others = [timed_bench.submit() for _ in range(3)]
     timed_bench.start(first)
     pop(timed_bench)
     timed_bench.commit(first)
     assert sent(timed_bench) == [second, *others]
     assert timed_bench.number(second) <= timed_bench.number(others[0])
+
+
+@pytest.mark.parametrize("running", [1, 2, 3])
+def test_what_has_waited_overtakes_nothing_that_came_earlier(
+    timed_bench: Bench, clock: VirtualClock, running: int
+) -> None:
+    """Endless work at a limit keeps a worker neither from its own first jobs nor from others."""
+    declare(timed_bench, running=running)
+    jobs = [submit(timed_bench) for _ in range(4)]
+    clock.advance(seconds=1)
+    jobs += [timed_bench.submit() for _ in range(3)]
+    clock.advance(seconds=1)
+    jobs += [submit(timed_bench) for _ in range(4)]
+    ran = []
+    while waits := sent(timed_bench):
+        pop(timed_bench)
+        ran.append(waits[0])
+        finish(timed_bench, waits[0])
+    assert ran == jobs
+
+
+def test_what_is_let_in_together_keeps_its_order(timed_bench: Bench, clock: VirtualClock) -> None:
+    """Before what came later, and each behind those that waited for longer."""
+    declare(timed_bench, running=0)
+    jobs = [submit(timed_bench) for _ in range(5)]
+    clock.advance(seconds=1)
+    jobs += [timed_bench.submit() for _ in range(50)]
+    timed_bench.store.limits.set("api", LimitSettings(running=5))
+    timed_bench.store.limits.let_in(["api"])
+    assert sent(timed_bench) == jobs
+    numbers = [timed_bench.number(job) for job in jobs]
+    assert numbers == sorted(numbers)
 
 
 def test_a_job_is_not_complete_while_it_waits_at_a_limit(timed_bench: Bench) -> None:

@@ -9,9 +9,6 @@ local FEW_ENTERED = 8
 -- Invocations that one hand-over looks at, and how many of one key that are gone count as a turn of it.
 local TURN_LOOKS, TURN_GONE = 32, 8
 
--- What comes first of its key has a number below all others, which are times in hundredths of a millisecond.
-local BEFORE = 1e15
-
 local function waiting_key(list, key)
   return k_fair_waiting(list .. '\n' .. key)
 end
@@ -84,13 +81,12 @@ local function fair_order(rules)
     return true
   end
 
-  -- An invocation waits for the turn of its key, which may be now. ahead: it is the next one of the key, behind
-  -- others of that kind.
-  function order.wait(job, list, member, ahead)
+  -- An invocation waits for the turn of its key, which may be now. since: as
+  -- count_message takes it.
+  function order.wait(job, list, member, since)
     local number = take_numbers(list, 1)
     if number >= PAUSED then number = number - PAUSED end
-    if ahead then number = number - BEFORE end
-    shared('ZADD', waiting_key(list, job.fair), number, member)
+    shared('ZADD', waiting_key(list, job.fair), since or number, member)
     local time = tonumber(shared('HGET', k_fair_lists(), 'v' .. list) or 0)
     if shared('ZADD', k_fair_turns(list), 'NX', time + 1 / job.weight, job.fair) == 1 then
       shared('HSETNX', k_fair_lists(), 'm' .. list, FEW_ENTERED)

@@ -57,20 +57,20 @@ local function park(job, invocation)
 end
 
 -- A message of the job comes to this list (by: 1) or leaves it (-1). member: its place in the order of fair keys
--- changes too; ahead: it comes first of its key. Returns whether it waits for a turn there, or has had one.
-local function count_message(job, list, by, member, ahead)
+-- changes too; since: its number in the order of its key, nil: it comes now. Returns whether it waits for a turn there,
+-- or has had one.
+local function count_message(job, list, by, member, since)
   job.queued = job.queued + by
   if job.queues > 1 then lanes_of(job).count_messages(list, by) end
   if not member or not job.fair then return false end
   --@include fair
   turns = turns or fair_order({ route = find_route, message = message_of, park = park, count = count_message })
-  if by > 0 then turns.wait(job, list, member, ahead) else turns.leave(list, member) end
+  if by > 0 then turns.wait(job, list, member, since) else turns.leave(list, member) end
   return true
 end
 
--- how: nil; 'again': its message was lost, and is made again; 'ahead': it has waited for a place of a limit, and is
--- the next that is taken off the list, as far as the number of the one that would have been is known: with the
--- same number, none is taken for one that has been popped.
+-- how: nil; 'again': its message was lost, and is made again; a number: it has waited for a place of a limit since
+-- then, and its message goes before those that came later.
 local function push_message(job, invocation, how)
   local to = route(job, routine_of(invocation))
   local list, member = to.list .. job.suffix, job.id .. '/' .. invocation
@@ -81,21 +81,28 @@ local function push_message(job, invocation, how)
     table.insert(unpushed[list], { to.template, job, invocation })
     return
   end
-  local number, place = take_numbers(list, 1), 'LPUSH'
+  local number = take_numbers(list, 1)
   if number >= PAUSED then
     -- The queue is paused: there is no message until it is resumed.
     call('ZADD', k_paused_pushes(list), number - PAUSED, member)
     return
   end
-  if how == 'ahead' then
-    local first = redis.pcall('LINDEX', list, -1)
-    local its = type(first) == 'string' and string.match(string.sub(first, -24), '%-(%d+)"}}$')
-    if its then number, place = tonumber(its), 'RPUSH' end
+  if how and how ~= 'again' then
+    --@include limits/turn
+    local depth, its = turn_of(list, how)
+    if depth then
+      local earlier
+      earlier, its = take_earlier(list, depth, its)
+      call('ZADD', k_unclaimed(list), its, member)
+      redis.pcall('RPUSH', list, message_of(to.template, job, invocation, its))
+      for i = #earlier, 1, -1 do redis.pcall('RPUSH', list, earlier[i]) end
+      return
+    end
   end
   call('ZADD', k_unclaimed(list), number, member)
   -- Where something else lies in place of the list, the message is lost, and the upkeep pushes it again
   -- when it can. An error would stop the script between its writes.
-  redis.pcall(place, list, message_of(to.template, job, invocation, number))
+  redis.pcall('LPUSH', list, message_of(to.template, job, invocation, number))
 end
 
 -- What has to wait for a place of a limit waits there in place of the list.

@@ -10,6 +10,9 @@ local PER_MS, LAG = 100, 100
 -- number that they have anyway (queue_pause). It is exact in a double together with any time.
 local PAUSED = 4e15
 
+-- What a message of FlowForge has of its job and invocation, and at the end of its last 24 bytes its push number.
+local MESSAGE, PUSH_NUMBER = '^{"body": "%[%[\\"([%w_-]+)\\", \\"(%d+%.%d+%.%d+%.?%d*)\\"%]', '%-(%d+)"}}$'
+
 -- Takes the next `count` push numbers of a list, and returns the last of them.
 local function take_numbers(list, count)
   local last, now = call('HINCRBY', k_sequences(), list, count), now_ms()

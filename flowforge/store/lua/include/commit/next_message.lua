@@ -1,6 +1,6 @@
 -- Section `next_message` of the commit: going on without asking the broker. Token, lease ms, broker lists in
 -- order; or nothing.
---@include base, job_row, push, grant
+--@include base, job_row, push_numbers, push, grant
 
 -- Messages looked at by one script: duplicates and work of ended jobs are passed over.
 local LOOKS = 8
@@ -15,8 +15,8 @@ local UNLIMITED = '"timelimit": [null, null]'
 local function take_message(list)
   local item = call('LINDEX', list, -1)
   if not item then return nil end
-  local id, invocation = string.match(item, '^{"body": "%[%[\\"([%w_-]+)\\", \\"(%d+%.%d+%.%d+%.?%d*)\\"%]')
-  local number = string.match(string.sub(item, -24), '%-(%d+)"}}$')
+  local id, invocation = string.match(item, MESSAGE)
+  local number = string.match(string.sub(item, -24), PUSH_NUMBER)
   local job = id and number and load_job(id)
   local to = job and not job.newer and not job.breaks and find_route(job, routine_of(invocation))
   if to and job.extras and not string.find(to.template, UNLIMITED, 1, true) then return nil end

@@ -67,7 +67,7 @@ local function let_in(member, number, at, now)
       --@include history
       remember(job, 'waited_at_limit', invocation, string.format('%d %s', waited, at))
     end
-    push_message(job, invocation, 'ahead')
+    push_message(job, invocation, number)
     save_job(job, now)
     return true
   end
