@@ -420,6 +420,54 @@ def test_an_invocation_keeps_its_place_across_attempts(
     finish(timed_bench, second)
 
 
+def job_of_two(bench: Bench) -> str:
+    """A job of two invocations that run, of which the first counts at ``api``."""
+    request = bench.submission(max_in_flight=5)
+    bench.send(request, {**bench.fields(), "uses": "l"})
+    bench.start(request.job_id)
+    bench.commit(request.job_id, emitted=[(1, 0, at("api")), (1, 0, "")])
+    bench.start(request.job_id, "2.1.0")
+    bench.start(request.job_id, "3.1.0")
+    return request.job_id
+
+
+@pytest.mark.parametrize("how", ["fail", "cancel", "pause"])
+def test_a_handler_that_still_runs_keeps_the_place(
+    timed_bench: Bench, clock: VirtualClock, how: str
+) -> None:
+    """Also one of a job that does not go on: until it ends, the limit is full."""
+    declare(timed_bench, running=1, hold="invocation")
+    job = job_of_two(timed_bench)
+    second = submit(timed_bench)
+    if how == "fail":
+        timed_bench.fail(job, "3.1.0")
+    elif how == "cancel":
+        timed_bench.store.control.cancel(job, "")
+    else:
+        timed_bench.pause(job)
+    clock.advance_running(seconds=20)
+    assert waiting(timed_bench) == [second]
+    timed_bench.commit(job, "2.1.0")
+    assert places(timed_bench) == [second]
+
+
+def test_a_paused_job_does_not_keep_the_place_for_its_retry(
+    timed_bench: Bench, clock: VirtualClock
+) -> None:
+    """Nothing waits for someone to resume it."""
+    declare(timed_bench, running=1, hold="invocation")
+    first, second = submit(timed_bench), submit(timed_bench)
+    timed_bench.start(first)
+    timed_bench.retry_later(first, delay=3_600_000)
+    timed_bench.pause(first)
+    clock.advance(seconds=10)
+    assert places(timed_bench) == [second]
+    finish(timed_bench, second)
+    timed_bench.store.control.resume(first)
+    clock.advance(hours=2)
+    finish(timed_bench, first)
+
+
 # --- changes by hand ---------------------------------------------------------------------------
 
 

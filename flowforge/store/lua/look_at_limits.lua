@@ -18,10 +18,12 @@ local function is_held(member)
   local id, invocation, token = parts_of(member)
   if not invocation then return false end
   if token ~= '' then return call('ZSCORE', k_leases(), member) end
-  if call('HEXISTS', k_invocations(id), invocation) == 0 then return false end
-  -- What is tied to no attempt goes with a job that does not go on.
-  local job = load_job(id)
-  return job and job.status ~= 'failed'
+  local job, kept = load_job(id), string.sub(member, -1) == '/'
+  if not job then return false end
+  -- What is tied to no attempt goes with a job that does not go on, when the handlers that still run have ended.
+  local halted = ENDED[job.status] or job.status == 'paused'
+  if kept and halted then return job.running > 0 end
+  return job.status ~= 'failed' and call('HEXISTS', k_invocations(id), invocation) == 1
 end
 
 local function drop_lost(key)
