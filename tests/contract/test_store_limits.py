@@ -492,6 +492,25 @@ def test_what_an_operator_sets_wins_at_once(timed_bench: Bench) -> None:
     assert sum(claim is Answer.LIMITED for claim in claims) == 4
 
 
+def test_a_rate_that_is_made_higher_counts_at_once(timed_bench: Bench, clock: VirtualClock) -> None:
+    """What waits does not wait for the next start of the former rate."""
+    limits = timed_bench.store.limits
+    declare(timed_bench, rate=1, period_ms=30 * 86_400_000)
+    jobs = [submit(timed_bench) for _ in range(3)]
+    finish(timed_bench, jobs[0])
+    limits.set("api", LimitSettings(rate=100, period_ms=1000))
+    limits.let_in(["api"])
+    for job in jobs[1:]:
+        clock.advance(seconds=1)
+        finish(timed_bench, job)
+    limits.set("api", LimitSettings(rate=1, period_ms=60_000))
+    last = submit(timed_bench)
+    finish(timed_bench, last)
+    late = submit(timed_bench)
+    clock.advance(seconds=50)
+    assert waiting(timed_bench) == [late]
+
+
 # --- what the upkeep mends ---------------------------------------------------------------------
 
 

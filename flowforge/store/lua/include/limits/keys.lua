@@ -55,6 +55,15 @@ local function settings_of(key)
   return found
 end
 
+-- The theoretical arrival time of a rate, as it is kept; not later than what is in force now can have made it: after a
+-- change nothing waits for a time of the former rate.
+local function tat_of(key, kept, settings, now)
+  local tat, latest = tonumber(kept or 0), now + AHEAD + settings.burst * settings.interval
+  if tat <= latest then return tat end
+  shared('HSET', k_limit_state(key), 'tat', string.format('%.3f', latest))
+  return latest
+end
+
 -- When the rate allows the next start, behind `reserved` others; and when the limit rests no more, or nil. A time
 -- before now means that several may start at once.
 local function next_start(key, settings, reserved, now)
@@ -62,7 +71,7 @@ local function next_start(key, settings, reserved, now)
   local rest = tonumber(f[2] or 0)
   if rest > now then return rest, rest end
   if not settings.interval then return now end
-  return math.max(tonumber(f[1] or 0), now) + (reserved - settings.burst + 1) * settings.interval
+  return math.max(tat_of(key, f[1], settings, now), now) + (reserved - settings.burst + 1) * settings.interval
 end
 
 -- What waits at one key while a place of another is kept for it: {number, member, where it waits}, or nil.
