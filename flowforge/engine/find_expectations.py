@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from heapq import merge
-from itertools import islice
 from typing import NamedTuple
 
 from flowforge.common.bounded_repr import shown
 from flowforge.engine.engine import Engine
-from flowforge.errors import InvalidValueError, JobNotFoundError, RecordError, StoreUnavailableError
+from flowforge.errors import InvalidValueError, RecordError, StoreUnavailableError
+from flowforge.model.definition import Definition
 from flowforge.model.expectation import Expectation
 from flowforge.model.invocation_id import JOB_ID, NUMBER
 from flowforge.store.expectations import Listed, Open, shown_expectation
@@ -47,44 +47,70 @@ def find_expectations(
     silent: list[StoreUnavailableError] = []
     last = None if cursor is None else _last(cursor)
     streams = (_walk(engine, assigned, last, silent) for engine in engines)
-    found, passed_over, place = list[Expectation](), 0, cursor
-    for listed, one, engine in merge(*streams, key=lambda seen: seen[0]):
-        shown_one = None if one is None else _shown(engine, listed.job_id, one)
-        if shown_one is None or (flow_id is not None and shown_one.flow_id != flow_id):
+    found, passed_over, place, following = list[_Seen](), 0, cursor, False
+    for seen in merge(*streams, key=lambda one: one.listed):
+        if seen.open is None or (flow_id is not None and seen.flow_id != flow_id):
             passed_over += 1
             if passed_over == PASSED_OVER:
-                return FoundExpectations(found, _cursor(listed), silent)
+                place, following = _cursor(seen.listed), True
+                break
             continue
         if len(found) == limit:
-            return FoundExpectations(found, place, silent)
-        found.append(shown_one)
-        place = _cursor(listed)
-    return FoundExpectations(found, None, silent)
+            following = True
+            break
+        found.append(seen)
+        place = _cursor(seen.listed)
+    return FoundExpectations(_shown(found, silent), place if following else None, silent)
+
+
+class _Seen(NamedTuple):
+    """An entry of the index of a server. ``open``: None for what no job has any more, and for what
+    cannot be read.
+    """
+
+    engine: Engine
+    listed: Listed
+    open: Open | None
+    definition: Definition | None
+
+    @property
+    def flow_id(self) -> str | None:
+        return None if self.definition is None else self.definition.flow_id
 
 
 def _walk(
     engine: Engine, assigned: str | None, last: Listed | None,
     silent: list[StoreUnavailableError],
-) -> Iterator[tuple[Listed, Open | None, Engine]]:  # fmt: skip
+) -> Iterator[_Seen]:  # fmt: skip
     reader = engine.store.expectations
     try:
         while page := reader.behind(assigned, last, _PAGE):
             found = reader.of_numbers([(one.job_id, one.number) for one in page])
+            definitions = engine.inspector.definitions(one.job_id for one in page)
             for listed, one in zip(page, found, strict=True):
-                yield listed, one, engine
+                definition = definitions.get(listed.job_id)
+                yield _Seen(engine, listed, one if definition else None, definition)
             last = page[-1]
     except StoreUnavailableError as error:
         silent.append(error)
 
 
-def _shown(engine: Engine, job_id: str, one: Open) -> Expectation | None:
-    """None for what no job has any more, and for what cannot be read."""
-    try:
-        definition = engine.inspector.definition(job_id)
-        form = engine.store.expectations.form(job_id, one.form)
-        return shown_expectation(job_id, definition, one, form)
-    except (JobNotFoundError, RecordError):
-        return None
+def _shown(found: Sequence[_Seen], silent: list[StoreUnavailableError]) -> list[Expectation]:
+    """As people and programs see them, without those whose form cannot be read."""
+    shown_ones: dict[Listed, Expectation] = {}
+    for engine in dict.fromkeys(one.engine for one in found):
+        own = [one for one in found if one.engine is engine]
+        wanted = [(one.listed.job_id, one.open.form) for one in own if one.open]
+        try:
+            forms = engine.store.expectations.forms_of(wanted)
+        except StoreUnavailableError as error:
+            silent.append(error)
+            continue
+        for one, form in zip(own, forms, strict=True):
+            if one.open and one.definition and not isinstance(form, RecordError):
+                job_id = one.listed.job_id
+                shown_ones[one.listed] = shown_expectation(job_id, one.definition, one.open, form)
+    return [shown_ones[one.listed] for one in found if one.listed in shown_ones]
 
 
 def _cursor(listed: Listed) -> str:
@@ -102,4 +128,4 @@ def _last(cursor: str) -> Listed:
 
 def first_expectations(engines: Sequence[Engine], most: int) -> list[Expectation]:
     """The oldest, without those of servers that do not answer."""
-    return list(islice(find_expectations(engines, most).expectations, most))
+    return find_expectations(engines, most).expectations

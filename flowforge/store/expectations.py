@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from flowforge.errors import RecordError
 from flowforge.model.definition import Definition
 from flowforge.model.expectation import Expectation, place_text
 from flowforge.store.answers import ANSWER, Answer, AnswerOrStatus
@@ -204,17 +205,37 @@ class Expectations:
             return {}
         key = self._keys.of("answers", job_id)
         raw = self._link.call("HMGET", key, *(f"f{name}" for name in names))
-        with reading(f"the forms of job {job_id}"):
-            return {
-                name: typed(json.loads(form), dict)
-                for name, form in zip(names, raw, strict=True)
-                if form is not None
-            }
+        found = zip(names, raw, strict=True)
+        return {name: _form(job_id, form) for name, form in found if form is not None}
+
+    def forms_of(
+        self, wanted: Sequence[tuple[str, str]]
+    ) -> list[dict[str, Any] | RecordError | None]:
+        """Those of jobs and hashes, None for an empty hash; the error of an unreadable one."""
+        named = list(dict.fromkeys(one for one in wanted if one[1]))
+        raw = self._link.many(
+            [("HGET", self._keys.of("answers", job_id), f"f{name}") for job_id, name in named]
+        )
+        found = dict(zip(named, raw, strict=True))
+        return [_form_or_error(job_id, found.get((job_id, name))) for job_id, name in wanted]
 
     def _state(self, job_id: str, field: str) -> str:
         raw = self._link.call("HGET", self._keys.of("answers", job_id), field)
         with reading(f"the answers of job {job_id}"):
             return "" if raw is None else str(raw.decode())
+
+
+def _form(job_id: str, raw: object) -> dict[str, Any]:
+    with reading(f"a form of job {job_id}"):
+        found: dict[str, Any] = typed(json.loads(typed(raw, bytes)), dict)
+    return found
+
+
+def _form_or_error(job_id: str, raw: object) -> dict[str, Any] | RecordError | None:
+    try:
+        return None if raw is None else _form(job_id, raw)
+    except RecordError as error:
+        return error
 
 
 def _listed(member: str, score: bytes) -> Listed:

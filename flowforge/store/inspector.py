@@ -5,7 +5,8 @@ What concerns all jobs together is in :mod:`flowforge.store.overview`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -242,6 +243,18 @@ class Inspector:
     def definition(self, job_id: str) -> Definition:
         """The definition that the job is pinned to."""
         (raw,) = self._rows.fields(job_id, "def")
+        return self._definition(raw, job_id)
+
+    def definitions(self, job_ids: Iterable[str]) -> dict[str, Definition]:
+        """Those of jobs that are there and can be read, in one look."""
+        found = {}
+        for job_id, row in self._rows.many(list(dict.fromkeys(job_ids)), "def"):
+            if not isinstance(row, CorruptRecordError) and row[0] is not None:
+                with contextlib.suppress(RecordError):
+                    found[job_id] = self._definition(row[0], job_id)
+        return found
+
+    def _definition(self, raw: bytes | None, job_id: str) -> Definition:
         with reading_row(job_id):
             name = (raw or b"").decode()
         found = self._definitions.get(name)

@@ -13,6 +13,7 @@ import pytest
 from flowforge import JobState, web
 from flowforge.doctor.answers import examine_answers
 from flowforge.engine.current import set_engine
+from flowforge.engine.find_expectations import find_expectations
 from flowforge.errors import AnsweredError, InvalidValueError, JobStateError
 from flowforge.local.server import LocalServer
 from tests.integration.answer_flows import approvals, counted, first_of
@@ -80,6 +81,32 @@ def test_a_job_waits_for_its_answer_without_a_worker() -> None:
         ("expects", number, {"assign": ["ops"]}),
         ("answered", number, {"by": "kim", "to": "approve.decision"}),
     ]
+
+
+def test_a_list_of_answers_is_read_in_few_looks(
+    shared: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many jobs expect them, and however many of these are of another flow."""
+    jobs = [asking(within=3600) for _ in range(12)]
+    engine, looks = shared.engine, list[str]()
+
+    def noting(told: Any) -> Any:
+        def noted(*args: object) -> object:
+            looks.append(str(args))
+            return told(*args)
+
+        return noted
+
+    for name in ("call", "many"):
+        monkeypatch.setattr(engine.store.link, name, noting(getattr(engine.store.link, name)))
+    found = find_expectations([engine], 100).expectations
+    assert {one.job_id for one in found} >= {job.job_id for job in jobs}
+    assert len(looks) < 8
+    looks.clear()
+    assert not find_expectations([engine], 100, flow_id="another").expectations
+    assert len(looks) < 8
+    for job in jobs:
+        job.cancel()
 
 
 def test_a_later_answer_hears_who_was_first() -> None:
