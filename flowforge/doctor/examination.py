@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 import redis
@@ -22,8 +23,9 @@ from flowforge.doctor.workers import (
     silenced,
 )
 from flowforge.engine.engine import Engine
-from flowforge.errors import FlowForgeError
+from flowforge.errors import CommandRefusedError, FlowForgeError
 from flowforge.model.status import ACTIVE
+from flowforge.store.key_types import wrong_types
 from flowforge.store.worker_reports import WorkerReport, WorkerReports
 
 #: Active jobs of each status that are looked at one by one, the newest ones.
@@ -34,9 +36,31 @@ def examine(engine: Engine) -> Iterator[Finding]:
     """All findings on one server, good and bad."""
     try:
         yield from examine_server(engine)
+        yield from _examine_keys(engine)
         yield from _examine_jobs(engine)
     except (FlowForgeError, redis.RedisError) as error:
         # Its text says what to do.
+        yield Finding("fail", "server", str(error))
+
+
+def _examine_keys(engine: Engine) -> Iterator[Finding]:
+    """Keys in place of which something else lies: what reads them is refused, here too."""
+    for key, found, expected in wrong_types(engine.store):
+        aside = shlex.join(["RENAME", key, f"{key}-aside"])
+        what = f"{key} is a {found} of another program: FlowForge has a {expected} there"
+        fix = f"keep that program from this prefix, and move the key: redis-cli {aside}"
+        yield Finding("fail", "keys", what, fix)
+
+
+def _examine_errors(engine: Engine) -> Iterator[Finding]:
+    yield examine_errors(engine)
+
+
+def _apart(part: Iterator[Finding]) -> Iterator[Finding]:
+    """A part of which the server refuses a command keeps none of the others from their turn."""
+    try:
+        yield from part
+    except CommandRefusedError as error:
         yield Finding("fail", "server", str(error))
 
 
@@ -59,12 +83,12 @@ def _examine_jobs(engine: Engine) -> Iterator[Finding]:
             yield from examine_workers(engine, workers, sum(counts[status] for status in ACTIVE))
     active = list(engine.overview.active(SAMPLE))
     if not engine.idle:
-        yield from examine_needs(engine, live, active)
-        yield from examine_delays(engine)
-    yield from examine_work(engine, live, counts, active)
-    yield from examine_answers(engine)
-    yield from examine_limits(engine)
-    yield from examine_queues(engine)
-    yield from examine_schedules(engine, live)
-    yield examine_errors(engine)
-    yield from examine_hooks(engine)
+        yield from _apart(examine_needs(engine, live, active))
+        yield from _apart(examine_delays(engine))
+    yield from _apart(examine_work(engine, live, counts, active))
+    yield from _apart(examine_answers(engine))
+    yield from _apart(examine_limits(engine))
+    yield from _apart(examine_queues(engine))
+    yield from _apart(examine_schedules(engine, live))
+    yield from _apart(_examine_errors(engine))
+    yield from _apart(examine_hooks(engine))

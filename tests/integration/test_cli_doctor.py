@@ -500,3 +500,23 @@ def test_unreadable_url(url: str) -> None:
     assert result.exit_code == 1
     assert "percent-encode" in result.stderr
     assert "se" not in result.stderr.replace("server", "").replace("set", "")
+
+
+@pytest.mark.attack(what="Another program's value in place of a key that there is one of")
+def test_something_else_in_place_of_keys(idle: Shell) -> None:
+    """Each is named, with the command that moves it; what does not need them is examined."""
+    link, keys = idle.installation.engine.link, idle.installation.engine.store.keys
+    wrong = [keys.of(name) for name in ("error_groups", "queue_pauses")]
+    for key in wrong:
+        link.call("RPUSH", key, "by hand")
+    try:
+        found = idle.findings(code=1)
+        assert {one["text"].split()[0] for one in found["keys"]} == set(wrong)
+        for one in found["keys"]:
+            key = one["text"].split()[0]
+            assert one["fix"].endswith(f"redis-cli RENAME {key} {key}-aside")
+        assert {"jobs", "failures", "leases"} <= set(found)
+    finally:
+        for key in wrong:
+            link.call("DEL", key)
+    assert "keys" not in idle.findings()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 
 import lupa.lua51
@@ -9,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import flowforge.store.keys
+from flowforge.store.key_types import SINGLE, TYPES
 from flowforge.store.keys import PATTERNS, Keys, expand_keys
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
@@ -68,3 +71,12 @@ def test_patterns_have_one_hole_at_most() -> None:
     """The Lua functions take one argument."""
     for pattern in PATTERNS.values():
         assert re.fullmatch(r"[^{}']*(\{\}[^{}']*)?", pattern)
+
+
+def test_the_types_of_keys_are_those_of_the_table() -> None:
+    """Of each that has no argument, the word that its comment begins with."""
+    names = {"hash", "zset", "string", "list", "stream"}
+    source = inspect.getsource(flowforge.store.keys)
+    said = dict(re.findall(r'^    "(\w+)": "[^"]*",  # (\w+)', source, re.MULTILINE))
+    assert {name: said[name] for name in SINGLE} == TYPES
+    assert set(TYPES.values()) <= names
