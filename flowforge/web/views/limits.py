@@ -62,14 +62,14 @@ def shown(call: Call) -> View:
 
 def _shown(call: Call, fields: dict[str, str], problem: str) -> View:
     control, key = _control(call), _key(call)
-    rows = [one for one in control.in_use(key) if one.usage.key == key]
-    found = rows[0] if rows else KeyInUse(control.usage([key])[0], LimitSettings())
+    in_use = {one.usage.key: one for one in control.in_use(key)}
+    found = in_use.pop(key, None) or KeyInUse(control.usage([key])[0], LimitSettings())
     own = next((one for one in control.stored() if one.key == key and not one.declared), None)
     return View(
         "limit.html",
         {
             "found": found,
-            "keys": [one for one in control.in_use(key) if one.usage.key != key][:_SHOWN],
+            "keys": list(in_use.values())[:_SHOWN],
             "holders": [
                 (job_id, int(name.partition(".")[0]))
                 for job_id, name in control.holders(key, _NAMED)

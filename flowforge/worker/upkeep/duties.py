@@ -39,6 +39,7 @@ BULK_INTERVAL = 0.25
 
 #: Seconds between two looks at paused queues, and at those with fair keys.
 QUEUE_INTERVAL = 1.0
+
 #: Seconds between two looks at the keys of limits whose turn it is.
 LIMIT_INTERVAL = 1.0
 
