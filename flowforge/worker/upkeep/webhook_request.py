@@ -79,7 +79,12 @@ class WebhookRequest:
         text = text[:_MOST_READ]
         status = without_path(self._webhook, f"{response.status} {response.reason}")[:_MOST_READ]
         good = 200 <= response.status < 300
-        return Answer(good, f"{status}: {text}" if text else status, _rest(response))
+        return Answer(good, _visible(f"{status}: {text}" if text else status), _rest(response))
+
+
+def _visible(text: str) -> str:
+    """The text with whatever a terminal might obey visible in its place: the log shows it."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
 def without_path(webhook: Webhook, text: str) -> str:

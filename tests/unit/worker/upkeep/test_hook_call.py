@@ -71,6 +71,14 @@ class TestWebhook:
         assert text.startswith("500 Internal Server Error: no *** here\ufffd xxx")
         assert len(text) < 400
 
+    @pytest.mark.attack(what="A receiver of webhooks that sends commands for terminals")
+    def test_no_terminal_obeys_what_a_receiver_says(self, there: Receiver) -> None:
+        """Nor one that shows the log of the worker."""
+        there.status = 500
+        there.answer = b"\x1b]0;it is mine\x07\x00\xc2\x9b31m\nERROR x"
+        _, text, _ = send(there)
+        assert text == r"500 Internal Server Error: \x1b]0;it is mine\x07\x00\x9b31m\x0aERROR x"
+
     @pytest.mark.attack(what="A receiver of webhooks that repeats its secret path in its answer")
     @pytest.mark.parametrize(
         "answer",
