@@ -65,7 +65,7 @@ def list_schedules(session: Session, flow_id: str | None, as_json: bool) -> None
             corrupt.append(one)
         elif flow_id in (None, one.flow_id):
             found[one.name] = one
-    listed = sorted(found.values(), key=_order)
+    listed = sorted(found.values(), key=ScheduleInfo.order)
     if as_json:
         print_json([plain(one) for one in listed])
     elif listed:
@@ -267,9 +267,3 @@ def _tell(name: str, changed: bool, what: str, as_json: bool) -> None:
         print_json({"schedule": name, "changed": changed})
     else:
         say(f"schedule {name} {what}")
-
-
-def _order(one: ScheduleInfo) -> tuple[bool, float, str]:
-    """By their next times, those that have ended last."""
-    at = one.next_at
-    return at is None or one.status == "ended", at.timestamp() if at else 0.0, one.name

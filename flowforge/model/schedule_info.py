@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from flowforge.model.schedule import LATE, Policy, ScheduleStatus
@@ -16,15 +17,16 @@ class ScheduleInfo:
     """One schedule. Times are aware, UTC; None: never, or not known.
 
     ``entry``: routine and slot where its jobs begin. ``status``: ``active``, ``paused`` or
-    ``ended``. ``next_at``: the next time; ``starts_at``: when that starts a job, later by the
-    jitter. ``late``: seconds by which the leading worker is behind that, 0 within a minute.
-    ``reason``, ``by``, ``paused_at``: of a pause; ``failed_job_id``: the job whose failure paused
-    it. ``in_code``: a module declares it, ``module``; ``vanished``: no worker has had it in code
-    for 15 minutes. ``other_versions``: how many other versions of it workers have in code.
-    ``params``: of its jobs, without secret ones; None: too large to be shown. ``started``: jobs in
-    all, ``skipped``: reason -> times; ``missed_at``: when some were found missed last.
-    ``unfinished``: its jobs that have not completed; ``waiting``: times that wait for the end of a
-    job. ``problem``: why the leading worker cannot start its job.
+    ``ended``. ``next_at``: the next time, None after the last one, also of one that is paused;
+    ``starts_at``: when that starts a job, later by the jitter. ``late``: seconds by which the
+    leading worker is behind that, 0 within a minute. ``reason``, ``by``, ``paused_at``: of a pause;
+    ``failed_job_id``: the job whose failure paused it. ``in_code``: a module declares it,
+    ``module``; ``vanished``: no worker has had it in code for 15 minutes. ``other_versions``: how
+    many other versions of it workers have in code. ``params``: of its jobs, without secret ones;
+    None: too large to be shown. ``started``: jobs in all, ``skipped``: reason -> times;
+    ``missed_at``: when some were found missed last. ``unfinished``: its jobs that have not
+    completed; ``waiting``: times that wait for the end of a job. ``problem``: why the leading
+    worker cannot start its job.
     """
 
     name: str
@@ -62,13 +64,15 @@ class ScheduleInfo:
 
     def next_times(self, most: int) -> Iterator[datetime]:
         """Its next times, as many as there are and at most ``most``; none after its end."""
-        if self.next_at is None or self.status is ScheduleStatus.ENDED:
-            return
-        first = int(self.next_at.timestamp())
-        for number, one in enumerate(self.timing.times(first - 1)):
-            if number == most:
-                return
-            yield datetime.fromtimestamp(one, UTC)
+        if self.next_at is not None:
+            first = int(self.next_at.timestamp())
+            for one in islice(self.timing.times(first - 1), most):
+                yield datetime.fromtimestamp(one, UTC)
+
+    def order(self) -> tuple[bool, float, str]:
+        """What a list is sorted by: the next time, those that have ended last; then the name."""
+        at = self.next_at
+        return at is None, at.timestamp() if at else 0.0, self.name
 
 
 def lateness(starts_ms: int | None, now_ms: int) -> float:

@@ -131,7 +131,13 @@ def _info(
     with reading(f"the schedule {name}"):
         status = ScheduleStatus(stored["state"].decode())
         paused = status is ScheduleStatus.PAUSED
-        starts_ms = whole(stored["due"]) if stored.get("due") else None
+        policy = _policy(stored)
+        # A pause hides that it has ended.
+        ended = policy.times is not None and whole(stored.get("used") or 0) >= policy.times
+        next_time, starts_ms = (
+            whole(stored[field]) if stored.get(field) and not ended else None
+            for field in ("next", "due")
+        )
         mark = stored["mark"].decode()
         seen = {k.removeprefix(_SEEN): whole(v) for k, v in stored.items() if k.startswith(_SEEN)}
         recent = {one for one, at in seen.items() if at + DECLARED_FOR > now}
@@ -143,9 +149,9 @@ def _info(
             flow_id=stored["flow"].decode(),
             entry=stored["entry"].decode(),
             timing=_timing(stored),
-            policy=_policy(stored),
+            policy=policy,
             status=status,
-            next_at=moment(whole(stored["next"]) * 1000) if stored.get("next") else None,
+            next_at=None if next_time is None else moment(next_time * 1000),
             starts_at=None if starts_ms is None else moment(starts_ms),
             late=lateness(starts_ms, now) if active else 0.0,
             reason=reason,
@@ -188,8 +194,9 @@ def _timing(stored: Mapping[str, bytes]) -> Timing:
 def _policy(stored: Mapping[str, bytes]) -> Policy:
     return Policy(
         Overlap(stored["overlap"].decode()), Missed(stored["missed"].decode()),
-        whole(stored["catch_up"]), stored["pause_on_failure"] == b"1", whole(stored["times"]) if
-    stored["times"] else None, )  # fmt: skip
+        whole(stored["catch_up"]), stored["pause_on_failure"] == b"1",
+        whole(stored["times"]) if stored["times"] else None,
+    )  # fmt: skip
 
 
 def _params(name: str, stored: Mapping[str, bytes]) -> dict[str, Any] | None:

@@ -129,6 +129,22 @@ def test_one_that_has_ended_goes_on_from_its_change(
     assert (len(made.jobs()), made.skips()) == (2, [])
 
 
+def test_one_that_has_ended_is_paused(made: ScheduleBench, clock: VirtualClock) -> None:
+    """It shows no next time, and one that is extended while it is paused goes on from then."""
+    made.save(overlap="allow", missed="all", times=1)
+    to_next(made, clock)
+    assert made.scripts.pause("s", "anna", "") is Answer.OK
+    info = made.info()
+    assert (info.status, info.next_at, info.starts_at) == ("paused", None, None)
+    assert list(info.next_times(5)) == []
+    clock.advance(hours=5)
+    made.save(mark="m2", overlap="allow", missed="all", times=3)
+    assert made.now < made.next_time() <= made.now + HOUR
+    made.scripts.resume("s", "anna", "")
+    to_next(made, clock)
+    assert (len(made.jobs()), made.skips()) == (2, [])
+
+
 def test_a_start_is_put_off_by_its_jitter(made: ScheduleBench, clock: VirtualClock) -> None:
     """The job has the time that it stands for."""
     timing = HOURLY._replace(jitter=1800)

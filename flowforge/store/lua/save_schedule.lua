@@ -14,6 +14,8 @@ for i = 10, 9 + count, 2 do given[arguments[i]] = arguments[i + 1] end
 
 local f = call('HMGET', key, 'source', 'mark', 'timing', 'def', 'retention', 'pause_on_failure')
 local before = { source = f[1], mark = f[2], timing = f[3], def = f[4], retention = f[5], pauses = f[6] }
+local former = load_schedule(name)
+local had_ended = former and is_used_up(former)
 local function is_seen(content)
   return content and (tonumber(call('HGET', key, 'seen ' .. content)) or 0) + kept > now
 end
@@ -50,8 +52,8 @@ if before.pauses ~= given.pause_on_failure then call('HSET', key, 'resumed', now
 call('HINCRBY', key, 'version', 1)
 if not before.source then call('HSET', key, 'created', now, 'state', 'active') end
 local schedule = load_schedule(name)
--- One that had ended goes on from now: what has passed since was none of its times.
-if before.timing ~= given.timing or schedule.next == '' or schedule.state == 'ended' then
+-- One that had ended, also if it was paused then, goes on from now: what has passed since was none of its times.
+if before.timing ~= given.timing or schedule.next == '' or had_ended then
   schedule.next, schedule.due = following, starts
 end
 note_schedule(schedule, now, before.source and 'changed' or 'created', 'by', by)

@@ -45,7 +45,7 @@ def listed(call: Call) -> View:
     return View(
         "schedules.html",
         {
-            "found": [(one, remark(one)) for one in sorted(found, key=_order)],
+            "found": [(one, remark(one)) for one in sorted(found, key=ScheduleInfo.order)],
             "left_out": left_out,
             "total": sum(totals),
             "page": start // _PAGE,
@@ -59,11 +59,6 @@ def _page_of(call: Call) -> int:
     if not (text.isascii() and text.isdigit()) or int(text[:9]) > _LAST:
         raise InvalidValueError(f"page must be a number up to {_LAST}")
     return int(text)
-
-
-def _order(one: ScheduleInfo) -> tuple[bool, float, str]:
-    at = one.next_at
-    return at is None or one.status is ScheduleStatus.ENDED, at.timestamp() if at else 0, one.name
 
 
 def schedule(call: Call) -> View:
