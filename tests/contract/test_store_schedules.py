@@ -329,6 +329,22 @@ def test_a_failure_pauses_where_it_is_to(made: ScheduleBench, clock: VirtualCloc
     assert len(made.jobs()) == 2
 
 
+def test_a_trigger_that_is_refused_leaves_nothing(made: ScheduleBench, clock: VirtualClock) -> None:
+    """Also where a job has failed: the leader pauses the schedule, once."""
+    made.save(overlap="allow", pause_on_failure=1)
+    to_next(made, clock)
+    to_next(made, clock)
+    made.bench.start(made.jobs()[0])
+    made.bench.fail(made.jobs()[0])
+    before = made.bench.snapshot()
+    answer, _ = made.scripts.trigger("s", made.bench.submission().job_id, "skip", "anna")
+    assert answer is Answer.RUNS
+    assert made.bench.snapshot() == before
+    to_next(made, clock)
+    assert made.info().status == "paused"
+    assert len(made.events("paused")) == 1
+
+
 def test_what_waits_stays_while_it_is_paused(made: ScheduleBench, clock: VirtualClock) -> None:
     """It starts after the resume."""
     job = two_times(made, clock, "queue")

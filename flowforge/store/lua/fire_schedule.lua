@@ -15,7 +15,11 @@ if not about_of(schedule) then return { 'definition' } end
 local now = now_ms()
 local waiting = k_schedule_waiting(name)
 local started, skipped = 0, 0
-local live = live_jobs(schedule, now)
+local live, failed = live_jobs(schedule)
+if failed and schedule.pause_on_failure == '1' and schedule.state == 'active' then
+  pause_schedule(schedule, 'job ' .. failed .. ' failed', '', now)
+  note_schedule(schedule, now, 'paused', 'why', 'failed', 'job', failed)
+end
 
 local function start(time, key, id, how, starts_at)
   local job, created = start_scheduled(schedule, time, key, id, how, now, starts_at)

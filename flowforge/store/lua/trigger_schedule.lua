@@ -13,7 +13,7 @@ local time = math.floor(now / 1000)
 if shared('ZSCORE', waiting, 'trigger/' .. id) then return { 'waits', id } end
 if not about_of(schedule) then return { 'definition' } end
 if overlap == '' then overlap = schedule.overlap end
-local live = live_jobs(schedule, now)
+local live = live_jobs(schedule)
 if #live > 0 or shared('ZCARD', waiting) > 0 then
   if overlap == 'skip' then return { 'runs', live[1] or '' } end
   if overlap == 'queue' or overlap == 'queue_all' then

@@ -100,9 +100,9 @@ local function pause_schedule(schedule, reason, by, now)
   call('HSET', k_schedule(schedule.name), 'reason', reason, 'by', by, 'paused', now)
 end
 
--- The jobs that it has started and that have not ended. A failed job stays in the index, since it can be
--- retried. Where the schedule is to pause after a failure, one that failed since it was resumed pauses it.
-local function live_jobs(schedule, now)
+-- The jobs that it has started and that have not ended, and one that has failed since it was resumed, or nil. A failed
+-- job stays in the index, since it can be retried.
+local function live_jobs(schedule)
   local key, live, failed = k_schedule_jobs(schedule.name), {}, nil
   for _, id in ipairs(shared('ZRANGE', key, 0, RUNS - 1, 'REV')) do
     local f = call('HMGET', k_job(id), 'status', 'ended')
@@ -120,11 +120,7 @@ local function live_jobs(schedule, now)
       if not status or ENDED[status] then shared('ZREM', key, id) end
     end
   end
-  if failed and schedule.pause_on_failure == '1' and schedule.state == 'active' then
-    pause_schedule(schedule, 'job ' .. failed .. ' failed', '', now)
-    note_schedule(schedule, now, 'paused', 'why', 'failed', 'job', failed)
-  end
-  return live
+  return live, failed
 end
 
 -- Writes what has changed, and when the leader is to look at it. A time that waits for a job is looked at again
