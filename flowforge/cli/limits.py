@@ -17,6 +17,7 @@ from flowforge.cli.tables import print_table
 from flowforge.engine.limits import LimitControl, in_force
 from flowforge.errors import FlowForgeError
 from flowforge.model.limit import LimitSettings, parsed_settings
+from flowforge.model.names import did_you_mean
 from flowforge.store.limits import LimitUsage
 
 _COLUMNS = ("KEY", ">RUNNING", ">WAITING", "LIMIT", "STATE")
@@ -65,11 +66,11 @@ def show(session: Session, key: str, as_json: bool) -> None:
             {"job_id": job_id, "invocation": int(invocation.partition(".")[0])}
             for job_id, invocation in control.holders(row["key"], _HOLDERS)
         ]
+    if not found:
+        raise CommandFailedError(f"there is no limit {one_line(key)}; see flowforge limits list")
     if as_json:
         print_json(found)
         return
-    if not found:
-        raise CommandFailedError(f"there is no limit {one_line(key)}; see flowforge limits list")
     print_table(_COLUMNS, [_cells(row) for row in found])
     for row in found:
         for one in row["held_by"]:
@@ -104,6 +105,7 @@ def set_limit(
     """
     control = _control(session)
     control.set(limit, _parsed(limit, settings))
+    _say_if_unknown(control, limit)
     _say_in_force(control, limit, as_json)
 
 
@@ -113,6 +115,7 @@ def disable(session: Session, limit: str, as_json: bool, **_: object) -> None:
     """Let a limit, or one of its keys, let everything in."""
     control = _control(session)
     control.switch(limit, on=False)
+    _say_if_unknown(control, limit)
     _say_in_force(control, limit, as_json)
 
 
@@ -122,6 +125,7 @@ def enable(session: Session, limit: str, as_json: bool, **_: object) -> None:
     """Have a limit that was disabled count again. What runs meanwhile has its places."""
     control = _control(session)
     control.switch(limit, on=True)
+    _say_if_unknown(control, limit)
     _say_in_force(control, limit, as_json)
 
 
@@ -199,3 +203,13 @@ def _say_in_force(control: LimitControl, key: str, as_json: bool) -> None:
         return
     off = ", disabled" if force.state == "off" else ""
     say(f"limit {one_line(key)}: {force.text()}{off}")
+
+
+def _say_if_unknown(control: LimitControl, key: str) -> None:
+    name, declared = key.partition("/")[0], {one.key for one in control.stored() if one.declared}
+    if name not in declared:
+        say(
+            f"no worker has said that its code has a limit {one_line(name)}; what is set counts "
+            f"once one does{did_you_mean(name, declared)}",
+            err=True,
+        )

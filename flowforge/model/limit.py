@@ -137,10 +137,16 @@ class LimitUse(NamedTuple):
                 f"{where}: {self.per!r}, by which the limit {self.name!r} counts, must be text or "
                 f"a whole number, not {type(value).__name__}"
             )
-        text = str(value)
-        if self.per in secret or len(text) > _LONGEST_VALUE or not text.isprintable():
+        # Python refuses to print whole numbers of more than 4,300 digits; they get a digest below.
+        text = value if isinstance(value, str) else format(value, "d" if _is_short(value) else "x")
+        fits = 0 < len(text) <= _LONGEST_VALUE and text.isprintable()
+        if self.per in secret or not fits:
             text = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         return f"{self.name}/{text}"
+
+
+def _is_short(value: int) -> bool:
+    return value.bit_length() < _LONGEST_VALUE
 
 
 class LimitRule:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from flowforge.model.limit import LimitUse, limited_mode
 from flowforge.store import forking
 from flowforge.store.inspector import Inspector
 from flowforge.store.kept_inputs import KeptInputs
@@ -50,6 +51,14 @@ def test_a_fork_begins_with_the_copies(bench: Bench, how: str) -> None:
         assert 0 < bench.link.call("PTTL", bench.key("history", origin)) <= LONG
     assert Inspector(bench.store).params(fork) is None
     assert bench.start(fork, "1.0.1").record == NEW
+
+
+def test_an_edit_of_a_merging_slot_with_a_limit_names_its_invocation(bench: Bench) -> None:
+    """The limits come before what the mode says of the slot."""
+    origin, request = bench.submit(), bench.submission()
+    mode = limited_mode([LimitUse("vendor")], "m", {}, "here")
+    assert bench.fork(request, origin, [(1, 0, mode, NEW, b"changes")]) == "ok"
+    assert bench.history(request.job.job_id)[-1] == ("edited", "1.1.0.1")
 
 
 def test_the_same_fork_is_made_once(bench: Bench) -> None:

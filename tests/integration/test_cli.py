@@ -61,6 +61,7 @@ def test_a_limit_is_changed_and_shown(idle: Shell) -> None:
     assert "no limit is known" in idle.run("limits", "list").stderr
     told = idle.run("limits", "set", "vendor", "running=8", "rate=100", "period=60", "--by", "kim")
     assert told.stdout == "limit vendor: 8 running, 100 in 60 s\n"
+    assert "no worker has said that its code has a limit vendor" in told.stderr
     idle.run("limits", "set", "vendor/acme", "running=2", "rate=none")
     (key,) = idle.json("limits", "show", "vendor/acme")
     assert (key["limit"]["running"], key["limit"]["rate"], key["waiting"]) == (2, None, 0)
@@ -83,6 +84,7 @@ def test_a_limit_is_changed_and_shown(idle: Shell) -> None:
         (("set", "ven dor", "running=1"), "the name of a limit has letters"),
         (("set", "vendor/", "running=1"), "a key is NAME or NAME/VALUE, not 'vendor/'"),
         (("show", "other"), "there is no limit other; see flowforge limits list"),
+        (("show", "other", "--json"), "there is no limit other; see flowforge limits list"),
     ],
 )
 def test_what_is_no_limit_is_refused(idle: Shell, arguments: tuple[str, ...], text: str) -> None:

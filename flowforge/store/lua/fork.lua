@@ -47,7 +47,9 @@ for i = 21, #arguments, 5 do
   end
   if edit ~= '' then
     local invocation = string.format('%d.%s.%s', job.last, r, s)
-    if mode == 'm' then invocation = invocation .. '.' .. call('HGET', k_merges(id), r .. '.' .. s) end
+    --@include limits/mode
+    local _, plain = split_limits(mode)
+    if plain == 'm' then invocation = invocation .. '.' .. call('HGET', k_merges(id), r .. '.' .. s) end
     remember(job, 'edited', invocation, edit)
   end
 end

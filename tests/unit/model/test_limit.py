@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from flowforge import Flow, Limit, Routine, routine
-from flowforge.errors import CorruptRecordError, DefinitionError, EmissionError
+from flowforge.errors import (
+    CorruptRecordError,
+    DefinitionError,
+    EmissionError,
+    InvalidValueError,
+    Limited,
+)
 from flowforge.model.definition import DEFINITION_VERSION, Definition
 from flowforge.model.limit import LimitSettings, LimitUse, limited_mode, read_uses
 
@@ -75,16 +81,18 @@ def test_what_an_operator_sets_stands_above_the_code() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "key"), [("acme", "v/acme"), (7, "v/7"), ("a/b c", "v/a/b c"), ("", "v/")]
+    ("value", "key"), [("acme", "v/acme"), (7, "v/7"), ("a/b c", "v/a/b c"), (-1, "v/-1")]
 )
 def test_a_value_has_a_key_of_its_own(value: Any, key: str) -> None:
     """Text as it is, a whole number as text."""
     assert LimitUse("v", "customer").key({"customer": value}, "it", ()) == key
 
 
-@pytest.mark.parametrize("value", ["x" * 129, "a\nb", "\ud800"])
-def test_what_cannot_stand_in_a_key_is_digested(value: str) -> None:
-    """So that a key is one line of bounded length; a secret is never in one."""
+@pytest.mark.parametrize(
+    "value", ["x" * 129, "a\nb", "\ud800", "", pytest.param(10**5000, id="huge")]
+)
+def test_what_cannot_stand_in_a_key_is_digested(value: str | int) -> None:
+    """So that a key is one line of bounded length that can be set; a secret is never in one."""
     use = LimitUse("v", "customer")
     key = use.key({"customer": value}, "it", ())
     assert len(key) == 34
@@ -147,3 +155,13 @@ def test_damaged_limits_of_a_record_are_told(raw: object) -> None:
     """With the place."""
     with pytest.raises(CorruptRecordError, match="limits of slot 'x'"):
         read_uses(raw, "slot 'x'")
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "limit"),
+    [(-1, None), (10**400, None), (float("nan"), None), (True, None), ("3", None), (3, 7)],
+)
+def test_what_limited_does_not_take(retry_after: Any, limit: Any) -> None:
+    """The handler's own mistake is named as one, however large it is."""
+    with pytest.raises(InvalidValueError, match=r"retry_after must be|limit must be the name"):
+        Limited(retry_after, limit)
