@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime
 
-from flowforge.common.bounded_repr import shown
-
 
 class FlowForgeError(Exception):
     """FlowForge could not do what was asked."""
@@ -102,11 +100,13 @@ class Limited(FlowForgeError):  # noqa: N818 - what a handler answers
                 f"retry_after must be seconds, not {type(retry_after).__name__}"
             )
         if not 0 <= retry_after <= 86_400:
-            raise InvalidValueError(
-                f"retry_after must be 0 to 86400 seconds, not {shown(retry_after)}"
-            )
+            # A whole number may be too large to be formatted.
+            given = "one that far from it" if abs(retry_after) > 1e300 else f"{retry_after:g}"
+            raise InvalidValueError(f"retry_after must be 0 to 86400 seconds, not {given}")
         if limit is not None and not isinstance(limit, str):
-            raise InvalidValueError(f"limit must be the name of a limit, not {shown(limit)}")
+            raise InvalidValueError(
+                f"limit must be the name of a limit, not {type(limit).__name__}"
+            )
         super().__init__(f"it takes no more for {retry_after:g} s")
         self.retry_after = float(retry_after)
         self.limit = limit

@@ -6,7 +6,7 @@
 local function shared(command, key, ...)
   local found = redis.pcall(command, key, ...)
   if type(found) ~= 'table' or not found.err then return found end
-  if string.sub(found.err, 1, 9) ~= 'WRONGTYPE' then error(found) end
+  if not string.find(tostring(found.err), 'WRONGTYPE', 1, true) then error(found) end
   local name = string.sub(key, #P + 1)
   record_damaged('keys', name, 'held something of another type, which is at aside:' .. name)
   call('RENAME', key, k_aside(name))

@@ -33,7 +33,7 @@ local function settings_of(key)
   local texts = redis.pcall('HMGET', k_limits(), '=' .. name, name, key)
   if texts.err then
     -- Not moved aside: without what an operator has set, more would run than may.
-    record_damaged('limits', key, texts.err)
+    record_damaged('limits', key, tostring(texts.err))
     texts = { '0' }
   end
   for _, text in ipairs(texts) do
