@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from flowforge.codec.binary import encode_payload
@@ -76,14 +77,22 @@ class Control:
         if self._inspector.may_be_running(job_id):
             time.sleep(PAUSE_TAKES)
 
-    def retry(self, job_id: str, by: str, reason: str = "", finish_ms: int = 0) -> JobStatus | None:
+    def retry(
+        self, job_id: str, by: str, reason: str, finish_ms: int, edited: Mapping[str, bytes]
+    ) -> JobStatus | None:
         """Continue a failed job: its failed invocations with fresh attempts, and what waited.
 
-        Jobs that it has started and that made it fail are retried with it. Returns the status that
-        does not allow it; None when it was done.
+        Jobs that it has started and that made it fail are retried with it. ``edited``: records that
+        its invocations were given for that. Returns the status that does not allow it; None when it
+        was done.
         """
         reason = checked_text("reason", reason)
-        answer = self._store.control.retry(job_id, by, reason, finish_ms)
+        answer = self._store.control.retry(job_id, by, reason, finish_ms, edited)
+        if answer is Answer.CHANGED:
+            raise JobStateError(
+                f"job {job_id} is not retried: somebody else has edited the same params a moment "
+                "after you; history() says who, so look what they are now, then retry again"
+            )
         if answer is Answer.ORPHANED:
             raise JobStateError(
                 f"job {job_id} cannot be retried: the job that started it was cancelled, which "

@@ -64,12 +64,13 @@ class Mending:
         does. ``finish_ms``: in which it is to end; 0: as before.
         """
         by, reason = operator_name(by), checked_text("reason", reason)
+        edited: dict[str, bytes] = {}
         if edit is not None:
             status = self._inspector.status(job_id)
             if status is not JobStatus.FAILED:
                 raise JobStateError(self._refusals.retry(job_id, status))
-            self.edit(job_id, edit, by=by, marks=marks, new_params=new_params)
-        answer = self._control.retry(job_id, by, reason, finish_ms)
+            edited = self.edit(job_id, edit, by=by, marks=marks, new_params=new_params)
+        answer = self._control.retry(job_id, by, reason, finish_ms, edited)
         if isinstance(answer, JobStatus):
             raise JobStateError(self._refusals.retry(job_id, answer))
 
@@ -81,8 +82,9 @@ class Mending:
         by: str | None = None,
         marks: Mapping[int, str] | None = None,
         new_params: bool = False,
-    ) -> None:
-        """Change the params of invocations: of all that are named, or of none.
+    ) -> dict[str, bytes]:
+        """Change the params of invocations: of all that are named, or of none. The records that
+        they have now.
 
         ``new_params``: names are meant that neither an invocation has nor its slot is known to
         take.
@@ -100,6 +102,7 @@ class Mending:
         answer, invocation = self._store.mending.edit(job_id, made)
         if answer is not Answer.OK:
             self._refusals.refuse(job_id, "edit", invocation, answer)
+        return {one.invocation: one.record for one in made}
 
     def check_edit(
         self, job_id: str, number: int, changes: dict[str, Any], by: str | None = None,

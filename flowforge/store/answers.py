@@ -150,7 +150,8 @@ HEARTBEAT = Answers[AnswerOrStatus]("heartbeat", _A.OK, _A.LOST, *ENDED)
 PAUSE = Answers[AnswerOrStatus]("pause", _A.OK, _A.GONE, _A.NEWER, *ENDED)
 CANCEL = Answers[AnswerOrStatus]("cancel", _A.OK, _A.GONE, _A.NEWER, _A.UNDOES, *ENDED)
 RESUME = Answers[AnswerOrStatus](
-    "resume", _A.OK, _A.GONE, _A.NEWER, _A.UNDEFINED, _A.ORPHANED, _A.UNDONE, *JobStatus,
+    "resume", _A.OK, _A.GONE, _A.NEWER, _A.UNDEFINED, _A.ORPHANED, _A.UNDONE, _A.CHANGED,
+    *JobStatus,
 )  # fmt: skip
 EDIT = Answers[AnswerOrStatus](
     "edit", _A.OK, _A.GONE, _A.NEWER, _A.UNDONE, _A.DONE, _A.WAITS, _A.QUEUED, _A.CLAIMED,

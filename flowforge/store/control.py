@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from flowforge.codec.binary import pack_record
@@ -42,13 +43,20 @@ class JobControl:
         return RESUME[self._request("resume", job_id, 0, who_and_why(by, reason), "")]
 
     def retry(
-        self, job_id: str, by: str = "", reason: str = "", finish_ms: int = 0
-    ) -> AnswerOrStatus:
+        self, job_id: str, by: str = "", reason: str = "", finish_ms: int = 0,
+        edited: Mapping[str, bytes] | None = None,
+    ) -> AnswerOrStatus:  # fmt: skip
         """``finish_ms``: in which it is to finish; 0: a deadline that has not passed holds on.
+        ``edited``: records that invocations must still have.
 
-        OK, or why not: GONE, NEWER, UNDEFINED, ORPHANED, UNDONE, the status that is not ``failed``.
+        OK, or why not: GONE, NEWER, UNDEFINED, ORPHANED, UNDONE, CHANGED, the status that is not
+        ``failed``.
         """
-        return RESUME[self._request("resume", job_id, 1, who_and_why(by, reason), finish_ms or "")]
+        records = [part for one in (edited or {}).items() for part in one]
+        reply = self._scripts.run(
+            "resume", job_id, 1, who_and_why(by, reason), finish_ms or "", _number(), *records
+        )
+        return RESUME[reply]
 
     def cancel(self, job_id: str, reason: str, by: str = "", undo: bool = False) -> AnswerOrStatus:
         """OK, or why not: GONE, NEWER, UNDOES, the status of a job that has ended.
@@ -77,6 +85,10 @@ class JobControl:
         return LABEL[self._scripts.run("label", job_id, MOST_LABELS, *pairs)]
 
     def _request(self, name: str, *arguments: Argument) -> bytes:
-        # The link sends a request again when its reply is lost: the number shows that it is.
-        reply: bytes = self._scripts.run(name, *arguments, secrets.token_hex(8))
+        reply: bytes = self._scripts.run(name, *arguments, _number())
         return reply
+
+
+def _number() -> str:
+    """The link sends a request again when its reply is lost: its number shows that it is."""
+    return secrets.token_hex(8)

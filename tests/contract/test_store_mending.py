@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from flowforge.codec.binary import pack_record
+from flowforge.store.answers import Answer
 from flowforge.store.mending import Edit
 from tests.contract.bench import LONG, Bench, record
 
@@ -189,6 +190,21 @@ def test_a_failed_job_stays_failed_until_its_retry(bench: Bench) -> None:
             assert bench.link.call("PTTL", key) > 0, key
     assert bench.store.control.retry(job) == "ok"
     assert bench.counters(job) == (2, 0, 0, 0)
+
+
+def test_a_retry_whose_edit_another_has_replaced_is_none(bench: Bench) -> None:
+    """Sent again after a lost reply it is the same request, whatever has been edited since."""
+    job = failed(bench)
+    own, other = record(0, n="own"), record(0, n="other")
+    bench.edit(job, "1.0.0", own)
+    bench.edit(job, "1.0.0", other)
+    retry = bench.store.control.retry
+    before = bench.snapshot()
+    assert retry(job, edited={"1.0.0": own}) is Answer.CHANGED
+    assert bench.snapshot() == before
+    assert retry(job, edited={"1.0.0": other}) == "ok"
+    assert bench.start(job).record == other
+    assert retry(job, edited={"1.0.0": own}) == "running"
 
 
 def test_a_failed_job_without_work_completes_with_its_retry(bench: Bench) -> None:

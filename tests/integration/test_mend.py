@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from flowforge import Flow, JobState
+from flowforge.engine.control import Control
 from flowforge.engine.current import set_engine
 from flowforge.errors import (
     ArgumentError,
@@ -20,6 +22,7 @@ from flowforge.errors import (
 )
 from flowforge.local.server import LocalServer
 from flowforge.model import registry
+from flowforge.model.status import JobStatus
 from tests.integration.cli_shell import Shell
 from tests.integration.flows import One, Secretive, single
 from tests.integration.installation import FAST, LIMIT, Installation, installed, kinds, outputs
@@ -127,6 +130,24 @@ def test_of_two_people_one_wins_and_the_other_is_told() -> None:
     assert job.result(LIMIT) == []
     with pytest.raises(JobStateError, match=f"it was skipped by {WHO}"):
         job.run_now(number)
+
+
+def test_two_people_retry_with_params_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job runs with those of the later one, and the earlier one is told that it does not."""
+    job, number = poisoned(orders, -5)
+    retry = Control.retry
+
+    def later(self: Control, *arguments: Any) -> JobStatus | None:
+        monkeypatch.undo()
+        job.edit(number, {"amount": 7}, by="anna")
+        return retry(self, *arguments)
+
+    monkeypatch.setattr(Control, "retry", later)
+    with pytest.raises(JobStateError, match="somebody else has edited the same params"):
+        job.retry(edit={number: {"amount": 9}})
+    assert job.status == "failed"
+    job.retry(by="anna")
+    assert total(job) == {"orders": 1, "amount": 7}
 
 
 def test_what_runs_is_left_alone(tmp_path: Path) -> None:
