@@ -15,10 +15,10 @@ from flowforge import Flow, Routine, configure, shutdown
 from flowforge.codec.binary import invocation_record, pack_record, packb
 from flowforge.engine.current import current_engine
 from flowforge.engine.engine import Engine
-from flowforge.engine.find_expectations import find_expectations
+from flowforge.engine.finding.find_expectations import find_expectations
 from flowforge.execution.effects import Effects
 from flowforge.local.server import LocalServer
-from flowforge.model.status import AttemptOutcome
+from flowforge.model.jobs.status import AttemptOutcome
 from flowforge.worker.upkeep.deletions import Deletions
 from flowforge.worker.upkeep.timers import Timers
 from flowforge.worker.upkeep.vanished_answers import VanishedAnswers

@@ -17,8 +17,8 @@ from flowforge import Bulk, Flow, JobState, configure, routine, shutdown
 from flowforge.codec.binary import pack_record
 from flowforge.engine.current import current_engine
 from flowforge.local.server import LocalServer
-from flowforge.model.error_group import ErrorSample
-from flowforge.store.claims import Claim
+from flowforge.model.jobs.error_group import ErrorSample
+from flowforge.store.transitions.claims import Claim
 
 #: Jobs that each action is about.
 NUMBER = 5_000

@@ -14,9 +14,9 @@ from benchmarks.delays import LATER, measured, step
 from flowforge import Debounce, Flow, configure, shutdown
 from flowforge.engine.current import current_engine
 from flowforge.engine.engine import Engine
-from flowforge.engine.job_state import JobState
+from flowforge.engine.jobs.job_state import JobState
 from flowforge.local.server import LocalServer
-from flowforge.model.debounce import Keep, WhenRunning
+from flowforge.model.times.debounce import Keep, WhenRunning
 from flowforge.worker.upkeep.timers import Timers
 
 #: Jobs that wait for one single key: as many as may.

@@ -22,8 +22,8 @@ from flowforge.engine.current import current_engine
 from flowforge.engine.engine import Engine
 from flowforge.execution.effects import Effects
 from flowforge.local.server import LocalServer
-from flowforge.model.status import AttemptOutcome
-from flowforge.store.claims import Granted, NextClaim
+from flowforge.model.jobs.status import AttemptOutcome
+from flowforge.store.transitions.claims import Granted, NextClaim
 
 #: Steps that are measured, seconds of a handler, threads, and jobs whose wait is measured.
 STEPS = 5_000

@@ -26,10 +26,10 @@ from flowforge.codec.binary import invocation_record, pack_record, packb
 from flowforge.engine.current import current_engine
 from flowforge.execution.effects import Effects
 from flowforge.local.binary import find_binary
+from flowforge.model.jobs.status import AttemptOutcome
 from flowforge.model.limit import limited_mode
-from flowforge.model.status import AttemptOutcome
-from flowforge.store.answers import Answer
-from flowforge.store.claims import NextClaim
+from flowforge.store.transitions.answers import Answer
+from flowforge.store.transitions.claims import NextClaim
 
 #: Units of work of the two servers whose difference counts: what starts and ends one falls out of
 #: it, and so do the first jobs, whose indexes are still small. Between them lie whole chunks of

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from flowforge.store.link import Argument
 from flowforge.store.runner import ScriptRunner
+from flowforge.store.server.link import Argument
 
 _NS_IN_MS = 1e6
 

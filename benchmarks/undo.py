@@ -19,10 +19,10 @@ from flowforge.engine.current import current_engine
 from flowforge.engine.engine import Engine
 from flowforge.execution.effects import Effects
 from flowforge.local.server import LocalServer
-from flowforge.model.error_group import ErrorSample
+from flowforge.model.jobs.error_group import ErrorSample
+from flowforge.model.jobs.status import AttemptOutcome
 from flowforge.model.slot import UNDO_SLOT_INDEX
-from flowforge.model.status import AttemptOutcome
-from flowforge.store.claims import Claim, Granted, NextClaim
+from flowforge.store.transitions.claims import Claim, Granted, NextClaim
 
 #: Steps of one kind in a row, and how often each kind has its turn.
 STEPS, TURNS = 5_000, 3

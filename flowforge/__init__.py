@@ -12,27 +12,27 @@ import importlib
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flowforge.composition import configure, shutdown
-    from flowforge.engine.bulk import Bulk
+    from flowforge.engine.bulk.bulk import Bulk
+    from flowforge.engine.fleet.queue import Queue
     from flowforge.engine.flow import Flow
-    from flowforge.engine.job_state import JobState
+    from flowforge.engine.jobs.job_state import JobState
     from flowforge.engine.limit import Limit
-    from flowforge.engine.queue import Queue
-    from flowforge.engine.schedule import Schedule
-    from flowforge.engine.schedule_state import ScheduleState
+    from flowforge.engine.schedules.schedule import Schedule
+    from flowforge.engine.schedules.state import ScheduleState
     from flowforge.errors import FlowForgeError, Limited
     from flowforge.joining import install
+    from flowforge.model.answers.expectation import Expect, Expectation, Ticket
     from flowforge.model.connection import Connection
-    from flowforge.model.debounce import Debounce
     from flowforge.model.decorator import routine
     from flowforge.model.error_handler import ErrorHandler, ErrorStrategy
     from flowforge.model.event import Event
-    from flowforge.model.expectation import Expect, Expectation, Ticket
-    from flowforge.model.hook_event import HookEvent
-    from flowforge.model.hooks import on_event, webhook
-    from flowforge.model.job_handle import Output
+    from flowforge.model.hooks.hook_event import HookEvent
+    from flowforge.model.hooks.hooks import on_event, webhook
+    from flowforge.model.jobs.job_handle import Output
     from flowforge.model.join import Join
     from flowforge.model.routine import Routine
     from flowforge.model.slot import Slot
+    from flowforge.model.times.debounce import Debounce
 
 #: Public name -> the module that defines it, in the order in which a reader meets them.
 _MODULES = {
@@ -41,7 +41,7 @@ _MODULES = {
     "ErrorHandler": "flowforge.model.error_handler",
     "ErrorStrategy": "flowforge.model.error_handler",
     "Event": "flowforge.model.event",
-    "Expect": "flowforge.model.expectation",
+    "Expect": "flowforge.model.answers.expectation",
     "Flow": "flowforge.engine.flow",
     "Join": "flowforge.model.join",
     "Limit": "flowforge.engine.limit",
@@ -49,21 +49,21 @@ _MODULES = {
     "Slot": "flowforge.model.slot",
     "routine": "flowforge.model.decorator",
     # submit
-    "Debounce": "flowforge.model.debounce",
+    "Debounce": "flowforge.model.times.debounce",
     # watch
-    "Bulk": "flowforge.engine.bulk",
-    "Expectation": "flowforge.model.expectation",
-    "JobState": "flowforge.engine.job_state",
-    "Output": "flowforge.model.job_handle",
-    "Queue": "flowforge.engine.queue",
-    "Ticket": "flowforge.model.expectation",
+    "Bulk": "flowforge.engine.bulk.bulk",
+    "Expectation": "flowforge.model.answers.expectation",
+    "JobState": "flowforge.engine.jobs.job_state",
+    "Output": "flowforge.model.jobs.job_handle",
+    "Queue": "flowforge.engine.fleet.queue",
+    "Ticket": "flowforge.model.answers.expectation",
     # at certain times
-    "Schedule": "flowforge.engine.schedule",
-    "ScheduleState": "flowforge.engine.schedule_state",
+    "Schedule": "flowforge.engine.schedules.schedule",
+    "ScheduleState": "flowforge.engine.schedules.state",
     # be told
-    "HookEvent": "flowforge.model.hook_event",
-    "on_event": "flowforge.model.hooks",
-    "webhook": "flowforge.model.hooks",
+    "HookEvent": "flowforge.model.hooks.hook_event",
+    "on_event": "flowforge.model.hooks.hooks",
+    "webhook": "flowforge.model.hooks.hooks",
     # set up
     "configure": "flowforge.composition",
     "install": "flowforge.joining",

@@ -20,7 +20,7 @@ from flowforge.engine.sharded import ShardedEngine
 from flowforge.errors import ConfigurationError
 from flowforge.local.advice import TO_A_FLEET
 from flowforge.settings import Settings, from_environment
-from flowforge.store.client import make_client
+from flowforge.store.server.client import make_client
 
 _overrides: dict[str, Any] = {}
 

@@ -13,11 +13,11 @@ from flowforge.broker.fleet_app import fleet_app
 from flowforge.composition import as_one, engines_of
 from flowforge.engine.current import set_engine
 from flowforge.engine.handler_jobs import HandlerJobs
-from flowforge.engine.schedule_declarations import DeclaredSchedules
+from flowforge.engine.schedules.declarations import DeclaredSchedules
 from flowforge.errors import ConfigurationError, UnsupportedBrokerError
 from flowforge.model import registry
 from flowforge.settings import Settings, from_environment
-from flowforge.store.client import describe, make_client
+from flowforge.store.server.client import describe, make_client
 from flowforge.worker.lifecycle.joined_app import JoinedApp
 from flowforge.worker.lifecycle.startup import import_at_start
 

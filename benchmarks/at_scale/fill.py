@@ -13,11 +13,11 @@ from flowforge import Flow, JobState, Routine, routine
 from flowforge.codec.binary import invocation_record, pack_record, packb
 from flowforge.engine.current import current_engine
 from flowforge.execution.effects import Effects
-from flowforge.model.error_group import ErrorSample, group_id
-from flowforge.model.status import AttemptOutcome
-from flowforge.store.answers import Answer
-from flowforge.store.claims import Claim
-from flowforge.store.invocations import Invocations
+from flowforge.model.jobs.error_group import ErrorSample, group_id
+from flowforge.model.jobs.status import AttemptOutcome
+from flowforge.store.transitions.answers import Answer
+from flowforge.store.transitions.claims import Claim
+from flowforge.store.transitions.invocations import Invocations
 
 FLOWS = [Flow(f"flow-{number}") for number in range(10)]
 

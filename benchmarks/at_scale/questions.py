@@ -12,12 +12,12 @@ from benchmarks.frame.site import Site
 from flowforge import Bulk, JobState
 from flowforge.doctor.examination import examine
 from flowforge.engine.current import current_engine
-from flowforge.engine.error_groups import error_groups
-from flowforge.engine.find import find, summaries
-from flowforge.engine.job_report import job_snapshot
+from flowforge.engine.finding.error_groups import error_groups
+from flowforge.engine.finding.find import find, summaries
+from flowforge.engine.jobs.job_report import job_snapshot
 from flowforge.metrics.exposition import Page
 from flowforge.metrics.fleet import FleetMetrics
-from flowforge.store.finding import Query
+from flowforge.store.fleet_reads.finding import Query
 
 #: Milliseconds that a call may take, and a page until it is there; kB of a page.
 CALL_LIMIT, PAGE_LIMIT, SIZE_LIMIT = 50, 100, 200

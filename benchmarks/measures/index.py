@@ -16,7 +16,7 @@ from benchmarks.frame.stage import WORK_LIMIT, Stage
 from benchmarks.frame.trial import Figures, Trial
 from flowforge import JobState
 from flowforge.engine.current import current_engine, set_engine
-from flowforge.engine.job_report import job_snapshot
+from flowforge.engine.jobs.job_report import job_snapshot
 
 INDEX = "index"
 

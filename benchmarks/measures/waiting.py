@@ -16,7 +16,7 @@ from benchmarks.frame.stage import WORK_LIMIT, Stage
 from benchmarks.frame.trial import Figures, Trial
 from flowforge.codec.binary import encode_payload
 from flowforge.engine.current import current_engine
-from flowforge.engine.job_report import job_snapshot
+from flowforge.engine.jobs.job_report import job_snapshot
 
 #: Who emitted what waits: one handler everything, or many handlers a hundred each.
 ONE, MANY = "waiting/one", "waiting/many"

@@ -15,13 +15,13 @@ from benchmarks.scaling.flows import is_item
 from benchmarks.scaling.wire import Wire
 from flowforge.codec.binary import pack_record
 from flowforge.execution.effects import Effects
-from flowforge.model.status import AttemptOutcome
+from flowforge.model.jobs.status import AttemptOutcome
 from flowforge.settings import Settings
-from flowforge.store.answers import CLAIM, COMMIT, Answer
+from flowforge.store.fleet_reads.worker_reports import FORGOTTEN
 from flowforge.store.keys import Keys
 from flowforge.store.lease_tokens import next_token
 from flowforge.store.store import Store
-from flowforge.store.worker_reports import FORGOTTEN
+from flowforge.store.transitions.answers import CLAIM, COMMIT, Answer
 from flowforge.worker.shards.shard import PRESENCE_INTERVAL
 from flowforge.worker.upkeep.upkeep import FOLLOW, LEAD
 

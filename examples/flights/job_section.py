@@ -16,7 +16,7 @@ from examples.flights.workspace import write_text
 from flowforge import Flow, JobState
 from flowforge.cli.drawing.subject import Subject
 from flowforge.cli.drawing.svg import svg
-from flowforge.store.usual_times import mean_seconds
+from flowforge.store.fleet_reads.usual_times import mean_seconds
 
 #: Where the page has room for it.
 PLACE = "<!-- the job -->"

@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qs, parse_qsl, quote, unquote, urlencode, urlsplit
 
 from flowforge.errors import UnsupportedBrokerError
-from flowforge.store.client import make_client
-from flowforge.store.sentinel import SentinelUrl
-from flowforge.store.server_url import reading_url, url_scheme
+from flowforge.store.server.client import make_client
+from flowforge.store.server.sentinel import SentinelUrl
+from flowforge.store.server.url import reading_url, url_scheme
 
 #: Options of a URL that kombu wants to be told apart from it.
 _APART = ("socket_timeout", "socket_connect_timeout", "health_check_interval", "client_name")

@@ -18,7 +18,7 @@ from flowforge.broker.foreign import RefusedError, check_task, read_message
 from flowforge.broker.message import MARK, message_template
 from flowforge.model.invocation_id import INVOCATION, JOB_ID, NUMBER
 from flowforge.settings import Settings
-from flowforge.store.dead_letters import DeadLetters
+from flowforge.store.fleet_reads.dead_letters import DeadLetters
 from flowforge.store.store import Store
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 
-from flowforge.store.outage import outage_of
+from flowforge.store.server.outage import outage_of
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from celery import Celery
 from flowforge.broker.message import message_format
 from flowforge.model.definition import Definition
 from flowforge.model.slot import CHILD_SLOT, CHILD_SLOT_INDEX, UNDO_SLOT, UNDO_SLOT_INDEX
-from flowforge.store.link import Argument
+from flowforge.store.server.link import Argument
 
 
 class Router:

@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from flowforge.cli.arguments import TIME_FORMS, time_or_ago
-from flowforge.cli.render import json_option, local_time, one_line, print_json, say
+from flowforge.cli.options.arguments import TIME_FORMS, time_or_ago
 from flowforge.cli.session import Session, pass_session
-from flowforge.cli.tables import print_table
+from flowforge.cli.terminal.render import json_option, local_time, one_line, print_json, say
+from flowforge.cli.terminal.tables import print_table
 from flowforge.codec.plain import to_json
-from flowforge.engine.audit import AuditFilter, find_audit, follow_audit
-from flowforge.engine.known_names import unknown_in_audit
-from flowforge.model.audit import AuditEntry
+from flowforge.engine.finding.audit import AuditFilter, find_audit, follow_audit
+from flowforge.engine.finding.known_names import unknown_in_audit
+from flowforge.model.jobs.audit import AuditEntry
 from flowforge.settings import MOST
 
 #: Jobs that a line names.

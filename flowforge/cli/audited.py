@@ -10,13 +10,13 @@ import click
 
 from flowforge.cli.error_text import error_text
 from flowforge.cli.group import CommandFailedError
-from flowforge.cli.render import one_line
 from flowforge.cli.session import Session
-from flowforge.engine.audit import tell
+from flowforge.cli.terminal.render import one_line
+from flowforge.engine.finding.audit import tell
 from flowforge.engine.operator_name import operator_name
 from flowforge.errors import FlowForgeError
 from flowforge.execution.secret_texts import without_values
-from flowforge.model.audit import AuditOutcome, AuditRecord, AuditVia
+from flowforge.model.jobs.audit import AuditOutcome, AuditRecord, AuditVia
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")

@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from flowforge.cli.arguments import by_option, job_argument
 from flowforge.cli.audited import audited
-from flowforge.cli.conditions import FORMS, conditions
 from flowforge.cli.control import print_state
-from flowforge.cli.render import json_option, local_time, one_line, print_json, say
+from flowforge.cli.options.arguments import by_option, job_argument
+from flowforge.cli.options.conditions import FORMS, conditions
 from flowforge.cli.session import Session, pass_session
-from flowforge.cli.tables import print_table
-from flowforge.model.breakpoint import Breakpoint
+from flowforge.cli.terminal.render import json_option, local_time, one_line, print_json, say
+from flowforge.cli.terminal.tables import print_table
+from flowforge.model.jobs.breakpoint import Breakpoint
 
 #: Columns of a list of breakpoints.
 BREAKPOINT_COLUMNS = ["ROUTINE", "CONDITION", "SET", "BY", "STOPPED"]

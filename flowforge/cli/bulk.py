@@ -6,12 +6,12 @@ from dataclasses import asdict
 
 import click
 
-from flowforge.cli.arguments import by_option
 from flowforge.cli.audited import audited
 from flowforge.cli.bulk_view import look_on, print_info, print_list
-from flowforge.cli.render import json_option, one_line, print_json, say
+from flowforge.cli.options.arguments import by_option
 from flowforge.cli.session import Session, pass_session
-from flowforge.engine.bulk import Bulk, recent_bulks
+from flowforge.cli.terminal.render import json_option, one_line, print_json, say
+from flowforge.engine.bulk.bulk import Bulk, recent_bulks
 from flowforge.errors import RecordError
 from flowforge.settings import MOST
 

@@ -13,13 +13,20 @@ from rich.text import Text
 
 from flowforge.cli.group import INTERRUPTED, CommandFailedError
 from flowforge.cli.kept_engine import KeptEngine
-from flowforge.cli.render import console, labels_shown, local_time, one_line, print_json, say
-from flowforge.cli.tables import print_pairs, print_table
+from flowforge.cli.terminal.render import (
+    console,
+    labels_shown,
+    local_time,
+    one_line,
+    print_json,
+    say,
+)
+from flowforge.cli.terminal.tables import print_pairs, print_table
 from flowforge.common.duration import duration
-from flowforge.engine.bulk import Bulk
+from flowforge.engine.bulk.bulk import Bulk
 from flowforge.engine.engine import Engine
 from flowforge.errors import StoreUnavailableError
-from flowforge.model.bulk import BulkInfo, BulkProgress, BulkStatus
+from flowforge.model.jobs.bulk import BulkInfo, BulkProgress, BulkStatus
 
 #: Seconds between two looks at how far it is, and between two lines where there is no terminal.
 _TICK = 0.25

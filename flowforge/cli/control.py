@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
-from flowforge.cli.arguments import (
+from flowforge.cli.audited import audited
+from flowforge.cli.error_text import error_text
+from flowforge.cli.options.arguments import (
     by_option,
     checked_job_id,
     controlled_jobs_argument,
@@ -16,17 +18,15 @@ from flowforge.cli.arguments import (
     json_value,
     new_params_option,
 )
-from flowforge.cli.audited import audited
-from flowforge.cli.bulk_options import act_on_all, bulk_options, bulk_wanted
-from flowforge.cli.error_text import error_text
-from flowforge.cli.render import amounts, json_option, one_line, print_json, say
+from flowforge.cli.options.bulk_options import act_on_all, bulk_options, bulk_wanted
+from flowforge.cli.options.start_options import span, usable
 from flowforge.cli.session import Session, pass_session
-from flowforge.cli.start_options import span, usable
+from flowforge.cli.terminal.render import amounts, json_option, one_line, print_json, say
 from flowforge.engine.engine import Engine
 from flowforge.errors import JobError, RecordError
-from flowforge.model.bulk import BulkAction
-from flowforge.model.start import timeout_ms
-from flowforge.model.status import JobStatus
+from flowforge.model.jobs.bulk import BulkAction
+from flowforge.model.jobs.status import JobStatus
+from flowforge.model.times.start import timeout_ms
 
 #: Refusals of several jobs that the audit keeps.
 _KEPT = 3

@@ -8,14 +8,14 @@ from typing import Any
 import click
 
 from flowforge.cli.audited import audited
-from flowforge.cli.render import json_option, one_line, print_json, say
 from flowforge.cli.session import Session, pass_session
+from flowforge.cli.terminal.render import json_option, one_line, print_json, say
 from flowforge.common.bounded_repr import shown
-from flowforge.engine.dead_letters import requeue as send_again
 from flowforge.engine.engine import Engine
+from flowforge.engine.finding.dead_letters import requeue as send_again
 from flowforge.errors import RecordError
 from flowforge.settings import MOST
-from flowforge.store.dead_letters import DeadLetter, DeadLetters
+from flowforge.store.fleet_reads.dead_letters import DeadLetter, DeadLetters
 
 #: What ``--drop`` takes in place of a number.
 _ALL = "all"

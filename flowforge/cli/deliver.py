@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from flowforge.cli.arguments import by_option, filled, job_argument, json_object, pairs
 from flowforge.cli.audited import audited
 from flowforge.cli.control import print_state
-from flowforge.cli.render import json_option, one_line, say
+from flowforge.cli.options.arguments import by_option, filled, job_argument, json_object, pairs
 from flowforge.cli.session import Session, pass_session
+from flowforge.cli.terminal.render import json_option, one_line, say
 from flowforge.engine.engine import Engine
 
 #: Answers that the job expects and that are named.

@@ -11,7 +11,7 @@ import click
 from rich.text import Text
 
 from flowforge.cli.group import CommandFailedError, Given, pass_given
-from flowforge.cli.render import print_text, say
+from flowforge.cli.terminal.render import print_text, say
 from flowforge.dev.modules import choose_modules
 from flowforge.dev.place import DevRecord, running_in
 from flowforge.dev.server import KILL_WORKER, DevOptions, DevServer

@@ -10,8 +10,8 @@ import click
 from rich.text import Text
 
 from flowforge import __version__
-from flowforge.cli.render import json_option, print_json, print_text
 from flowforge.cli.session import Session, pass_session
+from flowforge.cli.terminal.render import json_option, print_json, print_text
 from flowforge.common.versions import installed_version
 from flowforge.doctor.examination import examine
 from flowforge.doctor.findings import Finding

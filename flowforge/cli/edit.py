@@ -6,17 +6,17 @@ from typing import Any
 
 import click
 
-from flowforge.cli.arguments import (
+from flowforge.cli.audited import audited
+from flowforge.cli.control import print_mended
+from flowforge.cli.options.arguments import (
     by_option,
     invocation_argument,
     job_argument,
     new_params_option,
     params_options,
 )
-from flowforge.cli.audited import audited
-from flowforge.cli.control import print_mended
-from flowforge.cli.render import json_option
 from flowforge.cli.session import Session, pass_session
+from flowforge.cli.terminal.render import json_option
 
 
 @click.command("edit")

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 import click
 from rich.text import Text
 
-from flowforge.cli.arguments import TIME_FORMS, time_or_ago
 from flowforge.cli.group import CommandFailedError
-from flowforge.cli.render import (
+from flowforge.cli.options.arguments import TIME_FORMS, time_or_ago
+from flowforge.cli.session import Session, pass_session
+from flowforge.cli.terminal.render import (
     json_option,
     local_time,
     one_line,
@@ -19,15 +20,14 @@ from flowforge.cli.render import (
     say,
     status_text,
 )
-from flowforge.cli.session import Session, pass_session
-from flowforge.cli.tables import print_pairs, print_table
+from flowforge.cli.terminal.tables import print_pairs, print_table
 from flowforge.common.bounded_repr import shown
-from flowforge.engine.error_groups import error_groups, place_of
+from flowforge.engine.finding.error_groups import error_groups, place_of
 from flowforge.errors import FlowForgeError, StoreUnavailableError
-from flowforge.model.error_group import ErrorGroup
-from flowforge.model.status import JobStatus
+from flowforge.model.jobs.error_group import ErrorGroup
+from flowforge.model.jobs.status import JobStatus
 from flowforge.settings import MOST
-from flowforge.store.job_rows import JobRows, JobSummary
+from flowforge.store.job_reads.job_rows import JobRows, JobSummary
 
 
 @click.command("errors")

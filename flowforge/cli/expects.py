@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from flowforge.cli.arguments import filled
 from flowforge.cli.group import CommandFailedError
-from flowforge.cli.render import json_option, local_time, one_line, print_json, say
+from flowforge.cli.options.arguments import filled
 from flowforge.cli.session import Session, pass_session
-from flowforge.cli.tables import print_table
-from flowforge.engine.find_expectations import find_expectations
-from flowforge.model.expectation import Expectation
+from flowforge.cli.terminal.render import json_option, local_time, one_line, print_json, say
+from flowforge.cli.terminal.tables import print_table
+from flowforge.engine.finding.find_expectations import find_expectations
+from flowforge.model.answers.expectation import Expectation
 from flowforge.settings import MOST
 
 COLUMNS = ["JOB", "FLOW", "FOR", "FROM", "SINCE", "UNTIL", "THEN"]

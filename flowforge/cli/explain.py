@@ -8,11 +8,18 @@ from datetime import datetime
 import click
 from rich.text import Text
 
-from flowforge.cli.arguments import job_argument
-from flowforge.cli.render import compact, json_option, local_time, one_line, print_json, print_text
+from flowforge.cli.options.arguments import job_argument
 from flowforge.cli.session import Session, pass_session
+from flowforge.cli.terminal.render import (
+    compact,
+    json_option,
+    local_time,
+    one_line,
+    print_json,
+    print_text,
+)
 from flowforge.common.duration import duration
-from flowforge.model.job_finding import FindingKind, JobFinding
+from flowforge.model.jobs.job_finding import FindingKind, JobFinding
 
 #: How a finding of a kind looks: what stands in the way, and what may be a fault.
 _STYLES = {

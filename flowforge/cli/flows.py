@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import click
 
-from flowforge.cli.render import json_option, one_line, print_json, say
 from flowforge.cli.session import Session, pass_session
-from flowforge.cli.sparkline import sparkline
-from flowforge.cli.tables import print_table
-from flowforge.engine.flow_counts import flow_counts
-from flowforge.engine.throughput import DAY, HOUR, throughput
-from flowforge.model.status import JobStatus
-from flowforge.store.throughput import Done
+from flowforge.cli.terminal.render import json_option, one_line, print_json, say
+from flowforge.cli.terminal.sparkline import sparkline
+from flowforge.cli.terminal.tables import print_table
+from flowforge.engine.finding.flow_counts import flow_counts
+from flowforge.engine.fleet.throughput import DAY, HOUR, throughput
+from flowforge.model.jobs.status import JobStatus
+from flowforge.store.fleet_reads.throughput import Done
 
 #: Characters in which a period is shown: a bar for four of its times.
 _WIDTHS = {HOUR: 15, DAY: 24}

@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from flowforge.cli.arguments import by_option, edits, job_argument, new_params_option
 from flowforge.cli.audited import audited
 from flowforge.cli.control import print_state
-from flowforge.cli.render import json_option
-from flowforge.cli.selection import label_values
+from flowforge.cli.options.arguments import by_option, edits, job_argument, new_params_option
+from flowforge.cli.options.selection import label_values
 from flowforge.cli.session import Session, pass_session
+from flowforge.cli.terminal.render import json_option
 
 
 @click.command("fork")

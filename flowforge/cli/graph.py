@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from flowforge.cli.arguments import checked_job_id
 from flowforge.cli.drawing.boxes import ASCII, UNICODE, boxes
 from flowforge.cli.drawing.layers import layers
 from flowforge.cli.drawing.listing import connection_lines, layered_table
@@ -17,17 +16,18 @@ from flowforge.cli.drawing.mermaid import mermaid
 from flowforge.cli.drawing.subject import Subject
 from flowforge.cli.drawing.svg import svg
 from flowforge.cli.group import CommandFailedError
-from flowforge.cli.render import print_json
+from flowforge.cli.options.arguments import checked_job_id
 from flowforge.cli.session import Session, pass_session
 from flowforge.cli.target import load_flow
+from flowforge.cli.terminal.render import print_json
 from flowforge.codec.plain import to_json
 from flowforge.common.bounded_repr import shown
-from flowforge.engine.find import find
+from flowforge.engine.finding.find import find
 from flowforge.engine.flow_versions import flow_versions
-from flowforge.engine.job_report import routines
+from flowforge.engine.jobs.job_report import routines
 from flowforge.errors import ConfigurationError, JobNotFoundError
 from flowforge.model.invocation_id import is_task_id, job_of_task
-from flowforge.store.finding import Query
+from flowforge.store.fleet_reads.finding import Query
 
 #: Columns of a drawing where the output is no terminal.
 _WIDTH = 80

@@ -7,18 +7,25 @@ from typing import Any
 
 import click
 
-from flowforge.cli.arguments import job_argument
 from flowforge.cli.explain import print_findings
 from flowforge.cli.kept_engine import KeptEngine
-from flowforge.cli.render import compact, json_option, local_time, one_line, print_json, say
+from flowforge.cli.options.arguments import job_argument
 from flowforge.cli.session import Session, pass_session
+from flowforge.cli.terminal.render import (
+    compact,
+    json_option,
+    local_time,
+    one_line,
+    print_json,
+    say,
+)
 from flowforge.codec.plain import to_json
 from flowforge.common.duration import duration
 from flowforge.engine.engine import Engine
-from flowforge.engine.job_state import JobState
+from flowforge.engine.jobs.job_state import JobState
 from flowforge.errors import RecordError
-from flowforge.model.job_event import EventKind, JobEvent
-from flowforge.model.job_finding import FindingKind, JobFinding
+from flowforge.model.jobs.job_event import EventKind, JobEvent
+from flowforge.model.jobs.job_finding import FindingKind, JobFinding
 from flowforge.settings import MOST
 
 #: Columns of the longest kind of an entry, ``error_continued``.

@@ -12,16 +12,16 @@ from rich.text import Text
 
 from flowforge.cli.audited import audited
 from flowforge.cli.group import CommandFailedError
-from flowforge.cli.render import json_option, local_time, one_line, print_json, say
 from flowforge.cli.session import Session, pass_session
-from flowforge.cli.tables import print_pairs, print_table
+from flowforge.cli.terminal.render import json_option, local_time, one_line, print_json, say
+from flowforge.cli.terminal.tables import print_pairs, print_table
 from flowforge.common.bounded_repr import shown
 from flowforge.common.duration import duration
 from flowforge.engine.engine import Engine
 from flowforge.errors import RecordError
-from flowforge.model.hook_event import sample_event
-from flowforge.store.hook_reports import DeliveryReport, HookReport, HookReports
-from flowforge.store.outbox import pack_event
+from flowforge.model.hooks.hook_event import sample_event
+from flowforge.store.fleet_reads.hook_reports import DeliveryReport, HookReport, HookReports
+from flowforge.store.fleet_reads.outbox import pack_event
 from flowforge.store.reading import moment
 
 #: Deliveries of each kind that are listed.

@@ -11,8 +11,10 @@ import click
 from rich.text import Text
 
 from flowforge.cli.group import INTERRUPTED, CommandFailedError
-from flowforge.cli.look_view import LookView
-from flowforge.cli.render import (
+from flowforge.cli.options.selection import query, selection_options
+from flowforge.cli.session import Session, pass_session
+from flowforge.cli.terminal.look_view import LookView
+from flowforge.cli.terminal.render import (
     amounts,
     json_option,
     labels_shown,
@@ -22,17 +24,15 @@ from flowforge.cli.render import (
     say,
     status_text,
 )
-from flowforge.cli.selection import query, selection_options
-from flowforge.cli.session import Session, pass_session
-from flowforge.cli.tables import print_table
+from flowforge.cli.terminal.tables import print_table
 from flowforge.engine.engine import Engine
-from flowforge.engine.find import PASSED_OVER, look, summaries
-from flowforge.engine.known_names import unknown_flow
+from flowforge.engine.finding.find import PASSED_OVER, look, summaries
+from flowforge.engine.finding.known_names import unknown_flow
 from flowforge.errors import RecordError, StoreUnavailableError
 from flowforge.settings import MOST
-from flowforge.store.finding import Query
-from flowforge.store.index_walk import Found
-from flowforge.store.job_rows import JobSummary
+from flowforge.store.fleet_reads.finding import Query
+from flowforge.store.fleet_reads.index_walk import Found
+from flowforge.store.job_reads.job_rows import JobSummary
 
 #: Jobs that cannot be read, as far as they are named.
 _TOLD = 10

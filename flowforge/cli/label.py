@@ -7,15 +7,15 @@ from typing import Any
 
 import click
 
-from flowforge.cli.arguments import by_option, controlled_jobs_argument
 from flowforge.cli.audited import audited
-from flowforge.cli.bulk_options import act_on_all, bulk_options, bulk_wanted
 from flowforge.cli.control import each_job, reason_option
-from flowforge.cli.render import json_option
-from flowforge.cli.selection import label_values
+from flowforge.cli.options.arguments import by_option, controlled_jobs_argument
+from flowforge.cli.options.bulk_options import act_on_all, bulk_options, bulk_wanted
+from flowforge.cli.options.selection import label_values
 from flowforge.cli.session import Session, pass_session
-from flowforge.model.bulk import BulkAction
-from flowforge.model.labels import label_changes
+from flowforge.cli.terminal.render import json_option
+from flowforge.model.jobs.bulk import BulkAction
+from flowforge.model.jobs.labels import label_changes
 
 
 def _names(_: click.Context, __: click.Parameter, names: tuple[str, ...]) -> dict[str, str]:

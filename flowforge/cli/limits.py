@@ -8,17 +8,17 @@ from typing import Any
 
 import click
 
-from flowforge.cli.arguments import by_option
 from flowforge.cli.audited import audited
 from flowforge.cli.group import CommandFailedError
-from flowforge.cli.render import json_option, one_line, print_json, say
+from flowforge.cli.options.arguments import by_option
 from flowforge.cli.session import Session, pass_session
-from flowforge.cli.tables import print_table
+from flowforge.cli.terminal.render import json_option, one_line, print_json, say
+from flowforge.cli.terminal.tables import print_table
 from flowforge.engine.limits import LimitControl, in_force
 from flowforge.errors import FlowForgeError
 from flowforge.model.limit import LimitSettings, parsed_settings
 from flowforge.model.names import did_you_mean
-from flowforge.store.limits import LimitUsage
+from flowforge.store.transitions.limits import LimitUsage
 
 _COLUMNS = ("KEY", ">RUNNING", ">WAITING", "LIMIT", "STATE")
 

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 
 import click
 
-from flowforge.cli.arguments import job_argument
-from flowforge.cli.render import json_option, local_time, one_line, say
+from flowforge.cli.options.arguments import job_argument
 from flowforge.cli.session import Session, pass_session
+from flowforge.cli.terminal.render import json_option, local_time, one_line, say
 from flowforge.codec.plain import to_json
 from flowforge.engine.engine import Engine
-from flowforge.engine.job_state import JobState
+from flowforge.engine.jobs.job_state import JobState
 from flowforge.errors import LoginRefusedError, StoreUnavailableError
-from flowforge.model.job_handle import LogLine
-from flowforge.store.kept_inputs import KeptInputs
+from flowforge.model.jobs.job_handle import LogLine
+from flowforge.store.invocation_reads.kept_inputs import KeptInputs
 
 #: Seconds between two looks with ``--follow``.
 TICK = 0.5

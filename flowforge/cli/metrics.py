@@ -5,14 +5,14 @@ from __future__ import annotations
 import click
 
 from flowforge.cli.group import CommandFailedError
-from flowforge.cli.render import say
 from flowforge.cli.session import Session, pass_session
+from flowforge.cli.terminal.render import say
 from flowforge.metrics.exposition import Page
 from flowforge.metrics.fleet import FleetMetrics
 from flowforge.metrics.serving import MetricsServer
-from flowforge.store.client import describe
-from flowforge.store.link import ServerLink
-from flowforge.store.placement import PATIENCE
+from flowforge.store.fleet_reads.placement import PATIENCE
+from flowforge.store.server.client import describe
+from flowforge.store.server.link import ServerLink
 from flowforge.store.store import Store
 
 

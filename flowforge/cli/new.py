@@ -9,7 +9,7 @@ import click
 
 from flowforge import __version__
 from flowforge.cli.group import CommandFailedError
-from flowforge.cli.render import say
+from flowforge.cli.terminal.render import say
 from flowforge.errors import InvalidValueError
 from flowforge.scaffold.project import write_project
 

@@ -7,18 +7,18 @@ from typing import Any
 
 import click
 
-from flowforge.cli.arguments import by_option
 from flowforge.cli.audited import audited
-from flowforge.cli.render import json_option, local_time, one_line, print_json, say
+from flowforge.cli.options.arguments import by_option
 from flowforge.cli.session import Session, pass_session
-from flowforge.cli.tables import print_table
+from flowforge.cli.terminal.render import json_option, local_time, one_line, print_json, say
+from flowforge.cli.terminal.tables import print_table
 from flowforge.engine.engine import Engine
-from flowforge.engine.fleet import Fleet
-from flowforge.engine.queue import Queue
-from flowforge.engine.queues import QueueReport
-from flowforge.engine.queues import queues as reports_of
+from flowforge.engine.fleet.queue import Queue
+from flowforge.engine.fleet.queues import QueueReport
+from flowforge.engine.fleet.queues import queues as reports_of
+from flowforge.engine.workers import Fleet
 from flowforge.model.names import did_you_mean
-from flowforge.store.queue_pauses import QueuePause
+from flowforge.store.transitions.queue_pauses import QueuePause
 
 _COLUMNS = ("QUEUE", "STATE", ">WAITING", ">POPPED", "~WORKERS", "<REASON")
 

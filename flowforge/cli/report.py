@@ -8,7 +8,8 @@ from typing import Any
 from rich.text import Text
 
 from flowforge.cli.explain import print_findings, time_and_distance
-from flowforge.cli.render import (
+from flowforge.cli.routine_table import ROUTINE_COLUMNS, routine_rows
+from flowforge.cli.terminal.render import (
     amounts,
     compact,
     labels_shown,
@@ -19,13 +20,12 @@ from flowforge.cli.render import (
     say,
     status_text,
 )
-from flowforge.cli.routine_table import ROUTINE_COLUMNS, routine_rows
-from flowforge.cli.tables import print_pairs, print_table
+from flowforge.cli.terminal.tables import print_pairs, print_table
 from flowforge.common.duration import duration
 from flowforge.engine.engine import Engine
-from flowforge.engine.job_report import job_snapshot
-from flowforge.model.job_finding import JobFinding
-from flowforge.model.status import ENDED, JobStatus
+from flowforge.engine.jobs.job_report import job_snapshot
+from flowforge.model.jobs.job_finding import JobFinding
+from flowforge.model.jobs.status import ENDED, JobStatus
 
 #: Outputs that are shown as text; JSON has all.
 OUTPUTS = 20

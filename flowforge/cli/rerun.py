@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from flowforge.cli.arguments import job_argument, new_params_option, params_options
 from flowforge.cli.audited import audited
 from flowforge.cli.control import print_state
-from flowforge.cli.render import json_option
+from flowforge.cli.options.arguments import job_argument, new_params_option, params_options
 from flowforge.cli.session import Session, pass_session
-from flowforge.engine.rerun import DEFINITIONS
+from flowforge.cli.terminal.render import json_option
+from flowforge.engine.mending.rerun import DEFINITIONS
 
 
 @click.command("rerun")

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 
 import click
 
-from flowforge.cli.arguments import by_option, job_argument
 from flowforge.cli.audited import audited
 from flowforge.cli.control import print_mended
-from flowforge.cli.render import json_option
+from flowforge.cli.options.arguments import by_option, job_argument
+from flowforge.cli.options.start_options import start_options
 from flowforge.cli.session import Session, pass_session
-from flowforge.cli.start_options import start_options
+from flowforge.cli.terminal.render import json_option
 
 
 @click.command("reschedule")

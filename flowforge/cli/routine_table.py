@@ -6,10 +6,10 @@ from typing import Any
 
 from rich.text import Text
 
-from flowforge.cli.render import compact, status_text
+from flowforge.cli.terminal.render import compact, status_text
 from flowforge.common.duration import duration
-from flowforge.store.routine_states import ended_invocations, failures
-from flowforge.store.usual_times import mean_seconds
+from flowforge.store.fleet_reads.usual_times import mean_seconds
+from flowforge.store.job_reads.routine_states import ended_invocations, failures
 
 #: What is shown of each routine.
 ROUTINE_COLUMNS = (

@@ -10,25 +10,25 @@ from typing import Any
 
 import click
 
-from flowforge.cli.arguments import filled, params_options
-from flowforge.cli.key_options import found_text, key_options, keys_of
-from flowforge.cli.progress_view import progress_view
-from flowforge.cli.render import json_option, print_json, say
+from flowforge.cli.options.arguments import filled, params_options
+from flowforge.cli.options.key_options import found_text, key_options, keys_of
+from flowforge.cli.options.selection import label_values
+from flowforge.cli.options.start_options import deadline_options, start_options, usable
 from flowforge.cli.report import print_end
-from flowforge.cli.selection import label_values
 from flowforge.cli.session import Session, ends_with_process, pass_session
-from flowforge.cli.start_options import deadline_options, start_options, usable
 from flowforge.cli.target import choose_entry, load_flow
+from flowforge.cli.terminal.progress_view import progress_view
+from flowforge.cli.terminal.render import json_option, print_json, say
 from flowforge.cli.waiting import saying_outlook, saying_where, timeout_option, wait_with_view
 from flowforge.engine.engine import Engine
-from flowforge.engine.explain import unreported
-from flowforge.engine.job_template import JobTemplate
-from flowforge.model.deadlines import deadlines_of
+from flowforge.engine.explain.job_findings import unreported
+from flowforge.engine.submission.job_template import JobTemplate
 from flowforge.model.fair import LEAST_WEIGHT, MOST_WEIGHT
 from flowforge.model.flow import FlowGraph
 from flowforge.model.param_checks import check_changed
-from flowforge.model.start import start_of
-from flowforge.store.worker_reports import WorkerReports
+from flowforge.model.times.deadlines import deadlines_of
+from flowforge.model.times.start import start_of
+from flowforge.store.fleet_reads.worker_reports import WorkerReports
 
 
 @click.command("run")

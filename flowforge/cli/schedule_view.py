@@ -7,10 +7,10 @@ from typing import Any
 
 from rich.text import Text
 
-from flowforge.cli.render import labels_shown, local_time, one_line, status_text
+from flowforge.cli.terminal.render import labels_shown, local_time, one_line, status_text
 from flowforge.common.duration import duration
-from flowforge.model.schedule import time_text
-from flowforge.model.schedule_info import ScheduleEvent, ScheduleInfo
+from flowforge.model.times.schedule import time_text
+from flowforge.model.times.schedule_info import ScheduleEvent, ScheduleInfo
 
 COLUMNS = ("SCHEDULE", "FLOW", "<WHEN", "STATE", "NEXT", "LAST", ">STARTED", ">SKIPPED", "<REMARK")
 

@@ -8,10 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
-from flowforge.cli.arguments import TIME_FORMS, by_option, time_or_ago
 from flowforge.cli.audited import audited
 from flowforge.cli.group import CommandFailedError
-from flowforge.cli.render import json_option, local_time, one_line, print_json, say
+from flowforge.cli.options.arguments import TIME_FORMS, by_option, time_or_ago
 from flowforge.cli.schedule_view import (
     COLUMNS,
     EVENT_COLUMNS,
@@ -22,17 +21,18 @@ from flowforge.cli.schedule_view import (
     utc_text,
 )
 from flowforge.cli.session import Session, pass_session
-from flowforge.cli.tables import print_pairs, print_table
 from flowforge.cli.target import load_module
-from flowforge.engine.schedule import declared_schedules
-from flowforge.engine.schedule_declarations import DeclaredSchedules
-from flowforge.engine.schedule_state import ScheduleState, home_of_schedule, read_all
+from flowforge.cli.terminal.render import json_option, local_time, one_line, print_json, say
+from flowforge.cli.terminal.tables import print_pairs, print_table
+from flowforge.engine.schedules.declarations import DeclaredSchedules
+from flowforge.engine.schedules.schedule import declared_schedules
+from flowforge.engine.schedules.state import ScheduleState, home_of_schedule, read_all
 from flowforge.errors import RecordError, StoreUnavailableError
-from flowforge.model.schedule import Overlap, check_schedule_name
-from flowforge.model.schedule_info import ScheduleInfo
+from flowforge.model.times.schedule import Overlap, check_schedule_name
+from flowforge.model.times.schedule_info import ScheduleInfo
 from flowforge.settings import MOST
-from flowforge.store.answers import Answer
 from flowforge.store.reading import moment
+from flowforge.store.transitions.answers import Answer
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

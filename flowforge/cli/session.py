@@ -16,7 +16,7 @@ from celery import Celery
 from flowforge.broker.guard import UNKNOWN_TASK
 from flowforge.cli.group import CommandFailedError, Given, pass_given
 from flowforge.cli.kept_engine import KeptEngine
-from flowforge.cli.render import say
+from flowforge.cli.terminal.render import say
 from flowforge.composition import configure, forget, is_chosen
 from flowforge.dev.place import running_in
 from flowforge.engine.current import current_engine

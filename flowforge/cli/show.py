@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from flowforge.cli.arguments import optional_job_argument
-from flowforge.cli.render import json_option, print_json
+from flowforge.cli.options.arguments import optional_job_argument
 from flowforge.cli.report import print_job
 from flowforge.cli.session import Session, pass_session
-from flowforge.engine.find import job_with_key
-from flowforge.engine.job_report import job_snapshot
+from flowforge.cli.terminal.render import json_option, print_json
+from flowforge.engine.finding.find import job_with_key
+from flowforge.engine.jobs.job_report import job_snapshot
 
 
 @click.command("show")

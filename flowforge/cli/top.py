@@ -10,12 +10,12 @@ from typing import Any
 
 import click
 
-from flowforge.cli.arguments import by_option
 from flowforge.cli.fleet_screen.frame import as_lines, page
 from flowforge.cli.fleet_screen.look import Look, Reader, View, query_of
 from flowforge.cli.fleet_screen.state import Screen
-from flowforge.cli.render import console, json_option, print_json, say
+from flowforge.cli.options.arguments import by_option
 from flowforge.cli.session import Session, pass_session
+from flowforge.cli.terminal.render import console, json_option, print_json, say
 from flowforge.engine.engine import Submitter
 
 #: Columns of a frame where the output is no terminal.

@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from flowforge.cli.group import CommandFailedError
-from flowforge.cli.render import say
 from flowforge.cli.session import Session, pass_session
+from flowforge.cli.terminal.render import say
 
 _ROLES = ("viewer", "operator", "admin")
 

@@ -10,11 +10,11 @@ import click
 import redis
 
 from flowforge.cli.group import INTERRUPTED, CommandFailedError
-from flowforge.cli.progress_view import View
-from flowforge.cli.render import say
 from flowforge.cli.session import outlook
+from flowforge.cli.terminal.progress_view import View
+from flowforge.cli.terminal.render import say
 from flowforge.engine.engine import Engine
-from flowforge.engine.patience import PAUSE, Deadline, passing
+from flowforge.engine.waiting.patience import PAUSE, Deadline, passing
 from flowforge.errors import StoreUnavailableError
 
 #: Seconds between two looks at the job.

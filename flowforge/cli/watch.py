@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from flowforge.cli.arguments import job_argument
 from flowforge.cli.kept_engine import KeptEngine
-from flowforge.cli.progress_view import progress_view
-from flowforge.cli.render import json_option
+from flowforge.cli.options.arguments import job_argument
 from flowforge.cli.report import print_end
 from flowforge.cli.session import Session, pass_session
+from flowforge.cli.terminal.progress_view import progress_view
+from flowforge.cli.terminal.render import json_option
 from flowforge.cli.waiting import saying_outlook, timeout_option, wait_with_view
 
 

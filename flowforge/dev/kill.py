@@ -10,8 +10,8 @@ from typing import NamedTuple
 from flowforge.dev.worker import DevWorker
 from flowforge.engine.engine import Engine, Submitter
 from flowforge.errors import FlowForgeError
+from flowforge.store.fleet_reads.leases import Leases, RunningAttempt
 from flowforge.store.lease_tokens import mark_of
-from flowforge.store.leases import Leases, RunningAttempt
 
 #: Attempts that one look finds, and that are named.
 _MOST, _NAMED = 200, 3

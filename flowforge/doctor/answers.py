@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from flowforge.doctor.findings import Finding
 from flowforge.engine.engine import Engine
-from flowforge.engine.find_expectations import first_expectations
+from flowforge.engine.finding.find_expectations import first_expectations
 
 #: Days after which an answer is late.
 LATE_DAYS = 7

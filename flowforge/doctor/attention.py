@@ -11,15 +11,15 @@ from enum import StrEnum
 
 from flowforge.doctor.work import idle_jobs
 from flowforge.engine.engine import Engine
-from flowforge.engine.explain_queues import resume_command
-from flowforge.engine.find import find, summaries
-from flowforge.engine.find_expectations import find_expectations
-from flowforge.engine.fleet import Fleet
-from flowforge.engine.queues import queues
-from flowforge.model.expectation import Expectation
-from flowforge.model.status import JobStatus
-from flowforge.store.finding import Query
-from flowforge.store.job_rows import ActiveJob, JobRows, JobSummary
+from flowforge.engine.explain.queues import resume_command
+from flowforge.engine.finding.find import find, summaries
+from flowforge.engine.finding.find_expectations import find_expectations
+from flowforge.engine.fleet.queues import queues
+from flowforge.engine.workers import Fleet
+from flowforge.model.answers.expectation import Expectation
+from flowforge.model.jobs.status import JobStatus
+from flowforge.store.fleet_reads.finding import Query
+from flowforge.store.job_reads.job_rows import ActiveJob, JobRows, JobSummary
 
 #: Jobs of each status that are looked at.
 _LOOK = 100

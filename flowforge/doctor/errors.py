@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from flowforge.doctor.findings import Finding
 from flowforge.engine.engine import Engine
-from flowforge.engine.error_groups import error_groups, place_of
+from flowforge.engine.finding.error_groups import error_groups, place_of
 
 #: How long ago errors are looked at, and how many causes a finding names.
 _RECENT = timedelta(hours=1)

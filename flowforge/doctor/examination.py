@@ -24,9 +24,9 @@ from flowforge.doctor.workers import (
 )
 from flowforge.engine.engine import Engine
 from flowforge.errors import CommandRefusedError, FlowForgeError
-from flowforge.model.status import ACTIVE
-from flowforge.store.key_types import wrong_types
-from flowforge.store.worker_reports import WorkerReport, WorkerReports
+from flowforge.model.jobs.status import ACTIVE
+from flowforge.store.fleet_reads.key_types import wrong_types
+from flowforge.store.fleet_reads.worker_reports import WorkerReport, WorkerReports
 
 #: Active jobs of each status that are looked at one by one, the newest ones.
 SAMPLE = 500

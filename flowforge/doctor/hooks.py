@@ -9,7 +9,7 @@ from flowforge.common.duration import duration
 from flowforge.doctor.findings import Finding, short
 from flowforge.engine.engine import Engine
 from flowforge.errors import RecordError
-from flowforge.store.hook_reports import HookReport, HookReports
+from flowforge.store.fleet_reads.hook_reports import HookReport, HookReports
 from flowforge.store.reading import moment
 
 #: After which time a hook that no worker declares has none: a worker declares its hooks each

@@ -9,7 +9,7 @@ from flowforge.common.bounded_repr import shown
 from flowforge.doctor.findings import Finding, short
 from flowforge.engine.engine import Engine
 from flowforge.errors import FlowForgeError
-from flowforge.store.job_rows import ActiveJob
+from flowforge.store.job_reads.job_rows import ActiveJob
 
 #: Milliseconds after which a job has waited for its turn for long.
 _LONG_TURN = 3_600_000

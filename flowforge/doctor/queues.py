@@ -9,11 +9,11 @@ from flowforge.broker.routing import Router
 from flowforge.common.duration import duration
 from flowforge.doctor.findings import Finding, short
 from flowforge.engine.engine import Engine
-from flowforge.engine.explain_queues import resume_command
+from flowforge.engine.explain.queues import resume_command
 from flowforge.errors import RecordError
-from flowforge.store.fair_order import FairList
-from flowforge.store.queue_pauses import QueuePause
 from flowforge.store.reading import moment
+from flowforge.store.transitions.fair_order import FairList
+from flowforge.store.transitions.queue_pauses import QueuePause
 
 #: How long a queue may be paused before it may have been forgotten.
 _LONG_PAUSE = timedelta(hours=1)

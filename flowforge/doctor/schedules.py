@@ -11,13 +11,13 @@ from flowforge.doctor.findings import Finding, short
 from flowforge.doctor.workers import examine_queue
 from flowforge.engine.engine import Engine
 from flowforge.errors import RecordError
-from flowforge.model.schedule import ScheduleStatus
-from flowforge.model.schedule_info import ScheduleInfo
-from flowforge.model.status import JobStatus
+from flowforge.model.jobs.status import JobStatus
+from flowforge.model.times.schedule import ScheduleStatus
+from flowforge.model.times.schedule_info import ScheduleInfo
 from flowforge.store.definitions import stored_definition
-from flowforge.store.job_rows import JobRows, JobSummary
+from flowforge.store.fleet_reads.worker_reports import WorkerReport
+from flowforge.store.job_reads.job_rows import JobRows, JobSummary
 from flowforge.store.reading import moment
-from flowforge.store.worker_reports import WorkerReport
 
 #: Schedules that are looked at, those that come next, and definitions of their flows.
 _LOOK, _DEFINITIONS = 1000, 50

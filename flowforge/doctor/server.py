@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from flowforge.doctor.findings import Finding
 from flowforge.engine.engine import Engine
-from flowforge.store.client import describe
-from flowforge.store.link import Link
-from flowforge.store.server_check import OLDEST, ServerFacts, read_facts, read_setting
+from flowforge.store.server.check import OLDEST, ServerFacts, read_facts, read_setting
+from flowforge.store.server.client import describe
+from flowforge.store.server.link import Link
 
 #: Part of maxmemory from which the server is called nearly full: beyond 1 it refuses writes.
 _NEARLY_FULL = 0.85

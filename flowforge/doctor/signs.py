@@ -9,17 +9,17 @@ from collections.abc import Iterator, Sequence
 from flowforge.common.duration import duration
 from flowforge.doctor.findings import Finding, short
 from flowforge.engine.engine import Engine
-from flowforge.engine.explain_work import STUCK_SECONDS, is_stuck, stuck_command
-from flowforge.engine.fleet import Fleet
-from flowforge.engine.flow_counts import flow_counts
-from flowforge.engine.throughput import HOUR, throughput
+from flowforge.engine.explain.work import STUCK_SECONDS, is_stuck, stuck_command
+from flowforge.engine.finding.flow_counts import flow_counts
+from flowforge.engine.fleet.throughput import HOUR, throughput
+from flowforge.engine.workers import Fleet
 from flowforge.errors import FlowForgeError
+from flowforge.model.jobs.status import JobStatus
 from flowforge.model.slot import UNDO_SLOT
-from flowforge.model.status import JobStatus
-from flowforge.store.job_rows import ActiveJob
-from flowforge.store.leases import Leases
-from flowforge.store.usual_times import UsualTimes
-from flowforge.store.warning_signs import RecentEnds, WarningSigns
+from flowforge.store.fleet_reads.leases import Leases
+from flowforge.store.fleet_reads.usual_times import UsualTimes
+from flowforge.store.fleet_reads.warning_signs import RecentEnds, WarningSigns
+from flowforge.store.job_reads.job_rows import ActiveJob
 
 #: Seconds that "lately" means, and after which a pause is long.
 _LATELY = 3600

@@ -8,14 +8,14 @@ from flowforge.broker.routing import Router
 from flowforge.doctor.findings import Finding
 from flowforge.doctor.keys import examine_keys
 from flowforge.doctor.signs import examine_signs
-from flowforge.engine.blocking_parents import blocking_parent
 from flowforge.engine.engine import Engine
-from flowforge.model.status import JobStatus
-from flowforge.store.broker_lists import BrokerList, BrokerLists
-from flowforge.store.dead_letters import DeadLetters
-from flowforge.store.job_rows import ActiveJob, UnreadableRow
-from flowforge.store.overview import Delays
-from flowforge.store.worker_reports import WorkerReport
+from flowforge.engine.explain.blocking_parents import blocking_parent
+from flowforge.model.jobs.status import JobStatus
+from flowforge.store.fleet_reads.broker_lists import BrokerList, BrokerLists
+from flowforge.store.fleet_reads.dead_letters import DeadLetters
+from flowforge.store.fleet_reads.overview import Delays
+from flowforge.store.fleet_reads.worker_reports import WorkerReport
+from flowforge.store.job_reads.job_rows import ActiveJob, UnreadableRow
 from flowforge.worker.upkeep.upkeep import FOLLOW, LEAD
 
 #: Seconds that upkeep may rest when its leader dies, with a margin: until then nothing is late.

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 
 from flowforge.doctor.findings import Finding
 from flowforge.engine.engine import Engine
-from flowforge.engine.explain import unreported
-from flowforge.engine.fleet import all_import
+from flowforge.engine.explain.job_findings import unreported
+from flowforge.engine.workers import all_import
 from flowforge.errors import RecordError
 from flowforge.model import registry
-from flowforge.store.job_rows import ActiveJob, UnreadableRow
-from flowforge.store.worker_reports import FORGOTTEN, WorkerReport
+from flowforge.store.fleet_reads.worker_reports import FORGOTTEN, WorkerReport
+from flowforge.store.job_reads.job_rows import ActiveJob, UnreadableRow
 from flowforge.worker.upkeep.upkeep import FOLLOW, LEAD
 
 

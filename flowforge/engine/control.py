@@ -17,13 +17,13 @@ from flowforge.errors import (
     NewerRecordError,
 )
 from flowforge.execution.late_start import PAUSE_TAKES
-from flowforge.model.labels import MOST_LABELS
-from flowforge.model.status import JobStatus
+from flowforge.model.jobs.labels import MOST_LABELS
+from flowforge.model.jobs.status import JobStatus
 from flowforge.settings import Settings
-from flowforge.store.answers import Answer, AnswerOrStatus
-from flowforge.store.inspector import Inspector
-from flowforge.store.job_rows import job_not_found
+from flowforge.store.job_reads.inspector import Inspector
+from flowforge.store.job_reads.job_rows import job_not_found
 from flowforge.store.store import Store
+from flowforge.store.transitions.answers import Answer, AnswerOrStatus
 
 
 class Control:

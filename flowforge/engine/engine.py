@@ -11,50 +11,50 @@ from typing import Any
 from celery import Celery
 
 from flowforge.broker.routing import Router
-from flowforge.engine.breakpoints import JobBreakpoints
 from flowforge.engine.control import Control
-from flowforge.engine.events import events
 from flowforge.engine.expectations import JobExpectations
-from flowforge.engine.explain import explain
-from flowforge.engine.fork import Forks
-from flowforge.engine.job_items import Item, Submitted, checked_key, items
-from flowforge.engine.job_keys import JobKeys
-from flowforge.engine.job_template import JobTemplate
+from flowforge.engine.explain.job_findings import explain
 from flowforge.engine.limit_home import LimitHome
 from flowforge.engine.limits import LimitControl
-from flowforge.engine.mending import Mending
+from flowforge.engine.mending.breakpoints import JobBreakpoints
+from flowforge.engine.mending.fork import Forks
+from flowforge.engine.mending.mending import Mending
+from flowforge.engine.mending.rerun import prepare_rerun, rerun
 from flowforge.engine.progress import progress
-from flowforge.engine.rerun import prepare_rerun, rerun
-from flowforge.engine.sending import sending
-from flowforge.engine.submit import Again, JobCreator
-from flowforge.engine.wait import wait_for
+from flowforge.engine.submission.job_items import Item, Submitted, checked_key, items
+from flowforge.engine.submission.job_keys import JobKeys
+from flowforge.engine.submission.job_template import JobTemplate
+from flowforge.engine.submission.sending import sending
+from flowforge.engine.submission.submit import Again, JobCreator
+from flowforge.engine.waiting.events import events
+from flowforge.engine.waiting.wait import wait_for
 from flowforge.errors import (
     CommandRefusedError,
     ConfigurationError,
     DefinitionError,
     StoreUnavailableError,
 )
-from flowforge.model.debounce import Debounce, WhenRunning
 from flowforge.model.definition import Definition
 from flowforge.model.flow import FlowGraph
-from flowforge.model.job_event import JobEvent
-from flowforge.model.job_finding import JobFinding
-from flowforge.model.job_progress import JobProgress
-from flowforge.model.labels import labels_text
-from flowforge.model.start import Delay, Start
-from flowforge.model.status import JobStatus
+from flowforge.model.jobs.job_event import JobEvent
+from flowforge.model.jobs.job_finding import JobFinding
+from flowforge.model.jobs.job_progress import JobProgress
+from flowforge.model.jobs.labels import labels_text
+from flowforge.model.jobs.status import JobStatus
+from flowforge.model.times.debounce import Debounce, WhenRunning
+from flowforge.model.times.start import Delay, Start
 from flowforge.settings import Settings
-from flowforge.store.client import make_client
-from flowforge.store.error_groups import ErrorGroups
-from flowforge.store.finding import Finder
-from flowforge.store.inspector import Inspector
-from flowforge.store.link import ServerLink
-from flowforge.store.outage import Outage, outage_of
-from flowforge.store.overview import Overview
-from flowforge.store.schedules import ScheduleReader
+from flowforge.store.fleet_reads.error_groups import ErrorGroups
+from flowforge.store.fleet_reads.finding import Finder
+from flowforge.store.fleet_reads.overview import Overview
+from flowforge.store.fleet_reads.schedules import ScheduleReader
+from flowforge.store.fleet_reads.throughput import Throughput
+from flowforge.store.job_reads.inspector import Inspector
+from flowforge.store.job_reads.work_places import PlaceReader
+from flowforge.store.server.client import make_client
+from flowforge.store.server.link import ServerLink
+from flowforge.store.server.outage import Outage, outage_of
 from flowforge.store.store import Store
-from flowforge.store.throughput import Throughput
-from flowforge.store.work_places import PlaceReader
 
 #: Seconds that a producer keeps trying before it reports the server as unreachable.
 PRODUCER_PATIENCE = 5.0

@@ -9,22 +9,22 @@ from flowforge.common.bounded_repr import shown
 from flowforge.engine.control import refuse_job
 from flowforge.engine.operator_name import operator_name
 from flowforge.errors import AnsweredError, InvalidValueError, JobStateError, PayloadError
-from flowforge.model.answer_check import misfit
-from flowforge.model.definition import Definition
-from flowforge.model.expectation import (
+from flowforge.model.answers.answer_check import misfit
+from flowforge.model.answers.expectation import (
     Expectation,
     checked_answer_key,
     checked_delivery_id,
     place_text,
 )
+from flowforge.model.definition import Definition
 from flowforge.model.limit import limited_mode
 from flowforge.model.names import did_you_mean, listing
 from flowforge.model.slot import CALL_SLOT
 from flowforge.settings import Settings
-from flowforge.store.answers import Answer
-from flowforge.store.expectations import Closed, Delivery, shown_expectation, told
-from flowforge.store.inspector import Inspector
+from flowforge.store.job_reads.inspector import Inspector
 from flowforge.store.store import Store
+from flowforge.store.transitions.answers import Answer
+from flowforge.store.transitions.expectations import Closed, Delivery, shown_expectation, told
 
 #: Early answers that are kept of one slot; ``early_answers.lua`` has the same number.
 MOST_EARLY = 100

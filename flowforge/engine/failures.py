@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from flowforge.errors import ChildJobError, HandlerError, JobFailedError
+from flowforge.model.jobs.status import JobStatus
 from flowforge.model.slot import CHILD_SLOT
-from flowforge.model.status import JobStatus
-from flowforge.store.inspector import Inspector
+from flowforge.store.job_reads.inspector import Inspector
 
 #: Characters of a failure that travel up to the jobs which wait for the failed one.
 ROOT_LIMIT = 1_500

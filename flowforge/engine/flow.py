@@ -9,19 +9,19 @@ from typing import Any
 from flowforge.common.bounded_repr import shown
 from flowforge.engine.current import current_engine
 from flowforge.engine.engine import Submitter
-from flowforge.engine.job_items import Submitted
-from flowforge.engine.job_keys import check_when, job_keys
-from flowforge.engine.job_state import JobState
-from flowforge.engine.job_template import JobTemplate
-from flowforge.engine.schedule import Schedule
+from flowforge.engine.jobs.job_state import JobState
+from flowforge.engine.schedules.schedule import Schedule
+from flowforge.engine.submission.job_items import Submitted
+from flowforge.engine.submission.job_keys import check_when, job_keys
+from flowforge.engine.submission.job_template import JobTemplate
 from flowforge.errors import InvalidValueError, JobStateError
 from flowforge.execution.current import current
-from flowforge.model.deadlines import deadlines_of
-from flowforge.model.debounce import Debounce, WhenRunning
 from flowforge.model.flow import FlowGraph
-from flowforge.model.job_handle import JobHandle
-from flowforge.model.schedule import check_schedule_name, make_policy, make_timing
-from flowforge.model.start import Delay, start_of
+from flowforge.model.jobs.job_handle import JobHandle
+from flowforge.model.times.deadlines import deadlines_of
+from flowforge.model.times.debounce import Debounce, WhenRunning
+from flowforge.model.times.schedule import check_schedule_name, make_policy, make_timing
+from flowforge.model.times.start import Delay, start_of
 
 
 class Flow(FlowGraph):

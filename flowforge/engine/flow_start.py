@@ -8,23 +8,23 @@ from typing import Any, NamedTuple
 
 from flowforge.common.bounded_repr import shown
 from flowforge.engine.engine import Engine, Submitter
-from flowforge.engine.find import find
+from flowforge.engine.finding.find import find
 from flowforge.engine.flow_versions import flow_versions
-from flowforge.engine.job_items import Item, Submitted, checked_key
-from flowforge.engine.job_keys import JobKeys
-from flowforge.engine.job_template import check_priority
-from flowforge.engine.sending import sending_again
-from flowforge.engine.submit import Again
+from flowforge.engine.submission.job_items import Item, Submitted, checked_key
+from flowforge.engine.submission.job_keys import JobKeys
+from flowforge.engine.submission.job_template import check_priority
+from flowforge.engine.submission.sending import sending_again
+from flowforge.engine.submission.submit import Again
 from flowforge.errors import DefinitionError, InvalidValueError
-from flowforge.model.deadlines import NO_DEADLINES, Deadlines
 from flowforge.model.definition import Definition
 from flowforge.model.flow import TRIGGER
 from flowforge.model.handler_params import HandlerParams
-from flowforge.model.labels import labels_text
+from flowforge.model.jobs.labels import labels_text
 from flowforge.model.slot import CALL_SLOT
-from flowforge.model.start import Start
-from flowforge.store.finding import Query
-from flowforge.store.handler_records import HandlerRecords, of_slot
+from flowforge.model.times.deadlines import NO_DEADLINES, Deadlines
+from flowforge.model.times.start import Start
+from flowforge.store.fleet_reads.finding import Query
+from flowforge.store.fleet_reads.handler_records import HandlerRecords, of_slot
 
 #: Jobs of a flow that are looked at for its versions, the latest ones.
 _LATEST = 100

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from flowforge.engine.engine import Engine
-from flowforge.store.index_walk import Found
-from flowforge.store.job_rows import JobRows
+from flowforge.store.fleet_reads.index_walk import Found
+from flowforge.store.job_reads.job_rows import JobRows
 
 
 class FlowVersion(NamedTuple):

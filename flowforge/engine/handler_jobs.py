@@ -8,15 +8,15 @@ from typing import Any
 from flowforge.common.bounded_repr import shown
 from flowforge.engine.engine import Engine
 from flowforge.engine.failures import child_error, child_gone
-from flowforge.engine.job_state import JobState
-from flowforge.engine.job_template import JobTemplate
+from flowforge.engine.jobs.job_state import JobState
+from flowforge.engine.submission.job_template import JobTemplate
 from flowforge.errors import InvalidValueError, JobNotFoundError
 from flowforge.execution.handler_context import ChildJob
-from flowforge.model.deadlines import Deadlines
 from flowforge.model.flow import FlowGraph
-from flowforge.model.labels import INHERITED, labels_text
-from flowforge.model.start import Start
-from flowforge.model.status import JobStatus
+from flowforge.model.jobs.labels import INHERITED, labels_text
+from flowforge.model.jobs.status import JobStatus
+from flowforge.model.times.deadlines import Deadlines
+from flowforge.model.times.start import Start
 
 
 class HandlerJobs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flowforge.engine.engine import Engine
-from flowforge.store.placement import weight
+from flowforge.store.fleet_reads.placement import weight
 
 
 def home_of(engines: Sequence[Engine], name: str) -> Engine:

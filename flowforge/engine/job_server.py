@@ -8,9 +8,9 @@ import redis
 from celery import Celery
 
 from flowforge.settings import Settings
-from flowforge.store.inspector import Inspector
-from flowforge.store.outage import Outage
-from flowforge.store.overview import Overview
+from flowforge.store.fleet_reads.overview import Overview
+from flowforge.store.job_reads.inspector import Inspector
+from flowforge.store.server.outage import Outage
 from flowforge.store.store import Store
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Generic, TypeVar
 
-from flowforge.store.placement import weight
+from flowforge.store.fleet_reads.placement import weight
 from flowforge.store.store import Store
 
 E = TypeVar("E")

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import InvalidValueError
 from flowforge.model.limit import LimitRule, LimitSettings, check_limit_name
-from flowforge.store.limits import LimitUsage, StoredLimit
 from flowforge.store.store import Store
+from flowforge.store.transitions.limits import LimitUsage, StoredLimit
 
 
 def in_force(key: str, stored: Iterable[StoredLimit]) -> LimitSettings:

@@ -12,12 +12,12 @@ from typing import Any
 
 from flowforge.engine.job_server import JobServer
 from flowforge.model.definition import Definition
-from flowforge.model.job_finding import FindingKind
-from flowforge.model.job_progress import JobProgress, RoutineProgress
-from flowforge.model.status import FINAL, JobStatus, RoutineStatus
-from flowforge.store.routine_states import COUNTERS, ended_invocations, failures
-from flowforge.store.usual_times import UsualTimes, mean_seconds
-from flowforge.store.work_counts import WorkCounts, WorkReader
+from flowforge.model.jobs.job_finding import FindingKind
+from flowforge.model.jobs.job_progress import JobProgress, RoutineProgress
+from flowforge.model.jobs.status import FINAL, JobStatus, RoutineStatus
+from flowforge.store.fleet_reads.usual_times import UsualTimes, mean_seconds
+from flowforge.store.job_reads.routine_states import COUNTERS, ended_invocations, failures
+from flowforge.store.job_reads.work_counts import WorkCounts, WorkReader
 
 _NOT_STARTED: dict[str, Any] = {
     **dict.fromkeys((*COUNTERS, "running", "total_seconds"), 0), "status": RoutineStatus.PENDING,

@@ -14,15 +14,15 @@ from itertools import islice
 
 from flowforge.engine.engine import Engine, Submitter
 from flowforge.engine.home import home_of
-from flowforge.engine.job_items import Item, Submitted
-from flowforge.engine.job_keys import HomeKey, home_keys
-from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.limit_home import LimitHome
-from flowforge.engine.submit import SUBMIT_CHUNK
+from flowforge.engine.submission.job_items import Item, Submitted
+from flowforge.engine.submission.job_keys import HomeKey, home_keys
+from flowforge.engine.submission.job_template import JobTemplate
+from flowforge.engine.submission.submit import SUBMIT_CHUNK
 from flowforge.errors import DefinitionError, StoreUnavailableError, WritesRefusedError
 from flowforge.model.definition import Definition
-from flowforge.store.link import ServerLink
-from flowforge.store.placement import PATIENCE, Placement
+from flowforge.store.fleet_reads.placement import PATIENCE, Placement
+from flowforge.store.server.link import ServerLink
 from flowforge.store.store import Store
 
 #: Seconds for which a server that did not answer, or refused, gets no new jobs.

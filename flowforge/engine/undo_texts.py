@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from flowforge.errors import JobStateError
-from flowforge.model.undo import Undo, UndoStatus
-from flowforge.store.inspector import Inspector
+from flowforge.model.jobs.undo import Undo, UndoStatus
+from flowforge.store.job_reads.inspector import Inspector
 
 _TOLD = {
     UndoStatus.WAITING: "what it did is undone as soon as no handler of it runs any more",

@@ -28,14 +28,14 @@ from flowforge.errors import EmissionError, NewerRecordError
 from flowforge.execution.expecting import Expecting
 from flowforge.execution.handler_context import HandlerContext
 from flowforge.execution.late_start import ASKED_AT_MOST, SLOW_START
-from flowforge.model.child_start import ChildStart
-from flowforge.model.deadlines import NO_DEADLINES, Deadlines
 from flowforge.model.flow import FlowGraph
+from flowforge.model.handlers.signature import Origin
 from flowforge.model.invocation_id import InvocationName
-from flowforge.model.job_handle import JobHandle
+from flowforge.model.jobs.job_handle import JobHandle
 from flowforge.model.names import listing
 from flowforge.model.plan import PlannedRoutine, PlannedSlot, PlannedUndo
-from flowforge.model.signature import Origin
+from flowforge.model.times.child_start import ChildStart
+from flowforge.model.times.deadlines import NO_DEADLINES, Deadlines
 
 logger = logging.getLogger(__name__)
 

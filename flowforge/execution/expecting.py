@@ -11,8 +11,8 @@ from flowforge.codec.binary import encode_payload, invocation_record, pack_recor
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import DefinitionError, EmissionError, InvalidValueError
 from flowforge.execution.emitting import Emitting
-from flowforge.model.answer_form import form_schema, schema_text
-from flowforge.model.expectation import (
+from flowforge.model.answers.answer_form import form_schema, schema_text
+from flowforge.model.answers.expectation import (
     MOST_GROUP,
     Expect,
     Ticket,
@@ -23,7 +23,7 @@ from flowforge.model.expectation import (
     within_ms,
 )
 from flowforge.model.plan import PlannedSlot
-from flowforge.model.start import Delay
+from flowforge.model.times.start import Delay
 
 #: Answers that one attempt asks for at most: its commit opens them all, about 20 us each.
 MOST_EXPECTED = 100

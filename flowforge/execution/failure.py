@@ -17,8 +17,8 @@ from flowforge.execution.attempt import Attempt
 from flowforge.execution.ending import ends_worker
 from flowforge.execution.frames import own_frame, own_function
 from flowforge.execution.secret_texts import SecretTexts
-from flowforge.model.error_group import MESSAGE_LIMIT as SAMPLE_LIMIT
-from flowforge.model.error_group import ErrorSample, group_id
+from flowforge.model.jobs.error_group import MESSAGE_LIMIT as SAMPLE_LIMIT
+from flowforge.model.jobs.error_group import ErrorSample, group_id
 
 #: Characters of an error's type, message and traceback that are kept.
 TYPE_LIMIT = 300

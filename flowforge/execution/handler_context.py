@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from flowforge.execution.effects import Emitted
-from flowforge.model.deadlines import Deadlines
 from flowforge.model.flow import FlowGraph
-from flowforge.model.job_handle import JobHandle
+from flowforge.model.jobs.job_handle import JobHandle
 from flowforge.model.plan import PlannedSlot
-from flowforge.model.start import Start
+from flowforge.model.times.deadlines import Deadlines
+from flowforge.model.times.start import Start
 
 #: The attempt whose handler asks.
 Asking_contra = TypeVar("Asking_contra", contravariant=True)

@@ -16,10 +16,10 @@ from flowforge.execution.effects import Effects
 from flowforge.execution.ending import ends_worker
 from flowforge.execution.failure import Problem
 from flowforge.execution.prints import end_lines, unfinished
-from flowforge.model.error_group import Sample
 from flowforge.model.error_handler import ErrorStrategy
+from flowforge.model.jobs.error_group import Sample
+from flowforge.model.jobs.status import AttemptOutcome
 from flowforge.model.routine import bound_to
-from flowforge.model.status import AttemptOutcome
 
 #: Records of params up to this many bytes are kept in the history.
 HISTORY_PARAMS = 512

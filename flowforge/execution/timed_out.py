@@ -10,10 +10,10 @@ from flowforge.execution.effects import Effects
 from flowforge.execution.run import HISTORY_PARAMS, KINDS, Outcome
 from flowforge.model.compensation import undo_handler
 from flowforge.model.definition import Definition
-from flowforge.model.error_group import ErrorSample, group_id
 from flowforge.model.error_handler import deciding_handler
 from flowforge.model.invocation_id import InvocationName
-from flowforge.model.status import COMMITTED
+from flowforge.model.jobs.error_group import ErrorSample, group_id
+from flowforge.model.jobs.status import COMMITTED
 
 
 def timed_out(

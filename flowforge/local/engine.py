@@ -19,7 +19,7 @@ from flowforge import logs
 from flowforge.broker.fleet_app import fleet_app
 from flowforge.engine.engine import Engine
 from flowforge.engine.handler_jobs import HandlerJobs
-from flowforge.engine.schedule_declarations import DeclaredSchedules
+from flowforge.engine.schedules.declarations import DeclaredSchedules
 from flowforge.errors import ConfigurationError
 from flowforge.local.advice import TO_A_FLEET
 from flowforge.local.server import LocalServer

@@ -11,13 +11,13 @@ from itertools import islice
 from flowforge.errors import FlowForgeError, StoreUnavailableError
 from flowforge.metrics import catalogue
 from flowforge.metrics.exposition import Page
-from flowforge.model.status import ACTIVE, JobStatus
-from flowforge.store.load import ServerLoad
-from flowforge.store.overview import Overview
+from flowforge.model.jobs.status import ACTIVE, JobStatus
+from flowforge.store.fleet_reads.load import ServerLoad
+from flowforge.store.fleet_reads.overview import Overview
+from flowforge.store.fleet_reads.totals import NO_ATTEMPTS, AttemptTotals, Totals
+from flowforge.store.fleet_reads.worker_reports import WorkerReports
+from flowforge.store.job_reads.work_left import WORK
 from flowforge.store.store import Store
-from flowforge.store.totals import NO_ATTEMPTS, AttemptTotals, Totals
-from flowforge.store.work_left import WORK
-from flowforge.store.worker_reports import WorkerReports
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from flowforge.errors import FlowForgeError
 from flowforge.metrics import catalogue
 from flowforge.metrics.exposition import Page
+from flowforge.store.fleet_reads.totals import OUTCOMES, RUN, Totals
 from flowforge.store.store import Store
-from flowforge.store.totals import OUTCOMES, RUN, Totals
 
 
 class WorkerFacts(NamedTuple):

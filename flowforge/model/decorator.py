@@ -18,12 +18,12 @@ from flowforge.common.bounded_repr import shown
 from flowforge.errors import DefinitionError
 from flowforge.model import registry
 from flowforge.model.event import Event
-from flowforge.model.handlers import check_synchronous
+from flowforge.model.handlers.handlers import check_synchronous
 from flowforge.model.limit import LimitArgument
 from flowforge.model.names import check_name, listing
 from flowforge.model.routine import Routine
 from flowforge.model.slot import MergeStrategy, Slot
-from flowforge.model.start import Delay
+from flowforge.model.times.start import Delay
 
 Function: TypeAlias = Callable[..., Any]
 Events: TypeAlias = Iterable[str] | Mapping[str, Iterable[str] | None]

@@ -20,8 +20,8 @@ from flowforge.model.rebuildable import check_rebuildable
 from flowforge.model.records import Record
 from flowforge.model.routine import Routine, fresh, overrides_call
 from flowforge.model.slot import CALL_SLOT
-from flowforge.model.start import Delay, delay_ms, timeout_ms
 from flowforge.model.subflow import SEPARATOR, SubFlow
+from flowforge.model.times.start import Delay, delay_ms, timeout_ms
 from flowforge.settings import MOST
 
 #: The slot that starts a job when a routine has several.

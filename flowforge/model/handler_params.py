@@ -10,7 +10,7 @@ from inspect import Parameter
 from types import UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
-from flowforge.model.annotation import may_be_mapping
+from flowforge.model.handlers.annotation import may_be_mapping
 from flowforge.model.routine import Routine
 from flowforge.model.slot import CALL_SLOT
 

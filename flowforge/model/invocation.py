@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from flowforge.model.child_start import ChildStart
-from flowforge.model.deadlines import Deadlines
-from flowforge.model.expectation import Expect, Ticket
-from flowforge.model.job_handle import JobHandle
-from flowforge.model.start import Delay
+from flowforge.model.answers.expectation import Expect, Ticket
+from flowforge.model.jobs.job_handle import JobHandle
+from flowforge.model.times.child_start import ChildStart
+from flowforge.model.times.deadlines import Deadlines
+from flowforge.model.times.start import Delay
 
 
 class Invocation(Protocol):

@@ -11,10 +11,10 @@ from flowforge.model import registry
 from flowforge.model.connection import Connection
 from flowforge.model.definition import Definition, RoutineSpec
 from flowforge.model.handler_params import HandlerParams
+from flowforge.model.handlers.signature import Origin, Signature
 from flowforge.model.invocation_id import InvocationName
 from flowforge.model.names import did_you_mean, listing, some_of
 from flowforge.model.routine import Routine
-from flowforge.model.signature import Origin, Signature
 from flowforge.model.slot import CALL_SLOT, UNDO_SLOT_INDEX
 
 

@@ -13,12 +13,12 @@ from flowforge.model import registry
 from flowforge.model.connection import Connection
 from flowforge.model.definition import Definition, RoutineSpec, SlotMode
 from flowforge.model.error_handler import ErrorHandler
-from flowforge.model.handlers import check_handler_exists
+from flowforge.model.handlers.handlers import check_handler_exists
+from flowforge.model.handlers.signature import Signature
 from flowforge.model.join import Join
 from flowforge.model.limit import LimitUse, limited_mode, together
 from flowforge.model.routine import Routine
 from flowforge.model.running import Running
-from flowforge.model.signature import Signature
 from flowforge.model.slot import (
     CALL_SLOT,
     CHILD_SLOT,
@@ -26,7 +26,7 @@ from flowforge.model.slot import (
     UNDO_SLOT_INDEX,
     Slot,
 )
-from flowforge.model.start import Start
+from flowforge.model.times.start import Start
 
 
 @dataclass(frozen=True, slots=True)

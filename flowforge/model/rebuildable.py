@@ -11,7 +11,7 @@ from flowforge.common.bounded_repr import shown
 from flowforge.errors import NotRebuildableError
 from flowforge.model import registry
 from flowforge.model.event import Event
-from flowforge.model.handlers import check_synchronous
+from flowforge.model.handlers.handlers import check_synchronous
 from flowforge.model.names import check_name
 from flowforge.model.offered import check_offered
 from flowforge.model.routine import Routine, fresh, overrides_call

@@ -10,7 +10,7 @@ from flowforge.errors import DefinitionError, NotRebuildableError
 from flowforge.model import registry
 from flowforge.model.error_handler import ErrorHandler, ErrorStrategy, check_error_handler
 from flowforge.model.event import Event
-from flowforge.model.handlers import check_handler_exists, handler_name
+from flowforge.model.handlers.handlers import check_handler_exists, handler_name
 from flowforge.model.invocation import Invocation
 from flowforge.model.join import Join
 from flowforge.model.limit import LimitArgument
@@ -19,7 +19,7 @@ from flowforge.model.offered import check_offered
 from flowforge.model.records import Record, plain_copy, read, read_list, read_optional
 from flowforge.model.running import Running
 from flowforge.model.slot import MergeStrategy, Slot
-from flowforge.model.start import Delay
+from flowforge.model.times.start import Delay
 
 _new = object.__new__
 

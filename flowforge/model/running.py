@@ -14,15 +14,15 @@ from flowforge.errors import (
     InvalidValueError,
     OutsideInvocationError,
 )
-from flowforge.model.child_start import OnFailure, child_start
-from flowforge.model.deadlines import deadlines_of
+from flowforge.model.answers.expectation import Expect, Ticket
 from flowforge.model.event import Event
-from flowforge.model.expectation import Expect, Ticket
 from flowforge.model.invocation import Invocation
-from flowforge.model.job_handle import JobHandle
+from flowforge.model.jobs.job_handle import JobHandle
 from flowforge.model.names import listing
 from flowforge.model.slot import Slot
-from flowforge.model.start import Delay, delay_ms, timeout_ms
+from flowforge.model.times.child_start import OnFailure, child_start
+from flowforge.model.times.deadlines import deadlines_of
+from flowforge.model.times.start import Delay, delay_ms, timeout_ms
 
 
 class Running:

@@ -18,7 +18,7 @@ from flowforge.model.limit import LimitArgument, Named, named_limits, read_uses,
 from flowforge.model.locate import address_of, find
 from flowforge.model.names import check_name, check_names
 from flowforge.model.records import Record, read, read_list, read_optional
-from flowforge.model.start import Delay, timeout_ms
+from flowforge.model.times.start import Delay, timeout_ms
 
 Params: TypeAlias = dict[str, Any]
 MergeFunction: TypeAlias = Callable[[Params, Params], Params]

@@ -9,7 +9,7 @@ from typing import Any
 from flowforge.codec.binary import pack_record, read_invocation, unpack_record
 from flowforge.model.definition import Definition
 from flowforge.model.invocation_id import InvocationName
-from flowforge.model.job_handle import HistoryEntry
+from flowforge.model.jobs.job_handle import HistoryEntry
 from flowforge.store.reading import moment, reading, typed, whole
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from redis.exceptions import NoScriptError
 
 from flowforge.store.keys import Keys
-from flowforge.store.link import Argument, Link
 from flowforge.store.scripts import SCRIPTS
+from flowforge.store.server.link import Argument, Link
 
 
 class ScriptRunner:

@@ -5,27 +5,27 @@ from __future__ import annotations
 import os
 import secrets
 
-from flowforge.store.breakpoints import Breakpoints
-from flowforge.store.bulk_scripts import BulkScripts
-from flowforge.store.control import JobControl
-from flowforge.store.expectations import Expectations
-from flowforge.store.fair_order import FairOrder
-from flowforge.store.forking import Forking
-from flowforge.store.hook_scripts import HookScripts
-from flowforge.store.invocations import Invocations
-from flowforge.store.keyed_submission import KeyedSubmissions
 from flowforge.store.keys import Keys
-from flowforge.store.limits import Limits
-from flowforge.store.link import Link
-from flowforge.store.log_lines import LogLines
-from flowforge.store.mending import Mending
-from flowforge.store.queue_pauses import QueuePauses
 from flowforge.store.reading import reading
 from flowforge.store.runner import ScriptRunner
-from flowforge.store.schedule_scripts import ScheduleScripts
-from flowforge.store.submission import Submissions
-from flowforge.store.tallies import Tallies
-from flowforge.store.upkeep import UpkeepScripts
+from flowforge.store.server.link import Link
+from flowforge.store.transitions.breakpoints import Breakpoints
+from flowforge.store.transitions.bulks import BulkScripts
+from flowforge.store.transitions.control import JobControl
+from flowforge.store.transitions.expectations import Expectations
+from flowforge.store.transitions.fair_order import FairOrder
+from flowforge.store.transitions.forking import Forking
+from flowforge.store.transitions.hooks import HookScripts
+from flowforge.store.transitions.invocations import Invocations
+from flowforge.store.transitions.keyed_submission import KeyedSubmissions
+from flowforge.store.transitions.limits import Limits
+from flowforge.store.transitions.log_lines import LogLines
+from flowforge.store.transitions.mending import Mending
+from flowforge.store.transitions.queue_pauses import QueuePauses
+from flowforge.store.transitions.schedules import ScheduleScripts
+from flowforge.store.transitions.submission import Submissions
+from flowforge.store.transitions.tallies import Tallies
+from flowforge.store.transitions.upkeep import UpkeepScripts
 
 
 class Store:

@@ -13,8 +13,8 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
 from flowforge.codec.binary import unpack_record
 from flowforge.execution.run import Outcome
 from flowforge.model.invocation_id import task_id
+from flowforge.model.jobs.status import AttemptOutcome
 from flowforge.model.slot import CHILD_SLOT_INDEX
-from flowforge.model.status import AttemptOutcome
 from flowforge.tracing.carrying import CarryingAttempt
 from flowforge.tracing.spans import Attributes, Spans, guarded, packed
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from flowforge.engine.engine import Engine
 from flowforge.engine.flow_start import EntryPlace
-from flowforge.model.answer_check import resolved
-from flowforge.model.expectation import Expectation
+from flowforge.model.answers.answer_check import resolved
+from flowforge.model.answers.expectation import Expectation
 from flowforge.model.handler_params import HandlerParam, HandlerParams, ParamKind
-from flowforge.store.handler_records import HandlerRecords
+from flowforge.store.fleet_reads.handler_records import HandlerRecords
 
 #: Fields that a form shows.
 _MOST = 100

@@ -11,9 +11,9 @@ import time
 from dataclasses import replace
 from typing import NamedTuple
 
-from flowforge.engine.audit import tell
 from flowforge.engine.engine import Engine
-from flowforge.model.audit import AuditOutcome, AuditRecord, AuditVia
+from flowforge.engine.finding.audit import tell
+from flowforge.model.jobs.audit import AuditOutcome, AuditRecord, AuditVia
 
 #: Seconds for which repetitions are counted.
 _REST = 60.0

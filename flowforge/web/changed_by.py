@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flowforge.engine.audit import AuditFilter, find_audit
 from flowforge.engine.engine import Engine
+from flowforge.engine.finding.audit import AuditFilter, find_audit
 from flowforge.errors import RecordError
-from flowforge.model.audit import AuditOutcome
-from flowforge.model.job_handle import HistoryEntry
+from flowforge.model.jobs.audit import AuditOutcome
+from flowforge.model.jobs.job_handle import HistoryEntry
 from flowforge.web.filters import ago
 
 #: Entries of the history among which the latest change of a person is looked for.

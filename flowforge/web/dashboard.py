@@ -10,7 +10,7 @@ import jinja2
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from flowforge.engine.engine import Submitter
-from flowforge.store.routine_states import ended_invocations, failures
+from flowforge.store.job_reads.routine_states import ended_invocations, failures
 from flowforge.web import filters, work_words
 from flowforge.web.audit import Audit
 from flowforge.web.needs import Needs

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from flowforge.codec.plain import plain, to_json
 from flowforge.common.duration import duration
-from flowforge.model.status import JobStatus, RoutineStatus
+from flowforge.model.jobs.status import JobStatus, RoutineStatus
 
 #: A mark beside each word, so that colour is never alone.
 _ICONS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from flowforge.errors import InvalidValueError
-from flowforge.model.labels import check_labels
+from flowforge.model.jobs.labels import check_labels
 
 
 def labels_of(text: str) -> dict[str, str]:

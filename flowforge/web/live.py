@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 
 from starlette.concurrency import run_in_threadpool
 
-from flowforge.engine.look_pace import LookPace
-from flowforge.store.link import ServerLink
+from flowforge.engine.fleet.look_pace import LookPace
+from flowforge.store.server.link import ServerLink
 
 logger = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from flowforge.errors import (
     JobNotFoundError,
     StoreUnavailableError,
 )
-from flowforge.model.audit import AuditOutcome, AuditRecord, AuditVia
+from flowforge.model.jobs.audit import AuditOutcome, AuditRecord, AuditVia
 from flowforge.web.dashboard import Dashboard
 from flowforge.web.fragments import Fragments
 from flowforge.web.security.forms import FormError, read_form

@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import NamedTuple, TypeVar, cast
 
 from flowforge.common.duration import span_of
-from flowforge.engine.job_items import Submitted
-from flowforge.engine.job_keys import JobKeys, check_when, job_keys
-from flowforge.model.deadlines import Deadlines
-from flowforge.model.debounce import Debounce, Keep, checked_when_running
-from flowforge.model.start import Start, start_of, timeout_ms
+from flowforge.engine.submission.job_items import Submitted
+from flowforge.engine.submission.job_keys import JobKeys, check_when, job_keys
+from flowforge.model.times.deadlines import Deadlines
+from flowforge.model.times.debounce import Debounce, Keep, checked_when_running
+from flowforge.model.times.start import Start, start_of, timeout_ms
 from flowforge.web.label_words import labels_of
 
 _Found = TypeVar("_Found")

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from flowforge.common.bounded_repr import shown
 from flowforge.common.duration import duration, span_of
 from flowforge.errors import InvalidValueError
-from flowforge.model.schedule_info import ScheduleInfo
-from flowforge.model.timing import zone_of
+from flowforge.model.times.schedule_info import ScheduleInfo
+from flowforge.model.times.timing import zone_of
 from flowforge.web.filters import ago
 
 #: Times that the page of a schedule has.

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from flowforge.common.sums import known_sum, neighbours
-from flowforge.engine.throughput import DAY, HOUR, Period, Rates
-from flowforge.store.throughput import Done
+from flowforge.engine.fleet.throughput import DAY, HOUR, Period, Rates
+from flowforge.store.fleet_reads.throughput import Done
 
 #: Units of the picture: a bar with the gap behind it, and the height of the highest one.
 _STEP, _BAR, _HEIGHT = 5, 4, 30

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from flowforge.model.job_finding import FindingKind, JobFinding
-from flowforge.model.job_handle import HistoryEntry
-from flowforge.model.status import AttemptOutcome
+from flowforge.model.jobs.job_finding import FindingKind, JobFinding
+from flowforge.model.jobs.job_handle import HistoryEntry
+from flowforge.model.jobs.status import AttemptOutcome
 
 #: Attempts of one routine, and of all of them.
 _OF_ROUTINE = 6

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flowforge.model.connection_count import ConnectionCount, JobWork, WorkPlaces
-from flowforge.model.job_finding import FindingKind
-from flowforge.model.status import RoutineStatus
+from flowforge.model.jobs.connection_count import ConnectionCount, JobWork, WorkPlaces
+from flowforge.model.jobs.job_finding import FindingKind
+from flowforge.model.jobs.status import RoutineStatus
 from flowforge.web.filters import number
 
 #: Why an invocation waits.

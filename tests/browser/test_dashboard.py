@@ -19,7 +19,7 @@ from starlette.routing import Mount
 
 from flowforge import Bulk, JobState, web
 from flowforge.engine.current import current_engine
-from flowforge.store.dead_letters import DeadLetters
+from flowforge.store.fleet_reads.dead_letters import DeadLetters
 from tests.browser.flows import HOSTILE, asking, failing, hostile, orders, shop
 from tests.integration.installation import Installation
 from tests.support.eventually import eventually

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from flowforge.model.job_handle import Output
+from flowforge.model.jobs.job_handle import Output
 from tests.chaos.harness.answering import QUESTIONS, TIME, Told, wrong_answers
 
 #: How the questions that no case is about were decided.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flowforge.model.job_handle import HistoryEntry
+from flowforge.model.jobs.job_handle import HistoryEntry
 from tests.chaos.harness.breaks import wrong_stops
 from tests.chaos.harness.ledger import Line
 

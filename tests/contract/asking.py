@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from flowforge.codec.binary import pack_record
-from flowforge.store.answers import Answer
-from flowforge.store.expectations import Delivery
-from flowforge.store.link import Argument
+from flowforge.store.server.link import Argument
+from flowforge.store.transitions.answers import Answer
+from flowforge.store.transitions.expectations import Delivery
 from tests.contract.bench import Bench, record
 
 HOUR = 3_600_000

@@ -18,14 +18,14 @@ import pytest
 from flowforge.broker.message import message_format
 from flowforge.codec.binary import invocation_record, pack_record, packb
 from flowforge.execution.effects import Effects
-from flowforge.model.error_group import ErrorSample, Sample
-from flowforge.model.status import AttemptOutcome
-from flowforge.store.claims import Claim, Granted, NextClaim, Question
-from flowforge.store.forking import Copy
-from flowforge.store.link import Argument, Link
-from flowforge.store.mending import Edit
+from flowforge.model.jobs.error_group import ErrorSample, Sample
+from flowforge.model.jobs.status import AttemptOutcome
+from flowforge.store.server.link import Argument, Link
 from flowforge.store.store import Store
-from flowforge.store.submission import NewJob, Submission
+from flowforge.store.transitions.claims import Claim, Granted, NextClaim, Question
+from flowforge.store.transitions.forking import Copy
+from flowforge.store.transitions.mending import Edit
+from flowforge.store.transitions.submission import NewJob, Submission
 
 #: For a test of thousands of invocations: on the real server alone, where it takes a second.
 #: fakeredis needs twenty for the same scripts, whose rules smaller tests show on both.

@@ -7,8 +7,8 @@ from hypothesis.stateful import precondition, rule
 
 from flowforge.codec.binary import pack_record
 from flowforge.model.condition import Condition
-from flowforge.store.breakpoints import pack_condition
-from flowforge.store.claims import Claim, Question
+from flowforge.store.transitions.breakpoints import pack_condition
+from flowforge.store.transitions.claims import Claim, Question
 from flowforge.worker.run.conditions import fulfils
 from tests.contract.mends import Mends
 from tests.contract.reference.breaking import routine_of

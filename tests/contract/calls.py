@@ -10,8 +10,8 @@ from hypothesis.stateful import precondition, rule
 
 from flowforge.codec.binary import pack_record
 from flowforge.store.history import who_and_why
-from flowforge.store.keyed_submission import FullKey, KeyedJob
-from flowforge.store.submission import SAME_PARAMS
+from flowforge.store.transitions.keyed_submission import FullKey, KeyedJob
+from flowforge.store.transitions.submission import SAME_PARAMS
 from tests.contract.bench import LONG
 from tests.contract.choices import PLANS
 from tests.contract.mends import ALL_JOBS

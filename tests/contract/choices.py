@@ -14,9 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine
 
 from flowforge.codec.binary import pack_record
 from flowforge.execution.effects import AS_OUTPUTS, Effects
-from flowforge.model.status import AttemptOutcome
-from flowforge.store.claims import Claim, NextClaim
-from flowforge.store.link import Argument, Link
+from flowforge.model.jobs.status import AttemptOutcome
+from flowforge.store.server.link import Argument, Link
+from flowforge.store.transitions.claims import Claim, NextClaim
 from tests.contract.bench import (
     DETAILS,
     LONG,

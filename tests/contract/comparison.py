@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 import pytest
 
-from flowforge.model.labels import labels_text
-from flowforge.store.error_groups import ErrorGroups
-from flowforge.store.outbox import Outbox
-from flowforge.store.queue_pauses import PAUSED
+from flowforge.model.jobs.labels import labels_text
+from flowforge.store.fleet_reads.error_groups import ErrorGroups
+from flowforge.store.fleet_reads.outbox import Outbox
+from flowforge.store.transitions.queue_pauses import PAUSED
 from tests.contract.bench import Bench
 from tests.contract.job_comparison import compare_job
 from tests.contract.reference.jobs import Job

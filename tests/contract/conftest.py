@@ -9,8 +9,8 @@ import pytest
 
 from flowforge.local.server import LocalServer
 from flowforge.settings import Settings
-from flowforge.store.client import make_client
-from flowforge.store.link import ServerLink
+from flowforge.store.server.client import make_client
+from flowforge.store.server.link import ServerLink
 from tests.contract.bench import Bench
 from tests.support.client_link import ClientLink
 from tests.support.virtual_clock import ClockedLink, VirtualClock

@@ -8,12 +8,12 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from flowforge.model.bulk import refusal_text
-from flowforge.model.status import JobStatus
-from flowforge.store.bulk_scripts import NewBulk
-from flowforge.store.bulks import Bulks
-from flowforge.store.finding import Finder, Query
-from flowforge.store.log_lines import Line
+from flowforge.model.jobs.bulk import refusal_text
+from flowforge.model.jobs.status import JobStatus
+from flowforge.store.fleet_reads.bulks import Bulks
+from flowforge.store.fleet_reads.finding import Finder, Query
+from flowforge.store.transitions.bulks import NewBulk
+from flowforge.store.transitions.log_lines import Line
 from tests.contract.bench import LONG
 from tests.contract.choices import Choices
 from tests.contract.reference.flow import JOINING, PLAIN

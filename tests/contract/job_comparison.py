@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from flowforge.store.job_fields import FIELDS
+from flowforge.store.job_reads.job_fields import FIELDS
 from tests.contract.reference.flow import RULES
 from tests.contract.reference.jobs import ENDED, Job
 from tests.contract.reference.model import Model

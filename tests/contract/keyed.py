@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowforge.codec.binary import invocation_record, pack_record, packb, read_invocation
-from flowforge.engine.entry import KEPT_PARAMS
+from flowforge.engine.submission.entry import KEPT_PARAMS
 from flowforge.store.history import who_and_why
-from flowforge.store.keyed_submission import FullKey, KeyedJob, NewerJob, Placed
-from flowforge.store.submission import SAME_PARAMS, Submission
+from flowforge.store.transitions.keyed_submission import FullKey, KeyedJob, NewerJob, Placed
+from flowforge.store.transitions.submission import SAME_PARAMS, Submission
 from tests.contract.bench import Bench
 
 WAIT = 5_000

@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from flowforge.model.labels import INHERITED
-from flowforge.store.claims import NextClaim
-from flowforge.store.invocations import OUTPUTS
+from flowforge.model.jobs.labels import INHERITED
+from flowforge.store.transitions.claims import NextClaim
+from flowforge.store.transitions.invocations import OUTPUTS
 from tests.contract.choices import PLANS
 from tests.contract.comparison import compare, end_of
 from tests.contract.controls import CONTROL, NUMBERS, some_unclaimed

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from flowforge.model.start import Start
+from flowforge.model.times.start import Start
 from tests.contract.bench import LONG
 from tests.contract.controls import Controls
 from tests.contract.reference.jobs import Item, Job, Member, Plan

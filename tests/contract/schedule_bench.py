@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from flowforge.model.schedule import time_text
-from flowforge.model.schedule_info import ScheduleEvent, ScheduleInfo
-from flowforge.model.timing import Timing
-from flowforge.store.answers import Answer
-from flowforge.store.link import Argument
-from flowforge.store.schedule_scripts import NewSchedule
-from flowforge.store.schedules import ScheduleReader
-from flowforge.store.submission import COMMON_NAMES
+from flowforge.model.times.schedule import time_text
+from flowforge.model.times.schedule_info import ScheduleEvent, ScheduleInfo
+from flowforge.model.times.timing import Timing
+from flowforge.store.fleet_reads.schedules import ScheduleReader
+from flowforge.store.server.link import Argument
+from flowforge.store.transitions.answers import Answer
+from flowforge.store.transitions.schedules import NewSchedule
+from flowforge.store.transitions.submission import COMMON_NAMES
 from flowforge.worker.upkeep.schedules import Schedules
 from tests.contract.bench import Bench
 

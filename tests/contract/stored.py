@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import product
 from typing import Any
 
-from flowforge.model.labels import label_line
-from flowforge.model.status import JobStatus
-from flowforge.store.link import Argument
+from flowforge.model.jobs.labels import label_line
+from flowforge.model.jobs.status import JobStatus
+from flowforge.store.server.link import Argument
 from tests.contract.bench import Bench
 from tests.contract.reference.flow import JOINING, PLAIN
 from tests.contract.reference.jobs import ENDED, Job

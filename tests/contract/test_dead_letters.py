@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from flowforge.errors import DeadLetterError
-from flowforge.store import dead_letters
-from flowforge.store.dead_letters import KEPT_BYTES, DeadLetters
+from flowforge.store.fleet_reads import dead_letters
+from flowforge.store.fleet_reads.dead_letters import KEPT_BYTES, DeadLetters
 from tests.contract.bench import Bench
 
 

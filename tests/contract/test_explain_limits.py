@@ -12,11 +12,11 @@ from flowforge.broker.fleet_app import fleet_app
 from flowforge.doctor.limits import examine_limits
 from flowforge.doctor.work import idle_jobs
 from flowforge.engine.engine import Engine
-from flowforge.engine.job_template import JobTemplate
+from flowforge.engine.submission.job_template import JobTemplate
 from flowforge.local.server import LocalServer
-from flowforge.model.status import JobStatus
+from flowforge.model.jobs.status import JobStatus
 from flowforge.settings import from_environment
-from flowforge.store.job_rows import ActiveJob
+from flowforge.store.job_reads.job_rows import ActiveJob
 
 STRIPE = Limit("stripe", per="customer", running=1, rate=100, period=60)
 

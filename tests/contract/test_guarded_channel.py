@@ -15,7 +15,7 @@ from kombu.message import Message
 from flowforge.broker.guard import UNKNOWN_TASK, Guard
 from flowforge.broker.transport import BrokerConnection, guarded_transport
 from flowforge.local.server import LocalServer
-from flowforge.store.dead_letters import DeadLetters
+from flowforge.store.fleet_reads.dead_letters import DeadLetters
 from flowforge.worker.run.task import TaskQueues
 from tests.contract.bench import Bench
 from tests.contract.receiving import receive

@@ -8,13 +8,13 @@ from types import SimpleNamespace
 import pytest
 
 from flowforge.codec.binary import pack_record, unpack_record
-from flowforge.engine.events import Follower
+from flowforge.engine.waiting.events import Follower
 from flowforge.errors import JobNotFoundError
 from flowforge.execution.effects import Effects
 from flowforge.model.definition import Definition, RoutineSpec
-from flowforge.model.job_event import JobEvent, Position
-from flowforge.model.status import AttemptOutcome
-from flowforge.store.history_stream import PAGE, HistoryStream
+from flowforge.model.jobs.job_event import JobEvent, Position
+from flowforge.model.jobs.status import AttemptOutcome
+from flowforge.store.job_reads.history_stream import PAGE, HistoryStream
 from tests.contract.bench import LONG, RETRIED, STOPPED, Bench, passed_over
 
 #: A routine, as far as entries name it.

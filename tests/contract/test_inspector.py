@@ -6,8 +6,8 @@ import pytest
 
 from flowforge.codec.binary import pack_record
 from flowforge.errors import CorruptRecordError, JobNotFoundError
-from flowforge.store.inspector import Inspector
-from flowforge.store.slot_records import SlotRecords
+from flowforge.store.job_reads.inspector import Inspector
+from flowforge.store.job_reads.slot_records import SlotRecords
 from tests.contract.bench import Bench, record
 
 

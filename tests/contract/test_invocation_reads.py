@@ -9,10 +9,10 @@ import pytest
 
 from flowforge.model.definition import Definition
 from flowforge.model.invocation_id import InvocationName
-from flowforge.store.invocation_lists import InvocationLists
-from flowforge.store.invocation_looks import InvocationLook, InvocationReader
-from flowforge.store.latest_lines import latest_lines
-from flowforge.store.log_lines import Line, pack_line
+from flowforge.store.invocation_reads.invocation_lists import InvocationLists
+from flowforge.store.invocation_reads.invocation_looks import InvocationLook, InvocationReader
+from flowforge.store.invocation_reads.latest_lines import latest_lines
+from flowforge.store.transitions.log_lines import Line, pack_line
 from tests.contract.bench import DEFINITION, Bench, record
 
 

@@ -8,14 +8,14 @@ import pytest
 
 from flowforge import Flow, routine
 from flowforge.codec.binary import pack_record
-from flowforge.engine.job_work import work_of
+from flowforge.engine.jobs.job_work import work_of
 from flowforge.errors import JobNotFoundError
 from flowforge.execution.effects import Effects
-from flowforge.model.connection_count import JobWork
 from flowforge.model.definition import Definition
-from flowforge.model.status import AttemptOutcome
-from flowforge.store import history_counts, work_places
-from flowforge.store.work_places import PlaceReader
+from flowforge.model.jobs.connection_count import JobWork
+from flowforge.model.jobs.status import AttemptOutcome
+from flowforge.store.job_reads import history_counts, work_places
+from flowforge.store.job_reads.work_places import PlaceReader
 from tests.contract import bench as bench_module
 from tests.contract.bench import Bench
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from flowforge.model.invocation_id import InvocationName
-from flowforge.store import leases
-from flowforge.store.leases import Leases
+from flowforge.store.fleet_reads import leases
+from flowforge.store.fleet_reads.leases import Leases
 from tests.contract.bench import LONG, Bench
 
 OLD, NEW = "0a1b2c0012670123456789ab-1", "0a1b2c0012680123456789ab-1"

@@ -8,10 +8,10 @@ import pytest
 
 from flowforge import Flow, JobState, Limit, Routine, routine
 from flowforge.engine.engine import Engine
-from flowforge.engine.job_keys import JobKeys
-from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.limit_home import LimitHome
 from flowforge.engine.sharded import ShardedEngine
+from flowforge.engine.submission.job_keys import JobKeys
+from flowforge.engine.submission.job_template import JobTemplate
 from flowforge.errors import DefinitionError, StoreUnavailableError
 from flowforge.local.server import LocalServer
 from tests.integration.web_pair import paired

@@ -17,8 +17,8 @@ from hypothesis.stateful import (
 )
 
 from flowforge.model.limit import LimitSettings
-from flowforge.store.answers import Answer
-from flowforge.store.link import ServerLink
+from flowforge.store.server.link import ServerLink
+from flowforge.store.transitions.answers import Answer
 from tests.contract.bench import Bench
 from tests.contract.limit_work import at, declare
 from tests.contract.reference.limits import LIVE, Limits, Line

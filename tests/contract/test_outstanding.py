@@ -10,11 +10,11 @@ from flowforge import Flow, Routine
 from flowforge.errors import CorruptRecordError
 from flowforge.model.definition import Definition
 from flowforge.model.invocation_id import InvocationName
-from flowforge.store import outstanding
-from flowforge.store.leases import Leases
-from flowforge.store.outstanding import JobList, Outstanding
-from flowforge.store.totals import RUN, RUN_BUCKETS
-from flowforge.store.usual_times import UsualTimes
+from flowforge.store.fleet_reads.leases import Leases
+from flowforge.store.fleet_reads.totals import RUN, RUN_BUCKETS
+from flowforge.store.fleet_reads.usual_times import UsualTimes
+from flowforge.store.job_reads import outstanding
+from flowforge.store.job_reads.outstanding import JobList, Outstanding
 from tests.contract.bench import DEFINITION, Bench
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from flowforge.errors import CorruptRecordError
-from flowforge.store.broker_lists import BrokerLists
-from flowforge.store.job_rows import ActiveJob, JobRows, JobSummary, UnreadableRow
-from flowforge.store.link import Argument, Link
-from flowforge.store.overview import Overview
+from flowforge.store.fleet_reads.broker_lists import BrokerLists
+from flowforge.store.fleet_reads.overview import Overview
+from flowforge.store.job_reads.job_rows import ActiveJob, JobRows, JobSummary, UnreadableRow
 from flowforge.store.reading import moment
+from flowforge.store.server.link import Argument, Link
 from flowforge.store.store import Store
 from tests.contract.bench import DEFINITION, LONG, Bench
 

@@ -11,7 +11,7 @@ import redis.sentinel
 from hiredis import pack_command
 
 from flowforge.local.server import LocalServer
-from flowforge.store.client import make_client
+from flowforge.store.server.client import make_client
 
 
 @pytest.mark.private_name("redis", "Connection._sock")

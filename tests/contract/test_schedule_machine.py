@@ -18,12 +18,12 @@ from hypothesis.stateful import (
 )
 
 from flowforge.local.server import LocalServer
-from flowforge.model.timing import Timing
+from flowforge.model.times.timing import Timing
 from flowforge.settings import Settings
-from flowforge.store.answers import Answer
-from flowforge.store.client import make_client
-from flowforge.store.link import ServerLink
-from flowforge.store.schedule_scripts import DueSchedule, Start
+from flowforge.store.server.client import make_client
+from flowforge.store.server.link import ServerLink
+from flowforge.store.transitions.answers import Answer
+from flowforge.store.transitions.schedules import DueSchedule, Start
 from tests.contract.bench import Bench
 from tests.contract.reference.schedule import CATCH_UP, EVERY, ScheduledJob, ScheduleModel
 from tests.contract.schedule_bench import ScheduleBench

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from flowforge.store import keyed_submission
-from flowforge.store.link import ServerLink
+from flowforge.store.server.link import ServerLink
+from flowforge.store.transitions import keyed_submission
 from tests.contract.finale import Finale
 from tests.contract.machine import Transitions
 from tests.contract.reference import calling

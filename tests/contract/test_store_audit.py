@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from flowforge.errors import RecordError
-from flowforge.model.audit import AuditEntry, AuditRecord
-from flowforge.store import audit
-from flowforge.store.audit import AuditStream
-from flowforge.store.link import Argument
+from flowforge.model.jobs.audit import AuditEntry, AuditRecord
+from flowforge.store.fleet_reads import audit
+from flowforge.store.fleet_reads.audit import AuditStream
+from flowforge.store.server.link import Argument
 from tests.contract.bench import Bench
 
 

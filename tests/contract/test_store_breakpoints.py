@@ -8,9 +8,9 @@ import pytest
 
 from flowforge.codec.binary import pack_record
 from flowforge.model.condition import Condition
-from flowforge.store.answers import Answer
-from flowforge.store.breakpoints import AT_ONCE, pack_condition
-from flowforge.store.claims import Claim, NextClaim, Question
+from flowforge.store.transitions.answers import Answer
+from flowforge.store.transitions.breakpoints import AT_ONCE, pack_condition
+from flowforge.store.transitions.claims import Claim, NextClaim, Question
 from flowforge.worker.run.conditions import fulfils
 from tests.contract.bench import LONG, Bench, record
 from tests.contract.child_jobs import WAITS, cancel, complete, fail, parent_of_one, queued, upkeep

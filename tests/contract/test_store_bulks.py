@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from flowforge.model.bulk import (
+from flowforge.model.jobs.bulk import (
     TAKEN,
     TAKEN_SAMPLES,
     BulkAction,
@@ -14,12 +14,12 @@ from flowforge.model.bulk import (
     BulkProgress,
     BulkStatus,
 )
-from flowforge.model.labels import MOST_LABELS
-from flowforge.model.status import JobStatus
-from flowforge.store.bulk_scripts import MOST, NewBulk, Piece
-from flowforge.store.bulks import Bulks
-from flowforge.store.finding import Finder, Query
+from flowforge.model.jobs.labels import MOST_LABELS
+from flowforge.model.jobs.status import JobStatus
+from flowforge.store.fleet_reads.bulks import Bulks
+from flowforge.store.fleet_reads.finding import Finder, Query
 from flowforge.store.scripts import SCRIPTS
+from flowforge.store.transitions.bulks import MOST, NewBulk, Piece
 from flowforge.worker.upkeep.bulks import BulkOperations
 from tests.contract.bench import Bench
 

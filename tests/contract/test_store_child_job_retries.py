@@ -6,7 +6,7 @@ from itertools import permutations
 
 import pytest
 
-from flowforge.store.claims import Claim
+from flowforge.store.transitions.claims import Claim
 from tests.contract.bench import LONG, Bench
 from tests.contract.child_jobs import (
     WAITS,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flowforge.store.claims import NextClaim
+from flowforge.store.transitions.claims import NextClaim
 from tests.contract.bench import LARGE, LONG, WAITER, Bench
 from tests.contract.child_jobs import WAITS, cancel, complete, fail, parent_of_one, queued, upkeep
 from tests.support.eventually import eventually

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowforge.store.claims import Claim
+from flowforge.store.transitions.claims import Claim
 from tests.contract.bench import DEFINITION, LONG, Bench, record
 
 

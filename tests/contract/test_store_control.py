@@ -11,7 +11,7 @@ import pytest
 from flowforge.codec.binary import pack_record
 from flowforge.errors import CorruptRecordError
 from flowforge.store.history import history_details
-from flowforge.store.inspector import Inspector
+from flowforge.store.job_reads.inspector import Inspector
 from tests.contract.bench import DEFINITION, LONG, Bench
 
 

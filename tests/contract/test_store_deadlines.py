@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from flowforge.codec.binary import pack_record
-from flowforge.model.deadlines import deadlines_of
-from flowforge.model.start import Start
-from flowforge.store.answers import Answer
-from flowforge.store.claims import NextClaim
-from flowforge.store.inspector import Inspector
+from flowforge.model.times.deadlines import deadlines_of
+from flowforge.model.times.start import Start
+from flowforge.store.job_reads.inspector import Inspector
+from flowforge.store.transitions.answers import Answer
+from flowforge.store.transitions.claims import NextClaim
 from tests.contract.bench import LONG, Bench
 from tests.contract.child_jobs import WAITS, broken_family
 from tests.contract.keyed import call

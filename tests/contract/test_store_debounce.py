@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from flowforge.codec.binary import TRACED_VERSION, pack_record, read_kept, traced_record
-from flowforge.model.start import Start
-from flowforge.store.answers import Answer
-from flowforge.store.inspector import Inspector
-from flowforge.store.keyed_submission import MOST_CALL_BYTES, MOST_CALLS, NewerJob
+from flowforge.model.times.start import Start
+from flowforge.store.job_reads.inspector import Inspector
+from flowforge.store.transitions.answers import Answer
+from flowforge.store.transitions.keyed_submission import MOST_CALL_BYTES, MOST_CALLS, NewerJob
 from tests.contract.bench import Bench, record
 from tests.contract.keyed import call, keyed, messages, params_of, run
 from tests.support.virtual_clock import VirtualClock
@@ -110,7 +110,7 @@ def test_a_full_job_starts_and_another_waits(
 ) -> None:
     """By the number of its calls, and by their bytes."""
     monkeypatch.setattr(
-        "flowforge.store.keyed_submission.MOST_CALLS", 3 if not size else MOST_CALLS
+        "flowforge.store.transitions.keyed_submission.MOST_CALLS", 3 if not size else MOST_CALLS
     )
     params = {"data": b"x" * size}
     first = call(timed_bench, debounce="k", keep="all", params=params)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from flowforge.codec.binary import pack_record
-from flowforge.model.start import Start
-from flowforge.store.answers import Answer
+from flowforge.model.times.start import Start
+from flowforge.store.transitions.answers import Answer
 from tests.contract.bench import Bench, record
 from tests.support.virtual_clock import VirtualClock
 

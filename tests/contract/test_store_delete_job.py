@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from flowforge.store.answers import Answer
-from flowforge.store.submission import SAME_PARAMS
+from flowforge.store.transitions.answers import Answer
+from flowforge.store.transitions.submission import SAME_PARAMS
 from tests.contract.bench import Bench, record
 from tests.contract.job_ends import ENDS
 from tests.support.eventually import eventually

@@ -9,9 +9,9 @@ import pytest
 
 from flowforge.codec.binary import pack_record
 from flowforge.errors import FlowForgeError
-from flowforge.model.error_group import ErrorSample, group_id
-from flowforge.store.error_groups import KEPT, CountedErrors, ErrorGroups
-from flowforge.store.finding import Finder, Query
+from flowforge.model.jobs.error_group import ErrorSample, group_id
+from flowforge.store.fleet_reads.error_groups import KEPT, CountedErrors, ErrorGroups
+from flowforge.store.fleet_reads.finding import Finder, Query
 from tests.contract.bench import DETAILS, Bench
 from tests.contract.joins import COUNT
 

@@ -11,11 +11,11 @@ from flowforge.codec.binary import (
     split_trace,
     traced_record,
 )
-from flowforge.model.start import Start
-from flowforge.model.status import JobStatus
-from flowforge.store.answers import Answer
-from flowforge.store.expectations import Delivery
-from flowforge.store.outbox import Outbox
+from flowforge.model.jobs.status import JobStatus
+from flowforge.model.times.start import Start
+from flowforge.store.fleet_reads.outbox import Outbox
+from flowforge.store.transitions.answers import Answer
+from flowforge.store.transitions.expectations import Delivery
 from tests.contract.asking import DETAILS, HOUR, answer, expected, expecting, finish, shared
 from tests.contract.bench import Bench, record
 from tests.support.virtual_clock import VirtualClock

@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 
 from flowforge.model.limit import LimitSettings
-from flowforge.store.answers import Answer
-from flowforge.store.claims import Claim, NextClaim
+from flowforge.store.transitions.answers import Answer
+from flowforge.store.transitions.claims import Claim, NextClaim
 from tests.contract.bench import LARGE, LONG, Bench
 from tests.contract.schedule_bench import ScheduleBench
 from tests.support.virtual_clock import VirtualClock

@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from flowforge.engine import find as engine_find
-from flowforge.engine.find import find
+from flowforge.engine.finding import find as engine_find
+from flowforge.engine.finding.find import find
 from flowforge.errors import InvalidValueError
-from flowforge.model.labels import INHERITED, MOST_LABELS, labels_text
-from flowforge.store import finding
-from flowforge.store.answers import Answer
-from flowforge.store.finding import Finder, Query
-from flowforge.store.index_walk import Found, IndexWalk
-from flowforge.store.inspector import Inspector
-from flowforge.store.link import Argument
+from flowforge.model.jobs.labels import INHERITED, MOST_LABELS, labels_text
+from flowforge.store.fleet_reads import finding
+from flowforge.store.fleet_reads.finding import Finder, Query
+from flowforge.store.fleet_reads.index_walk import Found, IndexWalk
+from flowforge.store.job_reads.inspector import Inspector
+from flowforge.store.server.link import Argument
 from flowforge.store.store import Store
+from flowforge.store.transitions.answers import Answer
 from flowforge.worker.upkeep.retention import Retention
 from tests.contract.bench import LARGE, Bench
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from flowforge.store.claims import Claim, Granted, NextClaim
+from flowforge.store.transitions.claims import Claim, Granted, NextClaim
 from tests.contract.bench import DEFINITION, LONG, Bench, record
 
 

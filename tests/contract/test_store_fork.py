@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from flowforge.model.limit import LimitUse, limited_mode
-from flowforge.store import forking
-from flowforge.store.inspector import Inspector
-from flowforge.store.kept_inputs import KeptInputs
+from flowforge.store.invocation_reads.kept_inputs import KeptInputs
+from flowforge.store.job_reads.inspector import Inspector
+from flowforge.store.transitions import forking
 from tests.contract.bench import LONG, Bench, record
 
 NEW = record(0, n="new")

@@ -9,13 +9,13 @@ import pytest
 
 from flowforge.codec.binary import pack_record
 from flowforge.errors import WritesRefusedError
-from flowforge.model.audit import AuditRecord
+from flowforge.model.jobs.audit import AuditRecord
 from flowforge.model.limit import LimitSettings
-from flowforge.model.start import Start
-from flowforge.store.audit import AuditStream
-from flowforge.store.bulk_scripts import NewBulk
-from flowforge.store.hook_scripts import DeliveryEnd, NewDelivery
+from flowforge.model.times.start import Start
+from flowforge.store.fleet_reads.audit import AuditStream
 from flowforge.store.scripts import script_names
+from flowforge.store.transitions.bulks import NewBulk
+from flowforge.store.transitions.hooks import DeliveryEnd, NewDelivery
 from flowforge.worker.upkeep.reclaimer import Reclaimer
 from tests.contract.asking import expected
 from tests.contract.bench import LONG, Bench, record

@@ -10,7 +10,7 @@ import pytest
 from flowforge import Routine
 from flowforge.codec.binary import pack_record
 from flowforge.model.definition import RoutineSpec
-from flowforge.store.handler_records import HandlerRecords, of_slot
+from flowforge.store.fleet_reads.handler_records import HandlerRecords, of_slot
 from tests.contract.bench import Bench
 
 PARAM = ["n", "integer", True, False, None, []]

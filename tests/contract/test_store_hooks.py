@@ -10,10 +10,10 @@ import pytest
 
 from flowforge.codec.binary import pack_record
 from flowforge.errors import RecordError
-from flowforge.model.hook_event import MOST_JOBS, HookError, HookEvent
-from flowforge.store.hook_reports import HookReport, HookReports
-from flowforge.store.hook_scripts import KEPT, DeliveryEnd, NewDelivery
-from flowforge.store.outbox import MOST_LINES, Outbox, OutboxLine, pack_event
+from flowforge.model.hooks.hook_event import MOST_JOBS, HookError, HookEvent
+from flowforge.store.fleet_reads.hook_reports import HookReport, HookReports
+from flowforge.store.fleet_reads.outbox import MOST_LINES, Outbox, OutboxLine, pack_event
+from flowforge.store.transitions.hooks import KEPT, DeliveryEnd, NewDelivery
 from tests.contract.bench import Bench
 from tests.contract.joins import COUNT
 

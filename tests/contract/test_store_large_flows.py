@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from flowforge.broker.message import message_format
-from flowforge.model.start import Start
-from flowforge.store.answers import Answer
+from flowforge.model.times.start import Start
+from flowforge.store.transitions.answers import Answer
 from tests.contract.bench import Bench, Emitted, Fields, rules
 
 #: Routine -> what its invocation emits.

@@ -6,9 +6,9 @@ import pytest
 
 from flowforge.codec.binary import pack_record
 from flowforge.model.limit import LimitSettings
-from flowforge.store.answers import Answer
+from flowforge.store.fleet_reads.outbox import Outbox
 from flowforge.store.history import history_details
-from flowforge.store.outbox import Outbox
+from flowforge.store.transitions.answers import Answer
 from tests.contract.bench import DETAILS, Bench
 from tests.contract.limit_work import (
     at,

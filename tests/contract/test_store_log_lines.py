@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowforge.store.log_lines import Line, pack_line
+from flowforge.store.transitions.log_lines import Line, pack_line
 from tests.contract.bench import LONG, Bench
 
 

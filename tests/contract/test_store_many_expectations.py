@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from flowforge.model.bulk import BulkAction
-from flowforge.store.answers import Answer
-from flowforge.store.bulk_scripts import NewBulk
+from flowforge.model.jobs.bulk import BulkAction
+from flowforge.store.transitions.answers import Answer
+from flowforge.store.transitions.bulks import NewBulk
 from flowforge.worker.upkeep.retention import Retention
 from flowforge.worker.upkeep.vanished_answers import VanishedAnswers
 from tests.contract.asking import HOUR, answer, expected, expecting, shared

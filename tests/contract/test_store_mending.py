@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from flowforge.codec.binary import pack_record
-from flowforge.store.answers import Answer
-from flowforge.store.mending import Edit
+from flowforge.store.transitions.answers import Answer
+from flowforge.store.transitions.mending import Edit
 from tests.contract.bench import LONG, Bench, record
 
 NEW = record(0, n="new")

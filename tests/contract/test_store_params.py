@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from flowforge.model.labels import INHERITED
-from flowforge.store.inspector import Inspector
-from flowforge.store.overview import Overview
-from flowforge.store.submission import LARGE_PARAMS, NO_PARAMS, SAME_PARAMS
+from flowforge.model.jobs.labels import INHERITED
+from flowforge.store.fleet_reads.overview import Overview
+from flowforge.store.job_reads.inspector import Inspector
+from flowforge.store.transitions.submission import LARGE_PARAMS, NO_PARAMS, SAME_PARAMS
 from tests.contract.bench import LONG, Bench, record
 
 

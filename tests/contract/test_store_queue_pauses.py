@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from flowforge.store.claims import Claim, NextClaim
-from flowforge.store.queue_pauses import PAUSED
+from flowforge.store.transitions.claims import Claim, NextClaim
+from flowforge.store.transitions.queue_pauses import PAUSED
 from tests.contract.bench import LONG, Bench
 
 AT_ONCE = 8
@@ -13,7 +13,7 @@ AT_ONCE = 8
 
 @pytest.fixture(autouse=True)
 def _few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flowforge.store.queue_pauses.AT_ONCE", AT_ONCE)
+    monkeypatch.setattr("flowforge.store.transitions.queue_pauses.AT_ONCE", AT_ONCE)
 
 
 def pause(bench: Bench, reason: str = "") -> bool:

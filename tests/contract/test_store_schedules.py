@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from flowforge.model.timing import Timing
-from flowforge.store.answers import Answer
-from flowforge.store.schedule_scripts import DECLARED_FOR, Start
+from flowforge.model.times.timing import Timing
+from flowforge.store.transitions.answers import Answer
+from flowforge.store.transitions.schedules import DECLARED_FOR, Start
 from tests.contract.bench import Bench
 from tests.contract.schedule_bench import HOUR, HOURLY, ScheduleBench
 from tests.support.virtual_clock import VirtualClock

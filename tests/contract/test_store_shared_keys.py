@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from flowforge.store.answers import Answer
-from flowforge.store.claims import Claim
+from flowforge.store.transitions.answers import Answer
+from flowforge.store.transitions.claims import Claim
 from tests.contract import keyed, limit_work
 from tests.contract.asking import answer, expected, expecting
 from tests.contract.bench import Bench

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from flowforge.codec.binary import pack_record
-from flowforge.store.answers import Answer
-from flowforge.store.keyed_submission import FullKey, NewerJob, Placed
+from flowforge.store.transitions.answers import Answer
+from flowforge.store.transitions.keyed_submission import FullKey, NewerJob, Placed
 from tests.contract.bench import Bench, record
 from tests.contract.keyed import call, keyed, messages, run
 from tests.support.virtual_clock import VirtualClock
@@ -104,7 +104,7 @@ def test_a_job_that_waits_can_be_cancelled(timed_bench: Bench) -> None:
 
 def test_a_queue_is_bounded(timed_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """One job too many creates none of the call's jobs."""
-    monkeypatch.setattr("flowforge.store.keyed_submission.MOST_WAITING", 2)
+    monkeypatch.setattr("flowforge.store.transitions.keyed_submission.MOST_WAITING", 2)
     jobs = [single(timed_bench).job_id for _ in range(3)]
     refused = keyed(timed_bench, single="k", when_running="queue")
     assert refused.send(timed_bench) == FullKey(0)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flowforge.execution.effects import AS_OUTPUTS
-from flowforge.store.link import Argument, Link
+from flowforge.store.server.link import Argument, Link
 from flowforge.worker.upkeep.deletions import Deletions
 from tests.contract.bench import LARGE, Bench, Emitted, record
 from tests.support.eventually import eventually

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from flowforge.model.start import Start
-from flowforge.store.answers import Answer
+from flowforge.model.times.start import Start
+from flowforge.store.transitions.answers import Answer
 from tests.contract.bench import Bench
 from tests.contract.child_jobs import WAITS, complete, fail, parent_of_one, queued
 from tests.support.virtual_clock import VirtualClock

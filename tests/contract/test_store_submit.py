@@ -8,7 +8,7 @@ import pytest
 from redis.exceptions import ResponseError
 
 from flowforge.errors import CommandRefusedError
-from flowforge.store.submission import LARGE_PARAMS, SAME_PARAMS
+from flowforge.store.transitions.submission import LARGE_PARAMS, SAME_PARAMS
 from tests.contract.bench import DEFINITION, Bench, Request, record
 
 

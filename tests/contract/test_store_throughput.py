@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from flowforge.store.throughput import KEPT_MINUTES, KEPT_QUARTERS, NOTHING, QUARTER, Throughput
+from flowforge.store.fleet_reads.throughput import (
+    KEPT_MINUTES,
+    KEPT_QUARTERS,
+    NOTHING,
+    QUARTER,
+    Throughput,
+)
 from tests.contract.bench import Bench
 
 

@@ -17,9 +17,9 @@ from flowforge.model.flow import FlowGraph
 from flowforge.model.join import Join
 from flowforge.model.routine import Routine
 from flowforge.settings import Settings
-from flowforge.store.answers import Answer
-from flowforge.store.claims import NextClaim
-from flowforge.store.overdue import OverdueAttempts
+from flowforge.store.fleet_reads.overdue import OverdueAttempts
+from flowforge.store.transitions.answers import Answer
+from flowforge.store.transitions.claims import NextClaim
 from tests.contract.bench import LONG, UNDO, Bench, record
 from tests.support.virtual_clock import VirtualClock
 

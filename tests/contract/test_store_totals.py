@@ -6,9 +6,8 @@ import pytest
 
 from flowforge.metrics.exposition import Page
 from flowforge.metrics.fleet import FleetMetrics
-from flowforge.model.status import AttemptOutcome, JobStatus
-from flowforge.store.tallies import Counted
-from flowforge.store.totals import (
+from flowforge.model.jobs.status import AttemptOutcome, JobStatus
+from flowforge.store.fleet_reads.totals import (
     BUCKETS,
     DELIVERED,
     OUTCOMES,
@@ -22,6 +21,7 @@ from flowforge.store.totals import (
     Totals,
     bucket_of,
 )
+from flowforge.store.transitions.tallies import Counted
 from tests.contract.bench import LARGE, LONG, Bench
 from tests.contract.keyed import call
 from tests.support.scrape import Scrape

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from flowforge.codec.binary import read_invocation
-from flowforge.model.start import Start
-from flowforge.store.answers import Answer
-from flowforge.store.undo import Undos
+from flowforge.model.times.start import Start
+from flowforge.store.job_reads.undo import Undos
+from flowforge.store.transitions.answers import Answer
 from tests.contract.bench import DEFINITION, LARGE, LONG, UNDO, WAITING_SLOT, Bench, record
 from tests.contract.choices import expected_arguments
 from tests.contract.reference.jobs import Expected

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from flowforge.store.overview import Overview
-from flowforge.store.worker_reports import WorkerReports
+from flowforge.store.fleet_reads.overview import Overview
+from flowforge.store.fleet_reads.worker_reports import WorkerReports
 from tests.contract.bench import Bench
 from tests.contract.job_ends import end_completed
 from tests.support.virtual_clock import VirtualClock

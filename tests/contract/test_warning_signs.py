@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowforge.store.warning_signs import WarningSigns
+from flowforge.store.fleet_reads.warning_signs import WarningSigns
 from tests.contract.bench import Bench
 
 
@@ -35,7 +35,7 @@ def test_a_quarantined_job_that_more_failed_ones_hide(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is older than all failed jobs that are looked at; once it goes on it is not named."""
-    monkeypatch.setattr("flowforge.store.warning_signs._SAMPLE", 2)
+    monkeypatch.setattr("flowforge.store.fleet_reads.warning_signs._SAMPLE", 2)
     poison = bench.submit()
     bench.start(poison, lease=-1)
     assert bench.reclaim(1, 10) == (0, 1, 0)
@@ -55,7 +55,7 @@ def test_there_may_be_more_completed_jobs_than_were_looked_at(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Then it says so."""
-    monkeypatch.setattr("flowforge.store.warning_signs._SAMPLE", 2)
+    monkeypatch.setattr("flowforge.store.fleet_reads.warning_signs._SAMPLE", 2)
     completed(bench)
     assert WarningSigns(bench.store).ended_since(0)[0::4] == (1, False)
     for _ in range(2):

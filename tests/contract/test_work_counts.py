@@ -9,8 +9,8 @@ import pytest
 from flowforge import Flow, routine
 from flowforge.errors import JobNotFoundError
 from flowforge.execution.effects import AS_OUTPUTS
-from flowforge.store import work_counts
-from flowforge.store.work_counts import WorkCounts, WorkReader
+from flowforge.store.job_reads import work_counts
+from flowforge.store.job_reads.work_counts import WorkCounts, WorkReader
 from tests.contract.bench import ROUTINES, Bench, record
 from tests.contract.joins import COUNT, start
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flowforge.codec.binary import pack_record
-from flowforge.store.worker_reports import FORGOTTEN, STALE, WorkerReports
+from flowforge.store.fleet_reads.worker_reports import FORGOTTEN, STALE, WorkerReports
 from tests.contract.bench import Bench
 
 FACTS = {"pid": 7, "pool": "solo", "concurrency": 2, "queues": ["q"], "routines": ["t.R0"]}

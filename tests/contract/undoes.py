@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from flowforge.store.bulk_scripts import NewBulk
+from flowforge.store.transitions.bulks import NewBulk
 from tests.contract.bench import UNDO
 from tests.contract.calls import Calls
 from tests.contract.reference.flow import SLOTS, UNDOABLE

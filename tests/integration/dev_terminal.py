@@ -20,7 +20,7 @@ from flowforge.broker.fleet_app import fleet_app
 from flowforge.dev.place import running_in
 from flowforge.engine.engine import Engine
 from flowforge.settings import from_environment
-from flowforge.store.worker_reports import WorkerReports
+from flowforge.store.fleet_reads.worker_reports import WorkerReports
 from tests.integration.cli_shell import clean_environment
 from tests.integration.installation import FAST, LIMIT
 from tests.support.eventually import eventually

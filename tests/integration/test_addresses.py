@@ -31,8 +31,8 @@ from flowforge.errors import (
 )
 from flowforge.local.server import LocalServer
 from flowforge.settings import from_environment
-from flowforge.store.client import make_client
-from flowforge.store.link import ServerLink
+from flowforge.store.server.client import make_client
+from flowforge.store.server.link import ServerLink
 from tests.integration.flows import countdown
 from tests.integration.installation import FAST, FLOWS, outputs
 from tests.support.fleet import Fleet

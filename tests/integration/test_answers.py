@@ -13,7 +13,7 @@ import pytest
 from flowforge import JobState, web
 from flowforge.doctor.answers import examine_answers
 from flowforge.engine.current import set_engine
-from flowforge.engine.find_expectations import find_expectations
+from flowforge.engine.finding.find_expectations import find_expectations
 from flowforge.errors import AnsweredError, InvalidValueError, JobStateError
 from flowforge.local.server import LocalServer
 from tests.integration.answer_flows import approvals, counted, first_of

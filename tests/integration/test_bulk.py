@@ -18,7 +18,7 @@ from flowforge import Bulk, JobState
 from flowforge.engine.current import set_engine
 from flowforge.errors import BulkNotFoundError, InvalidValueError
 from flowforge.local.server import LocalServer
-from flowforge.model.bulk import BulkProgress
+from flowforge.model.jobs.bulk import BulkProgress
 from tests.integration.bulk_flows import charges
 from tests.integration.cli_shell import Shell
 from tests.integration.installation import FAST, LIMIT, Installation, installed
@@ -236,7 +236,7 @@ def test_without_options_it_means_every_job(
     assert said.startswith("no option chooses jobs: this means EVERY job on the server\n")
     assert "jobs that fit (every job): 4\n" in said
     asked = []
-    monkeypatch.setattr("flowforge.cli.bulk_options._is_person", lambda: True)
+    monkeypatch.setattr("flowforge.cli.options.bulk_options._is_person", lambda: True)
     monkeypatch.setattr("click.confirm", lambda text: asked.append(text) or len(asked) > 1)
     assert "nothing was done" in shell.run("pause", "--all-matching", code=1).stderr
     assert statuses(jobs) == {"pending"}

@@ -12,7 +12,7 @@ import pytest
 
 from flowforge import Flow, JobState
 from flowforge.local.server import LocalServer
-from flowforge.store.job_rows import JobRows
+from flowforge.store.job_reads.job_rows import JobRows
 from tests.integration import child_job_flows
 from tests.integration.installation import FAST, LIMIT, Installation, installed
 from tests.support.eventually import eventually

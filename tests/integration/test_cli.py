@@ -13,9 +13,9 @@ from typing import Any
 import click.testing
 import pytest
 
-from flowforge.cli.look_view import LookView
 from flowforge.cli.main import cli
-from flowforge.store.dead_letters import DeadLetters
+from flowforge.cli.terminal.look_view import LookView
+from flowforge.store.fleet_reads.dead_letters import DeadLetters
 from tests.integration.cli_shell import FLOWS, Shell
 from tests.support.eventually import eventually
 
@@ -323,7 +323,7 @@ def test_a_search_that_is_stopped_says_how_to_go_on(
     idle: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By its timeout or by Ctrl-C; what it has found is listed, and it is no success."""
-    monkeypatch.setattr("flowforge.store.finding._LOOK", 2)
+    monkeypatch.setattr("flowforge.store.fleet_reads.finding._LOOK", 2)
     oldest, *_ = [idle.submit("numbers") for _ in range(4)]
     stopped = idle.run("jobs", "--text", oldest, "--timeout", "0", code=1)
     assert (stopped.stdout, "stopped: only jobs created since" in stopped.stderr) == ("", True)
@@ -386,7 +386,7 @@ def test_flow_filter_looks_past_the_first_page(
     idle: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A job of a rare flow is found behind many of another."""
-    monkeypatch.setattr("flowforge.store.finding._LOOK", 2)
+    monkeypatch.setattr("flowforge.store.fleet_reads.finding._LOOK", 2)
     gate = idle.submit("gate", "--param", "path=x")
     for _ in range(6):
         idle.submit("numbers")

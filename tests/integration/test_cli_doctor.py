@@ -15,7 +15,7 @@ from flowforge import JobState
 from flowforge.cli.main import cli
 from flowforge.codec.binary import pack_record
 from flowforge.local.server import LocalServer
-from flowforge.model.error_group import ErrorSample
+from flowforge.model.jobs.error_group import ErrorSample
 from flowforge.store.lease_tokens import mark_of
 from tests.integration.cli_shell import FLOWS, Shell
 from tests.integration.installation import installed
@@ -201,7 +201,7 @@ def test_jobs_that_failed_lately(idle: Shell) -> None:
 
 def test_failures_among_very_many_jobs(idle: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of more jobs than are looked at the counters of the workers tell how many there were."""
-    monkeypatch.setattr("flowforge.store.warning_signs._SAMPLE", 10)
+    monkeypatch.setattr("flowforge.store.fleet_reads.warning_signs._SAMPLE", 10)
     for _ in range(10):
         fail(idle, idle.submit("numbers"), "it broke")
     installation = idle.installation

@@ -9,7 +9,7 @@ import pytest
 
 from flowforge import JobState
 from flowforge.engine.current import set_engine
-from flowforge.store.worker_reports import WorkerReports
+from flowforge.store.fleet_reads.worker_reports import WorkerReports
 from tests.contract.bench import STOPPED
 from tests.integration.cli_shell import Shell
 from tests.integration.flows import One, single

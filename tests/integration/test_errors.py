@@ -16,8 +16,8 @@ import redis
 
 from flowforge import ErrorHandler, Flow, JobState, Routine
 from flowforge.engine import engine as engine_module
-from flowforge.engine import patience
-from flowforge.engine import wait as wait_module
+from flowforge.engine.waiting import patience
+from flowforge.engine.waiting import wait as wait_module
 from flowforge.errors import (
     DefinitionError,
     InvalidValueError,

@@ -14,7 +14,7 @@ import pytest
 from flowforge import JobState
 from flowforge.errors import InvalidValueError
 from flowforge.local.server import LocalServer
-from flowforge.model.job_event import JobEvent
+from flowforge.model.jobs.job_event import JobEvent
 from tests.integration.cli_shell import Shell
 from tests.integration.flows import Broken, countdown, single, slow_then_echo
 from tests.integration.installation import FAST, LIMIT, Installation, installed

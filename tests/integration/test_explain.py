@@ -10,10 +10,10 @@ import pytest
 
 from flowforge import JobState, Queue
 from flowforge.engine.current import set_engine
-from flowforge.engine.fleet import Fleet
-from flowforge.engine.queues import queues
+from flowforge.engine.fleet.queues import queues
+from flowforge.engine.workers import Fleet
 from flowforge.local.server import LocalServer
-from flowforge.model.job_finding import JobFinding
+from flowforge.model.jobs.job_finding import JobFinding
 from tests.integration.cli_shell import FLOWS, Shell
 from tests.integration.explain_flows import failing, gpu, held, joining, retried, starting
 from tests.integration.installation import FAST, LIMIT, Installation, installed, outlive_lease

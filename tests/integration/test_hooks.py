@@ -19,7 +19,7 @@ from flowforge.composition import as_one, engines_of
 from flowforge.engine.current import set_engine
 from flowforge.local.server import LocalServer
 from flowforge.settings import from_environment
-from flowforge.store.hook_reports import HookReports
+from flowforge.store.fleet_reads.hook_reports import HookReports
 from tests.integration.cli_shell import Shell
 from tests.integration.hook_flows import FORMER_SECRET, SECRET, failing, fine, poison
 from tests.integration.installation import FAST, LIMIT, Installation, installed

@@ -22,7 +22,7 @@ from flowforge.errors import (
 )
 from flowforge.local.server import LocalServer
 from flowforge.model import registry
-from flowforge.model.status import JobStatus
+from flowforge.model.jobs.status import JobStatus
 from tests.integration.cli_shell import Shell
 from tests.integration.flows import One, Secretive, single
 from tests.integration.installation import FAST, LIMIT, Installation, installed, kinds, outputs

@@ -17,7 +17,7 @@ from flowforge import ErrorHandler
 from flowforge.engine.handler_jobs import HandlerJobs
 from flowforge.errors import CommandRefusedError, WritesRefusedError
 from flowforge.local.server import LocalServer
-from flowforge.store.link import ServerLink
+from flowforge.store.server.link import ServerLink
 from flowforge.store.store import Store
 from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
 from flowforge.worker.run.runtime import Runtime
@@ -140,7 +140,7 @@ def test_a_busy_server_is_waited_for(
     here: Installation, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Who waits for a job is told what the server is at, and sees the job's end all the same."""
-    monkeypatch.setattr("flowforge.engine.patience.OUTAGE_TOLD", 0.5)
+    monkeypatch.setattr("flowforge.engine.waiting.patience.OUTAGE_TOLD", 0.5)
     job = single(One).execute("it")
     with (
         settings(here.redis, busy_reply_threshold=10),

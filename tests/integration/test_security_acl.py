@@ -24,9 +24,9 @@ from flowforge.engine.current import set_engine
 from flowforge.engine.engine import Engine
 from flowforge.local.server import LocalServer
 from flowforge.settings import from_environment
-from flowforge.store.dead_letters import DeadLetters
+from flowforge.store.fleet_reads.dead_letters import DeadLetters
+from flowforge.store.fleet_reads.worker_reports import WorkerReports
 from flowforge.store.scripts import SCRIPTS, script_names
-from flowforge.store.worker_reports import WorkerReports
 from tests.integration.flows import Flaky, countdown, single, squares
 from tests.integration.installation import FAST, FLOWS, LIMIT
 from tests.integration.web_client import dashboard

@@ -9,7 +9,7 @@ import pytest
 
 from flowforge import Flow
 from flowforge.model.definition import Definition
-from flowforge.store.dead_letters import DeadLetters
+from flowforge.store.fleet_reads.dead_letters import DeadLetters
 from tests.integration.flows import countdown, single
 from tests.integration.installation import LIMIT, Installation, kinds, outputs
 from tests.integration.vault import Keeper

@@ -18,8 +18,8 @@ from flowforge.engine.current import set_engine
 from flowforge.engine.failures import child_error
 from flowforge.errors import CorruptRecordError, JobFailedError
 from flowforge.local.server import LocalServer
-from flowforge.model.status import JobStatus
-from flowforge.store.dead_letters import DeadLetters
+from flowforge.model.jobs.status import JobStatus
+from flowforge.store.fleet_reads.dead_letters import DeadLetters
 from tests.integration.flows import One, single
 from tests.integration.installation import LIMIT, Installation, installed
 

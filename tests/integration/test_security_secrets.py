@@ -10,7 +10,7 @@ import redis
 
 from flowforge import ErrorStrategy, Flow, JobState
 from flowforge.local.server import LocalServer
-from flowforge.store.dead_letters import DeadLetters
+from flowforge.store.fleet_reads.dead_letters import DeadLetters
 from tests.integration import vault
 from tests.integration.installation import FAST, LIMIT, Installation, installed
 from tests.integration.vault import (

@@ -14,7 +14,7 @@ import pytest
 from flowforge.broker.fleet_app import fleet_app
 from flowforge.engine.current import set_engine
 from flowforge.engine.engine import Engine
-from flowforge.engine.job_template import JobTemplate
+from flowforge.engine.submission.job_template import JobTemplate
 from flowforge.errors import StoreUnavailableError
 from flowforge.local.server import LocalServer
 from flowforge.settings import Settings, from_environment

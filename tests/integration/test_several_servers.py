@@ -19,11 +19,11 @@ from flowforge.broker.fleet_app import fleet_app
 from flowforge.cli.main import cli
 from flowforge.composition import as_one, engines_of
 from flowforge.engine.current import set_engine
-from flowforge.engine.find_expectations import find_expectations
-from flowforge.engine.job_template import JobTemplate
-from flowforge.engine.schedule_state import home_of_schedule
+from flowforge.engine.finding.find_expectations import find_expectations
+from flowforge.engine.schedules.state import home_of_schedule
 from flowforge.engine.sharded import ShardedEngine
-from flowforge.engine.submit import SUBMIT_CHUNK
+from flowforge.engine.submission.job_template import JobTemplate
+from flowforge.engine.submission.submit import SUBMIT_CHUNK
 from flowforge.errors import (
     ConfigurationError,
     InvalidValueError,
@@ -32,8 +32,8 @@ from flowforge.errors import (
 )
 from flowforge.local.server import LocalServer
 from flowforge.settings import Settings, from_environment
-from flowforge.store.bulks import Bulks
-from flowforge.store.dead_letters import DeadLetters
+from flowforge.store.fleet_reads.bulks import Bulks
+from flowforge.store.fleet_reads.dead_letters import DeadLetters
 from flowforge.worker.upkeep.schedules import Schedules
 from tests.integration.flows import One, countdown, fan_of
 from tests.integration.installation import FAST, FLOWS, LIMIT, outputs

@@ -12,10 +12,10 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from flowforge import Bulk, ErrorHandler, Flow, JobState, Limit, Routine, routine, web
-from flowforge.engine import find
+from flowforge.engine.finding import find
 from flowforge.local.server import LocalServer
-from flowforge.model.error_group import group_id
-from flowforge.store.dead_letters import DeadLetters
+from flowforge.model.jobs.error_group import group_id
+from flowforge.store.fleet_reads.dead_letters import DeadLetters
 from flowforge.web.security import passwords
 from flowforge.web.security.forms import MOST_FIELDS
 from flowforge.web.security.guard import MOST_BYTES

@@ -10,7 +10,7 @@ import pytest
 from flowforge import Flow, JobState, routine, web
 from flowforge.doctor.attention import AttentionKind, attention
 from flowforge.local.server import LocalServer
-from flowforge.store.worker_reports import WorkerReports
+from flowforge.store.fleet_reads.worker_reports import WorkerReports
 from flowforge.web.needs import Needs
 from tests.integration.installation import Installation
 from tests.integration.web_client import Browser, dashboard, fail_job

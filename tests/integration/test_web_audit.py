@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from flowforge import Bulk, Flow, JobState, routine, web
-from flowforge.engine.audit import AuditFilter, find_audit
 from flowforge.engine.engine import Submitter
+from flowforge.engine.finding.audit import AuditFilter, find_audit
 from flowforge.local.server import LocalServer
-from flowforge.model.audit import AuditRecord
-from flowforge.store.audit import AuditStream
-from flowforge.store.dead_letters import DeadLetters
+from flowforge.model.jobs.audit import AuditRecord
+from flowforge.store.fleet_reads.audit import AuditStream
+from flowforge.store.fleet_reads.dead_letters import DeadLetters
 from flowforge.web.audit import Audit
 from flowforge.web.security import passwords
 from flowforge.web.views import PAGES

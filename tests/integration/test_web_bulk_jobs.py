@@ -286,8 +286,8 @@ def test_a_question_about_more_jobs_than_are_looked_at(
     admin: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It says so, with the number if an index knows it; the operation is about all."""
-    monkeypatch.setattr("flowforge.engine.bulk.PASSED_OVER", 2)
-    monkeypatch.setattr("flowforge.engine.bulk_selection._LOOK", 2)
+    monkeypatch.setattr("flowforge.engine.bulk.bulk.PASSED_OVER", 2)
+    monkeypatch.setattr("flowforge.engine.bulk.selection._LOOK", 2)
     jobs(7, {"tenant": "acme"})
     page = text_of(admin.page("/bulk/new/pause?which=all&label=tenant%3Dacme"))
     for part in ("Pause at least 2 jobs?", " 7 found", "the newest 2 of them alone", "and 5 more"):

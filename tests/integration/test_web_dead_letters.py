@@ -9,7 +9,7 @@ import pytest
 
 from flowforge import Flow, routine, web
 from flowforge.local.server import LocalServer
-from flowforge.store.dead_letters import KEPT_BYTES, DeadLetters
+from flowforge.store.fleet_reads.dead_letters import KEPT_BYTES, DeadLetters
 from tests.integration.installation import Installation, installed
 from tests.integration.web_client import Browser, dashboard
 

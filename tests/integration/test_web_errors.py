@@ -7,7 +7,7 @@ import re
 import pytest
 
 from flowforge import Flow, JobState, routine
-from flowforge.store.error_groups import KEPT
+from flowforge.store.fleet_reads.error_groups import KEPT
 from tests.integration.installation import Installation
 from tests.integration.web_client import Browser, fail_job
 

@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 import pytest
 
 from flowforge import Bulk, Flow, Join, Limit, Routine
-from flowforge.store.dead_letters import DeadLetters
-from flowforge.store.log_lines import Line, pack_line
-from flowforge.store.worker_reports import WorkerReports
+from flowforge.store.fleet_reads.dead_letters import DeadLetters
+from flowforge.store.fleet_reads.worker_reports import WorkerReports
+from flowforge.store.transitions.log_lines import Line, pack_line
 from tests.integration.installation import Installation
 from tests.integration.web_client import Browser, expect_answer, fail_job
 from tests.integration.web_pages import addresses

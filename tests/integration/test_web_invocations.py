@@ -10,7 +10,7 @@ import pytest
 from flowforge import JobState, web
 from flowforge.engine.current import set_engine
 from flowforge.local.server import LocalServer
-from flowforge.store.log_lines import Line, pack_line
+from flowforge.store.transitions.log_lines import Line, pack_line
 from tests.integration.installation import FAST, LIMIT, Installation, installed
 from tests.integration.mend_flows import nested
 from tests.integration.web_client import Browser, dashboard

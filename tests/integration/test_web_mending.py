@@ -11,10 +11,10 @@ import pytest
 from flowforge import Debounce, JobState, web
 from flowforge.codec.binary import read_invocation
 from flowforge.engine.current import set_engine
-from flowforge.engine.job_report import routines
+from flowforge.engine.jobs.job_report import routines
 from flowforge.local.server import LocalServer
 from flowforge.model import registry
-from flowforge.store.invocation_lookup import InvocationLookup
+from flowforge.store.invocation_reads.invocation_lookup import InvocationLookup
 from tests.integration.installation import FAST, LIMIT, Installation, installed, outputs
 from tests.integration.mend_flows import orders
 from tests.integration.web_client import Browser, dashboard

@@ -10,10 +10,10 @@ import pytest
 
 from flowforge import Flow, JobState, web
 from flowforge.local.server import LocalServer
-from flowforge.model.debounce import LONGEST_KEY
+from flowforge.model.times.debounce import LONGEST_KEY
 from flowforge.store.definitions import definition_of
-from flowforge.store.handler_records import HandlerRecords
-from flowforge.store.job_rows import JobRows
+from flowforge.store.fleet_reads.handler_records import HandlerRecords
+from flowforge.store.job_reads.job_rows import JobRows
 from flowforge.worker.upkeep.handler_reports import HandlerReports
 from tests.integration.form_flows import Order, checkout, ship
 from tests.integration.installation import LIMIT, Installation, installed

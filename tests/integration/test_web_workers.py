@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from flowforge import Flow, routine
-from flowforge.engine.fleet import Fleet
-from flowforge.engine.queues import queues
+from flowforge.engine.fleet.queues import queues
+from flowforge.engine.workers import Fleet
 from flowforge.local.server import LocalServer
-from flowforge.store.worker_reports import STALE, WorkerReports
+from flowforge.store.fleet_reads.worker_reports import STALE, WorkerReports
 from tests.browser.flows import orders
 from tests.integration.installation import FAST, Installation, installed
 from tests.integration.web_client import Browser

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flowforge import ErrorHandler, ErrorStrategy, Flow, JobState
-from flowforge.engine.submit import SUBMIT_CHUNK
+from flowforge.engine.submission.submit import SUBMIT_CHUNK
 from flowforge.errors import JobFailedError, PayloadError
 from flowforge.local.server import LocalServer
 from tests.integration.flows import Fan, One, countdown, fan_of

@@ -15,8 +15,8 @@ from flowforge import JobState, web
 from flowforge.codec.binary import pack_record
 from flowforge.engine.engine import Engine, Submitter
 from flowforge.execution.effects import Effects
-from flowforge.model.error_group import ErrorSample, group_id
-from flowforge.model.status import AttemptOutcome
+from flowforge.model.jobs.error_group import ErrorSample, group_id
+from flowforge.model.jobs.status import AttemptOutcome
 
 TOKEN = "a-token-for-the-tests"
 ADDRESS = "http://localhost"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flowforge.store.link import Argument
+from flowforge.store.server.link import Argument
 
 
 class ClientLink:

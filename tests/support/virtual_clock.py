@@ -19,8 +19,8 @@ from flowforge.codec.binary import pack_record, unpack_record
 from flowforge.engine.engine import Engine
 from flowforge.settings import Settings
 from flowforge.store.keys import Keys
-from flowforge.store.link import Argument, Link, ServerLink
 from flowforge.store.scripts import Script, all_scripts
+from flowforge.store.server.link import Argument, Link, ServerLink
 from flowforge.store.store import Store
 from flowforge.worker.upkeep.duties import leader_duties
 from tests.support.eventually import eventually

@@ -22,7 +22,7 @@ from examples.flights.rows import Flight, parse, read_flights, write_flights
 from examples.flights.svg import Scale, ticks
 from examples.flights.workspace import Workspace, write_text
 from flowforge.cli.drawing.subject import Subject
-from flowforge.store.routine_states import COUNTERS
+from flowforge.store.job_reads.routine_states import COUNTERS
 
 ZONES = {"IAH": Zone(-6, True), "PHX": Zone(-7, False)}
 

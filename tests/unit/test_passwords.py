@@ -10,8 +10,8 @@ import pytest
 from flowforge.broker.address import broker_address, state_url
 from flowforge.errors import ConfigurationError, FlowForgeError
 from flowforge.settings import Settings, from_environment
-from flowforge.store.client import make_client
-from flowforge.store.link import ServerLink
+from flowforge.store.server.client import make_client
+from flowforge.store.server.link import ServerLink
 
 PASSWORD = "hunter2SECRET"
 P = PASSWORD

@@ -19,8 +19,8 @@ from flowforge import (
     Schedule,
     ScheduleState,
 )
-from flowforge.model.job_handle import JobHandle
-from flowforge.model.status import JobStatus, RoutineStatus
+from flowforge.model.jobs.job_handle import JobHandle
+from flowforge.model.jobs.status import JobStatus, RoutineStatus
 
 NAMES = {
     "Bulk",

@@ -13,7 +13,7 @@ import pytest
 import flowforge
 from flowforge import errors
 from flowforge.cli.main import cli
-from flowforge.engine.submit import SUBMIT_CHUNK
+from flowforge.engine.submission.submit import SUBMIT_CHUNK
 from flowforge.settings import Settings
 from tests.support.commands import COMMANDS
 from tests.support.pages import DOCS, ROOT

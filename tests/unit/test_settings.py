@@ -10,7 +10,7 @@ import pytest
 
 from flowforge.errors import ConfigurationError
 from flowforge.settings import RENAMED, Settings, from_environment, unknown_variables
-from flowforge.store.client import make_client
+from flowforge.store.server.client import make_client
 
 
 def test_nothing_set_gives_the_defaults() -> None:

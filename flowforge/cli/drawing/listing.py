@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flowforge.cli.drawing.layers import layers
 from flowforge.cli.drawing.subject import Subject, counts
-from flowforge.cli.render import one_line
-from flowforge.cli.tables import column_lines
+from flowforge.cli.terminal.render import one_line
+from flowforge.cli.terminal.tables import column_lines
 
 
 def layered_table(subject: Subject) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from flowforge.cli.render import one_line
+from flowforge.cli.terminal.render import one_line
 from flowforge.model.definition import Definition
 
 

@@ -10,13 +10,13 @@ from flowforge.cli.fleet_screen.grid import Column, fitted, grid
 from flowforge.cli.fleet_screen.look import Look, RoutineTotals, View
 from flowforge.cli.fleet_screen.open_job import open_job_lines
 from flowforge.cli.fleet_screen.state import Act, Screen
-from flowforge.cli.render import amounts, labels_shown, local_time, one_line
-from flowforge.cli.sparkline import sparkline
+from flowforge.cli.terminal.render import amounts, labels_shown, local_time, one_line
+from flowforge.cli.terminal.sparkline import sparkline
 from flowforge.common.duration import duration
 from flowforge.common.rate import Rate
-from flowforge.engine.queues import QueueReport
-from flowforge.store.job_rows import JobSummary
-from flowforge.store.worker_reports import WorkerReport
+from flowforge.engine.fleet.queues import QueueReport
+from flowforge.store.fleet_reads.worker_reports import WorkerReport
+from flowforge.store.job_reads.job_rows import JobSummary
 
 #: Lines around the table: two of a head, one of a remark, one of the foot.
 _AROUND = 4

@@ -11,17 +11,17 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from flowforge.engine.engine import Engine, Submitter
-from flowforge.engine.find import find, summaries
-from flowforge.engine.job_report import routines
-from flowforge.engine.server_fleet import ServerFleet, server_fleet
-from flowforge.engine.throughput import HOUR, throughput
+from flowforge.engine.finding.find import find, summaries
+from flowforge.engine.fleet.server_fleet import ServerFleet, server_fleet
+from flowforge.engine.fleet.throughput import HOUR, throughput
+from flowforge.engine.jobs.job_report import routines
 from flowforge.errors import InvalidValueError, StoreUnavailableError
-from flowforge.model.job_finding import JobFinding
-from flowforge.model.status import AttemptOutcome, JobStatus
-from flowforge.store.finding import Query
-from flowforge.store.index_walk import Found
-from flowforge.store.job_rows import JobDetails, JobSummary
-from flowforge.store.totals import NO_ATTEMPTS, AttemptTotals, Totals
+from flowforge.model.jobs.job_finding import JobFinding
+from flowforge.model.jobs.status import AttemptOutcome, JobStatus
+from flowforge.store.fleet_reads.finding import Query
+from flowforge.store.fleet_reads.index_walk import Found
+from flowforge.store.fleet_reads.totals import NO_ATTEMPTS, AttemptTotals, Totals
+from flowforge.store.job_reads.job_rows import JobDetails, JobSummary
 
 #: Jobs that are read at most. A screen shows fewer; the search finds others.
 MOST = 200

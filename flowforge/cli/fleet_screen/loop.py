@@ -14,12 +14,12 @@ from flowforge.cli.fleet_screen.frame import frame
 from flowforge.cli.fleet_screen.look import Look, Reader
 from flowforge.cli.fleet_screen.state import Act, Screen
 from flowforge.cli.fleet_screen.terminal import Terminal
-from flowforge.engine.audit import tell
 from flowforge.engine.engine import Submitter
-from flowforge.engine.look_pace import LookPace
+from flowforge.engine.finding.audit import tell
+from flowforge.engine.fleet.look_pace import LookPace
 from flowforge.engine.operator_name import operator_name
 from flowforge.errors import FlowForgeError, JobNotFoundError, StoreUnavailableError
-from flowforge.model.audit import AuditOutcome, AuditRecord, AuditVia
+from flowforge.model.jobs.audit import AuditOutcome, AuditRecord, AuditVia
 
 #: Seconds after which the screen is drawn again, for the times that it shows.
 _TICK = 1.0

@@ -10,9 +10,9 @@ from rich.text import Text
 
 from flowforge.cli.fleet_screen.grid import Column, fitted, grid
 from flowforge.cli.fleet_screen.look import OpenJob
-from flowforge.cli.render import amounts, labels_shown, local_time, one_line, status_text
+from flowforge.cli.terminal.render import amounts, labels_shown, local_time, one_line, status_text
 from flowforge.common.duration import duration
-from flowforge.store.usual_times import mean_seconds
+from flowforge.store.fleet_reads.usual_times import mean_seconds
 
 #: Findings that are told, and lines of each.
 _FINDINGS, _LINES = 6, 3

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from flowforge.cli.fleet_screen import keys
 from flowforge.cli.fleet_screen.look import Look, View, Wanted, query_of
 from flowforge.common.rate import Rate
-from flowforge.engine.job_actions import JOB_ACTIONS, JobAction
-from flowforge.model.status import JobStatus
-from flowforge.store.job_rows import JobSummary
+from flowforge.engine.jobs.job_actions import JOB_ACTIONS, JobAction
+from flowforge.model.jobs.status import JobStatus
+from flowforge.store.job_reads.job_rows import JobSummary
 
 _VIEWS = list(View)
 

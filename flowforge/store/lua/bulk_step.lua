@@ -17,7 +17,7 @@ local BEHIND = 500
 -- Jobs that are kept as samples of one refusal, and of those that have taken the action.
 local SAMPLES, TAKEN = 5, 20
 
--- Labels of a job, MOST_LABELS of model/labels.py.
+-- Labels of a job, MOST_LABELS of model/jobs/labels.py.
 local MOST_LABELS = 16
 
 local now = now_ms()

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from flowforge.model.connection import Connection
-from flowforge.model.connection_count import JobWork
 from flowforge.model.definition import Definition
+from flowforge.model.jobs.connection_count import JobWork
 from flowforge.web.graph.layout import HEIGHT, WIDTH, Layout
 from flowforge.web.work_words import label, sentence, waits
 

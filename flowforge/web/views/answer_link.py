@@ -21,10 +21,10 @@ from starlette.routing import Route
 from flowforge.engine.engine import Engine
 from flowforge.errors import AnsweredError, FlowForgeError, StoreUnavailableError
 from flowforge.execution.expecting import token_hash
-from flowforge.model.audit import AuditOutcome, AuditRecord, AuditVia
-from flowforge.model.expectation import Expectation
+from flowforge.model.answers.expectation import Expectation
 from flowforge.model.invocation_id import JOB_ID
-from flowforge.store.expectations import told
+from flowforge.model.jobs.audit import AuditOutcome, AuditRecord, AuditVia
+from flowforge.store.transitions.expectations import told
 from flowforge.web.answer_form import answer_entry, describes
 from flowforge.web.dashboard import Dashboard
 from flowforge.web.page import root_of

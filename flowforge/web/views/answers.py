@@ -6,11 +6,11 @@ import re
 from typing import Any
 
 from flowforge.engine.engine import Engine
-from flowforge.engine.find_expectations import find_expectations
+from flowforge.engine.finding.find_expectations import find_expectations
 from flowforge.errors import AnsweredError, FlowForgeError, InvalidValueError
-from flowforge.model.expectation import Expectation
+from flowforge.model.answers.expectation import Expectation
 from flowforge.model.invocation_id import NUMBER
-from flowforge.store.invocation_looks import InvocationReader
+from flowforge.store.invocation_reads.invocation_looks import InvocationReader
 from flowforge.web.answer_form import answer_entry, describes
 from flowforge.web.page import Call, Leave, Page, View
 from flowforge.web.run_form import RunForm, empty_form, filled_form

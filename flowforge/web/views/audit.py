@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from flowforge.engine.audit import AuditFilter, find_audit
-from flowforge.engine.known_names import unknown_in_audit
+from flowforge.engine.finding.audit import AuditFilter, find_audit
+from flowforge.engine.finding.known_names import unknown_in_audit
 from flowforge.web.page import Call, Page, View
 
 #: Entries on the page.

@@ -14,14 +14,14 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
-from flowforge.engine.bulk import new_bulk, preview, recent_bulks
-from flowforge.engine.bulk_selection import Listed, Matching, Selection
-from flowforge.engine.bulk_start import start_bulk
-from flowforge.engine.find import JobSearch
+from flowforge.engine.bulk.bulk import new_bulk, preview, recent_bulks
+from flowforge.engine.bulk.selection import Listed, Matching, Selection
+from flowforge.engine.bulk.start import start_bulk
+from flowforge.engine.finding.find import JobSearch
 from flowforge.errors import BulkOvertakenError, FlowForgeError, InvalidValueError
-from flowforge.model.bulk import TAKEN, BulkAction, BulkPreview
-from flowforge.model.labels import label_changes
-from flowforge.store.job_rows import JobRows, JobSummary
+from flowforge.model.jobs.bulk import TAKEN, BulkAction, BulkPreview
+from flowforge.model.jobs.labels import label_changes
+from flowforge.store.job_reads.job_rows import JobRows, JobSummary
 from flowforge.web.changed_by import changed_by
 from flowforge.web.filters import ago
 from flowforge.web.label_words import labels_of

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from urllib.parse import urlencode
 
-from flowforge.engine.bulk import Bulk, recent_bulks
+from flowforge.engine.bulk.bulk import Bulk, recent_bulks
 from flowforge.engine.engine import Engine
 from flowforge.errors import BulkNotFoundError, JobStateError, RecordError
-from flowforge.model.bulk import BulkAction, BulkInfo, BulkStatus
-from flowforge.store.job_rows import JobRows, JobSummary
+from flowforge.model.jobs.bulk import BulkAction, BulkInfo, BulkStatus
+from flowforge.store.job_reads.job_rows import JobRows, JobSummary
 from flowforge.web.filters import ago, quoted
 from flowforge.web.page import Call, Leave, Page, View
 from flowforge.web.security.identity import Role

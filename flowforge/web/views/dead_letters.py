@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from flowforge.engine.audit import AuditFilter
-from flowforge.engine.dead_letters import requeue
 from flowforge.engine.engine import Engine
+from flowforge.engine.finding.audit import AuditFilter
+from flowforge.engine.finding.dead_letters import requeue
 from flowforge.errors import DeadLetterError, RecordError
-from flowforge.store.dead_letters import DeadLetter, DeadLetters
+from flowforge.store.fleet_reads.dead_letters import DeadLetter, DeadLetters
 from flowforge.web.changed_by import done_by
 from flowforge.web.page import Call, Leave, Page, View
 from flowforge.web.security.identity import Role

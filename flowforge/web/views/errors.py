@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from flowforge.engine.error_groups import error_groups
+from flowforge.engine.finding.error_groups import error_groups
 from flowforge.errors import FlowForgeError
-from flowforge.model.error_group import ErrorGroup
-from flowforge.store.job_rows import JobRows, JobSummary
+from flowforge.model.jobs.error_group import ErrorGroup
+from flowforge.store.job_reads.job_rows import JobRows, JobSummary
 from flowforge.web.page import Call, Page, View
 from flowforge.web.views.job_list import BULK, SINCE, since_of
 

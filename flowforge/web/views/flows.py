@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from flowforge.engine.find import find, summaries
-from flowforge.engine.flow_counts import flow_counts
+from flowforge.engine.finding.find import find, summaries
+from flowforge.engine.finding.flow_counts import flow_counts
+from flowforge.engine.fleet.throughput import HOUR, throughput
 from flowforge.engine.flow_versions import FlowVersion, flow_versions
-from flowforge.engine.throughput import HOUR, throughput
 from flowforge.errors import RecordError
 from flowforge.model.definition import Definition
-from flowforge.model.status import JobStatus
-from flowforge.store.finding import Query
+from flowforge.model.jobs.status import JobStatus
+from flowforge.store.fleet_reads.finding import Query
 from flowforge.web.graph.layout import layout
 from flowforge.web.graph.picture import picture
 from flowforge.web.page import Call, Page, View

@@ -7,17 +7,17 @@ from urllib.parse import urlencode
 
 from flowforge.engine.engine import Engine
 from flowforge.model.definition import Definition
-from flowforge.model.job_finding import JobFinding
-from flowforge.model.status import COMMITTED, FINAL, AttemptOutcome, JobStatus
-from flowforge.store.invocation_lists import InvocationList, InvocationLists
-from flowforge.store.invocation_looks import (
+from flowforge.model.jobs.job_finding import JobFinding
+from flowforge.model.jobs.status import COMMITTED, FINAL, AttemptOutcome, JobStatus
+from flowforge.store.invocation_reads.invocation_lists import InvocationList, InvocationLists
+from flowforge.store.invocation_reads.invocation_looks import (
     IDLE,
     InvocationLook,
     InvocationReader,
     InvocationState,
 )
-from flowforge.store.job_rows import JobDetails, JobSummary
-from flowforge.store.latest_lines import latest_lines
+from flowforge.store.invocation_reads.latest_lines import latest_lines
+from flowforge.store.job_reads.job_rows import JobDetails, JobSummary
 from flowforge.web.page import Call, Page, View
 from flowforge.web.security.identity import Role
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from flowforge.engine.audit import AuditFilter
 from flowforge.engine.engine import Engine
-from flowforge.engine.job_actions import JOB_ACTIONS, JobAction
+from flowforge.engine.finding.audit import AuditFilter
+from flowforge.engine.jobs.job_actions import JOB_ACTIONS, JobAction
 from flowforge.errors import JobNotFoundError, JobStateError
-from flowforge.model.status import JobStatus
-from flowforge.store.job_rows import JobSummary
+from flowforge.model.jobs.status import JobStatus
+from flowforge.store.job_reads.job_rows import JobSummary
 from flowforge.web.changed_by import changed_by, done_by, latest_entry
 from flowforge.web.page import Call, Leave, Page, View
 from flowforge.web.security.identity import Role

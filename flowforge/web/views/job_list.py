@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from flowforge.common.bounded_repr import shown
-from flowforge.engine.find import find, summaries
-from flowforge.engine.known_names import unknown_flow
+from flowforge.engine.finding.find import find, summaries
+from flowforge.engine.finding.known_names import unknown_flow
 from flowforge.errors import InvalidValueError
-from flowforge.model.status import JobStatus
-from flowforge.store.finding import Query
+from flowforge.model.jobs.status import JobStatus
+from flowforge.store.fleet_reads.finding import Query
 from flowforge.web.label_words import labels_of
 from flowforge.web.page import Call, Page, View
 from flowforge.web.security.identity import Role

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowforge.store.latest_lines import latest_lines
+from flowforge.store.invocation_reads.latest_lines import latest_lines
 from flowforge.web.page import Call, Page, View
 
 #: Lines on the page, the latest ones.

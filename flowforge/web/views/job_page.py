@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from flowforge.engine.engine import Engine
-from flowforge.engine.job_report import routines, trace_of_job, work_of_job
-from flowforge.store.job_rows import JobRows, JobSummary
-from flowforge.store.outstanding import Outstanding
+from flowforge.engine.jobs.job_report import routines, trace_of_job, work_of_job
+from flowforge.store.job_reads.job_rows import JobRows, JobSummary
+from flowforge.store.job_reads.outstanding import Outstanding
 from flowforge.web.graph.layout import layout
 from flowforge.web.graph.picture import picture
 from flowforge.web.page import Call, Page, View

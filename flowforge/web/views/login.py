@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from flowforge.model.audit import AuditOutcome, AuditRecord
+from flowforge.model.jobs.audit import AuditOutcome, AuditRecord
 from flowforge.web.audit import logged_out, login
 from flowforge.web.dashboard import Dashboard
 from flowforge.web.page import root_of

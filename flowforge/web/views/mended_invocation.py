@@ -9,8 +9,8 @@ from typing import Any
 from flowforge.engine.engine import Engine
 from flowforge.errors import FlowForgeError, JobStateError
 from flowforge.model.definition import Definition
-from flowforge.store.invocation_looks import InvocationLook, InvocationReader
-from flowforge.store.job_rows import JobDetails, JobSummary
+from flowforge.store.invocation_reads.invocation_looks import InvocationLook, InvocationReader
+from flowforge.store.job_reads.job_rows import JobDetails, JobSummary
 from flowforge.web.changed_by import changed_by, latest_entry
 from flowforge.web.page import Call, Handler, Leave, View
 from flowforge.web.views.invocation_page import actions_of, no_invocation, state_of

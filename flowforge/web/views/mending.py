@@ -11,9 +11,9 @@ from typing import Any
 
 from flowforge.codec.masking import HIDDEN
 from flowforge.codec.plain import read_json
-from flowforge.engine.rerun import DEFINITIONS
+from flowforge.engine.mending.rerun import DEFINITIONS
 from flowforge.errors import FlowForgeError, InvalidValueError, JobStateError
-from flowforge.model.status import JobStatus
+from flowforge.model.jobs.status import JobStatus
 from flowforge.web.page import Call, Leave, Page, View
 from flowforge.web.param_form import changes, differences, fields, new_fields, packed, unpacked
 from flowforge.web.security.identity import Role

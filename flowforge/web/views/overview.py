@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from flowforge.engine.throughput import throughput
-from flowforge.model.status import JobStatus
+from flowforge.engine.fleet.throughput import throughput
+from flowforge.model.jobs.status import JobStatus
 from flowforge.web.page import Call, Page, View
 from flowforge.web.security.identity import Role
 from flowforge.web.sparkline import PERIODS, busiest, chart, flow_lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowforge.engine.queue import Queue
+from flowforge.engine.fleet.queue import Queue
 from flowforge.errors import InvalidValueError
 from flowforge.web.page import Call, Leave, Page, View
 from flowforge.web.security.identity import Role

@@ -8,7 +8,7 @@ from typing import Any
 
 from flowforge.engine.flow_start import EntryPlace, StoredFlow, start, stored_flow, versions
 from flowforge.errors import DefinitionError, FlowForgeError, InvalidValueError
-from flowforge.model.debounce import LONGEST_KEY
+from flowforge.model.times.debounce import LONGEST_KEY
 from flowforge.web.page import Call, Leave, Page, View
 from flowforge.web.run_form import RunForm, empty_form, filled_form
 from flowforge.web.run_options import FIELDS, run_options, said_of

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
-from flowforge.engine.schedule_state import ScheduleState, home_of_schedule
+from flowforge.engine.schedules.state import ScheduleState, home_of_schedule
 from flowforge.errors import (
     FlowForgeError,
     InvalidValueError,
@@ -17,8 +17,8 @@ from flowforge.errors import (
     ScheduleNotFoundError,
     ScheduleStateError,
 )
-from flowforge.model.schedule import Overlap, ScheduleStatus, check_schedule_name
-from flowforge.model.schedule_info import ScheduleInfo
+from flowforge.model.times.schedule import Overlap, ScheduleStatus, check_schedule_name
+from flowforge.model.times.schedule_info import ScheduleInfo
 from flowforge.store.reading import moment
 from flowforge.web.page import Call, Leave, Page, View
 from flowforge.web.schedule_words import next_words, past_time, remark

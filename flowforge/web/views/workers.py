@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowforge.engine.server_fleet import server_fleet
+from flowforge.engine.fleet.server_fleet import server_fleet
 from flowforge.web.page import Call, Page, View
 from flowforge.web.security.identity import Role
 

@@ -19,8 +19,8 @@ from flowforge.execution.prints import WholeLines
 from flowforge.model import registry
 from flowforge.settings import Settings
 from flowforge.store.lease_tokens import name_worker
-from flowforge.store.outage import is_final
-from flowforge.store.server_check import check_server
+from flowforge.store.server.check import check_server
+from flowforge.store.server.outage import is_final
 from flowforge.store.store import Store
 from flowforge.tracing.switch import flush_spans
 from flowforge.worker.consuming.consumer import FleetConsumer, RestartBackoff

@@ -11,7 +11,7 @@ from celery.worker import state
 from flowforge.metrics.serving import MetricsServer
 from flowforge.metrics.worker import WorkerFacts, WorkerMetrics, WorkersServer
 from flowforge.settings import Settings
-from flowforge.store.client import describe
+from flowforge.store.server.client import describe
 from flowforge.worker.shards.shard import Shard, worker_facts
 
 logger = logging.getLogger(__name__)

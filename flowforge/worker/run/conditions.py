@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowforge.codec.binary import read_invocation
-from flowforge.store.breakpoints import read_condition
+from flowforge.store.transitions.breakpoints import read_condition
 
 
 def fulfils(record: bytes, condition: bytes) -> bool:

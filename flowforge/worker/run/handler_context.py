@@ -10,9 +10,9 @@ from flowforge.execution.attempt import Attempt
 from flowforge.execution.effects import Emitted
 from flowforge.execution.handler_context import JobAccess
 from flowforge.model.plan import PlannedSlot
-from flowforge.store.answers import Answer
-from flowforge.store.inspector import Inspector
+from flowforge.store.job_reads.inspector import Inspector
 from flowforge.store.store import Store
+from flowforge.store.transitions.answers import Answer
 from flowforge.worker.run import log_lines
 from flowforge.worker.run.merging import MergedSlots
 

@@ -11,7 +11,7 @@ from flowforge.execution.effects import Effects
 from flowforge.execution.joined import JoinedItems
 from flowforge.model.invocation_id import number_of, task_id
 from flowforge.model.plan import PlannedSlot
-from flowforge.store.slot_records import SlotRecords
+from flowforge.store.job_reads.slot_records import SlotRecords
 from flowforge.store.store import Store
 
 

@@ -11,8 +11,8 @@ from typing import Protocol
 from flowforge.common.forks import Forks
 from flowforge.common.once_per_process import OncePerProcess
 from flowforge.errors import StoreUnavailableError
-from flowforge.store.answers import Answer
 from flowforge.store.store import Store
+from flowforge.store.transitions.answers import Answer
 
 logger = logging.getLogger(__name__)
 

@@ -21,8 +21,8 @@ from flowforge.execution.current import current
 from flowforge.execution.secret_texts import SecretTexts
 from flowforge.logs import Worker, exception_of
 from flowforge.store.lease_tokens import next_token
-from flowforge.store.log_lines import Line, pack_line
 from flowforge.store.store import Store
+from flowforge.store.transitions.log_lines import Line, pack_line
 
 logger = logging.getLogger(__name__)
 

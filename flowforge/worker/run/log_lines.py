@@ -9,7 +9,7 @@ from flowforge.errors import FlowForgeError
 from flowforge.execution.attempt import Attempt
 from flowforge.logs import about
 from flowforge.model.invocation_id import task_id
-from flowforge.store.answers import Answer
+from flowforge.store.transitions.answers import Answer
 from flowforge.worker.run.reports import harmless
 
 logger = logging.getLogger(__name__)

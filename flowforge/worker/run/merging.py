@@ -14,7 +14,7 @@ from flowforge.codec.binary import read_invocation
 from flowforge.errors import CorruptRecordError, NewerRecordError
 from flowforge.execution.attempt import Attempt, NotStartedError
 from flowforge.model.plan import PlannedSlot
-from flowforge.store.slot_records import SlotRecords
+from flowforge.store.job_reads.slot_records import SlotRecords
 from flowforge.store.store import Store
 
 #: Records that the script shows at once.

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flowforge.store.claims import Granted
+from flowforge.store.transitions.claims import Granted
 
 
 class NextInvocation(threading.local):

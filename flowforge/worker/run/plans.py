@@ -7,8 +7,8 @@ from flowforge.errors import CorruptRecordError, RecordError
 from flowforge.model.invocation_id import InvocationName, routine_of
 from flowforge.model.plan import Plan
 from flowforge.store.definitions import definition_of, stored_definition
+from flowforge.store.fleet_reads.totals import SlotName
 from flowforge.store.store import Store
-from flowforge.store.totals import SlotName
 
 #: Definitions kept by a process, the most recently used ones.
 _PLANS = 256

@@ -11,12 +11,12 @@ from flowforge.errors import EmissionError, UnknownRoutineClassError
 from flowforge.execution.attempt import Attempt
 from flowforge.execution.failure import MESSAGE_LIMIT, message_of, type_of
 from flowforge.execution.run import Outcome
-from flowforge.model.error_group import ErrorSample
 from flowforge.model.invocation_id import number_of
-from flowforge.model.status import COMMITTED, AttemptOutcome
-from flowforge.store.answers import Answer
-from flowforge.store.claims import Claim, Granted, NextClaim
+from flowforge.model.jobs.error_group import ErrorSample
+from flowforge.model.jobs.status import COMMITTED, AttemptOutcome
 from flowforge.store.store import Store
+from flowforge.store.transitions.answers import Answer
+from flowforge.store.transitions.claims import Claim, Granted, NextClaim
 from flowforge.worker.run import log_lines
 from flowforge.worker.run.handler_context import INCOMPLETE
 from flowforge.worker.run.reports import Failed, Retried, Uncounted

@@ -12,7 +12,7 @@ from typing import Any
 from flowforge.errors import StoreUnavailableError
 from flowforge.logs import about
 from flowforge.model.invocation_id import number_of, task_id
-from flowforge.store.answers import Answer, AnswerOrStatus
+from flowforge.store.transitions.answers import Answer, AnswerOrStatus
 from flowforge.worker.run.runtimes import Runtimes
 
 logger = logging.getLogger(__name__)

@@ -18,17 +18,17 @@ from flowforge.execution.handler_context import JobAccess
 from flowforge.execution.run import Outcome, failed, run
 from flowforge.model.compensation import compensation
 from flowforge.model.invocation_id import InvocationName, lease_of
+from flowforge.model.jobs.status import COMMITTED, AttemptOutcome
 from flowforge.model.plan import CHILD_ENDED, Plan
 from flowforge.model.slot import CHILD_SLOT_INDEX, UNDO_SLOT_INDEX
-from flowforge.model.status import COMMITTED, AttemptOutcome
 from flowforge.settings import Settings
-from flowforge.store.answers import Answer, AnswerOrStatus
-from flowforge.store.claims import Claim, Granted, NextClaim, Question
-from flowforge.store.inspector import Inspector
+from flowforge.store.fleet_reads.overdue import OverdueAttempts, TimedOut
+from flowforge.store.job_reads.inspector import Inspector
 from flowforge.store.lease_tokens import next_token
-from flowforge.store.overdue import OverdueAttempts, TimedOut
 from flowforge.store.store import Store
-from flowforge.store.upkeep import Lost
+from flowforge.store.transitions.answers import Answer, AnswerOrStatus
+from flowforge.store.transitions.claims import Claim, Granted, NextClaim, Question
+from flowforge.store.transitions.upkeep import Lost
 from flowforge.tracing.carrying import CarryingAttempt
 from flowforge.worker.run import log_lines
 from flowforge.worker.run.conditions import fulfils

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 
-from flowforge.store.placement import Placement
+from flowforge.store.fleet_reads.placement import Placement
 from flowforge.store.store import Store
 from flowforge.tracing.switch import spans_of
 from flowforge.worker.run.readers_writer_lock import ReadersWriterLock

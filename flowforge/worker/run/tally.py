@@ -17,12 +17,9 @@ from typing import Any, Literal, NamedTuple
 from flowforge.common.forks import Forks
 from flowforge.common.once_per_process import OncePerProcess
 from flowforge.errors import CommandRefusedError, StoreUnavailableError
+from flowforge.model.jobs.status import AttemptOutcome
 from flowforge.model.plan import Target
-from flowforge.model.status import AttemptOutcome
-from flowforge.store.lease_tokens import next_token
-from flowforge.store.store import Store
-from flowforge.store.tallies import Counted
-from flowforge.store.totals import (
+from flowforge.store.fleet_reads.totals import (
     DELIVERED,
     OUTCOMES,
     QUEUED,
@@ -36,6 +33,9 @@ from flowforge.store.totals import (
     WAITED_BUCKETS,
     bucket_of,
 )
+from flowforge.store.lease_tokens import next_token
+from flowforge.store.store import Store
+from flowforge.store.transitions.tallies import Counted
 
 logger = logging.getLogger(__name__)
 

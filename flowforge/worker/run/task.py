@@ -13,8 +13,8 @@ from flowforge.errors import UnknownRoutineClassError
 from flowforge.model import registry
 from flowforge.model.invocation_id import task_id
 from flowforge.model.routine import Routine
-from flowforge.store.answers import Answer
-from flowforge.store.claims import Granted
+from flowforge.store.transitions.answers import Answer
+from flowforge.store.transitions.claims import Granted
 from flowforge.worker.consuming.limits import TASK_LIMITS
 from flowforge.worker.consuming.observation import Observation
 from flowforge.worker.run import log_lines

@@ -8,7 +8,7 @@ from time import perf_counter, time_ns
 from flowforge.execution.attempt import Attempt
 from flowforge.execution.run import Outcome, failed
 from flowforge.model.plan import Plan
-from flowforge.store.claims import Granted
+from flowforge.store.transitions.claims import Granted
 from flowforge.tracing.attempts import TracedAttempt
 from flowforge.tracing.spans import SPANS, guarded
 from flowforge.worker.run.recording import Ended

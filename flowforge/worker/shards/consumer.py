@@ -23,7 +23,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from flowforge.errors import FlowForgeError
-from flowforge.store.server_check import check_server
+from flowforge.store.server.check import check_server
 from flowforge.worker.consuming.consumer import FleetConsumer
 from flowforge.worker.shards.shard import Shard
 

@@ -22,9 +22,9 @@ from flowforge.errors import ConfigurationError, StoreUnavailableError
 from flowforge.execution.handler_context import JobAccess
 from flowforge.model import registry
 from flowforge.settings import Settings
-from flowforge.store.client import make_client
-from flowforge.store.link import ServerLink
-from flowforge.store.placement import PATIENCE
+from flowforge.store.fleet_reads.placement import PATIENCE
+from flowforge.store.server.client import make_client
+from flowforge.store.server.link import ServerLink
 from flowforge.store.store import Store
 from flowforge.worker.consuming.limits import rate_limited
 from flowforge.worker.run.readers_writer_lock import ReadersWriterLock

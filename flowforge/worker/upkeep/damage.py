@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from flowforge.store.overview import Overview
+from flowforge.store.fleet_reads.overview import Overview
 from flowforge.store.store import Store
 
 logger = logging.getLogger(__name__)

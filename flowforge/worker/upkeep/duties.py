@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from flowforge.settings import Settings
-from flowforge.store.overdue import TimedOut
+from flowforge.store.fleet_reads.overdue import TimedOut
+from flowforge.store.fleet_reads.worker_reports import FORGOTTEN
 from flowforge.store.store import Store
-from flowforge.store.upkeep import Lost
-from flowforge.store.worker_reports import FORGOTTEN
+from flowforge.store.transitions.upkeep import Lost
 from flowforge.worker.upkeep.bulks import BulkOperations
 from flowforge.worker.upkeep.damage import Damage
 from flowforge.worker.upkeep.deletions import Deletions

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from flowforge.store.fleet_reads.worker_reports import WorkerReports
 from flowforge.store.store import Store
-from flowforge.store.worker_reports import WorkerReports
 
 #: Messages of a list that may always be in the broker.
 _LEAST = 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowforge.model import registry
-from flowforge.store.handler_records import HandlerRecords
+from flowforge.store.fleet_reads.handler_records import HandlerRecords
 from flowforge.store.store import Store
 
 

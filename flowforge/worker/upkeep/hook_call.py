@@ -11,9 +11,9 @@ import threading
 
 from flowforge.common.forks import Forks, end_forked_child
 from flowforge.execution.failure import message_of, type_of
-from flowforge.model.hook_event import HookEvent
-from flowforge.model.hooks import Hook, HookFunction
-from flowforge.model.webhook import Webhook
+from flowforge.model.hooks.hook_event import HookEvent
+from flowforge.model.hooks.hooks import Hook, HookFunction
+from flowforge.model.hooks.webhook import Webhook
 from flowforge.worker.upkeep.webhook_request import Answer, WebhookRequest, without_path
 
 logger = logging.getLogger(__name__)

@@ -15,13 +15,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from flowforge.errors import CommandRefusedError, StoreUnavailableError
-from flowforge.model.hook_event import MOST_JOBS, TEST, HookEvent
-from flowforge.model.hooks import Hook, on_hook
-from flowforge.store.hook_reports import describe_hook
-from flowforge.store.hook_scripts import DeliveryEnd, Held, NewDelivery
+from flowforge.model.hooks.hook_event import MOST_JOBS, TEST, HookEvent
+from flowforge.model.hooks.hooks import Hook, on_hook
+from flowforge.store.fleet_reads.hook_reports import describe_hook
+from flowforge.store.fleet_reads.outbox import Outbox, OutboxLine, OutboxPage, Waiting, pack_event
 from flowforge.store.lease_tokens import next_token
-from flowforge.store.outbox import Outbox, OutboxLine, OutboxPage, Waiting, pack_event
 from flowforge.store.store import Store
+from flowforge.store.transitions.hooks import DeliveryEnd, Held, NewDelivery
 from flowforge.worker.upkeep.hook_call import HookCall
 from flowforge.worker.upkeep.hook_pace import MOST_ATTEMPTS, Pace, delay_after, rest_after
 from flowforge.worker.upkeep.webhook_request import Answer

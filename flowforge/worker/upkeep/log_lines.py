@@ -8,9 +8,9 @@ from typing import TypeAlias
 
 from flowforge.logs import about
 from flowforge.model.invocation_id import task_id
-from flowforge.store.answers import Answer
-from flowforge.store.overdue import TimedOut
-from flowforge.store.upkeep import Lost, Pushed
+from flowforge.store.fleet_reads.overdue import TimedOut
+from flowforge.store.transitions.answers import Answer
+from flowforge.store.transitions.upkeep import Lost, Pushed
 
 logger = logging.getLogger(__name__)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from flowforge.store.fleet_reads.throughput import Throughput
 from flowforge.store.store import Store
-from flowforge.store.throughput import Throughput
 
 
 class Minutes:

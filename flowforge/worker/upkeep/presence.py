@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from flowforge.store.fleet_reads.worker_reports import WorkerReports
 from flowforge.store.lease_tokens import next_token
 from flowforge.store.store import Store
-from flowforge.store.worker_reports import WorkerReports
 
 logger = logging.getLogger(__name__)
 

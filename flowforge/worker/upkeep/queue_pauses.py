@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from flowforge.errors import RecordError
-from flowforge.store.answers import Answer
 from flowforge.store.store import Store
+from flowforge.store.transitions.answers import Answer
 
 #: Calls in a row that put messages back, about 1 ms of the server's time each.
 _CALLS = 20

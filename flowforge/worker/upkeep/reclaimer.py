@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from flowforge.store.store import Store
-from flowforge.store.upkeep import Lost
+from flowforge.store.transitions.upkeep import Lost
 from flowforge.worker.upkeep.log_lines import PlaceOf, reclaimed, unplaced
 
 #: Leases handled by one call of the script, about 2 ms of the server's time.

@@ -16,11 +16,11 @@ from collections.abc import Callable
 
 from flowforge.errors import CommandRefusedError
 from flowforge.model.invocation_id import JOB_ID, NUMBER
-from flowforge.store.broker_lists import BrokerLists
-from flowforge.store.queue_pauses import PAUSED
+from flowforge.store.fleet_reads.broker_lists import BrokerLists
+from flowforge.store.fleet_reads.worker_reports import WorkerReports
 from flowforge.store.store import Store
-from flowforge.store.upkeep import Pushed, Resent
-from flowforge.store.worker_reports import WorkerReports
+from flowforge.store.transitions.queue_pauses import PAUSED
+from flowforge.store.transitions.upkeep import Pushed, Resent
 from flowforge.worker.upkeep.log_lines import PlaceOf, pushed_again, unplaced
 
 #: Members pushed again by one call of the script, about 1 ms of the server's time.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from flowforge.model.schedule import LATE, Missed
-from flowforge.store.schedule_scripts import DueSchedule, Skipped, Start
+from flowforge.model.times.schedule import LATE, Missed
+from flowforge.store.transitions.schedules import DueSchedule, Skipped, Start
 
 #: Times that one plan is about, and those of them that start jobs: a tenth of a second of the
 #: leader, and 3 ms of the server. The rest have their turn in the next one.

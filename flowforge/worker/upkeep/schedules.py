@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 
 from flowforge.errors import CommandRefusedError, FlowForgeError, StoreUnavailableError
-from flowforge.store.answers import Answer
-from flowforge.store.schedule_scripts import DueSchedule, Start
 from flowforge.store.store import Store
+from flowforge.store.transitions.answers import Answer
+from flowforge.store.transitions.schedules import DueSchedule, Start
 from flowforge.worker.upkeep.schedule_plan import plan
 
 logger = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flowforge.store.overdue import OverdueAttempts, TimedOut
+from flowforge.store.fleet_reads.overdue import OverdueAttempts, TimedOut
 from flowforge.store.store import Store
 from flowforge.worker.upkeep.log_lines import timed_out
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from flowforge.errors import CommandRefusedError, LoginRefusedError, StoreUnavailableError
 from flowforge.store.lease_tokens import next_token
-from flowforge.store.outage import outage_of
+from flowforge.store.server.outage import outage_of
 from flowforge.store.store import Store
 
 logger = logging.getLogger(__name__)

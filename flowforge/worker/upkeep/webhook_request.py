@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from flowforge.codec.masking import HIDDEN
 from flowforge.common.versions import installed_version
-from flowforge.model.hook_event import HookEvent
-from flowforge.model.webhook import Webhook
+from flowforge.model.hooks.hook_event import HookEvent
+from flowforge.model.hooks.webhook import Webhook
 
 #: Bytes of an answer that are read.
 _MOST_READ = 300

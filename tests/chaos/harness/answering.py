@@ -11,7 +11,7 @@ from typing import NamedTuple
 from flowforge import Expect, Flow
 from flowforge.engine.engine import Engine
 from flowforge.errors import AnsweredError, StoreUnavailableError
-from flowforge.model.job_handle import Output
+from flowforge.model.jobs.job_handle import Output
 from tests.chaos.harness.flows import Noting
 from tests.chaos.harness.threads import Threads
 

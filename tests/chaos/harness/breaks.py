@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from flowforge.engine.engine import Engine
 from flowforge.errors import JobStateError, StoreUnavailableError
-from flowforge.model.job_handle import HistoryEntry
+from flowforge.model.jobs.job_handle import HistoryEntry
 from tests.chaos.harness.ledger import Line
 from tests.chaos.harness.site import Site
 from tests.chaos.harness.threads import Threads

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from flowforge.engine.engine import Engine
-from flowforge.model.job_handle import HistoryEntry
-from flowforge.model.status import JobStatus
-from flowforge.store.job_rows import JobRows
+from flowforge.model.jobs.job_handle import HistoryEntry
+from flowforge.model.jobs.status import JobStatus
+from flowforge.store.job_reads.job_rows import JobRows
 from tests.chaos.harness.flows import Shape
 from tests.chaos.harness.ledger import Line
 

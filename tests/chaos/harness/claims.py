@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flowforge.store.invocations import Invocations
+from flowforge.store.transitions.invocations import Invocations
 
 MODULE = __name__
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from flowforge.execution.run import run
-from flowforge.store.invocations import Invocations
+from flowforge.store.transitions.invocations import Invocations
 from flowforge.worker.run import runtime
 
 MODULE = __name__

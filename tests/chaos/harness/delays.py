@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from flowforge import Flow
-from flowforge.model.job_handle import HistoryEntry
+from flowforge.model.jobs.job_handle import HistoryEntry
 from tests.chaos.harness.flows import Gather, Node, Tree
 from tests.chaos.harness.ledger import Line
 

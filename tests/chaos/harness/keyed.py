@@ -12,9 +12,9 @@ from typing import get_args
 
 from flowforge import Debounce, Flow
 from flowforge.engine.engine import Engine
-from flowforge.engine.job_keys import JobKeys, debounce_name, scoped_key
-from flowforge.engine.job_template import JobTemplate
-from flowforge.model.debounce import WhenRunning
+from flowforge.engine.submission.job_keys import JobKeys, debounce_name, scoped_key
+from flowforge.engine.submission.job_template import JobTemplate
+from flowforge.model.times.debounce import WhenRunning
 from tests.chaos.harness.checker import Story
 from tests.chaos.harness.flows import Noting
 from tests.chaos.harness.ledger import Line

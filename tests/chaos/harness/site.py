@@ -10,9 +10,9 @@ from typing import Any, Self
 
 from flowforge.broker.fleet_app import fleet_app
 from flowforge.engine.engine import Engine
-from flowforge.engine.job_template import JobTemplate
+from flowforge.engine.submission.job_template import JobTemplate
 from flowforge.settings import Settings
-from flowforge.store.job_rows import JobRows
+from flowforge.store.job_reads.job_rows import JobRows
 from tests.chaos.harness import flows, ledger, tuning
 from tests.chaos.harness.checker import check_rest, check_tree
 from tests.chaos.harness.flows import Shape

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from flowforge import ErrorHandler, Flow, Routine
-from flowforge.model.job_handle import HistoryEntry
+from flowforge.model.jobs.job_handle import HistoryEntry
 
 MODULE = __name__
 

@@ -6,8 +6,8 @@ import time
 
 from flowforge import Flow
 from flowforge.engine.engine import Engine
-from flowforge.engine.job_template import JobTemplate
-from flowforge.model.job_handle import HistoryEntry
+from flowforge.engine.submission.job_template import JobTemplate
+from flowforge.model.jobs.job_handle import HistoryEntry
 from flowforge.model.slot import UNDO_SLOT
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.flows import Noting

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from flowforge.model.labels import INHERITED, read_labels
+from flowforge.model.jobs.labels import INHERITED, read_labels
 from tests.contract.bench import WAITING_SLOT
 from tests.contract.reference.flow import RULES
 from tests.contract.reference.jobs import ENDED, Expected, Item, Job, Plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from flowforge.model.start import Start
+from flowforge.model.times.start import Start
 from tests.contract.bench import LONG
 from tests.contract.reference.flow import JOINING
 

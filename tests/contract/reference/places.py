@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowforge.store.invocations import OUTPUTS
+from flowforge.store.transitions.invocations import OUTPUTS
 from tests.contract.reference.flow import list_number
 from tests.contract.reference.jobs import Item, Job, Lease, Member
 from tests.contract.reference.turns import GONE, LOOKS, Turns

@@ -18,7 +18,7 @@ from kombu.exceptions import SerializerNotInstalled
 from kombu.serialization import registry  # type: ignore[attr-defined]
 
 from flowforge.broker.guard import Guard
-from flowforge.store.dead_letters import DeadLetters
+from flowforge.store.fleet_reads.dead_letters import DeadLetters
 from tests.contract.bench import Bench
 from tests.unit.broker.hostile import BODY, changed, foreign_task, with_body
 

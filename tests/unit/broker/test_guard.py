@@ -10,7 +10,7 @@ from redis.exceptions import OutOfMemoryError
 
 from flowforge.broker.guard import UNKNOWN_TASK, Guard
 from flowforge.errors import StoreUnavailableError
-from flowforge.store.dead_letters import KEPT_BYTES, DeadLetter, DeadLetters
+from flowforge.store.fleet_reads.dead_letters import KEPT_BYTES, DeadLetter, DeadLetters
 from tests.contract.bench import Bench
 from tests.unit.broker.hostile import BODY, HOSTILE, changed, foreign_task, with_body
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from flowforge.model.job_progress import JobProgress, RoutineProgress
+from flowforge.model.jobs.job_progress import JobProgress, RoutineProgress
 
 AT = datetime(2013, 1, 1, tzinfo=UTC)
 

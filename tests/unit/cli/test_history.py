@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from flowforge.cli.history import entry_line
-from flowforge.model.job_event import JobEvent
+from flowforge.model.jobs.job_event import JobEvent
 
 
 def test_the_columns_of_a_history_line_up() -> None:

@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from flowforge import Flow, Routine
-from flowforge.cli.arguments import pairs
 from flowforge.cli.group import CommandFailedError
 from flowforge.cli.main import cli
+from flowforge.cli.options.arguments import pairs
 from flowforge.cli.target import choose_entry, load_flow
 
 SOURCE = "from flowforge import Flow\nflow = Flow('found')\nnone = None\nother = 3\n"

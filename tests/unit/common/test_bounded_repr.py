@@ -10,10 +10,10 @@ from celery import Celery
 
 from flowforge import ErrorHandler, Flow, FlowForgeError, Join, Routine
 from flowforge.common.bounded_repr import shown
-from flowforge.engine.blocking_waits import check_timeout
 from flowforge.engine.engine import Engine
-from flowforge.engine.job_state import JobState
-from flowforge.engine.job_template import JobTemplate
+from flowforge.engine.jobs.job_state import JobState
+from flowforge.engine.submission.job_template import JobTemplate
+from flowforge.engine.waiting.blocking_waits import check_timeout
 from flowforge.model.names import check_whole
 from flowforge.model.records import read
 from flowforge.settings import Settings, from_environment

@@ -10,10 +10,10 @@ from celery import Celery
 
 from flowforge import Flow, routine
 from flowforge.engine.engine import Engine
-from flowforge.engine.job_items import Item, Submitted
-from flowforge.engine.job_template import JobTemplate
 from flowforge.engine.sharded import ShardedEngine
-from flowforge.engine.submit import SUBMIT_BYTES
+from flowforge.engine.submission.job_items import Item, Submitted
+from flowforge.engine.submission.job_template import JobTemplate
+from flowforge.engine.submission.submit import SUBMIT_BYTES
 from flowforge.errors import InvalidValueError, WritesRefusedError
 from flowforge.settings import Settings
 

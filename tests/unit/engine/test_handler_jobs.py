@@ -10,7 +10,7 @@ from celery import Celery
 from flowforge.engine.engine import Engine
 from flowforge.engine.handler_jobs import HandlerJobs
 from flowforge.errors import InvalidValueError
-from flowforge.model.deadlines import NO_DEADLINES
+from flowforge.model.times.deadlines import NO_DEADLINES
 from flowforge.settings import Settings
 
 

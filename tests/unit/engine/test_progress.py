@@ -11,11 +11,11 @@ import pytest
 from flowforge import Flow, routine
 from flowforge.engine.progress import job_progress
 from flowforge.model.definition import Definition
-from flowforge.model.job_progress import JobProgress, Share
-from flowforge.model.status import AttemptOutcome, JobStatus
-from flowforge.store.routine_states import COUNTERS
-from flowforge.store.work_counts import WorkCounts
-from flowforge.store.work_left import WORK
+from flowforge.model.jobs.job_progress import JobProgress, Share
+from flowforge.model.jobs.status import AttemptOutcome, JobStatus
+from flowforge.store.job_reads.routine_states import COUNTERS
+from flowforge.store.job_reads.work_counts import WorkCounts
+from flowforge.store.job_reads.work_left import WORK
 
 AT = datetime(2013, 1, 1, tzinfo=UTC)
 

@@ -12,13 +12,13 @@ from flowforge.errors import StoreUnavailableError
 from flowforge.execution.attempt import Attempt
 from flowforge.execution.effects import Emitted
 from flowforge.execution.handler_context import ChildJob
-from flowforge.model.deadlines import Deadlines
 from flowforge.model.error_handler import ErrorHandler
 from flowforge.model.flow import FlowGraph
 from flowforge.model.invocation_id import InvocationName
 from flowforge.model.plan import Plan, PlannedSlot
 from flowforge.model.routine import Routine
-from flowforge.model.start import Start
+from flowforge.model.times.deadlines import Deadlines
+from flowforge.model.times.start import Start
 
 LIMIT = 10_000
 

@@ -22,9 +22,9 @@ from flowforge.errors import (
 from flowforge.execution.attempt import MOST_STARTED, Attempt
 from flowforge.execution.effects import AS_OUTPUTS, Effects
 from flowforge.execution.emitting import STAGED_BYTES, STAGED_EMISSIONS
-from flowforge.model.child_start import ChildStart
 from flowforge.model.flow import FlowGraph
 from flowforge.model.plan import Plan
+from flowforge.model.times.child_start import ChildStart
 from tests.unit.execution.samples import LIMIT, Context, Worker, make_attempt
 
 

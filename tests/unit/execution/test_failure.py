@@ -15,8 +15,8 @@ from celery.worker import state
 
 from flowforge.codec.binary import unpack_record
 from flowforge.execution.run import Outcome, failed
-from flowforge.model.error_group import ErrorSample
 from flowforge.model.error_handler import ErrorHandler
+from flowforge.model.jobs.error_group import ErrorSample
 from tests.unit.execution.samples import make_attempt
 from tests.unit.execution.strange_errors import STRANGE, UNSEARCHABLE, PretendingError, answering
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowforge.metrics.exposition import Metric, Page
-from flowforge.store.totals import BUCKETS, Histogram
+from flowforge.store.fleet_reads.totals import BUCKETS, Histogram
 from tests.support.scrape import Scrape
 
 GAUGE = Metric("a_gauge", "gauge", "A gauge.", ("name",))

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from flowforge.model.answers.expectation import Expect, Ticket
 from flowforge.model.error_handler import ErrorHandler
-from flowforge.model.expectation import Expect, Ticket
 from flowforge.model.flow import FlowGraph
 from flowforge.model.routine import Routine
 

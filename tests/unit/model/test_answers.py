@@ -11,9 +11,9 @@ from typing import Any, Literal, NotRequired, TypedDict
 import pytest
 
 from flowforge.errors import InvalidValueError
-from flowforge.model.answer_check import misfit
-from flowforge.model.answer_form import form_schema
-from flowforge.model.expectation import (
+from flowforge.model.answers.answer_check import misfit
+from flowforge.model.answers.answer_form import form_schema
+from flowforge.model.answers.expectation import (
     Expectation,
     checked_answer_key,
     checked_assign,

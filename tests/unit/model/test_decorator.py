@@ -12,9 +12,9 @@ from flowforge.errors import DefinitionError
 from flowforge.model import registry
 from flowforge.model.decorator import routine
 from flowforge.model.flow import FlowGraph
+from flowforge.model.handlers.signature import Origin
 from flowforge.model.plan import Plan
 from flowforge.model.routine import Routine, bound_to
-from flowforge.model.signature import Origin
 from tests.unit.model.samples import Recorder, add_totals
 
 

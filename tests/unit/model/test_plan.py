@@ -14,9 +14,9 @@ from flowforge.errors import CorruptRecordError, UnknownRoutineClassError
 from flowforge.model.definition import Definition
 from flowforge.model.error_handler import ErrorHandler
 from flowforge.model.flow import FlowGraph
+from flowforge.model.handlers.signature import Origin
 from flowforge.model.plan import Plan
 from flowforge.model.routine import Routine
-from flowforge.model.signature import Origin
 from tests.unit.model.samples import Called, Charge, Fetch, ServiceDownError, orders
 
 

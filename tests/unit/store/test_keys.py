@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import flowforge.store.keys
-from flowforge.store.key_types import SINGLE, TYPES
+from flowforge.store.fleet_reads.key_types import SINGLE, TYPES
 from flowforge.store.keys import PATTERNS, Keys, expand_keys
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)

@@ -17,7 +17,7 @@ from flowforge.codec.binary import split_trace, unpack_record
 from flowforge.execution.attempt import Attempt
 from flowforge.execution.run import run
 from flowforge.logs import ContextFilter
-from flowforge.model.child_start import ChildStart
+from flowforge.model.times.child_start import ChildStart
 from flowforge.tracing.attempts import TracedAttempt
 from flowforge.tracing.carried import BAGGAGE_LIMIT, Carried, pack, unpack
 from flowforge.tracing.carrying import CarryingAttempt

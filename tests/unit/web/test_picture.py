@@ -7,7 +7,7 @@ from typing import Any
 
 from flowforge import Flow, Routine, routine
 from flowforge.model.connection import Connection
-from flowforge.model.connection_count import ConnectionCount, JobWork, WorkPlaces
+from flowforge.model.jobs.connection_count import ConnectionCount, JobWork, WorkPlaces
 from flowforge.web.graph.layout import HEIGHT, WIDTH, layout
 from flowforge.web.graph.picture import picture
 from flowforge.web.work_words import standing

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from flowforge.engine.throughput import DAY, HOUR, Rates
-from flowforge.store.throughput import NOTHING, Done
+from flowforge.engine.fleet.throughput import DAY, HOUR, Rates
+from flowforge.store.fleet_reads.throughput import NOTHING, Done
 from flowforge.web.sparkline import busiest, chart, flow_line, sparkline
 
 

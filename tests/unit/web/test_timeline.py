@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from flowforge.model.job_finding import JobFinding
-from flowforge.model.job_handle import HistoryEntry
+from flowforge.model.jobs.job_finding import JobFinding
+from flowforge.model.jobs.job_handle import HistoryEntry
 from flowforge.web.timeline import WIDTH, Row, timeline
 
 _BEGIN = datetime.now(UTC) - timedelta(hours=1)

@@ -52,7 +52,7 @@ local function parts_of_expected(job, number, expectation)
   return string.sub(rest, 1, tonumber(length)), string.sub(rest, tonumber(length) + 1)
 end
 
--- Hooks, of which there are some, hear of one that is open. happened: a name that model/hook_event.py has; place: of
+-- Hooks, of which there are some, hear of one that is open. happened: a name that model/hooks/hook_event.py has; place: of
 -- the routine's slot.
 local function tell_of_expectation(happened, job, invocation, routine, place, now)
   --@include outbox

@@ -1,4 +1,4 @@
--- The row of a job, as the table that transitions work with. store/job_fields.py has what its fields mean.
+-- The row of a job, as the table that transitions work with. store/job_reads/job_fields.py has what its fields mean.
 -- What the table has further: id; lanes (lanes_of); missing (top_up); kept_at_limits: at_limits as the row has it.
 --@include base, state
 

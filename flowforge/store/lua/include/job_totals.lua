@@ -2,7 +2,7 @@
 -- status and after how long.
 --@include base, named
 
--- How many bits a time has in milliseconds, as TOTAL_BUCKETS of store/totals.py bounds them.
+-- How many bits a time has in milliseconds, as TOTAL_BUCKETS of store/fleet_reads/totals.py bounds them.
 local LAST_BUCKET = 25
 
 local function bucket_of(ms)

@@ -6,7 +6,7 @@
 local MOST_LINES = 10000
 local OUTBOX_KEPT = 7 * 86400000
 
--- Adds a line. happened: a name that model/hook_event.py has; sample: routine id, type, place and message.
+-- Adds a line. happened: a name that model/hooks/hook_event.py has; sample: routine id, type, place and message.
 -- What is damaged there keeps no job from its transition; hooks do not hear of it then.
 local function tell_hooks(happened, job, invocation, sample, now)
   local number = redis.pcall('HINCRBY', k_hook_places(), '#', 1)

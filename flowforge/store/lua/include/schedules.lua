@@ -7,7 +7,7 @@ local RUNS = 64
 -- Times that wait for the end of a job, and entries of the history that are kept, about.
 local MOST_WAITING, ENTRIES = 1000, 500
 
--- What scripts use of a schedule's row. model/schedule.py has what it means; used: times that have got a job.
+-- What scripts use of a schedule's row. model/times/schedule.py has what it means; used: times that have got a job.
 local SCHEDULE = { 'version', 'created', 'state', 'next', 'due', 'overlap', 'pause_on_failure', 'times', 'used', 'started',
   'resumed', 'mode', 'record', 'labels', 'params', 'key', 'skip_reason', 'skip_from', 'skip_to', 'skip_count',
   'skip_at', 'fired' }

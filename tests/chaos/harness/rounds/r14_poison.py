@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from flowforge.engine.job_state import JobState
-from flowforge.engine.job_template import JobTemplate
+from flowforge.engine.jobs.job_state import JobState
+from flowforge.engine.submission.job_template import JobTemplate
 from tests.chaos.harness import poison
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.flows import Tree

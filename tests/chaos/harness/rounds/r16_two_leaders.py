@@ -12,12 +12,12 @@ from typing import Any
 import redis
 
 from flowforge.codec.binary import invocation_record, pack_record, packb
-from flowforge.engine.job_template import JobTemplate
+from flowforge.engine.submission.job_template import JobTemplate
 from flowforge.execution.effects import Effects, Emitted
-from flowforge.model.status import AttemptOutcome
-from flowforge.store.client import make_client
+from flowforge.model.jobs.status import AttemptOutcome
 from flowforge.store.lease_tokens import next_token
-from flowforge.store.link import ServerLink
+from flowforge.store.server.client import make_client
+from flowforge.store.server.link import ServerLink
 from flowforge.store.store import Store
 from flowforge.worker.upkeep.reclaimer import Reclaimer
 from tests.chaos.harness.arena import Arena

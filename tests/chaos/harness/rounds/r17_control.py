@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from flowforge.engine.job_template import JobTemplate
+from flowforge.engine.submission.job_template import JobTemplate
 from tests.chaos.harness import claims, waiter
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.control import Call, Controller, toggle_in_processes, windows

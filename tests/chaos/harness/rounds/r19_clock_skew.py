@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from flowforge.engine.job_template import JobTemplate
+from flowforge.engine.submission.job_template import JobTemplate
 from tests.chaos.harness import flaky, skew
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.flaky import DELAY, FAILURES, FLAKY

@@ -12,7 +12,7 @@ from typing import Any
 import redis
 
 from flowforge.broker.message import message_template
-from flowforge.store.dead_letters import DeadLetters
+from flowforge.store.fleet_reads.dead_letters import DeadLetters
 from tests.chaos.harness import shared_task
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.flows import Tree

@@ -8,7 +8,7 @@ from typing import Any
 
 from flowforge.broker.fleet_app import fleet_app
 from flowforge.engine.engine import Engine
-from flowforge.engine.job_template import JobTemplate
+from flowforge.engine.submission.job_template import JobTemplate
 from tests.chaos.harness import newer
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.checker import COMMITS

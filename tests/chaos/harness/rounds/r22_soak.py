@@ -13,7 +13,7 @@ import redis
 
 from flowforge.errors import JobStateError
 from flowforge.local.server import LocalServer
-from flowforge.store.dead_letters import DeadLetters
+from flowforge.store.fleet_reads.dead_letters import DeadLetters
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.checker import check_tree
 from tests.chaos.harness.faults import children, freeze, send, thaw

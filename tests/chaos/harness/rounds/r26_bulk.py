@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections import Counter
 
-from flowforge.engine.bulk import Bulk, new_bulk
-from flowforge.engine.bulk_selection import Listed
-from flowforge.engine.bulk_start import start_bulk
-from flowforge.model.bulk import BulkAction, BulkStatus
+from flowforge.engine.bulk.bulk import Bulk, new_bulk
+from flowforge.engine.bulk.selection import Listed
+from flowforge.engine.bulk.start import start_bulk
+from flowforge.model.jobs.bulk import BulkAction, BulkStatus
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.faults import interrupt
 from tests.chaos.harness.flows import Tree

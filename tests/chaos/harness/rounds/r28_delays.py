@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from flowforge.engine.job_template import JobTemplate
-from flowforge.model.start import Start
+from flowforge.engine.submission.job_template import JobTemplate
+from flowforge.model.times.start import Start
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.delays import LaterTree, early_starts
 from tests.chaos.harness.killing import INJECTION, KilledSite

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from flowforge.engine.job_template import JobTemplate
-from flowforge.model.deadlines import NO_DEADLINES, deadlines_of
+from flowforge.engine.submission.job_template import JobTemplate
+from flowforge.model.times.deadlines import NO_DEADLINES, deadlines_of
 from tests.chaos.harness import timed
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.faults import interrupt

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from flowforge.engine.job_template import JobTemplate
-from flowforge.engine.queue import Queue
+from flowforge.engine.fleet.queue import Queue
+from flowforge.engine.submission.job_template import JobTemplate
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.flows import Tree
 from tests.chaos.harness.killing import INJECTION, KilledSite

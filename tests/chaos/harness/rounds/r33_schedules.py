@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from flowforge.engine.schedule_state import ScheduleState
+from flowforge.engine.schedules.state import ScheduleState
 from flowforge.store.lease_tokens import owner_of
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.faults import interrupt

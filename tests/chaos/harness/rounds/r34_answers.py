@@ -7,7 +7,7 @@ import time
 
 from flowforge.broker.fleet_app import fleet_app
 from flowforge.engine.engine import Engine
-from flowforge.engine.job_template import JobTemplate
+from flowforge.engine.submission.job_template import JobTemplate
 from flowforge.errors import JobStateError
 from flowforge.settings import Settings
 from tests.chaos.harness import answering

@@ -8,12 +8,12 @@ from typing import Any
 
 from flowforge.cli.fleet_screen.look import Look, OpenJob, RoutineTotals, View
 from flowforge.cli.fleet_screen.state import Screen
-from flowforge.engine.queues import QueueReport
-from flowforge.engine.server_fleet import ServerFleet
-from flowforge.model.job_finding import JobFinding
-from flowforge.model.status import JobStatus
-from flowforge.store.job_rows import JobDetails, JobSummary
-from flowforge.store.worker_reports import WorkerReport
+from flowforge.engine.fleet.queues import QueueReport
+from flowforge.engine.fleet.server_fleet import ServerFleet
+from flowforge.model.jobs.job_finding import JobFinding
+from flowforge.model.jobs.status import JobStatus
+from flowforge.store.fleet_reads.worker_reports import WorkerReport
+from flowforge.store.job_reads.job_rows import JobDetails, JobSummary
 
 AT = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 

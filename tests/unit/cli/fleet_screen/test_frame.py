@@ -9,7 +9,7 @@ from flowforge.cli.fleet_screen.frame import as_lines, frame
 from flowforge.cli.fleet_screen.keys import ENTER
 from flowforge.cli.fleet_screen.look import View
 from flowforge.cli.fleet_screen.state import Screen
-from flowforge.model.status import JobStatus
+from flowforge.model.jobs.status import JobStatus
 from tests.unit.cli.fleet_screen.looks import (
     HOSTILE,
     fleet,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from flowforge.cli.fleet_screen.keys import BACKSPACE, ENTER, ESCAPE, TAB
 from flowforge.cli.fleet_screen.look import View, query_of
 from flowforge.cli.fleet_screen.state import Act, Screen
-from flowforge.engine.job_actions import JOB_ACTIONS
-from flowforge.model.status import JobStatus
-from flowforge.store.finding import Query
+from flowforge.engine.jobs.job_actions import JOB_ACTIONS
+from flowforge.model.jobs.status import JobStatus
+from flowforge.store.fleet_reads.finding import Query
 from tests.unit.cli.fleet_screen.looks import job, look, opened, press, screen_with
 
 FAILED = JobStatus.FAILED

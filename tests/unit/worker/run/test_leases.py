@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from flowforge.store.answers import Answer
+from flowforge.store.transitions.answers import Answer
 from flowforge.worker.run.leases import LeaseKeeper
 from tests.support.eventually import eventually
 

@@ -13,7 +13,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from flowforge.errors import CommandRefusedError, StoreUnavailableError
 from flowforge.execution.attempt import Attempt
 from flowforge.execution.current import current
-from flowforge.store.log_lines import Line
+from flowforge.store.transitions.log_lines import Line
 from flowforge.worker.run import log_keeper
 from flowforge.worker.run.log_keeper import LogKeeper
 from tests.unit.execution.samples import make_attempt

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from flowforge.store.answers import CLAIM, COMMIT, FAIL, GIVE_BACK, Answer
+from flowforge.store.transitions.answers import CLAIM, COMMIT, FAIL, GIVE_BACK, Answer
 from flowforge.worker.run import log_lines
 from tests.unit.execution.samples import make_attempt
 

@@ -10,10 +10,9 @@ import pytest
 
 from flowforge.errors import CommandRefusedError, StoreUnavailableError
 from flowforge.model.connection import Connection
+from flowforge.model.jobs.status import AttemptOutcome
 from flowforge.model.plan import Target
-from flowforge.model.status import AttemptOutcome
-from flowforge.store.tallies import Counted
-from flowforge.store.totals import (
+from flowforge.store.fleet_reads.totals import (
     DELIVERED,
     QUEUED,
     QUEUED_BUCKETS,
@@ -24,6 +23,7 @@ from flowforge.store.totals import (
     WAITED,
     WAITED_BUCKETS,
 )
+from flowforge.store.transitions.tallies import Counted
 from flowforge.worker.run import tally as module
 from flowforge.worker.run.tally import AttemptEnd, Tally
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from flowforge.model.hook_event import HookEvent, sample_event
-from flowforge.model.hooks import Hook
-from flowforge.model.webhook import Webhook
+from flowforge.model.hooks.hook_event import HookEvent, sample_event
+from flowforge.model.hooks.hooks import Hook
+from flowforge.model.hooks.webhook import Webhook
 from flowforge.worker.upkeep.hook_call import HookCall
 from flowforge.worker.upkeep.webhook_request import Answer
 from tests.support.eventually import eventually

@@ -11,12 +11,12 @@ import pytest
 
 from flowforge.codec.binary import pack_record
 from flowforge.errors import CommandRefusedError, StoreUnavailableError
-from flowforge.model.error_group import ErrorSample
-from flowforge.model.hook_event import EventType, HookEvent, sample_event
-from flowforge.model.hooks import Hook
-from flowforge.model.webhook import Webhook
-from flowforge.store.hook_reports import HookReport, HookReports
-from flowforge.store.outbox import pack_event
+from flowforge.model.hooks.hook_event import EventType, HookEvent, sample_event
+from flowforge.model.hooks.hooks import Hook
+from flowforge.model.hooks.webhook import Webhook
+from flowforge.model.jobs.error_group import ErrorSample
+from flowforge.store.fleet_reads.hook_reports import HookReport, HookReports
+from flowforge.store.fleet_reads.outbox import pack_event
 from flowforge.store.reading import moment
 from flowforge.worker.upkeep import hook_deliveries
 from flowforge.worker.upkeep.hook_deliveries import HookThread

@@ -16,8 +16,8 @@ from flowforge.errors import (
     LoginRefusedError,
     WritesRefusedError,
 )
+from flowforge.store.fleet_reads.worker_reports import FORGOTTEN, WorkerReports
 from flowforge.store.lease_tokens import next_token, owner_of
-from flowforge.store.worker_reports import FORGOTTEN, WorkerReports
 from flowforge.worker.run.leases import LeaseKeeper
 from flowforge.worker.upkeep.presence import Presence, RateLimitedReports, StaleReports
 from flowforge.worker.upkeep.reclaimer import Reclaimer

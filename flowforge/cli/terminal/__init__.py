@@ -1,0 +1,1 @@
+"""How commands look: tables, bars, progress, and text of others made harmless."""

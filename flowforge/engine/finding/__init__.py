@@ -1,0 +1,1 @@
+"""Searching on all servers: jobs, open answers, failures, dead letters, what people did."""

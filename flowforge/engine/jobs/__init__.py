@@ -1,0 +1,1 @@
+"""The handle of one job, by what is asked of it."""

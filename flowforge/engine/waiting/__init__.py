@@ -1,0 +1,1 @@
+"""Waiting for jobs and following them, over outages of the server."""

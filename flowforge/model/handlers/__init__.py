@@ -1,0 +1,1 @@
+"""Handlers: how they are found, and which params they receive."""

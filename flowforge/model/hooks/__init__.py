@@ -1,0 +1,1 @@
+"""Hooks: who hears of events, and what is told."""

@@ -1,0 +1,1 @@
+"""When jobs and invocations start, and how long they may take."""

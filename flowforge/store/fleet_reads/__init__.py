@@ -1,0 +1,1 @@
+"""Reading what one server keeps over all jobs: indexes, totals, reports, streams."""

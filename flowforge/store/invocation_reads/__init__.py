@@ -1,0 +1,1 @@
+"""Reading invocations of a job: in lists, or one of them."""

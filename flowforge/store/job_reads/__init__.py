@@ -1,0 +1,1 @@
+"""Reading one job: its row, its routines, its history, and what is outstanding."""

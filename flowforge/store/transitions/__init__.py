@@ -1,0 +1,1 @@
+"""The writes: each calls one script, whose answers are typed."""
