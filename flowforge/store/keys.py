@@ -66,7 +66,7 @@ PATTERNS: dict[str, str] = {
     "idempotency": "idem:{}",  # string: job id
     "single": "single:{}",  # zset: the jobs of a key, one at a time, in the order of their turns
     "debounce": "debounce:{}",  # hash: the job that waits for more calls, and until when
-    "debounced": "debounced:{}",  # string, with a time to live: the job that a call went into
+    "met": "met:{}",  # string, with a time to live: what a request was answered that is sent again
     "leases": "leases",  # zset: id/invocation/token by expiry
     "attempt_ends": "ends",  # zset: id/invocation/token by when the time of the attempt is over
     "time_over": "over:{}",  # string, with a time to live: how the attempt of this lease was ended

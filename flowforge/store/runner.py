@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from redis.exceptions import NoScriptError
@@ -26,3 +27,8 @@ class ScriptRunner:
         except NoScriptError:
             # EVAL runs and caches in one step: a concurrent SCRIPT FLUSH cannot come between.
             return self.link.call("EVAL", found.source, 0, self.keys.root, *arguments)
+
+
+def new_request() -> str:
+    """A number of a request, which is met once: the link sends it again when its reply is lost."""
+    return secrets.token_hex(8)

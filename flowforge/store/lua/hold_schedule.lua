@@ -1,8 +1,9 @@
 -- Pauses or resumes a schedule. Times that come while it is paused are skipped and counted.
--- In:  name, 'pause' or 'resume', by, reason
+-- In:  name, 'pause' or 'resume', by, reason, request
 -- Out: 'ok' | 'same' (it is so already) | 'gone'
---@include base, shared, full, schedules
-local name, action, by, reason = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+--@include base, shared, full, met, schedules
+local name, action, by, reason, request = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+if answered_before(request) then return 'ok' end
 local schedule = load_schedule(name)
 if not schedule then return 'gone' end
 if (schedule.state == 'paused') == (action == 'pause') then return 'same' end
@@ -18,4 +19,5 @@ else
   note_schedule(schedule, now, 'resumed', 'by', by, 'why', reason)
 end
 save_schedule(schedule, shared('ZCARD', k_schedule_jobs(name)), now)
+remember_answer(request, 'ok')
 return 'ok'

@@ -1,9 +1,9 @@
 -- Lets workers claim from a paused queue again. What was put aside goes back to its broker lists in its order: first
 -- what had been popped, before what still is on the list, then what was pushed during the pause, a part at a time.
--- In:  queue, most, then its broker lists
+-- In:  queue, most, request ('': of no person), then its broker lists
 -- Out: 'ok' | 'more' (the queue is not resumed yet: call again) | 'none' (it is not paused)
---@include base, job_row, push_numbers, push, queue_pause, full
-local queue, most, arguments = ARGV[2], tonumber(ARGV[3]), ARGV
+--@include base, job_row, push_numbers, push, queue_pause, full, met
+local queue, most, request, arguments = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV
 
 -- Messages at the tail of a list that are looked at, for one of FlowForge among those of other tasks.
 local LOOKS = 50
@@ -100,12 +100,14 @@ local function resume_list(list, left)
   return left
 end
 
+if request ~= '' and answered_before(request) then return 'ok' end
 if call('HEXISTS', k_queue_pauses(), 'p' .. queue) == 0 then return 'none' end
 write_though_full()
 call('HSET', k_queue_pauses(), 'r' .. queue, 1)
-for i = 4, #arguments do
+for i = 5, #arguments do
   most = resume_list(arguments[i], most)
   if most <= 0 then return 'more' end
 end
 call('HDEL', k_queue_pauses(), 'p' .. queue, 'r' .. queue)
+if request ~= '' then remember_answer(request, 'ok') end
 return 'ok'

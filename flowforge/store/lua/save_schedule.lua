@@ -1,16 +1,17 @@
 -- Creates or changes a schedule. What it has done, its pause, and its next time if its times are the same, stay.
 -- In:  name, 'code' or 'api', mark of the content, ms after which a content that no worker has is gone, next time,
---      when that starts, who, number of fields and values, fields with their values, then the definition as field,
+--      when that starts, who, request, number of fields and values, fields with their values, then the definition as field,
 --      value, ... or nothing when the store is believed to have it
 -- Out: 'ok' | 'same' (nothing has changed) | 'definition' (send it along) | 'declared' (workers have it in code,
 --      so it is not changed otherwise) | 'made' (it was not declared in code, so code does not change it) | 'older'
 --      (workers have newer code)
---@include base, shared, create, expiry, schedules
+--@include base, shared, create, met, expiry, schedules
 local name, source, mark, kept = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
-local following, starts, by, count, arguments = ARGV[6], ARGV[7], ARGV[8], tonumber(ARGV[9]), ARGV
+local following, starts, by, request, count, arguments = ARGV[6], ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10]), ARGV
+if answered_before(request) then return 'ok' end
 local key, now = k_schedule(name), now_ms()
 local given = {}
-for i = 10, 9 + count, 2 do given[arguments[i]] = arguments[i + 1] end
+for i = 11, 10 + count, 2 do given[arguments[i]] = arguments[i + 1] end
 
 local f = call('HMGET', key, 'source', 'mark', 'timing', 'def', 'retention', 'pause_on_failure')
 local before = { source = f[1], mark = f[2], timing = f[3], def = f[4], retention = f[5], pauses = f[6] }
@@ -29,8 +30,8 @@ end
 if source == 'code' and is_seen(mark) and is_seen(before.mark) then return 'older' end
 
 local def, has = given.def, call('HEXISTS', k_definition(given.def), 'json') == 1
-if #arguments > 9 + count then
-  store_definition(def, arguments, 10 + count, #arguments)
+if #arguments > 10 + count then
+  store_definition(def, arguments, 11 + count, #arguments)
 elseif not has then
   return 'definition'
 end
@@ -45,7 +46,7 @@ for _, field in ipairs(all) do
   local content = string.match(field, '^seen (.*)$')
   if content and not is_seen(content) then call('HDEL', key, field) end
 end
-call('HSET', key, unpack(arguments, 10, 9 + count))
+call('HSET', key, unpack(arguments, 11, 10 + count))
 call('HSET', key, 'source', source, 'mark', mark, 'updated', now)
 if source == 'code' then call('HSET', key, 'seen ' .. mark, now) end
 if before.pauses ~= given.pause_on_failure then call('HSET', key, 'resumed', now) end
@@ -58,4 +59,5 @@ if before.timing ~= given.timing or schedule.next == '' or had_ended then
 end
 note_schedule(schedule, now, before.source and 'changed' or 'created', 'by', by)
 save_schedule(schedule, shared('ZCARD', k_schedule_jobs(name)), now)
+remember_answer(request, 'ok')
 return 'ok'

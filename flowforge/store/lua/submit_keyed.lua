@@ -9,7 +9,7 @@
 -- Out: {'ok', then id, how, calls of each} (how: created, key, debounce or single, by which an earlier job was found)
 --      | {'definition'} (send it along) | {'full', place} (too many jobs wait for its key)
 --      | {'newer', id} (a later release's job)
---@include base, shared, job_row, push, timers, history, cancel_job, create, job_totals, single, debounce
+--@include base, shared, job_row, push, timers, history, cancel_job, create, job_totals, single, debounce, met
 --@include due/invocation
 local arguments = ARGV
 local about, at = read_about(arguments, 2)
@@ -33,9 +33,10 @@ end
 -- The job that the same call has created or found before, and how; nil: none.
 local function known(one)
   if call('EXISTS', k_job(one.id)) == 1 then return one.id, 'created' end
-  local before = one.debounce ~= '' and call('GET', k_debounced(one.id))
-  if before then return before, 'debounce' end
-  before = one.idempotency ~= '' and call('GET', k_idempotency(one.idempotency))
+  local may_find = one.debounce ~= '' or one.single ~= '' and one.when == 'skip'
+  local how, found = string.match(may_find and answered_before(one.id) or '', '^(%a+) (.*)$')
+  if found then return found, how end
+  local before = one.idempotency ~= '' and call('GET', k_idempotency(one.idempotency))
   if before then return before, 'key' end
 end
 
@@ -126,6 +127,7 @@ local function submit(one)
   local holder = one.single ~= '' and holder_of(one.single)
   if holder and one.when == 'skip' then
     counts.skipped = counts.skipped + 1
+    remember_answer(one.id, 'single ' .. holder.id)
     return holder.id, 'single'
   end
   return create(one, holder)

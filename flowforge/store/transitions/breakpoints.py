@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ from flowforge.model.invocation_id import InvocationName
 from flowforge.model.jobs.breakpoint import Breakpoint
 from flowforge.store.keys import Keys
 from flowforge.store.reading import moment, reading, typed
-from flowforge.store.runner import ScriptRunner
+from flowforge.store.runner import ScriptRunner, new_request
 from flowforge.store.server.link import Link
 from flowforge.store.transitions.answers import (
     BREAK_AT,
@@ -68,21 +67,23 @@ class Breakpoints:
         ``about``: packed, for those who read it; ``details``: for the history.
         """
         reply = self._scripts.run(
-            "break_at", job_id, _request(), details, routine, condition, about
+            "break_at", job_id, new_request(), details, routine, condition, about
         )
         return BREAK_AT[reply]
 
     def clear(self, job_id: str, routine: int | None, details: bytes) -> AnswerOrStatus:
         """That of a routine or all: OK, or why not: NONE, and as ``set``."""
         index = "" if routine is None else routine
-        reply = self._scripts.run("clear_break", job_id, _request(), details, index)
+        reply = self._scripts.run("clear_break", job_id, new_request(), details, index)
         return CLEAR_BREAK[reply]
 
     def step(self, job_id: str, invocation: str, details: bytes) -> AnswerOrStatus:
         """Let one go, the one that stopped first where none is named: OK, or why not: NONE, and as
         ``set``.
         """
-        reply = self._scripts.run("let_go", job_id, _request(), details, invocation, "", 1, "", "")
+        reply = self._scripts.run(
+            "let_go", job_id, new_request(), details, invocation, "", 1, "", ""
+        )
         answer = LET_GO[reply[0]]
         return Answer.OK if answer is Answer.MORE else answer
 
@@ -97,7 +98,7 @@ class Breakpoints:
         following, found = b"", 0
         while True:
             reply = self._scripts.run(
-                "let_go", job_id, _request(), b"" if found else details, "", index, AT_ONCE,
+                "let_go", job_id, new_request(), b"" if found else details, "", index, AT_ONCE,
                 until, following,
             )  # fmt: skip
             answer = LET_GO[reply[0]]
@@ -154,8 +155,3 @@ def _breakpoint(definition: Definition, routine: int, raw: bytes, stopped: list[
         definition.routine(routine).id, typed(text, str), moment(at), typed(by, str),
         tuple(stopped[:_NAMED]),
     )  # fmt: skip
-
-
-def _request() -> str:
-    # The link sends a request again when its reply is lost: the number shows that it is.
-    return secrets.token_hex(8)

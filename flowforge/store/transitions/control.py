@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
 from flowforge.codec.binary import pack_record
 from flowforge.model.jobs.labels import MOST_LABELS
 from flowforge.store.history import pause_record, who_and_why
-from flowforge.store.runner import ScriptRunner
+from flowforge.store.runner import ScriptRunner, new_request
 from flowforge.store.server.link import Argument
 from flowforge.store.transitions.answers import (
     ANNOTATE,
@@ -54,7 +53,7 @@ class JobControl:
         """
         records = [part for one in (edited or {}).items() for part in one]
         reply = self._scripts.run(
-            "resume", job_id, 1, who_and_why(by, reason), finish_ms or "", _number(), *records
+            "resume", job_id, 1, who_and_why(by, reason), finish_ms or "", new_request(), *records
         )
         return RESUME[reply]
 
@@ -85,10 +84,5 @@ class JobControl:
         return LABEL[self._scripts.run("label", job_id, MOST_LABELS, *pairs)]
 
     def _request(self, name: str, *arguments: Argument) -> bytes:
-        reply: bytes = self._scripts.run(name, *arguments, _number())
+        reply: bytes = self._scripts.run(name, *arguments, new_request())
         return reply
-
-
-def _number() -> str:
-    """The link sends a request again when its reply is lost: its number shows that it is."""
-    return secrets.token_hex(8)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ from flowforge.model.answers.expectation import Expectation, place_text
 from flowforge.model.definition import Definition
 from flowforge.store.keys import Keys
 from flowforge.store.reading import moment, reading, typed, whole
-from flowforge.store.runner import ScriptRunner
+from flowforge.store.runner import ScriptRunner, new_request
 from flowforge.store.server.link import Link
 from flowforge.store.transitions.answers import ANSWER, Answer, AnswerOrStatus
 
@@ -102,10 +101,9 @@ class Expectations:
         OK, or KEPT when nothing expects it yet; or why not: ANSWERED (and what became of the
         expectation), FULL, NONE, GONE, NEWER, the status of a job that is completed or cancelled.
         """
-        # The link sends a request again when its reply is lost: the number shows that it is.
         reply = self._scripts.run(
             "answer", job_id, _field(place, key), "" if number is None else number, mode, record,
-            by, delivery_id, secrets.token_hex(8), details,
+            by, delivery_id, new_request(), details,
         )  # fmt: skip
         answer = ANSWER[reply[0]]
         with reading(f"an answer of job {job_id}"):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from flowforge.model.limit import LimitSettings
 from flowforge.store.keys import Keys
 from flowforge.store.reading import reading, whole
-from flowforge.store.runner import ScriptRunner
+from flowforge.store.runner import ScriptRunner, new_request
 from flowforge.store.server.link import Link
 
 #: Keys at which one call lets in what waits, and keys that one page of a list has, about.
@@ -84,7 +84,7 @@ class Limits:
         the code says; whether there was anything.
         """
         fields = [key, _DECLARED + key] if declared else [key]
-        return bool(self._scripts.run("remove_limit", *fields))
+        return bool(self._scripts.run("remove_limit", new_request(), *fields))
 
     def stored(self) -> list[StoredLimit]:
         """All that is set, by name."""

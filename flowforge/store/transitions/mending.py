@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from flowforge.execution.effects import Emitted
 from flowforge.model.times.start import Start
-from flowforge.store.runner import ScriptRunner
+from flowforge.store.runner import ScriptRunner, new_request
 from flowforge.store.transitions import commit
 from flowforge.store.transitions.answers import EDIT, RESCHEDULE, RUN_NOW, SKIP, AnswerOrStatus
 
@@ -38,7 +37,7 @@ class Mending:
         arguments: list[str | bytes] = []
         for edit in edits:
             arguments += edit
-        reply = self._scripts.run("edit", job_id, _request(), *arguments)
+        reply = self._scripts.run("edit", job_id, new_request(), *arguments)
         return EDIT[reply[0]], reply[1].decode() if len(reply) > 1 else None
 
     def skip(
@@ -49,7 +48,7 @@ class Mending:
         job that is completed or cancelled, DONE, WAITS, QUEUED, CLAIMED.
         """
         reply = self._scripts.run(
-            "skip", job_id, invocation, _request(), details,
+            "skip", job_id, invocation, new_request(), details,
             *commit.emitted(emitted), *commit.outputs(outputs),
         )  # fmt: skip
         return SKIP[reply]
@@ -61,7 +60,7 @@ class Mending:
         An empty ``invocation`` is the one that a job begins with which was put off and has not
         started; NONE for another job.
         """
-        return RUN_NOW[self._scripts.run("run_now", job_id, invocation, details, _request())]
+        return RUN_NOW[self._scripts.run("run_now", job_id, invocation, details, new_request())]
 
     def reschedule(
         self, job_id: str, invocation: str, start: Start, details: bytes
@@ -70,11 +69,6 @@ class Mending:
         job that is completed or cancelled does not allow it.
         """
         reply = self._scripts.run(
-            "reschedule", job_id, invocation, start.sign, start.ms, details, _request()
+            "reschedule", job_id, invocation, start.sign, start.ms, details, new_request()
         )
         return RESCHEDULE[reply]
-
-
-def _request() -> str:
-    # The link sends a request again when its reply is lost: the number shows that it is.
-    return secrets.token_hex(8)

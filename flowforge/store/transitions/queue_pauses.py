@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -11,7 +10,7 @@ from flowforge.codec.binary import pack_record, unpack_record
 from flowforge.errors import RecordError
 from flowforge.store.keys import Keys
 from flowforge.store.reading import moment, reading, typed
-from flowforge.store.runner import ScriptRunner
+from flowforge.store.runner import ScriptRunner, new_request
 from flowforge.store.server.link import Link
 from flowforge.store.transitions.answers import PAUSE_QUEUE, RESUME_QUEUE, Answer
 
@@ -46,8 +45,7 @@ class QueuePauses:
 
     def pause(self, queue: str, lists: Sequence[str], by: str, reason: str) -> bool:
         """Let workers claim nothing of the queue; False: it was paused, and stays as it is."""
-        # With a number of its own: the link sends a request again when its reply is lost.
-        details = pack_record(by, reason, list(lists), secrets.token_hex(8))
+        details = pack_record(by, reason, list(lists), new_request())
         answers = set()
         while True:
             word, more = self._scripts.run("pause_queue", queue, details, *lists)
@@ -63,15 +61,16 @@ class QueuePauses:
 
     def resume(self, queue: str, lists: Sequence[str]) -> bool:
         """Put all back that was put aside; False: the queue is not paused."""
-        answer = self.put_back(queue, lists)
+        request = new_request()
+        answer = self.put_back(queue, lists, request)
         found = answer is not Answer.NONE
         while answer is Answer.MORE:
-            answer = self.put_back(queue, lists)
+            answer = self.put_back(queue, lists, request)
         return found
 
-    def put_back(self, queue: str, lists: Sequence[str]) -> Answer:
+    def put_back(self, queue: str, lists: Sequence[str], request: str = "") -> Answer:
         """A part of it: OK, MORE, or NONE when the queue is not paused."""
-        return RESUME_QUEUE[self._scripts.run("resume_queue", queue, AT_ONCE, *lists)]
+        return RESUME_QUEUE[self._scripts.run("resume_queue", queue, AT_ONCE, request, *lists)]
 
     # --- reading -------------------------------------------------------------------------
 

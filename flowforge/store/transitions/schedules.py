@@ -10,7 +10,7 @@ from flowforge.model.times.schedule import Missed, time_text
 from flowforge.model.times.timing import Timing
 from flowforge.store.history import who_and_why
 from flowforge.store.reading import reading, whole
-from flowforge.store.runner import ScriptRunner
+from flowforge.store.runner import ScriptRunner, new_request
 from flowforge.store.server.link import Argument
 from flowforge.store.transitions.answers import (
     BACKFILL_SCHEDULE,
@@ -158,7 +158,8 @@ class ScheduleScripts:
         return SAVE_SCHEDULE[
             self._scripts.run(
                 "save_schedule", new.name, new.source, new.mark, DECLARED_FOR,
-                _or_none(new.next_time), _or_none(new.starts_at), by, len(fields), *fields, *stored,
+                _or_none(new.next_time), _or_none(new.starts_at), by, new_request(), len(fields),
+                *fields, *stored,
             )
         ]  # fmt: skip
 
@@ -166,11 +167,11 @@ class ScheduleScripts:
 
     def pause(self, name: str, by: str, reason: str) -> Answer:
         """OK, SAME: it is paused already, or GONE."""
-        return HOLD_SCHEDULE[self._scripts.run("hold_schedule", name, "pause", by, reason)]
+        return self._hold(name, "pause", by, reason)
 
     def resume(self, name: str, by: str, reason: str) -> Answer:
         """OK, SAME: it is not paused, or GONE."""
-        return HOLD_SCHEDULE[self._scripts.run("hold_schedule", name, "resume", by, reason)]
+        return self._hold(name, "resume", by, reason)
 
     def trigger(self, name: str, job_id: str, overlap: str, by: str) -> tuple[Answer, str]:
         """OK or WAITS with the job; RUNS with the job that has not ended, FULL, GONE, DEFINITION.
@@ -188,13 +189,20 @@ class ScheduleScripts:
         wait, and were known.
         """
         arguments = [part for time, job in jobs for part in (time, time_text(time), job)]
-        reply, *counts = self._scripts.run("backfill_schedule", name, overlap, by, *arguments)
+        reply, *counts = self._scripts.run(
+            "backfill_schedule", name, overlap, by, new_request(), *arguments
+        )
         started, waiting, known = counts or (0, 0, 0)
         return BACKFILL_SCHEDULE[reply], (started, waiting, known)
 
     def remove(self, name: str) -> Answer:
         """OK, GONE or DECLARED."""
-        return REMOVE_SCHEDULE[self._scripts.run("remove_schedule", name, DECLARED_FOR)]
+        reply = self._scripts.run("remove_schedule", name, DECLARED_FOR, new_request())
+        return REMOVE_SCHEDULE[reply]
+
+    def _hold(self, name: str, action: str, by: str, reason: str) -> Answer:
+        reply = self._scripts.run("hold_schedule", name, action, by, reason, new_request())
+        return HOLD_SCHEDULE[reply]
 
 
 def _or_none(value: int | None) -> int | str:

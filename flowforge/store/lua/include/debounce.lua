@@ -1,6 +1,6 @@
 -- Calls of one key that come one after another make one job, which waits for a while after the latest of them.
 -- It is put off as any other, and takes calls as long as its first invocation is on the timer.
---@include base, shared, job_row, timers
+--@include base, shared, job_row, timers, met
 
 -- The first bytes of a record of all calls, behind version and emitter: a map of one name, whose value is an
 -- array that tells its length in four bytes.
@@ -8,9 +8,6 @@ local ITEMS = '\129\165items\221'
 
 -- Milliseconds that the key outlives the time at which its job is due.
 local OVERDUE = 30 * 86400000
-
--- Milliseconds for which a call is remembered, so that one that is sent twice counts once.
-local KNOWN_FOR = 60000
 
 local function length_of(count)
   return string.char(math.floor(count / 16777216) % 256, math.floor(count / 65536) % 256,
@@ -80,7 +77,7 @@ local function take_call(key, job, waiting, one, def, limits, now)
     if not record then return nil end
     params = #record > limits.kept and 'large' or 'same'
   end
-  call('SET', k_debounced(one.id), job.id, 'PX', KNOWN_FOR)
+  remember_answer(one.id, 'debounce ' .. job.id)
   if one.idempotency ~= '' then
     call('SET', k_idempotency(one.idempotency), job.id)
     call('RPUSH', k_further_keys(job.id), one.idempotency)
