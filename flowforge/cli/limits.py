@@ -14,13 +14,15 @@ from flowforge.cli.options.arguments import by_option
 from flowforge.cli.session import Session, pass_session
 from flowforge.cli.terminal.render import json_option, one_line, print_json, say
 from flowforge.cli.terminal.tables import print_table
-from flowforge.engine.limits import LimitControl, in_force
+from flowforge.engine.limits import LimitControl, in_force, settings_in_force
 from flowforge.errors import FlowForgeError
 from flowforge.model.limit import LimitSettings, parsed_settings
 from flowforge.model.names import did_you_mean
 from flowforge.store.transitions.limits import LimitUsage
 
 _COLUMNS = ("KEY", ">RUNNING", ">WAITING", "LIMIT", "STATE")
+
+_SETTINGS = ("SETTING", "VALUE", "FROM")
 
 #: Keys that a list shows.
 _MOST = 200
@@ -58,7 +60,9 @@ def list_limits(session: Session, as_json: bool) -> None:
 @json_option
 @pass_session
 def show(session: Session, key: str, as_json: bool) -> None:
-    """Show what is in force for a limit or a key, what waits, and which attempts hold places."""
+    """Show what is in force for a limit or a key and where it comes from, what waits, and which
+    attempts hold places.
+    """
     control = _control(session)
     found = _rows(control, key)
     for row in found:
@@ -68,10 +72,14 @@ def show(session: Session, key: str, as_json: bool) -> None:
         ]
     if not found:
         raise CommandFailedError(f"there is no limit {one_line(key)}; see flowforge limits list")
+    force = settings_in_force(key, control.stored())
     if as_json:
-        print_json(found)
+        sources = {one.name: one.source for one in force}
+        print_json([row | {"from": sources} if row["key"] == key else row for row in found])
         return
     print_table(_COLUMNS, [_cells(row) for row in found])
+    say()
+    print_table(_SETTINGS, [[one.name, one.text, one_line(one.source)] for one in force])
     for row in found:
         for one in row["held_by"]:
             say(f"{one_line(row['key'])} is held by {one['job_id']} invocation {one['invocation']}")

@@ -97,7 +97,8 @@ def event_row(one: ScheduleEvent) -> list[str | Text]:
 
 def _about(one: ScheduleEvent) -> str:
     if one.job_id is not None and one.kind != "paused":
-        return f"{one.job_id}{_HOW.get(one.how or '', '')}"
+        by = f", by {one.by}" if one.by else ""
+        return f"{one.job_id}{_HOW.get(one.how or '', '')}{by}"
     until = f" until {local_time(one.until)}" if one.until and one.until != one.time else ""
     count = f"{one.count} times{until}" if one.count > 1 else ""
     by = f"by {one.by}" if one.by else ""

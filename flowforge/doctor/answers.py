@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flowforge.common.counted import counted
 from flowforge.doctor.findings import Finding
 from flowforge.engine.engine import Engine
 from flowforge.engine.finding.find_expectations import first_expectations
@@ -21,13 +22,15 @@ def examine_answers(engine: Engine) -> Iterator[Finding]:
     waiting = engine.store.expectations.waiting(limit)
     if not waiting.older:
         if waiting.number:
-            yield Finding("ok", "answers", f"jobs wait for {waiting.number} answers from outside")
+            text = f"jobs wait for {counted(waiting.number, 'answer')} from outside"
+            yield Finding("ok", "answers", text)
         return
     found = first_expectations([engine], min(_NAMED, waiting.older))
     named = ", ".join(f"{one.place} of job {one.job_id}" for one in found)
     yield Finding(
         "warn", "answers",
-        f"jobs have been waiting for {waiting.older} answers for more than {LATE_DAYS} days: "
+        f"jobs have been waiting for {counted(waiting.older, 'answer')} for more than {LATE_DAYS} "
+        "days: "
         f"{named}",
         "flowforge expects lists them; flowforge deliver answers one, and within= with otherwise= "
         "would end the wait",

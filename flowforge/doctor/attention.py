@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from flowforge.common.counted import counted
 from flowforge.doctor.work import idle_jobs
 from flowforge.engine.engine import Engine
 from flowforge.engine.explain.queues import resume_command
@@ -162,7 +163,8 @@ def _active(engine: Engine) -> Iterator[Attention]:
         kind, what = AttentionKind.STUCK, "nothing of it is queued, running or on a timer"
         if job.job_id in stopped:
             kind = AttentionKind.BREAKPOINT
-            what = f"{stopped[job.job_id]} invocations have stopped at breakpoints"
+            many = counted(stopped[job.job_id], "invocation has", "invocations have")
+            what = f"{many} stopped at breakpoints"
         yield _of_jobs(kind, what, [job], flow_id=job.flow_id, cause="", more=False)
 
 

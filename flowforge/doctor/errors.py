@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from flowforge.common.counted import counted
 from flowforge.doctor.findings import Finding
 from flowforge.engine.engine import Engine
 from flowforge.engine.finding.error_groups import error_groups, place_of
@@ -20,5 +21,5 @@ def examine_errors(engine: Engine) -> Finding:
         return Finding("ok", "errors", "none in the last hour")
     named = [f"{group.type} in {place_of(group)} ({group.count})" for group in found[:_NAMED]]
     if len(found) > _NAMED:
-        named.append(f"and {len(found) - _NAMED} other causes")
+        named.append(f"and {counted(len(found) - _NAMED, 'other cause')}")
     return Finding("ok", "errors", f"{', '.join(named)}: flowforge errors --since 1h")

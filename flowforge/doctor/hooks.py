@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from flowforge.common.counted import counted
 from flowforge.common.duration import duration
 from flowforge.doctor.findings import Finding, short
 from flowforge.engine.engine import Engine
@@ -47,14 +48,16 @@ def _examine(hook: HookReport, now: datetime) -> Iterator[Finding]:
         )  # fmt: skip
     if hook.dead:
         yield Finding(
-            "warn", "hook", f"{hook.dead} deliveries to the hook {name} were given up",
+            "warn", "hook",
+            f"{counted(hook.dead, 'delivery', 'deliveries')} to the hook {name} "
+            f"{'was' if hook.dead == 1 else 'were'} given up",
             f"flowforge hooks list {name} shows them; flowforge hooks replay {name} tries again, "
             f"flowforge hooks drop {name} forgets them",
         )  # fmt: skip
     if hook.lost:
         yield Finding(
             "warn", "hook",
-            f"{hook.lost} events were dropped before they were delivered to the hook {name}, "
-            "because too many waited",
+            f"{counted(hook.lost, 'event was', 'events were')} dropped before the delivery to the "
+            f"hook {name}, because too many waited",
             f"flowforge errors counts all failures; flowforge hooks drop {name} forgets this",
         )  # fmt: skip

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from flowforge.common.bounded_repr import shown
+from flowforge.common.counted import counted
 from flowforge.doctor.findings import Finding, short
 from flowforge.engine.engine import Engine
 from flowforge.errors import FlowForgeError
@@ -47,11 +48,14 @@ def _turns(engine: Engine, held: Sequence[ActiveJob]) -> Iterator[Finding]:
         return
     keys = sorted(holders, key=lambda one: -holders[one])
     named = "; ".join(_holder(engine, one) for one in keys[:_NAMED])
+    waiting = counted(
+        sum(holders.values()), "job has been waiting for its turn",
+        "jobs have been waiting for their turns",
+    )  # fmt: skip
     at_least = "" if len(held) <= _LOOKED_AT else "at least "
     yield Finding(
         "warn", "single",
-        f"{at_least}{sum(holders.values())} jobs have been waiting for their turns for more than "
-        f"an hour: {named}",
+        f"{at_least}{waiting} for more than an hour: {named}",
         f"flowforge explain {keys[0]} says what keeps it; when it ends, or is cancelled, the next "
         "one goes on",
     )  # fmt: skip
@@ -80,7 +84,7 @@ def _calls(engine: Engine, many: Sequence[str]) -> Iterator[Finding]:
     if endless:
         yield Finding(
             "warn", "debounce",
-            f"{len(endless)} jobs have been put off by calls for more than a day: "
-            f"{', '.join(endless[:_NAMED])}",
+            f"{counted(len(endless), 'job has', 'jobs have')} been put off by calls for more than "
+            f"a day: {', '.join(endless[:_NAMED])}",
             f"flowforge start-now {endless[0]}; Debounce(..., at_most=...) ends such a wait",
         )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from flowforge.broker.routing import Router
+from flowforge.common.counted import counted
 from flowforge.common.duration import duration
 from flowforge.doctor.findings import Finding, short
 from flowforge.engine.engine import Engine
@@ -39,7 +40,8 @@ def _paused(engine: Engine, pause: QueuePause) -> Finding:
     why = f" ({short(pause.reason, _REASON)})" if pause.reason else ""
     text = (
         f"queue {pause.queue} has been paused by {pause.by}{why} for "
-        f"{duration(max(0.0, age.total_seconds()))}; {waiting} invocations wait"
+        f"{duration(max(0.0, age.total_seconds()))}; "
+        f"{counted(waiting, 'invocation waits', 'invocations wait')}"
     )
     if age < _LONG_PAUSE:
         return Finding("ok", "queue-pauses", text)
@@ -49,11 +51,12 @@ def _paused(engine: Engine, pause: QueuePause) -> Finding:
 def _turns(engine: Engine, one: FairList) -> Finding:
     queue, priority = Router(engine.app).queue_of(one.name)
     label = f"{queue} (priority {priority})" if priority else queue
-    text = f"{label}: {one.keys} fair keys take turns, {one.waiting} invocations wait, "
+    text = f"{label}: {counted(one.keys, 'fair key takes', 'fair keys take')} turns, "
+    text += f"{counted(one.waiting, 'invocation waits', 'invocations wait')}, "
     if one.entered > one.most:
-        text += f"{one.entered} are in the broker, the next follows when fewer than {one.most} are"
+        text += f"{one.entered} in the broker, the next follows when fewer than {one.most} are"
     else:
-        text += f"{one.entered} of at most {one.most} are in the broker"
+        text += f"{one.entered} of at most {one.most} in the broker"
     paused = any(one.name in pause.lists for pause in engine.store.queue_pauses.all([]))
     if one.waiting and not one.entered and not paused:
         fix = "a worker that does the upkeep lets them in within seconds: start one"

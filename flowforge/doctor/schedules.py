@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
+from flowforge.common.counted import counted
 from flowforge.common.duration import duration
 from flowforge.doctor.findings import Finding, short
 from flowforge.doctor.workers import examine_queue
@@ -65,7 +66,7 @@ def _late(
         fix = "look for 'upkeep failed' in the workers' logs"
         if not live or not engine.overview.has_leader():
             fix = "start a worker: flowforge worker; the one that leads starts the jobs"
-        yield Finding("fail", "schedules", f"{len(late)} are late: {named}", fix)
+        yield Finding("fail", "schedules", f"{counted(len(late), 'is', 'are')} late: {named}", fix)
     elif active and not live and not engine.idle:
         named = ", ".join(one.name for one in active[:_NAMED])
         yield Finding(
@@ -87,7 +88,8 @@ def _missed(engine: Engine, found: Sequence[ScheduleInfo]) -> Iterator[Finding]:
             for one, at in lately[:_NAMED]
         )
         yield Finding(
-            "warn", "schedules", f"{len(lately)} have missed times within a day: {named}",
+            "warn", "schedules",
+            f"{counted(len(lately), 'has', 'have')} missed times within a day: {named}",
             f"no worker led, or the server was away; flowforge schedules show {lately[0][0].name} "
             "has the times, flowforge schedules backfill starts their jobs",
         )  # fmt: skip

@@ -6,6 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from flowforge.common.counted import counted
 from flowforge.common.duration import duration
 from flowforge.doctor.findings import Finding, short
 from flowforge.engine.engine import Engine
@@ -55,7 +56,9 @@ def examine_signs(engine: Engine, active: Sequence[ActiveJob]) -> Iterator[Findi
     expired = signs.expired_jobs(now - _LATE * 1000)
     if expired:
         yield Finding(
-            "warn", "retention", f"{expired} ended jobs are kept for longer than their retention",
+            "warn", "retention",
+            f"{counted(expired, 'ended job is', 'ended jobs are')} kept for longer than the "
+            "retention",
             "the workers' upkeep removes them: start a worker, or look for 'upkeep failed' in the "
             "workers' logs",
         )  # fmt: skip
@@ -70,7 +73,7 @@ def _failed_undoes(engine: Engine) -> Iterator[Finding]:
     }
     if failed:
         flow_id, count = max(failed.items(), key=lambda one: one[1])
-        others = f", and of {len(failed) - 1} more flows" if len(failed) > 1 else ""
+        others = f", and of {counted(len(failed) - 1, 'more flow')}" if len(failed) > 1 else ""
         yield Finding(
             "warn", "undo", f"jobs of {flow_id!r} that failed to undo others: {count}{others}",
             f"flowforge jobs --status failed --flow {shlex.quote(flow_id)}",
@@ -111,10 +114,12 @@ def _poison(signs: WarningSigns, ends: RecentEnds) -> Iterator[Finding]:
     """Invocations with which workers were lost."""
     if ends.quarantined:
         job_id = ends.quarantined[0]
+        failed = counted(len(ends.quarantined), "job failed", "jobs failed")
+        them = "it" if len(ends.quarantined) == 1 else "them"
         yield Finding(
             "warn", "poison",
-            f"{len(ends.quarantined)} jobs failed in the last hour because workers were lost with "
-            f"them: {', '.join(ends.quarantined[:_NAMED])}",
+            f"{failed} in the last hour because workers were lost with {them}: "
+            f"{', '.join(ends.quarantined[:_NAMED])}",
             f"flowforge history {job_id} names the workers: look for a crash or an out-of-memory "
             f"kill, mend it, then flowforge retry {job_id}",
         )  # fmt: skip
@@ -125,7 +130,9 @@ def _poison(signs: WarningSigns, ends: RecentEnds) -> Iterator[Finding]:
             for one in lost[:_NAMED]
         )
         yield Finding(
-            "warn", "poison", f"{len(lost)} invocations have lost several workers: {named}",
+            "warn", "poison",
+            f"{counted(len(lost), 'invocation has', 'invocations have')} lost several workers: "
+            f"{named}",
             f"flowforge pause {lost[0].job_id} keeps it from the next worker; look for a crash or "
             "an out-of-memory kill",
         )  # fmt: skip
@@ -153,7 +160,8 @@ def _retry_storm(signs: WarningSigns) -> Iterator[Finding]:
             )
     yield Finding(
         "warn", "retries",
-        f"at least {jobs.total()} invocations of {len(jobs)} jobs wait for another attempt, "
+        f"at least {jobs.total()} invocations of {counted(len(jobs), 'job')} wait for another "
+        "attempt, "
         f"{count} of them of {whose}",
         f"flowforge explain {job_id} shows the error; {stops}",
     )  # fmt: skip
@@ -178,7 +186,8 @@ def _stuck_handlers(engine: Engine, now: int) -> Iterator[Finding]:
         fix = fix or stuck_command(attempt.job_id, name, attempt.owner.pid)
     if texts:
         named = "; ".join(texts[:_NAMED])
-        yield Finding("warn", "handlers", f"{len(texts)} handlers do not end: {named}", fix)
+        many = counted(len(texts), "handler does", "handlers do")
+        yield Finding("warn", "handlers", f"{many} not end: {named}", fix)
 
 
 def _routine(engine: Engine, job_id: str, index: int) -> str:
@@ -194,7 +203,9 @@ def _long_pauses(engine: Engine, active: Sequence[ActiveJob], now: int) -> Itera
     if found:
         named = ", ".join(f"{one} ({_reason(engine, one)})" for one in found[:_NAMED])
         yield Finding(
-            "warn", "paused", f"{len(found)} jobs have been paused for more than an hour: {named}",
+            "warn", "paused",
+            f"{counted(len(found), 'job has', 'jobs have')} been paused for more than an hour: "
+            f"{named}",
             f"flowforge resume {found[0]}",
         )  # fmt: skip
 
@@ -206,8 +217,8 @@ def _long_stops(active: Sequence[ActiveJob], now: int) -> Iterator[Finding]:
         named = ", ".join(found[:_NAMED])
         yield Finding(
             "warn", "breakpoints",
-            f"{len(found)} jobs have stopped at breakpoints and not changed for more than an hour: "
-            f"{named}",
+            f"{counted(len(found), 'job has', 'jobs have')} stopped at breakpoints and not changed "
+            f"for more than an hour: {named}",
             f"flowforge break {found[0]} shows them, flowforge break {found[0]} --clear lets it go",
         )  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from flowforge.broker.routing import Router
+from flowforge.common.counted import counted
 from flowforge.doctor.findings import Finding
 from flowforge.doctor.keys import examine_keys
 from flowforge.doctor.signs import examine_signs
@@ -59,7 +60,8 @@ def _miscounted_jobs(jobs: Sequence[ActiveJob]) -> Iterator[Finding]:
     if wrong:
         named = ", ".join(f"{job_id} ({below})" for job_id, below in list(wrong.items())[:_NAMED])
         yield Finding(
-            "fail", "counters", f"{len(wrong)} jobs have counters below zero: {named}",
+            "fail", "counters",
+            f"{counted(len(wrong), 'job has', 'jobs have')} counters below zero: {named}",
             f"flowforge cancel {next(iter(wrong))} and submit it again; report it: FlowForge "
             "has miscounted, or something else writes into its keys",
         )  # fmt: skip
@@ -72,13 +74,16 @@ def _stuck_jobs(engine: Engine, jobs: Sequence[ActiveJob]) -> Iterator[Finding]:
         names = ", ".join(list(parked)[:_NAMED])
         yield Finding(
             "warn", "parked",
-            f"{len(parked)} child jobs wait for a paused or failed parent: {names}",
+            f"{counted(len(parked), 'child job waits', 'child jobs wait')} for a paused or failed "
+            f"parent: {names}",
             next(iter(parked.values())),
         )  # fmt: skip
     if stuck:
         names = ", ".join(stuck[:_NAMED])
         yield Finding(
-            "fail", "stuck", f"{len(stuck)} jobs have nothing queued, running or timed: {names}",
+            "fail", "stuck",
+            f"{counted(len(stuck), 'job has', 'jobs have')} nothing queued, running or timed: "
+            f"{names}",
             f"flowforge pause {stuck[0]} and resume it; if that does not help, cancel it",
         )  # fmt: skip
 
@@ -116,8 +121,11 @@ def examine_delays(engine: Engine) -> Iterator[Finding]:
     """Leases and timers that the upkeep should have dealt with."""
     limit = engine.overview.now() - int((engine.settings.upkeep_interval + _REST) * 1000)
     leases, timers = engine.overview.leases(limit), engine.overview.timers(limit)
-    yield _delays("leases", leases, "claims of workers that died have not been taken back")
-    yield _delays("timers", timers, "retries, delays and timeouts are overdue")
+    one, several = "claim of a worker that died has", "claims of workers that died have"
+    back = counted(leases.overdue, one, several)
+    yield _delays("leases", leases, f"{back} not been taken back")
+    late = counted(timers.overdue, "retry, delay or timeout is", "retries, delays and timeouts are")
+    yield _delays("timers", timers, f"{late} overdue")
 
 
 def _delays(check: str, found: Delays, what: str) -> Finding:
@@ -127,7 +135,7 @@ def _delays(check: str, found: Delays, what: str) -> Finding:
         "the workers' upkeep does that: start a worker, or look for 'upkeep failed' in the "
         "workers' logs"
     )
-    return Finding("fail", check, f"{found.overdue} {what}", fix)
+    return Finding("fail", check, what, fix)
 
 
 def _messages(engine: Engine, live: Sequence[WorkerReport]) -> Iterator[Finding]:
@@ -144,7 +152,8 @@ def _messages(engine: Engine, live: Sequence[WorkerReport]) -> Iterator[Finding]
 
 
 def _message_list(label: str, found: BrokerList, live: Sequence[WorkerReport]) -> Finding:
-    text = f"{label}: {found.length} messages wait, {found.popped} popped and not claimed"
+    waiting = counted(found.length, "message waits", "messages wait")
+    text = f"{label}: {waiting}, {found.popped} popped and not claimed"
     held = sum(worker.concurrency + worker.prefetch for worker in live)
     if found.popped > held:
         fix = "a worker that does the upkeep pushes them again within seconds"
@@ -163,7 +172,8 @@ def _dead_letters(engine: Engine) -> Finding:
     if not count:
         return Finding("ok", "dead-letters", "none")
     fix = "flowforge dead-letters shows why; --requeue N or --drop N|all settles them"
-    return Finding("warn", "dead-letters", f"{count} messages were refused by workers", fix)
+    text = f"{counted(count, 'message was', 'messages were')} refused by workers"
+    return Finding("warn", "dead-letters", text, fix)
 
 
 def _damaged(engine: Engine) -> Finding:
@@ -176,9 +186,8 @@ def _damaged(engine: Engine) -> Finding:
         "another program writes to these keys, or they were mended by hand: cancel the jobs that "
         "are named, and submit them again"
     )
-    return Finding(
-        "warn", "damaged", f"{len(texts)} damaged members were passed over: {shown}", fix
-    )
+    many = counted(len(texts), "damaged member was", "damaged members were")
+    return Finding("warn", "damaged", f"{many} passed over: {shown}", fix)
 
 
 def _amounts(counts: dict[str, int]) -> str:

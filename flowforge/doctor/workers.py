@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
+from flowforge.common.counted import counted
 from flowforge.doctor.findings import Finding
 from flowforge.engine.engine import Engine
 from flowforge.engine.explain.job_findings import unreported
@@ -42,7 +43,7 @@ def examine_workers(
         yield Finding(
             "fail" if active else "warn",
             "workers",
-            f"no worker is there, {active} jobs have not ended",
+            f"no worker is there, {counted(active, 'job has', 'jobs have')} not ended",
             "start one: flowforge worker",
         )
         return
@@ -69,15 +70,13 @@ def _worker(worker: WorkerReport) -> Iterator[Finding]:
     queues = ", ".join(sorted(worker.queues))
     text = (
         f"{worker.name}: {worker.pool} {worker.concurrency}, queues {queues}, "
-        f"{len(worker.routines)} routine classes"
+        f"{counted(len(worker.routines), 'routine class', 'routine classes')}"
     )
     if worker.hanging:
-        many = len(worker.hanging)
-        handlers = (
-            "1 handler whose attempt was ended still occupies a place"
-            if many == 1
-            else (f"{many} handlers whose attempts were ended still occupy places")
-        )
+        handlers = counted(
+            len(worker.hanging), "handler whose attempt was ended still occupies a place",
+            "handlers whose attempts were ended still occupy places",
+        )  # fmt: skip
         fix = (
             f"look at process {worker.pid} (py-spy dump) and restart it; give what the handlers "
             "wait for a timeout of its own, or run them on prefork"
@@ -123,7 +122,8 @@ def examine_needs(
     yield from problems
     if needed and not problems and live:
         count = sum(len(classes) for classes in needed.values())
-        yield Finding("ok", "routines", f"the {count} that active jobs need are known to workers")
+        what = counted(count, "class that active jobs need is", "classes that active jobs need are")
+        yield Finding("ok", "routines", f"{what} known to workers")
 
 
 def examine_queue(

@@ -27,6 +27,47 @@ def in_force(key: str, stored: Iterable[StoredLimit]) -> LimitSettings:
     )  # fmt: skip
 
 
+#: Settings whose fields have other names.
+_FIELDS = {"period": "period_ms"}
+
+
+class SettingInForce(NamedTuple):
+    """A setting of a key: ``text``: its value. ``source``: ``code``, ``set for`` the key or its
+    limit by a person, or ``default``.
+    """
+
+    name: str
+    text: str
+    source: str
+
+
+def settings_in_force(key: str, stored: Iterable[StoredLimit]) -> list[SettingInForce]:
+    """Each setting that counts at a key, and where it comes from."""
+    stored = list(stored)
+    force = in_force(key, stored)
+    texts = {"running": _bound(force.most_running), "rate": _bound(force.most_started)}
+    if force.most_started is not None:
+        texts |= {"period": f"{force.period:g} s", "burst": str(force.burst or 1)}
+    texts |= {"when_full": force.when_full or "", "hold": force.hold or ""}
+    texts["state"] = "disabled" if force.state == "off" else "on"
+    return [SettingInForce(name, text, _source(name, key, stored)) for name, text in texts.items()]
+
+
+def _source(setting: str, key: str, stored: Iterable[StoredLimit]) -> str:
+    name = key.partition("/")[0]
+    by_field = {(one.key, one.declared): one.settings for one in stored}
+    words = {(key, False): f"set for {key}", (name, False): f"set for {name}", (name, True): "code"}
+    for field, source in words.items():
+        settings = by_field.get(field)
+        if settings is not None and getattr(settings, _FIELDS.get(setting, setting)) is not None:
+            return source
+    return "default"
+
+
+def _bound(number: int | None) -> str:
+    return "without bound" if number is None else str(number)
+
+
 class KeyInUse(NamedTuple):
     """A limit or one of its keys: what it has, and what is in force there."""
 
@@ -44,14 +85,16 @@ class LimitControl:
         self.waiters = self._limits.waiters
 
     def in_use(self, wanted: str | None = None) -> list[KeyInUse]:
-        """Limits and their keys at which something runs or waits, of one limit or one key if
-        ``wanted`` names it; of more keys than can be read at once about 10,000.
+        """Limits and their keys at which something runs or waits; of more keys than can be read at
+        once about 10,000. ``wanted``: those of this limit, or this key, also if nothing does.
         """
         stored = self.stored()
         name = None if wanted is None else wanted.partition("/")[0]
         keys = {one.key for one in stored} | set(self.keys(name))
         if wanted is not None:
             keys = {key for key in keys if wanted in (key, key.partition("/")[0])}
+            if any(one.key.partition("/")[0] == name for one in stored):
+                keys.add(wanted)
         return [KeyInUse(usage, in_force(usage.key, stored)) for usage in self.usage(sorted(keys))]
 
     def declare(self, rules: Iterable[LimitRule]) -> None:

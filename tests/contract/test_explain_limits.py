@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -9,12 +10,16 @@ import pytest
 
 from flowforge import Flow, JobState, Limit, routine
 from flowforge.broker.fleet_app import fleet_app
+from flowforge.codec.binary import pack_record
+from flowforge.doctor.findings import Finding
 from flowforge.doctor.limits import examine_limits
 from flowforge.doctor.work import idle_jobs
 from flowforge.engine.engine import Engine
+from flowforge.engine.limits import in_force, settings_in_force
 from flowforge.engine.submission.job_template import JobTemplate
 from flowforge.local.server import LocalServer
 from flowforge.model.jobs.status import JobStatus
+from flowforge.model.limit import UNLIMITED, LimitSettings, parsed_settings
 from flowforge.settings import from_environment
 from flowforge.store.job_reads.job_rows import ActiveJob
 
@@ -49,9 +54,9 @@ def test_what_waits_at_a_limit_is_explained(engine: Engine) -> None:
     (found,) = engine.explain(others[1])
     assert found.kind == "limit"
     assert found.what == (
-        "charge.input (invocation 1) waits for the limit stripe/ac me: 1 of 1 places are taken "
-        f"(job {first} invocation 1), 100 start in 60 s; 1 wait before it; its turn comes in about "
-        "1.2 s"
+        "charge.input (invocation 1) waits for the limit stripe/ac me: 1 of 1 place is taken "
+        f"(job {first} invocation 1), 100 start in 60 s; 1 waits before it; its turn comes in "
+        "about 1.2 s"
     )
     assert found.command == "flowforge limits show 'stripe/ac me'"
     assert found.details["held_by"] == [{"job_id": first, "invocation": 1}]
@@ -72,20 +77,80 @@ def test_it_counts_as_waiting_and_not_as_stuck(engine: Engine) -> None:
     assert JobState(second, engine).progress().waiting == {"queued": 1}
 
 
-def test_the_doctor_tells_of_a_limit_that_starves(engine: Engine) -> None:
-    """With what holds it up, and the command that mends it."""
-    for _ in range(3):
-        submit(engine)
-    assert list(examine_limits(engine)) == []
+def starving(engine: Engine) -> Finding:
+    """What the doctor says when the first one has waited for long."""
     engine.client.zadd(engine.store.keys.of("limit_keys"), {"stripe/ac me": 0})
     engine.store.limits.look(10, 0)
     (found,) = examine_limits(engine)
     assert (found.level, found.check) == ("warn", "limits")
+    return found
+
+
+def test_the_doctor_tells_of_a_limit_that_starves(engine: Engine) -> None:
+    """With what holds it up; its command lets in more as it is printed."""
+    jobs = [submit(engine) for _ in range(3)]
+    assert list(examine_limits(engine)) == []
+    engine.store.invocations.claim(jobs[0], "1.0.0", "t", 60_000)
+    found = starving(engine)
     assert found.text.startswith(
-        "1 keys of limits starve: stripe/ac me (2 wait, the first one for "
+        "1 key of a limit starves: stripe/ac me (2 wait, the first one for "
     )
-    assert found.text.endswith("1 of 1 places are taken)")
+    assert found.text.endswith("1 of 1 place is taken)")
+    command, _, about = found.fix.partition(" lets more in; ")
+    assert command == "flowforge limits set 'stripe/ac me' running=2"
+    assert about == "flowforge limits show 'stripe/ac me' has what holds the places"
+    _, _, _, key, setting = shlex.split(command)
+    name, value = setting.split("=")
+    engine.limits.set(key, parsed_settings(key, {name: value}))
+    assert in_force("stripe/ac me", engine.limits.stored()).running == 2
+
+
+def test_the_doctor_names_the_rate_where_that_is_full(engine: Engine) -> None:
+    engine.limits.set("stripe", LimitSettings(running=UNLIMITED, rate=0))
+    submit(engine)
+    assert starving(engine).fix.startswith(
+        "flowforge limits set 'stripe/ac me' rate=1 lets more in; "
+    )
+
+
+def test_more_places_do_not_help_where_a_limit_rests(engine: Engine) -> None:
+    """Its end is told, and what would let all in before."""
+    job = submit(engine)
+    submit(engine)
+    engine.store.invocations.claim(job, "1.0.0", "t", 60_000)
+    details = pack_record("Limited", "come later", 30.0)
+    engine.store.invocations.rest(job, "1.0.0", "t", 90_000, 5, details, "")
+    found = starving(engine)
+    assert "it rests for 1 min 2" in found.text or "it rests for 1 min 30 s" in found.text
     assert found.fix == (
-        "flowforge limits show 'stripe/ac me' has what holds the places; flowforge limits set "
-        "'stripe/ac me' running=N lets more in"
+        "it goes on by itself when the rest is over, for which a handler asked with Limited; "
+        "flowforge limits disable 'stripe/ac me' lets everything in before"
     )
+
+
+def test_a_place_that_an_invocation_keeps_leads_to_its_job(engine: Engine) -> None:
+    """More places would break the order that it is kept for."""
+    engine.limits.set("stripe", LimitSettings(hold="invocation"))
+    job = submit(engine)
+    submit(engine)
+    engine.store.invocations.claim(job, "1.0.0", "t", 60_000)
+    assert starving(engine).fix.startswith(f"flowforge explain {job} says what keeps ")
+
+
+def test_where_each_setting_of_a_key_comes_from(engine: Engine) -> None:
+    """Also at a key at which nothing runs or waits."""
+    engine.limits.set("stripe", LimitSettings(rate=5))
+    engine.limits.set("stripe/acme", LimitSettings(running=3))
+    stored = engine.limits.stored()
+    assert [tuple(one) for one in settings_in_force("stripe/acme", stored)] == [
+        ("running", "3", "set for stripe/acme"),
+        ("rate", "5", "set for stripe"),
+        ("period", "60 s", "code"),
+        ("burst", "1", "default"),
+        ("when_full", "wait", "code"),
+        ("hold", "attempt", "code"),
+        ("state", "on", "default"),
+    ]
+    (idle,) = engine.limits.in_use("stripe/other")
+    assert (idle.usage.waiting, idle.settings.running) == (0, 1)
+    assert engine.limits.in_use("nothing/acme") == []

@@ -65,8 +65,12 @@ def test_a_limit_is_changed_and_shown(idle: Shell) -> None:
     idle.run("limits", "set", "vendor/acme", "running=2", "rate=none")
     (key,) = idle.json("limits", "show", "vendor/acme")
     assert (key["limit"]["running"], key["limit"]["rate"], key["waiting"]) == (2, None, 0)
+    assert key["from"]["running"] == "set for vendor/acme"
     lines = idle.run("limits", "list").stdout.splitlines()
     assert [line.split()[0] for line in lines[1:]] == ["vendor", "vendor/acme"]
+    idle_key = idle.run("limits", "show", "vendor/other").stdout
+    assert re.search(r"^vendor/other +0 +0 +8 running, 100 in 60 s +on$", idle_key, re.MULTILINE)
+    assert re.search(r"^running +8 +set for vendor$", idle_key, re.MULTILINE)
     assert idle.run("limits", "disable", "vendor").stdout.endswith("60 s, disabled\n")
     assert idle.json("limits", "enable", "vendor", "--reason", "ok")["limit"]["enabled"] is True
     assert idle.run("limits", "remove", "vendor").stdout == "limit vendor: none\n"

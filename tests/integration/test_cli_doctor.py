@@ -55,7 +55,7 @@ def test_jobs_without_a_worker(idle: Shell) -> None:
     idle.submit("numbers", "--priority", "9")
     found = idle.findings(code=1)
     assert found["workers"][0]["level"] == "fail"
-    assert "1 messages wait" in found["messages"][0]["text"]
+    assert "1 message waits" in found["messages"][0]["text"]
     assert "priority 9" in found["messages"][0]["text"]
 
 
@@ -302,12 +302,12 @@ def test_paused_queue_and_fair_keys(idle: Shell) -> None:
         idle.submit("numbers", "--fair-key", "acme")
     (turns,) = idle.findings(code=1)["fair-keys"]
     assert turns["level"] == "ok"
-    assert turns["text"].startswith("celery: 1 fair keys take turns, 4 invocations wait, 8 of ")
+    assert turns["text"].startswith("celery: 1 fair key takes turns, 4 invocations wait, 8 of ")
     idle.installation.redis.hset(
         idle.installation.key("fair_lists"), f"m{idle.installation.broker_list()}", 2
     )
     (turns,) = idle.findings(code=1)["fair-keys"]
-    assert turns["text"].endswith(", 8 are in the broker, the next follows when fewer than 2 are")
+    assert turns["text"].endswith(", 8 in the broker, the next follows when fewer than 2 are")
     idle.run("queues", "pause", "celery", "--reason", "night", "--by", "kim")
     (pause,) = idle.findings(code=1)["queue-pauses"]
     assert pause["level"] == "ok"
@@ -323,7 +323,7 @@ def test_jobs_beyond_their_retention(idle: Shell) -> None:
     """The upkeep should have removed them."""
     idle.installation.redis.zadd(idle.installation.key("expiry"), {"job": 1})
     (finding,) = idle.findings()["retention"]
-    assert "1 ended jobs" in finding["text"]
+    assert "1 ended job is kept" in finding["text"]
 
 
 def test_overdue_leases_and_timers(idle: Shell) -> None:
@@ -332,8 +332,8 @@ def test_overdue_leases_and_timers(idle: Shell) -> None:
     redis.zadd(key("leases"), {"job/1.0.0/token": 1})
     redis.zadd(key("timers"), {"job/1.0.0": 1})
     found = idle.findings(code=1)
-    assert "1 claims of workers that died" in found["leases"][0]["text"]
-    assert "1 retries" in found["timers"][0]["text"]
+    assert "1 claim of a worker that died has" in found["leases"][0]["text"]
+    assert "1 retry, delay or timeout is overdue" in found["timers"][0]["text"]
 
 
 def test_lost_messages(idle: Shell) -> None:
@@ -386,7 +386,7 @@ def test_a_job_that_calls_put_off_without_end(idle: Shell) -> None:
         job_id = idle.submit("numbers", "--debounce", key, "--debounce-wait", "2h", *at_most)
         idle.fields(job_id, created=1, calls=100)
     (finding,) = idle.findings(code=1)["debounce"]
-    assert finding["text"].startswith("1 jobs have been put off by calls for more than a day: ")
+    assert finding["text"].startswith("1 job has been put off by calls for more than a day: ")
     assert job_id not in finding["text"]
 
 

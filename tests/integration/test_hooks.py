@@ -190,7 +190,7 @@ def test_the_command_line(mine: Installation, there: Receiver) -> None:
     listed = shell.run("hooks", "list", "ops").stdout
     assert f"{delivery['id']}  dead" in listed
     found = [one["text"] for one in shell.findings()["hook"]]
-    assert "1 deliveries to the hook ops were given up" in found
+    assert "1 delivery to the hook ops was given up" in found
     there.status = 204
     assert shell.run("hooks", "replay", "ops", delivery["id"]).stdout == "replayed 1\n"
     eventually(lambda: shell.json("hooks", "list")[0]["delivered"] == 1, message="the replay")

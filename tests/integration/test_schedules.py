@@ -218,7 +218,7 @@ def test_the_doctor_looks_after_schedules(idle: Shell) -> None:
     ("fields", "code", "said"),
     [
         ({"error": "there is no time zone 'Mars'"}, 1, "cannot start its job: there is no time"),
-        ({"due": 1}, 1, "1 are late: hourly by"),
+        ({"due": 1}, 1, "1 is late: hourly by"),
         ({"missed_at": "now", "skipped missed": 3}, 0, "missed times within a day: hourly (3 in"),
         (
             {"state": "paused", "reason": "job j failed", "paused": 1, "by": ""}, 0,
@@ -294,7 +294,7 @@ def test_a_schedule_is_paused_started_and_removed(idle: Shell) -> None:
     assert f"job {job_id} has not ended" in error
     assert "goes on" in idle.run("schedules", "resume", "hourly").stdout
     assert "was not paused" in idle.run("schedules", "resume", "hourly").stdout
-    assert "asked" in idle.run("schedules", "show", "hourly").stdout
+    assert f"{job_id}, by kim" in idle.run("schedules", "show", "hourly").stdout
     idle.run("schedules", "remove", "hourly", "--by", "kim")
     assert "there is no schedule 'hourly'" in idle.run(
         "schedules", "show", "hourly", code=1

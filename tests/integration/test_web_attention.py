@@ -100,7 +100,7 @@ def test_what_has_stopped_at_breakpoints(site: Installation, admin: Browser) -> 
     if not job.counts["stopped"]:
         pytest.fail(f"it did not stop: {answer}")
     page = admin.page("/")
-    assert "1 invocations have stopped at breakpoints" in page
+    assert "1 invocation has stopped at breakpoints" in page
     address = button(page, "Continue")
     assert "goes on; the breakpoints stay" in admin.page(address)
     admin.act(address)

@@ -34,7 +34,7 @@ def test_the_worst_findings_are_first(site: Installation, admin: Browser) -> Non
     for part in (
         "10 of the 10 jobs that ended in the last hour failed",
         "flowforge errors GROUP has the command that retries the jobs of one",
-        "no worker is there, 1 jobs have not ended", "start one: flowforge worker",
+        "no worker is there, 1 job has not ended", "start one: flowforge worker",
         "&lt;script&gt;alert(1)",
     ):  # fmt: skip
         assert part in bad, part

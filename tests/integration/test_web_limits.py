@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote_plus
@@ -86,6 +87,8 @@ def test_an_admin_changes_what_is_in_force(site: Installation, admin: Browser) -
     assert "Give at least one number" in send(admin, "vendor/acme", "set")
     assert "lets everything in" in send(admin, "vendor/acme", "disable")
     assert jobs[2].explain()[0].kind != "limit"
+    idle = re.sub(r"<[^>]*>", " ", admin.page(address("vendor/other")))
+    assert re.search(r"running +1 +code", idle)
     assert "counts again" in send(admin, "vendor/acme", "enable")
     assert "has what the code says" in send(admin, "vendor/acme", "reset")
     text = admin.page("/audit")

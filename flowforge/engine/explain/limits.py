@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
+from flowforge.common.counted import counted
 from flowforge.common.duration import duration
 from flowforge.engine.job_server import JobServer
 from flowforge.engine.limits import in_force
@@ -32,8 +33,9 @@ def at_limits(
     found, stored = limits.waiting_of(job_id, _SAMPLES), limits.stored()
     if not found:
         yield JobFinding(
-            FindingKind.LIMIT.value, f"{count} invocations wait for places of limits", count=count,
-            command="flowforge limits list",
+            FindingKind.LIMIT.value,
+            f"{counted(count, 'invocation waits', 'invocations wait')} for places of limits",
+            count=count, command="flowforge limits list",
         )  # fmt: skip
     for one, usage in zip(found, limits.usage([one.key for one in found]), strict=True):
         yield _finding(server, job_id, count, definition, one, usage, in_force(one.key, stored))
@@ -50,7 +52,8 @@ def _finding(
     usual = UsualTimes(server.store).seconds(job_id, invocation.routine)
     about = _seconds(found, usage, force, usual, server.overview.now())
     what = f"{routine_id}.{slot} (invocation {invocation.number}) waits for the limit {found.key}"
-    what += f": {', '.join(_why(usage, force, holders))}; {found.before} wait before it"
+    before = counted(found.before, "waits", "wait")
+    what += f": {', '.join(_why(usage, force, holders))}; {before} before it"
     what += "" if about is None else f"; its turn comes in about {duration(about)}"
     what += f" (one of {count})" if count > 1 else ""
     return JobFinding(
@@ -79,7 +82,8 @@ def _why(usage: LimitUsage, force: LimitSettings, holders: list[tuple[str, str]]
         named = "; ".join(
             f"job {job_id} invocation {name.partition('.')[0]}" for job_id, name in holders
         )
-        yield f"{taken} of {force.most_running} places are taken" + (f" ({named})" if named else "")
+        places = counted(force.most_running, "place is", "places are")
+        yield f"{taken} of {places} taken" + (f" ({named})" if named else "")
     if force.most_started is not None:
         yield f"{force.most_started} start in {force.period:g} s"
 

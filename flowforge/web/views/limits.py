@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlencode
 
-from flowforge.engine.limits import KeyInUse, LimitControl, checked_key
+from flowforge.engine.limits import KeyInUse, LimitControl, checked_key, settings_in_force
 from flowforge.errors import FlowForgeError
 from flowforge.model.limit import LimitSettings, parsed_settings
 from flowforge.store.reading import moment
@@ -64,11 +64,13 @@ def _shown(call: Call, fields: dict[str, str], problem: str) -> View:
     control, key = _control(call), _key(call)
     in_use = {one.usage.key: one for one in control.in_use(key)}
     found = in_use.pop(key, None) or KeyInUse(control.usage([key])[0], LimitSettings())
-    own = next((one for one in control.stored() if one.key == key and not one.declared), None)
+    stored = control.stored()
+    own = next((one for one in stored if one.key == key and not one.declared), None)
     return View(
         "limit.html",
         {
             "found": found,
+            "settings": settings_in_force(key, stored),
             "keys": list(in_use.values())[:_SHOWN],
             "holders": [
                 (job_id, int(name.partition(".")[0]))
