@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -277,6 +278,21 @@ def test_nothing_older_than_catch_up_is_made_up_for(
     """Those are skipped."""
     missed(made, clock, 5, missed="all", catch_up=2 * HOUR)
     assert (len(made.jobs()), made.skips()) == (2, [("missed", 3)])
+
+
+def test_times_before_and_behind_one_that_waits_are_not_one_entry(
+    made: ScheduleBench, clock: VirtualClock
+) -> None:
+    """A time within what is recorded as skipped would seem to be so, though it gets its job."""
+    made.save(overlap="queue", missed="latest")
+    clock.advance(hours=1)
+    for _ in range(2):
+        missed(made, clock, 3, overlap="queue")
+    first, second = (one for one in made.events("skipped") if one.why == "missed")
+    assert (first.count, second.count) == (2, 2)
+    assert first.until is not None
+    assert second.time is not None
+    assert second.time - first.until == timedelta(hours=2)
 
 
 def test_a_moment_later_is_not_missed(made: ScheduleBench, clock: VirtualClock) -> None:

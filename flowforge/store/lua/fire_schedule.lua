@@ -45,6 +45,8 @@ end
 
 local function queue(time, key, most)
   if shared('ZCARD', waiting) >= most then return skip('buffer', time) end
+  -- What is skipped later is an entry of its own, as between the two there is a time that is not.
+  note_schedule(schedule, now)
   shared('ZADD', waiting, time, 'queue/' .. key)
   schedule.used = schedule.used + 1
 end

@@ -24,6 +24,7 @@ from flowforge.store.server.outage import is_final
 from flowforge.store.store import Store
 from flowforge.tracing.switch import flush_spans
 from flowforge.worker.consuming.consumer import FleetConsumer, RestartBackoff
+from flowforge.worker.consuming.exited_children import ExitedChildren
 from flowforge.worker.consuming.observation import Observation
 from flowforge.worker.lifecycle.log_format import LogFormat
 from flowforge.worker.lifecycle.metrics_port import serve_metrics
@@ -95,7 +96,7 @@ class JoinedApp:
         self._log_keeper = LogKeeper(keep, self._store_of) if keep else None
         self._observation = Observation()
         self._forget_tasks = add_tasks(app, self._runtimes, self._observation)
-        app.steps["worker"].add(self._step())
+        app.steps["worker"].update((self._step(), ExitedChildren))
         app.steps["consumer"].add(RestartBackoff)
         if exclusive:
             app.conf.worker_consumer = FleetConsumer

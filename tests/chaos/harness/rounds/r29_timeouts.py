@@ -39,6 +39,8 @@ def run(arena: Arena) -> None:
             place = arena.rng.randrange(len(workers))
             site.fleet.kill(workers[place])
             workers[place] = _worker(site, _POOLS[place])
+        ended = [worker.name for worker in workers if not worker.alive]
+        arena.expect(not ended, f"workers ended by themselves: {ended}")
     site.fault_over()
     arena.figures["faults"] = faults
     missed = _see_to_their_end(arena, site, jobs)
