@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from flowforge.common.counted import counted
+from flowforge.common.duration import duration
+from flowforge.doctor.schedules import LATELY
 from flowforge.doctor.work import idle_jobs
 from flowforge.engine.engine import Engine
 from flowforge.engine.explain.queues import resume_command
@@ -19,8 +21,11 @@ from flowforge.engine.fleet.queues import queues
 from flowforge.engine.workers import Fleet
 from flowforge.model.answers.expectation import Expectation
 from flowforge.model.jobs.status import JobStatus
+from flowforge.model.times.schedule import ScheduleStatus
+from flowforge.model.times.schedule_info import ScheduleInfo
 from flowforge.store.fleet_reads.finding import Query
 from flowforge.store.job_reads.job_rows import ActiveJob, JobRows, JobSummary
+from flowforge.store.reading import moment
 
 #: Jobs of each status that are looked at.
 _LOOK = 100
@@ -39,6 +44,8 @@ class AttentionKind(StrEnum):
     UNSERVED = "unserved"
     #: Jobs have nothing queued, running or on a timer, and have not ended.
     STUCK = "stuck"
+    #: A schedule cannot start its jobs, is late, or was paused because a job of it has failed.
+    SCHEDULE = "schedule"
     #: Jobs failed because invocations cost too many workers.
     QUARANTINED = "quarantined"
     #: Jobs failed.
@@ -51,6 +58,8 @@ class AttentionKind(StrEnum):
     ANSWER = "answer"
     #: Jobs are paused.
     PAUSED = "paused"
+    #: Times of a schedule passed lately without a job, as no worker was there.
+    MISSED = "missed"
 
 
 _ORDER = list(AttentionKind)
@@ -58,12 +67,13 @@ _ORDER = list(AttentionKind)
 
 @dataclass(frozen=True)
 class Attention:
-    """Jobs, or a queue, that need a person for one cause.
+    """Jobs, a queue, or a schedule that need a person for one cause.
 
     ``what``: the cause, for people. ``count``: how many jobs, answers or messages; with ``more`` at
     least so many. ``since``: of the one that has waited longest. ``cause``: a text that the search
     for these jobs can have; empty where there is none. ``command``: of a queue, what starts a
     worker for it, or resumes it. ``invocation``: of the answer, if it is the only one.
+    ``schedule``: the name of the schedule that it is about.
     """
 
     kind: AttentionKind
@@ -76,6 +86,7 @@ class Attention:
     job_ids: Sequence[str] = ()
     command: str = ""
     invocation: int | None = None
+    schedule: str = ""
 
 
 def attention(engines: Sequence[Engine]) -> list[Attention]:
@@ -86,6 +97,7 @@ def attention(engines: Sequence[Engine]) -> list[Attention]:
         *_answers(engines),
         *(one for engine in engines for one in _active(engine)),
         *(one for engine in engines for one in _unserved(engine)),
+        *(one for engine in engines for one in _schedules(engine)),
     ]
     return sorted(found, key=lambda one: (_ORDER.index(one.kind), -one.count, one.what))
 
@@ -183,3 +195,36 @@ def _unserved(engine: Engine) -> Iterator[Attention]:
         elif one.waiting and not one.workers:
             what = f"no worker serves queue {one.name}"
             yield Attention(AttentionKind.UNSERVED, what, one.waiting, command=one.command)
+
+
+def _schedules(engine: Engine) -> Iterator[Attention]:
+    """Those that do not start their jobs, each by itself."""
+    if not engine.schedules.total():
+        return
+    now = moment(engine.overview.now())
+    for one in engine.schedules.coming(0, _LOOK):
+        # What cannot be read is for the doctor.
+        if isinstance(one, ScheduleInfo):
+            yield from _schedule(one, now)
+
+
+def _schedule(one: ScheduleInfo, now: datetime) -> Iterator[Attention]:
+    what, since = "", one.starts_at
+    if one.failed_job_id:
+        what, since = f"job {one.failed_job_id} has failed, which paused it", one.paused_at
+    elif one.status is ScheduleStatus.ACTIVE and one.problem:
+        what = f"it cannot start its job: {one.problem}"
+    elif one.late:
+        what = f"it is {duration(one.late)} late: no worker has started its job"
+    if what:
+        ids = [one.failed_job_id] if one.failed_job_id else []
+        yield Attention(
+            AttentionKind.SCHEDULE, f"schedule {one.name}: {what}", 1, since,
+            flow_id=one.flow_id, job_ids=ids, schedule=one.name,
+        )  # fmt: skip
+    if one.missed_at and now - one.missed_at < LATELY:
+        yield Attention(
+            AttentionKind.MISSED,
+            f"schedule {one.name} has missed times: no worker was there to start their jobs",
+            one.skipped.get("missed", 1), one.missed_at, flow_id=one.flow_id, schedule=one.name,
+        )  # fmt: skip

@@ -24,7 +24,7 @@ from flowforge.store.reading import moment
 _LOOK, _DEFINITIONS = 1000, 50
 
 #: How long ago a missed time is told.
-_LATELY = timedelta(days=1)
+LATELY = timedelta(days=1)
 
 _NAMED = 3
 
@@ -79,7 +79,7 @@ def _missed(engine: Engine, found: Sequence[ScheduleInfo]) -> Iterator[Finding]:
     """Those of which times were skipped lately since no worker had started their jobs in time."""
     now = moment(engine.overview.now())
     lately = [
-        (one, one.missed_at) for one in found if one.missed_at and now - one.missed_at < _LATELY
+        (one, one.missed_at) for one in found if one.missed_at and now - one.missed_at < LATELY
     ]
     if lately:
         named = ", ".join(

@@ -30,6 +30,8 @@ _ICONS = {
     "stuck": "✕",
     "quarantined": "✕",
     "breakpoint": "‖",
+    "schedule": "✕",
+    "missed": "!",
     # Of a schedule.
     "active": "✓",
     "ended": "⊘",

@@ -64,6 +64,8 @@ def rows(found: list[Attention]) -> list[NeedsRow]:
 def _row(one: Attention) -> NeedsRow:
     if one.kind is AttentionKind.ANSWER:
         return _answer_row(one)
+    if one.schedule:
+        return _schedule_row(one)
     word = _MENDS.get(one.kind, "")
     if len(one.job_ids) == 1 and not one.more:
         (job_id,) = one.job_ids
@@ -87,6 +89,17 @@ def _answer_row(one: Attention) -> NeedsRow:
         return NeedsRow(one, "answer", listed, False, listed)
     form = f"/jobs/{quote(one.job_ids[0], safe='')}/answers/{one.invocation}"
     return NeedsRow(one, "answer", form, False, listed)
+
+
+def _schedule_row(one: Attention) -> NeedsRow:
+    """Leads to what mends it, and to the page of the schedule."""
+    name = urlencode({"name": one.schedule})
+    own = f"/schedules/one?{name}"
+    if one.kind is AttentionKind.MISSED:
+        return NeedsRow(one, "backfill", f"/schedules/backfill?{name}", False, own)
+    if one.job_ids:
+        return NeedsRow(one, "resume", f"/schedules/resume?{name}", True, own)
+    return NeedsRow(one, "explain", own, False, own)
 
 
 def _search(one: Attention) -> dict[str, str]:

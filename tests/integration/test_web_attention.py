@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import html
 import re
+import time
 
 import pytest
 
-from flowforge import Flow, JobState, routine, web
+from flowforge import Flow, JobState, ScheduleState, routine, web
 from flowforge.doctor.attention import AttentionKind, attention
 from flowforge.local.server import LocalServer
 from flowforge.store.fleet_reads.worker_reports import WorkerReports
@@ -106,6 +107,41 @@ def test_what_has_stopped_at_breakpoints(site: Installation, admin: Browser) -> 
     admin.act(address)
     assert job.counts["stopped"] == 0
     assert "does not fit any more" in admin.page(address)
+
+
+def test_schedules_in_trouble(site: Installation, admin: Browser) -> None:
+    """Paused by a failure, unable to start, late, and with missed times: each with its button."""
+    served(site)
+    flow = Flow("shop")
+    flow.add_routine(charge, "charge")
+    names = ("failed", "paused", "refused", "late", "missed", "fine")
+    for name in names:
+        flow.schedule(name, "charge", {"amount": 1}, cron="0 0 1 1 *").save()
+    job = ScheduleState("failed").trigger()
+    hour_ago = int((time.time() - 3600) * 1000)
+    stored: dict[str, dict[str, str | int]] = {
+        "failed": {"state": "paused", "reason": f"job {job.job_id} failed", "paused": hour_ago},
+        "refused": {"error": "there is no time zone Mars"}, "late": {"due": 1},
+        "missed": {"missed_at": hour_ago, "skipped missed": 3},
+        "fine": {"missed_at": hour_ago - 90_000_000, "skipped missed": 9},
+    }  # fmt: skip
+    for name, values in stored.items():
+        site.redis.hset(site.key("schedule", name), mapping=values)
+    ScheduleState("paused").pause("audit", by="kim")
+    page = admin.page("/")
+    text = text_of(page)
+    assert f"schedule failed: job {job.job_id} has failed, which paused it 1 schedule" in text
+    assert "schedule refused: it cannot start its job: there is no time zone Mars" in text
+    assert "schedule late: it is " in text
+    assert "schedule missed has missed times" in text
+    assert "3 times" in text
+    assert "schedule paused" not in text
+    assert "schedule fine" not in text
+    assert "goes on" in admin.act(button(page, "Resume"))
+    assert ScheduleState("failed").info().status == "active"
+    assert button(page, "Backfill") == "/schedules/backfill?name=missed"
+    kinds = [one.kind for one in attention([site.engine])]
+    assert kinds == [AttentionKind.SCHEDULE, AttentionKind.SCHEDULE, AttentionKind.MISSED]
 
 
 def test_a_queue_without_workers(admin: Browser) -> None:

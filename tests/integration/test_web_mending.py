@@ -168,7 +168,7 @@ def test_a_secret_is_changed_and_not_shown(operator: Browser, site: Installation
     job, number = failed(-5)
     address = f"{link(job, number)}/edit"
     page = operator.page(address)
-    form = form_of(page) | {field_of(page, "card"): '"4000-1234"', "then": ""}
+    form = form_of(page) | {field_of(page, "card"): "4000-1234", "then": ""}
     page = send(operator, address, form)
     assert "4000-1234" not in text_of(page)
     page = send(operator, address, form_of(page))
@@ -179,8 +179,8 @@ def test_a_secret_is_changed_and_not_shown(operator: Browser, site: Installation
 @pytest.mark.parametrize(
     ("field", "text", "problem"),
     [
-        ("amount", "twenty", "the value of amount is no JSON"),
-        ("amount", "NaN", "the value of amount is no JSON"),
+        ("amount", "twenty", "It must be a whole number."),
+        ("amount", "NaN", "It is no JSON (NaN is no JSON). It must be a whole number."),
         ("amount", "-5", "nothing is different"),
         ("further", "1", "does not take the param &#39;further&#39;"),
     ],
@@ -356,7 +356,7 @@ def test_secret_entry_params_have_to_be_given(operator: Browser) -> None:
     address = f"/jobs/{job.job_id}/rerun"
     page = operator.page(address)
     assert "give a value for card" in send(operator, address, form_of(page), 409)
-    form = form_of(page) | {field_of(page, "card"): '"card-8"'}
+    form = form_of(page) | {field_of(page, "card"): "card-8"}
     page = send(operator, address, form_of(send(operator, address, form)))
     again = re.search(r"Job (\S+) runs what", page)
     assert again is not None

@@ -39,7 +39,7 @@ class JobBreakpoints:
         by, condition = operator_name(by), Condition.of(when)
         definition = self._inspector.definition(job_id)
         routine = definition.index(routine_id)
-        secret = _secret(definition, routine)
+        secret = secret_params(definition, routine)
         if condition.terms and all(
             definition.join(routine, slot) is not None
             for slot in range(len(definition.slot_names(routine)))
@@ -115,7 +115,7 @@ def _let_go(by: str, routine_id: str | None) -> bytes:
     return pack_record(by) if routine_id is None else pack_record(by, routine_id)
 
 
-def _secret(definition: Definition, routine: int) -> frozenset[str]:
+def secret_params(definition: Definition, routine: int) -> frozenset[str]:
     """The params of any slot of a routine that are told nowhere."""
     slots = range(len(definition.slot_names(routine)))
     return frozenset[str]().union(*(definition.secret(routine, slot) for slot in slots))

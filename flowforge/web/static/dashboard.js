@@ -166,7 +166,8 @@ document.addEventListener("click", (event) => {
   const link = event.target.closest?.("a[data-action]");
   if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey && event.button === 0) {
     event.preventDefault();
-    ask(link.href);
+    // In the graph, link.href is no text.
+    ask(link.getAttribute("href"));
   }
 });
 

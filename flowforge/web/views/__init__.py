@@ -6,6 +6,7 @@ from flowforge.web.page import Page
 from flowforge.web.views import (
     answers,
     audit,
+    breakpoints,
     bulk_jobs,
     bulk_operations,
     dead_letters,
@@ -33,6 +34,7 @@ PAGES: list[Page] = [
     *answers.PAGES,
     *job_page.PAGES,
     *job_actions.PAGES,
+    *breakpoints.PAGES,
     *invocation_page.PAGES,
     *invocation_timers.PAGES,
     *job_log.PAGES,

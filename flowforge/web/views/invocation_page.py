@@ -92,6 +92,7 @@ def actions_of(look: InvocationLook, job: JobSummary, details: JobDetails) -> li
     expected = look.state is InvocationState.EXPECTED and mends
     fits = {
         ("answer", "Answer"): expected,
+        ("step", "Step"): look.state is InvocationState.STOPPED and mends,
         ("edit", "Edit"): idle and look.given.params is not None,
         ("skip", "Skip"): idle or expected,
         ("run-now", "Run now"): on_timer and job.status in (JobStatus.PENDING, JobStatus.RUNNING),

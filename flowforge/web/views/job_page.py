@@ -70,6 +70,7 @@ def shown(engine: Engine, job_id: str) -> dict[str, Any]:
         "routines": states,
         "picture": None if placed is None else picture(definition, placed, states, work),
         "work": work,
+        "breakpoints": {one.routine_id: one for one in engine.breakpoints.of_job(job_id)},
         "connections": definition.connections,
         "join_count": join_count,
         "joins": [one.join for one in joins],

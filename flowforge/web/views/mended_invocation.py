@@ -9,10 +9,13 @@ from typing import Any
 from flowforge.engine.engine import Engine
 from flowforge.errors import FlowForgeError, JobStateError
 from flowforge.model.definition import Definition
+from flowforge.model.handler_params import HandlerParams
+from flowforge.store.fleet_reads.handler_records import HandlerRecords
 from flowforge.store.invocation_reads.invocation_looks import InvocationLook, InvocationReader
 from flowforge.store.job_reads.job_rows import JobDetails, JobSummary
 from flowforge.web.changed_by import changed_by, latest_entry
 from flowforge.web.page import Call, Handler, Leave, View
+from flowforge.web.param_form import ParamForm
 from flowforge.web.views.invocation_page import actions_of, no_invocation, state_of
 
 #: The address of an invocation.
@@ -37,6 +40,13 @@ class Subject:
     @property
     def number(self) -> int:
         return self.look.number
+
+    @property
+    def form(self) -> ParamForm:
+        """Its params as the fields of a form."""
+        look = self.look
+        takes = handler_params(self.engine, self.definition, look.routine_id, look.slot)
+        return ParamForm(look.given.params or {}, look.secret, takes)
 
     @property
     def actions(self) -> list[tuple[str, str]]:
@@ -79,6 +89,17 @@ class Subject:
 
     def _changed_by(self, call: Call) -> str:
         return changed_by(self.engine, self.job_id, str(call.form.get("seen", "")), self.number)
+
+
+def handler_params(
+    engine: Engine, definition: Definition, routine_id: str, slot: str
+) -> HandlerParams | None:
+    """What the handler of a slot takes, as workers have said; None where that is not known."""
+    routine = definition.index(routine_id)
+    names = list(definition.slot_names(routine))
+    if slot not in names:
+        return None
+    return HandlerRecords(engine.store).of_slot(definition, routine, names.index(slot))
 
 
 def subject_of(call: Call) -> Subject | None:

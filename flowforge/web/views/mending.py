@@ -11,13 +11,19 @@ from typing import Any
 
 from flowforge.codec.masking import HIDDEN
 from flowforge.codec.plain import read_json
+from flowforge.engine.engine import Engine
 from flowforge.engine.mending.rerun import DEFINITIONS
 from flowforge.errors import FlowForgeError, InvalidValueError, JobStateError
 from flowforge.model.jobs.status import JobStatus
 from flowforge.web.page import Call, Leave, Page, View
-from flowforge.web.param_form import changes, differences, fields, new_fields, packed, unpacked
+from flowforge.web.param_form import ParamForm, ParamFormError, packed, unpacked
 from flowforge.web.security.identity import Role
-from flowforge.web.views.mended_invocation import INVOCATION, Subject, of_invocation
+from flowforge.web.views.mended_invocation import (
+    INVOCATION,
+    Subject,
+    handler_params,
+    of_invocation,
+)
 
 #: Emissions that the form of a skip has room for.
 _EMISSIONS = 3
@@ -36,41 +42,50 @@ def edit_form(_: Call, subject: Subject) -> View:
 
 
 def _edit_form(
-    subject: Subject, typed: Mapping[str, Any], problem: str = "", status: int = 200
-) -> View:
-    given = subject.look.given.params or {}
+    subject: Subject, typed: Mapping[str, Any], problem: str = "", status: int = 200,
+    error: FlowForgeError | None = None,
+) -> View:  # fmt: skip
     then = {"": _THEN[""]}
     if subject.job.status is JobStatus.FAILED:
         then = {"retry": _THEN["retry"], **then}
     elif "run-now" in dict(subject.actions):
         then = {"run": _THEN["run"], **then}
     context = subject.shown(
-        "edit", problem=problem,
-        fields=fields(given, subject.look.secret, typed), new=new_fields(typed), then=then,
-        new_params=_new_params(typed),
-    )  # fmt: skip
+        "edit", problem=problem, then=then, **_shown(subject.form, typed, error)
+    )
     return View("edit.html", context, status)
+
+
+def _shown(
+    form: ParamForm, typed: Mapping[str, Any], error: FlowForgeError | None = None
+) -> dict[str, Any]:
+    """The fields of a form, with what was typed, and what is wrong with each."""
+    errors = error.errors if isinstance(error, ParamFormError) else {}
+    return {
+        "fields": form.fields(typed, errors),
+        "new": form.new_fields(typed, errors),
+        "new_params": _new_params(typed),
+    }
 
 
 def edit(call: Call, subject: Subject) -> View | Leave:
     """Show the difference; once that is confirmed, change the params."""
     if stale := subject.stale_text(call):
         return _edit_form(subject, {}, stale, 409)
-    given, secret = subject.look.given.params or {}, subject.look.secret
-    then = str(call.form.get("then", ""))
+    form, then = subject.form, str(call.form.get("then", ""))
     try:
         if "changes" in call.form:
             return _edited(call, subject, unpacked(call.form["changes"]), then)
-        found = changes(given, secret, call.form)
+        found = form.changes(call.form)
         if not found:
             raise InvalidValueError("nothing is different from what it has")
         subject.engine.mending.check_edit(
             subject.job_id, subject.number, found, subject.by, _new_params(call.form)
         )
     except FlowForgeError as error:
-        return _edit_form(subject, call.form, subject.refusal(call, error), 409)
+        return _edit_form(subject, call.form, subject.refusal(call, error), 409, error)
     context = subject.shown(
-        "edit", differences=differences(given, secret, found),
+        "edit", differences=form.differences(found),
         packed=packed(found), then=then, follows=_THEN.get(then, ""), definition="",
         new_params=_new_params(call.form),
     )  # fmt: skip
@@ -165,14 +180,10 @@ def fork_form(_: Call, subject: Subject) -> View:
 
 
 def _fork_form(
-    subject: Subject, typed: Mapping[str, Any], problem: str = "", status: int = 200
-) -> View:
-    given = subject.look.given.params or {}
-    context = subject.shown(
-        "fork", problem=problem, then={},
-        fields=fields(given, subject.look.secret, typed), new=new_fields(typed),
-        new_params=_new_params(typed),
-    )  # fmt: skip
+    subject: Subject, typed: Mapping[str, Any], problem: str = "", status: int = 200,
+    error: FlowForgeError | None = None,
+) -> View:  # fmt: skip
+    context = subject.shown("fork", problem=problem, then={}, **_shown(subject.form, typed, error))
     return View("edit.html", context, status)
 
 
@@ -180,20 +191,19 @@ def fork(call: Call, subject: Subject) -> View | Leave:
     """Show what the copy gets; once that is confirmed, submit the new job."""
     if stale := subject.stale_text(call):
         return _fork_form(subject, {}, stale, 409)
-    given, secret, number = subject.look.given.params or {}, subject.look.secret, subject.number
-    new = _new_params(call.form)
+    form, number, new = subject.form, subject.number, _new_params(call.form)
     try:
         if "changes" in call.form:
             found = unpacked(call.form["changes"])
             edits = {number: found} if found else None
             new_id = subject.engine.fork(subject.job_id, [number], edits, None, subject.by, new)
             return Leave(f"/jobs/{new_id}", f"Job {new_id} is a fork of job {subject.job_id}.")
-        found = changes(given, secret, call.form)
+        found = form.changes(call.form)
         subject.engine.forks.check_copy(subject.job_id, number, found, new)
     except FlowForgeError as error:
-        return _fork_form(subject, call.form, subject.refusal(call, error), 409)
+        return _fork_form(subject, call.form, subject.refusal(call, error), 409, error)
     context = subject.shown(
-        "fork", differences=differences(given, secret, found),
+        "fork", differences=form.differences(found),
         packed=packed(found), then="", follows="", definition="", new_params=new,
     )  # fmt: skip
     return View("edit_confirm.html", context)
@@ -204,11 +214,15 @@ def rerun_form(call: Call) -> View:
     return _rerun_form(call, {})
 
 
-def _rerun_form(call: Call, typed: Mapping[str, Any], problem: str = "", status: int = 200) -> View:
+def _rerun_form(
+    call: Call, typed: Mapping[str, Any], problem: str = "", status: int = 200,
+    error: FlowForgeError | None = None,
+) -> View:  # fmt: skip
     job_id = call.path("job_id")
     engine = call.engine(job_id)
-    summary, _ = engine.inspector.describe(job_id)
+    summary, details = engine.inspector.describe(job_id)
     params = engine.inspector.params(job_id)
+    shown = _shown(_entry_form(engine, job_id, details.entry, params), typed, error)
     context: dict[str, Any] = {
         "job": summary,
         "look": None,
@@ -217,9 +231,8 @@ def _rerun_form(call: Call, typed: Mapping[str, Any], problem: str = "", status:
         "problem": problem,
         "kept": params is not None,
         "whole": str(typed.get("whole", "{}")),
-        "fields": fields(params or {}, _hidden(params or {}), typed),
-        "new": new_fields(typed) if params is not None else [],
-        "new_params": _new_params(typed),
+        **shown,
+        "new": shown["new"] if params is not None else [],
         "then": {},
         "definitions": DEFINITIONS,
         "definition": str(typed.get("definition", DEFINITIONS[0])),
@@ -231,7 +244,9 @@ def rerun(call: Call) -> View | Leave:
     """Show what the new job gets; once that is confirmed, submit it."""
     job_id = call.path("job_id")
     engine = call.engine(job_id)
+    summary, details = engine.inspector.describe(job_id)
     params = engine.inspector.params(job_id)
+    form = _entry_form(engine, job_id, details.entry, params)
     definition = str(call.form.get("definition", DEFINITIONS[0]))
     new = _new_params(call.form)
     try:
@@ -242,16 +257,15 @@ def rerun(call: Call) -> View | Leave:
         if params is None:
             found = unpacked(call.form.get("whole", "{}"))
         else:
-            found = changes(params, _hidden(params), call.form)
+            found = form.changes(call.form)
         engine.check_rerun(job_id, _rerun_params(params, found), definition, new)
     except FlowForgeError as error:
-        return _rerun_form(call, call.form, str(error), 409)
-    summary, _ = engine.inspector.describe(job_id)
+        return _rerun_form(call, call.form, str(error), 409, error)
     context: dict[str, Any] = {
         "job": summary,
         "look": None,
         "action": "rerun",
-        "differences": differences(params or {}, _hidden(params or {}), found),
+        "differences": form.differences(found),
         "packed": packed(found),
         "then": "",
         "follows": "",
@@ -259,6 +273,16 @@ def rerun(call: Call) -> View | Leave:
         "new_params": new,
     }
     return View("edit_confirm.html", context)
+
+
+def _entry_form(
+    engine: Engine, job_id: str, entry: str, params: Mapping[str, Any] | None
+) -> ParamForm:
+    """The entry params of a job, as the handler of its entry takes them."""
+    definition = engine.inspector.definition(job_id)
+    routine_id, _, slot = entry.rpartition(".")
+    takes = handler_params(engine, definition, routine_id, slot)
+    return ParamForm(params or {}, _hidden(params or {}), takes)
 
 
 def _hidden(params: Mapping[str, Any]) -> set[str]:
