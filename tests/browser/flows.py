@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from flowforge import ErrorHandler, Flow, Join, Routine, routine
+from flowforge import ErrorHandler, Flow, Join, Limit, Routine, routine
 
 
 @routine(events={"row": ["n", "path"]})
@@ -132,3 +132,25 @@ shop.set_error_handler(ErrorHandler("retry", max_retries=3, retry_delay=60))
 
 hostile = Flow(HOSTILE)
 hostile.add_routine(fail, HOSTILE)
+
+
+@routine(events={"call": ["n"]})
+def many(self: Routine, number: int) -> None:
+    for n in range(number):
+        self.emit("call", n=n % 2)
+
+
+#: At most three calls an hour for each number.
+vendor = Limit("vendor", per="n", running=1, rate=2, period=3600, burst=2)
+
+
+@routine(limit="vendor")
+def call(n: int) -> None:
+    time.sleep(0.02)
+
+
+#: Calls a vendor, as far as the limit lets it.
+limited = Flow("limited")
+limited.add_routine(many, "many")
+limited.add_routine(call, "call")
+limited.connect("many", "call", "call", "input")

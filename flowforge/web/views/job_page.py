@@ -19,6 +19,9 @@ from flowforge.web.work_words import standing
 #: Entries of the history on the page, the latest ones.
 _HISTORY = 200
 
+#: Those of them that are shown at once.
+_LATEST = 40
+
 #: Child jobs and joins on the page.
 _CHILDREN = 20
 _JOINS = 20
@@ -83,6 +86,7 @@ def shown(engine: Engine, job_id: str) -> dict[str, Any]:
         "pauses": inspector.pauses(job_id),
         "outputs": inspector.outputs(job_id, _OUTPUTS),
         "history": history[-_HISTORY:][::-1],
+        "latest": _LATEST,
         "earlier": len(history) > _HISTORY,
     }
 
