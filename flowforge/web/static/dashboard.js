@@ -21,10 +21,19 @@ const keyOf = (node) => node.id || node.dataset?.key || "";
 function morph(old, fresh) {
   const wanted = [...fresh.childNodes];
   const byKey = new Map([...old.children].filter(keyOf).map((child) => [keyOf(child), child]));
+  const kept = new Set(wanted.map(keyOf));
+  for (const [key, child] of byKey) if (!kept.has(key)) child.remove();
   let at = old.firstChild;
+  const drop = () => {
+    const next = at.nextSibling;
+    at.remove();
+    at = next;
+  };
   for (const child of wanted) {
     const key = child.nodeType === 1 ? keyOf(child) : "";
     let same = key ? byKey.get(key) : at;
+    // What is moved loses the focus: what stands before it leaves instead.
+    if (key && same) while (at && at !== same && !keyOf(at)) drop();
     if (!key) while (same && same.nodeType === 1 && keyOf(same) && at) same = same.nextSibling;
     if (same && same.nodeName === child.nodeName && (!key || keyOf(same) === key)) {
       if (same !== at) old.insertBefore(same, at);
@@ -34,11 +43,7 @@ function morph(old, fresh) {
       old.insertBefore(child.cloneNode(true), at);
     }
   }
-  while (at) {
-    const next = at.nextSibling;
-    at.remove();
-    at = next;
-  }
+  while (at) drop();
 }
 
 function update(old, fresh) {
