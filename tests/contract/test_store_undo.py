@@ -14,6 +14,7 @@ from flowforge.store.job_reads.undo import Undos
 from flowforge.store.transitions.answers import Answer
 from tests.contract.bench import DEFINITION, LARGE, LONG, UNDO, WAITING_SLOT, Bench, record
 from tests.contract.choices import expected_arguments
+from tests.contract.keyed import call
 from tests.contract.reference.jobs import Expected
 
 
@@ -401,6 +402,94 @@ def test_a_paused_queue_holds_a_compensation(bench: Bench) -> None:
     bench.start(other, f"2.0.{UNDO}")
     assert bench.commit(other, f"2.0.{UNDO}") == "ok"
     assert undo_of(bench, job) == ("done", 0)
+
+
+# --- one job at a time ----------------------------------------------------------------------------
+
+
+def single(bench: Bench, when: str = "queue", **changes: Any) -> str:
+    """A call with the key ``k``."""
+    return call(bench, single="k", when_running=when, **changes).job_id
+
+
+def one_step(bench: Bench, job: str) -> str:
+    """Of the first job of the key one invocation with an undo is committed."""
+    bench.start(job)
+    assert bench.commit(job, emitted=[(0, 0, "")], undo=record(1, charge="c1")) == "ok"
+    return job
+
+
+@pytest.mark.parametrize("ends", ["cancel", "fail"])
+def test_the_next_job_of_a_key_waits_until_the_one_before_is_undone(
+    bench: Bench, ends: str
+) -> None:
+    """Then it has its turn, in the script that ends the undo."""
+    first, second = one_step(bench, single(bench)), single(bench)
+    if ends == "cancel":
+        cancel(bench, first)
+    else:
+        bench.start(first, "2.0.0")
+        bench.fail(first, "2.0.0")
+    other = undoing(bench, first)
+    assert waiting(bench, second) == []
+    assert bench.row(other)["single"] == bench.row(second)["single"]
+    assert call(bench, single="k").job_id == other
+    assert compensate(bench, other) == ["c1"]
+    assert waiting(bench, second) == ["1.0.0"]
+
+
+def test_a_key_waits_for_the_handlers_of_a_job_that_is_to_be_undone(bench: Bench) -> None:
+    """Also where they leave nothing to undo."""
+    first, second = single(bench), single(bench)
+    bench.start(first)
+    cancel(bench, first)
+    assert undo_of(bench, first) == ("waiting", 0)
+    assert waiting(bench, second) == []
+    assert bench.commit(first, undo=record(1, charge="c1")) == "ok"
+    assert waiting(bench, second) == []
+    assert compensate(bench, undoing(bench, first)) == ["c1"]
+    assert waiting(bench, second) == ["1.0.0"]
+    third = single(bench)
+    bench.start(second)
+    cancel(bench, second)
+    bench.fail(second)
+    assert undo_of(bench, second) == ("nothing", 0)
+    assert waiting(bench, third) == ["1.0.0"]
+
+
+def test_an_undo_that_fails_gives_the_key_up(bench: Bench) -> None:
+    """As each job that fails; its retry waits for no turn."""
+    first, second = one_step(bench, single(bench)), single(bench)
+    cancel(bench, first)
+    other = undoing(bench, first)
+    bench.start(other, f"1.0.{UNDO}")
+    bench.fail(other, f"1.0.{UNDO}")
+    assert waiting(bench, second) == ["1.0.0"]
+    assert bench.store.control.retry(other) is Answer.OK
+    bench.start(other, f"1.0.{UNDO}")
+    assert bench.commit(other, f"1.0.{UNDO}") == "ok"
+    assert undo_of(bench, first) == ("done", 0)
+    assert single(bench) not in ("", second)
+    assert bench.status(second) == "pending"
+
+
+def test_an_undo_is_not_replaced(bench: Bench) -> None:
+    """The new job has the next turn; a newer one replaces that, and those that wait come later."""
+    first, queued = one_step(bench, single(bench)), single(bench)
+    cancel(bench, first)
+    other = undoing(bench, first)
+    second, third = single(bench, "replace"), single(bench, "replace")
+    assert [bench.status(one) for one in (other, second, third)] == [
+        "pending", "cancelled", "pending",
+    ]  # fmt: skip
+    assert ("replaced", "") in bench.history(third)
+    assert compensate(bench, other) == ["c1"]
+    assert (waiting(bench, third), waiting(bench, queued)) == (["1.0.0"], [])
+    fourth = single(bench, "replace")
+    assert bench.status(third) == "cancelled"
+    assert (waiting(bench, fourth), waiting(bench, queued)) == (["1.0.0"], [])
+    cancel(bench, fourth)
+    assert waiting(bench, queued) == ["1.0.0"]
 
 
 # --- large logs ----------------------------------------------------------------------------------

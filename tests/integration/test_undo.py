@@ -245,8 +245,9 @@ def test_a_worker_says_what_an_undo_will_lack(shared: Installation, file: str) -
 
 
 def test_a_paused_queue_holds_an_undo(file: str) -> None:
-    """Both jobs say so; a skip goes on without what it holds."""
-    job = booked(trips(Wait), file)
+    """Both jobs say so, and the next job of their key; a skip goes on without what it holds."""
+    flow = trips(Wait)
+    job = flow.execute("room", {"file": file, "trip": 7}, single=file)
     eventually(lambda: "waits" in noted(file))
     queue = Queue("celery")
     queue.pause("vendor down", by="anna")
@@ -258,6 +259,13 @@ def test_a_paused_queue_holds_an_undo(file: str) -> None:
         for finding in (job.explain()[1], other.explain()[0]):
             assert "queue 'celery' is paused by anna (vendor down)" in finding.what
             assert finding.command == "flowforge queues resume celery"
+        following = flow.execute(
+            "room", {"file": file, "trip": 8}, single=file, when_running="queue"
+        )
+        (finding,) = following.explain()
+        begins = f"it waits for job {other.job_id}, which undoes job {job.job_id} and has the key"
+        assert finding.what.startswith(begins)
+        following.cancel()
         other.skip(1, by="anna")
     finally:
         queue.resume()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from flowforge.common.bounded_repr import shown
 from flowforge.engine.job_server import JobServer
+from flowforge.errors import JobNotFoundError, RecordError
 from flowforge.model.jobs.job_finding import FindingKind, JobFinding
 from flowforge.store.job_reads.job_rows import JobSummary
 
@@ -24,8 +25,8 @@ def waits_for_turn(
     because = "" if reason is None else f"; of that one: {reason.what}"
     yield JobFinding(
         FindingKind.SINGLE.value,
-        f"it waits for job {turn.holder}, which has the key {shown(job.single)}, of which one job "
-        f"runs at a time{_between(turn.place - 1)}{because}",
+        f"it waits for job {turn.holder}, which {_undo(server, turn.holder)}has the key "
+        f"{shown(job.single)}, of which one job runs at a time{_between(turn.place - 1)}{because}",
         until=None if reason is None else reason.until,
         command=(reason and reason.command) or f"flowforge explain {turn.holder}",
         count=job.counts["parked"],
@@ -34,6 +35,15 @@ def waits_for_turn(
             "kind": None if reason is None else reason.kind,
         },
     )  # fmt: skip
+
+
+def _undo(server: JobServer, holder: str) -> str:
+    """That the job undoes the former one of the key."""
+    try:
+        undone = server.inspector.undoes(holder)
+    except (JobNotFoundError, RecordError):
+        return ""
+    return "" if undone is None else f"undoes job {undone} and "
 
 
 def _between(others: int) -> str:

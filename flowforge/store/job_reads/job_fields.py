@@ -22,6 +22,7 @@ FIELDS: dict[str, str] = {
     "idempotency": "Idempotency key, behind the flow's id",
     "started_by": "Job and invocation whose commit created this one, if nothing waits for it",
     "single": "Key of which one job runs at a time, behind the flow's id",
+    "next": "Of a job that is undone, or undoes one: the job that replaces it when that has ended",
     "debounce": "Key by which further calls find the job while it waits, behind the flow's id and "
     "the entry",
     "calls": "Calls that a debounced job stands for",

@@ -49,6 +49,8 @@ for place = 1, number do
     if waits and waits.newer then return { 'newer', waits.id } end
     local holder = one.single ~= '' and not waits and holder_of(one.single)
     if holder and holder.newer and one.when ~= 'skip' then return { 'newer', holder.id } end
+    local next = holder and one.when == 'replace' and next_of(holder, one.single)
+    if next and next.newer then return { 'newer', next.id } end
     creates = creates or not (holder and one.when == 'skip')
     if one.single ~= '' and not waits and one.when == 'queue' then
       -- The first place is no waiting.
@@ -79,14 +81,21 @@ local function create(one, holder)
     record = record_of_all(record, one.size)
     params = #record > limits.kept and 'large' or 'same'
   end
-  local replaces = holder and one.when == 'replace' and holder
-  if replaces then
-    shared('ZADD', k_single(one.single), shared('ZSCORE', k_single(one.single), holder.id), one.id)
-    shared('ZREM', k_single(one.single), holder.id)
+  -- What is undone is replaced when that has ended; one that was to replace it then is replaced now.
+  local replaces, held = nil, holder
+  if holder and one.when == 'replace' then
+    held = is_undo(holder) and holder
+    replaces = held and next_of(holder, one.single) or not held and holder
+    if replaces then take_place_of(one.single, one.id, replaces.id) end
+    if held and replaces then
+      call('HSET', k_job(holder.id), 'next', one.id)
+    elseif held then
+      take_next_place(one.single, one.id)
+    end
   elseif one.single ~= '' then
     take_place(one.single, one.id)
   end
-  about.extras, about.held = true, holder and not replaces
+  about.extras, about.held = true, held
   about.single = one.single ~= '' and one.single or nil
   call('HINCRBY', k_definition(about.def), 'active', 1)
   call('PERSIST', k_definition(about.def))
@@ -95,8 +104,8 @@ local function create(one, holder)
   local job = load_job(one.id)
   if about.held then hold(job, one.single, holder, now) end
   if replaces then
-    cancel_job(holder, '', 'replaced by job ' .. one.id, one.replaced, now)
-    remember(job, 'replaced', '', holder.id)
+    cancel_job(replaces, '', 'replaced by job ' .. one.id, one.replaced, now)
+    remember(job, 'replaced', '', replaces.id)
   end
   if one.debounce ~= '' then
     local last = one.at_most ~= '' and now + one.at_most or ''

@@ -96,16 +96,23 @@ class Calling(Timing):
             plan = replace(
                 plan, entry=replace(plan.entry, record=record_of_all([plan.entry.record]))
             )
-        replaces = holder is not None and keys.when == "replace"
-        if replaces:
-            self.singles[keys.single][0] = plan.id
+        turns = self.singles[keys.single] if keys.single else []
+        replaces, held = None, holder is not None
+        if holder is not None and keys.when == "replace":
+            held = bool(holder.undoes) or holder.status in ENDED
+            replaces = self.next_of(holder) if held else holder
+            if replaces is None:
+                turns.insert(1, plan.id)
+            else:
+                turns[turns.index(replaces.id)] = plan.id
+            holder.next = plan.id if held else ""
         elif keys.single:
-            self.singles[keys.single].append(plan.id)
-        self.create(plan, single=keys.single, held=holder is not None and not replaces)
+            turns.append(plan.id)
+        self.create(plan, single=keys.single, held=held)
         job = self.jobs[plan.id]
         job.extras = True
-        if holder is not None and replaces:
-            self.cancel_for_good(holder)
+        if replaces is not None:
+            self.cancel_for_good(replaces)
             job.history["replaced"] += 1
         if keys.debounce:
             invocation = job.invocations[0]

@@ -174,9 +174,9 @@ class Ending(Undoing):
                 work.clear()
             job.compensations.clear()
             job.staged_outputs = 0
-        self.give_key_up(job)
         self.report(job)
         self.undo_at_end(job)
+        self.give_key_up(job)
 
     # --- lineage --------------------------------------------------------------------------
 

@@ -164,6 +164,8 @@ class Job:
     passed: set[str] = field(default_factory=set)
     #: The key of which one job runs at a time, and whether another job has it.
     single: str = ""
+    #: The job that is to replace it, when it has been undone.
+    next: str = ""
     held: bool = False
     #: The key by which calls find it while it waits, and how many calls it stands for.
     debounce: str = ""

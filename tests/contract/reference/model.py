@@ -117,7 +117,9 @@ class Model(Due):
             unknown = job.attempts.get(invocation, Attempts()).unknown
             job.attempts[invocation] = Attempts(unknown=unknown)
             job.parked.append(invocation)
-        self.begin_undo(job)
+        if job.undo == "waits":
+            self.begin_undo(job)
+            self.give_key_up(job)
 
     def commit(self, job: Job, invocation: str, token: str, done: Done) -> str:
         answer = self._refuse_commit(job, invocation, token, done)

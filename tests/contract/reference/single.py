@@ -27,6 +27,10 @@ class Single(Places):
         if len(self.singles[key]) > 1:
             self.look_at(self.singles[key][1], due=False)
 
+    def next_of(self, job: Job) -> Job | None:
+        """What is to replace a job that is undone, when that has ended."""
+        return self.jobs[job.next] if job.next in self.singles[job.single] else None
+
     def _wait_no_more(self, job: Job) -> None:
         job.held = False
         self.timers.pop((job.id, "look"), None)
@@ -41,18 +45,22 @@ class Single(Places):
             self.look_at(job.id, due=True)
 
     def queue_up(self, job: Job) -> None:
-        """A job that is retried."""
-        if not job.single:
+        """A job that is retried. What undoes another one waits for no turn."""
+        if not job.single or job.undoes:
             return
         self.singles[job.single].append(job.id)
         if self.singles[job.single][0] != job.id:
             self.hold(job)
 
     def give_key_up(self, job: Job) -> None:
-        """A job has ended."""
-        if not job.single:
+        """A job has ended. One that is undone has its place until that has ended."""
+        if not job.single or job.undo == "waits":
             return
         turns = self.singles[job.single]
+        undoing = self.jobs.get(job.undo)
+        if undoing is not None and job.id in turns:
+            turns[turns.index(job.id)] = undoing.id
+            undoing.single, undoing.next = job.single, job.next
         if job.id in turns:
             turns.remove(job.id)
         if job.held:

@@ -75,6 +75,7 @@ class Undoing(Joining):
         job.history["completed"] += 1
         job.undo_log.insert(0, undo)
         self.open_undo(job)
+        self.give_key_up(job)
         return "ok"
 
     def look_at_children(self, job: Job, due: bool) -> None:

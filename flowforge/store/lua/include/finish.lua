@@ -60,7 +60,7 @@ local function finish(job, status, now)
   if rare[1] then call('PEXPIRE', k_idempotency(rare[1]), job.retention) end
   if job.extras then
     --@include keyed
-    leave_keys(job, now)
+    leave_keys(job)
   end
   call('ZADD', k_expiry(), now + job.retention, job.id)
   leave_definition(job.def, now, job.retention)
@@ -69,5 +69,7 @@ local function finish(job, status, now)
   if job.extras then
     --@include undo/at_end
     undo_at_end(job, now)
+    --@include undo/turn
+    leave_turn(job, now)
   end
 end

@@ -2,16 +2,15 @@
 -- idempotency keys of these calls.
 --@include base, single, debounce, further_keys
 
--- A job ends: the next one of its key has its turn.
-local function leave_keys(job, now)
-  local f = call('HMGET', k_job(job.id), 'debounce', 'single')
-  if f[1] then leave_key(job, f[1]) end
+-- A job ends: calls find it no more.
+local function leave_keys(job)
+  local debounce = call('HGET', k_job(job.id), 'debounce')
+  if debounce then leave_key(job, debounce) end
   let_further_keys_expire(job)
-  if f[2] then give_place_up(job, f[2], now) end
 end
 
--- A failed job goes on.
+-- A failed job goes on. What undoes another one waits for no turn.
 local function take_place_again(job, now)
-  local single = call('HGET', k_job(job.id), 'single')
-  if single then queue_up(job, single, now) end
+  local f = call('HMGET', k_job(job.id), 'single', 'undoes')
+  if f[1] and not f[2] then queue_up(job, f[1], now) end
 end

@@ -76,5 +76,8 @@ end
 
 -- The last handler of an ended job has ended.
 local function begin_waiting_undo(job, now)
-  if call('HGET', k_job(job.id), 'undo') == 'waits' then begin_undo(job, now) end
+  if call('HGET', k_job(job.id), 'undo') ~= 'waits' then return end
+  begin_undo(job, now)
+  --@include undo/turn
+  leave_turn(job, now)
 end

@@ -11,6 +11,8 @@ local function commit_to_undo(job, invocation, undo, micros, details, waited, no
   remember(job, 'completed', invocation, details, nil, waited)
   keep_for_undo(job, invocation, undo[1], undo[2])
   open_undo(job, now)
+  --@include undo/turn
+  leave_turn(job, now)
   save_job(job, now)
   return true
 end
