@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import redis
 
@@ -25,8 +24,9 @@ from flowforge.doctor.workers import (
 from flowforge.engine.engine import Engine
 from flowforge.errors import CommandRefusedError, FlowForgeError
 from flowforge.model.jobs.status import ACTIVE
-from flowforge.store.fleet_reads.key_types import wrong_types
 from flowforge.store.fleet_reads.worker_reports import WorkerReport, WorkerReports
+from flowforge.store.job_reads.job_rows import ActiveJob, UnreadableRow
+from flowforge.store.key_types import wrong_types, wrong_types_of
 
 #: Active jobs of each status that are looked at one by one, the newest ones.
 SAMPLE = 500
@@ -45,11 +45,17 @@ def examine(engine: Engine) -> Iterator[Finding]:
 
 def _examine_keys(engine: Engine) -> Iterator[Finding]:
     """Keys in place of which something else lies: what reads them is refused, here too."""
-    for key, found, expected in wrong_types(engine.store):
-        aside = shlex.join(["RENAME", key, f"{key}-aside"])
-        what = f"{key} is a {found} of another program: FlowForge has a {expected} there"
-        fix = f"keep that program from this prefix, and move the key: redis-cli {aside}"
-        yield Finding("fail", "keys", what, fix)
+    for wrong in wrong_types(engine.link, engine.store.keys):
+        yield Finding("fail", "keys", wrong.text, wrong.fix)
+
+
+def _examine_keys_of_jobs(
+    engine: Engine, active: Sequence[ActiveJob | UnreadableRow]
+) -> Iterator[Finding]:
+    """The same of the keys of jobs that have not ended: such a job cannot go on."""
+    named = [one.job_id if isinstance(one, ActiveJob) else one.key for one in active]
+    for wrong in wrong_types_of(engine.link, engine.store.keys, named):
+        yield Finding("fail", "keys", wrong.text, wrong.fix)
 
 
 def _examine_errors(engine: Engine) -> Iterator[Finding]:
@@ -85,6 +91,7 @@ def _examine_jobs(engine: Engine) -> Iterator[Finding]:
     if not engine.idle:
         yield from _apart(examine_needs(engine, live, active))
         yield from _apart(examine_delays(engine))
+    yield from _apart(_examine_keys_of_jobs(engine, active))
     yield from _apart(examine_work(engine, live, counts, active))
     yield from _apart(examine_answers(engine))
     yield from _apart(examine_limits(engine))

@@ -7,6 +7,8 @@ from typing import Any
 
 from redis.exceptions import NoScriptError
 
+from flowforge.errors import CommandRefusedError
+from flowforge.store.key_types import explained
 from flowforge.store.keys import Keys
 from flowforge.store.scripts import SCRIPTS
 from flowforge.store.server.link import Argument, Link
@@ -20,13 +22,19 @@ class ScriptRunner:
         self.keys = keys
 
     def run(self, script: str, *arguments: Argument) -> Any:
-        """Run one script by name; a server that does not know it is taught first."""
+        """Run one script by name; a server that does not know it is taught first.
+
+        CommandRefusedError names the key that something else lies in place of, if that is why.
+        """
         found = SCRIPTS[script]
         try:
-            return self.link.call("EVALSHA", found.sha, 0, self.keys.root, *arguments)
-        except NoScriptError:
-            # EVAL runs and caches in one step: a concurrent SCRIPT FLUSH cannot come between.
-            return self.link.call("EVAL", found.source, 0, self.keys.root, *arguments)
+            try:
+                return self.link.call("EVALSHA", found.sha, 0, self.keys.root, *arguments)
+            except NoScriptError:
+                # EVAL runs and caches in one step: a concurrent SCRIPT FLUSH cannot come between.
+                return self.link.call("EVAL", found.source, 0, self.keys.root, *arguments)
+        except CommandRefusedError as error:
+            raise explained(self.link, self.keys, arguments, error) from error.__cause__
 
 
 def new_request() -> str:

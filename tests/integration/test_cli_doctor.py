@@ -503,10 +503,12 @@ def test_unreadable_url(url: str) -> None:
 
 
 @pytest.mark.attack(what="Another program's value in place of a key that there is one of")
+@pytest.mark.attack(what="Another program's value in place of a key of one job")
 def test_something_else_in_place_of_keys(idle: Shell) -> None:
     """Each is named, with the command that moves it; what does not need them is examined."""
     link, keys = idle.installation.engine.link, idle.installation.engine.store.keys
-    wrong = [keys.of(name) for name in ("error_groups", "queue_pauses")]
+    job_id = idle.submit("numbers")
+    wrong = [keys.of("error_groups"), keys.of("queue_pauses"), keys.of("stats", job_id)]
     for key in wrong:
         link.call("RPUSH", key, "by hand")
     try:
@@ -519,4 +521,5 @@ def test_something_else_in_place_of_keys(idle: Shell) -> None:
     finally:
         for key in wrong:
             link.call("DEL", key)
+    idle.run("cancel", job_id)
     assert "keys" not in idle.findings()

@@ -69,6 +69,11 @@ def _refused(pool: Any, where: str, error: ResponseError) -> FlowForgeError:
             f"{where} does not let this user do that ({error}); give the user the rights that the "
             "security page of the documentation lists, for this prefix and these queues"
         )
+    if str(error).startswith("WRONGTYPE"):
+        return CommandRefusedError(
+            f"{where} has something else in place of a key ({error}); keep other programs from "
+            "this prefix, and move the key: flowforge doctor has the command"
+        )
     return CommandRefusedError(
         f"{where} refused a command ({error}); it must be a Redis or Valkey server of its own, no "
         "Redis Cluster, and no other program may write to FlowForge's keys"

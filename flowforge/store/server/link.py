@@ -56,7 +56,7 @@ class ServerLink:
             reply = connection.read_response()
         except ResponseError as error:
             self._idle.append(connection)
-            return self._retry([command], error)[0]
+            return self._retry([command], _with_key(error, command))[0]
         except (RedisError, OSError) as error:
             connection.disconnect()
             return self._retry([command], error)[0]
@@ -100,9 +100,9 @@ class ServerLink:
             connection.disconnect()
             raise
         self._idle.append(connection)
-        failed = next((reply for reply in replies if isinstance(reply, Exception)), None)
-        if failed is not None:
-            raise failed
+        for command, reply in zip(commands, replies, strict=True):
+            if isinstance(reply, Exception):
+                raise _with_key(reply, command)
         return replies
 
     def _retry(self, commands: Sequence[Sequence[Argument]], error: Exception) -> list[Any]:
@@ -122,6 +122,18 @@ class ServerLink:
                 return self._exchange(commands)
             except (RedisError, OSError) as again:
                 error = again
+
+
+def _with_key(error: Exception, command: Sequence[Argument]) -> Exception:
+    """An error of a wrong type that says of which key; of a script that is not known."""
+    text = str(error)
+    if text.startswith("WRONGTYPE") and not str(command[0]).startswith("EVAL") and len(command) > 1:
+        error.args = (f"{text}: {command[0]!s} {_shown(command[1])}",)
+    return error
+
+
+def _shown(key: Argument) -> str:
+    return key.decode(errors="replace") if isinstance(key, bytes) else str(key)
 
 
 #: Every link of this process, to part from the parent's sockets after a fork.

@@ -99,7 +99,10 @@ def test_a_refused_login_is_no_outage(reply: str) -> None:
             "permissions",
             "rights",
         ),
-        ("WRONGTYPE Operation against a key holding the wrong kind of value", "no other program"),
+        (
+            "WRONGTYPE Operation against a key holding the wrong kind of value",
+            "something else in place of a key",
+        ),
         ("MOVED 3999 127.0.0.1:6381", "Redis Cluster"),
         ("BUSYGROUP Consumer Group name already exists", "refused"),
         ("ERR unknown command 'EVALSHA'", "refused"),
