@@ -24,11 +24,6 @@ def real(server: LocalServer) -> Iterator[ServerLink]:
     link.close()
 
 
-@pytest.fixture(scope="session")
-def fake_server() -> fakeredis.FakeServer:
-    return fakeredis.FakeServer()
-
-
 @pytest.fixture(params=["fakeredis", "server"])
 def bench(request: pytest.FixtureRequest, prefix: str) -> Bench:
     """A fleet of this test's own, on either kind of server."""

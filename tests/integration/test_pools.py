@@ -59,6 +59,7 @@ def pool(
             concurrency=4,
             queues="celery,other",
             configuration=SPAWN if spawned else [],
+            by_command=True,
         )
         yield installation
         assert worker.alive

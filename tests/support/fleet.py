@@ -9,11 +9,12 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 from flowforge.local.supervised_process import SupervisedProcess
 from tests.support.environment import without_settings
 from tests.support.eventually import eventually
+from tests.support.forked_process import ForkedProcess
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,6 +23,8 @@ READY_LIMIT = 30.0
 END_LIMIT = 15
 #: Bytes of a worker's log that are shown when something went wrong.
 LOG_TAIL = 4000
+#: Pools whose workers may be forks of a process that has loaded what they load.
+_FORKED = ("prefork", "solo", "threads")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -29,7 +32,7 @@ class Worker:
     """One worker: a Celery main process with its pool, in a process group of its own."""
 
     name: str
-    process: SupervisedProcess
+    process: SupervisedProcess | ForkedProcess
     log: Path
 
     @property
@@ -83,26 +86,26 @@ class Fleet:
         configuration: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
         wait: bool = True,
+        by_command: bool = False,
     ) -> Worker:
         """Start one worker and return once it is ready; with ``wait=False`` at once.
 
         `configuration`: settings of Celery, as ``worker.pool_start_method=spawn``.
+        `by_command`: by the command that users enter, and not as a fork of a process that has
+        loaded the same modules already. gevent and eventlet are always started so, since they
+        change modules before others load them.
         AssertionError, with the end of the worker's log, when it does not become ready.
         """
         name = f"w{len(self.workers) + 1}-{self._settings['prefix']}"
-        command = [sys.executable, "-m", "celery", "-A", self._app, "worker", "-l", "INFO"]
-        command += ["-P", pool, "-c", str(concurrency), "-n", f"{name}@%h", *options]
-        command += [] if queues is None else ["-Q", queues]
-        command += ["--", *configuration] if configuration else []
+        words = ["-A", self._app, "worker", "-l", "INFO"]
+        words += ["-P", pool, "-c", str(concurrency), "-n", f"{name}@%h", *options]
+        words += [] if queues is None else ["-Q", queues]
+        words += ["--", *configuration] if configuration else []
+        whole = by_command or pool not in _FORKED or bool(configuration)
+        environment = {**self._environment(), **(env or {})}
         path = self._directory / f"{name}.log"
         with path.open("wb") as log:
-            process = SupervisedProcess(
-                command,
-                log,
-                cwd=ROOT,
-                env={**self._environment(), **(env or {})},
-                kill_after=END_LIMIT,
-            )
+            process = _start(words, log, environment, whole=whole)
         worker = Worker(name, process, path)
         self.workers.append(worker)
         if wait:
@@ -150,3 +153,12 @@ class Fleet:
     def _environment(self) -> dict[str, str]:
         own = {f"FLOWFORGE_{k.upper()}": str(v) for k, v in self._settings.items() if v is not None}
         return without_settings(**own, PYTHONUNBUFFERED="1")
+
+
+def _start(
+    words: Sequence[str], log: BinaryIO, env: Mapping[str, str], *, whole: bool
+) -> SupervisedProcess | ForkedProcess:
+    if not whole:
+        return ForkedProcess("celery", words, log, cwd=ROOT, env=env, kill_after=END_LIMIT)
+    command = [sys.executable, "-m", "celery", *words]
+    return SupervisedProcess(command, log, cwd=ROOT, env=env, kill_after=END_LIMIT)

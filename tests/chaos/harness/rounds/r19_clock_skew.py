@@ -27,7 +27,10 @@ def run(arena: Arena) -> None:
     site = arena.site(arena.server().url, imports=(skew.MODULE, flaky.MODULE))
     # Whichever of them leads the upkeep has a wrong clock.
     for seconds, pool in ((_HOUR, "prefork"), (-_HOUR, "threads")):
-        site.start(env=skew.environment(seconds), pool=pool, concurrency=4, wait=False)
+        # Modules that are loaded after it take the other time.
+        site.start(
+            env=skew.environment(seconds), pool=pool, concurrency=4, wait=False, by_command=True
+        )
     site.fleet.wait_until_ready()
     site.fault_over()
     jobs = [site.engine.submit(JobTemplate(FLAKY, "flaky")) for _ in range(retried)]
