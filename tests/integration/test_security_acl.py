@@ -7,7 +7,6 @@ import os
 import re
 import secrets
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -31,7 +30,8 @@ from tests.integration.flows import Flaky, countdown, single, squares
 from tests.integration.installation import FAST, FLOWS, LIMIT
 from tests.integration.web_client import dashboard
 from tests.support.eventually import eventually
-from tests.support.fleet import Fleet
+from tests.support.fleet import ROOT, Fleet
+from tests.support.forked_process import run_forked
 
 DOCUMENT = Path(__file__).parents[2] / "docs/how-to/access-lists.md"
 ROLES = ("worker", "producer", "viewer")
@@ -123,11 +123,9 @@ def _nothing_denied_yet(guarded: Guarded) -> None:
 
 def flowforge(url: str, *arguments: str, prefix: str = "ff") -> subprocess.CompletedProcess[str]:
     """Run the command line as whoever the URL names."""
-    command = [sys.executable, "-m", "flowforge.cli", "--redis-url", url, *arguments]
     env = {**os.environ, "FLOWFORGE_PREFIX": prefix}
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=LIMIT, check=False, env=env
-    )
+    words = ("--redis-url", url, *arguments)
+    return run_forked("flowforge.cli", *words, cwd=ROOT, env=env, timeout=LIMIT)
 
 
 def for_prefix(line: str, prefix: str) -> str:

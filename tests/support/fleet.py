@@ -159,6 +159,6 @@ def _start(
     words: Sequence[str], log: BinaryIO, env: Mapping[str, str], *, whole: bool
 ) -> SupervisedProcess | ForkedProcess:
     if not whole:
-        return ForkedProcess("celery", words, log, cwd=ROOT, env=env, kill_after=END_LIMIT)
+        return ForkedProcess("celery", words, log, log, cwd=ROOT, env=env, kill_after=END_LIMIT)
     command = [sys.executable, "-m", "celery", *words]
     return SupervisedProcess(command, log, cwd=ROOT, env=env, kill_after=END_LIMIT)

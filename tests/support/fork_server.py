@@ -1,10 +1,10 @@
-"""Runs modules as programs, in forks of a process that has already made their imports.
+"""Runs modules and scripts as programs, in forks of a process that has made their imports already.
 
-``python -m tests.support.fork_server SOCKET``: for each message with four descriptors on the socket
-it runs what the first of them says. It ends with its client, which is ``forked_process.py``.
+``python -m tests.support.fork_server SOCKET``: for each message with descriptors on the socket it
+runs what the first of them says. It ends with its client, which is ``forked_process.py``.
 
-Such a program is what ``python -m MODULE`` runs, with arguments, an environment and a folder of its
-own. Only its modules were loaded earlier.
+Such a program is what ``python -m MODULE`` or ``python SCRIPT`` runs, with arguments, environment
+and folder of its own. Only its modules were loaded earlier.
 """
 
 from __future__ import annotations
@@ -20,13 +20,17 @@ import socket
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 #: What a worker has loaded before it imports the flows of its user, and what it loads for those.
 #: Not the apps: they read the environment.
 _MODULES = ("celery.bin.celery", "flowforge.joining", "flowforge.worker.lifecycle.startup")
 
-#: Descriptors of a program that are closed in it.
+#: What comes with a message: what to run, its three standard files, the leash and the status.
+DESCRIPTORS = 6
+
+#: How many descriptors are closed in a program before it runs.
 _MOST_DESCRIPTORS = 256
 
 
@@ -36,7 +40,7 @@ def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
-        said, descriptors, _, _ = socket.recv_fds(channel, 1, 4)
+        said, descriptors, _, _ = socket.recv_fds(channel, 1, DESCRIPTORS)
         if not said:
             return None
         if os.fork() == 0:
@@ -54,21 +58,30 @@ def _load() -> None:
     gc.freeze()
 
 
-def _start(request: int, log: int, leash: int, status: int) -> None:
+def _reap() -> None:
+    """Take note of the forks that have ended, so that their time counts as that of this process."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _start(request: int, stdin: int, stdout: int, stderr: int, leash: int, status: int) -> None:
     """Be the one that watches over the program, and in a fork of it the program."""
     os.setsid()
     with os.fdopen(request) as file:
         wanted = json.load(file)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
     program = os.fork()
     if program:
+        for descriptor in (stdin, stdout, stderr):
+            os.close(descriptor)
         os.write(status, f"{os.getpid()} {program}\n".encode())
-        _watch(program, leash, wanted["kill_after"])
+        _watch(program, leash, status, wanted["kill_after"])
+    for place, descriptor in enumerate((stdin, stdout, stderr)):
+        os.dup2(descriptor, place)
     _run(wanted)
 
 
-def _watch(program: int, leash: int, kill_after: float) -> None:
+def _watch(program: int, leash: int, status: int, kill_after: float) -> None:
     """End the program with its owner, and what is left of its group with the program."""
 
     def end() -> None:
@@ -81,20 +94,26 @@ def _watch(program: int, leash: int, kill_after: float) -> None:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os.kill(program, signal.SIGTERM))
     threading.Thread(target=end, daemon=True).start()
-    os.waitpid(program, 0)
+    code = os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])
+    os.write(status, f"{code}\n".encode())
     os.killpg(0, signal.SIGKILL)
 
 
 def _run(wanted: dict[str, Any]) -> None:
-    """As ``python -m`` runs a module."""
+    """As ``python -m MODULE`` and ``python SCRIPT`` do."""
     os.closerange(3, _MOST_DESCRIPTORS)
     os.chdir(wanted["cwd"])
     os.environ.clear()
     os.environ.update(wanted["env"])
     search = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    sys.path[:1] = [wanted["cwd"], *filter(None, search)]
-    sys.argv = ["", *wanted["arguments"]]
-    runpy.run_module(wanted["module"], run_name="__main__", alter_sys=True)
+    program = wanted["program"]
+    sys.argv = [program, *wanted["arguments"]]
+    if program.endswith(".py"):
+        sys.path[:1] = [str(Path(program).resolve().parent), *filter(None, search)]
+        runpy.run_path(str(Path(program).resolve()), run_name="__main__")
+    else:
+        sys.path[:1] = [wanted["cwd"], *filter(None, search)]
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import os
@@ -10,9 +11,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from flowforge.local.supervised_process import close_owned, own
 from tests.support.environment import without_settings
@@ -21,49 +23,64 @@ ROOT = Path(__file__).parents[2]
 
 
 class ForkedProcess:
-    """``python -m MODULE ARGUMENTS``, with what SupervisedProcess says of a command."""
+    """``python -m PROGRAM ARGUMENTS``, or ``python PROGRAM ARGUMENTS`` if it is a file ``*.py``.
+
+    Otherwise it is what SupervisedProcess is.
+    """
 
     def __init__(
         self,
-        module: str,
+        program: str,
         arguments: Sequence[str],
-        log: BinaryIO,
+        stdout: IO[bytes],
+        stderr: IO[bytes],
         *,
         cwd: Path,
         env: Mapping[str, str],
         kill_after: int,
     ) -> None:
         self._kill_after = kill_after
+        #: The exit status, or the negative number of a signal; None while the program runs.
+        self.status: int | None = None
         wanted = {
-            "module": module, "arguments": list(arguments), "cwd": str(cwd), "env": dict(env),
+            "program": program, "arguments": list(arguments), "cwd": str(cwd), "env": dict(env),
             "kill_after": kill_after,
         }  # fmt: skip
         request, request_end = os.pipe()
         leash, leash_end = os.pipe()
-        status_end, status = os.pipe()
+        answers, status = os.pipe()
         self._leash: int | None = own(leash_end)
-        self._status: int | None = own(status_end)
-        socket.send_fds(_server(), [b"."], [request, log.fileno(), leash, status])
+        self._answers: int | None = own(answers)
+        with open(os.devnull, "rb") as nothing:
+            files = [nothing.fileno(), stdout.fileno(), stderr.fileno()]
+            socket.send_fds(_server(), [b"."], [request, *files, leash, status])
         for descriptor in (request, leash, status):
             os.close(descriptor)
         with os.fdopen(request_end, "w") as file:
             json.dump(wanted, file)
-        self.group, self.pid = _numbers(status_end)
+        said = _line(answers)
+        if not said:
+            raise OSError("the server of forks could not start the program")
+        self.group, self.pid = map(int, said.split())
 
     @property
     def alive(self) -> bool:
         """Whether the program runs; False once it ended, whoever ended it."""
-        return not self._ended(0)
+        return not self.ended(0)
 
-    def _ended(self, timeout: float) -> bool:
-        # Nothing follows the first line: what can be read is the end.
-        if self._status is not None:
+    def ended(self, timeout: float) -> bool:
+        """Whether the program, with all of its group, ends within so many seconds."""
+        if self._answers is not None:
             ends = select.poll()
-            ends.register(self._status, select.POLLIN)
+            ends.register(self._answers, select.POLLIN)
             if ends.poll(timeout * 1000):
-                close_owned(self._status)
-                self._status = None
-        return self._status is None
+                said = _line(self._answers)
+                # Then comes the end of the group, at once.
+                self.status = int(said) if said else -signal.SIGKILL
+                _line(self._answers)
+                close_owned(self._answers)
+                self._answers = None
+        return self._answers is None
 
     def terminate(self) -> None:
         """SIGTERM the program and return at once."""
@@ -79,30 +96,43 @@ class ForkedProcess:
     def end(self) -> None:
         """End the program and return when it is gone, after `kill_after` seconds at the latest."""
         self.release()
-        if not self._ended(self._kill_after + 2):
+        if not self.ended(self._kill_after + 2):
             os.killpg(self.group, signal.SIGKILL)
-            self._ended(self._kill_after)
+            self.ended(self._kill_after)
 
 
-def _numbers(status: int) -> tuple[int, int]:
-    """The ids of the watching process, which leads the group, and of the program."""
+def run_forked(
+    program: str, *arguments: str, cwd: Path, env: Mapping[str, str], timeout: float
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, as ``subprocess.run`` with its output captured as text."""
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        process = ForkedProcess(program, arguments, stdout, stderr, cwd=cwd, env=env, kill_after=5)
+        in_time = process.ended(timeout)
+        process.end()
+        texts = []
+        for file in (stdout, stderr):
+            file.seek(0)
+            texts.append(file.read().decode())
+        if not in_time or process.status is None:
+            raise subprocess.TimeoutExpired([program, *arguments], timeout, *texts)
+        return subprocess.CompletedProcess([program, *arguments], process.status, *texts)
+
+
+def _line(answers: int) -> bytes:
+    """The next line; empty when the one that watches over the program has ended."""
     said = b""
-    while not said.endswith(b"\n"):
-        part = os.read(status, 100)
-        if not part:
-            raise OSError("the server of forks could not start the program")
+    while not said.endswith(b"\n") and (part := os.read(answers, 1)):
         said += part
-    group, program = map(int, said.split())
-    return group, program
+    return said
 
 
 @functools.cache
 def _server() -> socket.socket:
-    """The connection to this process's server, which ends with it."""
+    """The connection to this process's server."""
     mine, its = socket.socketpair()
     own(mine.fileno())
     with its:
-        subprocess.Popen(
+        server = subprocess.Popen(
             [sys.executable, "-m", "tests.support.fork_server", str(its.fileno())],
             cwd=ROOT,
             env=without_settings(PYTHONUNBUFFERED="1"),
@@ -111,4 +141,11 @@ def _server() -> socket.socket:
             pass_fds=[its.fileno()],
             start_new_session=True,
         )
+    atexit.register(_end, os.getpid(), mine, server)
     return mine
+
+
+def _end(owner: int, connection: socket.socket, server: subprocess.Popen[bytes]) -> None:
+    if os.getpid() == owner:
+        connection.close()
+        server.wait()
