@@ -70,6 +70,21 @@ def passed_over(outcome: str) -> Sample:
     return ErrorSample(outcome, "r0", outcome, "shop.charge", "it broke")
 
 
+def sent(raw: Sequence[bytes]) -> list[tuple[str, str]]:
+    """(job id, invocation) of every message of a broker list, in the order of popping."""
+    bodies = [json.loads(json.loads(item)["body"]) for item in reversed(raw)]
+    return [(body[0][0], body[0][1]) for body in bodies]
+
+
+def happened(history: Sequence[Any]) -> list[tuple[str, str]]:
+    """(kind, invocation) of every entry of a history."""
+    found = []
+    for _, fields in history:
+        pairs = dict(zip(fields[::2], fields[1::2], strict=True))
+        found.append((pairs[b"k"].decode(), pairs[b"t"].decode()))
+    return found
+
+
 Fields = dict[str, str | bytes | int | float]
 
 
@@ -394,8 +409,7 @@ class Bench:
 
     def sent(self, name: str | None = None) -> list[tuple[str, str]]:
         """(job id, invocation) of every message on a broker list, in the order of popping."""
-        bodies = [json.loads(message["body"]) for message in self.messages(name)]
-        return [(body[0][0], body[0][1]) for body in bodies]
+        return sent(self.link.call("LRANGE", name or self.list, 0, -1))
 
     def invocations(self, job_id: str) -> set[str]:
         """Invocations of the job that are not committed."""
@@ -420,11 +434,7 @@ class Bench:
 
     def history(self, job_id: str) -> list[tuple[str, str]]:
         """(kind, invocation) of every entry."""
-        found = []
-        for _, fields in self.link.call("XRANGE", self.key("history", job_id), "-", "+"):
-            pairs = dict(zip(fields[::2], fields[1::2], strict=True))
-            found.append((pairs[b"k"].decode(), pairs[b"t"].decode()))
-        return found
+        return happened(self.link.call("XRANGE", self.key("history", job_id), "-", "+"))
 
     def outputs(self, job_id: str) -> list[bytes]:
         reply: list[bytes] = self.link.call("LRANGE", self.key("outputs", job_id), 0, -1)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pytest
 
 from flowforge.model.jobs.labels import labels_text
 from flowforge.store.fleet_reads.error_groups import ErrorGroups
 from flowforge.store.fleet_reads.outbox import Outbox
+from flowforge.store.link import Argument
 from flowforge.store.transitions.queue_pauses import PAUSED
-from tests.contract.bench import Bench
+from tests.contract.bench import Bench, happened, sent
 from tests.contract.job_comparison import compare_job
+from tests.contract.looks import ask
 from tests.contract.reference.jobs import Job
 from tests.contract.reference.model import Model
 from tests.contract.reference.turns import Turns
@@ -27,7 +29,7 @@ def compare(bench: Bench, model: Model, lists: list[str]) -> None:
     _compare_indexes(stored, model)
     assert all(parsed(bench, stored.texts("timers")))
     for number, name in enumerate(lists):
-        assert bench.sent(name) == model.lists[number]
+        assert sent(stored.raw("broker", name)) == model.lists[number]
     for job in model.jobs.values():
         _recount(stored, lists, job)
         compare_job(stored, model, job, lists)
@@ -39,10 +41,13 @@ def compare(bench: Bench, model: Model, lists: list[str]) -> None:
 def _compare_errors(bench: Bench, model: Model) -> None:
     """Each failed attempt, and each failure by a script, is counted with exactly one group."""
     counted: Counter[str] = Counter()
-    for group in ErrorGroups(bench.store).read(0):
+    groups = ErrorGroups(bench.store).read(0)
+    for group in groups:
         counted[group.identity.type] += group.count
-        assert bench.link.call("PTTL", bench.key("error_group", group.key)) > 0
-    assert bench.link.call("PTTL", bench.key("error_groups")) > 0 or not counted
+    names = [bench.key("error_groups"), *(bench.key("error_group", one.key) for one in groups)]
+    to_live, *each = ask(bench.link, [("PTTL", name) for name in names])
+    assert all(ms > 0 for ms in each)
+    assert to_live > 0 or not counted
     expected: Counter[str] = Counter()
     for job in model.jobs.values():
         expected.update(job.errors)
@@ -148,8 +153,17 @@ def _recount_lanes(
     assert counted == {field: count for field, count in held.items() if count}
 
 
-def end_of(bench: Bench, job: Job) -> tuple[object, ...]:
-    """What is stored of an ended job and must not change any more."""
-    row = bench.row(job.id)
-    ended = (row["status"], row["ended"], row.get("reason"))
-    return (*ended, bench.outputs(job.id), bench.history(job.id))
+def ends_of(bench: Bench, jobs: Sequence[Job]) -> list[tuple[object, ...]]:
+    """What is stored of each of some ended jobs, and must not change any more."""
+    commands: list[tuple[Argument, ...]] = []
+    for job in jobs:
+        commands += [
+            ("HMGET", bench.key("job", job.id), "status", "ended", "reason"),
+            ("LRANGE", bench.key("outputs", job.id), 0, -1),
+            ("XRANGE", bench.key("history", job.id), "-", "+"),
+        ]
+    replies = iter(ask(bench.link, commands))
+    return [
+        (*row, outputs, happened(history))
+        for row, outputs, history in zip(replies, replies, replies, strict=True)
+    ]

@@ -13,7 +13,7 @@ from flowforge.model.jobs.labels import INHERITED
 from flowforge.store.transitions.claims import NextClaim
 from flowforge.store.transitions.invocations import OUTPUTS
 from tests.contract.choices import PLANS
-from tests.contract.comparison import compare, end_of
+from tests.contract.comparison import compare, ends_of
 from tests.contract.controls import CONTROL, NUMBERS, some_unclaimed
 from tests.contract.mends import ALL_JOBS
 from tests.contract.passing import end_everything
@@ -341,7 +341,7 @@ class Transitions(Undoes):
 
     @invariant()
     def ended_jobs_stay_as_they_are(self) -> None:
-        for job in self.model.jobs.values():
-            if job.status in ENDED:
-                state = end_of(self.bench, job)
-                assert self.frozen.setdefault(self.frozen_name(job), state) == state
+        jobs = [job for job in self.model.jobs.values() if job.status in ENDED]
+        for job, state in zip(jobs, ends_of(self.bench, jobs), strict=True):
+            assert None not in state[:2], "no status, or no time of the end"
+            assert self.frozen.setdefault(self.frozen_name(job), state) == state

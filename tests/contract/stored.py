@@ -9,6 +9,7 @@ from flowforge.model.jobs.labels import label_line
 from flowforge.model.jobs.status import JobStatus
 from flowforge.store.server.link import Argument
 from tests.contract.bench import Bench
+from tests.contract.looks import ask
 from tests.contract.reference.flow import JOINING, PLAIN
 from tests.contract.reference.jobs import ENDED, Job
 from tests.contract.reference.model import Model
@@ -37,7 +38,6 @@ class Stored:
 
     def __init__(self, bench: Bench, model: Model, lists: list[str]) -> None:
         self._commands: list[tuple[Argument, ...]] = []
-        self._replies: list[Any] = []
         self._names: list[tuple[str, str]] = []
         key = self._key = bench.key
         for name, about in (*_GLOBAL_SETS, *_turns(model)):
@@ -69,13 +69,15 @@ class Stored:
             self._ask("listed", job.id, "ZSCORE", key("status", job.status), job.id)
             for name in KEYS if job.status in ENDED else ():
                 self._ask("ttl", f"{job.id} {name}", "PTTL", key(name, job.id))
-        replies = bench.link.many(self._commands)
+        replies = ask(bench.link, self._commands)
         self._found = dict(zip(self._names, replies, strict=True))
 
     def _ask_lists(self, lists: list[str]) -> None:
         key = self._key
         for name, index in product(lists, ("unclaimed", "fair_turns", "fair_entered", *ASIDE)):
             self._ask(index, name, "ZRANGE", key(index, name), 0, -1, "WITHSCORES")
+        for name in lists:
+            self._ask("broker", name, "LRANGE", name, 0, -1)
         for name, fair in product(lists, FAIR_KEYS):
             waiting = f"{name}\n{fair}"
             self._ask("fair_waiting", waiting, "ZRANGE", key("fair_waiting", waiting), 0, -1)
