@@ -10,7 +10,7 @@ import pytest
 from flowforge.model.jobs.labels import labels_text
 from flowforge.store.fleet_reads.error_groups import ErrorGroups
 from flowforge.store.fleet_reads.outbox import Outbox
-from flowforge.store.link import Argument
+from flowforge.store.server.link import Argument
 from flowforge.store.transitions.queue_pauses import PAUSED
 from tests.contract.bench import Bench, happened, sent
 from tests.contract.job_comparison import compare_job

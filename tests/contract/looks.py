@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flowforge.store.link import Argument, Link
+from flowforge.store.server.link import Argument, Link
 
 _ASK = """
 local at, replies = 1, {}

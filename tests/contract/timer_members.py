@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from redis.exceptions import NoScriptError
 
 from flowforge.store.scripts import render
+from flowforge.store.server.link import Argument
 from tests.contract.bench import Bench
 
 _PARSE = render(
@@ -24,7 +25,7 @@ return parsed
 
 def parsed(bench: Bench, members: Sequence[str]) -> list[tuple[str, ...]]:
     """Job, kind and what it is about of each member; empty when it has the form of none."""
-    words = (0, bench.keys.root, *members)
+    words: list[Argument] = [0, bench.keys.root, *members]
     try:
         reply = bench.link.call("EVALSHA", _PARSE.sha, *words)
     except NoScriptError:
