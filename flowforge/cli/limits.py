@@ -12,15 +12,16 @@ from flowforge.cli.audited import audited
 from flowforge.cli.group import CommandFailedError
 from flowforge.cli.options.arguments import by_option
 from flowforge.cli.session import Session, pass_session
-from flowforge.cli.terminal.render import json_option, one_line, print_json, say
+from flowforge.cli.terminal.render import json_option, local_time, one_line, print_json, say
 from flowforge.cli.terminal.tables import print_table
 from flowforge.engine.limits import LimitControl, in_force, settings_in_force
 from flowforge.errors import FlowForgeError
 from flowforge.model.limit import LimitSettings, parsed_settings
 from flowforge.model.names import did_you_mean
+from flowforge.store.reading import moment
 from flowforge.store.transitions.limits import LimitUsage
 
-_COLUMNS = ("KEY", ">RUNNING", ">WAITING", "LIMIT", "STATE")
+_COLUMNS = ("KEY", ">TAKEN", ">WAITING", "LIMIT", "STATE")
 
 _SETTINGS = ("SETTING", "VALUE", "FROM")
 
@@ -80,6 +81,7 @@ def show(session: Session, key: str, as_json: bool) -> None:
     print_table(_COLUMNS, [_cells(row) for row in found])
     say()
     print_table(_SETTINGS, [[one.name, one.text, one_line(one.source)] for one in force])
+    _say_if_unknown(control, key)
     for row in found:
         for one in row["held_by"]:
             say(f"{one_line(row['key'])} is held by {one['job_id']} invocation {one['invocation']}")
@@ -197,7 +199,7 @@ def _plain(force: LimitSettings) -> dict[str, Any]:
 def _cells(row: dict[str, Any]) -> list[str]:
     state = "on" if row["limit"]["enabled"] else "disabled"
     if row["rests_until_ms"] is not None:
-        state = "rests"
+        state = f"rests until {local_time(moment(row['rests_until_ms']))}"
     return [
         one_line(row["key"]), str(row["running"] + row["reserved"]), str(row["waiting"]),
         row["limit"]["text"], state,
@@ -217,7 +219,7 @@ def _say_if_unknown(control: LimitControl, key: str) -> None:
     name, declared = key.partition("/")[0], {one.key for one in control.stored() if one.declared}
     if name not in declared:
         say(
-            f"no worker has said that its code has a limit {one_line(name)}; what is set counts "
-            f"once one does{did_you_mean(name, declared)}",
+            f"no worker has said that its code has a limit {one_line(name)}: it lets everything in "
+            f"until one does, but for what is set here{did_you_mean(name, declared)}",
             err=True,
         )

@@ -53,6 +53,7 @@ def examine_signs(engine: Engine, active: Sequence[ActiveJob]) -> Iterator[Findi
     yield from _stuck_handlers(engine, now)
     yield from _long_pauses(engine, active, now)
     yield from _long_stops(active, now)
+    yield from _late(active)
     expired = signs.expired_jobs(now - _LATE * 1000)
     if expired:
         yield Finding(
@@ -220,6 +221,16 @@ def _long_stops(active: Sequence[ActiveJob], now: int) -> Iterator[Finding]:
             f"{counted(len(found), 'job has', 'jobs have')} stopped at breakpoints and not changed "
             f"for more than an hour: {named}",
             f"flowforge break {found[0]} shows them, flowforge break {found[0]} --clear lets it go",
+        )  # fmt: skip
+
+
+def _late(active: Sequence[ActiveJob]) -> Iterator[Finding]:
+    found = [job for job in active if job.late is not None]
+    if found:
+        named = ", ".join(f"{job.job_id} ({short(job.late or '', 60)})" for job in found[:_NAMED])
+        yield Finding(
+            "warn", "late", f"{counted(len(found), 'job is', 'jobs are')} late: {named}",
+            f"flowforge explain {found[0].job_id} says what it waits for",
         )  # fmt: skip
 
 

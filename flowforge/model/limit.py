@@ -266,7 +266,11 @@ def parsed_settings(where: str, given: Mapping[str, str]) -> LimitSettings:
                 else float(text) if name == "period" else int(text)
             )  # fmt: skip
         except ValueError:
-            raise InvalidValueError(f"{name} must be a number, not {shown(text)}") from None
+            kind = "a number" if name == "period" else "a whole number"
+            raise InvalidValueError(
+                f"{name} must be {kind}, not {shown(text)}"
+                + ("; one in two seconds is rate=1 period=2" if name == "rate" else "")
+            ) from None
     return checked_settings(where, **values)
 
 

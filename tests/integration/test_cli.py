@@ -68,7 +68,9 @@ def test_a_limit_is_changed_and_shown(idle: Shell) -> None:
     assert key["from"]["running"] == "set for vendor/acme"
     lines = idle.run("limits", "list").stdout.splitlines()
     assert [line.split()[0] for line in lines[1:]] == ["vendor", "vendor/acme"]
-    idle_key = idle.run("limits", "show", "vendor/other").stdout
+    shown = idle.run("limits", "show", "vendor/other")
+    assert "no worker has said that its code has a limit vendor" in shown.stderr
+    idle_key = shown.stdout
     assert re.search(r"^vendor/other +0 +0 +8 running, 100 in 60 s +on$", idle_key, re.MULTILINE)
     assert re.search(r"^running +8 +set for vendor$", idle_key, re.MULTILINE)
     assert idle.run("limits", "disable", "vendor").stdout.endswith("60 s, disabled\n")
@@ -83,7 +85,8 @@ def test_a_limit_is_changed_and_shown(idle: Shell) -> None:
     ("arguments", "text"),
     [
         (("set", "vendor", "walking=8"), "walking=8 is no setting: write running=8, rate=100"),
-        (("set", "vendor", "running=many"), "running must be a number, not 'many'"),
+        (("set", "vendor", "running=many"), "running must be a whole number, not 'many'"),
+        (("set", "vendor", "rate=0.5"), "not '0.5'; one in two seconds is rate=1 period=2"),
         (("set", "vendor", "running=-1"), "running of limit 'vendor' must be"),
         (("set", "ven dor", "running=1"), "the name of a limit has letters"),
         (("set", "vendor/", "running=1"), "a key is NAME or NAME/VALUE, not 'vendor/'"),

@@ -65,6 +65,18 @@ def test_what_is_no_deadline_is_a_usage_error(idle: Shell, arguments: list[str],
     assert said in result.stderr
 
 
+def test_a_late_job_is_told_of(idle: Shell) -> None:
+    """By ``explain`` and by the doctor, until it has ended."""
+    job_id = idle.submit("numbers")
+    assert "late" not in idle.findings(code=1)
+    idle.fields(job_id, late="slow")
+    last = JobState(job_id, idle.installation.engine).explain()[-1]
+    assert (last.kind, last.details) == ("late", {"event": "slow"})
+    (finding,) = idle.findings(code=1)["late"]
+    assert (finding["level"], finding["text"]) == ("warn", f"1 job is late: {job_id} (slow)")
+    assert finding["fix"] == f"flowforge explain {job_id} says what it waits for"
+
+
 def test_a_missed_deadline_is_told(idle: Shell) -> None:
     """By the error, by ``explain`` and in the history."""
     job_id = idle.submit("numbers", "--start-within", "10m")

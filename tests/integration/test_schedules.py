@@ -89,6 +89,8 @@ def test_past_times_are_made_up_for(site: Installation) -> None:
     assert (again.started, again.waiting, again.known) == (0, 0, 3)
     with pytest.raises(InvalidValueError, match="in the future"):
         schedule.backfill(start, end + timedelta(hours=2))
+    with pytest.raises(InvalidValueError, match="is after end"):
+        schedule.backfill(end, start)
     with pytest.raises(InvalidValueError, match="more than 1,000 times"):
         schedule.backfill(end - timedelta(days=3653), end)
     with pytest.raises(InvalidValueError, match="start must be a datetime with a time zone"):

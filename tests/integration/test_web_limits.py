@@ -82,7 +82,7 @@ def test_an_admin_changes_what_is_in_force(site: Installation, admin: Browser) -
     (usage,) = site.engine.limits.usage(["vendor/acme"])
     assert (usage.reserved, usage.waiting) == (2, 1)
     text = send(admin, "vendor/acme", "set", running="many", rate="5")
-    assert "running must be a number, not &#39;many&#39;" in text
+    assert "running must be a whole number, not &#39;many&#39;" in text
     assert 'name="rate" value="5"' in text
     assert "Give at least one number" in send(admin, "vendor/acme", "set")
     assert "lets everything in" in send(admin, "vendor/acme", "disable")

@@ -107,6 +107,7 @@ def _reasons(
     yield from work.running() if summary.status in ENDED else _active(look, work, depth)
     if summary.status in ENDED:
         return
+    yield from work.late()
     yield from work.deadlines()
 
 

@@ -135,6 +135,17 @@ class WorkFindings:
                     details={"has": done},
                 )
 
+    def late(self) -> Iterator[JobFinding]:
+        """That a time of its flow has passed from which it is late."""
+        event = self._look.details.late
+        if event is not None:
+            yield JobFinding(
+                FindingKind.LATE.value,
+                f"it is late: a time has passed that its flow names {shown(event)}",
+                since=self._look.details.started_at or self._look.job.created_at,
+                details={"event": event},
+            )
+
     # --- timers --------------------------------------------------------------------------
 
     def on_timers(self) -> Iterator[JobFinding]:

@@ -36,7 +36,17 @@ def tell(engine: Engine, record: AuditRecord) -> None:
     try:
         AuditStream(engine.store).add(record)
     except (StoreUnavailableError, CommandRefusedError) as error:
-        logger.error("not kept in the audit stream: %s (%s)", asdict(record), error)
+        logger.error("not kept in the audit stream: %s (%s)", _told(record), error)
+
+
+def _told(record: AuditRecord) -> str:
+    """An entry for the log: what it has, by its names."""
+    found = {name: value for name, value in asdict(record).items() if value}
+    return ", ".join(
+        f"{name} {', '.join(value) if name == 'job_ids' else value}"
+        for name, value in found.items()
+        if (name, value) != ("count", 1)
+    )
 
 
 @dataclass(frozen=True)

@@ -179,6 +179,8 @@ class ScheduleState:
     def backfill_times(self, start: datetime, end: datetime) -> list[int]:
         """The times that ``backfill`` would take, in seconds; ValueError as it raises it."""
         first, last = _seconds("start", start), _seconds("end", end)
+        if first > last:
+            raise InvalidValueError(f"start {start} is after end {end}: no time is between them")
         # Up to this second, whose own time has come.
         now = -(-self._engine.overview.now() // 1000)
         if last > now:

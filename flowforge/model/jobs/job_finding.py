@@ -63,6 +63,8 @@ class FindingKind(StrEnum):
     IN_TURN = "in_turn"
     #: Nothing of the job is queued, running or on a timer, and it has not ended.
     STUCK = "stuck"
+    #: A time has passed from which the job is late.
+    LATE = "late"
     #: The job fails unless it has started, or ended, by a time.
     DEADLINE = "deadline"
     #: A schedule has started the job.

@@ -116,6 +116,8 @@ class ActiveJob(NamedTuple):
     held: bool
     #: How many calls it stands for.
     calls: int
+    #: The latest time of its flow from which it is late that has passed, by its name.
+    late: str | None
 
 
 class UnreadableRow(NamedTuple):
@@ -188,7 +190,8 @@ class JobRows:
     def active(self, job_ids: Sequence[str]) -> Iterator[ActiveJob | UnreadableRow]:
         """Of those jobs that have not ended."""
         names = (
-            "status", "updated", "parent", "def", "created", "held", "calls", *WORK.values(),
+            "status", "updated", "parent", "def", "created", "held", "calls", "late",
+            *WORK.values(),
         )  # fmt: skip
         for job_id, values in self.many(job_ids, *names):
             try:
@@ -210,7 +213,7 @@ def _active(job_id: str, values: Fields) -> ActiveJob:
     """CorruptRecordError for what no script writes."""
     if isinstance(values, CorruptRecordError):
         raise values
-    status, updated, parent, definition, created, held, calls, *counters = values
+    status, updated, parent, definition, created, held, calls, late, *counters = values
     with reading_row(job_id):
         named = {
             name: whole(number) if number else 0
@@ -222,6 +225,7 @@ def _active(job_id: str, values: Fields) -> ActiveJob:
         return ActiveJob(
             job_id, (status or b"").decode(), whole(updated or 0), above, named, name,
             whole(created or 0), held is not None, whole(calls or 1),
+            None if late is None else late.decode(errors="backslashreplace"),
         )  # fmt: skip
 
 
