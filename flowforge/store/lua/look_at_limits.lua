@@ -66,7 +66,11 @@ local function look_at(key)
 end
 
 write_though_full()
-for _, key in ipairs(shared('ZRANGEBYSCORE', k_limit_keys(), '-inf', now, 'LIMIT', 0, most)) do
+local turn = shared('ZRANGEBYSCORE', k_limit_keys(), '-inf', now, 'LIMIT', 0, most)
+-- The clock has been set back since the next look at these was planned.
+local beyond = shared('ZRANGEBYSCORE', k_limit_keys(), '(' .. now + PUT_OFF, '+inf', 'LIMIT', 0, most - #turn)
+for _, key in ipairs(beyond) do turn[#turn + 1] = key end
+for _, key in ipairs(turn) do
   if spent >= 128 then break end
   looked = looked + 1
   handle_member('limits', k_limit_keys(), key, now + PUT_OFF, look_at)
