@@ -10,14 +10,12 @@ import secrets
 from collections.abc import Iterator
 
 import celery.result
-import fakeredis
 import hypothesis
 import pytest
 import redis
 
 from flowforge.local.server import LocalServer
 from tests.support.environment import settings_in_force
-from tests.support.fake_server import compiling_server
 from tests.support.parts import PARTS
 
 
@@ -54,12 +52,6 @@ def server() -> Iterator[LocalServer]:
     """A server without persistence; one for each pytest process."""
     with LocalServer.start() as running:
         yield running
-
-
-@pytest.fixture(scope="session")
-def fake_server() -> fakeredis.FakeServer:
-    """A server of fakeredis; one for each pytest process."""
-    return compiling_server()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,8 +42,9 @@ class Dashboard:
             return ""
 
 
+@functools.cache
 def templates() -> jinja2.Environment:
-    """The templates: everything that they show is escaped."""
+    """The templates, the same for all dashboards: everything that they show is escaped."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,

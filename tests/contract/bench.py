@@ -450,7 +450,9 @@ class Bench:
         )
         cursor: Any = 0
         while True:
-            cursor, batch = self.link.call("SCAN", cursor, "MATCH", f"{self.prefix}:*")
+            cursor, batch = self.link.call(
+                "SCAN", cursor, "MATCH", f"{self.prefix}:*", "COUNT", 1000
+            )
             found |= {key.decode() for key in batch}
             if int(cursor) == 0:
                 return {key for key in found if not key.startswith(outlasting)}

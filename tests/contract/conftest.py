@@ -13,6 +13,7 @@ from flowforge.store.server.client import make_client
 from flowforge.store.server.link import ServerLink
 from tests.contract.bench import Bench
 from tests.support.client_link import ClientLink
+from tests.support.fake_server import fake_server
 from tests.support.virtual_clock import ClockedLink, VirtualClock
 
 
@@ -30,11 +31,11 @@ def bench(request: pytest.FixtureRequest, prefix: str) -> Bench:
     if request.param == "server":
         bench: Bench = request.getfixturevalue("server_bench")
         return bench
-    shared = request.getfixturevalue("fake_server")
-    raw = fakeredis.FakeRedis(server=shared, protocol=2)
+    server = fake_server()
+    raw = fakeredis.FakeRedis(server=server, protocol=2)
     # A Link owes raw replies, and redis-py translates those of some commands.
     raw.response_callbacks.clear()
-    return Bench(ClientLink(raw), fakeredis.FakeRedis(server=shared), prefix)
+    return Bench(ClientLink(raw), fakeredis.FakeRedis(server=server), prefix)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -35,11 +36,17 @@ class _Compiled:
         return getattr(self._runtime, name)
 
 
-def compiling_server() -> fakeredis.FakeServer:
-    """A new server. One of fakeredis itself compiles a script again at each call of it."""
+@functools.cache
+def _lua() -> dict[str, Any]:
+    """What a FakeServer has of Lua, once a script has run on it."""
     server = fakeredis.FakeServer()
-    # The first call of a script makes the runtime.
     fakeredis.FakeRedis(server=server).execute_command("EVAL", "return 1", 0)
-    runtime = vars(server)["_lua_runtime"]
-    vars(server)["_lua_runtime"] = _Compiled(runtime)
+    found = {name: value for name, value in vars(server).items() if name.startswith("_lua_")}
+    return {**found, "_lua_runtime": _Compiled(found["_lua_runtime"])}
+
+
+def fake_server() -> fakeredis.FakeServer:
+    """A server without keys. All of them run their scripts in one Lua, which knows the scripts."""
+    server = fakeredis.FakeServer()
+    vars(server).update(_lua())
     return server
