@@ -27,17 +27,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(f"LEFT OUT: {part.name}. {part.get}", yellow=True)
 
 
-#: Modules of few tests that take long. They begin first: left to the end, one of them would keep a
-#: single process at work.
+#: Modules that take long, the longest first. They begin first: left to the end, one of them would
+#: keep a single process at work.
 _LONG = (
-    "test_rounds", "test_state_machine", "test_called_at_three", "test_tutorial",
-    "test_tutorial_project", "test_dev",
+    "test_rounds", "test_recovery", "test_state_machine", "test_bench_functional",
+    "test_called_at_three", "test_embedded", "test_several_servers", "test_docs",
+    "test_security_acl", "test_tutorial_project", "test_dev", "test_broker", "test_hooks",
+    "test_traces", "test_wide", "test_logs", "test_pools", "test_server", "test_examples_kills",
+    "test_harness_can_fail", "test_tutorial",
 )  # fmt: skip
+_PLACES = {name: place for place, name in enumerate(_LONG)}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the long modules first; all else stays in its order."""
-    items.sort(key=lambda item: item.path.stem not in _LONG)
+    items.sort(key=lambda item: _PLACES.get(item.path.stem, len(_LONG)))
 
 
 # How long an example takes says how loaded the machine is, and nothing of what is tested.

@@ -50,6 +50,11 @@ def run_apart(name: str, scale: Scale) -> Result:
         )
     except subprocess.TimeoutExpired:
         return Result(problem=f"did not end within {LIMIT} s")
+    return told_by(done)
+
+
+def told_by(done: subprocess.CompletedProcess[str]) -> Result:
+    """What ``benchmarks.one`` has told before it ended."""
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
         return Result(problem="\n".join(lines[-40:]))
