@@ -21,6 +21,10 @@ JOBS_LATE = Metric(
     "flowforge_jobs_late_total", "counter",
     "Times named by on_late that came before the end of a job.", ("flow",),
 )  # fmt: skip
+DEADLINES_MISSED = Metric(
+    "flowforge_deadlines_missed_total", "counter",
+    "Jobs that failed as they had not started, or not ended, in time.", ("flow",),
+)  # fmt: skip
 CALLS_WITHOUT_A_JOB = Metric(
     "flowforge_calls_without_a_job_total", "counter",
     "Calls that created no job: one that waited took them, or one of their single key went on.",
@@ -178,7 +182,8 @@ SCRAPE_DURATION = Metric(
 
 #: What ``flowforge metrics`` exports; each has the label ``server`` in front.
 FLEET = (
-    JOBS, JOBS_CREATED, JOBS_RETRIED, JOBS_QUARANTINED, JOBS_LATE, CALLS_WITHOUT_A_JOB,
+    JOBS, JOBS_CREATED, JOBS_RETRIED, JOBS_QUARANTINED, JOBS_LATE, DEADLINES_MISSED,
+    CALLS_WITHOUT_A_JOB,
     TIMEOUTS, SCHEDULE_STARTS, SCHEDULE_SKIPS, SCHEDULE_DELAY,
     JOBS_ENDED, JOB_DURATION, ATTEMPTS, ATTEMPT_DURATION, WAIT, DELIVERIES,
     CONNECTION_WAIT,

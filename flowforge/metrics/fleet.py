@@ -87,6 +87,7 @@ class FleetMetrics:
             page.add(catalogue.JOBS_RETRIED, events.get("retried", 0), shown)
             page.add(catalogue.JOBS_QUARANTINED, events.get("quarantined", 0), shown)
             page.add(catalogue.JOBS_LATE, events.get("late", 0), shown)
+            page.add(catalogue.DEADLINES_MISSED, events.get("too_late", 0), shown)
             for how in ("debounced", "skipped"):
                 if how in events:
                     page.add(catalogue.CALLS_WITHOUT_A_JOB, events[how], shown, how)

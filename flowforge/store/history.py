@@ -211,6 +211,7 @@ _READERS: dict[str, Callable[[bytes, str], dict[str, Any]]] = {
     "replaced_at_limit": _dropped_at_limit,
     "held": _other_job,
     "replaced": _other_job,
+    "started_job": _other_job,
     "paused": read_pause,
     "resumed": _by_operator,
     "cancelled": _cancelled,

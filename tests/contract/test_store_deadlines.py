@@ -52,6 +52,7 @@ def test_a_job_that_has_not_started_in_time_fails(timed_bench: Bench, clock: Vir
     assert error_of(timed_bench, job)["type"] == "NotStartedInTime"
     assert "start_within of 600 s" in error_of(timed_bench, job)["message"]
     assert kinds(timed_bench, job) == ["deadline_missed"]
+    assert timed_bench.hash("job_totals")["flow\ntoo_late"] == b"1"
     assert timed_bench.claim(job, "1.0.0") == "dropped"
     assert timed_bench.store.control.retry(job) is Answer.OK
     timed_bench.start(job)

@@ -26,6 +26,7 @@ def test_nothing_waits_for_a_detached_job(timed_bench: Bench) -> None:
     assert bench.commit(parent, jobs=jobs) == "ok"
     assert bench.commit(parent, jobs=jobs) == "done"
     assert bench.status(parent) == "completed"
+    assert bench.history(parent)[-1] == ("started_job", "1.0.0")
     row = bench.row("child")
     assert (row["status"], row["started_by"]) == ("pending", f"{parent}/1.0.0")
     assert "parent" not in row

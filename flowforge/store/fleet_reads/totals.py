@@ -143,8 +143,9 @@ NO_ATTEMPTS = AttemptTotals((0,) * COUNTERS)
 class JobTotals:
     """Jobs of a flow."""
 
-    #: ``created``, ``retried`` (a failed one), ``quarantined``, ``late``, ``timed_out`` (attempts),
-    #: ``scheduled`` (a schedule has started it) → how many.
+    #: ``created``, ``retried`` (a failed one), ``quarantined``, ``late``, ``too_late`` (it has
+    #: missed a deadline), ``timed_out`` (attempts), ``scheduled`` (a schedule has started it) → how
+    #: many.
     events: dict[str, int] = field(default_factory=dict)
     #: Status → how long the jobs took that have ended in it, from their creation.
     ended: dict[JobStatus, Histogram] = field(default_factory=dict)

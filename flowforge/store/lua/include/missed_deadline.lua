@@ -15,5 +15,10 @@ end
 local function fail_by_deadline(job, missed, now)
   local words, code, name, ms = unpack(missed)
   remember(job, 'deadline_missed', '', name .. ' ' .. ms)
+  local flow = string.match(call('HGET', k_entries(), job.id) or '', '^[^\n]+')
+  if flow then
+    --@include job_totals
+    add_to_total(flow, 'too_late', 1, now)
+  end
   endings().fail_job(job, nil, string.format('%s within %.15g s', words, ms / 1000), code .. ' ' .. ms, now)
 end

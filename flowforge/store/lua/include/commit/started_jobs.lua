@@ -2,7 +2,7 @@
 -- definition hash to fair key), id, mode, record, labels ('=': those of this job), params to keep (as in
 -- submit), record of the invocation that waits for it (or '': none does, it is detached), 1 if
 -- that goes on after a failure, number of definition fields and values, and these.
---@include base, child_jobs
+--@include base, child_jobs, history
 
 -- Creates the invocation that waits for each. Returns functions that create the jobs, to be called behind the
 -- last change of this one, and the place behind the section.
@@ -37,6 +37,8 @@ local function start_jobs(job, invocation, arguments, at, now)
         job.extras = true
         save_layout(job)
       end
+    else
+      remember(job, 'started_job', invocation, child)
     end
     if labels == '=' then
       labels = string.match(call('HGET', k_entries(), job.id) or '', '\n(.*)$') or ''
