@@ -192,7 +192,7 @@ def test_what_is_parked_has_no_room(idle: Shell) -> None:
     idle.fields(job_id, window=1)
     _, parked = idle.json("explain", job_id)
     assert parked["kind"] == "max_in_flight"
-    assert "1 are queued or running, as many as max_in_flight=1 allows" in parked["what"]
+    assert "1 is queued or running, as many as max_in_flight=1 allows" in parked["what"]
 
 
 def test_a_job_that_nothing_moves_on(idle: Shell) -> None:

@@ -16,6 +16,7 @@ from flowforge.cli.session import Session
 from flowforge.cli.terminal.look_view import LookView
 from flowforge.cli.terminal.render import local_time, one_line, print_json, say, status_text
 from flowforge.cli.terminal.tables import print_table
+from flowforge.common.counted import counted
 from flowforge.engine.bulk.bulk import Bulk, new_bulk, preview
 from flowforge.engine.bulk.selection import Matching
 from flowforge.engine.bulk.start import start_bulk
@@ -169,5 +170,5 @@ def _is_person() -> bool:
 def _confirm(action: BulkAction, found: BulkPreview, as_json: bool) -> None:
     if as_json or not _is_person():
         raise CommandFailedError("nothing was done: confirm it with --yes")
-    if not click.confirm(f"{action.value} {found.count} jobs?"):
+    if not click.confirm(f"{action.value} {counted(found.count, 'job')}?"):
         raise CommandFailedError("nothing was done")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from flowforge.common.bounded_repr import shown
+from flowforge.common.counted import counted
 from flowforge.common.duration import duration
 from flowforge.engine.explain.look import WorkLook, some
 from flowforge.model.invocation_id import InvocationName, job_of
@@ -158,7 +159,8 @@ class WorkFindings:
             yield self._put_off(timer, count) if timer.put_off else self._on_timer(timer, count)
         if not found:
             yield JobFinding(
-                FindingKind.TIMER.value, f"{count} invocations wait for their next attempt",
+                FindingKind.TIMER.value,
+                f"{counted(count, 'invocation waits', 'invocations wait')} for the next attempt",
                 count=count,
             )  # fmt: skip
 
@@ -273,12 +275,13 @@ class WorkFindings:
         in_flight = counts["queued"] + counts["running"]
         full = in_flight >= most
         if full:
-            why = f"{in_flight} are queued or running, as many as max_in_flight={most} allows"
+            why = counted(in_flight, "is", "are")
+            why += f" queued or running, as many as max_in_flight={most} allows"
         else:
-            why = f"they follow the {counts['queued']} that are queued"
+            why = f"what is queued comes first ({counts['queued']})"
         yield JobFinding(
             (FindingKind.MAX_IN_FLIGHT if full else FindingKind.IN_TURN).value,
-            f"{waiting} invocations are parked: {why}",
+            f"{counted(waiting, 'invocation is', 'invocations are')} parked: {why}",
             count=waiting,
             details={
                 "queued": counts["queued"], "running": counts["running"], "max_in_flight": most
