@@ -31,6 +31,7 @@ PATTERNS: dict[str, str] = {
     "late": "j:{}:t",  # list: number and r.s/key of joins that were late in a halted job
     "child_failures": "j:{}:f",  # hash: invocation -> child job that failed, retries so far
     "children": "j:{}:d",  # hash: id of a child job -> the invocation that waits for it
+    "started_jobs": "j:{}:starts",  # zset: jobs that its handlers have started by creation time
     "put_off": "j:{}:later",  # hash: invocation that is put off -> its emitter and mode
     "expectations": "j:{}:expects",  # hash: number of an open expectation -> what it is
     "answers": "j:{}:answers",  # hash: what became of expectations; see expectations

@@ -146,9 +146,21 @@ def quoted(label: str) -> str:
     return shlex.quote(label)
 
 
+#: What the amounts of a job are called where their names are no words.
+_AMOUNTS = {
+    "timers": "on a timer",
+    "stopped": "at a breakpoint",
+    "expected": "for an answer",
+    "at_limits": "at a limit",
+    "staged": "staged",
+}
+
+
 def amounts(counts: Mapping[str, int]) -> str:
-    """``2 queued, 1 running``: what is not zero."""
-    return ", ".join(f"{number(count)} {name}" for name, count in counts.items() if count)
+    """``2 queued, 1 on a timer``: what is not zero."""
+    return ", ".join(
+        f"{number(count)} {_AMOUNTS.get(name, name)}" for name, count in counts.items() if count
+    )
 
 
 FILTERS = {

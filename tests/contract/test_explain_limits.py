@@ -15,6 +15,7 @@ from flowforge.doctor.findings import Finding
 from flowforge.doctor.limits import examine_limits
 from flowforge.doctor.work import idle_jobs
 from flowforge.engine.engine import Engine
+from flowforge.engine.jobs.job_work import job_work
 from flowforge.engine.limits import in_force, settings_in_force
 from flowforge.engine.submission.job_template import JobTemplate
 from flowforge.local.server import LocalServer
@@ -45,6 +46,14 @@ def engine(server: LocalServer, prefix: str) -> Iterator[Engine]:
 
 def submit(engine: Engine) -> str:
     return engine.submit(JobTemplate(FLOW, "charge"), {"customer": "ac me"})
+
+
+def test_what_waits_at_a_limit_is_told_apart_from_what_is_parked(engine: Engine) -> None:
+    """In the graph of a job and in its table."""
+    first, second = [submit(engine) for _ in range(2)]
+    engine.store.invocations.claim(first, "1.0.0", "t", 60_000)
+    assert job_work(engine, second).routines["charge"].waiting == {"limit": 1}
+    assert job_work(engine, first).routines["charge"].running == 1
 
 
 def test_what_waits_at_a_limit_is_explained(engine: Engine) -> None:

@@ -12,7 +12,7 @@ from flowforge.engine.current import set_engine
 from flowforge.local.server import LocalServer
 from flowforge.store.transitions.log_lines import Line, pack_line
 from tests.integration.installation import FAST, LIMIT, Installation, installed
-from tests.integration.mend_flows import nested
+from tests.integration.mend_flows import nested, orders
 from tests.integration.web_client import Browser, dashboard
 from tests.integration.web_jobs import failed, link, text_of, waiting
 from tests.support.eventually import eventually
@@ -139,12 +139,40 @@ def test_a_job_has_a_timeline(operator: Browser) -> None:
 def test_parents_and_children_are_links_with_their_status(operator: Browser) -> None:
     job = nested.execute("begin", {"amounts": [-5]})
     eventually(lambda: job.status == "failed", LIMIT)
-    text = operator.page(f"/jobs/{job.job_id}")
-    child = re.search(r"Child jobs that it waits for</h3><ul><li><a href=\"(/jobs/[^\"]+)\"", text)
-    assert child is None  # it has ended, and the job with it
-    (found,) = JobState.find(flow="orders", status="failed", limit=1)
+    (found,) = JobState.find(parent=job.job_id)
+    own = f"/jobs?parent={job.job_id}"
+    for address in (f"/jobs/{job.job_id}", own, f"{own}&status=failed"):
+        text = text_of(operator.page(address))
+        assert re.search(rf"{found.job_id} . failed orders .* no: it has ended charge", text)
+    assert found.job_id not in operator.page(f"{own}&status=running")
     text = text_of(operator.page(f"/jobs/{found.job_id}"))
-    assert re.search(rf"Started by nested {job.job_id} . failed", text)
+    assert re.search(rf"Started by nested {job.job_id} . failed .*, which waits for this job", text)
+    assert "Child jobs" not in text
+
+
+def test_many_child_jobs_are_paged(operator: Browser, site: Installation) -> None:
+    """The page of the job has the newest ones, and leads to all; a former release had no list."""
+    jobs = orders.execute_many("fetch", [{"amounts": []}] * 60, delay=3600)
+    parent, *others = jobs
+    key = site.key("started_jobs", parent.job_id)
+    for place, one in enumerate(others):
+        site.redis.zadd(key, {one.job_id: 1_700_000_000_000 + place})
+    site.redis.hset(site.key("children", parent.job_id), others[-1].job_id, "7.0.99999")
+    page = operator.page(f"/jobs/{parent.job_id}")
+    text = text_of(page)
+    assert page.count('href="/jobs/') > 20
+    assert f'href="/jobs?parent={parent.job_id}">All 59</a>' in page
+    assert re.search(rf"{others[-1].job_id} . pending .*? by 7 ", text)
+    assert re.search(rf"{others[-2].job_id} . pending .*? 1 on a timer no ", text)
+    assert others[0].job_id not in page
+    first, second = operator.pages(f"/jobs?parent={parent.job_id}")
+    assert others[0].job_id in second
+    assert first.count("data-row") == 50
+    site.redis.delete(key)
+    text = text_of(operator.page(f"/jobs/{parent.job_id}"))
+    assert re.search(rf"{others[-1].job_id} . pending .*? by 7 ", text)
+    for one in jobs:
+        one.cancel()
 
 
 def test_the_log_of_a_job(operator: Browser, site: Installation) -> None:

@@ -58,6 +58,7 @@ _OPTIONS = (
         "--error", metavar="GROUP",
         help="Only jobs that failed for this group of errors, as `flowforge errors` shows it.",
     ),
+    click.option("--parent", metavar="JOB_ID", help="Only jobs that handlers of this job started."),
 )  # fmt: skip
 
 

@@ -99,6 +99,7 @@ class Matching(Selection):
             f"created until {until}" if until is not None else "",
             f"text {query.text!r}" if query.text is not None else "",
             f"error {query.error}" if query.error is not None else "",
+            f"started by {query.parent}" if query.parent is not None else "",
             f"behind {query.after}" if query.after is not None else "",
             f"the newest {self._limit}" if self._limit is not None else "",
         ]

@@ -62,6 +62,7 @@ class JobState(JobDebugging):
         until: datetime | timedelta | None = None,
         text: str | None = None,
         error: str | None = None,
+        parent: str | None = None,
         cursor: str | None = None,
     ) -> JobPage:
         """The newest jobs that fit, at most ``limit`` (None: 50); a list with a ``cursor``.
@@ -69,8 +70,9 @@ class JobState(JobDebugging):
         ``flow``: a flow id. ``labels``: the job has all of them. ``since`` and ``until``: when it
         was created, as aware datetimes or as timedeltas before now. ``text``: is in its id, flow
         id, reason, error or idempotency key, in any case of ASCII letters. ``error``: the id of a
-        group of ``error_groups``: jobs that have failed for it. ``cursor``: of the page before;
-        jobs that come and go change nothing of the pages behind it.
+        group of ``error_groups``: jobs that have failed for it. ``parent``: the id of a job whose
+        handlers have started it, also if that does not wait for it; of the latest 10,000.
+        ``cursor``: of the page before; jobs that come and go change nothing of the pages behind it.
 
         A call passes over about 1,000 jobs that do not fit, and then returns what it has found: the
         page's ``looked_to`` says how far it has come, and its ``cursor`` goes on from there.
@@ -79,7 +81,9 @@ class JobState(JobDebugging):
         cursor.
         """
         _check_limit(_PAGE if limit is None else limit)
-        query = Query(flow, status, check_labels(labels), since, until, text, cursor, error)
+        query = Query(
+            flow, status, check_labels(labels), since, until, text, cursor, error, parent
+        )  # fmt: skip
         found = find(current_engine().each, query, _PAGE if limit is None else limit)
         jobs = (cls(one.job_id, engine) for one, engine in found.jobs)
         looked_to = None if found.looked_to is None else found.looked_to.moment

@@ -34,7 +34,8 @@ class Query:
 
     ``text``: in the id, the flow id, the reason, the error or the idempotency key, in any case of
     ASCII letters. ``after``: a cursor. ``error``: the id of the group of errors that failed the
-    job; without a status, that is ``failed``.
+    job; without a status, that is ``failed``. ``parent``: the id of a job whose handlers have
+    started it.
     """
 
     flow_id: str | None = None
@@ -45,13 +46,17 @@ class Query:
     text: str | None = None
     after: str | None = None
     error: str | None = None
+    parent: str | None = None
 
     def __post_init__(self) -> None:
         if self.status is not None and self.status not in list(JobStatus):
             raise InvalidValueError(
                 f"unknown job status {shown(self.status)}; known: {', '.join(JobStatus)}"
             )
-        for name, value in (("flow", self.flow_id), ("text", self.text), ("cursor", self.after)):
+        for name, value in (
+            ("flow", self.flow_id), ("text", self.text), ("cursor", self.after),
+            ("parent", self.parent),
+        ):  # fmt: skip
             _check_text(name, value)
         if self.after is not None and not re.fullmatch(CURSOR, self.after):
             raise InvalidValueError(
@@ -129,7 +134,7 @@ class Finder:
     def count(self, query: Query) -> int | None:
         """How many jobs fit, where indexes know; None where each has to be looked at."""
         search = self._search(query)
-        looked_at = query.text is not None or query.error is not None
+        looked_at = any(one is not None for one in (query.text, query.error, query.parent))
         if search.others or search.by_row or looked_at or query.after is not None:
             return None
         bounds = _bound(search.since, "-inf"), _bound(search.until, "+inf")
@@ -188,6 +193,8 @@ class Finder:
         by_row = query.flow_id is not None and not query.labels and not self._all_have_entries()
         if query.flow_id is not None and not by_row:
             indexes.append(name("flow", query.flow_id))
+        if query.parent is not None:
+            indexes.append(name("started_jobs", query.parent))
         if not indexes:
             # No index has the jobs of all statuses.
             indexes = [name("status", status) for status in JobStatus]
@@ -216,6 +223,10 @@ class Finder:
         fits = [True] * len(ids)
         for scores in self._link.many([("ZMSCORE", index, *ids) for index in search.others]):
             fits = [fit and score is not None for fit, score in zip(fits, scores, strict=True)]
+        if search.query.parent is not None and not search.others:
+            # The list of a job has those too that are gone.
+            entries = self._link.call("HMGET", self._keys.of("entries"), *ids)
+            fits = [entry is not None for entry in entries]
         if search.by_row:
             flow = (search.query.flow_id or "").encode()
             flows = self._rows.many(ids, "flow")

@@ -73,6 +73,7 @@ FIELDS: dict[str, str] = {
     # control
     "request": "The latest request of control, so that one that is sent twice is met once",
     "inputs": "Bytes of the params that are kept of its invocations; absent: none are",
+    "starts": "1 if its handlers have started jobs",
     "logs": "1 if lines that its handlers logged may be kept",
     "retried": "1 if it was retried with its parent, until a retry of its own is asked for",
 }

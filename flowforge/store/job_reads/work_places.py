@@ -90,7 +90,8 @@ class PlaceReader:
             lists = [None if name is None else name + (row["suffix"] or b"") for name in queues]
             scale = count / len(names) if names else 1.0
             left = work_left(row)
-            where = self._where(job_id, names, lists, children > 0, left["expected"] > 0)
+            at_limits = self._at_limits(job_id, names) if left["at_limits"] > 0 else frozenset()
+            where = self._where(job_id, names, lists, children > 0, left["expected"] > 0, at_limits)
             first, places = _places(names, where, scale)
             counters = dict(zip(routines[::2], routines[1::2], strict=True))
             return Placed(
@@ -114,6 +115,7 @@ class PlaceReader:
         lists: Sequence[bytes | None],
         has_children: bool,
         has_expected: bool,
+        at_limits: frozenset[int],
     ) -> Iterator[str]:
         if not names:
             return iter(())
@@ -136,9 +138,18 @@ class PlaceReader:
                 _at(by_list.get(_at(lists, name.routine)), place),
                 has_children,
                 name.number in expected,
+                name.number in at_limits,
             )
             for place, name in enumerate(names)
         )
+
+    def _at_limits(self, job_id: str, names: Sequence[InvocationName]) -> frozenset[int]:
+        """The numbers of those that wait for a place of a limit."""
+        if not names:
+            return frozenset()
+        fields = [f"n{name}" for name in names]
+        found = self._link.call("HMGET", self._keys.of("limited", job_id), *fields)
+        return frozenset(name.number for name, one in zip(names, found, strict=True) if one)
 
     def _expected(self, job_id: str, names: Sequence[InvocationName]) -> frozenset[int]:
         """The numbers of those that are answers which the job expects."""
@@ -167,7 +178,7 @@ def _at(row: Sequence[Any] | None, place: int) -> Any:
 
 def _state(
     name: InvocationName, timer: Any, stopped: Any, queued: Any, has_children: bool,
-    expected: bool,
+    expected: bool, at_limit: bool,
 ) -> str:  # fmt: skip
     if queued is not None:
         return "queued"
@@ -178,4 +189,6 @@ def _state(
         return "breakpoint"
     if expected:
         return "expects"
+    if at_limit:
+        return "limit"
     return "child" if has_children and name.slot == CHILD_SLOT_INDEX else OTHER

@@ -14,6 +14,8 @@ local function forget(id)
   local hashes = work_of(id)
   if call('EXISTS', unpack(hashes)) > 0 then delete_hashes(hashes, true) end
   delete_indexes(id)
+  -- Where a worker of a former release has ended the job, it did not let this expire.
+  delete_sorted_set(k_started_jobs(id))
   unindex(id)
 end
 

@@ -11,6 +11,8 @@ from flowforge.engine.finding.known_names import unknown_flow
 from flowforge.errors import InvalidValueError
 from flowforge.model.jobs.status import JobStatus
 from flowforge.store.fleet_reads.finding import Query
+from flowforge.store.job_reads.job_rows import JobSummary
+from flowforge.store.job_reads.started_jobs import StartedJobs
 from flowforge.web.label_words import labels_of
 from flowforge.web.page import Call, Page, View
 from flowforge.web.security.identity import Role
@@ -32,7 +34,7 @@ BULK = {
 }
 
 #: Fields of the search, in the address too, so that a search can be kept as a bookmark.
-FIELDS = ("flow", "status", "label", "since", "text", "error")
+FIELDS = ("flow", "status", "label", "since", "text", "error", "parent")
 
 
 def jobs(call: Call) -> View:
@@ -43,10 +45,12 @@ def jobs(call: Call) -> View:
     following = None
     if found.cursor is not None:
         following = urlencode({**{k: v for k, v in asked.items() if v}, "cursor": found.cursor})
+    listed = summaries(found.jobs)
     return View(
         "jobs.html",
         {
-            "jobs": summaries(found.jobs),
+            "jobs": listed,
+            "waits": _waits(call, query.parent, listed),
             "looked_from": query.last,
             "looked_to": found.looked_to,
             "asked": asked,
@@ -58,6 +62,14 @@ def jobs(call: Call) -> View:
             "bulk": [name for name, role in BULK.items() if call.may(role)],
         },
     )
+
+
+def _waits(call: Call, parent: str | None, found: list[JobSummary]) -> dict[str, int] | None:
+    """Child job -> the invocation of the parent that waits for it; None in any other list."""
+    if parent is None:
+        return None
+    waiting = StartedJobs(call.engine(parent).store)
+    return waiting.waits(parent, [job.job_id for job in found])
 
 
 def query_of(
@@ -73,6 +85,7 @@ def query_of(
         text=asked["text"] or None,
         after=cursor,
         error=asked["error"] or None,
+        parent=asked["parent"] or None,
     )
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from flowforge.engine.engine import Engine
+from flowforge.engine.finding.find import find, summaries
 from flowforge.engine.jobs.job_report import routines, trace_of_job, work_of_job
-from flowforge.store.job_reads.job_rows import JobRows, JobSummary
+from flowforge.errors import JobNotFoundError, RecordError
+from flowforge.store.fleet_reads.finding import Query
+from flowforge.store.job_reads.job_rows import JobDetails, JobRows, JobSummary
 from flowforge.store.job_reads.outstanding import Outstanding
+from flowforge.store.job_reads.started_jobs import StartedJobs
 from flowforge.web.graph.layout import layout
 from flowforge.web.graph.picture import picture
 from flowforge.web.page import Call, Page, View
@@ -22,8 +26,9 @@ _HISTORY = 200
 #: Those of them that are shown at once.
 _LATEST = 40
 
-#: Child jobs and joins on the page.
+#: Child jobs, jobs above it, and joins on the page.
 _CHILDREN = 20
+_PARENTS = 10
 _JOINS = 20
 
 #: Answers that it waits for, on the page.
@@ -53,14 +58,13 @@ def shown(engine: Engine, job_id: str) -> dict[str, Any]:
     states = standing(routines(engine, job_id), work)
     findings = engine.explain(job_id)
     outstanding = Outstanding(engine.store, job_id, definition)
-    child_count, waiting = outstanding.children(_CHILDREN)
     join_count, joins = outstanding.joins(_JOINS)
     params = inspector.params(job_id)
     error = inspector.error(job_id)
     undo = inspector.undo(job_id) if details.is_undone else None
     expected = engine.expectations.of_job(job_id, _ANSWERS) if summary.counts["expected"] else []
-    parent = [details.parent_job_id] if details.parent_job_id else []
     return {
+        **_family(engine, job_id, details),
         "job": summary,
         "details": details,
         "params": params,
@@ -80,15 +84,38 @@ def shown(engine: Engine, job_id: str) -> dict[str, Any]:
         "undo": undo,
         "undone_by": _summaries(engine, [undo.job_id] if undo and undo.job_id else []),
         "undoes": _summaries(engine, [details.undoes] if details.undoes else []),
-        "parent": _summaries(engine, parent),
-        "child_count": child_count,
-        "children": _summaries(engine, [child for child, _ in waiting]),
         "pauses": inspector.pauses(job_id),
         "outputs": inspector.outputs(job_id, _OUTPUTS),
         "history": history[-_HISTORY:][::-1],
         "latest": _LATEST,
         "earlier": len(history) > _HISTORY,
     }
+
+
+def _family(engine: Engine, job_id: str, details: JobDetails) -> dict[str, Any]:
+    """The jobs above it, the nearest first, and those that its handlers have started."""
+    started = StartedJobs(engine.store)
+    newest = summaries(find([engine], Query(parent=job_id), _CHILDREN).jobs)
+    older = _summaries(engine, started.unlisted(job_id)[: _CHILDREN - len(newest)])
+    children = [*newest, *older]
+    return {
+        "parents": _parents(engine, details),
+        "children": children,
+        "child_count": max(started.count(job_id), len(children)),
+        "waits": started.waits(job_id, [child.job_id for child in children]),
+    }
+
+
+def _parents(engine: Engine, details: JobDetails) -> list[JobSummary]:
+    """Of a job whose parent is gone nothing is known above it."""
+    found: list[JobSummary] = []
+    while (above := details.parent_job_id or details.started_by) and len(found) < _PARENTS:
+        try:
+            summary, details = engine.inspector.describe(above)
+        except (JobNotFoundError, RecordError):
+            break
+        found.append(summary)
+    return found
 
 
 def _summaries(engine: Engine, job_ids: list[str]) -> list[JobSummary]:

@@ -13,14 +13,15 @@ local function leave_definition(def, now, retention)
 end
 
 -- What stays with a job after its end. logged: whether its handlers may have logged lines that are kept;
--- params: whether its entry params may be kept; inputs: whether params of its invocations may be; answers: whether
--- answers from outside may be.
-local function kept_of(id, logged, params, inputs, answers)
+-- params: whether its entry params may be kept; inputs: whether params of its invocations may be; starts: whether
+-- its handlers may have started jobs; answers: whether answers from outside may be.
+local function kept_of(id, logged, params, inputs, starts, answers)
   local kept = { k_job(id), k_routines(id), k_stats(id), k_routine_data(id), k_history(id), k_outputs(id),
     k_pauses(id) }
   if logged then kept[#kept + 1] = k_logs(id) end
   if params then kept[#kept + 1] = k_entry_params(id) end
   if inputs then kept[#kept + 1] = k_inputs(id) end
+  if starts then kept[#kept + 1] = k_started_jobs(id) end
   if answers then kept[#kept + 1] = k_answers(id) end
   return kept
 end

@@ -15,7 +15,7 @@ local function finish(job, status, now)
   job.ended = now
   call('HSET', k_job(job.id), 'ended', now)
   save_job(job, now)
-  local rare = call('HMGET', k_job(job.id), 'idempotency', 'logs', 'params', 'inputs', 'stopped', 'due')
+  local rare = call('HMGET', k_job(job.id), 'idempotency', 'logs', 'params', 'inputs', 'stopped', 'due', 'starts')
   if flow then
     --@include job_totals
     local ms = math.max(0, now - (rare[6] or job.created))
@@ -26,7 +26,7 @@ local function finish(job, status, now)
     --@include deadlines
     clear_deadlines(job)
   end
-  for _, key in ipairs(kept_of(job.id, rare[2], rare[3] == 'kept', rare[4], job.extras)) do
+  for _, key in ipairs(kept_of(job.id, rare[2], rare[3] == 'kept', rare[4], rare[7], job.extras)) do
     call('PEXPIRE', key, job.retention)
   end
   if status == 'completed' then

@@ -3,8 +3,8 @@
 
 -- What is kept is forgotten when the retention has passed from now on.
 local function let_expire(job, now)
-  local rare = call('HMGET', k_job(job.id), 'idempotency', 'logs', 'params', 'inputs')
-  for _, key in ipairs(kept_of(job.id, rare[2], rare[3] == 'kept', rare[4], job.extras)) do
+  local rare = call('HMGET', k_job(job.id), 'idempotency', 'logs', 'params', 'inputs', 'starts')
+  for _, key in ipairs(kept_of(job.id, rare[2], rare[3] == 'kept', rare[4], rare[5], job.extras)) do
     call('PEXPIRE', key, job.retention)
   end
   if job.status == 'failed' then
@@ -23,7 +23,7 @@ local function keep_all(job)
   call('HINCRBY', k_definition(job.def), 'active', 1)
   call('PERSIST', k_definition(job.def))
   local hashes, lists = work_of(job.id, job)
-  for _, keys in ipairs({ kept_of(job.id, true, true, true, true), hashes, lists }) do
+  for _, keys in ipairs({ kept_of(job.id, true, true, true, true, true), hashes, lists }) do
     for _, key in ipairs(keys) do call('PERSIST', key) end
   end
   local idempotency = call('HGET', k_job(job.id), 'idempotency')

@@ -4,6 +4,9 @@
 -- that goes on after a failure, number of definition fields and values, and these.
 --@include base, child_jobs, history
 
+-- Jobs that the list of a job has of those that it has started.
+local MOST_STARTED = 10000
+
 -- Creates the invocation that waits for each. Returns functions that create the jobs, to be called behind the
 -- last change of this one, and the place behind the section.
 local function start_jobs(job, invocation, arguments, at, now)
@@ -43,6 +46,7 @@ local function start_jobs(job, invocation, arguments, at, now)
     if labels == '=' then
       labels = string.match(call('HGET', k_entries(), job.id) or '', '\n(.*)$') or ''
     end
+    call('ZADD', k_started_jobs(job.id), now, child)
     started[i] = function()
       create_job(about, child, mode, record, '', labels, params, parent, now)
       if not parent then call('HSET', k_job(child), 'started_by', job.id .. '/' .. invocation) end
@@ -50,5 +54,8 @@ local function start_jobs(job, invocation, arguments, at, now)
       add_to_total(about.flow, 'created', 1, now)
     end
   end
+  call('ZREMRANGEBYRANK', k_started_jobs(job.id), 0, -MOST_STARTED - 1)
+  -- The end of the job looks here whether there is a list that is to expire.
+  call('HSET', k_job(job.id), 'starts', 1)
   return started, behind
 end

@@ -30,7 +30,7 @@ local function delete_job(job, now)
   delete_hashes(hashes, true)
   delete_indexes(id)
   call('UNLINK', k_undo_log(id), unpack(lists))
-  call('UNLINK', unpack(kept_of(id, true, true, true, true)))
+  call('UNLINK', unpack(kept_of(id, true, true, true, true, true)))
   call('ZREM', k_expiry(), id)
   unindex(id)
   return 'ok'
