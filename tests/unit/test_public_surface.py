@@ -141,7 +141,7 @@ SIGNATURES: dict[Any, str] = {
     JobState.by_key: "flow_id, idempotency_key",
     JobState.find: (
         "status=None, limit=None, *, flow=None, labels=None, since=None, until=None, text=None, "
-        "error=None, cursor=None"
+        "error=None, parent=None, cursor=None"
     ),
     JobState.label: "self, /, **changes",
     JobState.delete: "self",
