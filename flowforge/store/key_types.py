@@ -38,6 +38,7 @@ _OF_TYPE = {
     "zset": (
         "leases", "attempt_ends", "timers", "open_expectations", "expiry", "error_groups", "bulks",
         "active_bulks", "schedules", "limit_keys", "dead_letters", "opened", "stopped",
+        "started_jobs",
     ),
 }  # fmt: skip
 
