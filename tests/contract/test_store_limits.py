@@ -568,6 +568,25 @@ def test_a_limit_that_starves_is_told_once(timed_bench: Bench, clock: VirtualClo
     assert len(told(timed_bench)) == 2
 
 
+def test_keys_that_starve_are_told_together_by_limit(
+    timed_bench: Bench, clock: VirtualClock
+) -> None:
+    """Two keys of a limit have one cause, those of another limit have another."""
+    timed_bench.store.hooks.declare(
+        "ops", pack_record("function", "tell", ["limit.starving"], None)
+    )
+    for name in ("api", "gpu"):
+        declare(timed_bench, name, running=0)
+    for key in ("api/a", "api/b", "gpu/a"):
+        submit(timed_bench, key)
+    clock.advance(seconds=310)
+    lines = Outbox(timed_bench.store).read(0).lines
+    assert {(one.error.message, one.error.at) for one in lines} == {
+        ("api/a", "api"), ("api/b", "api"), ("gpu/a", "gpu"),
+    }  # fmt: skip
+    assert len({one.error.fingerprint for one in lines}) == 2
+
+
 # --- modes -------------------------------------------------------------------------------------
 
 

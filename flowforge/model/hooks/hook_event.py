@@ -72,8 +72,8 @@ class HookEvent:
     ``fingerprint`` (the group of ``flowforge errors``). Of a job that is late its ``type`` is the
     event that ``on_late`` names, and ``fingerprint`` is no group. Of a job that waits for an answer
     its ``type`` is ``AnswerExpected``, and ``message`` has routine, slot and key. Of a limit that
-    starves it is ``LimitStarving``, ``message`` is the key, and the job is the one that waits
-    first. ``job_ids``: at most 100.
+    starves it is ``LimitStarving``, ``message`` is the key, ``at`` the name of the limit, and the
+    job is the one that waits first. ``job_ids``: at most 100.
     """
 
     #: The same in each attempt to deliver this event.

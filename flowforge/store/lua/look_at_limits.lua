@@ -50,7 +50,9 @@ local function tell_of_starving(key)
   elseif shared('HSETNX', k_limit_starving(), key, since) == 1 and call('EXISTS', k_hooks()) == 1 then
     --@include outbox
     local id, invocation = parts_of(first[1])
-    tell_hooks('starving', { id = id }, invocation, { '', 'LimitStarving', '', key }, now)
+    -- The keys of one limit are told together, those of different limits are not.
+    local sample = { '', 'LimitStarving', string.match(key, '^[^/]+'), key }
+    tell_hooks('starving', { id = id }, invocation, sample, now)
   end
 end
 

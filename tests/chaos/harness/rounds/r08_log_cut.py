@@ -9,12 +9,14 @@ from __future__ import annotations
 import time
 
 from flowforge.local.server import LocalServer
-from tests.chaos.harness import undoing
+from tests.chaos.harness import undoing, waiting
 from tests.chaos.harness.aof import cut_tail
 from tests.chaos.harness.arena import Arena
 from tests.chaos.harness.flows import Tree
 from tests.chaos.harness.round import Round
+from tests.chaos.harness.scheduling import Schedules
 from tests.chaos.harness.site import Site
+from tests.chaos.harness.waiting import WaitingJobs
 
 #: Largest part of the log that is cut. A crash loses a second or two.
 _MOST = 0.3
@@ -26,12 +28,17 @@ def run(arena: Arena) -> None:
     gone = cut = 0
     slowest = 0.0
     server = arena.server(durable=True, appendfsync="everysec")
-    site = arena.site(server.url, max_losses=1000, imports=[undoing.__name__])
+    imports = [undoing.__name__, *waiting.IMPORTS]
+    site = arena.site(server.url, max_losses=1000, imports=imports, end_limit=60.0)
     undone = undoing.UndoneJobs(site)
+    waits = WaitingJobs(site, arena.rng)
+    schedules = Schedules(site)
     site.start_pools(*arena.pools("threads", "gevent"))
     rounds = arena.times(20)
     for _ in range(rounds):
         undone.submit(2, cancel=True)
+        waits.submit()
+        schedules.save()
         site.work(3, _TREE, handlers=30 + arena.rng.randrange(300))
         cut += _crash(arena, server)
         gone += forget_lost_jobs(site)
@@ -42,6 +49,10 @@ def run(arena: Arena) -> None:
     arena.figures["work resumed within s"] = slowest
     arena.figures["recovered in s"] = site.wait()
     undone.verify(arena)
+    schedules.save()
+    schedules.verify(arena)
+    waits.verify(arena)
+    site.wait()
     site.verify(rolled_back=True)
     arena.figures["jobs finished"] = len(site.jobs)
     site.expect_alive()
@@ -70,7 +81,8 @@ ROUND = Round(
     name="log-cut",
     fault="The server dies and loses the end of its log",
     injection="`kill -9` with `appendfsync everysec`, the log cut at a record, then a restart",
-    target="20 kills: the state is an older, consistent one, and every job in it ends",
+    target="20 kills: the state is an older, consistent one, and every job in it ends, also those "
+    "that wait; each time of a schedule has one job or is recorded as skipped",
     run=run,
     cut=0.05,
 )
