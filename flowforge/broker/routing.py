@@ -74,9 +74,10 @@ class Router:
             fields["extras"] = 1
             fields["late"] = "\n".join(f"{ms} {event}" for ms, event in definition.late)
         fields["queues"] = len({fields[f"q{index}"] for index in range(len(definition.routines))})
-        if definition.has_limits:
-            # A letter for each thing that few jobs have; see job_row.lua.
-            fields["uses"] = "l"
+        # A letter for each thing that few jobs have; see job_row.lua.
+        uses = "l" * definition.has_step_limits + "j" * bool(definition.limits_of_job)
+        if uses:
+            fields["uses"] = uses
         joins = dict(_join_rules(definition))
         return {**fields, **joins, "joins": len(joins)} if joins else fields
 

@@ -172,11 +172,11 @@ def _list(found: list[JobSummary], as_json: bool, *, wide: bool, filtered: bool)
 
 
 def _start(job: JobSummary) -> str:
-    if job.held:
+    if job.held and job.single is not None:
         return f"waits for its turn: another job has the key {job.single}"
-    if job.starts_at is None:
-        return ""
-    return f"starts at {local_time(job.starts_at, '%Y-%m-%d %H:%M:%S')}"
+    if job.starts_at is not None:
+        return f"starts at {local_time(job.starts_at, '%Y-%m-%d %H:%M:%S')}"
+    return "waits for a limit of its flow" if job.held else ""
 
 
 def _summaries(page: list[tuple[Found, Engine]], left_out: _LeftOut) -> list[JobSummary]:

@@ -14,7 +14,7 @@ from flowforge.cli.options.arguments import by_option
 from flowforge.cli.session import Session, pass_session
 from flowforge.cli.terminal.render import json_option, local_time, one_line, print_json, say
 from flowforge.cli.terminal.tables import print_table
-from flowforge.engine.limits import LimitControl, in_force, settings_in_force
+from flowforge.engine.limits import LimitControl, holder_number, in_force, settings_in_force
 from flowforge.errors import FlowForgeError
 from flowforge.model.limit import LimitSettings, parsed_settings
 from flowforge.model.names import did_you_mean
@@ -28,7 +28,7 @@ _SETTINGS = ("SETTING", "VALUE", "FROM")
 #: Keys that a list shows.
 _MOST = 200
 
-#: Attempts that ``show`` names.
+#: What ``show`` names of what holds places.
 _HOLDERS = 20
 
 _SETTING = re.compile(r"(running|rate|period|burst)=(.+)")
@@ -61,14 +61,14 @@ def list_limits(session: Session, as_json: bool) -> None:
 @json_option
 @pass_session
 def show(session: Session, key: str, as_json: bool) -> None:
-    """Show what is in force for a limit or a key and where it comes from, what waits, and which
-    attempts hold places.
+    """Show what is in force for a limit or a key and where it comes from, what waits, and what
+    holds places.
     """
     control = _control(session)
     found = _rows(control, key)
     for row in found:
         row["held_by"] = [
-            {"job_id": job_id, "invocation": int(invocation.partition(".")[0])}
+            {"job_id": job_id, "invocation": holder_number(invocation)}
             for job_id, invocation in control.holders(row["key"], _HOLDERS)
         ]
     if not found:
@@ -84,7 +84,9 @@ def show(session: Session, key: str, as_json: bool) -> None:
     _say_if_unknown(control, key)
     for row in found:
         for one in row["held_by"]:
-            say(f"{one_line(row['key'])} is held by {one['job_id']} invocation {one['invocation']}")
+            what = one["job_id"]
+            what += "" if one["invocation"] is None else f" invocation {one['invocation']}"
+            say(f"{one_line(row['key'])} is held by {what}")
 
 
 def _change(

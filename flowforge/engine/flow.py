@@ -31,7 +31,9 @@ class Flow(FlowGraph):
     idempotency keys and lists of jobs go by it. ``max_in_flight``: how many of a job's invocations
     may be in the broker and in workers at the same time, at least 1; None: the setting.
     ``keep_inputs``: whether a job keeps the params of its invocations after their end, for
-    ``fork``: up to 64 KiB of each and 16 MiB together, without secret ones.
+    ``fork``: up to 64 KiB of each and 16 MiB together, without secret ones. ``limit``: a
+    :class:`Limit` or its name, or several, at which each job counts as a whole, from when it may
+    begin to its end; what ``per`` names is one of its entry params.
     """
 
     _newest: JobState | None = None

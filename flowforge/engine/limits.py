@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import InvalidValueError
-from flowforge.model.limit import LimitRule, LimitSettings, check_limit_name
+from flowforge.model.limit import WHOLE_JOB, LimitRule, LimitSettings, check_limit_name
 from flowforge.store.store import Store
 from flowforge.store.transitions.limits import LimitUsage, StoredLimit
 
@@ -66,6 +66,17 @@ def _source(setting: str, key: str, stored: Iterable[StoredLimit]) -> str:
 
 def _bound(number: int | None) -> str:
     return "without bound" if number is None else str(number)
+
+
+def holder_number(invocation: str) -> int | None:
+    """The number of an invocation that has a place or waits; None: its job has, as a whole."""
+    return None if invocation == WHOLE_JOB else int(invocation.partition(".")[0])
+
+
+def holder_text(job_id: str, invocation: str) -> str:
+    """What has a place."""
+    number = holder_number(invocation)
+    return f"job {job_id}" + ("" if number is None else f" invocation {number}")
 
 
 class KeyInUse(NamedTuple):

@@ -135,11 +135,11 @@ EXPECTED_OLDEST = Metric(
 SCHEDULES = Metric("flowforge_schedules", "gauge", "Schedules that are kept.")
 LIMIT_TAKEN = Metric(
     "flowforge_limit_places_taken", "gauge",
-    "Places that attempts and messages have, of up to 1,000 keys of all limits.", ("limit",),
+    "Places that attempts, jobs and messages have, of up to 1,000 keys of all limits.", ("limit",),
 )  # fmt: skip
 LIMIT_WAITING = Metric(
     "flowforge_limit_waiting_invocations", "gauge",
-    "Invocations that wait for a place, of these keys.", ("limit",),
+    "Invocations and jobs that wait for a place, of these keys.", ("limit",),
 )  # fmt: skip
 LIMIT_OLDEST = Metric(
     "flowforge_limit_oldest_waiting_seconds", "gauge",

@@ -26,9 +26,12 @@ from flowforge.model.slot import (
 )
 
 #: Latest version of the record. A process refuses newer ones instead of misreading them. It is that
-#: of a flow with timeouts, limits, undoes, or times from which its jobs are late: releases before
-#: it would run jobs without them.
-DEFINITION_VERSION = 3
+#: of a flow with limits of its own: releases before it would run jobs without them.
+DEFINITION_VERSION = 4
+
+#: Version of the record of a flow with timeouts, limits of slots or connections, undoes, or times
+#: from which its jobs are late, which releases before it would not keep.
+TIMED_VERSION = 3
 
 #: Version of the record of a flow with delays on connections, which releases before it would
 #: deliver at once.
@@ -97,13 +100,17 @@ class Definition:
     keep_inputs: bool = False
     #: From when its jobs are late: milliseconds from their start, and what that is called.
     late: tuple[tuple[int, str], ...] = ()
+    #: At which a job counts as a whole, by its entry params.
+    limits_of_job: tuple[LimitUse, ...] = ()
 
     def __hash__(self) -> int:
         return hash(self.hash)
 
     def _version(self) -> int:
-        if self.late or self.has_undo or self._has_timeouts() or self.has_limits:
+        if self.limits_of_job:
             return DEFINITION_VERSION
+        if self.late or self.has_undo or self._has_timeouts() or self.has_step_limits:
+            return TIMED_VERSION
         if any(connection.delay_ms for connection in self.connections):
             return DELAYED_VERSION
         return PLAIN_VERSION
@@ -111,8 +118,13 @@ class Definition:
     def _has_timeouts(self) -> bool:
         return any(slot.get("timeout_ms") for spec in self.routines for slot in spec.raw["slots"])
 
-    @cached_property
+    @property
     def has_limits(self) -> bool:
+        """Whether the flow, a slot or a connection has a limit."""
+        return bool(self.limits_of_job) or self.has_step_limits
+
+    @cached_property
+    def has_step_limits(self) -> bool:
         """Whether a slot or a connection has a limit."""
         return any(one.limits for one in self.connections) or any(
             "limits" in slot for spec in self.routines for slot in spec.raw["slots"]
@@ -129,6 +141,7 @@ class Definition:
             # Left out where it says nothing, so that a flow without it keeps its hash.
             **({"keep_inputs": True} if self.keep_inputs else {}),
             **({"late": [list(one) for one in self.late]} if self.late else {}),
+            **({"limits": [list(one) for one in self.limits_of_job]} if self.limits_of_job else {}),
         }
 
     def to_json(self) -> str:
@@ -316,6 +329,7 @@ class Definition:
             read_optional(data, "max_in_flight", int, where),
             bool(read_optional(data, "keep_inputs", bool, where)),
             tuple(_late(one, where) for one in data.get("late", ())),
+            read_uses(data.get("limits", ()), where),
         )
         definition._check_consistent()
         return definition

@@ -13,7 +13,7 @@ from flowforge.errors import DefinitionError
 from flowforge.model.connection import Connection, Ends
 from flowforge.model.definition import Definition, RoutineSpec
 from flowforge.model.error_handler import ErrorHandler, check_error_handler
-from flowforge.model.limit import LimitArgument, named_limits, resolved
+from flowforge.model.limit import LimitArgument, LimitUse, check_apart, named_limits, resolved
 from flowforge.model.names import check_name, check_whole, listing, snake_case
 from flowforge.model.param_checks import check_params
 from flowforge.model.rebuildable import check_rebuildable
@@ -43,6 +43,7 @@ class FlowGraph:
         *,
         max_in_flight: int | None = None,
         keep_inputs: bool = False,
+        limit: LimitArgument | None = None,
     ) -> None:
         self.flow_id = (
             f"flow-{uuid.uuid4().hex[:12]}" if flow_id is None else check_name("flow_id", flow_id)
@@ -53,6 +54,7 @@ class FlowGraph:
         if not isinstance(keep_inputs, bool):
             raise DefinitionError(f"keep_inputs must be True or False, not {shown(keep_inputs)}")
         self.keep_inputs = keep_inputs
+        self._limits = named_limits(f"flow {self.flow_id!r}", limit)
         #: Counts this object's changes, so that a definition is made again only after one.
         self.version = 0
         self._routines: dict[str, Routine] = {}
@@ -339,7 +341,19 @@ class FlowGraph:
             self.max_in_flight,
             self.keep_inputs,
             tuple((ms, event) for event, ms in self._late.items()),
+            self._limits_of_job(),
         )
+
+    def _limits_of_job(self) -> tuple[LimitUse, ...]:
+        if not self._limits:
+            return ()
+        found = resolved(self._limits, f"flow {self.flow_id!r}")
+        for routine_id, routine in self._routines.items():
+            for name, slot in routine.slots.items():
+                check_apart(self.flow_id, found, f"{routine_id}.{name}", slot.limits)
+        for connection in self.connections:
+            check_apart(self.flow_id, found, str(connection), connection.limits)
+        return found
 
     def _spec(self, routine_id: str, queues: Mapping[str, str | None]) -> RoutineSpec:
         routine = self._routines[routine_id]
@@ -363,6 +377,7 @@ class FlowGraph:
             definition.flow_id,
             max_in_flight=definition.max_in_flight,
             keep_inputs=definition.keep_inputs,
+            limit=definition.limits_of_job,
         )
         for spec in definition.routines:
             routine = Routine.deserialize(spec.raw)

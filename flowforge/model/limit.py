@@ -27,6 +27,9 @@ HOLD = ("attempt", "invocation")
 #: Limits of one slot or connection, and of one delivery.
 MOST_LIMITS = 8
 
+#: What stands in place of an invocation where a whole job has a place, or waits for one.
+WHOLE_JOB = "0.0.0"
+
 #: Largest number of places or starts; and of seconds of a period, a year.
 MOST = 1_000_000
 LONGEST_PERIOD = 366 * 86_400
@@ -312,6 +315,19 @@ def _use(name: str, where: str) -> LimitUse:
     return found.use
 
 
+def check_apart(
+    flow_id: str, of_job: Iterable[LimitUse], step: str, of_step: Iterable[Named]
+) -> None:
+    """DefinitionError for a limit of a flow that a step of it has too."""
+    names = {one if isinstance(one, str) else one.name for one in of_step}
+    for use in of_job:
+        if use.name in names:
+            raise DefinitionError(
+                f"limit {use.name!r} is one of flow {flow_id!r} and of {step}: a job that has its "
+                "place would wait for another one itself; give one of the two another limit"
+            )
+
+
 def read_uses(raw: object, where: str) -> tuple[LimitUse, ...]:
     """Limits of a record, as ``[name, per]`` each; CorruptRecordError for anything else."""
     try:
@@ -336,3 +352,10 @@ def limited_mode(
     """The mode of a delivery that counts at limits: their keys come before the rest of it."""
     keys = "\n".join([use.key(params, where, secret) for use in uses])
     return f"L{len(keys.encode())} {keys}{mode}"
+
+
+def job_limits(
+    uses: Sequence[LimitUse], params: dict[str, Any], where: str, secret: Container[str]
+) -> str:
+    """What stands before the mode of a job's first delivery: the keys at which the job counts."""
+    return "F" + limited_mode(uses, "", params, where, secret)[1:]

@@ -51,3 +51,17 @@ def keys_left(bench: Bench) -> set[str]:
 def places(bench: Bench, key: str = "api") -> list[str]:
     """The jobs that have a place of a key, those with a message too."""
     return [member.partition("/")[0] for member in bench.members("limit_places", key)]
+
+
+def whole(*keys: str, mode: str = "") -> str:
+    """The mode of the first delivery of a job that counts as a whole at these keys."""
+    return "F" + at(*keys, mode=mode)[1:]
+
+
+def submit_whole(
+    bench: Bench, *keys: str, uses: str = "j", mode: str = "", **changes: object
+) -> str:
+    """A job that counts as a whole at these keys, by default at ``api``."""
+    request = bench.submission(mode=whole(*(keys or ("api",)), mode=mode), **changes)
+    assert bench.send(request, {**bench.fields(), "uses": uses}) == request.job_id
+    return request.job_id

@@ -35,11 +35,22 @@ FLOW = Flow("charges")
 FLOW.add_routine(charge, "charge")
 
 
+IMPORT = Limit("imports", running=1)
+
+
+@routine
+def imported() -> None: ...
+
+
+IMPORTS = Flow("imports", limit=IMPORT)
+IMPORTS.add_routine(imported, "it")
+
+
 @pytest.fixture
 def engine(server: LocalServer, prefix: str) -> Iterator[Engine]:
     settings = from_environment({}, redis_url=server.url, prefix=prefix)
     engine = Engine(settings, fleet_app(settings))
-    engine.limits.declare([STRIPE])
+    engine.limits.declare([STRIPE, IMPORT])
     yield engine
     engine.close()
 
@@ -72,6 +83,36 @@ def test_what_waits_at_a_limit_is_explained(engine: Engine) -> None:
     assert (found.details["before"], found.details["about_seconds"]) == (1, 1.2)
     assert found.since is not None
     assert abs(found.since - engine.inspector.describe(first)[0].created_at) < timedelta(seconds=9)
+
+
+def test_a_whole_job_that_waits_is_explained(engine: Engine) -> None:
+    """Which jobs have its places; nothing else is said of what it has parked."""
+    first, *others = [engine.submit(JobTemplate(IMPORTS, "it")) for _ in range(3)]
+    (found,) = engine.explain(others[1])
+    assert (found.kind, found.invocation, found.routine_id) == ("limit", None, None)
+    assert found.what == (
+        f"the job, as a whole, waits for the limit imports: 1 of 1 place is taken (job {first}); "
+        "1 waits before it"
+    )
+    assert found.command == "flowforge limits show imports"
+    assert found.details["held_by"] == [{"job_id": first, "invocation": None}]
+    assert JobState(others[0], engine).progress().waiting["limit"] == 1
+    engine.store.control.pause(others[0], "", None, False)
+    engine.store.control.cancel(first, "")
+    assert [one.kind for one in engine.explain(others[0])] == ["paused"]
+    assert [one.kind for one in engine.explain(others[1])] == ["unserved"]
+
+
+def test_a_job_that_has_lost_its_turn_has_it_again(engine: Engine) -> None:
+    """By a pause and a resume, as after a loss of the server's data."""
+    first, second = [engine.submit(JobTemplate(IMPORTS, "it")) for _ in range(2)]
+    engine.client.delete(engine.store.keys.of("limit_waiters", "imports"))
+    assert [one.command for one in engine.explain(second)] == ["flowforge limits list"]
+    engine.store.control.pause(second, "", None, False)
+    engine.store.control.resume(second)
+    assert "waits for the limit imports" in engine.explain(second)[0].what
+    engine.store.control.cancel(first, "")
+    assert [one.kind for one in engine.explain(second)] == ["unserved"]
 
 
 def test_it_counts_as_waiting_and_not_as_stuck(engine: Engine) -> None:

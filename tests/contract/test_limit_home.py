@@ -29,8 +29,8 @@ def limited(n: int = 0) -> None:
     """Has one."""
 
 
-def flow_of(made: type[Routine] | Routine, name: str) -> Flow:
-    flow = Flow(name)
+def flow_of(made: type[Routine] | Routine, name: str, limit: Limit | None = None) -> Flow:
+    flow = Flow(name, limit=limit)
     flow.add_routine(made, "it")
     return flow
 
@@ -64,6 +64,22 @@ def test_jobs_with_limits_live_where_limits_count(pair: ShardedEngine) -> None:
     assert (usage.running + usage.reserved, usage.waiting) == (1, 13)
     others = [flow_of(plain, "plain").execute("it") for _ in range(4)]
     assert places(pair, others) == set(pair.each)
+
+
+def test_jobs_of_flows_with_limits_live_there_too(pair: ShardedEngine) -> None:
+    """However they are created: one place for all of them."""
+    API.save()
+    home, flow = pair.limit_home.find(), flow_of(plain, "whole", limit=API)
+    jobs = [flow.execute("it", {"n": n}) for n in range(4)]
+    jobs += flow.execute_many("it", [{"n": 1}, {"n": 2}])
+    jobs += [flow.execute("it", single=f"k{n}", when_running="queue") for n in range(3)]
+    jobs[0].cancel()
+    jobs.append(jobs[0].rerun())
+    assert places(pair, jobs) == {home}
+    (usage,) = home.limits.usage(["home-api"])
+    assert (usage.running, usage.reserved, usage.waiting) == (1, 0, 8)
+    with pytest.raises(DefinitionError, match="give the flow that starts it a limit as well"):
+        away(pair).child_job(JobTemplate(flow, "it"), {}, "", None)
 
 
 def test_the_home_stays_when_a_server_is_added(pair: ShardedEngine) -> None:

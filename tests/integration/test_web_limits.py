@@ -59,9 +59,9 @@ def test_a_key_shows_what_holds_and_what_waits(site: Installation, admin: Browse
     first, second = (FLOW.execute("charge", {"customer": "a/b c"}) for _ in range(2))
     site.engine.store.invocations.claim(first.job_id, "1.0.0", "t", 60_000)
     text = admin.page(address("vendor/a/b c"))
-    held, waits = text.index("Attempts that have places"), text.index("What waits")
+    held, waits = text.index("What has places"), text.index("What waits")
     assert held < text.index(f"/jobs/{first.job_id}") < waits < text.index(f"/jobs/{second.job_id}")
-    assert "1 by attempts, 0 by messages" in text
+    assert "1 by attempts and jobs, 0 by messages" in text
     assert "vendor/a/b c" in admin.page(address("vendor"))
     assert "for the limit vendor/a/b c" in admin.page(f"/jobs/{second.job_id}")
     admin.page("/limits/key?key=no such", 409)

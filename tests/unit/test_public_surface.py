@@ -55,7 +55,7 @@ NAMES = {
 
 #: Parameters as (name, default); a ``*`` where only keywords follow.
 SIGNATURES: dict[Any, str] = {
-    Flow: "flow_id=None, *, max_in_flight=None, keep_inputs=False",
+    Flow: "flow_id=None, *, max_in_flight=None, keep_inputs=False, limit=None",
     Flow.add_routine: "self, routine, routine_id=None, *, queue=None",
     Flow.connect: (
         "self, source_routine_id, source_event, target_routine_id, target_slot, "

@@ -96,22 +96,32 @@ def _reasons(
     outage = None if summary.status in ENDED or depth else server.outage()
     if outage is not None:
         yield JobFinding(FindingKind.OUTAGE.value, refuses(outage), command=outage.remedy)
+    above: list[JobFinding] = []
     if summary.status is JobStatus.PAUSED:
         yield _paused(server, summary, details)
     elif summary.status not in ENDED and details.parent_job_id is not None:
-        yield from _held_by_parent(server, details.parent_job_id)
-    if summary.held:
-        yield from waits_for_turn(server, summary, lambda one: _first_of(server, one, depth))
+        above = list(_held_by_parent(server, details.parent_job_id))
+        yield from above
+    turn = (
+        list(waits_for_turn(server, summary, lambda one: _first_of(server, one, depth)))
+        if summary.held else []
+    )  # fmt: skip
+    yield from turn
     look = WorkLook(server, summary, details, silenced=outage is not None)
     work = WorkFindings(look)
-    yield from work.running() if summary.status in ENDED else _active(look, work, depth)
+    yield from (
+        work.running()
+        if summary.status in ENDED
+        else _active(look, work, depth, told=bool(turn or above))
+    )
     if summary.status in ENDED:
         return
     yield from work.late()
     yield from work.deadlines()
 
 
-def _active(look: WorkLook, work: WorkFindings, depth: int) -> Iterator[JobFinding]:
+def _active(look: WorkLook, work: WorkFindings, depth: int, *, told: bool) -> Iterator[JobFinding]:
+    """``told``: whether what has been said already is why a held job does not go on."""
     server, summary, queues = look.server, look.job, QueueFindings(look)
     stopped = at_breakpoints(
         server, summary.job_id, summary.counts["stopped"], look.definition, look.outstanding
@@ -123,11 +133,11 @@ def _active(look: WorkLook, work: WorkFindings, depth: int) -> Iterator[JobFindi
         queues.queued(), work.on_timers(), limited, expected,
         _child_jobs(server, look.outstanding, summary, depth), work.joins(), work.parked(),
     )  # fmt: skip
-    anything = False
+    anything = told and summary.held
     for finding in found:
         anything = True
         yield finding
-    if not anything and not summary.held and summary.status is not JobStatus.PAUSED:
+    if not anything and summary.status is not JobStatus.PAUSED:
         yield JobFinding(
             FindingKind.STUCK.value,
             "nothing of it is queued, running or on a timer, and nothing else moves it on",

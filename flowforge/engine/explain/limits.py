@@ -9,11 +9,11 @@ from typing import Any
 from flowforge.common.counted import counted
 from flowforge.common.duration import duration
 from flowforge.engine.job_server import JobServer
-from flowforge.engine.limits import in_force
+from flowforge.engine.limits import holder_number, holder_text, in_force
 from flowforge.model.definition import Definition
 from flowforge.model.invocation_id import InvocationName
 from flowforge.model.jobs.job_finding import FindingKind, JobFinding
-from flowforge.model.limit import LimitSettings
+from flowforge.model.limit import WHOLE_JOB, LimitSettings
 from flowforge.store.fleet_reads.usual_times import UsualTimes
 from flowforge.store.reading import moment, reading
 from flowforge.store.transitions.limits import AtLimit, LimitUsage
@@ -45,15 +45,20 @@ def _finding(
     server: JobServer, job_id: str, count: int, definition: Definition, found: AtLimit,
     usage: LimitUsage, force: LimitSettings,
 ) -> JobFinding:  # fmt: skip
-    with reading(f"the invocations of job {job_id}"):
-        invocation = InvocationName.parse(found.invocation)
-    routine_id, slot = definition.place_of(invocation)
+    number: int | None = None
+    routine_id = slot = usual = None
+    what = "the job, as a whole,"
+    if found.invocation != WHOLE_JOB:
+        with reading(f"the invocations of job {job_id}"):
+            invocation = InvocationName.parse(found.invocation)
+        number, (routine_id, slot) = invocation.number, definition.place_of(invocation)
+        usual = UsualTimes(server.store).seconds(job_id, invocation.routine)
+        what = f"{routine_id}.{slot} (invocation {number})"
     holders = server.store.limits.holders(found.key, _HOLDERS)
-    usual = UsualTimes(server.store).seconds(job_id, invocation.routine)
     about = _seconds(found, usage, force, usual, server.overview.now())
-    what = f"{routine_id}.{slot} (invocation {invocation.number}) waits for the limit {found.key}"
     before = counted(found.before, "waits", "wait")
-    what += f": {', '.join(_why(usage, force, holders))}; {before} before it"
+    what += f" waits for the limit {found.key}: {', '.join(_why(usage, force, holders))}"
+    what += f"; {before} before it"
     what += "" if about is None else f"; its turn comes in about {duration(about)}"
     what += f" (one of {count})" if count > 1 else ""
     return JobFinding(
@@ -61,7 +66,7 @@ def _finding(
         what,
         since=moment(found.since),
         command=f"flowforge limits show {shlex.quote(found.key)}",
-        invocation=invocation.number,
+        invocation=number,
         routine_id=routine_id,
         slot=slot,
         count=count,
@@ -79,9 +84,7 @@ def _why(usage: LimitUsage, force: LimitSettings, holders: list[tuple[str, str]]
         yield "it rests, because a handler was told to come again later"
     if force.most_running is not None:
         taken = usage.running + usage.reserved
-        named = "; ".join(
-            f"job {job_id} invocation {name.partition('.')[0]}" for job_id, name in holders
-        )
+        named = "; ".join(holder_text(*one) for one in holders)
         places = counted(force.most_running, "place is", "places are")
         yield f"{taken} of {places} taken" + (f" ({named})" if named else "")
     if force.most_started is not None:
@@ -104,4 +107,4 @@ def _seconds(
 
 def _holder(holder: tuple[str, str]) -> dict[str, Any]:
     job_id, name = holder
-    return {"job_id": job_id, "invocation": int(name.partition(".")[0])}
+    return {"job_id": job_id, "invocation": holder_number(name)}

@@ -145,7 +145,7 @@ class Schedule:
         timing, policy = self._timing, self._policy
         fields: dict[str, Argument] = {
             **dict(zip(COMMON_NAMES, common.arguments(), strict=True)),
-            "mode": first.mode,
+            "mode": first.started(None),
             "record": first.record,
             "params": first.params,
             "labels": self._labels,

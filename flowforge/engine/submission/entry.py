@@ -15,7 +15,8 @@ from flowforge.codec.masking import HIDDEN
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import EmissionError, PayloadError
 from flowforge.model.definition import Definition
-from flowforge.model.limit import limited_mode
+from flowforge.model.limit import job_limits, limited_mode
+from flowforge.model.times.start import Start
 from flowforge.store.transitions.submission import LARGE_PARAMS, NO_PARAMS, SAME_PARAMS
 
 #: Bytes of encoded entry params up to which they are kept with the job.
@@ -25,13 +26,19 @@ KEPT_PARAMS = 8192
 class First(NamedTuple):
     """The first invocation of a job: mode and record, and what is kept of the params.
 
-    ``size``: bytes of the params in the record.
+    ``size``: bytes of the params in the record. ``limits``: at which the job counts, as it stands
+    before the mode.
     """
 
     mode: str
     record: bytes
     params: bytes
     size: int
+    limits: str = ""
+
+    def started(self, start: Start | None) -> str:
+        """The mode with which a job is created that starts then."""
+        return self.limits + (self.mode if start is None else start.mode(self.mode))
 
 
 class Entry:
@@ -50,6 +57,7 @@ class Entry:
         self._secret = definition.secret(routine, slot)
         self._mode = definition.mode(routine, slot)
         self._limits = definition.limits(routine, slot)
+        self._limits_of_job = definition.limits_of_job
         self._trace = trace
 
     def first(self, params: dict[str, Any] | None, place: int | None = None) -> First:
@@ -78,11 +86,14 @@ class Entry:
             mode = self._join.mode(params, where, self._secret)
         if self._limits:
             mode = limited_mode(self._limits, mode, params, where, self._secret)
+        limits = ""
+        if self._limits_of_job:
+            limits = job_limits(self._limits_of_job, params, where, self._secret)
         kept = self._kept(params, record)
         if not self._trace:
-            return First(mode, record, kept, len(payload))
+            return First(mode, record, kept, len(payload), limits)
         traced = traced_record(record, self._trace)
-        return First(mode, traced, self._kept_with_trace(kept), len(payload))
+        return First(mode, traced, self._kept_with_trace(kept), len(payload), limits)
 
     def _kept_with_trace(self, kept: bytes) -> bytes:
         """What is kept of the params tells which trace the job belongs to."""

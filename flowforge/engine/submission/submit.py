@@ -38,6 +38,9 @@ SUBMIT_CHUNK = 200
 SUBMIT_BYTES = 256 * 1024
 
 
+#: What a job that has a place of limits of its flow costs the script more, in jobs without.
+_WITH_PLACE = 4
+
 #: The next jobs: as they were asked for, where they begin, and as they are stored.
 _Chunk: TypeAlias = Sequence[tuple[Item, First, NewJob]]
 
@@ -118,7 +121,7 @@ class JobCreator:
             first = entry.first(item.params, item.place)
             chunk.append((item, first))
             size += len(first.record)
-            spent += weight(item.keys)
+            spent += weight(item.keys) + (_WITH_PLACE if first.limits else 0)
             if size >= SUBMIT_BYTES or spent >= SUBMIT_CHUNK:
                 break
         ids = self._store.new_job_ids(len(chunk))
@@ -244,5 +247,5 @@ class JobCreator:
 
 def _new_job(job_id: str, flow_id: str, item: Item, first: First) -> NewJob:
     key = scoped_key(flow_id, item.key)
-    mode = first.mode if item.start is None else item.start.mode(first.mode)
+    mode = first.started(item.start)
     return NewJob(job_id, mode, first.record, key, item.labels, first.params)

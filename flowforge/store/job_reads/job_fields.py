@@ -16,7 +16,9 @@ FIELDS: dict[str, str] = {
     "priority": "Priority of the messages",
     "suffix": "What kombu appends to the name of a broker list for this priority",
     "queues": "How many queues the routines are on",
-    "uses": "A letter for each thing that few jobs have: `l` for limits",
+    "uses": "A letter for each thing that few jobs have: `l` for limits of slots and connections, "
+    "`j` for limits of the flow",
+    "limits": "Keys of the limits of its flow at which it counts, a line each",
     "joins": "1 if a slot of the flow joins, else absent",
     "params": "`kept` (in a key of their own), `none`, or `large`: not kept; of a fork too",
     "idempotency": "Idempotency key, behind the flow's id",
@@ -26,7 +28,8 @@ FIELDS: dict[str, str] = {
     "debounce": "Key by which further calls find the job while it waits, behind the flow's id and "
     "the entry",
     "calls": "Calls that a debounced job stands for",
-    "held": "1 while it waits for its turn, as its key is another job's",
+    "held": "1 while it waits for its turn, as its key is another job's, or for places of the "
+    "limits of its flow",
     "forked_from": "Job whose deliveries this one has begun with",
     "forks": "The latest 10 jobs that began with deliveries of this one, the newest first",
     "undo": "Of an ended job that is undone: the job that does it; `waits` while a handler runs, "

@@ -33,8 +33,12 @@ if origin.extras then
     holds = holder and function() hold(job, key, holder, now) end
   end
 end
+-- It counts where its origin does at the limits of the flow, and begins when all is delivered.
+local limits = about.gated and call('HGET', k_job(origin_id), 'limits')
+about.gate_later = true
 for i = 21, #arguments, 5 do
   local r, s, mode, record, edit = unpack(arguments, i, i + 4)
+  if limits and not job then mode = 'F' .. #limits .. ' ' .. limits .. mode end
   if job then
     deliver(job, r, s, mode, record)
   else
@@ -54,6 +58,10 @@ for i = 21, #arguments, 5 do
   end
 end
 save_job(job, now)
+if job.gated then
+  --@include gate
+  pass_gate(job, now)
+end
 
 local forks = { id }
 for fork in string.gmatch(call('HGET', k_job(origin_id), 'forks') or '', '%S+') do

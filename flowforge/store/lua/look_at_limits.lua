@@ -21,6 +21,10 @@ local function is_held(member)
   local job, kept = load_job(id), string.sub(member, -1) == '/'
   if not job then return false end
   -- What is tied to no attempt goes with a job that does not go on, when the handlers that still run have ended.
+  if invocation == WHOLE_JOB then
+    -- One that is to be undone has its place until that has ended.
+    return not job.held and (not ENDED[job.status] or call('HGET', k_job(id), 'undo') == 'waits')
+  end
   local halted = ENDED[job.status] or job.status == 'paused'
   if kept and halted then return job.running > 0 end
   return job.status ~= 'failed' and call('HEXISTS', k_invocations(id), invocation) == 1
@@ -50,6 +54,7 @@ local function tell_of_starving(key)
   elseif shared('HSETNX', k_limit_starving(), key, since) == 1 and call('EXISTS', k_hooks()) == 1 then
     --@include outbox
     local id, invocation = parts_of(first[1])
+    if invocation == WHOLE_JOB then invocation = '' end
     -- The keys of one limit are told together, those of different limits are not.
     local sample = { '', 'LimitStarving', string.match(key, '^[^/]+'), key }
     tell_hooks('starving', { id = id }, invocation, sample, now)

@@ -57,6 +57,10 @@ if job.joins and (r == '' or call('HINCRBY', k_outstanding(id), r, -1) <= 0) the
   fire_complete(job, now, r ~= '' and r or nil)
 end
 settle(job, now)
+if job.held and job.gated then
+  --@include gate
+  pass_gate(job, now)
+end
 if job.status == 'failed' then
   --@include stay_failed
   stay_failed(job)

@@ -42,7 +42,7 @@ call('LLEN', route(about, about.r, about.s).list .. about.suffix)
 complete_about(about)
 call('HINCRBY', k_definition(def), 'active', created)
 call('PERSIST', k_definition(def))
-local batch = created > 1 and not about.joins and new_batch() or nil
+local batch = created > 1 and not about.joins and not about.gated and new_batch() or nil
 for i = first, fields - 1, 6 do
   if not known[i] then
     local id, mode, record, idempotency, labels, params = unpack(arguments, i, i + 5)

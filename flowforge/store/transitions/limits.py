@@ -42,7 +42,7 @@ class LimitUsage(NamedTuple):
     """What a key of a limit has. Times are milliseconds of the server's clock."""
 
     key: str
-    #: Attempts that have a place, and messages that have one until they are claimed.
+    #: Attempts and jobs that have a place, and messages that have one until they are claimed.
     running: int
     reserved: int
     waiting: int
@@ -53,7 +53,9 @@ class LimitUsage(NamedTuple):
 
 
 class AtLimit(NamedTuple):
-    """An invocation that waits at a key. ``before``: how many are before it; ``since``: ms."""
+    """An invocation that waits at a key, or a job (``WHOLE_JOB``). ``before``: how many are before
+    it; ``since``: ms.
+    """
 
     invocation: str
     key: str
@@ -146,7 +148,9 @@ class Limits:
         return found
 
     def holders(self, key: str, most: int) -> list[tuple[str, str]]:
-        """Job and invocation of attempts that have a place, those that began first, ``most``."""
+        """Job and invocation, or ``WHOLE_JOB``, of what has a place, those that began first,
+        ``most``.
+        """
         members = self._link.call(
             "ZRANGEBYSCORE", self._keys.of("limit_places", key), "(0", "+inf", "LIMIT", 0, most
         )

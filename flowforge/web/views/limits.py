@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlencode
 
-from flowforge.engine.limits import KeyInUse, LimitControl, checked_key, settings_in_force
+from flowforge.engine.limits import (
+    KeyInUse,
+    LimitControl,
+    checked_key,
+    holder_number,
+    settings_in_force,
+)
 from flowforge.errors import FlowForgeError
 from flowforge.model.limit import LimitSettings, parsed_settings
 from flowforge.store.reading import moment
@@ -73,11 +79,10 @@ def _shown(call: Call, fields: dict[str, str], problem: str) -> View:
             "settings": settings_in_force(key, stored),
             "keys": list(in_use.values())[:_SHOWN],
             "holders": [
-                (job_id, int(name.partition(".")[0]))
-                for job_id, name in control.holders(key, _NAMED)
+                (job_id, holder_number(name)) for job_id, name in control.holders(key, _NAMED)
             ],
             "waiters": [
-                (job_id, int(name.partition(".")[0]), moment(since))
+                (job_id, holder_number(name), moment(since))
                 for job_id, name, since in control.waiters(key, _NAMED)
             ],
             "own": None if own is None else own.settings.text(),

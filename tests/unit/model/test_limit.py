@@ -15,8 +15,8 @@ from flowforge.errors import (
     InvalidValueError,
     Limited,
 )
-from flowforge.model.definition import DEFINITION_VERSION, Definition
-from flowforge.model.limit import LimitSettings, LimitUse, limited_mode, read_uses
+from flowforge.model.definition import DEFINITION_VERSION, TIMED_VERSION, Definition
+from flowforge.model.limit import LimitSettings, LimitUse, job_limits, limited_mode, read_uses
 
 VENDOR = Limit("unit-vendor", per="customer", running=5, rate=100, period=timedelta(minutes=1))
 TOTAL = Limit("unit-total", rate=5)
@@ -37,6 +37,10 @@ class Bills(Routine):
 
 @routine(limit=VENDOR)
 def charge(customer: str) -> None: ...
+
+
+@routine
+def plain() -> None: ...
 
 
 @pytest.mark.parametrize(
@@ -123,13 +127,43 @@ def test_limits_stand_in_the_definition_by_name() -> None:
     flow.connect("bills", "done", "charge", "input", limit="unit-total")
     definition = flow.definition()
     assert definition.has_limits
-    assert definition.serialize()["version"] == DEFINITION_VERSION
+    assert definition.serialize()["version"] == TIMED_VERSION
     assert definition.limits(0, 0) == (
         LimitUse("unit-total"), LimitUse("unit-vendor", "customer"),
     )  # fmt: skip
     assert definition.limits(0, 1) == ()
     (again,) = Definition.deserialize(definition.serialize()).connections
     assert again.limits == (LimitUse("unit-total"),)
+
+
+def test_a_flow_names_limits_of_its_jobs() -> None:
+    """A text is looked up with the definition; a flow without them keeps its hash."""
+    flow, without = Flow("jobs", limit=[VENDOR, "unit-total"]), Flow("jobs")
+    for one in (flow, without):
+        one.add_routine(plain, "it")
+    definition = flow.definition()
+    assert definition.limits_of_job == (LimitUse("unit-total"), LimitUse("unit-vendor", "customer"))
+    assert definition.has_limits
+    assert not definition.has_step_limits
+    assert definition.serialize()["version"] == DEFINITION_VERSION
+    assert Definition.deserialize(definition.serialize()) == definition
+    assert Flow.deserialize(definition.serialize()).definition() == definition
+    assert "limits" not in without.serialize()
+    assert job_limits([LimitUse("b", "n")], {"n": "ä"}, "it", ()) == "F4 b/ä"
+
+
+def test_a_flow_and_its_step_cannot_share_a_limit() -> None:
+    """Each job would wait for itself; with a text as well as with the limit."""
+    flow = Flow("both", limit="unit-vendor")
+    flow.add_routine(Bills(), "bills")
+    with pytest.raises(DefinitionError, match="one of flow 'both' and of bills"):
+        flow.definition()
+    joined = Flow("connected", limit="unit-total")
+    joined.add_routine(plain, "a")
+    joined.add_routine(plain, "b")
+    joined.connect("a", "output", "b", "input", limit="unit-total")
+    with pytest.raises(DefinitionError, match="one of flow 'connected' and of a"):
+        joined.definition()
 
 
 def test_a_name_that_nothing_declares_is_refused() -> None:

@@ -2,8 +2,9 @@
 --@include base, job_row, deliver, new_row
 
 -- about: what jobs that are submitted together have in common (extras, single: of their rows; held: they
--- wait for their turns); parent: 'id/invocation' of the invocation that waits for a child job, or nil;
--- labels, params: as submit.lua has them; batch: as create_batch.lua makes it, or nil.
+-- wait for their turns; gate_later: the caller does what lets them begin); parent: 'id/invocation' of the
+-- invocation that waits for a child job, or nil; labels, params: as submit.lua has them; batch: as
+-- create_batch.lua makes it, or nil.
 local function create_job(about, id, mode, record, idempotency, labels, params, parent, now, batch)
   local job = only_table({
     id = id, status = 'pending', def = about.def, suffix = about.suffix,
@@ -12,11 +13,24 @@ local function create_job(about, id, mode, record, idempotency, labels, params, 
     max_in_flight = tonumber(about.max_in_flight), retention = tonumber(about.retention),
     history_limit = about.history_limit, output_limit = tonumber(about.output_limit),
     created = now, parent = parent, queues = about.queues, extras = about.extras, held = about.held,
-    uses = about.uses, limited = about.uses, at_limits = about.uses and 0,
+    uses = about.uses, limited = about.limited, gated = about.gated, at_limits = about.uses and 0,
   })
   if about.fair ~= '' then
     job.weight, job.fair = string.match(about.fair, '^(%S+) (.*)$')
     job.extras = true
+  end
+  local keys
+  if job.gated then
+    --@include limits/mode
+    keys, mode = split_job_limits(mode)
+    if keys and parent then
+      --@include limits/above
+      keys = keys_of_its_own(keys, parent)
+    end
+    if keys then
+      call('HSET', k_limited(id), JOB_LIMITS, keys)
+      job.held = true
+    end
   end
   deliver(job, about.r, about.s, mode, record)
   local kept = params
@@ -25,6 +39,7 @@ local function create_job(about, id, mode, record, idempotency, labels, params, 
     kept = 'kept'
   end
   write_row(about, job, kept, idempotency, parent, now, batch and batch.rows)
+  if keys then call('HSET', k_job(id), 'limits', keys) end
   if about.scheduled ~= '' then
     local time, schedule = string.match(about.scheduled, '^(%d+) (.*)$')
     call('HSET', k_job(id), 'schedule', schedule, 'scheduled', time)
@@ -41,6 +56,11 @@ local function create_job(about, id, mode, record, idempotency, labels, params, 
     --@include open_joins
     resolve_open(job, now)
     if not ENDED[job.status] then save_job(job, now) end
+  end
+  -- One that is put off has its places when it is due.
+  if keys and not about.gate_later and not job.due then
+    --@include gate
+    pass_gate(job, now)
   end
 end
 
@@ -60,6 +80,9 @@ local function complete_about(about)
   local f = call('HMGET', k_definition(about.def), 'joins', 'queues', 'extras', 'uses')
   about.joins, about.queues = f[1] and true or false, tonumber(f[2] or 1)
   about.extras, about.uses = f[3] or f[4] or about.deadlines ~= '', f[4] or nil
+  if f[4] then
+    about.limited, about.gated = string.find(f[4], 'l', 1, true), string.find(f[4], 'j', 1, true)
+  end
 end
 
 -- Stores a definition of arguments[first], ..., arguments[last]: field, value, ...

@@ -14,6 +14,10 @@ local function finish(job, status, now)
   local flow = set_status(job, status)
   job.ended = now
   call('HSET', k_job(job.id), 'ended', now)
+  if job.gated then
+    --@include limits/whole_job
+    leave_line(job)
+  end
   save_job(job, now)
   local rare = call('HMGET', k_job(job.id), 'idempotency', 'logs', 'params', 'inputs', 'stopped', 'due', 'starts')
   if flow then
@@ -33,7 +37,7 @@ local function finish(job, status, now)
     -- Nothing is outstanding: this is all that can be left.
     local all = job.joins or job.queues > 1 or job.breaks
     delete_hashes(all and work_of(job.id, job) or { k_claims(job.id), k_merges(job.id) })
-    if job.limited then call('UNLINK', k_limited(job.id)) end
+    if job.uses then call('UNLINK', k_limited(job.id)) end
     call('UNLINK', k_segments(job.id), k_output_segments(job.id), k_late(job.id))
     if job.extras then call('UNLINK', k_early_answers(job.id)) end
     -- What was let go before the last breakpoint was cleared.

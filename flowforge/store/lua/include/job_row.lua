@@ -1,5 +1,6 @@
 -- The row of a job, as the table that transitions work with. store/job_reads/job_fields.py has what its fields mean.
--- What the table has further: id; lanes (lanes_of); missing (top_up); kept_at_limits: at_limits as the row has it.
+-- What the table has further: id; lanes (lanes_of); missing (top_up); kept_at_limits: at_limits as the row has it;
+-- refused: by which limit of its flow (take_job_places).
 --@include base, state
 
 -- The latest version of a row (layout.lua). A row of a later one is left as it is: its fields may mean
@@ -37,6 +38,7 @@ local function load_job(id)
     job.held, job.uses, job.at_limits = more[1] == '1', more[2] or nil, tonumber(more[3] or 0)
     job.kept_at_limits = job.at_limits
     job.limited = job.uses and string.find(job.uses, 'l', 1, true)
+    job.gated = job.uses and string.find(job.uses, 'j', 1, true)
     if more[4] then job.weight, job.fair = string.match(more[4], '^(%S+) (.*)$') end
   end
   return job
@@ -51,7 +53,7 @@ local function save_job(job, now)
   call('HSET', k_job(job.id), 'status', job.status, 'queued', job.queued, 'running', job.running,
     'waiting', job.parked, 'last', job.last, 'timers', job.timers, 'staged', job.staged,
     'updated', now)
-  if job.limited and job.at_limits ~= job.kept_at_limits then
+  if job.uses and job.at_limits ~= job.kept_at_limits then
     call('HSET', k_job(job.id), 'at_limits', job.at_limits)
     job.kept_at_limits = job.at_limits
   end

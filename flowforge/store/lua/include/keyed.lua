@@ -9,8 +9,14 @@ local function leave_keys(job)
   let_further_keys_expire(job)
 end
 
--- A failed job goes on. What undoes another one waits for no turn.
+-- A failed job goes on: one of a flow with limits when it has its places again. What undoes another one waits for no
+-- turn.
 local function take_place_again(job, now)
   local f = call('HMGET', k_job(job.id), 'single', 'undoes')
-  if f[1] and not f[2] then queue_up(job, f[1], now) end
+  if f[2] then return end
+  if job.gated then
+    call('HSET', k_job(job.id), 'held', 1)
+    job.held = true
+  end
+  if f[1] then queue_up(job, f[1], now) end
 end

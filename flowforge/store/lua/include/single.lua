@@ -1,7 +1,7 @@
 -- One job at a time: the jobs of a key in the order of their turns, the first of which holds the key. A job has
 -- its place from when it is submitted or retried until it ends, and if it is undone, until that has ended. The others
 -- are held: all that they have is parked.
---@include base, shared, job_row, timers, history
+--@include base, shared, job_row, timers, history, held
 
 -- Milliseconds between two looks at whether the job before the first one that waits is still there.
 local LOOK_AFTER = 60000
@@ -29,13 +29,6 @@ end
 local function watch_next(key, now)
   local next = shared('ZRANGE', k_single(key), 1, 1)[1]
   if next then set_timer(now + LOOK_AFTER, next, 'look') end
-end
-
--- A job that was held has its turn, or has ended.
-local function wait_no_more(job)
-  clear_timers(job.id, 'look')
-  call('HDEL', k_job(job.id), 'held')
-  job.held = nil
 end
 
 -- Puts a job behind all others of the key.
@@ -74,16 +67,15 @@ local function hand_place_to(undoing, job, key)
   if next then call('HSET', k_job(undoing), 'next', next) end
 end
 
--- The job is the first one of its key: what it has goes on.
-local function let_start(job, now)
-  wait_no_more(job)
-  remember(job, 'turn', '', '')
-  if job.status == 'paused' then return end
-  --@include release/parked
-  release_parked(job, 128, now)
-  -- What a job that was retried has more.
-  if call('HEXISTS', k_job(job.id), 'started') == 1 then set_timer(now, job.id, 'look') end
-  save_job(job, now)
+-- Nothing of its key is before the job: what it has goes on, with places of the limits of its flow.
+-- key: nil without one.
+local function let_start(job, key, now)
+  if job.gated then
+    --@include limits/whole_job
+    if not take_job_places(job, now) then return end
+  end
+  if key then remember(job, 'turn', '', '') end
+  start_held(job, now)
 end
 
 -- Whether a held job goes on now: those before it are gone.
@@ -94,8 +86,8 @@ local function has_turn(job, now)
     watch_next(key, now)
     return false
   end
-  let_start(job, now)
-  return true
+  let_start(job, key, now)
+  return not job.held
 end
 
 -- A job that has ended gives its place up, and the next one has its turn.
@@ -106,7 +98,7 @@ local function give_place_up(job, key, now)
   if not holder then return end
   -- By a leader of its release.
   if holder.newer then return set_timer(now, holder.id, 'look') end
-  if holder.held then let_start(holder, now) end
+  if holder.held then let_start(holder, key, now) end
   watch_next(key, now)
 end
 

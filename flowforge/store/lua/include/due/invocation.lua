@@ -27,4 +27,8 @@ local function release_invocation(job, invocation, now)
     end
     save_job(job, now)
   end
+  if job.held and job.gated then
+    --@include gate
+    pass_gate(job, now)
+  end
 end

@@ -10,8 +10,8 @@ local function look_at_job(job, now)
     return
   end
   if job.held then
-    --@include single
-    if not has_turn(job, now) then return end
+    --@include gate
+    if not pass_gate(job, now) then return end
   end
   local may, why = may_go_on(job)
   if may then

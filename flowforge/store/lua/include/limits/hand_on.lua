@@ -1,5 +1,5 @@
 -- A place that is free goes to who has waited longest for it.
---@include base, state, shared, job_row, push, timers, limits/keys, endings
+--@include base, state, shared, job_row, push, timers, limits/keys
 
 -- Waiters that one call looks at for a key: more are let in by a timer that is due at once.
 local MOST_LET_IN = 32
@@ -35,14 +35,20 @@ local function let_in(member, number, at, now)
     shared('ZADD', k_limit_waiters(at), next_waiter(now), member)
     return false
   end
+  if invocation == WHOLE_JOB then
+    --@include limits/whole_job
+    return let_job_in(job, number, at, now, wait_elsewhere)
+  end
   if call('HEXISTS', k_invocations(id), invocation) == 0 then return false end
   job.at_limits = math.max(0, (job.at_limits or 0) - 1)
   if not find_route(job, routine_of(invocation)) then
-    if not ENDED[job.status] then
-      endings().fail_undefined(job, invocation, now)
-      return false
+    if ENDED[job.status] then
+      park(job, invocation)
+    else
+      -- Its timer fails the job.
+      set_timer(now, id, 'invocation', invocation)
+      job.timers = job.timers + 1
     end
-    park(job, invocation)
   elseif job.status == 'paused' or job.status == 'failed' then
     park(job, invocation)
   else

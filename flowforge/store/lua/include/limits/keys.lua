@@ -8,6 +8,9 @@
 -- between two looks for due timers: else it could let in no more than one each time.
 local AHEAD = 250
 
+-- Stands for a job that has places of the limits of its flow: no invocation has the number 0.
+local WHOLE_JOB = '0.0.0'
+
 -- Milliseconds between two looks of the upkeep at a key.
 local LOOK = 5000
 

@@ -1,0 +1,20 @@
+-- Jobs that are held: all that they have is parked until they may begin.
+--@include base, job_row, timers
+
+-- A job that was held may begin, or has ended.
+local function wait_no_more(job)
+  clear_timers(job.id, 'look')
+  call('HDEL', k_job(job.id), 'held')
+  job.held = nil
+end
+
+-- What a held job has goes on.
+local function start_held(job, now)
+  wait_no_more(job)
+  if job.status == 'paused' then return end
+  --@include release/parked
+  release_parked(job, 128, now)
+  -- What a job that was retried has more.
+  if call('HEXISTS', k_job(job.id), 'started') == 1 then set_timer(now, job.id, 'look') end
+  save_job(job, now)
+end
