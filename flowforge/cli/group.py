@@ -14,7 +14,7 @@ import click
 from click.decorators import pass_meta_key
 
 from flowforge.cli.error_text import error_text
-from flowforge.cli.terminal.plain_text import clean
+from flowforge.common.plain_text import clean
 from flowforge.errors import FlowForgeError
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from flowforge.codec.plain import plain, to_json
 from flowforge.common.duration import duration
+from flowforge.common.plain_text import clean
 from flowforge.model.jobs.status import JobStatus, RoutineStatus
 
 #: A mark beside each word, so that colour is never alone.
@@ -80,6 +81,14 @@ def ago(at: datetime | None) -> str:
 
 def took(begin: datetime | None, end: datetime | None) -> str:
     return "" if begin is None or end is None else duration((end - begin).total_seconds())
+
+
+def shown(value: Any) -> str:
+    """A text of others, with what turns a line around or is not seen made visible.
+
+    What stands in a field is left as it is: it is sent back.
+    """
+    return clean(str(value))
 
 
 def number(value: int) -> str:
@@ -172,6 +181,7 @@ FILTERS = {
         ago,
         took,
         number,
+        shown,
         compact,
         pretty,
         quoted,

@@ -290,15 +290,22 @@ def test_below_a_path_of_another_application(
 def test_hostile_names_are_seen_as_they_are(page: Page, pictures: Path) -> None:
     """No script runs, nothing leaves its box, and nothing is wider than a phone."""
     job = hostile.execute(HOSTILE, {"amount": HOSTILE}, labels={"tenant": HOSTILE}).wait(20)
+    job.break_at(HOSTILE, by=HOSTILE)
+    job.retry()
+    eventually(lambda: job.counts["stopped"] == 1, LIMIT / 1000)
     page.set_viewport_size({"width": 390, "height": 800})
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
     own = f"/jobs/{job.job_id}"
-    for address in ("/", "/jobs", own, f"{own}/invocations/1", f"{own}/retry", "/flows", "/errors"):
+    for address in (
+        "/", "/jobs", own, f"{own}/invocations", f"{own}/invocations/1", f"{own}/retry",
+        f"{own}/break", f"{own}/step", "/flows", "/errors",
+    ):  # fmt: skip
         page.goto(address)
         expect(page.get_by_text("<script>alert(1)</script>").first).to_be_attached()
         assert page.locator("b").count() == 0
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, address
     page.screenshot(path=pictures / "hostile-390.png", full_page=True)
+    job.cancel()
 
 
 def test_a_job_at_work_has_its_picture_taken(page: Page, pictures: Path) -> None:

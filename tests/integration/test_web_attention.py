@@ -151,6 +151,7 @@ def test_a_queue_without_workers(admin: Browser) -> None:
     assert "no worker serves queue celery" in page
     assert "2 messages" in text_of(page)
     assert "flowforge worker -Q celery" in page
+    assert '<th scope="row"></th>' not in page
 
 
 def test_a_stuck_job(site: Installation, admin: Browser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,6 +21,10 @@ pytestmark = pytest.mark.usefixtures("no_settings")
 #: A name of a flow must not have control characters; a text may.
 NAME = "<script>alert(1)</script>\"'><b x=\u202egnp.exe" + "\U0001f600" * 32
 TEXT = NAME + "\x1b[31m\x00{{7*7}}"
+
+
+#: What is not read as text: fields, whose text is sent back, and the attributes of tags.
+UNREAD = re.compile(r"<(textarea|option)\b.*?</\1>|<[^>]*>", re.DOTALL)
 
 
 class Odd(Routine):
@@ -72,6 +77,10 @@ def test_names_and_texts_stay_text_on_each_page(site: Installation, admin: Brows
             text = admin.page(address)
             assert "<script>" not in text, address
             assert "<b x=" not in text, address
+            read = UNREAD.sub("", text)
+            assert "\u202e" not in read, read[read.index("\u202e") - 200 :]
     for address in ("/", "/jobs", "/answers", "/flows", "/errors", "/workers", "/doctor", "/bulk",
                     "/dead-letters", "/audit"):  # fmt: skip
-        assert "&lt;script&gt;alert(1)" in admin.page(address), address
+        text = admin.page(address)
+        assert "&lt;script&gt;alert(1)" in text, address
+        assert "\u202e" not in UNREAD.sub("", text), address

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flowforge.cli.drawing.subject import Subject
-from flowforge.cli.terminal.plain_text import clean
+from flowforge.common.plain_text import clean
 
 #: ASCII characters that mean nothing in Mermaid nor in the HTML that it makes.
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _.,:/()+-=→")

@@ -8,8 +8,8 @@ from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from flowforge.cli.drawing.subject import Subject, counts
-from flowforge.cli.terminal.plain_text import clean
 from flowforge.cli.terminal.render import one_line
+from flowforge.common.plain_text import clean
 
 #: Characters of a line that fit into a box.
 _FITS = 28

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
-from flowforge.cli.terminal.plain_text import unbroken
+from flowforge.common.plain_text import unbroken
 
 _GAP = 2
 

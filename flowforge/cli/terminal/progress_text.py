@@ -8,9 +8,9 @@ from typing import NamedTuple
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from flowforge.cli.terminal.plain_text import clean
 from flowforge.cli.terminal.render import local_time, one_line, status_text
 from flowforge.common.duration import duration
+from flowforge.common.plain_text import clean
 from flowforge.common.rate import Rate
 from flowforge.model.jobs.job_finding import FindingKind
 from flowforge.model.jobs.job_progress import JobProgress, RoutineProgress, Share

@@ -14,8 +14,8 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from flowforge.cli.terminal.plain_text import clean, unbroken
 from flowforge.codec.plain import to_json
+from flowforge.common.plain_text import clean, unbroken
 from flowforge.model.jobs.status import JobStatus, RoutineStatus
 
 #: Columns where the output is no terminal: nothing is folded or cut.

@@ -9,8 +9,8 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from flowforge.cli.terminal.plain_text import unbroken
 from flowforge.cli.terminal.render import console
+from flowforge.common.plain_text import unbroken
 
 #: Rows of a table beyond which its columns are not fitted to the terminal: that takes half a
 #: millisecond a row.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from flowforge.cli.terminal.plain_text import clean
 from flowforge.cli.terminal.render import amounts, compact, one_line
 from flowforge.common.duration import duration
+from flowforge.common.plain_text import clean
 
 
 def test_control_characters_are_shown() -> None:
