@@ -66,6 +66,8 @@ class WrongType(NamedTuple):
     key: str
     found: str
     expected: str
+    #: Of a key of a job: its id, unless with the key the job is gone.
+    job_id: str = ""
 
     @property
     def text(self) -> str:
@@ -77,7 +79,11 @@ class WrongType(NamedTuple):
     def fix(self) -> str:
         """What to do, with a command that can be copied."""
         aside = shlex.join(["RENAME", self.key, f"{self.key}-aside"])
-        return f"keep that program from this prefix, and move the key: redis-cli {aside}"
+        fix = f"keep that program from this prefix, and move the key: redis-cli {aside}"
+        if not self.job_id:
+            return fix
+        # A script may have stopped between its writes.
+        return f"{fix}; then end the job, which may hang: flowforge cancel {self.job_id}"
 
 
 def wrong_types(link: Link, keys: Keys) -> list[WrongType]:
@@ -98,8 +104,8 @@ def _wrong(link: Link, keys: Keys, wanted: list[tuple[str, str]]) -> list[WrongT
     named = [keys.of(name, argument) for name, argument in wanted]
     found = link.many([("TYPE", key) for key in named]) if named else []
     return [
-        WrongType(key, kind.decode(), TYPES[name])
-        for (name, _), key, kind in zip(wanted, named, found, strict=True)
+        WrongType(key, kind.decode(), TYPES[name], "" if name == "job" else argument)
+        for (name, argument), key, kind in zip(wanted, named, found, strict=True)
         if kind.decode() not in ("none", TYPES[name])
     ]
 

@@ -81,9 +81,13 @@ def refusal(bench: Bench, job: str, do: Act) -> CommandRefusedError | None:
 
 def apply_fix(bench: Bench, error: CommandRefusedError) -> None:
     """Do what the error says."""
-    found = re.search(r"redis-cli RENAME (\S+) (\S+)$", str(error))
+    found = re.search(
+        r"redis-cli RENAME (\S+) ([^\s;]+)(?:; .* flowforge cancel (\S+))?$", str(error)
+    )
     assert found is not None, error
-    bench.link.call("RENAME", *found.groups())
+    bench.link.call("RENAME", *found.groups()[:2])
+    if found[3]:
+        bench.store.control.cancel(found[3], "")
 
 
 @pytest.mark.attack(what="Another program's value in place of a key of one job")

@@ -516,7 +516,8 @@ def test_something_else_in_place_of_keys(idle: Shell) -> None:
         assert {one["text"].split()[0] for one in found["keys"]} == set(wrong)
         for one in found["keys"]:
             key = one["text"].split()[0]
-            assert one["fix"].endswith(f"redis-cli RENAME {key} {key}-aside")
+            assert f"redis-cli RENAME {key} {key}-aside" in one["fix"]
+            assert one["fix"].endswith(f"flowforge cancel {job_id}") == (job_id in key)
         assert {"jobs", "failures", "leases"} <= set(found)
     finally:
         for key in wrong:
