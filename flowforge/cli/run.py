@@ -23,6 +23,7 @@ from flowforge.cli.waiting import saying_outlook, saying_where, timeout_option, 
 from flowforge.engine.engine import Engine
 from flowforge.engine.explain.job_findings import unreported
 from flowforge.engine.submission.job_template import JobTemplate
+from flowforge.errors import ArgumentError
 from flowforge.model.fair import LEAST_WEIGHT, MOST_WEIGHT
 from flowforge.model.flow import FlowGraph
 from flowforge.model.param_checks import check_changed
@@ -141,9 +142,14 @@ def _check_params(flow: FlowGraph, entry: str, params: dict[str, Any]) -> None:
     definition = flow.definition()
     routine = definition.index(flow.entry_routine(entry))
     slot = definition.slot_names(routine).index(flow.entry_slot(entry))
-    check_changed(
-        definition, (routine, slot), None, params, params, "entry params", new_params=True
-    )
+    try:
+        check_changed(
+            definition, (routine, slot), None, params, params, "entry params", new_params=True
+        )
+    except ArgumentError as error:
+        if params:
+            raise
+        raise ArgumentError(f"{error}, with --param NAME=VALUE") from None
 
 
 def _remark(engine: Engine) -> str:

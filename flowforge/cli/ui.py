@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -44,7 +45,8 @@ class _Options:
 )  # fmt: skip
 @click.option(
     "--add-user", metavar="NAME",
-    help="Write this user into the file of --users, with the role of --role; ask for the password.",
+    help="Write this user into the file of --users, with the role of --role; ask for the "
+    "password, or read it from the first line of what is piped in.",
 )  # fmt: skip
 @click.option(
     "--trust-user-header", "user_header", metavar="HEADER",
@@ -74,7 +76,7 @@ def ui(session: Session, /, **given: Any) -> None:
     options = _Options(**given)
     web = _web()
     if options.add_user is not None:
-        _add_user(web, options)
+        _add_user(web, options, options.add_user)
         return
     authentication = _authentication(web, options)
     application = web.app(
@@ -103,14 +105,24 @@ def _web() -> ModuleType:
     return web
 
 
-def _add_user(web: ModuleType, options: _Options) -> None:
+def _add_user(web: ModuleType, options: _Options, name: str) -> None:
     if options.users is None:
         raise click.UsageError("--add-user needs --users FILE, the file to write to")
-    password = click.prompt(
-        f"Password of {options.add_user}", hide_input=True, confirmation_prompt=True
-    )
-    web.add_user(options.users, options.add_user, options.role or "viewer", password)
-    say(f"{options.add_user} is a user of {options.users}, role {options.role or 'viewer'}")
+    role = options.role or "viewer"
+    web.add_user(options.users, name, role, _password(name))
+    say(f"{name} is a user of {options.users}, role {role}")
+
+
+def _password(name: str) -> str:
+    """As a person types it, twice, or a program writes it, once."""
+    if sys.stdin.isatty():
+        return str(click.prompt(f"Password of {name}", hide_input=True, confirmation_prompt=True))
+    password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        raise click.UsageError(
+            "--add-user reads the password from the first line of standard input, which is empty"
+        )
+    return password
 
 
 def _authentication(web: ModuleType, options: _Options) -> Any:

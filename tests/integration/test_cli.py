@@ -111,7 +111,7 @@ def test_params_that_the_entry_cannot_be_called_with(idle: Shell) -> None:
     """They are refused before a job is submitted, with the close match."""
     for given, text in (
         (("--param", "pth=x"), "gate.input does not take the param 'pth'; it takes: 'path'. Did"),
-        ((), "gate.input was called without 'path'; it was given no params: give"),
+        ((), "it was given no params: give it a value, with --param NAME=VALUE"),
     ):
         assert text in idle.run("run", f"{FLOWS}:gate", "--no-wait", *given, code=1).stderr
     assert idle.json("jobs") == []

@@ -16,7 +16,7 @@ from flowforge.engine.finding import find
 from flowforge.local.server import LocalServer
 from flowforge.model.jobs.error_group import group_id
 from flowforge.store.fleet_reads.dead_letters import DeadLetters
-from flowforge.web.security import passwords
+from flowforge.web.security import attempts, passwords
 from flowforge.web.security.forms import MOST_FIELDS
 from flowforge.web.security.guard import MOST_BYTES
 from tests.integration.installation import Installation, installed
@@ -304,6 +304,26 @@ def test_users_log_in_with_names_and_passwords(site: Installation, tmp_path: Pat
         path.write_text("# none\n")
         assert "Password" in client.page(target)
         assert "Name or password is wrong" in client.post("/login", data=fields).text
+
+
+@pytest.mark.attack(what="Passwords are guessed")
+def test_a_name_whose_password_is_guessed_has_to_wait(
+    site: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After 20 wrong passwords from an address in a minute; other names log in."""
+    monkeypatch.setattr(attempts, "MOST", 3)
+    path = tmp_path / "users"
+    for name in ("kim", "ana"):
+        passwords.add(path, name, "operator", "secret words")
+    with Browser(web.app(site.engine, authentication=web.PasswordFile(path))) as client:
+        for secret in ("a", "b", "c"):
+            reply = client.post("/login", data={"name": "kim", "secret": secret})
+            assert reply.status_code == 403
+        reply = client.post("/login", data={"name": "kim", "secret": "secret words"})
+        assert reply.status_code == 429
+        assert "Too many wrong passwords" in reply.text
+        reply = client.post("/login", data={"name": "ana", "secret": "secret words"})
+        assert reply.status_code == 200
 
 
 def test_a_search_outlasts_the_login(site: Installation) -> None:

@@ -11,6 +11,7 @@ from flowforge.model.jobs.audit import AuditOutcome, AuditRecord
 from flowforge.web.audit import logged_out, login
 from flowforge.web.dashboard import Dashboard
 from flowforge.web.page import root_of
+from flowforge.web.security.attempts import WrongGuesses
 
 
 def login_routes(dashboard: Dashboard) -> list[Route]:
@@ -23,10 +24,14 @@ def login_routes(dashboard: Dashboard) -> list[Route]:
     ]
 
 
+_WRONG_TOKEN = "This is not the token of the dashboard."
+
+
 class _Login:
     def __init__(self, dashboard: Dashboard) -> None:
         self._dashboard = dashboard
         self._sessions = dashboard.sessions
+        self._wrong = WrongGuesses()
 
     async def show(self, request: Request) -> Response:
         """The form; or, with the token in the address as the command prints it, the overview."""
@@ -49,11 +54,19 @@ class _Login:
         return response
 
     async def _entered(self, request: Request, name: str, secret: str, target: str) -> Response:
-        user = await run_in_threadpool(self._sessions.authentication.log_in, name, secret)
         address = str((request.scope.get("client") or [""])[0])
+        # Behind a proxy all visitors may have one address: other names are not kept out.
+        guessing = f"{address} {name[:80]}"
+        if self._wrong.too_many(guessing):
+            return self._form(request, target, "Too many wrong passwords. Wait a minute.", 429)
+        user = await run_in_threadpool(self._sessions.authentication.log_in, name, secret)
         if user is None:
+            named = self._sessions.authentication.named
+            if named:  # a token is too long to be guessed
+                self._wrong.add(guessing)
             await self._tell(login("", "", address, AuditOutcome.REFUSED))
-            return self._form(request, target, wrong=True)
+            wrong = "Name or password is wrong." if named else _WRONG_TOKEN
+            return self._form(request, target, wrong, 403)
         await self._tell(login(user.name, user.role.name.lower(), address, AuditOutcome.DONE))
         response = RedirectResponse(root_of(request) + _own_path(target), 303)
         self._sessions.begin(request, response, user)
@@ -63,7 +76,7 @@ class _Login:
         engine = self._dashboard.submitter.each[0]
         await run_in_threadpool(self._dashboard.audit.tell, engine, record)
 
-    def _form(self, request: Request, target: str, *, wrong: bool = False) -> Response:
+    def _form(self, request: Request, target: str, wrong: str = "", status: int = 200) -> Response:
         text = self._dashboard.templates.get_template("login.html").render(
             root=root_of(request),
             named=self._sessions.authentication.named,
@@ -71,7 +84,7 @@ class _Login:
             target=_own_path(target),
             wrong=wrong,
         )
-        return Response(text, 403 if wrong else 200, media_type="text/html")
+        return Response(text, status, media_type="text/html")
 
 
 def _own_path(target: str) -> str:
