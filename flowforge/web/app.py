@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from flowforge.engine.current import current_engine
+from flowforge.composition import current_engine
 from flowforge.engine.engine import Submitter
 from flowforge.web.audit import Audit
 from flowforge.web.dashboard import Dashboard, made_secret, templates
