@@ -20,7 +20,7 @@ STAMP = $(VENV)/.installed
 BENCH_STAMP = $(VENV)/.installed-bench
 DOCS_STAMP = $(VENV)/.installed-docs
 # Most of the suite's time is waiting for processes, so there may be more of it than cores.
-PYTEST_ARGS ?= -n 3 --dist loadscope --no-loadscope-reorder
+PYTEST_ARGS ?= -n 4 --dist loadscope --no-loadscope-reorder
 
 .PHONY: demo demo-ui test bench bench-quick chaos check docs tutorial pictures format install clean distclean
 .DEFAULT_GOAL := test

@@ -13,9 +13,10 @@ import click.testing
 
 from flowforge.cli.main import cli
 from flowforge.codec.binary import pack_record
-from tests.integration.installation import Installation
+from tests.integration.installation import LIMIT, Installation
 from tests.support.environment import without_settings
 from tests.support.fleet import ROOT
+from tests.support.forked_process import run_forked
 
 FLOWS = "tests.integration.cli_flows"
 
@@ -45,6 +46,11 @@ class Shell:
         """``flowforge`` as a process of its own."""
         own = self.environment()
         return start([sys.executable, "-m", "flowforge.cli", *arguments], own, **options)
+
+    def ran(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """``flowforge`` in a process of its own, that has ended."""
+        env = self.environment()
+        return run_forked("flowforge.cli", *arguments, cwd=ROOT, env=env, timeout=LIMIT)
 
     def environment(self) -> dict[str, str]:
         server, prefix = self.installation.server, self.installation.prefix

@@ -103,9 +103,9 @@ def kept(job: JobState, count: int) -> list[str]:
 
 def printed(pool: Installation, *arguments: str) -> str:
     """What a command prints on stdout."""
-    out, err = Shell(pool).program(*arguments).communicate(timeout=LIMIT)
-    assert out, err
-    return out
+    done = Shell(pool).ran(*arguments)
+    assert done.stdout, done.stderr
+    return done.stdout
 
 
 class TestKeptLines:

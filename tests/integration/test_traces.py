@@ -337,11 +337,10 @@ def test_operators_see_the_trace(shared: tuple[Installation, Spans], tmp_path: P
     gate.touch()
     job.wait(LIMIT)
     assert job.serialize()["trace_id"] == execute["trace"]
-    out, _ = Shell(own).program("show", job.job_id).communicate(timeout=LIMIT)
-    assert f"\ntrace      {execute['trace']}\n" in out
+    assert f"\ntrace      {execute['trace']}\n" in Shell(own).ran("show", job.job_id).stdout
     failed = flaky.execute("it", {"token": "x", "good": 9}).wait(LIMIT)
-    out, _ = Shell(own).program("show", failed.job_id, "--json").communicate(timeout=LIMIT)
-    assert json.loads(out)["trace_id"] == (failed.error or {})["trace_id"]
+    shown = Shell(own).ran("show", failed.job_id, "--json").stdout
+    assert json.loads(shown)["trace_id"] == (failed.error or {})["trace_id"]
 
 
 def test_a_hard_time_limit_ends_the_span(own: Installation, traced: Spans, tmp_path: Path) -> None:

@@ -73,10 +73,18 @@ LOOKING = {
 }  # fmt: skip
 
 
+#: What of common shows an error.
+ERROR_TEXTS = {"flowforge.common.plain_text"}
+
+
 @pytest.mark.usefixtures("no_settings")
 @pytest.mark.parametrize(
     ("command", "rooms"),
-    [("--version", {"cli", "errors"}), ("worker", {"cli", "dev", "errors"}), ("jobs", LOOKING)],
+    [
+        ("--version", {"cli", "common", "errors"}),
+        ("worker", {"cli", "common", "dev", "errors"}),
+        ("jobs", LOOKING),
+    ],
 )
 def test_a_command_loads_no_more_than_it_needs(command: str, rooms: set[str]) -> None:
     """A shell's loop over jobs pays for it each time."""
@@ -85,4 +93,6 @@ def test_a_command_loads_no_more_than_it_needs(command: str, rooms: set[str]) ->
     )
     loaded = {name for name in json.loads(done.stdout) if name.startswith("flowforge.")}
     assert {name.split(".")[1] for name in loaded} == rooms
+    if command != "jobs":
+        assert {name for name in loaded if name.startswith("flowforge.common.")} == ERROR_TEXTS
     assert not {"flowforge.local.engine", "flowforge.cli.run", "flowforge.cli.ui"} & loaded
