@@ -598,6 +598,17 @@ def test_a_change_acts_on_jobs_that_wait(timed_bench: Bench) -> None:
     assert sent(timed_bench) == jobs
 
 
+def test_what_comes_later_never_overtakes(timed_bench: Bench) -> None:
+    """Also where there is a place that nothing has been let in for yet."""
+    declare(timed_bench, running=1)
+    first, second = submit_whole(timed_bench), submit_whole(timed_bench)
+    timed_bench.store.limits.set("api", LimitSettings(running=2))
+    third = submit_whole(timed_bench)
+    assert (places(timed_bench), waiting(timed_bench)) == ([first], [second, third])
+    look(timed_bench)
+    assert (places(timed_bench), waiting(timed_bench)) == ([first, second], [third])
+
+
 def test_a_place_that_nothing_holds_is_recounted(timed_bench: Bench) -> None:
     """Of a job that is gone, has ended, or is held; those of live jobs stay."""
     declare(timed_bench, running=4)

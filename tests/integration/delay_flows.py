@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flowforge import Flow, Join, Routine, routine
+from flowforge import Flow, Join, Limit, Routine, routine
+from tests.integration.flows import Countdown
 
 
 class Reminder(Routine):
@@ -64,4 +65,22 @@ def reminders(target: type[Routine] = tell, delay: float | None = None) -> Flow:
     flow.add_routine(target, "target")
     flow.connect("remind", "now", "target", "input")
     flow.connect("remind", "later", "target", "input", delay=delay)
+    return flow
+
+
+IMPORTS = Limit("delay-imports", per="customer", running=1)
+
+
+class Import(Countdown):
+    """Calls itself ``n`` times, for a customer."""
+
+    def go(self, n: int, customer: str = "") -> None:
+        super().go(n)
+
+
+def imports() -> Flow:
+    """One job of a customer at a time."""
+    flow = Flow("delay-imports", limit=IMPORTS)
+    flow.add_routine(Import, "it")
+    flow.connect("it", "next", "it", "input")
     return flow

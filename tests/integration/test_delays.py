@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -16,7 +17,15 @@ from flowforge.errors import InvalidValueError, JobStateError
 from flowforge.local.server import LocalServer
 from tests.integration.cli_shell import FLOWS as CLI_FLOWS
 from tests.integration.cli_shell import Shell
-from tests.integration.delay_flows import Append, Gather, Reminder, digest, reminders
+from tests.integration.delay_flows import (
+    IMPORTS,
+    Append,
+    Gather,
+    Reminder,
+    digest,
+    imports,
+    reminders,
+)
 from tests.integration.flows import Flaky, One, countdown, single
 from tests.integration.installation import (
     FAST,
@@ -95,6 +104,29 @@ def test_many_jobs_have_a_delay_each(clock: VirtualClock) -> None:
         assert job.wait(LIMIT).status == "completed"
     apart[2].cancel()
     assert apart[2].status == "cancelled"
+
+
+def test_one_job_of_a_customer_runs_at_a_time(shared: Installation, clock: VirtualClock) -> None:
+    """However it was submitted, from its first handler to its last; others run beside it."""
+    IMPORTS.save()
+    flow, acme = imports(), {"n": 2, "customer": "acme"}
+    jobs = [flow.execute("it", acme), *flow.execute_many("it", [acme] * 3)]
+    later = flow.execute("it", acme, delay=60)
+    other = flow.execute("it", {"n": 0, "customer": "other"})
+    assert other.wait(LIMIT).status == "completed"
+    jobs[1].wait(LIMIT)
+    jobs.append(jobs[0].rerun())
+    for job in jobs:
+        assert job.wait(LIMIT).status == "completed"
+    clock.advance(minutes=1)
+    assert later.wait(LIMIT).status == "completed"
+    details = [shared.engine.inspector.describe(job.job_id)[1] for job in (*jobs, later)]
+    spans = sorted(
+        (one.started_at, one.ended_at) for one in details if one.started_at and one.ended_at
+    )
+    assert len(spans) == 6
+    assert all(before[1] <= after[0] for before, after in pairwise(spans))
+    assert shared.engine.limits.usage(["delay-imports/acme"])[0].running == 0
 
 
 @pytest.mark.parametrize(
