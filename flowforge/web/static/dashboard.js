@@ -225,6 +225,8 @@ function jobAddress() {
   return "";
 }
 
+const isPaused = () => $(".s-paused", current() ?? $(".job-head") ?? document.createElement("p"));
+
 const KEYS = [
   ["/", "search", () => $("#search").focus()],
   ["j", "next row", () => step(1)],
@@ -232,7 +234,7 @@ const KEYS = [
   ["x", "select the row", () => $("input[type=checkbox]", current() ?? document.createElement("p"))?.click()],
   ["e", "explain the job", () => jobAddress() && location.assign(jobAddress())],
   ["p", "pause the job", () => jobAddress() && ask(`${jobAddress()}/pause`)],
-  ["r", "retry the job", () => jobAddress() && ask(`${jobAddress()}/retry`)],
+  ["r", "retry the job, or resume it", () => jobAddress() && ask(`${jobAddress()}/${isPaused() ? "resume" : "retry"}`)],
   ["c", "cancel the job", () => jobAddress() && ask(`${jobAddress()}/cancel`)],
   ["[", "failed row before", () => nextFailed(-1)],
   ["]", "next failed row", () => nextFailed(1)],
