@@ -53,6 +53,23 @@ failing = Flow("failing")
 failing.add_routine(fail, "charge")
 
 
+class Begin(Routine):
+    """Starts a job of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.define_slot("input", self.begin)
+        self.define_event("ended", ["job_id", "outputs", "failure"])
+
+    def begin(self, amount: int) -> None:
+        params = {"amount": amount}
+        self.start(failing, "charge", params, event="ended", on_failure="continue")
+
+
+above = Flow("above")
+above.add_routine(Begin(), "begin")
+
+
 #: Names that would be something else in HTML, or turn the line around.
 HOSTILE = "<script>alert(1)</script><b onclick=x>\"'&\u202e" + "\U0001f600" * 32
 

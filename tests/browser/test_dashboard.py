@@ -88,6 +88,7 @@ def test_a_job_is_seen_going_on_while_its_worker_is_killed(
     expect(page.locator("a.box.s-completed")).to_have_count(3)
 
 
+@pytest.mark.does("pause", "resume")
 def test_an_action_is_asked_for_in_a_dialog(page: Page, tmp_path: Path) -> None:
     """By the button and by the key; Escape leaves everything as it was."""
     job, gate, _ = held(tmp_path)
@@ -126,6 +127,7 @@ def test_two_people_act_at_once(browser: Browser, page: Page, link: str, tmp_pat
     gate.touch()
 
 
+@pytest.mark.does("edit", "skip")
 def test_a_poison_row_is_mended(page: Page, pictures: Path) -> None:
     """From the failed job to its invocation, to the params, to the difference, to the job again."""
     job = failing.execute("charge", {"amount": 40}).wait(20)

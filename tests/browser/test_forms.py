@@ -31,6 +31,7 @@ def test_the_script_is_small() -> None:
     assert script.stat().st_size < 15_000
 
 
+@pytest.mark.does("run")
 def test_a_flow_is_run_from_its_page(site: Installation, page: Page) -> None:
     """Wrong at first: the error stands beside the field, which keeps what was typed."""
     failed(1, "form")
@@ -64,6 +65,7 @@ def test_a_double_click_sends_a_form_once(page: Page) -> None:
     assert form.evaluate(send)
 
 
+@pytest.mark.does("retry many")
 def test_rows_are_selected_with_keys(page: Page) -> None:
     """The selection outlasts the changes of the page, and keys go on working in it."""
     jobs = failed(4, "keys")
