@@ -20,7 +20,7 @@ _BY_ID = 20
 _REST = 10.0
 
 #: What mends jobs: the name of an action, of one job and of many.
-_MENDS = {
+WORDS = {
     AttentionKind.FAILED: "retry",
     AttentionKind.QUARANTINED: "retry",
     AttentionKind.PAUSED: "resume",
@@ -66,7 +66,7 @@ def _row(one: Attention) -> NeedsRow:
         return _answer_row(one)
     if one.schedule:
         return _schedule_row(one)
-    word = _MENDS.get(one.kind, "")
+    word = WORDS.get(one.kind, "")
     if len(one.job_ids) == 1 and not one.more:
         (job_id,) = one.job_ids
         own = f"/jobs/{quote(job_id, safe='')}"

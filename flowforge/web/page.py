@@ -213,9 +213,8 @@ class Pages:
 
     def rendered(self, call: Call, view: View) -> Response:
         """The page of a view."""
-        response = Response(
-            self._text(call, view, Fragments()), view.status, media_type="text/html"
-        )
+        text = self._text(call, view, Fragments(still=call.request.method != "GET"))
+        response = Response(text, view.status, media_type="text/html")
         if "flowforge_said" in call.request.cookies:
             response.delete_cookie("flowforge_said", path=root_of(call.request) or "/")
         return response

@@ -31,18 +31,26 @@ def standing(
     """The states of routines as a page shows them: one whose latest attempt completed is pending
     where more of its work waits.
     """
+    if work is None:
+        return dict(states)
+    # What a step has emitted and there is no room for is known of connections alone.
+    staged = {
+        one.connection.target_routine_id
+        for one in work.connections
+        if one.places is not None and one.places.waiting
+    }
     return {
         name: {**state, "status": RoutineStatus.PENDING.value}
-        if work is not None and _is_between(state, work.routines.get(name))
+        if _is_between(state, work.routines.get(name), name in staged)
         else state
         for name, state in states.items()
     }
 
 
-def _is_between(state: Mapping[str, Any], places: WorkPlaces | None) -> bool:
-    if places is None or state["status"] != RoutineStatus.COMPLETED.value:
+def _is_between(state: Mapping[str, Any], places: WorkPlaces | None, staged: bool) -> bool:
+    if state["status"] != RoutineStatus.COMPLETED.value:
         return False
-    return bool(places.waiting or places.other)
+    return staged or (places is not None and bool(places.waiting or places.other))
 
 
 def waits(places: WorkPlaces | None) -> str:

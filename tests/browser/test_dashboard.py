@@ -21,6 +21,7 @@ from starlette.routing import Mount
 from flowforge import Bulk, JobState, web
 from flowforge.engine.current import current_engine
 from flowforge.store.fleet_reads.dead_letters import DeadLetters
+from tests.browser.every_page import left_out
 from tests.browser.flows import HOSTILE, asking, failing, hostile, orders, shop
 from tests.integration.installation import Installation
 from tests.support.eventually import eventually
@@ -233,6 +234,7 @@ def test_everyone_can_use_it(browser: Browser, link: str, pictures: Path, quarte
     job = failing.execute("charge", {"amount": {"eur": [40, 2], "tax": {"de": 19}}}).wait(20)
     asked, answer = asked_job()
     failing.schedule("yearly", "charge", {"amount": 1}, cron="0 0 1 1 *").save()
+    job.break_at("charge", {"amount": ("exists", True)}, by="anna")
     later = failing.execute("charge", {"amount": 1}, delay=3600)
     bulk = Bulk.label([job], {"seen": "yes"})
     group = next(one for one in JobState.error_groups() if one.flow_id == "failing")
@@ -242,6 +244,8 @@ def test_everyone_can_use_it(browser: Browser, link: str, pictures: Path, quarte
     own, late = f"/jobs/{job.job_id}", f"/jobs/{later.job_id}"
     pages = {
         "overview": "/", "jobs": "/jobs", "failed": own, "retry": f"{own}/retry",
+        "break": f"{own}/break", "step": f"{own}/step", "clear": f"{own}/break/clear",
+        "children": f"/jobs?parent={job.job_id}",
         "invocations": f"{own}/invocations?routine=charge", "invocation": f"{own}/invocations/1",
         "edit": f"{own}/invocations/1/edit", "skip": f"{own}/invocations/1/skip",
         "errors": "/errors", "workers": "/workers", "limits": "/limits",
@@ -265,6 +269,7 @@ def test_everyone_can_use_it(browser: Browser, link: str, pictures: Path, quarte
         "dead-letter": f"/dead-letters/{later.job_id.partition('-')[0]}/{number}/requeue",
         "fork": f"{own}/invocations/1/fork", "day": "/?period=day", "nothing": "/jobs?flow=none",
     }  # fmt: skip
+    assert left_out(pages.values()) == []
     for name, address in list(pages.items())[quarter::4]:
         look_at(page, "light", 1280)
         page.goto(address)
