@@ -30,9 +30,6 @@ from tests.support.parts import CHROMIUM
 LIMIT = 25_000
 
 
-#: The mark of a test with the actions that its browser does.
-DOES = "does"
-
 #: The addresses of the actions, below the root.
 _ACTIONS = {page.action: compile_path(page.path)[0] for page in PAGES if page.method == "POST"}
 
@@ -100,7 +97,7 @@ def context(
     made.new_page().goto(link)
     yield made
     made.close()
-    marks = request.node.iter_markers(DOES)
+    marks = request.node.iter_markers("does")
     assert {name for mark in marks for name in mark.args} - done == set()
     # A page that says that something cannot be done has that status.
     assert [one for one in complaints if "status of 409" not in one] == []

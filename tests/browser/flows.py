@@ -73,6 +73,9 @@ above.add_routine(Begin(), "begin")
 #: Names that would be something else in HTML, or turn the line around.
 HOSTILE = "<script>alert(1)</script><b onclick=x>\"'&\u202e" + "\U0001f600" * 32
 
+#: The same as a page shows it: what turns a line around is a text there.
+SEEN = HOSTILE.replace("\u202e", "\\x202e")
+
 
 class Ask(Routine):
     """Asks for an approval, and says what was answered."""

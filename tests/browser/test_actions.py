@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from datetime import timedelta
-from types import ModuleType
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -13,9 +14,7 @@ from flowforge import Bulk, JobState, Queue, ScheduleState
 from flowforge.engine.current import current_engine
 from flowforge.store.fleet_reads.dead_letters import DeadLetters
 from flowforge.web.views import PAGES
-from tests.browser import test_dashboard, test_forms
-from tests.browser.conftest import DOES
-from tests.browser.flows import above, asking, failing
+from tests.browser.flows import HOSTILE, SEEN, above, asking, failing
 from tests.integration.installation import Installation
 from tests.support.eventually import eventually
 
@@ -55,17 +54,17 @@ def put_off() -> JobState:
 # --- the rule ----------------------------------------------------------------------------------
 
 
-def marked(module: ModuleType) -> Iterator[str]:
-    """The actions that the tests of a module do."""
-    for one in vars(module).values():
-        for mark in getattr(one, "pytestmark", ()):
-            yield from mark.args if mark.name == DOES else ()
+def actions_of_tests() -> Iterator[str]:
+    """The actions that the tests in this directory do, as their marks say."""
+    for path in Path(__file__).parent.glob("test_*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.does":
+                yield from (ast.literal_eval(one) for one in node.args)
 
 
-def test_every_action_is_done_in_a_browser(request: pytest.FixtureRequest) -> None:
+def test_every_action_is_done_in_a_browser() -> None:
     """An action without a test fails here, and a test that does not do its actions fails itself."""
-    done = {name for one in (request.module, test_dashboard, test_forms) for name in marked(one)}
-    assert done == {page.action for page in PAGES if page.method == "POST"}
+    assert set(actions_of_tests()) == {page.action for page in PAGES if page.method == "POST"}
 
 
 # --- jobs --------------------------------------------------------------------------------------
@@ -148,6 +147,22 @@ def test_an_answer_is_given(page: Page) -> None:
     send(page, "Answer", "was delivered", note="paid in cash")
     output = job.wait(20).outputs[-1]
     assert output.params == {"approved": True, "note": "paid in cash"}
+
+
+def test_of_two_people_one_answers(page: Page) -> None:
+    """From the overview to the form; the second one hears of the first."""
+    for found in JobState.find(flow="asking", status="running"):
+        found.cancel()
+    job = asking.execute("ask")
+    eventually(lambda: job.counts["expected"] == 1)
+    page.goto("/")
+    page.get_by_role("link", name="Answer: an answer for ask.decision").click()
+    expect(page.locator("h1")).to_have_text(f"Invoice 7 {SEEN}")
+    page.get_by_label("approved").select_option("false")
+    job.deliver("ask", "decision", {"approved": True}, key=HOSTILE, by="kim")
+    page.get_by_role("button", name="Answer").click()
+    expect(page.locator(".message")).to_contain_text("kim has answered")
+    assert job.wait(20).outputs[-1].params["approved"] is True
 
 
 # --- schedules, queues, limits -------------------------------------------------------------------
