@@ -6,6 +6,7 @@ import pytest
 
 from flowforge.codec.binary import pack_record
 from flowforge.model.limit import LimitSettings
+from flowforge.model.times.start import Start
 from flowforge.store.job_reads.undo import Undos
 from flowforge.store.server.link import Argument
 from flowforge.store.transitions.answers import Answer
@@ -205,6 +206,32 @@ def test_a_job_that_is_put_off_has_no_place_before_its_time(
     for job in (first, second, later):
         finish(timed_bench, job)
     assert places(timed_bench) == []
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_nothing_gives_a_job_its_place_before_its_time(
+    timed_bench: Bench, clock: VirtualClock, single: bool
+) -> None:
+    """Neither a pause and a resume, nor its turn among the jobs of a key, nor a new time."""
+    declare(timed_bench, running=1)
+    if single:
+        submit_whole(timed_bench, "other")
+        mode = whole("api", mode="+60000 :")
+        later = call(timed_bench, single="k", when_running="queue", mode=mode).job_id
+    else:
+        later = submit_whole(timed_bench, mode="+60000 :")
+    timed_bench.pause(later)
+    assert timed_bench.store.control.resume(later) is Answer.OK
+    look(timed_bench)
+    assert (places(timed_bench), waiting(timed_bench)) == ([], [])
+    clock.advance(seconds=30)
+    moved = timed_bench.store.mending.reschedule(later, "", Start("+", 60_000), BY)
+    assert moved is Answer.OK
+    clock.advance(seconds=40)
+    assert places(timed_bench) == []
+    clock.advance(seconds=20)
+    assert places(timed_bench) == [later]
+    finish(timed_bench, later)
 
 
 @pytest.mark.parametrize("how", ["run_now", "skip", "cancel"])

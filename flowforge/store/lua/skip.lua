@@ -58,6 +58,8 @@ if job.joins and (r == '' or call('HINCRBY', k_outstanding(id), r, -1) <= 0) the
 end
 settle(job, now)
 if job.held and job.gated then
+  -- It begins without what it was put off for.
+  if call('HEXISTS', k_job(id), 'due') == 1 then call('HSET', k_job(id), 'due', now) end
   --@include gate
   pass_gate(job, now)
 end

@@ -5,8 +5,10 @@
 -- Milliseconds from which on the history says that a job has waited.
 local LONG = 1000
 
--- Whether nothing else keeps a held job from going on. What is paused, or below what is, is in no line.
-local function may_begin(job)
+-- Whether nothing else keeps a held job from going on. What is paused, below what is, or put off, is in no line.
+local function may_begin(job, now)
+  local f = call('HMGET', k_job(job.id), 'due', 'started')
+  if f[1] and not f[2] and tonumber(f[1]) > now then return false end
   job.held = nil
   local may = may_go_on(job)
   job.held = true
@@ -53,7 +55,7 @@ end
 local function take_job_places(job, now)
   local keys, number = keys_of(job, WHOLE_JOB)
   if not keys then return true end
-  if not may_begin(job) or number and is_in_line(job, keys) then return false end
+  if not may_begin(job, now) or number and is_in_line(job, keys) then return false end
   -- It may have lost its turn with the line.
   if not job.limited then job.at_limits = 0 end
   for _, key in ipairs(keys) do
@@ -85,7 +87,7 @@ local function let_job_in(job, number, at, now, elsewhere)
   local keys = keys_of(job, WHOLE_JOB)
   if ENDED[job.status] or not job.held or not keys then return false end
   job.at_limits = math.max(0, (job.at_limits or 0) - 1)
-  local goes = may_begin(job)
+  local goes = may_begin(job, now)
   for _, key in ipairs(goes and keys or {}) do
     local settings = settings_of(key)
     if goes and key ~= at and not settings.off then
