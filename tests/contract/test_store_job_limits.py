@@ -7,6 +7,7 @@ import pytest
 from flowforge.codec.binary import pack_record
 from flowforge.model.limit import LimitSettings
 from flowforge.model.times.start import Start
+from flowforge.store.fleet_reads.outbox import Outbox
 from flowforge.store.job_reads.undo import Undos
 from flowforge.store.server.link import Argument
 from flowforge.store.transitions.answers import Answer
@@ -608,6 +609,18 @@ def test_an_undo_that_fails_gives_its_place_on(timed_bench: Bench) -> None:
     timed_bench.start(other, f"1.0.{UNDO}", "u")
     assert timed_bench.commit(other, f"1.0.{UNDO}", "u") == "ok"
     assert places(timed_bench) == [second]
+
+
+def test_hooks_hear_of_a_job_that_waits_for_long(timed_bench: Bench, clock: VirtualClock) -> None:
+    """It is the job's, and no invocation's."""
+    timed_bench.store.hooks.declare(
+        "ops", pack_record("function", "tell", ["limit.starving"], None)
+    )
+    declare(timed_bench, running=0)
+    job = submit_whole(timed_bench)
+    clock.advance(seconds=310)
+    (line,) = Outbox(timed_bench.store).read(0).lines
+    assert (line.job_id, line.invocation, line.error.message) == (job, None, "api")
 
 
 # --- changes, recounts, former releases --------------------------------------------------------

@@ -29,6 +29,11 @@ def charge(customer: str) -> None:
 FLOW = Flow("charges")
 FLOW.add_routine(charge, "charge")
 
+IMPORTS = Limit("whole-imports", running=1)
+
+WHOLE = Flow("imports", limit=IMPORTS)
+WHOLE.add_routine(charge, "charge")
+
 
 @pytest.fixture
 def site(server: LocalServer, tmp_path: Path) -> Iterator[Installation]:
@@ -65,6 +70,20 @@ def test_a_key_shows_what_holds_and_what_waits(site: Installation, admin: Browse
     assert "vendor/a/b c" in admin.page(address("vendor"))
     assert "for the limit vendor/a/b c" in admin.page(f"/jobs/{second.job_id}")
     admin.page("/limits/key?key=no such", 409)
+
+
+def test_whole_jobs_are_shown_as_such(site: Installation, admin: Browser) -> None:
+    """Where they hold a place and where they wait, and in the list of jobs."""
+    IMPORTS.save()
+    first, second = (WHOLE.execute("charge", {"customer": "x"}) for _ in range(2))
+    text = admin.page(address("whole-imports"))
+    assert text.index(f"/jobs/{first.job_id}") < text.index(f"/jobs/{second.job_id}")
+    assert text.count("the whole job") == 2
+    assert "1 by attempts and jobs, 0 by messages" in text
+    assert admin.page("/jobs").count("waits for a limit of its flow") == 1
+    assert "the job, as a whole, waits for the limit whole-imports" in admin.page(
+        f"/jobs/{second.job_id}"
+    )
 
 
 def send(admin: Browser, key: str, what: str, **values: str) -> str:
