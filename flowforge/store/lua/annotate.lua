@@ -1,7 +1,7 @@
 -- Keeps data of the user's own with a routine of a job; fields that are there are replaced.
 -- In:  id, then field, packed value each
 -- Out: 'ok' | 'gone' | 'newer' (a later release's job)
---@include base, job_row
+--@include base, stay_with, job_row
 local id, arguments = ARGV[2], ARGV
 local job = load_job(id)
 if not job then return 'gone' end

@@ -7,7 +7,7 @@
 --      | {'gone'} | {'newer'} (a later release's job)
 --      | {'undone', state or ''} (what the failed job did is compensated)
 --      | {the status of a job that is completed or cancelled, state or ''}
---@include base, job_row, push, child_jobs, layout, full, history, expectations, deliver_answer, early_answers, settle
+--@include base, stay_with, job_row, push, undo/undone, layout, full, history, expectations, deliver_answer, early_answers, settle
 local id, field, number, mode, record = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local by, delivery, request, details = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 

@@ -1,7 +1,7 @@
 -- Sets the breakpoint of a routine, in place of an earlier one.
 -- In:  id, request, packed details, routine, packed condition ('': each invocation stops), what is shown of it
 -- Out: 'ok' | 'gone' | 'newer' (a later release's job) | the status of a job that is completed or cancelled
---@include base, job_row, layout, full, request, history
+--@include base, stay_with, job_row, layout, full, request, history
 local id, request, details, r, condition, about = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local job = load_job(id)
 if not job then return 'gone' end

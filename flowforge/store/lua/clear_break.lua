@@ -2,7 +2,7 @@
 -- In:  id, request, packed details, routine ('': all)
 -- Out: 'ok' | 'none' (there is none to clear) | 'gone' | 'newer' (a later release's job)
 --      | the status of a job that is completed or cancelled
---@include base, job_row, layout, deletions, full, request, children, history
+--@include base, stay_with, job_row, layout, deletions, full, request, children, history
 local id, request, details, r = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local job = load_job(id)
 if not job then return 'gone' end

@@ -12,11 +12,13 @@
 --      | 'expected' (an answer that is expected already; which one: nothing is committed)}, and behind 'ok' what was
 --      claimed next, if anything: id, invocation, record, claims, lost, definition hash, ms from push to claim, and
 --      what `claim` adds with limits
---@include base, job_row, child_jobs, history, lease, attempt, settle
---@include commit/emitted, commit/staged, commit/outputs, commit/stats, commit/resets
---@include commit/started_jobs, commit/next_message
+--@include base, job_row, save_once, child_jobs, history, lease, attempt, settle
+--@include commit/emitted, commit/next_message
 local id, invocation, token, outcome = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local micros, details, waited, arguments = tonumber(ARGV[6]), ARGV[7], ARGV[8], ARGV
+
+-- A section without items. What reads one is made for those that have some.
+local NONE = '0'
 
 -- Where the first section is; `at`: where the next one is.
 local emitted, expected = outcome == 'completed' and 9 or 14, nil
@@ -34,13 +36,23 @@ local job = load_job(id)
 if not job then return { 'gone' } end
 if job.newer then return { 'newer' } end
 local now = now_ms()
+-- position: in the log of a slot that merges, else ''.
+local r, s, position = routine_of(invocation)
 local at = check_emitted(job, arguments, emitted)
 local staged
-staged, at = staged_lists(id .. '/' .. invocation .. '/' .. token, arguments, at)
-if staged and not staged.are_complete() then return { 'incomplete' } end
+if arguments[at] == NONE then
+  at = at + 1
+else
+  --@include commit/staged
+  staged, at = staged_lists(id .. '/' .. invocation .. '/' .. token, arguments, at)
+  if not staged.are_complete() then return { 'incomplete' } end
+end
 local twice = expected and expected.is_open_already(job, invocation, token)
 if twice then return { 'expected', twice } end
-if not take_lease(id, invocation, token) then return { why_no_lease(id, invocation) } end
+if not take_lease(id, invocation, token) then
+  --@include no_lease
+  return { why_no_lease(id, invocation) }
+end
 
 batch_saves()
 job.running = job.running - 1
@@ -50,7 +62,7 @@ if job.limited then
   hand_places_on = give_back_places(job, invocation, token, true)
 end
 -- Of a child job that has failed since; its retry is not.
-local failed = job.extras and waits_for_child(invocation) and call('HEXISTS', k_child_failures(id), invocation) == 1
+local failed = job.extras and s == CHILD_SLOT and call('HEXISTS', k_child_failures(id), invocation) == 1
 if outcome ~= 'completed' or ENDED[job.status] or failed then
   --@include uncommitted
   local ended = ENDED[job.status]
@@ -77,14 +89,14 @@ if outcome ~= 'completed' or ENDED[job.status] or failed then
 end
 call('HDEL', k_invocations(id), invocation)
 call('HDEL', k_claims(id), invocation, 'l' .. invocation, 'u' .. invocation)
-if waits_for_child(invocation) then call('HDEL', k_child_failures(id), invocation) end
+if s == CHILD_SLOT then call('HDEL', k_child_failures(id), invocation) end
 if job.breaks then call('ZREM', k_stopped(id), invocation) end
 if job.limited then call('HDEL', k_limited(id), invocation) end
-count_attempt(job, invocation, outcome, outcome, micros, now)
+count_attempt(job, r, outcome, outcome, micros, now)
 if outcome ~= 'completed' then
-  --@include error_groups
+  --@include latest_error, error_groups
   keep_error(job, invocation, details, now)
-  count_error(job, routine_of(invocation), { unpack(arguments, 9, 13) }, now)
+  count_error(job, r, { unpack(arguments, 9, 13) }, now)
 end
 remember(job, outcome, invocation, details, nil, waited)
 if undo then
@@ -98,25 +110,44 @@ end
 
 create_emitted(job, arguments, emitted)
 if expected then expected.open(job, invocation, now) end
-at = commit_outputs(job, arguments, at)
-at = change_stats(id, arguments, at)
-at = consume(id, invocation, arguments, at)
-local merging, position = string.match(invocation, '^%d+%.(%d+%.%d+)%.(%d+)$')
-if merging then
+if arguments[at] == NONE then
+  at = at + 1
+else
+  --@include commit/outputs
+  at = commit_outputs(job, arguments, at)
+end
+if arguments[at] == NONE then
+  at = at + 1
+else
+  --@include commit/stats
+  at = change_stats(id, arguments, at)
+end
+if arguments[at] == NONE then
+  at = at + 1
+else
+  --@include commit/resets
+  at = consume(id, invocation, arguments, at)
+end
+if position ~= '' then
   --@include merging_log
-  log_of(id, merging).release_epoch(position)
+  log_of(id, r .. '.' .. s).release_epoch(position)
 end
 if staged then staged.adopt(job) end
-local started
-started, at = start_jobs(job, invocation, arguments, at, now)
+local create_started
+if arguments[at] == NONE then
+  at = at + 1
+else
+  --@include commit/started_jobs
+  create_started, at = start_jobs(job, invocation, arguments, at, now)
+end
 
-if job.joins and call('HINCRBY', k_outstanding(id), routine_of(invocation), -1) <= 0 then
+if job.joins and call('HINCRBY', k_outstanding(id), r, -1) <= 0 then
   --@include complete_joins
-  fire_complete(job, now, (routine_of(invocation)))
+  fire_complete(job, now, r)
 end
 settle(job, now)
 -- Behind the last change of this job: one that ends at once changes it again.
-for _, create in ipairs(started) do create() end
+if create_started then create_started() end
 if hand_places_on then hand_places_on() end
 if at > #arguments then
   flush_saves()

@@ -1,20 +1,33 @@
 -- Does what the timers are for that are due.
 -- In:  most
 -- Out: how many were due
---@include base, state, job_row, timer_kinds, damaged, late_joins
---@include due/children, due/deadline, due/invocation, due/join, due/look, due/retry
+--@include base, state, job_row, timer_kinds, damaged
 local most = tonumber(ARGV[2])
 
 -- How much of the jobs' work one call releases, in messages; what is due beyond it stays so.
 local ENOUGH = 256
 
+local function look(_, job, _, now)
+  --@include due/look
+  look_at_job(job, now)
+end
+
 -- kind -> what it does.
 local ACTIONS = {
-  invocation = function(_, job, about, now) release_invocation(job, about, now) end,
-  join = function(_, job, about, now) time_out_join(job, about, now) end,
-  late = function(_, job, _, now) bring_back_late(job, now) end,
-  more = function(_, job, _, now) look_at_job(job, now) end,
-  look = function(_, job, _, now) look_at_job(job, now) end,
+  invocation = function(_, job, about, now)
+    --@include due/invocation
+    release_invocation(job, about, now)
+  end,
+  join = function(_, job, about, now)
+    --@include due/join
+    time_out_join(job, about, now)
+  end,
+  late = function(_, job, _, now)
+    --@include late_joins
+    bring_back_late(job, now)
+  end,
+  more = look,
+  look = look,
   expect = function(...)
     --@include due/expectation
     time_out_expectation(...)
@@ -23,9 +36,18 @@ local ACTIONS = {
     --@include due/reminder
     remind_of_expectation(...)
   end,
-  children = look_at_some_children,
-  retry = retry_with_parent,
-  deadline = function(_, job, about, now) look_at_deadline(job, about, now) end,
+  children = function(...)
+    --@include due/children
+    look_at_some_children(...)
+  end,
+  retry = function(...)
+    --@include due/retry
+    retry_with_parent(...)
+  end,
+  deadline = function(_, job, about, now)
+    --@include due/deadline
+    look_at_deadline(job, about, now)
+  end,
   limit = function(_, _, about, now)
     --@include limits/hand_on
     hand_on(about, now)

@@ -5,7 +5,7 @@
 --      | 'undone' (what the failed job did is compensated)
 --      | 'done' (no such invocation, or no more) | 'waits' (for a child job) | 'queued' | 'claimed'
 --      | 'expects' (an answer) | 'join' (it has items in place of params) | 'changed' (its record is another)
---@include base, job_row, child_jobs, full, request, history, mending
+--@include base, stay_with, job_row, undo/undone, full, request, history, mending
 local id, request, arguments = ARGV[2], ARGV[3], ARGV
 local job = load_job(id)
 if not job then return { 'gone' } end

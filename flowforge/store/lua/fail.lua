@@ -16,7 +16,10 @@ local job = load_job(id)
 if not job then return 'gone' end
 if job.newer then return 'newer' end
 local now = now_ms()
-if not take_lease(id, invocation, token) then return why_no_lease(id, invocation) end
+if not take_lease(id, invocation, token) then
+  --@include no_lease
+  return why_no_lease(id, invocation)
+end
 
 drop_staged(id, invocation, token)
 job.running = job.running - 1
@@ -41,11 +44,14 @@ local function record_end()
   if action == 'release' and most > 0 and call('HINCRBY', k_claims(id), 'u' .. invocation, 1) >= most then
     action = 'stop'
   end
-  if action ~= 'release' then keep_error(job, invocation, details, now) end
+  if action ~= 'release' then
+    --@include latest_error
+    keep_error(job, invocation, details, now)
+  end
   if action == 'retry' or action == 'release' then
     local how = action == 'retry' and 'retried' or 'released'
     if action == 'release' then call('HINCRBY', k_claims(id), invocation, -1) end
-    count_attempt(job, invocation, how, 'pending', micros, now)
+    count_attempt(job, routine_of(invocation), how, 'pending', micros, now)
     remember(job, how, invocation, details, nil, waited)
     set_timer(now + delay, id, 'invocation', invocation)
     job.timers = job.timers + 1
@@ -55,7 +61,7 @@ local function record_end()
     end
     settle(job, now)
   else
-    count_attempt(job, invocation, 'failed', 'failed', micros, now)
+    count_attempt(job, routine_of(invocation), 'failed', 'failed', micros, now)
     remember(job, 'failed', invocation, details, nil, waited)
     --@include fail_job
     fail_job(job, invocation, reason, problem, now, sample)

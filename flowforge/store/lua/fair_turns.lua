@@ -1,7 +1,7 @@
 -- The upkeep of a broker list with fair keys: counts again what is in the broker, and lets in what there is room for.
 -- In:  broker list, how many of its messages may be in the broker ('': as before)
 -- Out: 1 if there is more to look at, else 0
---@include base, shared, push, full, fair
+--@include base, shared, push, park, full, fair
 local list, most = ARGV[2], ARGV[3]
 
 -- Members that are counted, and that are looked at.

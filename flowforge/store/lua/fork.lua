@@ -3,7 +3,7 @@
 --      origin, id, labels (lines name=value, or ''), packed details for the history of the origin, those for
 --      its own, then routine, slot, mode, record, packed edit ('': none) of each delivery
 -- Out: 'ok' | 'gone' (the origin is) | 'newer' (a later release's job) | 'undefined' (its definition is gone)
---@include base, job_row, push, deliver, history, create, job_totals
+--@include base, stay_with, job_row, push, deliver, history, create, job_totals
 local arguments, origin_id, id, labels, told, own = ARGV, ARGV[16], ARGV[17], ARGV[18], ARGV[19], ARGV[20]
 
 -- Forks that the row of the origin names.

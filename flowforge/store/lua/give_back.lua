@@ -3,7 +3,7 @@
 --      then the sample as count_error takes it
 -- Out: 'ok' | 'failed' (given back too often: the job failed) | 'gone' | 'newer' (a later release's job)
 --      | 'taken' | 'paused' | 'dropped' (the job has ended)
---@include base, job_row, push, timers, history, settle
+--@include base, job_row, push, park, timers, history, settle
 local id, invocation, delay, most = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local details, reason, sample = ARGV[6], ARGV[7], { unpack(ARGV, 8) }
 local job = load_job(id)

@@ -2,7 +2,7 @@
 -- The first renewal of a lease keeps when the attempt was claimed, which later expiries do not tell.
 -- In:  lease ms, then id/invocation/token each
 -- Out: per lease 'ok' | 'lost' (another may run it, or the job is gone) | the status of a job that has ended
---@include base, full
+--@include base, members, full
 local lease, arguments = tonumber(ARGV[2]), ARGV
 local expiry = now_ms() + lease
 local answers = {}

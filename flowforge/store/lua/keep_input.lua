@@ -1,7 +1,7 @@
 -- Keeps the params of an invocation with its job, for what comes after its end.
 -- In:  id, invocation, record, most bytes of a job, most invocations of a job
 -- Out: 1, or 0: the job is gone, completed or cancelled, or keeps as much as it may
---@include base, job_row
+--@include base, stay_with, job_row
 local id, invocation, record, most_bytes, most = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
 local job = load_job(id)
 if not job or job.newer or job.status == 'completed' or job.status == 'cancelled' then return 0 end

@@ -1,7 +1,7 @@
 -- Keeps lines that handlers have logged with their jobs.
 -- In:  the writer, the number of this batch of its, most lines of a job, then id, invocation, packed line each
 -- Out: how many were kept; 0 for a batch that was kept before
---@include base, job_row
+--@include base, stay_with, job_row
 local writer, batch, most, arguments = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV
 
 -- Milliseconds in which a batch may be sent again because its reply was lost.

@@ -4,7 +4,7 @@
 -- Out: {'ok'} | {'more', from where on, how many were let go} (there may be more)
 --      | {'none'} (nothing of the kind has stopped) | {'gone'} | {'newer'} (a later release's job)
 --      | {the status of a job that is completed or cancelled}
---@include base, job_row, push, full, request, history
+--@include base, stay_with, job_row, push, full, request, history
 local id, request, details, one, routine = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local most, until_ms, from = tonumber(ARGV[7]), ARGV[8], ARGV[9]
 

@@ -2,7 +2,7 @@
 -- at which there is nothing.
 -- In:  most keys; milliseconds after which what waits first starves
 -- Out: {keys looked at, places that nothing held}
---@include base, state, shared, job_row, full, damaged, limits/keys, limits/hand_on
+--@include base, members, state, shared, job_row, full, damaged, limits/keys, limits/hand_on
 local most, patience = tonumber(ARGV[2]), tonumber(ARGV[3])
 
 -- Places of a key that one look checks of each kind, the oldest: what nothing holds becomes the oldest.

@@ -1,7 +1,7 @@
 -- Adds a note of the user's own to a job's history.
 -- In:  id, packed record, request
 -- Out: 'ok' | 'gone' | 'newer' (a later release's job)
---@include base, job_row, history
+--@include base, stay_with, job_row, history
 local id, record, request = ARGV[2], ARGV[3], ARGV[4]
 
 -- Entries looked at for a note that is sent again because its reply was lost.

@@ -4,7 +4,7 @@
 -- In:  token of the caller, lease ms, most; then the only lease that is meant, id/invocation/token, or nothing
 -- Out: {of each attempt: id, invocation, definition hash, record, claims, lost, ms since its claim,
 --      worker ('': not known), the lease that was taken}
---@include base, shared, job_row, push, full, damaged, fail_job, lease, attempt, uncommitted, job_totals, workers
+--@include base, members, shared, job_row, push, full, damaged, fail_job, lease, attempt, uncommitted, job_totals, workers
 local token, lease, most, only = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local now = now_ms()
 local taken = {}
@@ -108,7 +108,7 @@ local function take_over(member)
   else
     take_lease(id, invocation, held_by)
     job.running = job.running - 1
-    count_attempt(job, invocation, 'failed', 'failed', 0, now)
+    count_attempt(job, routine_of(invocation), 'failed', 'failed', 0, now)
     fail_undefined(job, invocation, now)
     if job.limited then move_places(job, invocation, held_by) end
   end

@@ -3,7 +3,7 @@
 -- In:  losses until it is quarantined, most, ms of the longest lease (0: any)
 -- Out: {requeued, quarantined, dropped, then of each that was requeued or quarantined: id, invocation,
 --      definition hash, worker ('': not known), how often it was lost}
---@include base, job_row, push, full, history, damaged, fail_job, lease, attempt, settle, uncommitted, job_totals
+--@include base, members, job_row, push, full, history, damaged, fail_job, lease, attempt, settle, uncommitted, job_totals
 --@include workers
 local max_losses, most, longest = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local now = now_ms()
@@ -53,7 +53,7 @@ local function take_back(member)
     if hand_places_on then hand_places_on() end
     return
   end
-  count_attempt(job, invocation, 'lost', quarantine and 'failed' or 'pending', 0, now)
+  count_attempt(job, routine_of(invocation), 'lost', quarantine and 'failed' or 'pending', 0, now)
   local worker = worker_of(token)
   for _, part in ipairs({ id, invocation, job.def, worker, lost }) do lost_parts[#lost_parts + 1] = part end
   remember(job, 'lost', invocation, worker)

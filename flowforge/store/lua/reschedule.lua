@@ -5,7 +5,7 @@
 --      | 'undone' (what the failed job did is compensated)
 --      | 'done' (no such invocation, or no more) | 'waits' (for a child job) | 'queued' | 'claimed' | 'parked'
 --      | 'stopped' (at a breakpoint) | 'none' (the job was not put off, or has started)
---@include base, job_row, timers, child_jobs, full, request, history, mending
+--@include base, stay_with, job_row, timers, undo/undone, full, request, history, mending
 local id, invocation, sign, ms, details, request = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6], ARGV[7]
 local job = load_job(id)
 if not job then return 'gone' end

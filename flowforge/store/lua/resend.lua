@@ -1,7 +1,7 @@
 -- Pushes again what was popped but never claimed.
 -- In:  broker list, then push number, id/invocation each
 -- Out: {pushed again, parked, dropped, then of each that was pushed: id, invocation, definition hash}
---@include base, job_row, push, damaged, fail_job
+--@include base, members, job_row, push, park, damaged, fail_job
 local list, arguments = ARGV[2], ARGV
 local now = now_ms()
 local pushed, parked, dropped = 0, 0, 0

@@ -2,7 +2,7 @@
 -- what had been popped, before what still is on the list, then what was pushed during the pause, a part at a time.
 -- In:  queue, most, request ('': of no person), then its broker lists
 -- Out: 'ok' | 'more' (the queue is not resumed yet: call again) | 'none' (it is not paused)
---@include base, job_row, push_numbers, push, queue_pause, full, met
+--@include base, members, job_row, push_numbers, push, park, queue_pause, full, met
 local queue, most, request, arguments = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV
 
 -- Messages at the tail of a list that are looked at, for one of FlowForge among those of other tasks.

@@ -4,7 +4,7 @@
 -- Out: 'ok' | 'gone' | 'newer' (a later release's job) | the status of a job that is completed or cancelled
 --      | 'undone' (what the failed job did is compensated)
 --      | 'done' (no such invocation, or no more) | 'waits' (for a child job) | 'queued' | 'claimed'
---@include base, job_row, pieces, child_jobs, full, request, history, limits/mode, complete_joins, settle
+--@include base, job_row, pieces, undo/undone, full, request, history, limits/mode, complete_joins, settle
 --@include merging_log, mending, commit/emitted, commit/outputs
 local id, invocation, request, details, arguments = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV
 

@@ -7,7 +7,7 @@
 --      the record, or another record) each, then the definition as field, value, ... or nothing when the
 --      store is believed to have it
 -- Out: {'ok', id of each job or of the earlier one with its key} | {'definition'} (send it along)
---@include base, push, create, create_batch, job_totals
+--@include base, push, create, job_totals
 local arguments = ARGV
 local about, at = read_about(arguments, 2)
 local def, number, first = about.def, tonumber(arguments[at]), at + 1
@@ -27,7 +27,7 @@ for i = first, fields - 1, 6 do
     if again == nil then again = call('EXISTS', k_job(id)) == 1 end
     known[i] = again and id
   end
-  answer[#answer + 1] = known[i] or id
+  answer[2 + (i - first) / 6] = known[i] or id
   if not known[i] then created = created + 1 end
 end
 if created == 0 then return answer end
@@ -42,7 +42,11 @@ call('LLEN', route(about, about.r, about.s).list .. about.suffix)
 complete_about(about)
 call('HINCRBY', k_definition(def), 'active', created)
 call('PERSIST', k_definition(def))
-local batch = created > 1 and not about.joins and not about.gated and new_batch() or nil
+local batch
+if created > 1 and not about.joins and not about.gated then
+  --@include create_batch
+  batch = new_batch()
+end
 for i = first, fields - 1, 6 do
   if not known[i] then
     local id, mode, record, idempotency, labels, params = unpack(arguments, i, i + 5)

@@ -9,7 +9,7 @@
 -- Out: {'ok', then id, how, calls of each} (how: created, key, debounce or single, by which an earlier job was found)
 --      | {'definition'} (send it along) | {'full', place} (too many jobs wait for its key)
 --      | {'newer', id} (a later release's job)
---@include base, shared, job_row, push, timers, history, cancel_job, create, job_totals, single, debounce, met
+--@include base, stay_with, shared, job_row, push, timers, history, cancel_job, create, job_totals, single, debounce, met
 --@include due/invocation
 local arguments = ARGV
 local about, at = read_about(arguments, 2)

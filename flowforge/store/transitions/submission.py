@@ -28,7 +28,8 @@ class NewJob(NamedTuple):
     params: bytes = NO_PARAMS
 
 
-#: What ``Submission.arguments`` are called, as ``ABOUT`` of ``lua/include/create.lua`` has it.
+#: What ``Submission.arguments`` are called, as ``ABOUT`` of ``lua/include/schedules.lua`` has it
+#: and ``read_about`` of ``create.lua`` reads them.
 COMMON_NAMES = (
     "def", "flow", "r", "s", "priority", "suffix", "max_in_flight", "retention", "history_limit",
     "output_limit", "entry", "deadlines", "fair", "scheduled",

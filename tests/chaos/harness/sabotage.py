@@ -19,12 +19,10 @@ MODULE = __name__
 
 _VARIABLE = "FLOWFORGE_CHAOS_SABOTAGE"
 
-_REFUSAL = (
-    "if not take_lease(id, invocation, token) then return { why_no_lease(id, invocation) } end"
-)
+_REFUSAL = "  return { why_no_lease(id, invocation) }\n"
 _ACCEPTED = (
-    "local refused = not take_lease(id, invocation, token) and why_no_lease(id, invocation)\n"
-    "if refused and refused ~= '{}' then return {{ refused }} end"
+    "  local refused = why_no_lease(id, invocation)\n"
+    "  if refused ~= '{}' then return {{ refused }} end\n"
 )
 _CLAIMED = "member) == 0 then"
 

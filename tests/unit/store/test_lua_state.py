@@ -16,8 +16,7 @@ FILES = {path.relative_to(LUA).as_posix(): path.read_text() for path in LUA.rglo
 STATE = {
     name: re.findall(r"\w+", comment.rstrip().removesuffix(".").rpartition(". ")[2])
     for comment, name in re.findall(
-        r"((?:^--.*\n)+)^local (jobs|unsaved|routes|join_rules|limit_settings|turns|collect_item|"
-        r"unpushed)\b",
+        r"((?:^--.*\n)+)^local (jobs|unsaved|routes|turns|unpushed)\b",
         FILES["include/state.lua"],
         re.MULTILINE,
     )
@@ -64,3 +63,17 @@ def test_keys_that_jobs_share_are_used_through_shared(name: str) -> None:
         keys = "|".join([made, *(rf"{one}\b(?!\()" for one in held)])
         used = re.findall(rf"\bcall\('(\w+)', (?:{keys})", text)
         assert set(used) <= {"EXISTS", "PEXPIRE", "PTTL", "UNLINK"}, file
+
+
+def test_what_a_file_changes_later_is_used_in_that_file_alone() -> None:
+    """Others get what it defines once, when a run first asks for it."""
+    found = set()
+    for file, text in FILES.items():
+        if not file.startswith("include/") or file in ("include/state.lua", "include/base.lua"):
+            continue
+        for name in re.findall(r"^local (\w+)(?: =|$)", text, re.MULTILINE):
+            if re.search(rf"^ +(?:[\w, ]+, )?{name}(?:, [\w, ]+)? = ", text, re.MULTILINE):
+                found.add(name)
+                others = {other for other in FILES if other != file}
+                assert not [o for o in others if re.search(rf"\b{name}\b", FILES[o])], name
+    assert found == {"worker_names"}

@@ -11,16 +11,10 @@ from pathlib import Path
 import pytest
 
 from flowforge.model.slot import CHILD_SLOT_INDEX
-from flowforge.store import scripts
-from flowforge.store.scripts import (
-    LOADER,
-    SCRIPTS,
-    all_scripts,
-    includes_of,
-    resolve,
-    script_names,
-    within,
-)
+from flowforge.store import lua_files
+from flowforge.store.lua_files import includes_of, resolve, within
+from flowforge.store.rendering import LOADER, parts_of
+from flowforge.store.scripts import SCRIPTS, all_scripts, script_names
 from tests.support.fleet import ROOT
 from tests.unit.store.lua_globals import globals_of
 from tests.unit.store.lua_names import used_includes
@@ -87,9 +81,10 @@ FILES = sorted(LUA_ROOT.rglob("*.lua"))
 def test_a_file_includes_what_it_uses_itself(path: Path) -> None:
     """Neither more, which misleads readers, nor less, which works by the order of others."""
     text = path.read_text()
-    included = [*includes_of(text), *within(text)]
-    assert len(included) == len(set(included))
-    assert set(included) == used_includes(path)
+    head, inside = includes_of(text), within(text)
+    assert len(head) == len(set(head))
+    assert not set(head) & set(inside)
+    assert {*head, *inside} == used_includes(path)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(LUA_ROOT).as_posix())
@@ -142,42 +137,89 @@ def test_includes_that_include_each_other_are_refused() -> None:
         resolve("script", "--@include a", texts.__getitem__)
 
 
-def _rendered(monkeypatch: pytest.MonkeyPatch, text: str, **includes: str) -> str:
-    """The source of a script with these includes."""
+def _rendered(monkeypatch: pytest.MonkeyPatch, text: str, **includes: str) -> list[str]:
+    """The lines of a script with these includes, without those that name them."""
     texts = {f"include/{name}.lua": include for name, include in includes.items()}
-    monkeypatch.setattr(scripts, "_TEXTS", texts)
-    return scripts.render("script", text).source
+    monkeypatch.setattr(lua_files, "TEXTS", texts)
+    source = "".join(part.text for part in parts_of("script", text))
+    return [line for line in source.splitlines() if "@include" not in line]
 
 
-def test_what_an_include_within_a_function_needs_stands_there_too(
+def test_what_is_included_within_a_function_is_made_when_it_is_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Before it, unless it stands further up."""
-    text = "--@include up\nlocal function f()\n  --@include inner\n  inner()\nend\n"
-    source = _rendered(
-        monkeypatch, text, up="UP\n", inner="--@include up, down\nINNER\n", down="DOWN\n"
-    )
-    assert [line for line in source.splitlines() if "@include" not in line] == [
-        "UP", "local function f()", "DOWN", "INNER", "  inner()", "end",
+    """With what it needs in turn, unless that stands in front."""
+    assert _rendered(
+        monkeypatch,
+        "--@include up\nlocal function f()\n  --@include inner\n  inner()\nend\n",
+        up="local up\n",
+        inner="--@include up, down\nlocal inner = up + down\n",
+        down="local down, other\n",
+    ) == [
+        "local rarely, made", "local up",
+        "function rarely(number)",
+        "local rules = made and made[number]", "if rules then return rules end",
+        "if number < 2 then",
+        "local rare = rarely(2)", "local down = rare.down",
+        "local inner = up + down", "rules = { inner = inner }",
+        "else",
+        "local down, other", "rules = { down = down, other = other }",
+        "end",
+        "made = made or {}", "made[number] = rules", "return rules",
+        "end",
+        "local function f()",
+        "local rare = rarely(1)", "local inner = rare.inner", "  inner()",
+        "end",
     ]  # fmt: skip
 
 
-def test_what_stands_in_one_function_is_not_there_for_another(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Each makes it for itself."""
-    inner = "local function {0}()\n  --@include down\nend\n"
-    source = _rendered(
-        monkeypatch, "--@include f, g\n", f=inner.format("f"), g=inner.format("g"), down="DOWN\n"
+def test_what_several_functions_need_stands_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run makes it once, too."""
+    inner = "local function {0}()\n  --@include down\n  down()\nend\n"
+    lines = _rendered(
+        monkeypatch, "--@include f, g\n", f=inner.format("f"), g=inner.format("g"),
+        down="local function down()\nend\n",
+    )  # fmt: skip
+    assert lines.count("local function down()") == 1
+    assert lines.count("local rare = rarely(1)") == 2
+
+
+def test_what_stands_in_front_is_not_made_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file in front of it asks for it all the same; one behind it, and what is rare, sees it."""
+    lines = _rendered(
+        monkeypatch,
+        "--@include f, down\nif x then\n  --@include rule\n  rule(down)\nend\n",
+        f="local function f()\n  --@include down\n  down()\nend\n",
+        down="local function down()\nend\n",
+        rule="--@include down\nlocal rule = down\n",
     )
-    assert source.count("DOWN") == 2
+    assert lines.count("local function down()") == 1
+    assert lines.count("local down = rare.down") == 1
+    assert lines[lines.index("if number < 2 then") :][:5] == [
+        "if number < 2 then", "rules = { down = down }", "else", "local rule = down",
+        "rules = { rule = rule }",
+    ]  # fmt: skip
 
 
-def test_an_include_within_itself_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would have no end."""
-    a = "local function f()\n  --@include b\nend"
-    with pytest.raises(ValueError, match="a -> b -> a"):
-        _rendered(monkeypatch, "--@include a", a=a, b="--@include a")
+def test_rules_that_need_each_other_within_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is made by the other's run."""
+    lines = _rendered(
+        monkeypatch, "if x then\n  --@include a\n  a()\nend\n",
+        a="local function a()\n  --@include b\n  b()\nend\n",
+        b="--@include a\nlocal function b()\n  a()\nend\n",
+    )  # fmt: skip
+    assert lines.count("local a = rare.a") == 2
+    assert lines.count("local b = rare.b") == 1
+
+
+def test_what_rules_share_stands_in_front(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several change it: a copy of a name would not do."""
+    lines = _rendered(
+        monkeypatch, "if x then\n  --@include rule\n  rule()\nend\n", base="local P\n",
+        rule="--@include state\nlocal function rule()\n  spent = 1\nend\n", state="local spent\n",
+    )  # fmt: skip
+    assert lines.index("local spent") < lines.index("function rarely(number)")
+    assert "rules = { spent = spent }" not in lines
 
 
 @pytest.mark.parametrize("name", script_names())
@@ -211,7 +253,7 @@ def test_no_comment_holds_a_call_that_makes_a_key() -> None:
 def test_the_slot_of_child_jobs_is_the_models() -> None:
     """The invocation that waits for a child job is known by it, in Lua and in Python."""
     text = (LUA_ROOT / "include/child_jobs.lua").read_text()
-    assert f"local CHILD_SLOT = '.{CHILD_SLOT_INDEX}'" in text
+    assert f"local CHILD_SLOT = '{CHILD_SLOT_INDEX}'" in text
 
 
 def test_scripts_name_their_locals_within_luas_limit() -> None:

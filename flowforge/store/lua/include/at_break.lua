@@ -1,5 +1,5 @@
 -- The gate of breakpoints in a claim: what stops there is parked apart, and no handler of it starts.
---@include base, push, child_jobs, history, settle
+--@include base, push, child_jobs, waits_for_child, history, settle
 
 -- nil: the claim goes on. {'stopped'}, or {'asks', record, condition}: the claimer is to say whether the
 -- params fulfil it. judged: the condition that it has judged, or nil; stops: '1' when they do.

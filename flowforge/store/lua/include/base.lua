@@ -17,26 +17,7 @@ end
 
 local ENDED = { completed = true, failed = true, cancelled = true }
 
--- A key that was written after the job's end goes when the job does. One that is to be undone has no time to live
--- until that begins.
-local function stay_with(job, key)
-  local ms = ENDED[job.status] and call('PTTL', k_job(job.id)) or -1
-  if ms >= 0 then call('PEXPIRE', key, math.max(1, ms)) end
-end
-
--- 'n.r.s' or 'n.r.s.k' -> routine index and slot index, as strings.
+-- 'n.r.s' or 'n.r.s.k' -> routine index, slot index and k or '', as strings.
 local function routine_of(invocation)
-  local r, s = string.match(invocation, '^%d+%.(%d+)%.(%d+)')
-  return r, s
-end
-
--- Whether it has the form of an invocation.
-local function is_invocation(text)
-  return text ~= nil and string.match(text, '^%d+%.%d+%.%d+%.?%d*$') ~= nil
-end
-
--- 'id/invocation' or 'id/invocation/token' -> its parts.
-local function parts_of(member)
-  local id, invocation, token = string.match(member, '^([^/]+)/([^/]+)/?(.*)$')
-  return id, invocation, token
+  return string.match(invocation, '^%d+%.(%d+)%.(%d+)%.?(%d*)')
 end

@@ -1,5 +1,5 @@
 -- The end of a job that is not to go on.
---@include base, job_row, child_jobs, layout, history, finish
+--@include base, job_row, child_jobs, undo/undone, layout, history, finish
 
 -- Ends a job for good; parked work is dropped, what runs will not be able to commit.
 -- by: who does it, '' for the engine.

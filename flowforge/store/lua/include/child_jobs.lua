@@ -6,13 +6,8 @@
 -- Ancestors looked at: more than any job has; a loop in damaged data must not hang the server.
 local DEEPEST = 10000
 
--- How an invocation ends that waits for a child job: its slot, CHILD_SLOT_INDEX of model/slot.py.
-local CHILD_SLOT = '.99999'
-
--- Whether a failed job is undone: it is never retried.
-local function is_undone(job)
-  return job.status == 'failed' and job.extras and call('HEXISTS', k_job(job.id), 'undo') == 1
-end
+-- The slot of an invocation that waits for a child job: CHILD_SLOT_INDEX of model/slot.py.
+local CHILD_SLOT = '99999'
 
 -- Whether work of the job may start now. If not, why: 'parked' (it or an ancestor is paused or waits for its
 -- turn, it has failed, or an ancestor has and waits for a retry: what it has is parked), 'orphaned' (an ancestor
@@ -21,7 +16,9 @@ local function may_go_on(job)
   local at, why = job, 'ended'
   for _ = 1, DEEPEST do
     if at.status == 'paused' or at.status == 'failed' or at.held then
-      return false, at ~= job and is_undone(at) and why or 'parked'
+      if at == job then return false, 'parked' end
+      --@include undo/undone
+      return false, is_undone(at) and why or 'parked'
     end
     if ENDED[at.status] then return false, why end
     if not at.parent then return true end
@@ -29,8 +26,4 @@ local function may_go_on(job)
     if not at then return false, why end
   end
   return true
-end
-
-local function waits_for_child(invocation)
-  return string.find(invocation, CHILD_SLOT, 1, true)
 end

@@ -1,6 +1,6 @@
 -- What a job and those that its handlers have started say to each other. child_jobs.lua has what every claim
 -- needs of it.
---@include base, job_row, push, pieces, timers, child_jobs
+--@include base, members, stay_with, job_row, push, pieces, timers, waits_for_child
 
 -- Has every child looked at, after something changed for it here; many in pieces, by the upkeep.
 local function look_at_children(job, at)

@@ -1,5 +1,5 @@
 -- Creating a job with its first invocation.
---@include base, job_row, deliver, new_row
+--@include base, job_row, only_table, deliver, new_row
 
 -- about: what jobs that are submitted together have in common (extras, single: of their rows; held: they
 -- wait for their turns; gate_later: the caller does what lets them begin); parent: 'id/invocation' of the
@@ -10,8 +10,8 @@ local function create_job(about, id, mode, record, idempotency, labels, params, 
     id = id, status = 'pending', def = about.def, suffix = about.suffix,
     priority = about.priority, queued = 0, running = 0, parked = 0, last = 0, timers = 0,
     staged = 0, joins = about.joins,
-    max_in_flight = tonumber(about.max_in_flight), retention = tonumber(about.retention),
-    history_limit = about.history_limit, output_limit = tonumber(about.output_limit),
+    max_in_flight = tonumber(about.max_in_flight), retention = about.retention,
+    history_limit = about.history_limit, output_limit = about.output_limit,
     created = now, parent = parent, queues = about.queues, extras = about.extras, held = about.held,
     uses = about.uses, limited = about.limited, gated = about.gated, at_limits = about.uses and 0,
   })
@@ -64,15 +64,18 @@ local function create_job(about, id, mode, record, idempotency, labels, params, 
   end
 end
 
-local ABOUT = { 'def', 'flow', 'r', 's', 'priority', 'suffix', 'max_in_flight', 'retention', 'history_limit',
-  'output_limit', 'entry', 'deadlines', 'fair', 'scheduled' }
-
 -- Reads what jobs have in common from arguments[first] on, a child job's priority, max_in_flight and fair key as
 -- '' when it is to have those of the job that starts it; returns it and the place behind it.
 local function read_about(arguments, first)
-  local about = {}
-  for i, name in ipairs(ABOUT) do about[name] = arguments[first + i - 1] end
-  return about, first + #ABOUT
+  local def, flow, r, s, priority, suffix, max_in_flight, retention, history_limit, output_limit, entry,
+    deadlines, fair, scheduled = unpack(arguments, first, first + 13)
+  return {
+    def = def, flow = flow, r = r, s = s, priority = priority, suffix = suffix, max_in_flight = max_in_flight,
+    retention = tonumber(retention), history_limit = history_limit, output_limit = tonumber(output_limit),
+    entry = entry, deadlines = deadlines, fair = fair, scheduled = scheduled,
+    -- By complete_about.
+    joins = false, queues = 1, extras = false, uses = false,
+  }, first + 14
 end
 
 -- What of a stored definition every job of it needs.

@@ -16,8 +16,10 @@ local function new_batch()
 
   function batch.index(about, id, labels, now)
     flow = about.flow
-    pending[#pending + 1], pending[#pending + 2] = now, id
-    entries[#entries + 1], entries[#entries + 2] = id, entry_of(about, labels)
+    local number = #pending
+    pending[number + 1], pending[number + 2] = now, id
+    entries[number + 1], entries[number + 2] = id, entry_of(about, labels)
+    if labels == '' then return end
     for label in string.gmatch(labels, '[^\n]+') do
       local of_label = members[label] or {}
       members[label] = of_label

@@ -2,7 +2,7 @@
 -- item to a join. mode: '' plain, 'm' the slot merges, 'o' the slot's latest payload is
 -- remembered, 'j<need>:<key>' the slot joins; before it when it is to be made, as put_off has it.
 -- counted: it is in the outstanding counters already; number: of its own, for what was put off.
---@include base, state, push
+--@include base, push
 local function deliver(job, r, s, mode, record, counted, number)
   local kind, limits = '', nil
   if mode ~= '' then
@@ -22,11 +22,8 @@ local function deliver(job, r, s, mode, record, counted, number)
       local need, key = string.match(mode, '^j(%d+):(.*)$')
       -- From here on the collection is what is outstanding.
       if counted then call('HINCRBY', k_outstanding(job.id), r, -1) end
-      if not collect_item then
-        --@include join
-        collect_item = collect
-      end
-      collect_item(job, r .. '.' .. s, tonumber(need), key, record, limits)
+      --@include join
+      collect(job, r .. '.' .. s, tonumber(need), key, record, limits)
       return
     end
   end

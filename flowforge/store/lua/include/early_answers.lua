@@ -1,6 +1,6 @@
 -- Answers that came before their expectation: one for each field 'r.s/key', and how many there are by 'r.s'. They go
 -- with the end of the job, since they hold all that was sent.
---@include base, history, expectations, deliver_answer
+--@include base, stay_with, history, expectations, deliver_answer
 
 -- Early answers that are kept of one slot.
 local MOST_EARLY = 100

@@ -2,7 +2,7 @@
 -- the counters of load_job; its record is E, the length of the context of the trace that the answer continues, a
 -- space, that context, and the record of what is delivered when its time is over, if there is one. An answer takes
 -- the invocation away, and is delivered to its slot under the number of it.
---@include base, state, shared, timers
+--@include base, stay_with, state, shared, timers
 
 -- Parts of an open expectation, as k_expectations has it: a line with numbers and one for each of the texts.
 -- The numbers: since, until, within and remind (ms; 0: none), first and last number of those of which one is answered,

@@ -1,5 +1,5 @@
 -- The end of a job that has failed.
---@include base, push, finish
+--@include base, park, finish
 
 -- Fails a job because of one invocation, which stays with it for a retry; invocation is nil when it is
 -- no invocation's fault.

@@ -1,7 +1,7 @@
 -- The order of work with fair keys. Of each broker list it waits by key, and a bounded number of messages is in the
 -- broker. A message that leaves hands the next one over: that of the key with the lowest tag. A key's tag is the
 -- virtual time at which its next message is due: 1 / weight behind its latest one, and behind now for a key that is new.
---@include base, shared, job_row, push_numbers, queue_pause, damaged
+--@include base, members, shared, job_row, push_numbers, queue_pause, damaged
 
 -- Messages that are in the broker until a leader knows how many the workers of the queue run (fair_turns.lua).
 local FEW_ENTERED = 8

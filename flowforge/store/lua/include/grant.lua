@@ -1,30 +1,20 @@
 -- Giving a queued invocation to a process, for the time of a lease.
---@include base, job_row, push_numbers, push, child_jobs, endings, top_up
-
--- claims: how often it was claimed by now, where that is known; waited: ms on the broker list, 0 if not known.
-local function granted(job, invocation, claims, waited)
-  local lost = 0
-  -- What is claimed for the first time cannot have lost a worker.
-  if claims ~= 1 then
-    local counts = call('HMGET', k_claims(job.id), invocation, 'l' .. invocation)
-    claims, lost = tonumber(counts[1] or 1), tonumber(counts[2] or 0)
-  end
-  return { 'granted', call('HGET', k_invocations(job.id), invocation), claims, lost, job.def, waited }
-end
+--@include base, job_row, push_numbers, push, child_jobs, top_up
 
 -- {'granted', record, claims, lost, definition hash, waited} or why not: gone, taken, paused, dropped, limited, newer.
 -- With limits also the ms until the attempt may start, and those that it waited at limits.
--- number: of the push, where it is known.
-local function grant(id, invocation, token, lease, now, number)
+-- number, r, s: of the push and of the slot, where they are known.
+local function grant(id, invocation, token, lease, now, number, r, s)
   local job = load_job(id)
   if not job then return { 'gone' } end
   if job.newer then return { 'newer' } end
   local member = id .. '/' .. invocation
-  local r, s = routine_of(invocation)
+  if not r then r, s = routine_of(invocation) end
   local to = find_route(job, r, s)
   if not to then
     if not ENDED[job.status] and call('HEXISTS', k_invocations(id), invocation) == 1 then
-      endings().fail_undefined(job, invocation, now)
+      --@include fail_job
+      fail_undefined(job, invocation, now)
     end
     return { 'dropped' }
   end
@@ -35,7 +25,11 @@ local function grant(id, invocation, token, lease, now, number)
     local why = why_unclaimable(list, member, number)
     -- The same claim again, because its reply was lost, gets the same answer.
     if why and not call('ZSCORE', k_leases(), member .. '/' .. token) then return { why } end
-    if why then return ENDED[job.status] and { 'dropped' } or granted(job, invocation, nil, 0) end
+    if why and ENDED[job.status] then return { 'dropped' } end
+    if why then
+      --@include granted_again
+      return granted_again(job, invocation)
+    end
   end
 
   count_message(job, list, -1, member)
@@ -50,16 +44,18 @@ local function grant(id, invocation, token, lease, now, number)
     leave_limits(job, invocation, now)
   end
   if why == 'parked' then
+    --@include park
     park(job, invocation)
     save_job(job, now)
     return { job.status == 'failed' and 'dropped' or 'paused' }
   elseif why == 'orphaned' then
-    endings().cancel_orphan(job, now)
+    --@include cancel_job
+    cancel_orphan(job, now)
     return { 'dropped' }
   elseif not may then
     save_job(job, now)
     return { 'dropped' }
-  elseif waits_for_child(invocation) then
+  elseif s == CHILD_SLOT then
     --@include children, settle
     if await_again(job, invocation, now) == 'waits' then
       settle(job, now)
@@ -68,6 +64,7 @@ local function grant(id, invocation, token, lease, now, number)
   end
 
   if missed then
+    --@include park
     park(job, invocation)
     fail_late(job, missed, now)
     return { 'dropped' }
@@ -119,7 +116,12 @@ local function grant(id, invocation, token, lease, now, number)
   -- Not only commits make room: long handlers must not keep idle workers from what is parked.
   top_up(job, now)
   save_job(job, now)
-  local answer = granted(job, invocation, claims, since_push(number, now))
+  -- What is claimed for the first time cannot have lost a worker.
+  local lost = claims ~= 1 and tonumber(call('HGET', k_claims(id), 'l' .. invocation) or 0) or 0
+  -- Numbers below 1e14 are from before they were times.
+  local waited = number >= 1e14 and math.floor(now - number / PER_MS) or 0
+  if waited <= LAG then waited = 0 end
+  local answer = { 'granted', call('HGET', k_invocations(id), invocation), claims, lost, job.def, waited }
   if rest then answer[7], answer[8] = rest, at_limits end
   return answer
 end

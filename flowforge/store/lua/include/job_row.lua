@@ -7,12 +7,6 @@
 -- something else.
 local LAYOUT = 8
 
--- The table of a job: what the script has already, else the one given.
-local function only_table(job)
-  jobs[job.id] = jobs[job.id] or job
-  return jobs[job.id]
-end
-
 -- The fields that transitions need, or nil when there is no such job.
 local function load_job(id)
   if jobs[id] then return jobs[id] end
@@ -21,7 +15,7 @@ local function load_job(id)
     'staged', 'joins', 'parent', 'v', 'queues')
   if not f[1] then return nil end
   local layout = tonumber(f[18] or 1)
-  local job = only_table({
+  local job = {
     id = id, status = f[1], def = f[2], suffix = f[3], priority = f[4],
     queued = tonumber(f[5] or 0), running = tonumber(f[6] or 0), parked = tonumber(f[7] or 0),
     last = tonumber(f[8]), max_in_flight = tonumber(f[9]), retention = tonumber(f[10]),
@@ -31,7 +25,8 @@ local function load_job(id)
     breaks = layout > 1 and layout % 2 == 0, puts_off = layout > 2 and (layout - 1) % 4 > 1,
     extras = layout > 4,
     queues = tonumber(f[19] or 1),
-  })
+  }
+  jobs[id] = job
   -- What few jobs have is read for them alone.
   if job.extras and not job.newer then
     local more = call('HMGET', k_job(id), 'held', 'uses', 'at_limits', 'fair')
@@ -57,15 +52,4 @@ local function save_job(job, now)
     call('HSET', k_job(job.id), 'at_limits', job.at_limits)
     job.kept_at_limits = job.at_limits
   end
-end
-
--- Between these two a job is written once, however often it changes.
-local function batch_saves()
-  unsaved = {}
-end
-
-local function flush_saves()
-  local batch = unsaved
-  unsaved = nil
-  for job, now in pairs(batch) do save_job(job, now) end
 end

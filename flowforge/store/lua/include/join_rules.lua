@@ -1,5 +1,8 @@
 -- The rules of joins, as definitions have them.
---@include base, state
+--@include base
+
+-- 'definition/slot' -> the rule, as far as it was needed.
+local join_rules = {}
 
 -- kind: count, all (fires when no upstream routine has anything outstanding) or quiet (all on a cycle: fires
 -- when nothing else is left). timeout: ms or 0. up: the upstream routines, as rows of indexes {first, last};

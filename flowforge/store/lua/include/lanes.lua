@@ -1,10 +1,6 @@
 -- A job on several queues has a lane for each broker list: a list of what is parked and a share of
 -- max_in_flight. A queue that is served slowly, or not at all, then does not keep the others from work.
---@include base
-
--- Messages that a job may always have on a list unclaimed. More only while as many handlers run: a
--- short list keeps other jobs' waits short, and twice what runs keeps every worker fed.
-local QUEUED_AT_LEAST = 32
+--@include base, stay_with, push
 
 -- The lanes of a job on several queues, each called by its list; '' is that of invocations whose
 -- definition is gone. Their functions are made where they are needed: other jobs pay nothing for them.

@@ -1,5 +1,5 @@
 -- Joins and expectations whose time was over while their job could not go on, or made it fail.
---@include base, timers, join_rules, join
+--@include base, stay_with, timers, join_rules, join
 
 -- How many come back at once: with one expectation do all that are expected in place of it.
 local BACK = 25

@@ -1,6 +1,6 @@
 -- Mending by hand: only an invocation that is idle can be changed, one that is parked, also at a breakpoint or by the
 -- pause of its queue, or on a timer.
---@include base, shared, lanes, push, timers, child_jobs
+--@include base, shared, lanes, push, timers, waits_for_child
 
 -- Where an invocation of the job would be parked.
 local function parked_list_of(job, invocation)

@@ -1,5 +1,5 @@
 -- The end of a job that has not started, or not ended, by its time.
---@include base, history, endings
+--@include base, history
 
 -- The deadline that a job has missed, or nil: what people read, its code, its name and its milliseconds.
 local function missed_deadline(job, now)
@@ -20,5 +20,6 @@ local function fail_by_deadline(job, missed, now)
     --@include job_totals
     add_to_total(flow, 'too_late', 1, now)
   end
-  endings().fail_job(job, nil, string.format('%s within %.15g s', words, ms / 1000), code .. ' ' .. ms, now)
+  --@include fail_job
+  fail_job(job, nil, string.format('%s within %.15g s', words, ms / 1000), code .. ' ' .. ms, now)
 end

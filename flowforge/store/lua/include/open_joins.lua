@@ -1,5 +1,5 @@
 -- Joins that nothing can fill any more.
---@include base, join_rules, join, endings
+--@include base, join_rules, join
 
 -- An open collection that is not going to be filled in time: fired or the end of the job, as the
 -- join's definition says.
@@ -8,7 +8,8 @@ local function give_up(job, field, number, count, why, now)
   if rule_of(job, slot).otherwise == 'fire' then
     fire(job, field, number, count)
   else
-    endings().fail_job(job, nil, 'join not filled', string.format('%s %d %s/%s', why, count, slot, key), now)
+    --@include fail_job
+    fail_job(job, nil, 'join not filled', string.format('%s %d %s/%s', why, count, slot, key), now)
   end
 end
 

@@ -1,5 +1,9 @@
 -- Putting an invocation's message on its broker list.
---@include base, state, push_numbers, lanes
+--@include base, state, push_numbers
+
+-- Messages that a job may always have on a list unclaimed. More only while as many handlers run: a
+-- short list keeps other jobs' waits short, and twice what runs keeps every worker fed.
+local QUEUED_AT_LEAST = 32
 
 -- Broker list and message template of (routine, slot), or nil when the definition has no such slot.
 local function find_route(job, r, s)
@@ -34,36 +38,17 @@ local function message_of(template, job, invocation, number)
   return string.format(template, holes_of(job, invocation, number))
 end
 
--- Milliseconds since the push of this number, 0 when it does not tell: those below 1e14 are from before numbers
--- were times.
-local function since_push(number, now)
-  local ms = math.floor(now - number / PER_MS)
-  return number >= 1e14 and ms > LAG and ms or 0
-end
-
--- Keeps an invocation with the job until there is room, or a resume or a retry.
-local function park(job, invocation)
-  local list = k_parked(job.id)
-  if job.queues > 1 then
-    local lanes = lanes_of(job)
-    local lane = lanes.name(find_route(job, routine_of(invocation)))
-    list = lanes.parked_list(lane)
-    lanes.set_parked(lane, lanes.parked_in(lane) + 1)
-  else
-    job.parked = job.parked + 1
-  end
-  call('RPUSH', list, invocation)
-  stay_with(job, list)
-end
-
 -- A message of the job comes to this list (by: 1) or leaves it (-1). member: its place in the order of fair keys
 -- changes too; since: its number in the order of its key, nil: it comes now. Returns whether it waits for a turn there,
 -- or has had one.
 local function count_message(job, list, by, member, since)
   job.queued = job.queued + by
-  if job.queues > 1 then lanes_of(job).count_messages(list, by) end
+  if job.queues > 1 then
+    --@include lanes
+    lanes_of(job).count_messages(list, by)
+  end
   if not member or not job.fair then return false end
-  --@include fair
+  --@include park, fair
   turns = turns or fair_order({ route = find_route, message = message_of, park = park, count = count_message })
   if by > 0 then turns.wait(job, list, member, since) else turns.leave(list, member) end
   return true
@@ -77,8 +62,9 @@ local function push_message(job, invocation, how)
   spent = spent + 1
   if count_message(job, list, 1, how ~= 'again' and member, how) then return end
   if unpushed then
-    unpushed[list] = unpushed[list] or {}
-    table.insert(unpushed[list], { to.template, job, invocation })
+    local pushes = unpushed[list] or {}
+    unpushed[list] = pushes
+    pushes[#pushes + 1] = { to.template, job, invocation }
     return
   end
   local number = take_numbers(list, 1)
@@ -118,14 +104,18 @@ end
 local function room_of(job)
   local left = job.max_in_flight - job.queued - job.running - (job.at_limits or 0)
   if job.queues > 1 then return left end
-  local ahead = math.max(QUEUED_AT_LEAST, 2 * job.running) - job.queued
-  return math.min(ahead, left)
+  local ahead = 2 * job.running
+  ahead = (ahead > QUEUED_AT_LEAST and ahead or QUEUED_AT_LEAST) - job.queued
+  return ahead < left and ahead or left
 end
 
 -- Pushes at once when the job runs and has room; else parks, behind what is parked.
 local function enqueue(job, invocation)
   local is_next = job.parked == 0
-  if job.queues > 1 then is_next = lanes_of(job).may_push(find_route(job, routine_of(invocation))) end
+  if job.queues > 1 then
+    --@include lanes
+    is_next = lanes_of(job).may_push(find_route(job, routine_of(invocation)))
+  end
   local goes = is_next and room_of(job) > 0
   if job.limited and not goes then
     --@include limits/kept
@@ -134,6 +124,7 @@ local function enqueue(job, invocation)
   if goes and job.status ~= 'paused' and not job.held and not ENDED[job.status] then
     push(job, invocation)
   else
+    --@include park
     park(job, invocation)
   end
 end

@@ -37,9 +37,9 @@ local function flush_pushes()
         texts[template] = texts[template] or texts_of(template)
         -- Lua itself shows no more than fourteen digits of a number.
         local holes = texts[template]
-        messages[#messages + 1] = joined(holes, holes_of(job, invocation, string.format('%d', number + i)))
-        scores[#scores + 1] = number + i
-        scores[#scores + 1] = job.id .. '/' .. invocation
+        local at = i - start + 1
+        messages[at] = joined(holes, holes_of(job, invocation, string.format('%d', number + i)))
+        scores[2 * at - 1], scores[2 * at] = number + i, job.id .. '/' .. invocation
       end
       -- As in push.
       if paused then

@@ -1,5 +1,5 @@
 -- Continuing a failed job.
---@include base, job_row, status, timers, child_jobs, children, history, keep_all, go_on
+--@include base, members, stay_with, job_row, status, timers, undo/undone, children, history, keep_all, go_on
 
 -- Back to where a job stood before it was paused or failed: it may never have been started. Returns as
 -- set_status.

@@ -55,11 +55,16 @@ local function skip_times(schedule, reason, first, last, count, now)
   add_to_total(schedule.about.flow, 'skipped/' .. reason, count, now)
 end
 
+-- What a schedule keeps of the arguments that read_about reads, in their order.
+local ABOUT = { 'def', 'flow', 'r', 's', 'priority', 'suffix', 'max_in_flight', 'retention', 'history_limit',
+  'output_limit', 'entry', 'deadlines', 'fair', 'scheduled' }
+
 -- What the jobs of a schedule have in common; nil when its definition is not there any more.
 local function about_of(schedule)
   if not schedule.about then
-    local about, f = {}, call('HMGET', k_schedule(schedule.name), unpack(ABOUT))
-    for i, field in ipairs(ABOUT) do about[field] = f[i] or '' end
+    local f = call('HMGET', k_schedule(schedule.name), unpack(ABOUT))
+    for i = 1, #ABOUT do f[i] = f[i] or '' end
+    local about = read_about(f, 1)
     if not find_route(about, about.r, about.s) then return nil end
     complete_about(about)
     schedule.about = about

@@ -1,6 +1,6 @@
 -- What follows every transition that took something away: more work may start, the job may be
 -- complete, a paused job may have come to rest. Saves the job.
---@include base, job_row, endings, top_up
+--@include base, job_row, top_up
 local function settle(job, now)
   local live = job.status ~= 'paused' and not ENDED[job.status]
   if live then top_up(job, now) end
@@ -8,7 +8,8 @@ local function settle(job, now)
   local left = job.queued + job.running + job.parked + job.timers + job.staged
   if live and job.missing then
     -- Without them it would complete as if its work were done.
-    endings().fail_job(job, nil, 'staged emissions are missing', 'missing ' .. job.staged, now)
+    --@include fail_job
+    fail_job(job, nil, 'staged emissions are missing', 'missing ' .. job.staged, now)
     return
   elseif live and left == 0 and call('HLEN', k_invocations(job.id)) == 0 then
     local goes_on = false
@@ -21,7 +22,8 @@ local function settle(job, now)
       goes_on = next_compensation(job, now)
     end
     if not goes_on then
-      endings().finish(job, 'completed', now)
+      --@include finish
+      finish(job, 'completed', now)
       return
     end
     if ENDED[job.status] then return end

@@ -1,7 +1,7 @@
 -- What the rules of one script share while it runs. Each is changed by the functions named with it alone.
 
 -- id -> the only table that the script has of a job, loaded or new: with two of them, what is saved last
--- would undo what the other counted. only_table, forget_loaded.
+-- would undo what the other counted. load_job, only_table, forget_loaded.
 local jobs = {}
 
 -- job -> when it was saved, while saves are batched; nil: they are made at once. save_job, batch_saves,
@@ -11,17 +11,8 @@ local unsaved
 -- 'definition.routine.slot' -> broker list and message template, as far as they were needed. find_route.
 local routes = {}
 
--- 'definition/slot' -> the rule of a join, as far as it was needed. rule_of.
-local join_rules = {}
-
--- Key of a limit -> what is in force for it, as far as it was needed. settings_of.
-local limit_settings = {}
-
 -- The order of work with fair keys, made when the script first needs it. count_message.
 local turns
-
--- What adds an item to a join, made when the script first needs it. deliver.
-local collect_item
 
 -- list -> {template, job, invocation} each, while pushes are batched; nil: they are made at once. push_message,
 -- batch_pushes, flush_pushes.

@@ -1,5 +1,5 @@
 -- Work that was done for a failed job: it stays as long as the job.
---@include base, expiry
+--@include base, stay_with, expiry
 
 -- What was changed of a failed job since it failed may be without a time to live.
 local function stay_failed(job)

@@ -2,7 +2,7 @@
 -- finished before more is begun.
 --@include base, push
 local function top_up(job, now)
-  if job.status == 'paused' or job.held or ENDED[job.status] or job.parked + job.staged == 0 then return end
+  if job.parked + job.staged == 0 or job.status == 'paused' or job.held or ENDED[job.status] then return end
 
   -- How much of each is done at most, in messages. The claims and commits that follow do the rest.
   local ENOUGH = 128

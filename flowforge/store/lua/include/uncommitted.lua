@@ -1,5 +1,5 @@
 -- Attempts of which nothing counts.
---@include base, job_row, push, outputs, children, history, attempt, settle
+--@include base, job_row, push, park, outputs, children, history, attempt, settle
 
 -- What an attempt staged goes with it.
 local function drop_staged(id, invocation, token)
@@ -28,7 +28,7 @@ end
 local function withdraw(job, invocation, micros, details, now)
   local how = await_again(job, invocation, now)
   if not how then return false end
-  count_attempt(job, invocation, 'released', 'pending', micros, now)
+  count_attempt(job, routine_of(invocation), 'released', 'pending', micros, now)
   remember(job, 'released', invocation, details)
   if how == 'ended' then enqueue(job, invocation) end
   settle(job, now)

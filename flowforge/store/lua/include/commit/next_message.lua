@@ -18,11 +18,13 @@ local function take_message(list)
   local id, invocation = string.match(item, MESSAGE)
   local number = string.match(string.sub(item, -24), PUSH_NUMBER)
   local job = id and number and load_job(id)
-  local to = job and not job.newer and not job.breaks and find_route(job, routine_of(invocation))
+  if not job or job.newer or job.breaks then return nil end
+  local r, s = routine_of(invocation)
+  local to = find_route(job, r, s)
   if to and job.extras and not string.find(to.template, UNLIMITED, 1, true) then return nil end
   if not to or message_of(to.template, job, invocation, number) ~= item then return nil end
   call('RPOP', list)
-  return id, invocation, tonumber(number)
+  return id, invocation, tonumber(number), r, s
 end
 
 -- Claims the first claimable message: {id, invocation, record, claims, lost, definition hash, waited} or
@@ -31,15 +33,15 @@ local function claim_next(arguments, at, now)
   local token, lease, looks = arguments[at], tonumber(arguments[at + 1]), 0
   for i = at + 2, #arguments do
     local list = arguments[i]
-    local id, invocation, number = take_message(list)
+    local id, invocation, number, r, s = take_message(list)
     while id do
-      local answer = grant(id, invocation, token, lease, now, number)
+      local answer = grant(id, invocation, token, lease, now, number, r, s)
       if answer[1] == 'granted' then
         return { id, invocation, unpack(answer, 2) }
       end
       looks = looks + 1
       if looks >= LOOKS then return {} end
-      id, invocation, number = take_message(list)
+      id, invocation, number, r, s = take_message(list)
     end
   end
   return {}

@@ -1,13 +1,10 @@
 -- Section `staged` of the commit: what the attempt has staged. How many routines; then routine (-1:
 -- outputs) and how many of each.
---@include base
+--@include base, outputs
 
--- What the attempt has staged, nil when that is nothing; and the place behind the section. Made when it is
--- needed: most commits have nothing staged.
+-- What the attempt has staged, and the place behind the section.
 local function staged_lists(attempt, arguments, at)
   local first, behind = at + 1, at + 1 + 2 * arguments[at]
-  if first == behind then return nil, behind end
-  --@include outputs
   local lists, emitted, outputs = {}, 0, 0
   for i = first, behind - 1, 2 do
     local number = tonumber(arguments[i + 1])

@@ -1,5 +1,5 @@
 -- Deleting an ended job, before its retention is over.
---@include base, job_row, deletions, full, children, unindex, expiry
+--@include base, members, job_row, deletions, full, children, unindex, expiry
 
 -- 'ok', or why not: 'awaited' (the job that started it has not taken its end yet), 'undoing' (what it did
 -- is being compensated), the status that does not allow it.

@@ -1,5 +1,5 @@
 -- The time of an invocation has come: its next attempt may be made, or its first.
---@include base, job_row, push, child_jobs, damaged, fail_job, cancel_job
+--@include base, job_row, push, park, child_jobs, damaged, fail_job, cancel_job
 local function release_invocation(job, invocation, now)
   if job.status == 'completed' or job.status == 'cancelled' then return end
   if call('HEXISTS', k_invocations(job.id), invocation) == 0 then

@@ -1,5 +1,5 @@
 -- A job that failed is retried because the one that waits for it was.
---@include base, job_row, push, retry
+--@include base, members, job_row, push, retry
 
 -- about: 'id/invocation' of what waits; job: nil when the failed one is gone.
 local function retry_with_parent(id, job, about, now)

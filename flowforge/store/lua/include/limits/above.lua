@@ -1,5 +1,5 @@
 -- A job and those that it waits for have one place together at a key, or each would wait for the other.
---@include base, job_row, child_jobs
+--@include base, members, job_row, child_jobs
 
 -- Those of the keys, a line each, at which no job above has a place; nil: none. parent: 'id/invocation' that waits.
 local function keys_of_its_own(keys, parent)

@@ -1,5 +1,5 @@
 -- A place that is free goes to who has waited longest for it.
---@include base, state, shared, job_row, push, timers, limits/keys
+--@include base, members, state, shared, job_row, push, park, timers, limits/keys
 
 -- Waiters that one call looks at for a key: more are let in by a timer that is due at once.
 local MOST_LET_IN = 32

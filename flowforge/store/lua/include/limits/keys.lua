@@ -2,7 +2,7 @@
 -- value of a param. Its places are members of one sorted set: leases ('job/invocation/token') and what an
 -- invocation keeps across its attempts ('job/invocation/'), by the time of the start; and what has a message that
 -- is not claimed yet ('job/invocation'), by the negative time of the push. So a message travels only with a place.
---@include base, state, shared, damaged
+--@include base, members, shared, damaged
 
 -- Milliseconds by which a start is granted early; the worker waits for the rest. As long as the upkeep rests
 -- between two looks for due timers: else it could let in no more than one each time.
@@ -16,6 +16,9 @@ local LOOK = 5000
 
 -- The settings of a limit, in their order in a text; '-': not set there, '*': without bound.
 local SETTINGS = { 'running', 'rate', 'period', 'burst', 'full', 'tied', 'state' }
+
+-- Key -> what is in force for it, as far as it was needed.
+local limit_settings = {}
 
 -- The keys of an invocation, in their order, or nil; and its number, if it has waited.
 local function keys_of(job, invocation)

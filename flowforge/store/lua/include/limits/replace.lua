@@ -1,5 +1,5 @@
 -- The newest takes the place of the one that has run for longest.
---@include base, shared, job_row, lease, attempt, uncommitted, limits/release, limits/turn_away
+--@include base, members, shared, job_row, lease, attempt, uncommitted, limits/release, limits/turn_away
 
 -- Ends the oldest attempt at a key without an effect; whether there was one. Its handler hears of it with the next
 -- heartbeat, and its commit is refused.
@@ -15,7 +15,7 @@ local function make_room(key, now)
   if ENDED[job.status] then
     discard(job, invocation, now)
   else
-    count_attempt(job, invocation, 'skipped', 'skipped', 0, now)
+    count_attempt(job, routine_of(invocation), 'skipped', 'skipped', 0, now)
     drop_invocation(job, invocation, 'replaced_at_limit', key, now)
   end
   hand_places_on()

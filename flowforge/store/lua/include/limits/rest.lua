@@ -1,5 +1,5 @@
 -- A limit rests: it lets no start happen before a time.
---@include base, shared, push, history, attempt, settle, limits/keys
+--@include base, shared, park, history, attempt, settle, limits/keys
 
 -- Lets the limits of an invocation rest whose attempt was told to come later, or the one of a name. The attempt does
 -- not count, and the invocation is the next of its key. False: it has no such limit.
@@ -19,7 +19,7 @@ local function let_rest(job, invocation, name, until_ms, micros, details, waited
     set_timer(until_ms, LIMITS, 'limit', key)
   end
   call('HINCRBY', k_claims(job.id), invocation, -1)
-  count_attempt(job, invocation, 'released', 'pending', micros, now)
+  count_attempt(job, routine_of(invocation), 'released', 'pending', micros, now)
   remember(job, 'limit_rests', invocation, details, nil, waited)
   if job.status == 'paused' then
     park(job, invocation)

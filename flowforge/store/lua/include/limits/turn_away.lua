@@ -1,5 +1,5 @@
 -- What a limit is full for, and that is not to wait.
---@include base, history, complete_joins, settle, endings, merging_log
+--@include base, history, complete_joins, settle, merging_log
 
 -- Ends an invocation without an effect. It is in none of the job's counters any more.
 local function drop_invocation(job, invocation, kind, details, now)
@@ -25,6 +25,7 @@ local function turn_away(job, invocation, key, policy, now)
   if policy == 'drop' then
     drop_invocation(job, invocation, 'dropped_at_limit', key, now)
   else
-    endings().fail_job(job, invocation, 'the limit ' .. key .. ' is full', 'full 0 ' .. key, now)
+    --@include fail_job
+    fail_job(job, invocation, 'the limit ' .. key .. ' is full', 'full 0 ' .. key, now)
   end
 end

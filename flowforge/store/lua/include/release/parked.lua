@@ -1,5 +1,5 @@
 -- Pushing what is parked, as far as there is room.
---@include base, state, lanes, push, timers, damaged
+--@include base, members, state, lanes, push, timers, damaged
 
 -- Pushes invocations from one list of parked ones, at most `room`; how many it had, and how many of these
 -- were pushed. An entry that names none must not keep those behind it from going on: it is dropped.

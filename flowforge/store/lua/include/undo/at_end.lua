@@ -1,5 +1,5 @@
 -- What the end of a job means for what it has done, or for the job that it undoes.
---@include base, job_row, history, undo/begin
+--@include base, stay_with, job_row, history, undo/begin
 
 local function undo_at_end(job, now)
   local id = call('HGET', k_job(job.id), 'undoes')

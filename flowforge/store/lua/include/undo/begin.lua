@@ -1,5 +1,5 @@
 -- The beginning of undoing a job: a job of its own compensates what was committed.
---@include base, job_row, push, deletions, new_row, children, history, keep_all, undo/entry
+--@include base, stay_with, only_table, push, deletions, new_row, children, history, keep_all, undo/entry
 
 -- The flow under which the job that undoes others is listed and counted.
 local UNDO_FLOW = ' (undo)'

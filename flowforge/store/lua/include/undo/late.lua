@@ -7,7 +7,7 @@ local function commit_to_undo(job, invocation, undo, micros, details, waited, no
   if state ~= 'waits' and (job.status ~= 'failed' or state) then return false end
   call('HDEL', k_invocations(job.id), invocation)
   call('HDEL', k_claims(job.id), invocation, 'l' .. invocation, 'u' .. invocation)
-  count_attempt(job, invocation, 'completed', 'completed', micros, now)
+  count_attempt(job, routine_of(invocation), 'completed', 'completed', micros, now)
   remember(job, 'completed', invocation, details, nil, waited)
   keep_for_undo(job, invocation, undo[1], undo[2])
   open_undo(job, now)

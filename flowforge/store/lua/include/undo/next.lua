@@ -1,6 +1,6 @@
 -- The compensations of a job that undoes another one, one at a time: the next is made when nothing is left of
 -- the one before.
---@include base, push, endings, undo/entry
+--@include base, push, undo/entry
 
 -- Makes the next compensation. False when there is none: all is undone, or the job undoes nothing.
 local function next_compensation(job, now)
@@ -11,7 +11,8 @@ local function next_compensation(job, now)
     call('LPOP', k_undoing(job.id))
     create_compensation(job, r, s, record)
   else
-    endings().fail_job(job, nil, 'definition missing', 'undefined 0 0.' .. r .. '.' .. s, now)
+    --@include fail_job
+    fail_job(job, nil, 'definition missing', 'undefined 0 0.' .. r .. '.' .. s, now)
   end
   return true
 end
