@@ -27,6 +27,7 @@ _CAUSES = {
     AttemptOutcome.FAILED: "retry",
     "stopped": "breakpoint",
     "let_go": "queue",
+    "waited_at_limit": "queue",
 }
 
 #: Entries at which an invocation begins to wait for something else.
@@ -152,6 +153,18 @@ class _Waited:
             for number in self._changed(entry):
                 self._parts[number] = self.until(number, entry.at)
                 self._latest[number] = entry
+        elif entry.kind == "waited_at_limit":
+            self._waited_at_limit(entry)
+
+    def _waited_at_limit(self, entry: HistoryEntry) -> None:
+        """A place was free: an invocation has waited for it, or with its first one the job."""
+        number = entry.invocation or 1
+        begin = entry.at - timedelta(seconds=entry.details["seconds"])
+        if number in self._latest:
+            begin = max(begin, self._latest[number].at)
+        at_limit = _waits(("limit", begin), entry.at, self.halts)
+        self._parts[number] = [*self.until(number, begin), *at_limit]
+        self._latest[number] = entry
 
     def _changed(self, entry: HistoryEntry) -> list[int]:
         """What waits for something else from then on: one invocation, or all that had stopped."""
@@ -223,7 +236,7 @@ def _waits(
 
 
 def _now(findings: Iterable[JobFinding], waited: _Waited, now: datetime) -> Iterator[_Attempt]:
-    """What runs now, and what waits on a timer."""
+    """What runs now, and what waits on a timer or at a limit."""
     for one in findings:
         if one.invocation is None or one.routine_id is None or one.since is None:
             continue
@@ -236,6 +249,11 @@ def _now(findings: Iterable[JobFinding], waited: _Waited, now: datetime) -> Iter
             yield _Attempt(one.routine_id, one.invocation, attempt, worker, waits, run)
         elif one.kind == FindingKind.TIMER:
             waits = list(_waits(("next attempt", min(one.since, now)), now, waited.halts))
+            yield _Attempt(one.routine_id, one.invocation, None, "", waits, None)
+        elif one.kind == FindingKind.LIMIT:
+            since = min(one.since, now)
+            at_limit = _waits(("limit", since), now, waited.halts)
+            waits = [*waited.until(one.invocation, since), *at_limit]
             yield _Attempt(one.routine_id, one.invocation, None, "", waits, None)
 
 

@@ -68,7 +68,9 @@ def test_a_key_shows_what_holds_and_what_waits(site: Installation, admin: Browse
     assert held < text.index(f"/jobs/{first.job_id}") < waits < text.index(f"/jobs/{second.job_id}")
     assert "1 by attempts and jobs, 0 by messages" in text
     assert "vendor/a/b c" in admin.page(address("vendor"))
-    assert "for the limit vendor/a/b c" in admin.page(f"/jobs/{second.job_id}")
+    page = admin.page(f"/jobs/{second.job_id}")
+    assert "for the limit vendor/a/b c" in page
+    assert '<rect class="wait w-limit"' in page
     admin.page("/limits/key?key=no such", 409)
 
 

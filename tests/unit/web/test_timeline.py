@@ -137,3 +137,27 @@ def test_what_is_at_a_breakpoint_now() -> None:
     assert rows(stopped, entry("skipped_by_hand", 5, 7, by="kim")) == []
     assert rows(stopped, entry("cancelled", 5, reason="")) == []
     assert rows(stopped, entry("let_go", 5, 7)) == []
+
+
+def test_the_wait_at_a_limit_is_apart() -> None:
+    """Of an invocation, of the whole job before its first one, and what waits now."""
+    whole = HistoryEntry("0-1", at(20), "waited_at_limit", None, None, None, {"seconds": 15.0})
+    finding = JobFinding(
+        "limit", "it waits for the limit vendor", since=at(60), invocation=3, routine_id="r"
+    )
+    found = rows(
+        whole,
+        attempt("completed", 25, 4),
+        entry("waited_at_limit", 40, 2, limit="vendor", seconds=10.0),
+        attempt("retried", 45, 3, number=2),
+        entry("waited_at_limit", 58, 2, limit="vendor", seconds=60.0),
+        attempt("completed", 59, 1, number=2, place=2),
+        findings=(finding,),
+    )
+    assert [told(row) for row in found[:3]] == [
+        [("queue", 5), ("limit", 15), ("queue", 1), ("completed", 4)],
+        [("limit", 10), ("queue", 2), ("retried", 3)],
+        [("limit", 13), ("completed", 1)],
+    ]
+    assert [span.word for span in found[3].waits] == ["limit"]
+    assert found[3].run is None
