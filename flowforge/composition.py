@@ -74,6 +74,21 @@ def _make_engine() -> Submitter:
     return as_one(engines_of(settings, fleet_app(settings)))
 
 
+def producing_app() -> Celery:
+    """The Celery app whose routes say on which queues new jobs of this process run.
+
+    No server is asked, and none is needed.
+    """
+    if has_engine():
+        return current_engine().each[0].app
+    settings = from_environment(**_overrides)
+    if settings.redis_url is not None:
+        return fleet_app(settings)
+    app = Celery("flowforge", set_as_current=False)
+    app.conf.update(dict(settings.celery))
+    return app
+
+
 def _servers(settings: Settings) -> list[Settings]:
     """The settings for each server, with the URL that the store wants."""
     return [replace(one, redis_url=state_url(str(one.redis_url))) for one in settings.servers]
@@ -98,4 +113,6 @@ def shutdown() -> None:
 
 set_engine_factory(_make_engine)
 
-__all__ = ["configure", "current_engine", "engines_of", "forget", "is_chosen", "shutdown"]
+__all__ = [
+    "configure", "current_engine", "engines_of", "forget", "is_chosen", "producing_app", "shutdown",
+]  # fmt: skip

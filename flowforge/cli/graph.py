@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from flowforge.broker.routing import Router
 from flowforge.cli.drawing.boxes import ASCII, UNICODE, boxes
 from flowforge.cli.drawing.layers import layers
 from flowforge.cli.drawing.listing import connection_lines, layered_table
@@ -22,6 +23,7 @@ from flowforge.cli.target import load_flow
 from flowforge.cli.terminal.render import print_json
 from flowforge.codec.plain import to_json
 from flowforge.common.bounded_repr import shown
+from flowforge.composition import producing_app
 from flowforge.engine.finding.find import find
 from flowforge.engine.flow_versions import flow_versions
 from flowforge.engine.jobs.job_report import routines
@@ -81,14 +83,14 @@ def _form(forms: dict[str, bool]) -> str:
 
 def _subject(session: Session, text: str) -> Subject:
     if ":" in text or text.endswith(".py"):
-        return Subject(load_flow(text).definition())
+        return _of_code(session, text)
     try:
         return _known(session, text) or _of_module(
-            text, f"there is no job {shown(text)}, and no flow of this name has jobs"
+            session, text, f"there is no job {shown(text)}, and no flow of this name has jobs"
         )
     except ConfigurationError as error:
         # Without a server there is no job, and none is needed for a module.
-        return _of_module(text, f"{shown(text)} cannot be looked for among jobs: {error}")
+        return _of_module(session, text, f"{shown(text)} cannot be looked for among jobs: {error}")
 
 
 def _known(session: Session, text: str) -> Subject | None:
@@ -107,10 +109,18 @@ def _job(session: Session, job_id: str) -> Subject:
     return Subject(definition, job_id, status.value, routines(engine, job_id))
 
 
-def _of_module(name: str, otherwise: str) -> Subject:
+def _of_code(session: Session, text: str) -> Subject:
+    """As a job of it that is submitted here would have it: with the queue of each routine."""
+    flow = load_flow(text)
+    router = Router(session.given.app or producing_app())
+    queues = {one.id: router.queue(one.class_name, one.queue) for one in flow.definition().routines}
+    return Subject(flow.definition(queues))
+
+
+def _of_module(session: Session, name: str, otherwise: str) -> Subject:
     """The flow of a module. ``otherwise``: why the name is nothing else."""
     try:
-        return Subject(load_flow(name).definition())
+        return _of_code(session, name)
     except click.BadParameter as error:
         raise CommandFailedError(f"{error.message}; {otherwise}") from error
 

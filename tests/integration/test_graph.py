@@ -78,6 +78,8 @@ def test_a_job_has_its_counts(fleet: Shell, tmp_path: Path) -> None:
     job_id = fleet.json("run", f"{FLOWS}:numbers")["job_id"]
     out = fleet.run("graph", job_id).stdout
     assert f"job {job_id}: completed" in out
+    definition = fleet.json("graph", job_id)["definition"]
+    assert fleet.json("graph", f"{FLOWS}:numbers")["definition"] == definition
     assert out.count("│ completed │") == 2
     assert fleet.run("graph", f"{job_id}-1").stdout == out
     data = fleet.json("graph", job_id)
