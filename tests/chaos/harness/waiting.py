@@ -34,15 +34,15 @@ _SMALL = Tree(6, micros=2000)
 _TENANTS, _JOBS, _STEPS = 3, 3, 4
 
 #: Seconds that questions are open; those that are open for long are answered in the end.
-_WITHIN = (0.5, 3.0, 600.0)
+_WITHIN = (0.3, 1.0, 600.0)
 
 #: Seconds until all have ended, and until nothing is left behind the last one.
 _LIMIT, _LEFT_LIMIT = 90.0, 30.0
 
 #: Keys that are there only while something waits.
 _GONE = (
-    "limit_places", "limit_waiters", "limit_keys", "limit_promises", "single", "debounce",
-    "fair_waiting", "fair_entered", "assigned", "assignees", "attempt_ends",
+    "limit_places", "limit_waiters", "limit_promises", "single", "debounce", "attempt_ends",
+    "fair_waiting", "fair_entered", "assigned", "assignees",
 )  # fmt: skip
 
 
@@ -63,9 +63,9 @@ class WaitingJobs:
             tenant = f"tenant-{rng.randrange(_TENANTS)}"
             self._submit(JobTemplate(_SMALL.flow, _SMALL.entry, fair_key=tenant), _SMALL.params)
         self._submit(
-            JobTemplate(_SMALL.flow, _SMALL.entry), _SMALL.params, Start("+", rng.randrange(3000))
+            JobTemplate(_SMALL.flow, _SMALL.entry), _SMALL.params, Start("+", rng.randrange(1500))
         )
-        deadlines = deadlines_of(None, rng.uniform(0.5, 4.0))
+        deadlines = deadlines_of(None, rng.uniform(0.3, 2.0))
         self._submit(
             JobTemplate(timed.FLOW, "source", deadlines=deadlines), timed.steps_of(rng, _STEPS)
         )

@@ -1,4 +1,4 @@
-"""Row 30: workers and the server die while jobs fail, are cancelled, and are undone."""
+"""Row 30: workers and one of two servers die while jobs fail, are cancelled, and are undone."""
 
 from __future__ import annotations
 
@@ -23,36 +23,40 @@ _LIMIT = 60.0
 
 
 def run(arena: Arena) -> None:
-    killed = KilledSite(arena, imports=[undoing.__name__])
-    site = killed.site
+    killed = KilledSite(arena, servers=2, imports=[undoing.__name__])
+    sites = [killed.site, *killed.others]
     killed.start()
-    jobs: list[str] = []
+    jobs: dict[str, Site] = {}
     for number in range(killed.faults):
-        to_cancel = []
-        for place in range(_JOBS):
-            job_id = _submit(site, fails=place % 2 == 0)
-            jobs.append(job_id)
-            if place % 2:
-                to_cancel.append(job_id)
+        fresh = {_submit(sites[n % 2], fails=n < _JOBS / 2): sites[n % 2] for n in range(_JOBS)}
+        jobs |= fresh
         time.sleep(arena.rng.uniform(0.02, 0.4))
-        for job_id in to_cancel:
+        for job_id, site in list(fresh.items())[_JOBS // 2 :]:
             if not site.ended(job_id):
                 site.engine.cancel(job_id, "the round", undo=True)
         time.sleep(arena.rng.uniform(0.0, 0.4))
         killed.kill(number)
-    site.fault_over()
-    engine = site.engine
+    killed.fault_over()
     # One that was to be cancelled and had completed by then has nothing to undo.
-    jobs = [one for one in jobs if engine.inspector.status(one) != "completed"]
-    eventually(lambda: all(undoing.is_undone(engine, one) for one in jobs), _LIMIT)
+    jobs = {
+        job_id: site
+        for job_id, site in jobs.items()
+        if site.engine.inspector.status(job_id) != "completed"
+    }
+    eventually(
+        lambda: all(undoing.is_undone(site.engine, job_id) for job_id, site in jobs.items()), _LIMIT
+    )
     arena.figures["faults"] = killed.faults
-    arena.figures["recovered in s"] = site.since_fault()
+    arena.figures["recovered in s"] = killed.site.since_fault()
     arena.figures["jobs undone"] = len(jobs)
-    arena.figures["compensations"] = sum(undoing.compensations(engine, one) for one in jobs)
-    for job_id in jobs:
-        for what in undoing.wrongly_undone(engine, job_id):
+    arena.figures["compensations"] = sum(
+        undoing.compensations(site.engine, job_id) for job_id, site in jobs.items()
+    )
+    for job_id, site in jobs.items():
+        for what in undoing.wrongly_undone(site.engine, job_id):
             arena.violate(f"I2 {what}")
-    site.verify()
+    for site in sites:
+        site.verify()
 
 
 def _submit(site: Site, *, fails: bool) -> str:
@@ -64,7 +68,7 @@ def _submit(site: Site, *, fails: bool) -> str:
 ROUND = Round(
     row=30,
     name="undo",
-    fault="Workers and the server die while jobs fail, are cancelled, and are undone",
+    fault="Workers and one of two servers die while jobs fail, are cancelled, and are undone",
     injection=INJECTION,
     target="40 faults: each committed step is undone once, the latest first; nothing is left over",
     run=run,
