@@ -1,4 +1,6 @@
-"""Trees whose nodes count at two limits, and what must hold of places and starts meanwhile."""
+"""Trees whose nodes count at two limits, or that count as whole jobs; and what must hold of places
+and starts meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +20,12 @@ from tests.chaos.harness.ledger import Line
 RUNNING = Limit("fault-running", per="size", running=2)
 RATE = Limit("fault-rate", rate=80, period=1, burst=5)
 
+#: Of whole jobs.
+JOBS = Limit("fault-jobs", running=2)
+
+#: How many of each may run at once.
+_MOST = {limit.name: limit.settings.running or 0 for limit in (RUNNING, JOBS)}
+
 #: Seconds for which something may wait although there is a place: the interval of the looks, and
 #: what the upkeep needs for one. From the latest fault on.
 _FREE_FOR = 7.0
@@ -25,8 +33,8 @@ _FREE_FOR = 7.0
 #: Seconds by which a handler may start later than its claim allowed, on a machine under load.
 _LATE = 0.5
 
-#: One look at all keys at once. Of each: its leases, places that are no lease, places, what waits,
-#: and 1 if a place is kept for what waits elsewhere.
+#: One look at all keys at once. Of each: its leases and the jobs that have begun and not ended,
+#: places that are neither, places, what waits, and 1 if a place is kept for what waits elsewhere.
 _LOOK = """
 local P, found = ARGV[1], {}
 local running = {}
@@ -35,10 +43,20 @@ for _, lease in ipairs(redis.call('ZRANGE', P .. 'leases', 0, -1)) do
   local keys = redis.call('HGET', P .. 'j:' .. job .. ':limits', invocation)
   for key in string.gmatch(keys or '', '[^\\n]+') do running[key] = (running[key] or 0) + 1 end
 end
+local begun = {}
+for _, status in ipairs({ 'pending', 'running', 'paused' }) do
+  for _, job in ipairs(redis.call('ZRANGE', P .. 'jobs:' .. status, 0, -1)) do
+    local f = redis.call('HMGET', P .. 'j:' .. job, 'limits', 'held')
+    for key in string.gmatch(f[1] and not f[2] and f[1] or '', '[^\\n]+') do
+      running[key] = (running[key] or 0) + 1
+      begun[job .. '/0.0.0/'] = true
+    end
+  end
+end
 for _, key in ipairs(redis.call('ZRANGE', P .. 'limits:keys', 0, -1)) do
   local places, lost = P .. 'limit:' .. key .. ':p', 0
   for _, lease in ipairs(redis.call('ZRANGEBYSCORE', places, '(0', '+inf')) do
-    if not redis.call('ZSCORE', P .. 'leases', lease) then lost = lost + 1 end
+    if not begun[lease] and not redis.call('ZSCORE', P .. 'leases', lease) then lost = lost + 1 end
   end
   local waiting = redis.call('ZCARD', P .. 'limit:' .. key .. ':w')
   local kept = redis.call('HEXISTS', P .. 'limits:promises', key)
@@ -80,6 +98,27 @@ class LimitedTree(Tree):
         return _FLOW
 
 
+def _whole_flow() -> Flow:
+    flow = Flow("chaos-whole", limit=JOBS)
+    flow.add_routine(Node(), "node")
+    flow.add_routine(Gather(), "gather")
+    flow.connect("node", "child", "node", "input")
+    flow.connect("node", "noted", "gather", "input")
+    return flow
+
+
+_WHOLE = _whole_flow()
+
+
+@dataclass(frozen=True)
+class WholeTree(Tree):
+    """A tree that has one place from its begin to its end."""
+
+    @property
+    def flow(self) -> Flow:
+        return _WHOLE
+
+
 @dataclass
 class Looks:
     """Looks at the places of a site all the time, until it is ended."""
@@ -87,10 +126,10 @@ class Looks:
     engine: Engine
     violations: list[str] = field(default_factory=list)
     number: int = 0
-    #: The most leases of one key at once.
-    most: int = 0
 
     def __post_init__(self) -> None:
+        #: The most attempts or jobs of one key at once, by limit.
+        self.most = dict.fromkeys(_MOST, 0)
         self._since: dict[str, float] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -120,13 +159,14 @@ class Looks:
         self, key: str, leases: int, lost: int, places: int, waiting: int, promised: int
     ) -> None:
         if lost:
-            self.violations.append(f"I5 {lost} places of {key} are no leases")
-        if not key.startswith(RUNNING.name):
+            self.violations.append(f"I5 {lost} places of {key} are nothing's")
+        name = key.partition("/")[0]
+        if name not in _MOST:
             return
-        most = RUNNING.settings.running or 0
-        self.most = max(self.most, leases)
+        most = _MOST[name]
+        self.most[name] = max(self.most[name], leases)
         if leases > most:
-            self.violations.append(f"I5 {leases} leases of {key} at once")
+            self.violations.append(f"I5 {leases} attempts or jobs of {key} at once")
         if not waiting or places + promised >= most:
             self._since.pop(key, None)
             return
