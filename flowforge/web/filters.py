@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from flowforge.codec.plain import plain, to_json
 from flowforge.common.duration import duration
 from flowforge.common.plain_text import clean
+from flowforge.model.jobs.count_words import count_words
 from flowforge.model.jobs.status import JobStatus, RoutineStatus
 
 #: A mark beside each word, so that colour is never alone.
@@ -155,21 +156,9 @@ def quoted(label: str) -> str:
     return shlex.quote(label)
 
 
-#: What the amounts of a job are called where their names are no words.
-_AMOUNTS = {
-    "timers": "on a timer",
-    "stopped": "at a breakpoint",
-    "expected": "for an answer",
-    "at_limits": "at a limit",
-    "staged": "staged",
-}
-
-
 def amounts(counts: Mapping[str, int]) -> str:
     """``2 queued, 1 on a timer``: what is not zero."""
-    return ", ".join(
-        f"{number(count)} {_AMOUNTS.get(name, name)}" for name, count in counts.items() if count
-    )
+    return count_words(counts, number)
 
 
 FILTERS = {

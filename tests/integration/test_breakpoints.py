@@ -215,7 +215,7 @@ def test_the_commands_stop_and_let_go(shared: Installation) -> None:
     assert re.search(
         rf"charge when amount > 100, set by anna .*; stopped: {first}, {second}", shown
     )
-    assert "2 stopped" in shown
+    assert "2 at a breakpoint" in shown
     shell.run("step", job.job_id, str(second))
     told = shell.run("step", job.job_id, str(second), "--by", "bob", code=1).stderr
     assert re.search(r"was let go; it was let go by \S+ at \d", told)

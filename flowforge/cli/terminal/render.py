@@ -16,6 +16,7 @@ from rich.text import Text
 
 from flowforge.codec.plain import to_json
 from flowforge.common.plain_text import clean, unbroken
+from flowforge.model.jobs.count_words import count_words
 from flowforge.model.jobs.status import JobStatus, RoutineStatus
 
 #: Columns where the output is no terminal: nothing is folded or cut.
@@ -85,8 +86,8 @@ def local_time(at: datetime, form: str = "%Y-%m-%d %H:%M:%S") -> str:
 
 
 def amounts(counts: dict[str, int]) -> str:
-    """``2 queued, 1 running``: what is not zero, or ``none``."""
-    return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none"
+    """``2 queued, 1 on a timer``: what is not zero, or ``none``."""
+    return count_words(counts) or "none"
 
 
 def labels_shown(labels: dict[str, str]) -> str:

@@ -55,5 +55,5 @@ def test_durations(seconds: float, text: str) -> None:
 
 def test_amounts_leave_out_zeros() -> None:
     """Only what there is is counted."""
-    assert amounts({"queued": 0, "running": 2, "timers": 1}) == "2 running, 1 timers"
+    assert amounts({"queued": 0, "running": 2, "timers": 1}) == "2 running, 1 on a timer"
     assert amounts({"queued": 0}) == "none"
