@@ -233,9 +233,12 @@ class Transitions(Undoes):
     ) -> None:  # fmt: skip
         done = self.to_undo(job, invocation, done)
         effects = self.effects(job, invocation, token, done)
+        # A commit of a job that has ended is taken to be undone, and hands out nothing.
+        goes_on = job.status not in ENDED
         expected = self.model.commit(job, invocation, token, done)
         self.note_commit(job, invocation, done, expected)
-        member = self.model.run_on(number, then_token, lost) if expected == "ok" else None
+        follows = goes_on and expected == "ok"
+        member = self.model.run_on(number, then_token, lost) if follows else None
         then = NextClaim(then_token, self.moment(lost), [self.lists[number]], 0.0)
         answer, granted = self.send_commit(job, invocation, token, done, effects, then)
         assert answer == expected, (answer, expected)
