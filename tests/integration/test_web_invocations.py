@@ -178,7 +178,7 @@ def test_many_child_jobs_are_paged(operator: Browser, site: Installation) -> Non
 def test_the_log_of_a_job(operator: Browser, site: Installation) -> None:
     job, number = failed(-5)
     address = f"/jobs/{job.job_id}/log"
-    assert "None is kept" in operator.page(address)
+    assert "No lines are kept" in operator.page(address)
     line = pack_line(1000, "ERROR", "shop", "<b>no</b> such card", "Traceback: x", 2, "w1")
     definition = site.engine.inspector.definition(job.job_id)
     name = f"{number}.{definition.index('charge')}.0"
