@@ -7,9 +7,12 @@ from collections.abc import Collection
 from typing import Any
 
 from benchmarks.apps import ready
-from flowforge import Flow, Join, Routine
+from flowforge import Flow, Join, Limit, Routine
 
-__all__ = ["chain", "fan", "naps", "ready", "single", "waiting"]
+__all__ = ["chain", "fan", "limited_chain", "naps", "ready", "single", "waiting"]
+
+
+ROOM = Limit("bench-room", running=100_000)
 
 
 class Step(Routine):
@@ -23,6 +26,15 @@ class Step(Routine):
     def step(self, n: int) -> None:
         if n > 1:
             self.emit("next", n=n - 1)
+
+
+class LimitedStep(Step):
+    """The same, which counts at a limit that always has room."""
+
+    def __init__(self) -> None:
+        Routine.__init__(self)
+        self.define_slot("input", handler=self.step, limit=ROOM)
+        self.define_event("next", ["n"])
 
 
 class Split(Routine):
@@ -108,9 +120,9 @@ class Nothing(Routine):
         pass
 
 
-def _chain() -> Flow:
-    flow = Flow("bench-chain")
-    flow.add_routine(Step(), "step")
+def _chain(name: str, step: Step) -> Flow:
+    flow = Flow(name)
+    flow.add_routine(step, "step")
     flow.connect("step", "next", "step", "input")
     return flow
 
@@ -160,5 +172,6 @@ def _waiting() -> Flow:
     return flow
 
 
-chain, fan, single, waiting = _chain(), _fan(), _single(), _waiting()
+chain, fan, single, waiting = _chain("bench-chain", Step()), _fan(), _single(), _waiting()
+limited_chain = _chain("bench-limited-chain", LimitedStep())
 naps = _naps()
