@@ -104,6 +104,7 @@ def test_an_action_is_asked_for_in_a_dialog(page: Page, tmp_path: Path) -> None:
     page.locator("dialog").get_by_role("button", name="Pause").click()
     expect(page.locator(".said")).to_have_text(f"Job {job.job_id} is paused.")
     expect(page.locator(".explain")).to_contain_text("look at it")
+    expect(page.locator("#live")).to_contain_text("live")
     page.keyboard.press("r")
     page.locator("dialog").get_by_role("button", name="Resume").click()
     gate.touch()
