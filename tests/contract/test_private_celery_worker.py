@@ -47,14 +47,23 @@ def app(server: LocalServer) -> Celery:
 
 @contextmanager
 def running(app: Celery) -> Iterator[Any]:
-    """A worker of Celery's in a thread. Its pool looks for the tasks in its app alone."""
+    """A worker of Celery's in a thread. Its pool looks for the tasks in its app alone.
+
+    Its loop sleeps for up to ten seconds where no timer is due sooner, and a timer that another
+    thread sets does not wake it: so one is due every second.
+    """
     ready = threading.Event()
+
+    def begin(consumer: Any) -> None:
+        consumer.timer.call_repeatedly(1, int)
+        ready.set()
+
     controller: Any = WorkController(
         app=app,
         hostname=f"{app.main}@host",
         pool_cls=POOL,
         concurrency=2,
-        ready_callback=lambda consumer: ready.set(),
+        ready_callback=begin,
         without_heartbeat=True,
         without_mingle=True,
         without_gossip=True,

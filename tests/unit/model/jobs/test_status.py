@@ -48,8 +48,9 @@ def lua_table(name: str) -> str:
 
 def calls(function: str) -> Iterator[list[str]]:
     """The arguments of each call of a function of the scripts."""
-    for arguments in re.findall(rf"(?<!function )\b{function}\(([^()]*)\)", lua_text()):
-        yield [argument.strip() for argument in arguments.split(",")]
+    nested = r"(?:[^()]|\([^()]*\))*"
+    for arguments in re.findall(rf"(?<!function )\b{function}\(({nested})\)", lua_text()):
+        yield [argument.strip() for argument in re.split(r",(?![^()]*\))", arguments)]
 
 
 def test_the_scripts_use_the_statuses_of_a_job() -> None:
