@@ -9,7 +9,7 @@ from queue import Empty
 from typing import Any
 
 from kombu import Connection
-from kombu.transport import TRANSPORT_ALIASES
+from kombu.transport import TRANSPORT_ALIASES, _transport_cache  # type: ignore[attr-defined]
 from kombu.transport import redis as stock
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import dumps
@@ -227,3 +227,5 @@ def guarded_transport(guard: Guard, *, sentinel: bool) -> str:
 def unregister_transport(name: str) -> None:
     """Take back what ``guarded_transport`` registered."""
     TRANSPORT_ALIASES.pop(name, None)
+    # kombu keeps what it found by a name, and the next app gets the name with a guard of its own.
+    _transport_cache.pop(name, None)

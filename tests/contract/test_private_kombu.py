@@ -13,7 +13,7 @@ from celery import Celery
 from kombu import Connection, Consumer, Exchange, Queue
 from kombu.asynchronous import Hub
 from kombu.message import Message
-from kombu.transport import TRANSPORT_ALIASES, virtual
+from kombu.transport import TRANSPORT_ALIASES, _transport_cache, virtual
 from kombu.transport import redis as stock
 from kombu.utils.json import dumps
 
@@ -386,3 +386,17 @@ def test_an_alias_may_be_a_function_that_gives_the_transport(
     aliases: dict[str, Any] = TRANSPORT_ALIASES
     monkeypatch.setitem(aliases, "of-the-test", lambda: transport)
     assert Connection(transport="of-the-test").get_transport_cls() is transport
+
+
+@pytest.mark.private_name("kombu", "transport._transport_cache")
+def test_what_a_name_stood_for_is_kept_until_it_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another alias of the same name counts only then."""
+    aliases: dict[str, Any] = TRANSPORT_ALIASES
+    first, second = (type("Transport", (stock.Transport,), {}) for _ in range(2))
+    monkeypatch.setitem(aliases, "given-again", lambda: first)
+    assert Connection(transport="given-again").get_transport_cls() is first
+    monkeypatch.setitem(aliases, "given-again", lambda: second)
+    assert Connection(transport="given-again").get_transport_cls() is first
+    _transport_cache.pop("given-again")
+    assert Connection(transport="given-again").get_transport_cls() is second
+    _transport_cache.pop("given-again")

@@ -12,6 +12,7 @@ from celery.concurrency.base import BasePool
 from celery.concurrency.prefork import TaskPool as PreforkPool
 from celery.concurrency.solo import TaskPool as SoloPool
 from celery.concurrency.thread import TaskPool as ThreadPool
+from kombu import Connection
 from kombu.transport import TRANSPORT_ALIASES
 
 from flowforge.local.server import LocalServer
@@ -65,3 +66,18 @@ def test_closing_again_leaves_the_transport_of_another_app(
     assert second.transport in TRANSPORT_ALIASES
     second.close()
     assert second.transport not in TRANSPORT_ALIASES
+
+
+def test_the_name_of_a_closed_app_stands_for_the_transport_of_the_next(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also after the closed app has connected: a guard refuses what another app expects."""
+    monkeypatch.delitem(TRANSPORT_ALIASES, "flowforge", raising=False)
+    first = shard_of(server)
+    used = Connection(transport=first.transport).get_transport_cls()
+    first.close()
+    second = shard_of(server)
+    found = Connection(transport=second.transport).get_transport_cls()
+    assert found is not used
+    assert found is cast(Any, TRANSPORT_ALIASES)[second.transport]()
+    second.close()
