@@ -507,6 +507,37 @@ def test_a_child_job_waits_for_its_place(timed_bench: Bench) -> None:
     assert places(timed_bench) == []
 
 
+def test_a_child_job_that_waits_ends_with_its_parent(timed_bench: Bench) -> None:
+    """It is in no line any more."""
+    declare(timed_bench, running=1)
+    first = submit_whole(timed_bench)
+    parent = timed_bench.submit(definition="parents")
+    timed_bench.start(parent)
+    timed_bench.commit(parent, jobs=[limited_child(timed_bench)])
+    assert timed_bench.store.control.cancel(parent, "") is Answer.OK
+    release(timed_bench)
+    assert timed_bench.status("child") == "cancelled"
+    assert waiting(timed_bench) == []
+    finish(timed_bench, first)
+    assert places(timed_bench) == []
+
+
+def test_the_turn_of_a_child_job_comes_before_it_hears_of_the_end_of_its_parent(
+    timed_bench: Bench,
+) -> None:
+    """It does not begin, and ends as soon as it hears of it."""
+    declare(timed_bench, running=1)
+    first = submit_whole(timed_bench)
+    parent = timed_bench.submit(definition="parents")
+    timed_bench.start(parent)
+    timed_bench.commit(parent, jobs=[limited_child(timed_bench)])
+    assert timed_bench.store.control.cancel(parent, "") is Answer.OK
+    finish(timed_bench, first)
+    assert places(timed_bench) == []
+    release(timed_bench)
+    assert timed_bench.status("child") == "cancelled"
+
+
 def test_a_child_job_that_is_dropped_is_reported(timed_bench: Bench) -> None:
     """The invocation that waits for it goes on, in the commit that has started it."""
     declare(timed_bench, running=0, when_full="drop")

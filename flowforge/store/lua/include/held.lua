@@ -1,5 +1,13 @@
 -- Jobs that are held: all that they have is parked until they may begin.
---@include base, job_row, timers
+--@include base, job_row, timers, child_jobs
+
+-- As may_go_on, for what keeps a held job from going on besides.
+local function may_go_on_unheld(job)
+  job.held = nil
+  local may, why = may_go_on(job)
+  job.held = true
+  return may, why
+end
 
 -- A job that was held may begin, or has ended.
 local function wait_no_more(job)

@@ -10,7 +10,9 @@ local function look_at_job(job, now)
     return
   end
   if job.held then
-    --@include gate
+    --@include held, gate
+    local _, why = may_go_on_unheld(job)
+    if why == 'orphaned' then return cancel_orphan(job, now) end
     if not pass_gate(job, now) then return end
   end
   local may, why = may_go_on(job)

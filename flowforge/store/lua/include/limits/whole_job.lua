@@ -1,6 +1,6 @@
 -- Limits of a flow: a job has a place of each from its begin to its end, and is held until then. At a limit it goes as
 -- the invocation WHOLE_JOB, and its place has the form of one that is kept across attempts ('job/0.0.0/').
---@include base, shared, job_row, timers, child_jobs, history, held, limits/keys
+--@include base, shared, job_row, timers, history, held, limits/keys
 
 -- Milliseconds from which on the history says that a job has waited.
 local LONG = 1000
@@ -9,10 +9,7 @@ local LONG = 1000
 local function may_begin(job, now)
   local f = call('HMGET', k_job(job.id), 'due', 'started')
   if f[1] and not f[2] and tonumber(f[1]) > now then return false end
-  job.held = nil
-  local may = may_go_on(job)
-  job.held = true
-  return may
+  return (may_go_on_unheld(job))
 end
 
 -- All of them have room. number: as it has waited, or nil.
