@@ -559,13 +559,26 @@ def test_a_child_job_shares_the_place_of_its_parent(timed_bench: Bench) -> None:
     )  # fmt: skip
     child = started(request, {**timed_bench.fields(), "uses": "j"}, WAITER)
     timed_bench.commit(parent, jobs=[child])
-    assert timed_bench.row("child")["limits"] == "b"
+    assert timed_bench.hash("limited", "child")["0.0.0"] == b"b"
     assert (places(timed_bench, "a"), places(timed_bench, "b")) == ([parent], ["child"])
     finish(timed_bench, "child")
     assert (places(timed_bench, "a"), places(timed_bench, "b")) == ([parent], [])
     timed_bench.start(parent, "2.0.99999")
     timed_bench.commit(parent, "2.0.99999")
     assert places(timed_bench, "a") == []
+
+
+def test_a_fork_of_a_child_job_counts_at_all_limits_of_its_flow(timed_bench: Bench) -> None:
+    """It shares no place: no job above waits for it."""
+    declare(timed_bench, "a", running=1)
+    parent = submit_whole(timed_bench, "a", definition="parents")
+    timed_bench.start(parent)
+    request = timed_bench.submission(job_id="child", definition="def-child", mode=whole("a"))
+    child = started(request, {**timed_bench.fields(), "uses": "j"}, WAITER)
+    timed_bench.commit(parent, jobs=[child])
+    copied = timed_bench.submission(definition="def-child")
+    assert timed_bench.fork(copied, "child", [(1, 0, "", record())]) == "ok"
+    assert (places(timed_bench, "a"), waiting(timed_bench, "a")) == ([parent], [copied.job_id])
 
 
 def test_a_detached_child_job_has_a_place_of_its_own(timed_bench: Bench) -> None:

@@ -18,7 +18,8 @@ FIELDS: dict[str, str] = {
     "queues": "How many queues the routines are on",
     "uses": "A letter for each thing that few jobs have: `l` for limits of slots and connections, "
     "`j` for limits of the flow",
-    "limits": "Keys of the limits of its flow at which it counts, a line each",
+    "limits": "Keys of the limits of its flow, a line each; a child job shares some places with "
+    "the jobs above it",
     "joins": "1 if a slot of the flow joins, else absent",
     "params": "`kept` (in a key of their own), `none`, or `large`: not kept; of a fork too",
     "idempotency": "Idempotency key, behind the flow's id",

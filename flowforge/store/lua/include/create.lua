@@ -23,12 +23,13 @@ local function create_job(about, id, mode, record, idempotency, labels, params, 
   if job.gated then
     --@include limits/mode
     keys, mode = split_job_limits(mode)
+    local own = keys
     if keys and parent then
       --@include limits/above
-      keys = keys_of_its_own(keys, parent)
+      own = keys_of_its_own(keys, parent)
     end
-    if keys then
-      call('HSET', k_limited(id), JOB_LIMITS, keys)
+    if own then
+      call('HSET', k_limited(id), JOB_LIMITS, own)
       job.held = true
     end
   end
@@ -39,6 +40,7 @@ local function create_job(about, id, mode, record, idempotency, labels, params, 
     kept = 'kept'
   end
   write_row(about, job, kept, idempotency, parent, now, batch and batch.rows)
+  -- All of them: a fork is below no job whose place it could share.
   if keys then call('HSET', k_job(id), 'limits', keys) end
   if about.scheduled ~= '' then
     local time, schedule = string.match(about.scheduled, '^(%d+) (.*)$')
@@ -58,7 +60,7 @@ local function create_job(about, id, mode, record, idempotency, labels, params, 
     if not ENDED[job.status] then save_job(job, now) end
   end
   -- One that is put off has its places when it is due.
-  if keys and not about.gate_later and not job.due then
+  if keys and job.held and not about.gate_later and not job.due then
     --@include gate
     pass_gate(job, now)
   end
