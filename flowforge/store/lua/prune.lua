@@ -10,12 +10,14 @@ local ENOUGH = 256
 
 local function forget(id)
   call('ZREM', k_expiry(), id)
-  -- Of a failed job that was not retried.
-  local hashes = work_of(id)
-  if call('EXISTS', unpack(hashes)) > 0 then delete_hashes(hashes, true) end
+  -- Of a failed job that was not retried; and the list of a job that a worker of a former release has ended, which
+  -- did not let it expire.
+  local hashes, list = work_of(id), k_started_jobs(id)
+  if call('EXISTS', list, unpack(hashes)) > 0 then
+    delete_hashes(hashes, true)
+    delete_sorted_set(list)
+  end
   delete_indexes(id)
-  -- Where a worker of a former release has ended the job, it did not let this expire.
-  delete_sorted_set(k_started_jobs(id))
   unindex(id)
 end
 
