@@ -142,7 +142,7 @@ def test_a_poison_row_is_mended(page: Page, pictures: Path) -> None:
     expect(page.locator("pre.new")).to_have_text("30")
     page.screenshot(path=pictures / "difference.png")
     page.get_by_label("Reason of the retry").fill("a typing error")
-    page.get_by_role("button", name="Edit").click()
+    page.get_by_role("button", name="Edit and retry", exact=True).click()
     expect(page.locator(".said")).to_contain_text("has new params, and the job was retried")
     expect(page.locator('[data-live="attempts"]')).to_contain_text("30 is more than the card")
     page.get_by_role("link", name="Skip").click()
