@@ -60,6 +60,8 @@ class AttentionKind(StrEnum):
     PAUSED = "paused"
     #: Times of a schedule passed lately without a job, as no worker was there.
     MISSED = "missed"
+    #: Jobs failed, and what they did is undone, or is to be: no retry continues them.
+    UNDONE = "undone"
 
 
 _ORDER = list(AttentionKind)
@@ -110,8 +112,9 @@ def _failed(engines: Sequence[Engine]) -> Iterator[Attention]:
         reason = job.reason or "no reason is kept"
         match = _CAUSE.match(reason)
         cause = match[1] if match else ""
-        kind = "quarantined" if "quarantined" in reason and not cause else "failed"
-        groups[kind, job.flow_id, cause or ("" if kind == "quarantined" else reason)].append(job)
+        is_quarantined = "quarantined" in reason and not cause
+        kind = "undone" if job.is_undone else "quarantined" if is_quarantined else "failed"
+        groups[kind, job.flow_id, cause or ("" if is_quarantined else reason)].append(job)
     for (kind, flow_id, _), jobs in groups.items():
         match = _CAUSE.match(jobs[0].reason or "")
         yield _of_jobs(

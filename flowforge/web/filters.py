@@ -34,6 +34,7 @@ _ICONS = {
     "breakpoint": "‖",
     "schedule": "✕",
     "missed": "!",
+    "undone": "↶",
     # Of a schedule.
     "active": "✓",
     "ended": "⊘",

@@ -75,6 +75,8 @@ def _row(one: Attention) -> NeedsRow:
     if not one.job_ids:
         return NeedsRow(one, "", "", False, "/workers")
     jobs = f"/jobs?{urlencode(_search(one))}"
+    if not word:
+        return NeedsRow(one, "", "", False, jobs)
     if not one.more and len(one.job_ids) <= _BY_ID:
         chosen = [("job", job_id) for job_id in one.job_ids]
     else:

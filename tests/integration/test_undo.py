@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from flowforge import Bulk, Flow, JobState, Queue, Routine, web
+from flowforge.doctor.attention import AttentionKind, attention
 from flowforge.engine.current import set_engine
 from flowforge.errors import ArgumentError, JobFailedError, JobStateError
 from flowforge.local.server import LocalServer
+from flowforge.web.needs import rows
 from tests.integration.cli_shell import Shell
 from tests.integration.installation import FAST, LIMIT, Installation, installed, kinds
 from tests.integration.undo_flows import (
@@ -331,6 +333,31 @@ def test_the_dashboard_does_not_retry_what_is_undone(operator: Browser, file: st
     assert f'href="{own}/retry"' not in operator.page(own)
     assert "has undone what it did" in text_of(operator.page(own))
     assert "cannot be retried" in text_of(operator.act(f"{own}/retry", 409, reason="again"))
+
+
+def test_the_overview_offers_no_retry_of_what_is_undone(
+    shared: Installation, operator: Browser, file: str
+) -> None:
+    """One job leads to its page, several to their list."""
+    flow = trips()
+    first = booked(flow, file).wait(LIMIT)
+    undone(first)
+    assert _undone_rows(shared, flow.flow_id) == [
+        ("explain", f"/jobs/{first.job_id}", f"/jobs/{first.job_id}")
+    ]
+    assert f'href="/jobs/{first.job_id}/retry"' not in operator.page("/")
+    second = booked(flow, file).wait(LIMIT)
+    undone(second)
+    ((word, address, listed),) = _undone_rows(shared, flow.flow_id)
+    assert (word, address) == ("", "")
+    assert all(job.job_id in operator.page(listed) for job in (first, second))
+
+
+def _undone_rows(site: Installation, flow_id: str) -> list[tuple[str, str, str]]:
+    """Word, address and list of those rows of what needs a person that are about a flow."""
+    found = [row for row in rows(attention([site.engine])) if row.one.flow_id == flow_id]
+    assert {row.one.kind for row in found} == {AttentionKind.UNDONE}
+    return [(row.word, row.address, row.jobs) for row in found]
 
 
 def test_the_dashboard_mends_nothing_of_what_is_undone(operator: Browser, file: str) -> None:

@@ -87,7 +87,7 @@ def _reasons(
 ) -> Iterator[JobFinding]:
     job_id = summary.job_id
     if summary.status in ENDED:
-        undo = server.inspector.undo(job_id) if details.is_undone else None
+        undo = server.inspector.undo(job_id) if summary.is_undone else None
         yield _ended(server, summary, details, undo)
         if undo is not None:
             yield undo_finding(undo, lambda one: next(_findings(server, one, depth + 1), None))

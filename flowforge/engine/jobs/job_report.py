@@ -19,11 +19,11 @@ def job_snapshot(engine: Engine, job_id: str) -> dict[str, Any]:
     inspector = engine.inspector
     summary, details = inspector.describe(job_id)
     error = inspector.error(job_id)
-    undo = inspector.undo(job_id) if details.is_undone else None
+    undo = inspector.undo(job_id) if summary.is_undone else None
     return {
         # vars() and not asdict(), which copies params and cannot do so when they are deep.
-        **vars(summary),
-        **{name: value for name, value in vars(details).items() if name != "is_undone"},
+        **{name: value for name, value in vars(summary).items() if name != "is_undone"},
+        **vars(details),
         "undo": dict(vars(undo)) if undo else None,
         "params": inspector.params(job_id),
         "error": error,

@@ -24,7 +24,7 @@ Fields: TypeAlias = "list[bytes | None] | CorruptRecordError"
 
 #: What a summary needs of a row.
 _SUMMARY = (
-    "flow", "status", "reason", "created", "updated", "due", "started", "single", "held",
+    "flow", "status", "reason", "created", "updated", "due", "started", "single", "held", "undo",
     *WORK.values(),
 )  # fmt: skip
 
@@ -46,6 +46,8 @@ class JobSummary:
     #: The key of which one job runs at a time, and whether it waits for its turn.
     single: str | None = None
     held: bool = False
+    #: Whether what it did is undone, or is to be: no retry continues it.
+    is_undone: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,8 @@ class JobDetails:
     #: The job that it is a fork of, and the latest jobs that are forks of it.
     forked_from: str | None = None
     forks: Sequence[str] = ()
-    #: The job that this one undoes, and whether this one is undone, or is to be.
+    #: The job that this one undoes.
     undoes: str | None = None
-    is_undone: bool = False
     #: By when it is to start and to end; None where that is not asked or has been met.
     start_by: datetime | None = None
     finish_by: datetime | None = None
@@ -244,6 +245,7 @@ def summary(job_id: str, row: Mapping[str, bytes], entry: bytes | None = None) -
             starts_at(row),
             _own_key(row, "single"),
             "held" in row and row["status"].decode() in ACTIVE,
+            "undo" in row,
         )
 
 
@@ -274,7 +276,6 @@ def details(job_id: str, row: Mapping[str, bytes]) -> JobDetails:
             forked_from=row["forked_from"].decode() if "forked_from" in row else None,
             forks=row["forks"].decode().split() if "forks" in row else [],
             undoes=row["undoes"].decode() if "undoes" in row else None,
-            is_undone="undo" in row,
             start_by=None if "started" in row else _deadline(row, "start_by"),
             finish_by=_deadline(row, "finish_by"),
             late=row["late"].decode() if "late" in row else None,

@@ -86,7 +86,7 @@ def state_of(look: InvocationLook) -> str:
 def actions_of(look: InvocationLook, job: JobSummary, details: JobDetails) -> list[tuple[str, str]]:
     """What operators can do about an invocation now: the end of the address, and the word."""
     # A job that is undone is never retried, so nothing of it can be mended.
-    mends = job.status not in FINAL and not details.is_undone
+    mends = job.status not in FINAL and not job.is_undone
     idle = look.state in IDLE and mends
     on_timer = look.state is InvocationState.TIMER
     expected = look.state is InvocationState.EXPECTED and mends

@@ -61,7 +61,7 @@ def shown(engine: Engine, job_id: str) -> dict[str, Any]:
     join_count, joins = outstanding.joins(_JOINS)
     params = inspector.params(job_id)
     error = inspector.error(job_id)
-    undo = inspector.undo(job_id) if details.is_undone else None
+    undo = inspector.undo(job_id) if summary.is_undone else None
     expected = engine.expectations.of_job(job_id, _ANSWERS) if summary.counts["expected"] else []
     return {
         **_family(engine, job_id, details),
