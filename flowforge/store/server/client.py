@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import redis
@@ -31,6 +32,7 @@ def make_client(url: str, **options: Any) -> redis.Redis:
         # pool's limit would count those that were lost in an outage for ever.
         "max_connections": 2**31 - 1,
         "retry": Retry(NoBackoff(), 0),
+        **_driver(),
         **options,
     }
     scheme = checked_scheme(url)
@@ -39,6 +41,16 @@ def make_client(url: str, **options: Any) -> redis.Redis:
     if scheme == "unix":
         del options["socket_keepalive"]
     return redis.Redis.from_url(url, **options)
+
+
+@functools.cache
+def _driver() -> dict[str, Any]:
+    """What a connection says of redis-py. One that is not given it looks for the version in the
+    folders of the installation, which takes milliseconds; releases of redis-py without the class
+    look once.
+    """
+    made = getattr(redis, "DriverInfo", None)
+    return {} if made is None else {"driver_info": made()}
 
 
 class _MasterConnection(redis.sentinel.SentinelManagedConnection):
