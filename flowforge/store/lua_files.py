@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator
 from importlib import resources
 from importlib.resources.abc import Traversable
 
@@ -44,9 +44,10 @@ def read_include(name: str) -> str:
     return TEXTS[path_of(name)]
 
 
-def includes_of(text: str) -> list[str]:
+@functools.cache
+def includes_of(text: str) -> tuple[str, ...]:
     """The names on the ``--@include`` lines of a file, which stand at its head."""
-    return [name for names in _INCLUDE.findall(text) for name in _names(names)]
+    return tuple(name for names in _INCLUDE.findall(text) for name in _names(names))
 
 
 def within(text: str) -> list[str]:
@@ -66,7 +67,8 @@ def defined_in(text: str) -> tuple[str, ...]:
     return tuple(name for names in _DEFINED.findall(text) for name in _names(names))
 
 
-def used_in(text: str) -> Set[str]:
+@functools.cache
+def used_in(text: str) -> frozenset[str]:
     """Every name in a piece of Lua that may be that of a local."""
     return frozenset(_NAME.findall(_COMMENT.sub("", text)))
 

@@ -70,15 +70,17 @@ class _Piece(NamedTuple):
 
 @functools.cache
 def _pieces(file: str, text: str) -> list[_Piece]:
+    lines = text.splitlines(keepends=True)
+    ends = [at for at, line in enumerate(lines) if included_on(line)]
     pieces: list[_Piece] = []
-    lines, first = text.splitlines(keepends=True), 0
-    for at, line in enumerate([*lines, ""]):
-        includes = included_on(line)
-        if includes or at == len(lines):
-            part = Part(file, expand_keys("".join(lines[first:at])), first + 1)
-            pieces.append(_Piece(part, includes, used_in("".join(lines[at:]))))
-            first = at + 1
-    return pieces
+    last, includes, behind = len(lines), list[str](), frozenset[str]()
+    # From the last one to the first, so that each line is searched for names once.
+    for end in reversed([-1, *ends]):
+        own = "".join(lines[end + 1 : last])
+        pieces.append(_Piece(Part(file, expand_keys(own), end + 2), includes, behind))
+        if end >= 0:
+            last, includes, behind = end, included_on(lines[end]), behind | used_in(own)
+    return pieces[::-1]
 
 
 class _Script:
