@@ -140,8 +140,8 @@ class DevServer:
         self._tell(
             f"workers    {self._options.workers} for {', '.join(modules)}; they reload when a file "
             "is saved\n"
-            "run a job  in another terminal, in this folder:\n"
-            f"             flowforge run {modules[0]}\n"
+            "run a job  in another terminal, in this folder, with the params of its entry:\n"
+            f"             flowforge run {modules[0]} --param NAME=VALUE\n"
             '           for programs: eval "$(flowforge dev --env)"',
             PLAIN,
         )

@@ -51,7 +51,7 @@ def test_it_prints_a_link_to_the_dashboard(terminal: DevTerminal) -> None:
     link = terminal.shows(r"dashboard  (http://127\.0\.0\.1:\d+/login\?token=\S+)")[1]
     with urllib.request.urlopen(link, timeout=LIMIT) as page:
         assert page.status == 200
-    terminal.shows("flowforge run held")
+    terminal.shows("flowforge run held --param NAME=VALUE")
     assert terminal.command("dev", "--env").startswith("export FLOWFORGE_REDIS_URL=redis://")
 
 
