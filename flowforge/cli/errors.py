@@ -137,7 +137,9 @@ def _show(session: Session, group: ErrorGroup, as_json: bool) -> None:
     failed = [job for job in jobs if job.status == JobStatus.FAILED]
     if failed:
         say(f"all that failed: flowforge jobs {shlex.join(_selection(group))}")
-        say(f"retry one:       flowforge retry {failed[0].job_id}")
+    retried = [job for job in failed if not job.is_undone]
+    if retried:
+        say(f"retry one:       flowforge retry {retried[0].job_id}")
         say(f"retry all:       flowforge retry --all-matching {shlex.join(_selection(group))}")
 
 

@@ -360,6 +360,19 @@ def _undone_rows(site: Installation, flow_id: str) -> list[tuple[str, str, str]]
     return [(row.word, row.address, row.jobs) for row in found]
 
 
+def test_the_command_line_offers_no_retry_of_what_is_undone(
+    shared: Installation, file: str
+) -> None:
+    """A group of failures without another job names no command that would be refused."""
+    job = booked(trips(), file).wait(LIMIT)
+    undone(job)
+    shell = Shell(shared)
+    (group,) = shell.json("errors", "--flow", job.flow_id)
+    text = shell.run("errors", group["id"]).stdout
+    assert f"look at one:     flowforge show {job.job_id}" in text
+    assert "flowforge retry" not in text
+
+
 def test_the_dashboard_mends_nothing_of_what_is_undone(operator: Browser, file: str) -> None:
     """It offers a fork of the failed invocation alone, and none of a compensation."""
     job = booked(trips(), file).wait(LIMIT)
