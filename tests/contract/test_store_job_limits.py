@@ -581,6 +581,28 @@ def test_a_fork_of_a_child_job_counts_at_all_limits_of_its_flow(timed_bench: Ben
     assert (places(timed_bench, "a"), waiting(timed_bench, "a")) == ([parent], [copied.job_id])
 
 
+def test_a_child_job_that_nothing_waits_for_any_more_has_a_place_of_its_own(
+    timed_bench: Bench,
+) -> None:
+    """Its parent has gone on without it, and its place is another job's by now."""
+    declare(timed_bench, running=1)
+    parent = submit_whole(timed_bench, definition="parents")
+    timed_bench.start(parent)
+    timed_bench.commit(parent, jobs=[limited_child(timed_bench)])
+    timed_bench.start("child")
+    timed_bench.fail("child")
+    waiter = "2.0.99999"
+    timed_bench.start(parent, waiter)
+    assert timed_bench.commit(parent, waiter, outcome="error_continued") == "ok"
+    other = submit_whole(timed_bench)
+    assert timed_bench.store.control.retry("child") is Answer.OK
+    assert (places(timed_bench), waiting(timed_bench)) == ([other], ["child"])
+    finish(timed_bench, other)
+    finish(timed_bench, "child", token="u")
+    assert places(timed_bench) == []
+    assert not timed_bench.hash("limited", "child")
+
+
 def test_a_detached_child_job_has_a_place_of_its_own(timed_bench: Bench) -> None:
     """Nothing waits for it."""
     declare(timed_bench, running=1)

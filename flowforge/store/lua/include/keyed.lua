@@ -15,6 +15,12 @@ local function take_place_again(job, now)
   local f = call('HMGET', k_job(job.id), 'single', 'undoes')
   if f[2] then return end
   if job.gated then
+    local keys = not job.parent and call('HGET', k_job(job.id), 'limits')
+    if keys then
+      -- A former child job shares no place any more.
+      --@include limits/mode
+      call('HSET', k_limited(job.id), JOB_LIMITS, keys)
+    end
     call('HSET', k_job(job.id), 'held', 1)
     job.held = true
   end
