@@ -1,6 +1,6 @@
 -- Creates jobs of one flow, each with its first invocation, where a key says that another job may stand for them.
 -- All of them or none.
--- In:  as submit from definition hash to entry text; then calls and bytes that a job stands for at most, bytes of
+-- In:  as submit from definition hash to schedule; then calls and bytes that a job stands for at most, bytes of
 --      params that are kept, jobs that wait for a key at most, number of jobs, then of each: id, mode, record,
 --      idempotency key (or ''), labels, params to keep (as in submit), bytes of the params in the record,
 --      debounce key (or ''), ms to wait, ms at most (or ''), keep (first, last, all), packed details for the

@@ -1,5 +1,5 @@
 -- Section `started_jobs` of the commit: child jobs. How many; then of each what submit takes (from
--- definition hash to fair key), id, mode, record, labels ('=': those of this job), params to keep (as in
+-- definition hash to schedule), id, mode, record, labels ('=': those of this job), params to keep (as in
 -- submit), record of the invocation that waits for it (or '': none does, it is detached), 1 if
 -- that goes on after a failure, number of definition fields and values, and these.
 --@include base, child_jobs, layout, history, create, job_totals
