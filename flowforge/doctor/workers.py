@@ -82,6 +82,13 @@ def _worker(worker: WorkerReport) -> Iterator[Finding]:
             "wait for a timeout of its own, or run them on prefork"
         )
         yield Finding("warn", "worker", f"{worker.name}: {handlers} ({worker.hanging[0]})", fix)
+    if worker.shared:
+        yield Finding(
+            "warn", "worker",
+            f"several workers have the name {worker.name}, so only the one that reported last is "
+            "shown, and Celery's inspect and control take them for one",
+            "give each its own name: flowforge worker -n worker1@%h",
+        )  # fmt: skip
     if worker.routines:
         yield Finding("ok", "worker", text)
     else:

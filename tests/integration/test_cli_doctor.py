@@ -69,6 +69,17 @@ def test_worker_that_fell_silent(idle: Shell) -> None:
     assert "77" in finding["fix"]
 
 
+def test_workers_of_one_name(idle: Shell) -> None:
+    """Only one of them is seen, so the name is told, with what gives each its own."""
+    facts: dict[str, Any] = {"queues": ["celery"], "routines": ["a.B"]}
+    idle.report_worker("one@host", **facts)
+    assert [one["level"] for one in idle.findings()["worker"]] == ["ok"]
+    idle.report_worker("one@host", shared=True, **facts)
+    (finding,) = [one for one in idle.findings()["worker"] if one["level"] == "warn"]
+    assert "several workers have the name one@host" in finding["text"]
+    assert "-n worker1@%h" in finding["fix"]
+
+
 @pytest.fixture(scope="module")
 def own_server() -> Iterator[LocalServer]:
     """A server that these tests may bring into any state."""

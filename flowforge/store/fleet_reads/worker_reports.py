@@ -18,9 +18,9 @@ STALE = 15
 #: Seconds until a worker that stopped reporting is forgotten.
 FORGOTTEN = 120
 
-#: Facts that the store itself adds to a report: the messages that the worker holds back, and what
-#: tells it from another of its name.
-_HELD, _MARK = "held", "mark"
+#: Facts that the store itself adds to a report: the messages that the worker holds back, what tells
+#: it from another of its name, and whether there is such another one.
+_HELD, _MARK, _SHARED = "held", "mark", "shared"
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ class WorkerReport:
     #: Invocations, as ``job/invocation``, whose attempts were ended and whose handlers still run in
     #: its main process, some of them.
     hanging: tuple[str, ...] = ()
+    #: Whether another worker reports under the same name.
+    shared: bool = False
 
     @property
     def live(self) -> bool:
@@ -59,13 +61,18 @@ class WorkerReports:
 
     # --- by the worker itself ------------------------------------------------------------
 
-    def write(self, name: str, mark: str, facts: dict[str, Any], held: Sequence[str]) -> bool:
+    def write(
+        self, name: str, mark: str, facts: dict[str, Any], held: Sequence[str], *,
+        shared: bool = False,
+    ) -> bool:  # fmt: skip
         """Report; returns whether the report before was that of another worker of this name.
 
         ``mark``: what tells this worker from others of its name. ``held``: the invocations, as
-        ``job/invocation``, that it holds back for a rate limit.
+        ``job/invocation``, that it holds back for a rate limit. ``shared``: whether another worker
+        was found to have the name.
         """
-        record = pack_record(self._now(), {**facts, _HELD: list(held), _MARK: mark})
+        added = {_HELD: list(held), _MARK: mark, _SHARED: shared}
+        record = pack_record(self._now(), {**facts, **added})
         former, *_ = self._link.many(
             [
                 ("HGET", self._key, name),
@@ -159,6 +166,7 @@ def _report(name: str, record: bytes, now: int) -> WorkerReport:
             typed(facts.get("lease"), float, int, type(None)),
             typed(facts.get("prefetch") or 0, int),
             tuple(sorted(_names(facts, "hanging"))),
+            typed(facts.get(_SHARED, False), bool),
         )
 
 

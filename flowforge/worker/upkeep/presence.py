@@ -44,13 +44,16 @@ class Presence:
         self.rate_limited = rate_limited
         #: What tells this worker from another of its name.
         self._mark = next_token()
-        self._written = self._warned = False
+        self._written = self._warned = self._shared = False
 
     def run_once(self) -> int:
         """How many reports were written: one."""
-        replaced = self._reports.write(self._name, self._mark, self._facts(), self.rate_limited())
+        replaced = self._reports.write(
+            self._name, self._mark, self._facts(), self.rate_limited(), shared=self._shared
+        )
         # Before its own first report it may be that of a worker which has been replaced.
-        if self._written and replaced:
+        self._shared = self._written and replaced
+        if self._shared:
             self._warn()
         self._written = True
         return 1

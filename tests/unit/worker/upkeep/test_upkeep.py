@@ -485,6 +485,12 @@ def test_two_workers_of_one_name_are_told_once(
     assert len(caplog.messages) == 2
     assert all("another worker reports under the name" in said for said in caplog.messages)
     assert all("w1" in said and "-n worker1@%h" in said for said in caplog.messages)
+    assert [worker.shared for worker in WorkerReports(bench.store).read()[0]] == [True]
+    for _ in range(2):
+        other.run_once()
+    assert [worker.shared for worker in WorkerReports(bench.store).read()[0]] == [False]
+    one.run_once()
+    other.run_once()
     one.withdraw()
     assert set(bench.hash("workers")) == {"w1"}
     other.withdraw()
