@@ -26,7 +26,7 @@ from flowforge.engine.submission.job_template import JobTemplate
 from flowforge.errors import ArgumentError
 from flowforge.model.fair import LEAST_WEIGHT, MOST_WEIGHT
 from flowforge.model.flow import FlowGraph
-from flowforge.model.param_checks import check_changed
+from flowforge.model.param_checks import check_entry
 from flowforge.model.times.deadlines import deadlines_of
 from flowforge.model.times.start import start_of
 from flowforge.store.fleet_reads.worker_reports import WorkerReports
@@ -136,16 +136,12 @@ def run(
 
 
 def _check_params(flow: FlowGraph, entry: str, params: dict[str, Any]) -> None:
-    """ArgumentError for params that the handler of the entry cannot be called with, and for names
-    that it does not take: they are mistyped, and such a job would most likely fail.
-    """
+    """ArgumentError for params that do not fit the handler of the entry."""
     definition = flow.definition()
     routine = definition.index(flow.entry_routine(entry))
     slot = definition.slot_names(routine).index(flow.entry_slot(entry))
     try:
-        check_changed(
-            definition, (routine, slot), None, params, params, "entry params", new_params=True
-        )
+        check_entry(definition, (routine, slot), params)
     except ArgumentError as error:
         if params:
             raise

@@ -113,6 +113,14 @@ def _check_known(given: Collection[str], known: Collection[str], where: str) -> 
             )
 
 
+def check_entry(definition: Definition, place: tuple[int, int], params: dict[str, Any]) -> None:
+    """ArgumentError for entry params that the handler cannot be called with, and for names that it
+    does not take: they are mistyped, and jobs with them would most likely fail. ``place``: as
+    ``check_changed`` takes it, which says what is not checked.
+    """
+    check_changed(definition, place, None, params, params, "entry params", new_params=True)
+
+
 def check_emitted(
     routine: RoutineSpec, event: str, params: Collection[str], *, new_params: bool
 ) -> None:

@@ -19,6 +19,7 @@ from flowforge.engine.submission.job_template import JobTemplate
 from flowforge.errors import DefinitionError, ScheduleStateError
 from flowforge.model.jobs.labels import labels_text
 from flowforge.model.locate import MAINS
+from flowforge.model.param_checks import check_entry
 from flowforge.model.times.schedule import Policy
 from flowforge.model.times.timing import Timing
 from flowforge.store.server.link import Argument
@@ -86,9 +87,10 @@ class Schedule:
         and, if its times are the same, its next time stay. ``by``: who does it; None:
         ``user@host`` of this process.
 
-        Raises what ``Flow.execute`` raises. ScheduleStateError when code declares a schedule of
-        this name and this one is made elsewhere, or the other way round, or when workers have newer
-        code.
+        Raises what ``Flow.execute`` raises, and ArgumentError for params that the handler of the
+        entry cannot be called with or does not take. ScheduleStateError when code declares a
+        schedule of this name and this one is made elsewhere, or the other way round, or when
+        workers have newer code.
         """
         engine = home_of_schedule(current_engine(), self.name, limited=self.has_limits)
         answer = self.save_on(engine, operator_name(by))
@@ -140,8 +142,10 @@ class Schedule:
         return content
 
     def _make_content(self, engine: Engine) -> _Content:
-        engine.check_server(self._template.flow.definition())
+        described = self._template.flow.definition()
+        engine.check_server(described)
         common, first, definition = engine.prepare(self._template, self._params)
+        check_entry(described, (common.routine, common.slot), self._params or {})
         timing, policy = self._timing, self._policy
         fields: dict[str, Argument] = {
             **dict(zip(COMMON_NAMES, common.arguments(), strict=True)),
