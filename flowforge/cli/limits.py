@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,15 +19,13 @@ from flowforge.engine.limits import LimitControl, holder_number, in_force, setti
 from flowforge.errors import FlowForgeError
 from flowforge.model.limit import LimitSettings, parsed_settings
 from flowforge.model.names import did_you_mean
+from flowforge.settings import MOST
 from flowforge.store.reading import moment
 from flowforge.store.transitions.limits import LimitUsage
 
 _COLUMNS = ("KEY", ">TAKEN", ">WAITING", "LIMIT", "STATE")
 
 _SETTINGS = ("SETTING", "VALUE", "FROM")
-
-#: Keys that a list shows.
-_MOST = 200
 
 #: What ``show`` names of what holds places.
 _HOLDERS = 20
@@ -39,40 +38,52 @@ def limits() -> None:
     """Limits of what runs at once and of what starts in a period, over the whole fleet."""
 
 
+def _page_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Which of the keys are shown: they are in the order of their names."""
+    behind = click.option(
+        "--cursor", metavar="NAME[/KEY]", default="", help="Go on behind this key of a list."
+    )
+    most = click.option("--limit", type=click.IntRange(1, MOST), default=200, show_default=True)
+    return most(behind(command))
+
+
 @limits.command("list")
+@_page_options
 @json_option
 @pass_session
-def list_limits(session: Session, as_json: bool) -> None:
-    """List the limits, and their keys at which something runs or waits."""
-    rows = _rows(_control(session), None)
+def list_limits(session: Session, limit: int, cursor: str, as_json: bool) -> None:
+    """List the limits, and their keys at which something runs or waits, by name."""
+    rows, more = _rows(_control(session), None, limit, cursor)
     if as_json:
         print_json(rows)
-        return
-    if not rows:
+    elif rows:
+        print_table(_COLUMNS, [_cells(row) for row in rows])
+        _say_more(rows, more)
+    elif cursor:
+        say("no more keys", err=True)
+    else:
         say("no limit is known: a worker writes those of the modules that it imports", err=True)
-        return
-    print_table(_COLUMNS, [_cells(row) for row in rows[:_MOST]])
-    if len(rows) > _MOST:
-        say(f"and {len(rows) - _MOST} more keys; name a limit to see its own", err=True)
 
 
 @limits.command("show")
 @click.argument("key", metavar="NAME[/KEY]")
+@_page_options
 @json_option
 @pass_session
-def show(session: Session, key: str, as_json: bool) -> None:
+def show(session: Session, key: str, limit: int, cursor: str, as_json: bool) -> None:
     """Show what is in force for a limit or a key and where it comes from, what waits, and what
-    holds places.
+    holds places. Of a limit also its keys at which something runs or waits, by name.
     """
     control = _control(session)
-    found = _rows(control, key)
+    found, more = _rows(control, key, limit, cursor)
     for row in found:
         row["held_by"] = [
             {"job_id": job_id, "invocation": holder_number(invocation)}
             for job_id, invocation in control.holders(row["key"], _HOLDERS)
         ]
     if not found:
-        raise CommandFailedError(f"there is no limit {one_line(key)}; see flowforge limits list")
+        what = f"there is no limit {one_line(key)}; see flowforge limits list"
+        raise CommandFailedError("no more keys" if cursor else what)
     force = settings_in_force(key, control.stored())
     if as_json:
         sources = {one.name: one.source for one in force}
@@ -87,6 +98,7 @@ def show(session: Session, key: str, as_json: bool) -> None:
             what = one["job_id"]
             what += "" if one["invocation"] is None else f" invocation {one['invocation']}"
             say(f"{one_line(row['key'])} is held by {what}")
+    _say_more(found, more)
 
 
 def _change(
@@ -170,8 +182,18 @@ def _control(session: Session) -> LimitControl:
     return session.submitter().limit_home.find().limits
 
 
-def _rows(control: LimitControl, wanted: str | None) -> list[dict[str, Any]]:
-    return [{**_usage(one.usage), "limit": _plain(one.settings)} for one in control.in_use(wanted)]
+def _rows(
+    control: LimitControl, wanted: str | None, limit: int, cursor: str
+) -> tuple[list[dict[str, Any]], bool]:
+    """The keys of a page, and whether there are more."""
+    found, more = control.listed(limit, wanted, cursor)
+    return [{**_usage(one.usage), "limit": _plain(one.settings)} for one in found], more
+
+
+def _say_more(rows: Sequence[dict[str, Any]], more: bool) -> None:
+    if more:
+        cursor = shlex.quote(one_line(rows[-1]["key"], 500))
+        say(f"there are more: --cursor {cursor}", err=True)
 
 
 def _usage(usage: LimitUsage) -> dict[str, Any]:

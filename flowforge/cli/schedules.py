@@ -10,7 +10,7 @@ import click
 
 from flowforge.cli.audited import audited
 from flowforge.cli.group import CommandFailedError
-from flowforge.cli.options.arguments import TIME_FORMS, by_option, time_or_ago
+from flowforge.cli.options.arguments import TIME_FORMS, by_option, filled, time_or_ago
 from flowforge.cli.schedule_view import (
     COLUMNS,
     EVENT_COLUMNS,
@@ -25,16 +25,18 @@ from flowforge.cli.target import load_module
 from flowforge.cli.terminal.render import json_option, local_time, one_line, print_json, say
 from flowforge.cli.terminal.tables import print_pairs, print_table
 from flowforge.engine.schedules.declarations import DeclaredSchedules
+from flowforge.engine.schedules.find import find_schedules
 from flowforge.engine.schedules.schedule import declared_schedules
-from flowforge.engine.schedules.state import ScheduleState, home_of_schedule, read_all
-from flowforge.errors import RecordError, StoreUnavailableError
+from flowforge.engine.schedules.state import ScheduleState, home_of_schedule
 from flowforge.model.times.schedule import Overlap, check_schedule_name
-from flowforge.model.times.schedule_info import ScheduleInfo
 from flowforge.settings import MOST
 from flowforge.store.reading import moment
 from flowforge.store.transitions.answers import Answer
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+#: Schedules that cannot be read, as far as they are named.
+_TOLD = 10
 
 name_argument = click.argument("name", metavar="NAME")
 
@@ -52,30 +54,32 @@ def schedules() -> None:
 
 
 @schedules.command("list")
-@click.option("--flow", "flow_id", metavar="ID", help="Of this flow alone.")
+@click.option("--flow", "flow_id", metavar="ID", callback=filled, help="Of this flow alone.")
+@click.option("--limit", type=click.IntRange(1, MOST), default=200, show_default=True)
+@click.option(
+    "--cursor", metavar="CURSOR", help="Go on behind this schedule, as a list or its JSON says."
+)
 @json_option
 @pass_session
-def list_schedules(session: Session, flow_id: str | None, as_json: bool) -> None:
+def list_schedules(
+    session: Session, flow_id: str | None, limit: int, cursor: str | None, as_json: bool
+) -> None:
     """List the schedules by their next times."""
-    found: dict[str, ScheduleInfo] = {}
-    corrupt: list[RecordError] = []
-    silent: list[StoreUnavailableError] = []
-    for one in read_all(session.engines(), silent):
-        if isinstance(one, RecordError):
-            corrupt.append(one)
-        elif flow_id in (None, one.flow_id):
-            found[one.name] = one
-    listed = sorted(found.values(), key=ScheduleInfo.order)
+    found = find_schedules(session.engines(), limit, flow_id, cursor)
     if as_json:
-        print_json([plain(one) for one in listed])
-    elif listed:
-        print_table(COLUMNS, [row(one) for one in listed])
-    elif not silent:
-        say("no schedules", err=True)
-    for error in corrupt:
+        print_json([{**plain(one), "cursor": place.cursor} for place, one in found.schedules])
+    elif found.schedules:
+        print_table(COLUMNS, [row(one) for _, one in found.schedules])
+    elif not found.silent:
+        say("no schedules" if cursor is None else "no more schedules", err=True)
+    if found.cursor is not None and (not as_json or len(found.schedules) < limit):
+        say(f"there may be more: --cursor {one_line(found.cursor, 500)}", err=True)
+    for error in found.left_out[:_TOLD]:
         say(f"left out: {one_line(str(error), 500)}", err=True)
-    if silent:
-        raise CommandFailedError("; ".join(map(str, silent)))
+    if len(found.left_out) > _TOLD:
+        say(f"left out: {len(found.left_out) - _TOLD} more that cannot be read", err=True)
+    if found.silent:
+        raise CommandFailedError("; ".join(map(str, found.silent)))
 
 
 @schedules.command("show")

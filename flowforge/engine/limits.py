@@ -108,6 +108,21 @@ class LimitControl:
                 keys.add(wanted)
         return [KeyInUse(usage, in_force(usage.key, stored)) for usage in self.usage(sorted(keys))]
 
+    def listed(
+        self, limit: int, wanted: str | None = None, behind: str = ""
+    ) -> tuple[list[KeyInUse], bool]:
+        """The same in the order of their names, ``limit`` of those ``behind`` a key; and whether
+        there are more. All names are read for it.
+        """
+        if wanted is not None and "/" in wanted:
+            return self.in_use(wanted), False
+        stored = self.stored()
+        keys = {one.key for one in stored if wanted in (None, one.key.partition("/")[0])}
+        keys.update(self._limits.keys_behind(behind, wanted, limit + 1))
+        page = sorted(key for key in keys if key > behind)
+        usages = self.usage(page[:limit])
+        return [KeyInUse(one, in_force(one.key, stored)) for one in usages], len(page) > limit
+
     def declare(self, rules: Iterable[LimitRule]) -> None:
         """Write what the code says of limits."""
         for rule in rules:

@@ -673,3 +673,21 @@ def test_an_attempt_whose_time_is_over_gives_its_place_on(
     clock.advance_running(seconds=2)
     assert timed_bench.members("leases") == {}
     assert timed_bench.start(second)
+
+
+def test_keys_are_read_in_the_order_of_their_names(
+    timed_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Page by page each once, also where more are read than a page has."""
+    monkeypatch.setattr("flowforge.store.transitions.limits._PAGE", 3)
+    declare(timed_bench, running=1)
+    names = [f"api/{n:03}" for n in range(150)] + ["other"]
+    for name in reversed(names):
+        submit(timed_bench, name)
+    limits, found = timed_bench.store.limits, list[str]()
+    while page := limits.keys_behind(found[-1] if found else "", None, 40):
+        assert len(page) <= 40
+        found += page
+    assert found == names
+    assert limits.keys_behind("api/147", "api", 9) == ["api/148", "api/149"]
+    assert limits.keys_behind("", "other", 9) == ["other"]

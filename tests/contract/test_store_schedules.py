@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from flowforge.model.times.timing import Timing
+from flowforge.store.fleet_reads.schedules import SchedulePlace
 from flowforge.store.transitions.answers import Answer
 from flowforge.store.transitions.schedules import DECLARED_FOR, Start
 from tests.contract.bench import Bench
@@ -545,3 +546,43 @@ def test_a_row_that_cannot_be_read_is_put_off(made: ScheduleBench, clock: Virtua
     scores = made.bench.members("schedules")
     assert scores.keys() == {"a", "b", "s"}
     assert all(score > made.bench.now() for score in scores.values())
+
+
+# --- their order -------------------------------------------------------------------------------
+
+
+def in_pieces(made: ScheduleBench, size: int) -> list[str]:
+    """The names of all schedules, as a walk in pieces meets them."""
+    found: list[str] = []
+    last: SchedulePlace | None = None
+    while piece := made.reader.behind(last, size):
+        assert len(piece) <= size
+        found += [one.name for one in piece]
+        last = piece[-1]
+    return found
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+def test_schedules_are_walked_along_in_pieces(made: ScheduleBench, size: int) -> None:
+    """By their times, those of one time by name, and those that have ended last; each once."""
+    key = made.bench.key("schedules")
+    for name, due in (("z", "1"), *((f"n{n:02}", "5000") for n in range(12)), ("a", "+inf")):
+        made.bench.link.call("ZADD", key, due, name)
+    assert in_pieces(made, size) == ["z", *(f"n{n:02}" for n in range(12)), "a"]
+
+
+def test_a_walk_goes_on_where_schedules_have_gone(made: ScheduleBench) -> None:
+    """Those of one time that are there all the while are met, however many go before them."""
+    key = made.bench.key("schedules")
+    for n in range(9):
+        made.bench.link.call("ZADD", key, 5000, f"n{n}")
+    reader, last = made.reader, SchedulePlace(5000, "n5")
+    in_order = reader._in_order
+
+    def others_go(of: SchedulePlace | None, start: int, size: int) -> list[SchedulePlace]:
+        found = in_order(of, start, size)
+        made.bench.link.call("ZREM", key, "n0", "n1", "n2", "n3", "n4", "n5")
+        return found
+
+    made.reader._in_order = others_go  # type: ignore[assignment]
+    assert [one.name for one in made.reader.behind(last, 2)] == ["n6", "n7"]

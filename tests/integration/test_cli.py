@@ -81,6 +81,27 @@ def test_a_limit_is_changed_and_shown(idle: Shell) -> None:
     assert found[-1] == ("kim", "set limit", "limit vendor running=8 rate=100 period=60")
 
 
+def test_limits_are_listed_in_pages(idle: Shell) -> None:
+    """By name; behind a page the list says where the next one goes on, of one limit as well."""
+    keys = ["vendor", *(f"vendor/{n}" for n in range(5)), "zone"]
+    for key in reversed(keys):
+        idle.run("limits", "set", key, "running=1")
+
+    def told(*arguments: str) -> tuple[list[str], list[str]]:
+        result = idle.run("limits", *arguments)
+        found = re.findall(r"^(\S+) +0 +0 +1 running", result.stdout, re.MULTILINE)
+        return found, re.findall(r"^there are more: --cursor (\S+)$", result.stderr, re.MULTILINE)
+
+    assert told("list", "--limit", "3") == (keys[:3], [keys[2]])
+    assert told("list", "--limit", "3", "--cursor", keys[2]) == (keys[3:6], [keys[5]])
+    assert told("list", "--cursor", keys[5]) == (keys[6:], [])
+    assert [one["key"] for one in idle.json("limits", "list", "--limit", "2")] == keys[:2]
+    assert "no more keys" in idle.run("limits", "list", "--cursor", "zone").stderr
+    assert told("show", "vendor", "--limit", "4") == (keys[:4], [keys[3]])
+    assert told("show", "vendor", "--cursor", keys[3]) == (keys[4:6], [])
+    assert "no more keys" in idle.run("limits", "show", "vendor", "--cursor", "w", code=1).stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [

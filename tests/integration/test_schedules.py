@@ -11,11 +11,17 @@ import pytest
 
 from flowforge import JobState, ScheduleState
 from flowforge.engine.current import set_engine
-from flowforge.errors import InvalidValueError, ScheduleNotFoundError, ScheduleStateError
+from flowforge.errors import (
+    ArgumentError,
+    InvalidValueError,
+    ScheduleNotFoundError,
+    ScheduleStateError,
+)
 from flowforge.metrics.exposition import Page
 from flowforge.metrics.fleet import FleetMetrics
 from flowforge.worker.upkeep.schedules import Schedules
 from tests.contract.bench import STOPPED
+from tests.integration.cli_flows import gate
 from tests.integration.cli_shell import Shell
 from tests.integration.installation import Installation
 from tests.integration.schedule_flows import nightly, report
@@ -126,6 +132,28 @@ def test_what_is_no_name_is_refused(name: Any) -> None:
     """It stands in keys, commands and lists."""
     with pytest.raises(InvalidValueError, match="a schedule's name has up to 128"):
         report().schedule(name, "report", every=60)
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        (
+            {"regoin": "ch"},
+            "report.input does not take the param 'regoin'; it takes: 'region'. Did",
+        ),
+        ({"region": "ch", "day": 1}, "does not take the param 'day'"),
+    ],
+)
+def test_params_that_do_not_fit_are_told_at_the_saving(
+    site: Installation, params: dict[str, Any], said: str
+) -> None:
+    """Else each of its jobs would fail, or run without them."""
+    with pytest.raises(ArgumentError, match=said):
+        report().schedule("s", "report", params, every=60).save()
+    with pytest.raises(ArgumentError, match="was called without 'path'; it was given no params"):
+        gate.schedule("s", "gate", every=60).save()
+    with pytest.raises(ScheduleNotFoundError):
+        ScheduleState.get("s")
 
 
 def test_a_name_belongs_to_code_or_to_a_program(site: Installation) -> None:
@@ -282,6 +310,42 @@ def test_schedules_are_listed_and_shown(idle: Shell) -> None:
     assert idle.run("schedules", "next", "nightly", "-n", "1").stdout.endswith("30:00Z\n")
 
 
+def test_schedules_are_listed_in_pages(idle: Shell) -> None:
+    """A list says where the next one goes on, and its JSON of each schedule."""
+    set_engine(idle.installation.engine)
+    names = [f"s{n}" for n in range(5)]
+    for name in names:
+        hourly(name)
+    report().schedule("last", "report", **YEARLY).save()  # type: ignore[arg-type]
+    first = idle.run("schedules", "list", "--limit", "2")
+    (cursor,) = re.findall(r"^there may be more: --cursor (\S+)$", first.stderr, re.MULTILINE)
+    assert re.findall(r"^(s\d|last) ", first.stdout, re.MULTILINE) == names[:2]
+    rest = idle.json("schedules", "list", "--cursor", cursor)
+    assert [one["name"] for one in rest] == [*names[2:], "last"]
+    again = idle.run("schedules", "list", "--cursor", rest[2]["cursor"])
+    assert re.findall(r"^(s\d|last) ", again.stdout, re.MULTILINE) == ["last"]
+    assert "more" not in again.stderr
+    end = idle.run("schedules", "list", "--cursor", rest[-1]["cursor"])
+    assert (end.stdout, end.stderr) == ("", "no more schedules\n")
+    said = idle.run("schedules", "list", "--cursor", "x", code=1).stderr
+    assert "'x' is no cursor: take that of a list" in said
+
+
+def test_a_list_of_one_flow_passes_over_others(
+    idle: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a number of them it stops, and says where to go on, also with ``--json``."""
+    monkeypatch.setattr("flowforge.engine.schedules.find.PASSED_OVER", 2)
+    set_engine(idle.installation.engine)
+    for name in ("a", "b", "c"):
+        hourly(name)
+    first = idle.run("schedules", "list", "--flow", "other", "--json")
+    assert first.stdout.strip() == "[]"
+    (cursor,) = re.findall(r"--cursor (\d+/b)$", first.stderr, re.MULTILINE)
+    rest = idle.run("schedules", "list", "--flow", "other", "--cursor", cursor)
+    assert "--cursor" not in rest.stderr
+
+
 def test_a_schedule_is_paused_started_and_removed(idle: Shell) -> None:
     """Each is kept with who has done it."""
     set_engine(idle.installation.engine)
@@ -329,3 +393,18 @@ def test_a_module_without_schedules_is_told(idle: Shell, tmp_path: Path) -> None
     assert "not saved: nightly" in result.stderr
     schedule = ScheduleState("nightly", idle.installation.engine)
     assert datetime.now(UTC) < schedule.next_times(1)[0]
+
+
+def test_a_module_whose_params_do_not_fit_is_told(
+    idle: Shell, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With what does not fit; nothing is saved."""
+    module = tmp_path / "misfit.py"
+    module.write_text(
+        "from tests.integration.schedule_flows import report\n"
+        "report().schedule('misfit', 'report', {'regoin': 'ch'}, every=60)\n"
+    )
+    said = idle.run("schedules", "apply", str(module), code=1).stderr
+    assert "not saved: misfit" in said
+    assert "does not take the param 'regoin'" in caplog.text
+    assert idle.json("schedules", "list") == []

@@ -20,6 +20,7 @@ from flowforge.cli.main import cli
 from flowforge.composition import as_one, engines_of
 from flowforge.engine.current import set_engine
 from flowforge.engine.finding.find_expectations import find_expectations
+from flowforge.engine.schedules.find import find_schedules
 from flowforge.engine.schedules.state import home_of_schedule
 from flowforge.engine.sharded import ShardedEngine
 from flowforge.engine.submission.job_template import JobTemplate
@@ -31,6 +32,7 @@ from flowforge.errors import (
     StoreUnavailableError,
 )
 from flowforge.local.server import LocalServer
+from flowforge.model.times.schedule_info import ScheduleInfo
 from flowforge.settings import Settings, from_environment
 from flowforge.store.fleet_reads.bulks import Bulks
 from flowforge.store.fleet_reads.dead_letters import DeadLetters
@@ -168,6 +170,29 @@ def test_answers_of_all_servers_are_listed_as_one(pair: Pair) -> None:
     pair.servers[place].restart()
     number = numbers[gone.job_id]
     assert [gone.deliver("it", "input", delivery_id="once") for _ in range(2)] == [number] * 2
+
+
+def test_schedules_of_all_servers_are_listed_as_one(pair: Pair) -> None:
+    """By their times over the pages, and without those of a server that does not answer."""
+    names = [f"every{n}" for n in range(8)]
+    homes = {}
+    for n, name in enumerate(names):
+        saved = COUNTDOWN.schedule(name, "it", {"n": 0}, every=3600, offset=n).save()
+        homes[name] = [one.schedules.find(name) is not None for one in pair.engines.each].index(
+            True
+        )
+        assert saved.name == name
+    assert set(homes.values()) == {0, 1}
+    first = find_schedules(pair.engines.each, 3)
+    rest = find_schedules(pair.engines.each, 9, cursor=first.cursor)
+    listed = [one for _, one in (*first.schedules, *rest.schedules)]
+    assert (listed, rest.cursor) == (sorted(listed, key=ScheduleInfo.order), None)
+    assert {one.name for one in listed} == set(names)
+    pair.servers[1].kill()
+    left = pair.run("schedules", "list", "--json", code=1)
+    found = {one["name"] for one in json.loads(left.stdout)}
+    assert found == {name for name, home in homes.items() if home == 0}
+    assert "does not answer" in left.stderr
 
 
 def test_a_worker_may_serve_one(pair: Pair, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from typing import NoReturn, Self
@@ -247,16 +247,3 @@ def _seconds(name: str, value: object) -> int:
         )
     time = value.astimezone(UTC)
     return int(time.timestamp()) + (time.microsecond > 0)
-
-
-def read_all(
-    engines: Sequence[Engine], silent: list[StoreUnavailableError]
-) -> Iterator[ScheduleInfo | RecordError]:
-    """All schedules of some servers, in no order; of one that cannot be read the error. ``silent``
-    gets the errors of servers that do not answer.
-    """
-    for engine in engines:
-        try:
-            yield from engine.schedules.all()
-        except StoreUnavailableError as error:
-            silent.append(error)

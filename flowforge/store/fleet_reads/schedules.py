@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from flowforge.codec.binary import read_kept
 from flowforge.errors import RecordError
@@ -21,6 +21,20 @@ from flowforge.store.transitions.submission import LARGE_PARAMS, NO_PARAMS, SAME
 _PIECE = 200
 
 _SKIPPED, _SEEN = "skipped ", "seen "
+
+
+class SchedulePlace(NamedTuple):
+    """A schedule by its place in the order of all: when the leader looks at it next, in
+    milliseconds, infinite for never; then its name.
+    """
+
+    due: float
+    name: str
+
+    @property
+    def cursor(self) -> str:
+        """What a later page goes on from."""
+        return f"{'never' if self.due == float('inf') else int(self.due)}/{self.name}"
 
 
 class ScheduleReader:
@@ -67,6 +81,40 @@ class ScheduleReader:
         names = self._link.call("ZRANGE", self._of("schedules"), start, start + most - 1)
         yield from self._read([one.decode(errors="backslashreplace") for one in names])
 
+    def behind(self, last: SchedulePlace | None, size: int) -> list[SchedulePlace]:
+        """The next schedules in their order, at most ``size``; none at the end."""
+        passed = 0
+        while True:
+            # The one that was passed last is read again, and says that none is skipped.
+            again = min(passed, 1)
+            piece = self._in_order(last, passed - again, size + again)
+            fresh = piece if last is None else [one for one in piece if one > last]
+            if passed and fresh and fresh[0] == piece[0]:
+                passed = 0  # some that were passed have gone
+            elif fresh or len(piece) < size + again:
+                return fresh
+            else:
+                passed += size
+
+    def _in_order(self, last: SchedulePlace | None, start: int, size: int) -> list[SchedulePlace]:
+        """Those at the time of ``last`` and later, without the first ``start`` of them."""
+        reply = self._link.call(
+            "ZRANGE", self._of("schedules"), "-inf" if last is None else last.due, "+inf",
+            "BYSCORE", "LIMIT", start, size, "WITHSCORES",
+        )  # fmt: skip
+        return [
+            SchedulePlace(max(float(due), 0.0), name.decode(errors="backslashreplace"))
+            for name, due in zip(reply[::2], reply[1::2], strict=True)
+        ]
+
+    def at(
+        self, places: Sequence[SchedulePlace]
+    ) -> Iterator[tuple[SchedulePlace, ScheduleInfo | RecordError]]:
+        """What is kept of these schedules, without those that are gone."""
+        for place, found in zip(places, self._read_each([one.name for one in places]), strict=True):
+            if found is not None:
+                yield place, found
+
     def history(self, name: str, most: int) -> list[ScheduleEvent]:
         """The latest entries, the newest first; what cannot be read is left out."""
         entries, stored = self._link.many(
@@ -100,6 +148,12 @@ class ScheduleReader:
         return [one.decode(errors="backslashreplace") for one in found]
 
     def _read(self, names: Sequence[str]) -> Iterator[ScheduleInfo | RecordError]:
+        for found in self._read_each(names):
+            if found is not None:
+                yield found
+
+    def _read_each(self, names: Sequence[str]) -> Iterator[ScheduleInfo | RecordError | None]:
+        """None for one that was removed meanwhile."""
         commands = [
             command
             for name in names
@@ -113,11 +167,10 @@ class ScheduleReader:
         now = int(time[0]) * 1000 + int(time[1]) // 1000
         for at, name in enumerate(names):
             stored, unfinished, waiting = replies[3 * at : 3 * at + 3]
-            if stored:  # else it was removed meanwhile
-                try:
-                    yield _info(name, _pairs(stored), unfinished, waiting, now)
-                except RecordError as error:
-                    yield error
+            try:
+                yield _info(name, _pairs(stored), unfinished, waiting, now) if stored else None
+            except RecordError as error:
+                yield error
 
 
 def _pairs(reply: Sequence[bytes]) -> dict[str, bytes]:

@@ -16,8 +16,10 @@ from flowforge.store.server.link import Link
 _LET_IN = 50
 _PAGE = 500
 
-#: Pages that a walk over the keys reads: the leader looks at each key within seconds.
+#: Pages that a walk over the keys reads: the leader looks at each key within seconds. More than
+#: there are, where the order of the names needs all.
 _PAGES = 20
+_ALL_PAGES = 100_000
 
 #: Invocations of a job that are looked at.
 _SAMPLE = 64
@@ -123,6 +125,16 @@ class Limits:
                     yield text
             if cursor == b"0":
                 return
+
+    def keys_behind(self, key: str, name: str | None, most: int) -> list[str]:
+        """The next keys behind one in the order of their texts, ``most``; ``name``: those of one
+        limit. The server has no such order, so the names of all keys are read.
+        """
+        found: list[str] = []
+        all_keys = (one for one in self.keys(name, _ALL_PAGES) if one > key)
+        while piece := list(islice(all_keys, 10 * _PAGE)):
+            found = sorted({*found, *piece})[:most]
+        return found
 
     def usage(self, keys: Iterable[str]) -> list[LimitUsage]:
         """What these keys have."""
