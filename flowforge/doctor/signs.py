@@ -114,7 +114,8 @@ def _ended_lately(engine: Engine, ends: RecentEnds) -> tuple[int, int]:
 def _poison(signs: WarningSigns, ends: RecentEnds) -> Iterator[Finding]:
     """Invocations with which workers were lost."""
     if ends.quarantined:
-        job_id = ends.quarantined[0]
+        continued = [one for one in ends.quarantined if one not in ends.undone]
+        job_id, retried = (*continued, *ends.quarantined)[0], bool(continued)
         failed = counted(len(ends.quarantined), "job failed", "jobs failed")
         them = "it" if len(ends.quarantined) == 1 else "them"
         yield Finding(
@@ -122,7 +123,8 @@ def _poison(signs: WarningSigns, ends: RecentEnds) -> Iterator[Finding]:
             f"{failed} in the last hour because workers were lost with {them}: "
             f"{', '.join(ends.quarantined[:_NAMED])}",
             f"flowforge history {job_id} names the workers: look for a crash or an out-of-memory "
-            f"kill, mend it, then flowforge retry {job_id}",
+            f"kill, mend it, then flowforge {'retry' if retried else 'rerun'} {job_id}"
+            f"{'' if retried else ': what it did is undone, so a retry is refused'}",
         )  # fmt: skip
     lost = sorted(signs.lost_workers(_POISON), key=lambda one: -one.workers)
     if lost:

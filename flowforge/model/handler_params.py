@@ -45,7 +45,8 @@ _KINDS: dict[object, ParamKind] = {
 class HandlerParam(NamedTuple):
     """A parameter. ``default``: only a number, True, False or None; a text may be a secret.
 
-    ``nullable``: it may be None. ``choices``: the texts that it may be; none: any.
+    ``nullable``: it may be None. ``choices``: the texts that it may be; none: any. ``title``,
+    ``description``: for people, of the schema of a form alone.
     """
 
     name: str
@@ -54,6 +55,8 @@ class HandlerParam(NamedTuple):
     nullable: bool = False
     default: float | bool | None = None
     choices: Sequence[str] = ()
+    title: str = ""
+    description: str = ""
 
 
 class HandlerParams(NamedTuple):

@@ -58,11 +58,15 @@ def _param(name: str, raw: Any, form: Mapping[str, Any], required: bool) -> Hand
     nullable = any(one.get("type") == "null" for one in options)
     others = [one for one in options if one.get("type") != "null"]
     if len(others) == 1:
-        schema = {**others[0], **{key: schema[key] for key in ("default",) if key in schema}}
+        schema = {**schema, **others[0]}
+    # Those of a reference are about the class, and not about this field.
+    own = raw if isinstance(raw, Mapping) else {}
+    param = HandlerParam(
+        name, _KINDS.get(str(schema.get("type")), ParamKind.ANY), required, nullable,
+        title=str(own.get("title") or ""), description=str(own.get("description") or ""),
+    )  # fmt: skip
     choices = schema.get("enum")
     if isinstance(choices, list) and choices and all(isinstance(one, str) for one in choices):
-        return HandlerParam(name, ParamKind.TEXT, required, nullable, None, choices)
-    default = schema.get("default")
-    shown = default if type(default) in (int, float, bool) else None
-    kind = _KINDS.get(str(schema.get("type")), ParamKind.ANY)
-    return HandlerParam(name, kind, required, nullable, shown)
+        return param._replace(kind=ParamKind.TEXT, choices=choices)
+    default = own.get("default", schema.get("default"))
+    return param._replace(default=default if type(default) in (int, float, bool) else None)

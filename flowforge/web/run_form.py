@@ -36,7 +36,8 @@ _JSON = frozenset({ParamKind.LIST, ParamKind.OBJECT, ParamKind.ANY})
 class FormField:
     """A param. ``text``: what was typed; of a secret one nothing. ``note``: what it may be.
 
-    ``choices``: the texts of a list to choose from; none: it is typed. ``error``: what is wrong.
+    ``choices``: the texts of a list to choose from; none: it is typed. ``title``,
+    ``description``: what the schema of a form calls it and says of it. ``error``: what is wrong.
     """
 
     key: str
@@ -46,6 +47,8 @@ class FormField:
     secret: bool
     choices: Sequence[str]
     note: str
+    title: str = ""
+    description: str = ""
     text: str = ""
     error: str = ""
 
@@ -89,7 +92,8 @@ def _fields(entry: EntryPlace, example: Mapping[str, Any]) -> list[FormField]:
     return [
         FormField(
             f"param.{place}", one.name, one.kind, one.required, one.name in entry.secret,
-            _choices(one), _note(one, one.name in entry.secret, example),
+            _choices(one), _note(one, one.name in entry.secret, example), one.title,
+            one.description,
         )
         for place, one in enumerate(params)
     ]  # fmt: skip

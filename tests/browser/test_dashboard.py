@@ -221,6 +221,11 @@ SCREENS: tuple[tuple[Axe, Scheme, int], ...] = (
 )  # fmt: skip
 
 
+#: The tables of a page that have to be scrolled sideways.
+_WIDE_TABLES = """[...document.querySelectorAll(".scroll:not(.graph)")]
+    .filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.ariaLabel)"""
+
+
 def look_at(page: Page, scheme: Scheme, width: int) -> None:
     """Take a screen of that kind; no script of the dashboard asks for its width or its colours."""
     page.emulate_media(color_scheme=scheme)
@@ -279,9 +284,29 @@ def test_everyone_can_use_it(browser: Browser, link: str, pictures: Path, quarte
             found = axe.run(page)
             assert found.violations_count == 0, found.generate_report()
             assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+            assert width > 640 or page.evaluate(_WIDE_TABLES) == [], address
             page.screenshot(path=pictures / f"{name}-{scheme}-{width}.png", full_page=True)
     page.close()
     asked.cancel()
+
+
+def test_a_phone_shows_rows_as_cards(context: BrowserContext, page: Page) -> None:
+    """Each cell has the name of its column, also in rows that come later; a table stays one."""
+    first = failing.execute("charge", {"amount": 40}, labels={"on": "phone"}).wait(20)
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto("/jobs?label=on%3Dphone")
+    expect(page.locator("#live")).to_contain_text("live")
+    second = failing.execute("charge", {"amount": 41}, labels={"on": "phone"}).wait(20)
+    expect(page.locator("[data-row]")).to_have_count(2)
+    for job in (first, second):
+        cell = page.locator(f'[data-key="{job.job_id}"] td').nth(2)
+        expect(cell).to_have_text("failing")
+        name = cell.evaluate("one => getComputedStyle(one, '::before').content")
+        assert name.startswith('"Flow"')
+    tree = context.new_cdp_session(page).send("Accessibility.getFullAXTree")
+    roles = [node["role"]["value"] for node in tree["nodes"] if not node["ignored"]]
+    assert [roles.count(role) for role in ("table", "row", "rowheader")] == [1, 3, 2]
+    assert roles.count("cell") + roles.count("gridcell") == 2 * 7
 
 
 def test_below_a_path_of_another_application(

@@ -26,9 +26,10 @@ class Approve(Routine):
         self.define_event("decided", ["approved"])
         self.define_event("asked", ["url"])
 
-    def ask(self, keys: list[str], form: bool = False, **options: Any) -> None:
+    def ask(self, keys: list[str], form: bool | dict[str, Any] = False, **options: Any) -> None:
+        schema = Decision if form is True else form or None
         for key in keys:
-            ticket = self.expect("decision", key=key, form=Decision if form else None, **options)
+            ticket = self.expect("decision", key=key, form=schema, **options)
             if ticket.url is not None:
                 self.emit("asked", url=ticket.url)
 

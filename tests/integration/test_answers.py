@@ -20,6 +20,7 @@ from tests.integration.answer_flows import approvals, counted, first_of
 from tests.integration.cli_shell import Shell
 from tests.integration.installation import FAST, LIMIT, Installation, installed, kinds, outputs
 from tests.integration.web_client import ADDRESS, Browser, dashboard
+from tests.integration.web_jobs import text_of
 from tests.support.eventually import eventually
 from tests.support.virtual_clock import VirtualClock
 
@@ -318,6 +319,30 @@ def test_the_dashboard_lists_and_answers(operator: Browser, shared: Installation
     assert "does not wait for this answer any more" in operator.page(address, 409)
     answered = next(e for e in job.get_execution_history() if e.kind == "answered")
     assert answered.details["by"].startswith("token-")
+
+
+@pytest.mark.parametrize("by_link", [False, True], ids=["page", "link"])
+def test_a_form_has_the_titles_of_its_fields(
+    operator: Browser, visitor: Browser, by_link: bool
+) -> None:
+    """In their order, with names that differ, by which an answer is refused; none of references."""
+    colour = {"title": "Colour", "description": "Of a car.", "enum": ["red", "blue"]}
+    properties: dict[str, Any] = {
+        "approved": {"type": "boolean", "title": "Pay <it>?", "description": "Within a week."},
+        "po_number": {"anyOf": [{"type": "integer"}, {"type": "null"}], "title": "PO Number"},
+        "paint": {"$ref": "#/$defs/Colour"},
+        "trim": {"$ref": "#/$defs/Colour", "title": "Of the trim"},
+    }
+    job = asking("k", form={"properties": properties, "$defs": {"Colour": colour}})
+    page = visitor.page(link_of(job)) if by_link else operator.page(f"/jobs/{job.job_id}/answers/2")
+    labels = re.findall(r"<label>(.*?)<(?:select|input)", page, re.DOTALL)
+    assert [text_of(one) for one in labels] == [
+        "Pay &lt;it&gt;? approved", "PO Number", "paint", "Of the trim trim", "pin"
+    ]  # fmt: skip
+    assert "Within a week." in page
+    assert "Of a car." not in page
+    assert page.count("<option>red</option>") == 2
+    job.cancel()
 
 
 def test_pages_of_a_job_lead_to_its_answers(operator: Browser, shared: Installation) -> None:

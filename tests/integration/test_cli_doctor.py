@@ -203,6 +203,13 @@ def test_jobs_that_failed_lately(idle: Shell) -> None:
     assert f"retry --all-matching --flow numbers --error {causes[0]['id']}" in shown
     assert jobs[0] in found["poison"][0]["text"]
     assert f"flowforge retry {jobs[0]}" in found["poison"][0]["fix"]
+    # As a flow that undoes what its jobs did marks them when they fail.
+    idle.fields(jobs[0], undo="failed")
+    (finding,) = idle.findings(code=1)["poison"]
+    assert f"then flowforge rerun {jobs[0]}: what it did is undone" in finding["fix"]
+    idle.fields(jobs[1], reason="quarantined")
+    (finding,) = idle.findings(code=1)["poison"]
+    assert finding["fix"].endswith(f"then flowforge retry {jobs[1]}")
     for job_id in jobs:
         idle.fields(job_id, ended=1)
     found = idle.findings()

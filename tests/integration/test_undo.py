@@ -373,6 +373,23 @@ def test_the_command_line_offers_no_retry_of_what_is_undone(
     assert "flowforge retry" not in text
 
 
+def test_a_group_of_errors_offers_no_retry_of_what_is_undone(
+    shared: Installation, operator: Browser, file: str
+) -> None:
+    """It says why; with a job that is not undone among them, it offers the retry of all."""
+    flow = trips()
+    first, second = (booked(flow, file).wait(LIMIT) for _ in range(2))
+    undone(first), undone(second)
+    (group,) = (one for one in JobState.error_groups() if one.flow_id == flow.flow_id)
+    page = operator.page(f"/errors/{group.id}")
+    assert "They are undone: no retry continues them." in text_of(page)
+    assert "/bulk/new/retry" not in page
+    shared.redis.hdel(shared.key("job", first.job_id), "undo")
+    page = operator.page(f"/errors/{group.id}")
+    assert "1 of them is undone: no retry continues it." in text_of(page)
+    assert "/bulk/new/retry" in page
+
+
 def test_the_dashboard_mends_nothing_of_what_is_undone(operator: Browser, file: str) -> None:
     """It offers a fork of the failed invocation alone, and none of a compensation."""
     job = booked(trips(), file).wait(LIMIT)

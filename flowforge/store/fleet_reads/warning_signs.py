@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from flowforge.errors import CorruptRecordError
@@ -28,6 +28,7 @@ class RecentEnds(NamedTuple):
     """Jobs that have ended lately; of the failed ones the reasons, and ids of quarantined ones.
 
     ``more_completed``, ``more_failed``: there may be more than these, which were not looked at.
+    ``undone``: those of the quarantined ones that no retry continues.
     """
 
     completed: int
@@ -36,6 +37,16 @@ class RecentEnds(NamedTuple):
     quarantined: list[str]
     more_completed: bool
     more_failed: bool
+    undone: Collection[str]
+
+
+class _End(NamedTuple):
+    """``at``: milliseconds. ``is_undone``: whether what the job did is undone, or is to be."""
+
+    job_id: str
+    at: int
+    reason: str
+    is_undone: bool
 
 
 class LostWorkers(NamedTuple):
@@ -61,23 +72,20 @@ class WarningSigns:
         Quarantined ones are named also where there are more failed jobs.
         """
         completed, more_completed = self._completed_since(since)
-        reasons: Counter[str] = Counter()
-        quarantined = []
         newest = self._newest(JobStatus.FAILED, _SAMPLE)
-        for job_id, ended, reason in self._ends(newest):
-            if ended >= since:
-                reasons[reason] += 1
-                if reason == _QUARANTINED:
-                    quarantined.append(job_id)
-        failed = reasons.total()
+        ends = [one for one in self._ends(newest) if one.at >= since]
+        reasons = Counter(one.reason for one in ends)
+        failed = len(ends)
+        quarantined = {one.job_id: one for one in ends if one.reason == _QUARANTINED}
         if len(newest) == _SAMPLE:
-            named = self._quarantined_since(since)
-            quarantined = list(dict.fromkeys([*quarantined, *named]))
+            named = {one.job_id: one for one in self._quarantined_since(since)}
+            quarantined = {**quarantined, **named}
         return RecentEnds(
-            completed, failed, reasons, quarantined, more_completed, failed == _SAMPLE
-        )
+            completed, failed, reasons, list(quarantined), more_completed, failed == _SAMPLE,
+            {job_id for job_id, one in quarantined.items() if one.is_undone},
+        )  # fmt: skip
 
-    def _quarantined_since(self, since: int) -> list[str]:
+    def _quarantined_since(self, since: int) -> list[_End]:
         """Those that the groups of errors name, which are the latest ten of each routine."""
         named = {
             job_id: None
@@ -87,17 +95,16 @@ class WarningSigns:
             if at >= since
         }
         ends = self._ends(list(named), JobStatus.FAILED)
-        return [one for one, ended, reason in ends if ended >= since and reason == _QUARANTINED]
+        return [one for one in ends if one.at >= since and one.reason == _QUARANTINED]
 
-    def _ends(
-        self, job_ids: Sequence[str], status: JobStatus | None = None
-    ) -> Iterator[tuple[str, int, str]]:
-        """The end of each job in milliseconds, and its reason; ``status``: only of these."""
-        for job_id, row in self._rows.many(job_ids, "ended", "reason", "status"):
+    def _ends(self, job_ids: Sequence[str], status: JobStatus | None = None) -> Iterator[_End]:
+        """Those of the jobs that can be read; ``status``: only of these."""
+        for job_id, row in self._rows.many(job_ids, "ended", "reason", "status", "undo"):
             if isinstance(row, CorruptRecordError):
                 continue
             if status is None or row[2] == status.encode():
-                yield job_id, _number(row[0]), (row[1] or b"").decode(errors="backslashreplace")
+                reason = (row[1] or b"").decode(errors="backslashreplace")
+                yield _End(job_id, _number(row[0]), reason, row[3] is not None)
 
     def _completed_since(self, since: int) -> tuple[int, bool]:
         """How many, and whether there may be more than were looked at.
@@ -114,7 +121,7 @@ class WarningSigns:
             if within_time(score) < since
         ]
         looked_at = len(created) // 2
-        ended = sum(ended >= since for _, ended, _ in self._ends(earlier))
+        ended = sum(one.at >= since for one in self._ends(earlier))
         return looked_at - len(earlier) + ended, looked_at == _SAMPLE
 
     def waiting_attempts(self) -> Counter[str]:

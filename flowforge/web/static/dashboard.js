@@ -3,9 +3,14 @@ const root = document.body.dataset.root;
 const $ = (query, from = document) => from.querySelector(query);
 const $$ = (query, from = document) => [...from.querySelectorAll(query)];
 
-// --- times in the reader's own zone -------------------------------------------------------------
+// --- what the browser adds ----------------------------------------------------------------------
 
-function localTimes(from = document) {
+// Times in the reader's own zone; in each cell the name of its column, for narrow screens.
+function adapt(from = document) {
+  for (const row of $$("tbody tr", from)) {
+    const names = $$("thead th", row.closest("table"));
+    if (row.cells.length === names.length) names.forEach((name, at) => (row.cells[at].dataset.column = name.textContent));
+  }
   for (const one of $$("time[datetime]", from)) {
     const at = new Date(one.getAttribute("datetime"));
     const today = Date.now() - at < 86400000;
@@ -100,7 +105,7 @@ function listen() {
       if (!place || $("input:checked", place)) continue;
       const fresh = document.createElement("template");
       fresh.innerHTML = html;
-      localTimes(fresh.content);
+      adapt(fresh.content);
       morph(place, fresh.content);
     }
     tell(`live, every ${delay} s; this dashboard sends ${commands} commands a second`);
@@ -398,6 +403,6 @@ function saveView(page, search) {
 }
 
 if ($("[data-live]") && told) told.after(pauseButton);
-localTimes();
+adapt();
 showViews();
 listen();

@@ -46,13 +46,18 @@ def group(call: Call) -> View:
         text = "A group is kept for 7 days after its latest error."
         context = {"title": "There is no such group of errors", "text": text}
         return View("message.html", context, 404)
+    jobs = _jobs(call, found[0])
+    undone = sum(job.is_undone for job in jobs)
+    # Where the latest jobs are gone, earlier ones may be there.
+    retries = undone < len(jobs) or not jobs
     return View(
         "error_group.html",
         {
             "group": found[0],
-            "jobs": _jobs(call, found[0]),
+            "jobs": jobs,
+            "undone": undone,
             "failed": _failed(found[0]),
-            "retries": call.may(BULK["retry"]),
+            "retries": retries and call.may(BULK["retry"]),
             "left_out": left_out,
         },
     )

@@ -83,7 +83,7 @@ def test_functions_are_routines() -> None:
     """With and without the routine as their first parameter."""
     for cls in (plain, bound):
         (param,) = of_class(cls)["handle"].params
-        assert param == ("n", ParamKind.INTEGER, True, False, None, ())
+        assert param == HandlerParam("n", ParamKind.INTEGER, True)
 
 
 def test_it_travels() -> None:
