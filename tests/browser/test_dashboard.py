@@ -134,8 +134,7 @@ def test_a_poison_row_is_mended(page: Page, pictures: Path) -> None:
     """From the failed job to its invocation, to the params, to the difference, to the job again."""
     job = failing.execute("charge", {"amount": 40}).wait(20)
     open_job(page, job)
-    page.locator(".finding").get_by_role("link", name="invocation 1").click()
-    page.get_by_role("link", name="Edit", exact=True).click()
+    page.locator(".finding").get_by_role("link", name="Edit and retry").click()
     page.get_by_label("amount").fill("30")
     page.get_by_role("button", name="Show the difference").click()
     expect(page.locator("pre.old")).to_have_text("40")
@@ -307,6 +306,15 @@ def test_a_phone_shows_rows_as_cards(context: BrowserContext, page: Page) -> Non
     roles = [node["role"]["value"] for node in tree["nodes"] if not node["ignored"]]
     assert [roles.count(role) for role in ("table", "row", "rowheader")] == [1, 3, 2]
     assert roles.count("cell") + roles.count("gridcell") == 2 * 7
+
+
+def test_a_time_on_another_day_has_its_date(page: Page) -> None:
+    """Also one that is to come."""
+    later = failing.execute("charge", {"amount": 1}, delay=40 * 86400)
+    page.goto(f"/jobs/{later.job_id}")
+    starts = page.locator("dt", has_text="Starts").locator("+ dd time")
+    expect(starts).to_have_text(re.compile(r"\b20\d\d\b"))
+    later.cancel()
 
 
 def test_below_a_path_of_another_application(

@@ -71,6 +71,16 @@ def params_of(site: Installation, job: JobState, number: int) -> dict[str, objec
     return read_invocation(found.record, "it")[1]
 
 
+def test_the_page_of_a_failed_job_leads_to_the_edit(site: Installation, operator: Browser) -> None:
+    """Of the invocation that failed it; viewers are not offered it."""
+    job, number = failed(10, -5)
+    assert f'href="{link(job, number)}/edit">Edit and retry</a>' in operator.page(
+        f"/jobs/{job.job_id}"
+    )
+    with dashboard(site.engine, web.Role.VIEWER) as viewer:
+        assert "Edit and retry" not in viewer.page(f"/jobs/{job.job_id}")
+
+
 # --- what is put off -------------------------------------------------------------------------
 
 

@@ -9,11 +9,11 @@ const $$ = (query, from = document) => [...from.querySelectorAll(query)];
 function adapt(from = document) {
   for (const row of $$("tbody tr", from)) {
     const names = $$("thead th", row.closest("table"));
-    if (row.cells.length === names.length) names.forEach((name, at) => (row.cells[at].dataset.column = name.textContent));
+    for (const cell of row.cells) if (cell.colSpan < 2) cell.dataset.column = names[cell.cellIndex]?.textContent ?? "";
   }
   for (const one of $$("time[datetime]", from)) {
     const at = new Date(one.getAttribute("datetime"));
-    const today = Date.now() - at < 86400000;
+    const today = Math.abs(Date.now() - at) < 86400000;
     const text = at.toLocaleString(undefined, today ? { timeStyle: "medium" } : { dateStyle: "medium", timeStyle: "medium" });
     if (one.textContent !== text) one.textContent = text;
   }
