@@ -49,6 +49,7 @@ class Controls(Choices):
         """What is stored of an ended job changes with the next transition."""
         self.frozen.pop(self.frozen_name(job), None)
 
+    @precondition(lambda self: not self.reply_is_lost)
     @rule()
     def lose_the_next_reply(self) -> None:
         """The link sends the same frame again when it does not hear of the first."""
@@ -85,9 +86,12 @@ class Controls(Choices):
         self._control("retry", self.model.jobs[job_id])
 
     def worth_a_retry(self) -> list[str]:
-        """Failed jobs that would not fail again at once, for a join that nothing can fill."""
+        """Failed jobs that would not fail again at once, for a join that nothing can fill.
+
+        One of which the last compensation was skipped goes on with those that are left.
+        """
         failed = [self.model.jobs[job_id] for job_id in self.jobs("failed")]
-        return [job.id for job in failed if job.uncommitted and not job.undo]
+        return [job.id for job in failed if (job.uncommitted or job.compensations) and not job.undo]
 
     @precondition(lambda self: self.broken_lineages())
     @rule(data=st.data(), between=st.booleans())

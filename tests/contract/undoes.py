@@ -30,9 +30,13 @@ class Undoes(Calls):
         #: What the server has of the compensation that is committed next.
         self.record = b""
 
-    def to_undo(self, job: Job, invocation: str, done: Done) -> Done:
-        """What a worker sends with the commit where the slot has an undo."""
+    def as_sent(self, job: Job, invocation: str, done: Done) -> Done:
+        """What a worker commits of it: with a record where the slot has an undo, and of a
+        compensation neither emissions nor jobs, since its attempt has refused them.
+        """
         self.record = self._stored(job, invocation)
+        if is_compensation(invocation):
+            return replace(done, emitted=(), jobs=(), expected=())
         routine, slot = invocation.split(".")[1:3]
         undoable = job.plan.undoable and not job.undoes and f"{routine}.{slot}" in UNDOABLE
         if done.outcome != "completed" or not undoable:

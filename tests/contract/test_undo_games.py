@@ -1,0 +1,97 @@
+"""Games of the state machine played by hand, in which jobs with joins are undone."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from flowforge.store.server.link import ServerLink
+from tests.contract.bench import UNDO
+from tests.contract.finale import Finale
+from tests.contract.machine import Transitions
+from tests.contract.reference.flow import JOINING
+from tests.contract.reference.jobs import Job
+from tests.contract.reference.model import Done
+
+
+@pytest.fixture
+def machine(real: ServerLink, monkeypatch: pytest.MonkeyPatch) -> Finale:
+    """A game that has not begun."""
+    monkeypatch.setattr(Transitions, "link", real, raising=False)
+    return Finale()
+
+
+def begun(machine: Finale) -> Job:
+    """A job with joins, of which one invocation is committed and two wait."""
+    machine.first_job((JOINING, (0, 0, ""), 100, 0, "", False, False, "", True))
+    (job,) = machine.model.jobs.values()
+    assert machine._claim(job, "1.0.0", "t1", False)
+    machine._commit(job, "1.0.0", "t1", Done(emitted=machine.items([(0, 0, "")] * 2)))
+    return job
+
+
+class NoOutputs:
+    """What is drawn for a skip that puts nothing out."""
+
+    def draw(self, *_: object) -> int:
+        return 0
+
+
+def ended(machine: Finale) -> None:
+    """All that was begun ends, and is as the model says."""
+    machine.what_is_stored_is_what_the_model_says()
+    machine.teardown()
+
+
+def test_a_compensation_emits_nothing(machine: Finale) -> None:
+    """Not even into a join: its worker refuses it, so that the machine does not commit it."""
+    job = begun(machine)
+    machine._cancel_with_undo(job, 1)
+    undoing, compensation = machine.model.jobs[job.undo], f"1.0.{UNDO}"
+    assert machine._claim(undoing, compensation, "t2", False)
+    machine._commit(undoing, compensation, "t2", Done(emitted=machine.items([(3, 0, "j0:a")])))
+    ended(machine)
+    assert undoing.status == "completed"
+
+
+def test_a_late_commit_of_a_failed_job_with_joins_is_undone(machine: Finale) -> None:
+    """Nothing fires any more of what its joins have collected."""
+    job = begun(machine)
+    for number in (2, 3):
+        assert machine._claim(job, f"{number}.0.0", f"t{number}", False)
+    machine._commit(job, "2.0.0", "t2", Done(emitted=machine.items([(3, 0, "j0:a"), (0, 0, "")])))
+    assert machine._claim(job, "5.0.0", "t5", False)
+    machine._fail(job, "5.0.0", "t5", "stop", True)
+    assert job.undo == "waits"
+    machine._commit(job, "3.0.0", "t3", Done(emitted=machine.items([(3, 0, "j0:a")])))
+    ended(machine)
+    assert len(machine.compensated[job.undo]) == 3
+
+
+def test_a_compensation_that_failed_is_skipped_and_the_rest_is_undone(machine: Finale) -> None:
+    """The undoing job has nothing outstanding then, and goes on when it is retried."""
+    job = begun(machine)
+    assert machine._claim(job, "2.0.0", "t2", False)
+    machine._commit(job, "2.0.0", "t2", Done())
+    machine._cancel_with_undo(job, 1)
+    undoing, first = machine.model.jobs[job.undo], f"1.0.{UNDO}"
+    assert machine._claim(undoing, first, "t3", False)
+    machine._fail(undoing, first, "t3", "stop", True)
+    machine._mend(cast(Any, NoOutputs()), "skip", undoing, first)
+    ended(machine)
+    assert undoing.status == "completed"
+    assert len(machine.compensated[undoing.id]) == 2
+
+
+def test_an_attempt_of_an_undone_job_runs_too_long(machine: Finale) -> None:
+    """The upkeep takes its lease, and the undo waits for it no longer."""
+    job = begun(machine)
+    assert machine._claim(job, "2.0.0", "t2", False)
+    machine._commit(job, "2.0.0", "t2", Done(emitted=machine.items([(2, 0, "")])))
+    assert machine._claim(job, "4.2.0", "t4", False)
+    machine._cancel_with_undo(job, 1)
+    assert job.undo == "waits"
+    machine.run_too_long()
+    assert len(machine.model.jobs[job.undo].compensations) == 1
+    ended(machine)
