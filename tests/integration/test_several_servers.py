@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import click.testing
 import pytest
 import redis
 
 from flowforge import Bulk, Debounce, JobState, ScheduleState
-from flowforge.broker.fleet_app import fleet_app
-from flowforge.cli.main import cli
-from flowforge.composition import as_one, engines_of
-from flowforge.engine.current import set_engine
 from flowforge.engine.finding.find_expectations import find_expectations
 from flowforge.engine.schedules.find import find_schedules
 from flowforge.engine.schedules.state import home_of_schedule
@@ -31,14 +24,14 @@ from flowforge.errors import (
     JobNotFoundError,
     StoreUnavailableError,
 )
-from flowforge.local.server import LocalServer
 from flowforge.model.times.schedule_info import ScheduleInfo
-from flowforge.settings import Settings, from_environment
+from flowforge.settings import Settings
 from flowforge.store.fleet_reads.bulks import Bulks
 from flowforge.store.fleet_reads.dead_letters import DeadLetters
 from flowforge.worker.upkeep.schedules import Schedules
 from tests.integration.flows import One, countdown, fan_of
 from tests.integration.installation import FAST, FLOWS, LIMIT, outputs
+from tests.integration.pair import Pair, paired_servers
 from tests.integration.web_client import expect_answer
 from tests.support.eventually import eventually
 from tests.support.fleet import Fleet
@@ -46,56 +39,11 @@ from tests.support.fleet import Fleet
 COUNTDOWN = countdown()
 
 
-@dataclass
-class Pair:
-    """Two servers, the engines of both, and workers."""
-
-    servers: tuple[LocalServer, LocalServer]
-    engines: ShardedEngine
-    fleet: Fleet
-    url: str
-    prefix: str
-
-    def server_of(self, job: JobState) -> int:
-        """0 or 1: whose job it is, as the job's keys tell."""
-        (place,) = [
-            place for place, engine in enumerate(self.engines.each)
-            if engine.store.knows(job.job_id)
-        ]  # fmt: skip
-        return place
-
-    def run(self, *arguments: str, code: int = 0) -> click.testing.Result:
-        """``flowforge`` in this process."""
-        place = ["--redis-url", self.url, "--prefix", self.prefix]
-        result = click.testing.CliRunner().invoke(cli, [*place, *arguments])
-        assert result.exit_code == code, f"{result.output}\n{result.exception!r}"
-        set_engine(self.engines)
-        return result
-
-
 @pytest.fixture
 def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
     """Servers that keep their data, so that one can be killed and come back."""
-    # Every question to a server that is away takes as long.
-    monkeypatch.setattr("flowforge.engine.engine.PRODUCER_PATIENCE", 1.0)
-    prefix = f"t{secrets.token_hex(6)}"
-    with (
-        LocalServer.start(str(tmp_path / "a"), config={"appendfsync": "always"}) as first,
-        LocalServer.start(str(tmp_path / "b"), config={"appendfsync": "always"}) as second,
-    ):
-        url = f"{first.url}, {second.url}"
-        settings = from_environment({}, redis_url=url, prefix=prefix, **FAST)
-        engines = as_one(engines_of(settings, fleet_app(settings)))
-        assert isinstance(engines, ShardedEngine)
-        former = set_engine(engines)
-        try:
-            with Fleet(url, prefix, tmp_path, (FLOWS,), **FAST) as fleet:
-                yield Pair((first, second), engines, fleet, url, prefix)
-                for worker in fleet.workers:
-                    fleet.kill(worker)
-        finally:
-            set_engine(former)
-            engines.close()
+    with paired_servers(tmp_path, monkeypatch, (FLOWS,)) as found:
+        yield found
 
 
 def test_urls_are_told_apart() -> None:

@@ -47,6 +47,16 @@ class Book(Routine):
         note(file, f"undo {number}" + (f" {card}" if card else ""))
 
 
+class Halting(Book):
+    """Its undo halts until a file ``go`` lies beside that of the vendors."""
+
+    def release(self, file: str, number: str, card: str = "") -> None:
+        note(file, f"halts {number}")
+        while not Path(file).with_name("go").exists():
+            time.sleep(0.02)
+        super().release(file, number, card)
+
+
 class Fail(Routine):
     """Fails its job."""
 
@@ -152,18 +162,20 @@ class Tour(Routine):
         note(file, f"undo tour {trip}")
 
 
-def booking(what: str, **config: Any) -> Routine:
-    routine = Book()
+def booking(what: str, kind: type[Book] = Book, **config: Any) -> Routine:
+    routine = kind()
     routine.set_config(what=what, **config)
     return routine
 
 
-def trips(last: type[Routine] = Fail, refuses: bool = False, slow: bool = False) -> Flow:
+def trips(
+    last: type[Routine] = Fail, refuses: bool = False, slow: bool = False, car: type[Book] = Book
+) -> Flow:
     """A room, then a car, then ``last``. ``refuses``: the room is not released."""
     flow = Flow()
     flow.set_error_handler(ErrorHandler("retry", max_retries=1, retry_delay=0.02))
     flow.add_routine(booking("room", refuses=refuses), "room")
-    flow.add_routine(booking("car", slow=slow), "car")
+    flow.add_routine(booking("car", car, slow=slow), "car")
     flow.add_routine(last, "last")
     flow.connect("room", "output", "car", "input")
     flow.connect("car", "output", "last", "input")
