@@ -105,7 +105,9 @@ def test_initial_prefetch_count_is_what_a_worker_fetches_ahead(worker: Any) -> N
 @pytest.mark.private_name("celery", "Consumer.task_buckets")
 @pytest.mark.private_name("celery", "TokenBucket.contents")
 def test_what_waits_for_a_rate_limit_is_in_the_buckets(app: Celery, worker: Any) -> None:
-    """By the task's name: pairs that begin with the request; a task without a limit has none."""
+    """By the task's name: pairs that begin with the request; a task without a limit has none.
+    When a limit is set all buckets are new ones, and what waits stays in the former.
+    """
     for name in ("first", "second", "third"):
         app.send_task("rare", (name,))
     bucket = worker.consumer.task_buckets["rare"]
@@ -114,6 +116,9 @@ def test_what_waits_for_a_rate_limit_is_in_the_buckets(app: Celery, worker: Any)
     assert [list(request.args) for request in requests] == [["second"], ["third"]]
     assert {request.task.name for request in requests} == {"rare"}
     assert worker.consumer.task_buckets["noted"] is None
+    worker.consumer.reset_rate_limits()
+    assert worker.consumer.task_buckets["rare"] is not bucket
+    assert len(bucket.contents) == 2
     bucket.contents.clear()
 
 

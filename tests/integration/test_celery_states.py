@@ -7,11 +7,13 @@ import os
 import re
 import secrets
 import signal
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from celery import Celery
@@ -19,6 +21,9 @@ from celery import Celery
 from flowforge import ErrorHandler, Flow, JobState
 from flowforge.engine.current import current_engine, set_engine
 from flowforge.local.server import LocalServer
+from flowforge.store.fleet_reads.broker_lists import BrokerLists
+from flowforge.store.fleet_reads.worker_reports import WorkerReports
+from flowforge.worker.upkeep.resender import Resender
 from flowforge.worker.upkeep.timeouts import Timeouts
 from tests.integration.celery_states import (
     NOTES,
@@ -70,31 +75,36 @@ class Told:
         return list(replies)
 
 
-@pytest.fixture(scope="module")
-def told(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    """One prefork worker of two processes, started with what users have by default."""
+@contextmanager
+def joined(server: LocalServer, directory: Path, **settings: Any) -> Iterator[Told]:
+    """An app that is joined in this process, and a prefork worker of two processes, with what users
+    have by default. It is not awaited.
+    """
     prefix = f"t{secrets.token_hex(6)}"
-    directory = tmp_path_factory.mktemp("told")
     former = set_engine(None)
     app = make_app(server.url, prefix)
-    settings: dict[str, Any] = {
-        "lease": 4,
-        "heartbeat": 0.5,
-        "upkeep_interval": 0.5,
-        "unclaimed_grace": 1,
-    }
     try:
         with Fleet(
             server.url, prefix, directory, app="tests.integration.celery_states", **settings
         ) as fleet:
-            worker = fleet.start(env={NOTES: str(directory / "notes")}, options=())
-            yield Told(app, fleet, worker, directory / "notes")
+            notes = directory / "notes"
+            worker = fleet.start(env={NOTES: str(notes)}, options=(), wait=False)
+            yield Told(app, fleet, worker, notes)
             assert worker.alive
             fleet.kill(worker)
     finally:
         engine = set_engine(former)
         assert engine is not None
         engine.close()
+
+
+@pytest.fixture(scope="module")
+def told(server: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+    """Shared by a module; it notices the loss of a worker within seconds."""
+    settings = {"lease": 4, "heartbeat": 0.5, "upkeep_interval": 0.5, "unclaimed_grace": 1}
+    with joined(server, tmp_path_factory.mktemp("told"), **settings) as shared:
+        shared.fleet.wait_until_ready()
+        yield shared
 
 
 @pytest.fixture(autouse=True)
@@ -396,15 +406,49 @@ def test_a_rate_limit_set_while_the_worker_runs_is_obeyed(told: Told) -> None:
     assert len(received) == 40
 
 
-def test_messages_that_wait_for_a_rate_limit_are_not_lost(told: Told) -> None:
-    """They wait in their worker for longer than lost ones are waited for, and come only once."""
+def test_messages_that_wait_for_a_rate_limit_come_once(told: Told) -> None:
+    """Each is run once, and was given to the worker once and as often again as the upkeep says that
+    it has pushed it again: a worker that is stalled may claim it too late.
+    """
     name = "tests.integration.celery_states.Limited"
     told.control("rate_limit", name, "5/s")
     job = fan_of(Limited).execute("fan", {"count": 10})
-    assert ended(job) == "completed"
+    assert sorted(output.params["number"] for output in job.result(LIMIT)) == list(range(10))
     told.control("rate_limit", name, 0)
-    received = re.findall(rf"Limited\[{job.job_id}-\d+\] received", told.worker.output())
-    assert len(received) == 10
+
+    def counted(pattern: str) -> Counter[str]:
+        return Counter(re.findall(pattern, told.worker.output()))
+
+    def given() -> Counter[str]:
+        return counted(rf"Limited\[({job.job_id}-\d+)\] received")
+
+    def pushed() -> Counter[str]:
+        again = counted(rf"pushed invocation ({job.job_id}-\d+) \(it\.input\) again")
+        return again + Counter(set(given()))
+
+    assert len(given()) == 10
+    eventually(lambda: given() == pushed(), message=told.worker.tail)
+    assert [entry.kind for entry in job.get_execution_history("it")] == ["completed"] * 10
+
+
+def test_messages_that_wait_for_a_rate_limit_are_not_lost(
+    server: LocalServer, tmp_path: Path
+) -> None:
+    """However long they wait: they are not found lost as long as their worker reports."""
+    with joined(server, tmp_path, unclaimed_grace=1) as told:
+        store: Any = cast(Any, current_engine()).store
+        # The upkeep is this test's, which knows no grace; the worker just reports.
+        assert store.upkeep.lead("this test", 300_000)
+        told.fleet.wait_until_ready()
+        told.control("rate_limit", "tests.integration.celery_states.Limited", "1/m")
+        job = fan_of(Limited).execute("fan", {"count": 3})
+        eventually(lambda: len(WorkerReports(store).rate_limited_messages()) == 2)
+        assert job.counts["running"] == 0
+        lists = BrokerLists(store)
+        ((name, latest),) = lists.latest_numbers()
+        assert len(lists.unclaimed(name.decode(), int(latest) + 1, 0, 10)) == 2
+        assert Resender(store, grace=0.0).run_once() == 0
+        job.cancel()
 
 
 def test_events_enabled_while_the_worker_runs_tell_of_each_task(told: Told) -> None:

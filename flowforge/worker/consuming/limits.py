@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from flowforge.model.invocation_id import in_job
@@ -41,16 +42,42 @@ def any_limit(worker: Any, tasks: Iterable[Any]) -> bool:
     )
 
 
-def rate_limited(worker: Any) -> list[str]:
-    """Invocations, as ``job/invocation``, whose messages wait in the worker for a rate limit."""
-    buckets = getattr(worker.consumer, "task_buckets", None) or {}
-    waiting = (list(bucket.contents) for bucket in list(buckets.values()) if bucket)
-    requests = [request for contents in waiting for request, _ in contents]
-    return [
-        in_job(*request.args[:2])
-        for request in requests[:_REPORTED]
-        if hasattr(request.task, "observation")
-    ]
+class RateLimited:
+    """The invocations, as ``job/invocation``, whose messages wait in a worker for a rate limit, and
+    those that did so less than ``grace`` seconds ago.
+
+    A message that has waited is not claimed yet: on its way to a handler it is older than the grace
+    period, and if it were not named it would be found lost.
+    """
+
+    def __init__(
+        self, worker: Any, grace: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._worker = worker
+        self._grace = grace
+        self._clock = clock
+        #: Those that held messages. When remote control sets a rate limit, Celery makes new ones,
+        #: and what waits in a former one goes on waiting there.
+        self._buckets: set[Any] = set()
+        #: When each was last seen to wait.
+        self._seen: dict[str, float] = {}
+
+    def __call__(self) -> list[str]:
+        now = self._clock()
+        waiting = dict.fromkeys(self._waiting(), now)
+        recent = {one: at for one, at in self._seen.items() if now - at < self._grace}
+        self._seen = recent | waiting
+        return [*waiting, *(recent.keys() - waiting.keys())][:_REPORTED]
+
+    def _waiting(self) -> Iterator[str]:
+        named = getattr(self._worker.consumer, "task_buckets", None) or {}
+        buckets = self._buckets | {bucket for bucket in list(named.values()) if bucket}
+        contents = {bucket: list(bucket.contents) for bucket in buckets}
+        self._buckets = {bucket for bucket, requests in contents.items() if requests}
+        for requests in contents.values():
+            for request, _ in requests:
+                if hasattr(request.task, "observation"):
+                    yield in_job(*request.args[:2])
 
 
 def warn_of_limits(worker: Any, tasks: Iterable[Any]) -> None:

@@ -26,7 +26,7 @@ from flowforge.store.fleet_reads.placement import PATIENCE
 from flowforge.store.server.client import make_client
 from flowforge.store.server.link import ServerLink
 from flowforge.store.store import Store
-from flowforge.worker.consuming.limits import rate_limited
+from flowforge.worker.consuming.limits import RateLimited
 from flowforge.worker.run.readers_writer_lock import ReadersWriterLock
 from flowforge.worker.run.runtime import Runtime
 from flowforge.worker.run.task import InvocationTasks, TaskQueues
@@ -194,7 +194,8 @@ class Shard:
     def _make_presence(self, worker: Any) -> Presence:
         hanging = self.runtime.leases.hanging
         facts = partial(worker_facts, worker, self._app, self.settings, hanging)
-        return Presence(self.probe, worker.hostname, facts, lambda: rate_limited(worker))
+        rate_limited = RateLimited(worker, self.settings.unclaimed_grace)
+        return Presence(self.probe, worker.hostname, facts, rate_limited)
 
 
 def worker_facts(

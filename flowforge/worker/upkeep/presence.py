@@ -28,7 +28,7 @@ class Presence:
     """Reports this worker, by name, with its facts.
 
     ``rate_limited``: the invocations, as ``job/invocation``, that wait in the worker for a rate
-    limit.
+    limit, or have just done so.
     """
 
     def __init__(
