@@ -16,7 +16,13 @@ import redis
 
 from flowforge.local.server import LocalServer
 from tests.support.environment import settings_in_force
+from tests.support.hang_guard import HangGuard
 from tests.support.parts import PARTS
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A test that hangs is a failure with a name."""
+    config.pluginmanager.register(HangGuard(config))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
