@@ -19,13 +19,15 @@ from redis.exceptions import NoPermissionError
 
 from flowforge import ErrorHandler, JobState
 from flowforge.broker.fleet_app import fleet_app
+from flowforge.codec.binary import pack_record
 from flowforge.engine.current import set_engine
 from flowforge.engine.engine import Engine
 from flowforge.local.server import LocalServer
 from flowforge.settings import from_environment
 from flowforge.store.fleet_reads.dead_letters import DeadLetters
-from flowforge.store.fleet_reads.worker_reports import WorkerReports
+from flowforge.store.fleet_reads.worker_reports import STALE
 from flowforge.store.scripts import SCRIPTS, script_names
+from flowforge.store.store import Store
 from tests.integration.flows import Flaky, countdown, single, squares
 from tests.integration.installation import FAST, FLOWS, LIMIT
 from tests.integration.web_client import dashboard
@@ -351,31 +353,69 @@ def test_an_administrator_ends_an_endless_script(guarded: Guarded) -> None:
     assert guarded.admin.ping()
 
 
-def test_a_viewer_is_enough_for_a_dashboard_that_is_read_only(guarded: Guarded) -> None:
-    """Every page is shown, changes as jobs do, and no command is refused. Where a worker is silent
-    the pages would try a write, to tell whether the server takes its reports.
-    """
-    job = countdown().execute("it", {"n": 1}).wait(LIMIT)
-    ended = {f"{worker.name}@" for worker in guarded.fleet.workers if not worker.alive}
-    reports = WorkerReports(guarded.engine.store)
-    for worker in reports.read()[0]:
-        if worker.name.startswith(tuple(ended)):
-            guarded.admin.hdel(guarded.engine.store.keys.of("workers"), worker.name)
-    eventually(lambda: all(worker.live for worker in reports.read()[0]))
-    settings = from_environment({}, redis_url=guarded.urls["viewer"])
-    viewer = Engine(settings, fleet_app(settings))
-    own = f"/jobs/{job.job_id}"
+@dataclass(frozen=True)
+class Quiet:
+    """A database in which a job has ended and no worker runs: reports are the test's own."""
+
+    store: Store
+    job: JobState
+    viewer: Engine
+
+    def report(self, age: int = 0) -> None:
+        """What a worker reports of itself, or has reported so many seconds ago."""
+        now = int(self.store.link.call("TIME")[0])
+        facts = {"pid": 7, "pool": "solo", "queues": ["celery"], "routines": []}
+        record = pack_record(now - age, facts)
+        self.store.link.call("HSET", self.store.keys.of("workers"), "w@h", record)
+
+
+@pytest.fixture
+def quiet(guarded: Guarded, tmp_path: Path) -> Iterator[Quiet]:
+    """One that the viewer reads."""
+    urls = {role: f"{url[:-1]}4" for role, url in guarded.urls.items()}
+    producer, viewer = (
+        Engine(settings, fleet_app(settings))
+        for settings in (from_environment({}, redis_url=urls[one]) for one in ROLES[1:])
+    )
+    former = set_engine(producer)
+    try:
+        with Fleet(urls["worker"], "ff", tmp_path, (FLOWS,), **FAST) as fleet:
+            worker = fleet.start()
+            job = countdown().execute("it", {"n": 1}).wait(LIMIT)
+            fleet.kill(worker)
+        producer.store.link.call("UNLINK", producer.store.keys.of("workers"))
+        yield Quiet(producer.store, job, viewer)
+    finally:
+        set_engine(former)
+        for engine in (producer, viewer):
+            engine.close()
+
+
+def test_a_viewer_is_enough_for_a_dashboard_that_is_read_only(
+    guarded: Guarded, quiet: Quiet
+) -> None:
+    """Every page is shown, changes as jobs do, and no command is refused while workers report."""
+    own = f"/jobs/{quiet.job.job_id}"
     addresses = [
         "/", "/jobs", "/jobs?text=x&status=completed", own, f"{own}/log", f"{own}/invocations/1",
-        f"{own}/invocations?routine=it", "/flows", f"/flows/one?id={job.flow_id}", "/errors",
+        f"{own}/invocations?routine=it", "/flows", f"/flows/one?id={quiet.job.flow_id}", "/errors",
         "/workers", "/doctor", "/bulk", "/dead-letters", "/audit", "/audit?by=kim",
     ]  # fmt: skip
-    try:
-        with dashboard(viewer, read_only=True) as client:
-            for address in addresses:
-                assert "read-only" in client.page(address), address
-            client.post(f"{own}/delete", data={"token": "any"})
-            assert "There are no such entries" in client.page("/audit")
-    finally:
-        viewer.close()
+    with dashboard(quiet.viewer, read_only=True) as client:
+        for address in addresses:
+            quiet.report()
+            assert "read-only" in client.page(address), address
+        client.post(f"{own}/delete", data={"token": "any"})
+        assert "There are no such entries" in client.page("/audit")
     assert guarded.denied() == []
+
+
+@pytest.mark.parametrize("address", ["/workers", "/doctor"])
+def test_a_viewer_is_refused_a_write_while_a_worker_is_silent(
+    guarded: Guarded, quiet: Quiet, address: str
+) -> None:
+    """The page would tell whether the server takes the worker's reports, and is shown without."""
+    quiet.report(age=STALE + 60)
+    with dashboard(quiet.viewer, read_only=True) as client:
+        assert "w@h" in client.page(address)
+    assert set(guarded.denied()) == {("ff-viewer", "evalsha")}
