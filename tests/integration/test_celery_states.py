@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,12 +87,20 @@ class Told:
 
         eventually(once, message=lambda: f"{number}, each once: {self.came(job, routine)}")
 
-    def control(self, command: str, *arguments: Any, **options: Any) -> list[dict[str, Any]]:
-        """What the worker answers to a command of remote control."""
-        send = getattr(self.app.control, command)
-        replies = send(*arguments, reply=True, timeout=LIMIT, limit=1, **options)
-        assert len(replies) == 1
-        return list(replies)
+    def control(self, command: str, *arguments: Any, **options: Any) -> None:
+        """Send a command of remote control, and return when every worker has answered.
+
+        All answers are awaited. The next call may have the same list for its answers, and kombu
+        counts one that comes late as an answer to that call, which then has one too few.
+        """
+        number = sum(worker.alive for worker in self.fleet.workers)
+        control: Any = self.app.control
+        begun = time.monotonic()
+        replies = getattr(control, command)(
+            *arguments, reply=True, timeout=LIMIT, limit=number, **options
+        )
+        took, late = time.monotonic() - begun, dict(control.mailbox.unclaimed)
+        assert len(replies) == number, f"after {took:.1f} s: {replies}; to other calls: {late}"
 
 
 @contextmanager
