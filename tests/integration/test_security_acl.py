@@ -419,3 +419,12 @@ def test_a_viewer_is_refused_a_write_while_a_worker_is_silent(
     with dashboard(quiet.viewer, read_only=True) as client:
         assert "w@h" in client.page(address)
     assert set(guarded.denied()) == {("ff-viewer", "evalsha")}
+
+
+def test_a_viewer_is_refused_the_write_of_an_explanation(guarded: Guarded, quiet: Quiet) -> None:
+    """It would tell whether the server takes writes; the rest is told all the same."""
+    job = countdown().execute("it", {"n": 1})
+    quiet.report()
+    guarded.admin.acl_log_reset()
+    assert "waits on the queue" in " ".join(one.what for one in quiet.viewer.explain(job.job_id))
+    assert set(guarded.denied()) == {("ff-viewer", "evalsha")}
