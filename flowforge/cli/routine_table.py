@@ -9,7 +9,7 @@ from rich.text import Text
 from flowforge.cli.terminal.render import compact, status_text
 from flowforge.common.duration import duration
 from flowforge.store.fleet_reads.usual_times import mean_seconds
-from flowforge.store.job_reads.routine_states import ended_invocations, failures
+from flowforge.store.job_reads.routine_states import counted_attempts, ended_invocations, failures
 
 #: What is shown of each routine.
 ROUTINE_COLUMNS = (
@@ -29,7 +29,7 @@ def _line(routine_id: str, state: dict[str, Any]) -> list[str | Text]:
         routine_id,
         status_text(state["status"]),
         str(ended_invocations(state)),
-        str(state["started"]),
+        str(counted_attempts(state)),
         str(state["running"]),
         str(state["retried"]),
         str(failures(state)),

@@ -11,7 +11,7 @@ import jinja2
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from flowforge.engine.engine import Submitter
-from flowforge.store.job_reads.routine_states import ended_invocations, failures
+from flowforge.store.job_reads.routine_states import counted_attempts, ended_invocations, failures
 from flowforge.web import filters, work_words
 from flowforge.web.audit import Audit
 from flowforge.web.needs import Needs
@@ -54,7 +54,9 @@ def templates() -> jinja2.Environment:
     )
     made.filters.update(filters.FILTERS)
     made.filters.update(amount=work_words.amount, waits=work_words.waits)
-    made.filters.update(ended_invocations=ended_invocations, failures=failures)
+    made.filters.update(
+        ended_invocations=ended_invocations, counted_attempts=counted_attempts, failures=failures
+    )
     return made
 
 

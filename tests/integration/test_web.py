@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from flowforge import Bulk, ErrorHandler, Flow, JobState, Limit, Routine, routine, web
+from flowforge.codec.binary import pack_record
 from flowforge.engine.finding import find
 from flowforge.local.server import LocalServer
 from flowforge.model.jobs.error_group import group_id
@@ -111,6 +112,19 @@ def test_a_job_shows_what_is_known_of_it(admin: Browser) -> None:
     text = admin.page(f"/jobs/{job.job_id}")
     for part in (job.job_id, "pending", "tenant=acme", "&#34;n&#34;: 3", "no worker", "<svg"):
         assert part in text, part
+
+
+def test_what_was_given_back_is_no_attempt(site: Installation, admin: Browser) -> None:
+    """Its handler was not called: the job was paused between the claim and the handler, say."""
+    job = countdown.execute("count", {"n": 3})
+    invocations = site.engine.store.invocations
+    invocations.claim(job.job_id, "1.0.0", "t", 60_000)
+    assert "<title>count: running, 0 done, 1 attempts" in admin.page(f"/jobs/{job.job_id}")
+    details = pack_record("w1", 1, 0, {}, None, None)
+    assert invocations.release(job.job_id, "1.0.0", "t", 0, details) == "ok"
+    page = admin.page(f"/jobs/{job.job_id}")
+    assert "<title>count: pending, 0 done, 0 attempts" in page
+    assert re.search(r"\bcount \S+ pending 0 0 0\b", text_of(page)), text_of(page)
 
 
 def test_a_failure_without_a_routine_is_shown(site: Installation, admin: Browser) -> None:

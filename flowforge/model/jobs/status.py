@@ -68,7 +68,8 @@ class AttemptOutcome(StrEnum):
     SKIPPED = "skipped"
     #: Its lease expired: the worker is dead, stuck or without contact.
     LOST = "lost"
-    #: The worker could not run it and left it to another; it does not count as an attempt.
+    #: The worker gave it back; it does not count as an attempt: the worker could not run it, found
+    #: before the handler that the job was paused, or the handler said that it is to run later.
     RELEASED = "released"
     #: The job had ended before: nothing of it counts. It has no history entry.
     DROPPED = "dropped"

@@ -11,7 +11,8 @@ from flowforge.model.jobs.status import COMMITTED, AttemptOutcome, RoutineStatus
 from flowforge.store.history import history_details
 from flowforge.store.reading import moment, typed, whole
 
-#: Counters of a routine that a reader shows; ``started`` less the others is what runs.
+#: Counters of a routine that a reader shows. ``started`` has all claims, also those that were given
+#: back before their handlers (``released``); ``started`` less the others is what runs.
 _CLOSED = tuple(outcome.value for outcome in AttemptOutcome)
 COUNTERS = ("started", *_CLOSED)
 
@@ -53,6 +54,14 @@ def routine_states(
 def ended_invocations(state: Mapping[str, Any]) -> int:
     """How many invocations of a routine have ended."""
     return sum(int(state[outcome]) for outcome in COMMITTED)
+
+
+def counted_attempts(state: Mapping[str, Any]) -> int:
+    """How many attempts of a routine have begun, without those that were given back.
+
+    The handler of what was given back was not called, or what it did does not count.
+    """
+    return int(state["started"]) - int(state[AttemptOutcome.RELEASED])
 
 
 def failures(state: Mapping[str, Any]) -> int:

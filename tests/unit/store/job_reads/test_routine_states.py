@@ -13,6 +13,7 @@ from flowforge.model.jobs.status import AttemptOutcome, RoutineStatus
 from flowforge.store.job_reads.routine_states import (
     COUNTERS,
     FLOWFORGE_KEPT,
+    counted_attempts,
     ended_invocations,
     failures,
     routine_states,
@@ -28,7 +29,7 @@ def state(**fields: str | int) -> dict[str, Any]:
 
 
 def test_each_outcome_of_an_attempt_is_a_counter() -> None:
-    """So is the number of attempts; users give none of them."""
+    """So is the number of claims; users give none of them."""
     assert ("started", *AttemptOutcome) == COUNTERS
     assert set(COUNTERS) < FLOWFORGE_KEPT
 
@@ -76,3 +77,9 @@ def test_what_has_ended_and_what_has_failed() -> None:
     assert failures({**state, "status": "failed"}) == 1
     assert failures({**state, "status": "failed", "failed": 2}) == 2
     assert failures({**state, "status": "failed", "lost": 0}) == 0
+
+
+def test_what_was_given_back_is_no_attempt() -> None:
+    """Its claim has started; no handler was called, or what it did does not count."""
+    assert counted_attempts(state(started=5, completed=3, released=2)) == 3
+    assert counted_attempts(state(started=1)) == 1
