@@ -466,6 +466,26 @@ class SlowSetup(One):
         self.emit("output")
 
 
+def merge_at_gate(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Merge strategy of SlowMerge."""
+    note(new["log"], "merging")
+    wait_for(new["gate"])
+    return new
+
+
+class SlowMerge(Routine):
+    """Its merge function waits for the gate of the delivery."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.define_slot("input", handler=self.go, merge_strategy=merge_at_gate)
+        self.define_event("output")
+
+    def go(self, log: str) -> None:
+        note(log, "handled")
+        self.emit("output")
+
+
 class SlowBuild(One):
     """Is built slowly where ``SLOW_BUILD`` names a gate: a class that reads a model, say."""
 

@@ -19,11 +19,13 @@ from flowforge.errors import (
     JobPausedError,
     JobStateError,
 )
+from flowforge.store.job_reads.routine_states import counted_attempts
 from tests.integration.flows import (
     Approval,
     Flaky,
     Gated,
     Slow,
+    SlowMerge,
     Square,
     Watchful,
     approval,
@@ -98,15 +100,18 @@ class TestPause:
         assert kinds(job) == ["submitted", "paused", "completed", "resumed", "completed"]
 
     def test_no_handler_starts_after_pause_has_returned(self, log: str) -> None:
-        """Handlers that had started when pause returned are all that ever ran."""
+        """Nothing is claimed any more. What had been claimed has run, or was given back before its
+        handler by a worker that was late and asked again.
+        """
         job = squares(None).execute("fan", {"count": 400, "log": log, "pause": 0.002})
         eventually(lambda: len(notes(log)) > 20)
         job.pause()
-        started = job.routine_states["square"]["started"]
+        claimed = job.routine_states["square"]["started"]
         job.wait(LIMIT)
         run_another_job()
-        assert len(notes(log)) == started < 400
-        assert job.routine_states["square"]["started"] == started
+        square = job.routine_states["square"]
+        assert square["started"] == claimed
+        assert len(notes(log)) == square["completed"] == claimed - square["released"] < 400
         job.resume()
         found = sorted(params["number"] for params in outputs(job))
         assert found == list(range(400))
@@ -172,10 +177,34 @@ class TestPause:
         eventually(lambda: job.counts["running"] == 0)
         run_another_job()
         assert notes(log) == ["setup"]
+        state = job.routine_states["it"]
+        assert (state["started"], state["released"], state["dropped"]) == (1, not ends, ends)
         if not ends:
             job.resume()
             assert len(outputs(job)) == 1
             assert notes(log)[-1] == "handled"
+
+    def test_no_handler_starts_behind_a_long_merge(
+        self, own: Installation, log: str, gate: Path, tmp_path: Path
+    ) -> None:
+        """The same in a process that has run the routine before; it is no attempt."""
+        own.fleet.start(concurrency=1)
+        flow, opened = single(SlowMerge), tmp_path / "opened"
+        opened.touch()
+        outputs(flow.execute("it", {"log": str(tmp_path / "first"), "gate": str(opened)}))
+        job = flow.execute("it", {"log": log, "gate": str(gate)})
+        eventually(lambda: notes(log) == ["merging"])
+        job.pause()
+        gate.touch()
+        eventually(lambda: job.counts["parked"] == 1, message="what was given back")
+        assert notes(log) == ["merging"]
+        assert kinds(job) == ["submitted", "paused", "released"]
+        state = job.routine_states["it"]
+        assert (state["started"], state["released"], counted_attempts(state)) == (1, 1, 0)
+        job.resume()
+        assert len(outputs(job)) == 1
+        assert notes(log) == ["merging", "merging", "handled"]
+        assert counted_attempts(job.routine_states["it"]) == 1
 
 
 class TestFromElsewhere:
