@@ -8,6 +8,7 @@ import pytest
 
 from flowforge.codec.binary import pack_record
 from flowforge.model.condition import Condition
+from flowforge.model.definition import Definition, RoutineSpec
 from flowforge.store.transitions.answers import Answer
 from flowforge.store.transitions.breakpoints import AT_ONCE, pack_condition
 from flowforge.store.transitions.claims import Claim, NextClaim, Question
@@ -34,6 +35,26 @@ def step(bench: Bench, job: str, invocation: str = "") -> str:
 
 def go_on(bench: Bench, job: str, routine: int | None = None) -> str:
     return bench.store.breakpoints.go_on(job, routine, BY)
+
+
+def test_a_look_at_breakpoints_is_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many have stopped elsewhere: what stopped behind so many is not named."""
+    monkeypatch.setattr("flowforge.store.transitions.breakpoints._PAGE", 10)
+    monkeypatch.setattr("flowforge.store.transitions.breakpoints.LOOKED", 30)
+    job = bench.submit()
+    routines = tuple(RoutineSpec(f"r{number}", "x", None, {}) for number in range(2))
+    for routine in range(2):
+        break_at(bench, job, routine)
+    early = {f"{number}.0.0": number for number in range(1, 41)}
+    bench.link.call(
+        "ZADD", bench.key("stopped", job), *_pairs(early), 29.5, "50.1.0", 35.5, "51.1.0"
+    )
+    first, second = bench.store.breakpoints.of_job(job, Definition("flow", routines))
+    assert (first.stopped, second.stopped) == (tuple(range(1, 30)), (50,))
+
+
+def _pairs(scores: dict[str, int]) -> list[str | int]:
+    return [one for name, score in scores.items() for one in (score, name)]
 
 
 def test_a_claim_stops_and_the_step_lets_it_go(bench: Bench) -> None:

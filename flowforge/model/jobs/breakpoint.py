@@ -12,7 +12,7 @@ class Breakpoint:
 
     ``condition``: which ones, empty for all; values of secret params are ``***``. ``at``, ``by``:
     when and by whom it was set. ``stopped``: numbers of invocations that have stopped there, those
-    that stopped first, up to 100.
+    that stopped first, up to 100 of the 2,000 that stopped first in the job.
     """
 
     routine_id: str

@@ -25,11 +25,12 @@ from flowforge.store.transitions.answers import (
 #: Invocations that one call lets go.
 AT_ONCE = 128
 
-#: Stopped invocations that one command reads, commands of one look, and invocations of a breakpoint
-#: that are named.
-_LOOKED = 1000
-_PAGES = 50
+#: Stopped invocations that one command reads, and invocations of a breakpoint that are named.
+_PAGE = 1000
 _NAMED = 100
+
+#: Stopped invocations that one look reads, those that stopped first: open pages look once a second.
+LOOKED = 2 * _PAGE
 
 
 def pack_condition(condition: Condition) -> bytes:
@@ -138,12 +139,12 @@ class Breakpoints:
     def _numbers(self, job_id: str, routines: Sequence[int]) -> dict[int, list[int]]:
         """Routine -> the numbers of what has stopped there first."""
         found: dict[int, list[int]] = {routine: [] for routine in routines}
-        for page in range(_PAGES):
-            some = self.stopped(job_id, _LOOKED, page * _LOOKED)
+        for first in range(0, LOOKED, _PAGE):
+            some = self.stopped(job_id, _PAGE, first)
             for named, _ in some:
                 if named.routine in found:
                     found[named.routine].append(named.number)
-            if len(some) < _LOOKED or all(len(one) >= _NAMED for one in found.values()):
+            if len(some) < _PAGE or all(len(one) >= _NAMED for one in found.values()):
                 break
         return found
 

@@ -12,6 +12,7 @@ from flowforge.store.fleet_reads.finding import Query
 from flowforge.store.job_reads.job_rows import JobDetails, JobRows, JobSummary
 from flowforge.store.job_reads.outstanding import Outstanding
 from flowforge.store.job_reads.started_jobs import StartedJobs
+from flowforge.store.transitions.breakpoints import LOOKED
 from flowforge.web.graph.layout import layout
 from flowforge.web.graph.picture import picture
 from flowforge.web.page import Call, Page, View
@@ -78,6 +79,7 @@ def shown(engine: Engine, job_id: str) -> dict[str, Any]:
         "picture": None if placed is None else picture(definition, placed, states, work),
         "work": work,
         "breakpoints": {one.routine_id: one for one in engine.breakpoints.of_job(job_id)},
+        "looked": LOOKED,
         "connections": definition.connections,
         "join_count": join_count,
         "joins": [one.join for one in joins],
