@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 import pytest
 
@@ -160,6 +161,20 @@ def test_what_has_stopped_at_a_routine_goes_on(site: Installation, admin: Browse
     late = admin.post(own(job, "break/continue"), data=form)
     assert late.status_code == 409
     assert "it was changed by token-" in text_of(late.text)
+
+
+def test_what_may_have_stopped_behind_many_others_goes_on(
+    site: Installation, admin: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a look does not come to the end, a breakpoint with nothing named keeps its button."""
+    job = stopped(site)
+    job.break_at(HOSTILE)
+    button = f'/break/continue?{urlencode({"routine": HOSTILE})}"'
+    assert button not in admin.page(f"/jobs/{job.job_id}")
+    monkeypatch.setattr("flowforge.web.views.job_page.LOOKED", 0)
+    page = admin.page(f"/jobs/{job.job_id}")
+    assert button in page
+    assert "none of those that stopped first" in text_of(page)
 
 
 def test_a_breakpoint_is_cleared(site: Installation, admin: Browser) -> None:
