@@ -49,8 +49,8 @@ local ACTIONS = {
     look_at_deadline(job, about, now)
   end,
   limit = function(_, _, about, now)
-    --@include limits/hand_on
-    hand_on(about, now)
+    --@include limits/keys, limits/hand_on
+    hand_on(at_key(about), now)
   end,
 }
 

@@ -1,13 +1,13 @@
 -- Lets in what waits at keys of limits, after something was changed for them.
 -- In:  keys
 -- Out: at how many of them; the others are for a further call
---@include base, state, full, limits/hand_on
+--@include base, state, full, limits/keys, limits/hand_on
 local arguments = ARGV
 write_though_full()
 local done = 0
 while done < #arguments - 1 and spent < 128 do
   done = done + 1
   spent = spent + 0.1
-  hand_on(arguments[done + 1], now_ms())
+  hand_on(at_key(arguments[done + 1]), now_ms())
 end
 return done

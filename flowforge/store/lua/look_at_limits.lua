@@ -2,7 +2,7 @@
 -- at which there is nothing.
 -- In:  most keys; milliseconds after which what waits first starves
 -- Out: {keys looked at, places that nothing held}
---@include base, members, state, shared, job_row, full, damaged, limits/keys, limits/hand_on
+--@include base, members, state, shared, job_row, full, damaged, limits/keys, limits/places, limits/promises, limits/hand_on
 local most, patience = tonumber(ARGV[2]), tonumber(ARGV[3])
 
 -- Places of a key that one look checks of each kind, the oldest: what nothing holds becomes the oldest.
@@ -31,16 +31,17 @@ local function is_held(member)
 end
 
 local function drop_lost(key)
-  local places = k_limit_places(key)
+  local at = at_key(key)
+  local places = at.places
   for _, member in ipairs(shared('ZRANGEBYSCORE', places, '(0', '+inf', 'LIMIT', 0, CHECKED)) do
     if not is_held(member) then
-      shared('ZREM', places, member)
+      remove_places(at, member)
       lost = lost + 1
     end
   end
   for _, member in ipairs(shared('ZREVRANGEBYSCORE', places, '(0', '-inf', 'LIMIT', 0, CHECKED)) do
     if tonumber(shared('ZSCORE', places, member)) > KEPT - now or not is_held(member) then
-      shared('ZREM', places, member)
+      remove_places(at, member)
     end
   end
 end
@@ -63,9 +64,9 @@ end
 
 local function look_at(key)
   drop_lost(key)
-  hand_on(key, now)
+  hand_on(at_key(key), now)
   tell_of_starving(key)
-  if call('EXISTS', k_limit_places(key), k_limit_waiters(key)) == 0 and kept_before(key) == 0 then
+  if call('EXISTS', k_limit_places(key), k_limit_waiters(key)) == 0 and kept_before(at_key(key)) == 0 then
     shared('ZREM', k_limit_keys(), key)
   else
     shared('ZADD', k_limit_keys(), now + LOOK, key)

@@ -9,7 +9,7 @@
 -- Out: {'ok', then id, how, calls of each} (how: created, key, debounce or single, by which an earlier job was found)
 --      | {'definition'} (send it along) | {'full', place} (too many jobs wait for its key)
 --      | {'newer', id} (a later release's job)
---@include base, stay_with, shared, job_row, push, timers, history, cancel_job, create, job_totals, single, debounce, met
+--@include base, shared, job_row, push, timers, history, cancel_job, create, single, debounce, met
 --@include due/invocation
 local arguments = ARGV
 local about, at = read_about(arguments, 2)
@@ -114,6 +114,7 @@ local function create(one, holder)
     remember(job, 'debounced', '', one.debounced)
   end
   -- Its entry may have been an item of a join that nothing can fill.
+  --@include stay_with
   stay_with(job, k_history(one.id))
   return one.id, 'created'
 end
@@ -149,7 +150,10 @@ for _, one in ipairs(ones) do
   answer[#answer + 1] = tonumber(call('HGET', k_job(found), 'calls') or 1)
 end
 for what, count in pairs(counts) do
-  if count > 0 then add_to_total(about.flow, what, count, now) end
+  if count > 0 then
+    --@include job_totals
+    add_to_total(about.flow, what, count, now)
+  end
 end
 -- What no job needs goes again.
 if counts.created == 0 and creates and sent and not call('HGET', k_definition(about.def), 'active') then

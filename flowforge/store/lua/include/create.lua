@@ -84,9 +84,10 @@ end
 local function complete_about(about)
   local f = call('HMGET', k_definition(about.def), 'joins', 'queues', 'extras', 'uses')
   about.joins, about.queues = f[1] and true or false, tonumber(f[2] or 1)
-  about.extras, about.uses = f[3] or f[4] or about.deadlines ~= '', f[4] or nil
+  about.extras, about.uses = f[3] or about.deadlines ~= '', f[4] or nil
   if f[4] then
     about.limited, about.gated = string.find(f[4], 'l', 1, true), string.find(f[4], 'j', 1, true)
+    about.extras = about.extras or about.gated
   end
 end
 

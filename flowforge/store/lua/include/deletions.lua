@@ -24,8 +24,8 @@ local function work_of(id, job)
   if not job or job.extras then
     hashes[#hashes + 1] = k_expectations(id)
     hashes[#hashes + 1] = k_early_answers(id)
-    hashes[#hashes + 1] = k_limited(id)
   end
+  if not job or job.uses then hashes[#hashes + 1] = k_limited(id) end
   hashes[#hashes + 1] = k_children(id)
   return hashes, lists
 end

@@ -41,7 +41,11 @@ local function deliver(job, r, s, mode, record, counted, number)
     call('HSET', k_merges(job.id), r .. '.' .. s .. '.last', record)
   end
   call('HSET', k_invocations(job.id), invocation, record)
-  if limits then call('HSET', k_limited(job.id), invocation, limits) end
+  if limits then
+    call('HSET', k_limited(job.id), invocation, limits)
+    job.created_at_limits = job.created_at_limits or {}
+    job.created_at_limits[invocation] = limits
+  end
   if job.joins and not counted then call('HINCRBY', k_outstanding(job.id), r, 1) end
   enqueue(job, invocation)
 end

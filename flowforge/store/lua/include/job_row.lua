@@ -5,7 +5,7 @@
 
 -- The latest version of a row (layout.lua). A row of a later one is left as it is: its fields may mean
 -- something else.
-local LAYOUT = 8
+local LAYOUT = 16
 
 -- The fields that transitions need, or nil when there is no such job.
 local function load_job(id)
@@ -23,7 +23,7 @@ local function load_job(id)
     timers = tonumber(f[14] or 0), staged = tonumber(f[15] or 0), joins = f[16] == '1',
     parent = f[17] or nil, newer = layout > LAYOUT,
     breaks = layout > 1 and layout % 2 == 0, puts_off = layout > 2 and (layout - 1) % 4 > 1,
-    extras = layout > 4,
+    extras = (layout - 1) % 8 > 3,
     queues = tonumber(f[19] or 1),
   }
   jobs[id] = job
@@ -35,6 +35,10 @@ local function load_job(id)
     job.limited = job.uses and string.find(job.uses, 'l', 1, true)
     job.gated = job.uses and string.find(job.uses, 'j', 1, true)
     if more[4] then job.weight, job.fair = string.match(more[4], '^(%S+) (.*)$') end
+  elseif layout > 8 and not job.newer then
+    job.uses, job.limited = 'l', true
+    job.at_limits = tonumber(call('HGET', k_job(id), 'at_limits') or 0)
+    job.kept_at_limits = job.at_limits
   end
   return job
 end

@@ -3,10 +3,11 @@
 --@include base
 
 -- 1, 1 more with breakpoints, 2 more with deliveries that are put off, 4 more with what only some jobs have
--- (extras): timeouts, deadlines, times from which it is late, limits, answers that are expected, what can be
--- undone, a key of which one job runs at a time, a debounce key, a fair key.
+-- (extras): timeouts, deadlines, times from which it is late, limits of the flow, answers that are expected, what
+-- can be undone, a key of which one job runs at a time, a debounce key, a fair key; 8 more with limits of slots and
+-- connections.
 local function layout_of(job)
-  return 1 + (job.breaks and 1 or 0) + (job.puts_off and 2 or 0) + (job.extras and 4 or 0)
+  return 1 + (job.breaks and 1 or 0) + (job.puts_off and 2 or 0) + (job.extras and 4 or 0) + (job.limited and 8 or 0)
 end
 
 local function save_layout(job)

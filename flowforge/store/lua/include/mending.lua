@@ -83,7 +83,8 @@ local function take_idle(job, invocation, now)
     leave_limits(job, invocation, now)
     local key = waits_at(job, invocation)
     if key then
-      shared('ZREM', k_limit_waiters(key), job.id .. '/' .. invocation)
+      --@include limits/keys, limits/wait
+      remove_waiter(at_key(key), job.id .. '/' .. invocation)
       job.at_limits = job.at_limits - 1
       return
     end

@@ -6,27 +6,27 @@ local function admit(job, invocation)
   local keys, number = keys_of(job, invocation)
   if not keys then return true end
   local member, now = job.id .. '/' .. invocation, now_ms()
-  for _, key in ipairs(keys) do
-    local settings = settings_of(key)
-    local kept = settings.tied == 'invocation' and shared('ZSCORE', k_limit_places(key), member .. '/')
-    if settings.full == 'wait' and not settings.off and not kept then
+  for i = 1, #keys do
+    local at = at_key(keys[i])
+    -- Other policies are those of a claim, which finds the limit full.
+    if at.full ~= 'wait' or at.tied and shared('ZSCORE', at.places, member .. '/') then
+      keys[i] = false
+    else
+      keys[i] = at
+      if at.waits == nil then at.waits = call('EXISTS', k_limit_waiters(at.key)) == 1 end
       local room, wake = 0, nil
       -- What comes later never overtakes.
-      if call('EXISTS', k_limit_waiters(key)) == 0 then room, wake = room_at(key, now, number) end
+      if at.off or not at.waits then room, wake = room_at(at, now, number) end
       if room <= 0 then
         spent = spent + 0.5
-        wait_at(job, invocation, key, number, now, wake)
+        --@include limits/wait
+        wait_at(job, invocation, at, number, now, wake)
         return false
       end
     end
   end
-  for _, key in ipairs(keys) do
-    local settings = settings_of(key)
-    -- Other policies are those of a claim, which finds the limit full.
-    if settings.full == 'wait'
-        and not (settings.tied == 'invocation' and shared('ZSCORE', k_limit_places(key), member .. '/')) then
-      reserve(key, member, now)
-    end
+  for i = 1, #keys do
+    if keys[i] then add_place(keys[i], -now, member) end
   end
   return true
 end

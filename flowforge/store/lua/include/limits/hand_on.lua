@@ -1,5 +1,5 @@
 -- A place that is free goes to who has waited longest for it.
---@include base, members, state, shared, job_row, push, park, timers, limits/keys
+--@include base, members, state, shared, job_row, push, park, timers, limits/keys, limits/places, limits/promises, limits/wait
 
 -- Waiters that one call looks at for a key: more are let in by a timer that is due at once.
 local MOST_LET_IN = 32
@@ -16,10 +16,11 @@ local VAIN_TURNS = 2
 -- for the later one.
 local function wait_elsewhere(job, invocation, keys, number, at, full, now, wake)
   local member = job.id .. '/' .. invocation
-  if call('HINCRBY', k_limited(job.id), 'v' .. invocation, 1) >= VAIN_TURNS then promise(at, number, member, full) end
+  if call('HINCRBY', k_limited(job.id), 'v' .. invocation, 1) >= VAIN_TURNS then promise(at, number, member, full.key) end
   for _, key in ipairs(keys) do
-    local kept = promise_at(key)
-    if kept and kept.member == member then promise(key, number, member, full) end
+    local other = at_key(key)
+    local kept = promise_at(other)
+    if kept and kept.member == member then promise(other, number, member, full.key) end
   end
   wait_at(job, invocation, full, number, now, wake)
 end
@@ -32,7 +33,7 @@ local function let_in(member, number, at, now)
   if not job or job.status == 'completed' or job.status == 'cancelled' then return false end
   if job.newer then
     -- For a leader of its own release; put behind the others meanwhile.
-    shared('ZADD', k_limit_waiters(at), next_waiter(now), member)
+    add_waiter(at, next_waiter(now), member)
     return false
   end
   if invocation == WHOLE_JOB then
@@ -54,24 +55,25 @@ local function let_in(member, number, at, now)
   else
     local keys = keys_of(job, invocation) or {}
     for _, key in ipairs(keys) do
-      if key ~= at and settings_of(key).full == 'wait' then
-        local room, wake = room_at(key, now, number)
+      local other = at_key(key)
+      if other ~= at and other.full == 'wait' then
+        local room, wake = room_at(other, now, number)
         if room <= 0 then
-          wait_elsewhere(job, invocation, keys, number, at, key, now, wake)
+          wait_elsewhere(job, invocation, keys, number, at, other, now, wake)
           save_job(job, now)
           return false
         end
       end
     end
     for _, key in ipairs(keys) do
-      local kept = keys[2] and promise_at(key)
-      if kept and kept.member == member then shared('HDEL', k_limit_promises(), key) end
-      if settings_of(key).full == 'wait' then reserve(key, member, now) end
+      local other = at_key(key)
+      if keys[2] then drop_promise_to(other, member) end
+      if other.full == 'wait' then add_place(other, -now, member) end
     end
     local waited = now - math.floor(number / 100)
     if waited >= TOLD_FROM then
       --@include history
-      remember(job, 'waited_at_limit', invocation, string.format('%d %s', waited, at))
+      remember(job, 'waited_at_limit', invocation, string.format('%d %s', waited, at.key))
     end
     push_message(job, invocation, number)
     save_job(job, now)
@@ -81,23 +83,24 @@ local function let_in(member, number, at, now)
   return false
 end
 
--- Lets in as many as there is room for at a key. An error at one waiter must not undo what the script is about.
-local function hand_on(key, now)
-  local waiters = k_limit_waiters(key)
+-- Lets in as many as there is room for at a key, as at_key has it. An error at one waiter must not undo what the script is about.
+local function hand_on(at, now)
+  local key, waiters = at.key, k_limit_waiters(at.key)
   for _ = 1, MOST_LET_IN do
     local first = shared('ZRANGE', waiters, 0, 0, 'WITHSCORES')
-    if not first[1] then return end
+    at.waits = first[1] ~= nil
+    if not at.waits then return end
     local number = tonumber(first[2])
-    local room, wake = room_at(key, now, number)
+    local room, wake = room_at(at, now, number)
     if room <= 0 then
       if wake then set_timer(wake, LIMITS, 'limit', key) end
       return
     end
     spent = spent + 0.5
-    shared('ZREM', waiters, first[1])
-    local done, problem = pcall(let_in, first[1], number, key, now)
+    remove_waiter(at, first[1])
+    local done, problem = pcall(let_in, first[1], number, at, now)
     if not done then
-      shared('ZADD', waiters, (now + 60000) * 100, first[1])
+      add_waiter(at, (now + 60000) * 100, first[1])
       call('HINCRBY', k_damaged(), 'limits ' .. string.sub(first[1], 1, 200) .. ': '
         .. (type(problem) == 'table' and problem.err or tostring(problem)), 1)
     end
@@ -105,15 +108,12 @@ local function hand_on(key, now)
   if call('EXISTS', waiters) == 1 then set_timer(now, LIMITS, 'limit', key) end
 end
 
-local function hand_on_all(keys, now)
-  for _, key in ipairs(keys) do hand_on(key, now) end
-end
-
 -- Gives on the places of what is not claimed: it had a message, and is parked or gone.
 local function leave_limits(job, invocation, now)
-  local keys, member, freed = keys_of(job, invocation), job.id .. '/' .. invocation, {}
-  for _, key in ipairs(keys or {}) do
-    if shared('ZREM', k_limit_places(key), member, member .. '/') > 0 then freed[#freed + 1] = key end
+  local member, freed = job.id .. '/' .. invocation, {}
+  for _, key in ipairs(keys_of(job, invocation) or {}) do
+    local at = at_key(key)
+    if remove_places(at, member, member .. '/') > 0 then freed[#freed + 1] = at end
   end
-  hand_on_all(freed, now)
+  for _, at in ipairs(freed) do hand_on(at, now) end
 end

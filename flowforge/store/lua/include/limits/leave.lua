@@ -1,19 +1,19 @@
 -- The places of a job that has ended.
---@include base, shared, job_row, limits/keys, limits/hand_on
+--@include base, shared, job_row, limits/keys, limits/places, limits/hand_on
 
 -- Hands its places on. undoing: the job that undoes it, which has them until it has ended, or nil.
 local function leave_job_places(job, undoing, now)
   local text, freed, kept = call('HGET', k_job(job.id), 'limits') or '', {}, {}
   for key in string.gmatch(text, '[^\n]+') do
-    local places, member = k_limit_places(key), '/' .. WHOLE_JOB .. '/'
-    local since = shared('ZSCORE', places, job.id .. member)
+    local at, member = at_key(key), '/' .. WHOLE_JOB .. '/'
+    local since = shared('ZSCORE', at.places, job.id .. member)
     if since then
-      shared('ZREM', places, job.id .. member)
       if undoing then
-        shared('ZADD', places, since, undoing .. member)
+        rename_place(at, job.id .. member, since, undoing .. member)
         kept[#kept + 1] = key
       else
-        freed[#freed + 1] = key
+        remove_places(at, job.id .. member)
+        freed[#freed + 1] = at
       end
     end
   end
@@ -23,5 +23,5 @@ local function leave_job_places(job, undoing, now)
     call('HSET', k_job(undoing), 'uses', 'j', 'at_limits', 0, 'limits', table.concat(kept, '\n'))
     call('HSET', k_limited(undoing), WHOLE_JOB, table.concat(kept, '\n'))
   end
-  hand_on_all(freed, now)
+  for _, at in ipairs(freed) do hand_on(at, now) end
 end

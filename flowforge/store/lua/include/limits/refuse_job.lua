@@ -1,5 +1,5 @@
 -- What a limit is full for, and that is not to wait: a whole job.
---@include base, members, shared, job_row, timers, history, fail_job, cancel_job, held, limits/keys, limits/whole_job
+--@include base, members, shared, job_row, timers, history, fail_job, cancel_job, held, limits/keys, limits/wait, limits/whole_job
 
 -- Jobs that one is put in place of, at most: one for each limit.
 local MOST_REPLACED = 16
@@ -33,7 +33,7 @@ local function refuse_job(job, now)
       return fail_job(job, nil, 'the limit ' .. refused.key .. ' is full', 'full 0 ' .. refused.key, now)
     elseif not replace_oldest(job, refused.key, now) then
       -- What has the places is no job that could be replaced.
-      wait_at(job, WHOLE_JOB, refused.key, nil, now)
+      wait_at(job, WHOLE_JOB, at_key(refused.key), nil, now)
       return save_job(job, now)
     end
     if take_job_places(job, now) then start_held(job, now) end

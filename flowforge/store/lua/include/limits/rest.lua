@@ -1,5 +1,5 @@
 -- A limit rests: it lets no start happen before a time.
---@include base, shared, park, history, attempt, settle, limits/keys
+--@include base, shared, park, history, attempt, settle, limits/keys, limits/wait
 
 -- Lets the limits of an invocation rest whose attempt was told to come later, or the one of a name. The attempt does
 -- not count, and the invocation is the next of its key. False: it has no such limit.
@@ -13,6 +13,7 @@ local function let_rest(job, invocation, name, until_ms, micros, details, waited
     local state = k_limit_state(key)
     if tonumber(shared('HGET', state, 'rest') or 0) < until_ms then
       shared('HSET', state, 'rest', string.format('%d', until_ms))
+      at_key(key).rest = until_ms
     end
     call('PEXPIRE', state, math.max(until_ms - now + 1000, call('PTTL', state)))
     --@include timers
@@ -27,7 +28,7 @@ local function let_rest(job, invocation, name, until_ms, micros, details, waited
     local first = shared('ZRANGE', k_limit_waiters(keys[1]), 0, 0, 'WITHSCORES')
     local number = first[2] and first[2] - 1 or next_waiter(now)
     call('HSET', k_limited(job.id), 'n' .. invocation, string.format('%d', number))
-    wait_at(job, invocation, keys[1], number, now)
+    wait_at(job, invocation, at_key(keys[1]), number, now)
   end
   settle(job, now)
   return true

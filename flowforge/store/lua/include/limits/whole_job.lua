@@ -1,6 +1,6 @@
 -- Limits of a flow: a job has a place of each from its begin to its end, and is held until then. At a limit it goes as
 -- the invocation WHOLE_JOB, and its place has the form of one that is kept across attempts ('job/0.0.0/').
---@include base, shared, job_row, timers, history, held, limits/keys
+--@include base, shared, job_row, timers, history, held, limits/keys, limits/promises, limits/wait
 
 -- Milliseconds from which on the history says that a job has waited.
 local LONG = 1000
@@ -16,20 +16,20 @@ end
 local function take_all(job, keys, number, now)
   local id, member, start = job.id, job.id .. '/' .. WHOLE_JOB, now
   for _, key in ipairs(keys) do
-    local settings = settings_of(key)
-    if settings.interval and not settings.off then
-      local reserved = shared('ZCOUNT', k_limit_places(key), '-inf', '(0')
-      start = math.max(start, (next_start(key, settings, reserved, now)))
+    local at = at_key(key)
+    if at.interval and not at.off then
+      --@include limits/rate
+      local reserved = shared('ZCOUNT', at.places, '-inf', '(0')
+      start = math.max(start, (next_start(at, reserved, now)))
     end
   end
   for _, key in ipairs(keys) do
-    local settings, state = settings_of(key), k_limit_state(key)
-    shared('ZADD', k_limit_places(key), now, member .. '/')
+    local at = at_key(key)
+    add_place(at, now, member .. '/')
     shared('ZADD', k_limit_keys(), 'NX', now + LOOK, key)
-    if settings.interval then
-      local tat = math.max(tonumber(shared('HGET', state, 'tat') or 0), start) + settings.interval
-      shared('HSET', state, 'tat', string.format('%.3f', tat))
-      if call('PTTL', state) < tat - now then call('PEXPIRE', state, math.ceil(tat - now) + 1000) end
+    if at.interval then
+      --@include limits/rate
+      count_start(at, start, now)
     end
   end
   call('HDEL', k_limited(id), 'n' .. WHOLE_JOB, 'v' .. WHOLE_JOB)
@@ -56,18 +56,18 @@ local function take_job_places(job, now)
   -- It may have lost its turn with the line.
   if not job.limited then job.at_limits = 0 end
   for _, key in ipairs(keys) do
-    local settings = settings_of(key)
-    if not settings.off then
-      local room, wake = room_at(key, now, number)
-      local first = settings.full == 'wait' and shared('ZRANGE', k_limit_waiters(key), 0, 0, 'WITHSCORES')[2]
+    local at = at_key(key)
+    if not at.off then
+      local room, wake = room_at(at, now, number)
+      local first = at.full == 'wait' and shared('ZRANGE', k_limit_waiters(key), 0, 0, 'WITHSCORES')[2]
       -- What comes later never overtakes.
       if room <= 0 or first and not (number and number < tonumber(first)) then
         -- A place can be taken from another job, but no start that a rate does not allow yet.
-        if settings.full == 'wait' or settings.full == 'replace' and wake then
-          wait_at(job, WHOLE_JOB, key, number, now, wake)
+        if at.full == 'wait' or at.full == 'replace' and wake then
+          wait_at(job, WHOLE_JOB, at, number, now, wake)
           save_job(job, now)
         else
-          job.refused = { key = key, policy = settings.full }
+          job.refused = { key = key, policy = at.full }
           set_timer(now, job.id, 'look')
         end
         return false
@@ -86,11 +86,11 @@ local function let_job_in(job, number, at, now, elsewhere)
   job.at_limits = math.max(0, (job.at_limits or 0) - 1)
   local goes = may_begin(job, now)
   for _, key in ipairs(goes and keys or {}) do
-    local settings = settings_of(key)
-    if goes and key ~= at and not settings.off then
-      local room, wake = room_at(key, now, number)
-      if room <= 0 and settings.full == 'wait' then
-        elsewhere(job, WHOLE_JOB, keys, number, at, key, now, wake)
+    local other = at_key(key)
+    if goes and other ~= at and not other.off then
+      local room, wake = room_at(other, now, number)
+      if room <= 0 and other.full == 'wait' then
+        elsewhere(job, WHOLE_JOB, keys, number, at, other, now, wake)
       elseif room <= 0 then
         -- Another limit refuses it, which may end it.
         set_timer(now, job.id, 'look')
@@ -99,10 +99,7 @@ local function let_job_in(job, number, at, now, elsewhere)
     end
   end
   if goes then
-    for _, key in ipairs(keys) do
-      local kept = keys[2] and promise_at(key)
-      if kept and kept.member == job.id .. '/' .. WHOLE_JOB then shared('HDEL', k_limit_promises(), key) end
-    end
+    for _, key in ipairs(keys[2] and keys or {}) do drop_promise_to(at_key(key), job.id .. '/' .. WHOLE_JOB) end
     take_all(job, keys, number, now)
     start_held(job, now)
   end
@@ -113,7 +110,7 @@ end
 -- A job that ends waits no more.
 local function leave_line(job)
   for _, key in ipairs(keys_of(job, WHOLE_JOB) or {}) do
-    if shared('ZREM', k_limit_waiters(key), job.id .. '/' .. WHOLE_JOB) > 0 then
+    if remove_waiter(at_key(key), job.id .. '/' .. WHOLE_JOB) then
       job.at_limits = math.max(0, job.at_limits - 1)
     end
   end
