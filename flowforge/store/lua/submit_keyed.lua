@@ -10,7 +10,6 @@
 --      | {'definition'} (send it along) | {'full', place} (too many jobs wait for its key)
 --      | {'newer', id} (a later release's job)
 --@include base, shared, job_row, push, timers, history, cancel_job, create, single, debounce, met
---@include due/invocation
 local arguments = ARGV
 local about, at = read_about(arguments, 2)
 local limits = {
@@ -132,6 +131,7 @@ local function submit(one)
     -- It has all that it may have.
     clear_timers(waits.id, 'invocation', { waiting.invocation })
     call('HSET', k_job(waits.id), 'due', now)
+    --@include due/invocation
     release_invocation(waits, waiting.invocation, now)
   end
   local holder = one.single ~= '' and holder_of(one.single)
