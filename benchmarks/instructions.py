@@ -110,8 +110,8 @@ def _run_chain(step: type[Step], steps: int) -> None:
     """Each commit creates one invocation, and claims it with its reply, as a busy worker does."""
     store, flow = current_engine().each[0].store, _chain(step)
     ROOM.save()
-    limits = flow.definition().limits(0, 0)
-    mode = limited_mode(limits, "", {}, "it") if limits else ""
+    limits = flow.definition().keyed_limits(0, 0)
+    mode = limited_mode(limits, "", {"n": 1}, "it") if limits else ""
     job_id = flow.execute("step", {"n": steps}).job_id
     details = pack_record("worker", 1, 5, {}, None, None)
     invocation, token = "1.0.0", "t-0"

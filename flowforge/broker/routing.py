@@ -74,12 +74,21 @@ class Router:
             fields["extras"] = 1
             fields["late"] = "\n".join(f"{ms} {event}" for ms, event in definition.late)
         fields["queues"] = len({fields[f"q{index}"] for index in range(len(definition.routines))})
+        fields |= _fixed_limits(definition)
         # A letter for each thing that few jobs have; see job_row.lua.
         uses = "l" * definition.has_step_limits + "j" * bool(definition.limits_of_job)
         if uses:
             fields["uses"] = uses
         joins = dict(_join_rules(definition))
         return {**fields, **joins, "joins": len(joins)} if joins else fields
+
+
+def _fixed_limits(definition: Definition) -> Iterator[tuple[str, str]]:
+    """A field ``l<r.s>`` for each slot to which all deliveries count at the same keys."""
+    for index in range(len(definition.routines)):
+        for position in range(len(definition.slot_names(index))):
+            if keys := definition.fixed_limits(index, position):
+                yield f"l{index}.{position}", "\n".join(keys)
 
 
 def _join_rules(definition: Definition) -> Iterator[tuple[str, str]]:

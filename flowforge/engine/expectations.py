@@ -77,7 +77,7 @@ class JobExpectations:
         mode: str = definition.mode(*about.place)
         if (join := definition.join(*about.place)) is not None:
             mode = join.mode(given, where, definition.secret(*about.place))
-        if limits := definition.limits(*about.place):
+        if limits := definition.keyed_limits(*about.place):
             mode = limited_mode(limits, mode, given, where, definition.secret(*about.place))
         details = pack_record(by, {"to": str(about), "delivery_id": delivery})
         for _ in range(_LOOKS):

@@ -16,7 +16,7 @@ from flowforge.model.error_handler import ErrorHandler
 from flowforge.model.handlers.handlers import check_handler_exists
 from flowforge.model.handlers.signature import Signature
 from flowforge.model.join import Join
-from flowforge.model.limit import LimitUse, limited_mode, together
+from flowforge.model.limit import LimitUse, limited_mode
 from flowforge.model.routine import Routine
 from flowforge.model.running import Running
 from flowforge.model.slot import (
@@ -46,7 +46,7 @@ class Target:
     #: Index of the routine that emits, and milliseconds until its deliveries are made.
     source_index: int = 0
     delay_ms: int = 0
-    #: Those of the slot and of the connection, in the order in which places are taken.
+    #: Limits whose keys its deliveries have with them, in the order in which places are taken.
     limits: tuple[LimitUse, ...] = ()
 
     def mode(self, params: dict[str, Any], where: str, later_ms: int = 0) -> str:
@@ -202,7 +202,7 @@ class Plan:
         return Target(
             index, slot_index, connection, mode == "m", mode == "o", join, secret,
             definition.index(connection.source_routine_id), connection.delay_ms,
-            together(definition.limits(index, slot_index), connection.limits),
+            definition.keyed_limits(index, slot_index, connection.limits),
         )  # fmt: skip
 
     def targets(self, routine_id: str, event: str) -> tuple[Target, ...]:

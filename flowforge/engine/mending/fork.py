@@ -127,7 +127,7 @@ class Forks:
         mode: str = definition.mode(routine, slot)
         if found is not None and found.masked:
             _check_secrets(job_id, number, definition.secret(routine, slot), params, changes)
-        if limits := definition.limits(routine, slot):
+        if limits := definition.keyed_limits(routine, slot):
             given = changes if isinstance(changes, dict) else {}
             where = "fork of " + ".".join(definition.place_of(named))
             mode = limited_mode(

@@ -56,7 +56,7 @@ class Entry:
         self._join = definition.join(routine, slot)
         self._secret = definition.secret(routine, slot)
         self._mode = definition.mode(routine, slot)
-        self._limits = definition.limits(routine, slot)
+        self._limits = definition.keyed_limits(routine, slot)
         self._limits_of_job = definition.limits_of_job
         self._trace = trace
 

@@ -91,7 +91,11 @@ call('HDEL', k_invocations(id), invocation)
 call('HDEL', k_claims(id), invocation, 'l' .. invocation, 'u' .. invocation)
 if s == CHILD_SLOT then call('HDEL', k_child_failures(id), invocation) end
 if job.breaks then call('ZREM', k_stopped(id), invocation) end
-if job.limited then call('HDEL', k_limited(id), invocation) end
+if job.limited then
+  --@include limits/keys
+  local to = find_route(job, r, s)
+  if not to or not fixed_keys(job, to, r, s) then call('HDEL', k_limited(id), invocation) end
+end
 count_attempt(job, r, outcome, outcome, micros, now)
 if outcome ~= 'completed' then
   --@include latest_error, error_groups

@@ -14,6 +14,7 @@ local function create_job(about, id, mode, record, idempotency, labels, params, 
     history_limit = about.history_limit, output_limit = about.output_limit,
     created = now, parent = parent, queues = about.queues, extras = about.extras, held = about.held,
     uses = about.uses, limited = about.limited, gated = about.gated, at_limits = about.uses and 0,
+    unwritten = true,
   })
   if about.fair ~= '' then
     job.weight, job.fair = string.match(about.fair, '^(%S+) (.*)$')
@@ -40,6 +41,7 @@ local function create_job(about, id, mode, record, idempotency, labels, params, 
     kept = 'kept'
   end
   write_row(about, job, kept, idempotency, parent, now, batch and batch.rows)
+  job.unwritten = nil
   -- All of them: a fork is below no job whose place it could share.
   if keys then call('HSET', k_job(id), 'limits', keys) end
   if about.scheduled ~= '' then

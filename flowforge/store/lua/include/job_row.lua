@@ -1,11 +1,11 @@
 -- The row of a job, as the table that transitions work with. store/job_reads/job_fields.py has what its fields mean.
 -- What the table has further: id; lanes (lanes_of); missing (top_up); kept_at_limits: at_limits as the row has it;
--- refused: by which limit of its flow (take_job_places).
+-- refused: by which limit of its flow (take_job_places); created_at_limits: keys_of; unwritten: there is no row yet.
 --@include base, state
 
 -- The latest version of a row (layout.lua). A row of a later one is left as it is: its fields may mean
 -- something else.
-local LAYOUT = 16
+local LAYOUT = 32
 
 -- The fields that transitions need, or nil when there is no such job.
 local function load_job(id)
@@ -23,7 +23,7 @@ local function load_job(id)
     timers = tonumber(f[14] or 0), staged = tonumber(f[15] or 0), joins = f[16] == '1',
     parent = f[17] or nil, newer = layout > LAYOUT,
     breaks = layout > 1 and layout % 2 == 0, puts_off = layout > 2 and (layout - 1) % 4 > 1,
-    extras = (layout - 1) % 8 > 3,
+    extras = (layout - 1) % 8 > 3, has_waited = layout > 16,
     queues = tonumber(f[19] or 1),
   }
   jobs[id] = job
@@ -37,7 +37,7 @@ local function load_job(id)
     if more[4] then job.weight, job.fair = string.match(more[4], '^(%S+) (.*)$') end
   elseif layout > 8 and not job.newer then
     job.uses, job.limited = 'l', true
-    job.at_limits = tonumber(call('HGET', k_job(id), 'at_limits') or 0)
+    job.at_limits = job.has_waited and tonumber(call('HGET', k_job(id), 'at_limits')) or 0
     job.kept_at_limits = job.at_limits
   end
   return job

@@ -11,9 +11,11 @@ local function find_route(job, r, s)
   local key = job.def .. '.' .. r .. '.' .. s
   local found = routes[key]
   if not found then
-    local f = call('HMGET', k_definition(job.def), 'q' .. r, 'm' .. r .. '.' .. s)
+    -- limits: keys_of.
+    local f = job.limited and call('HMGET', k_definition(job.def), 'q' .. r, 'm' .. r .. '.' .. s, 'l' .. r .. '.' .. s)
+      or call('HMGET', k_definition(job.def), 'q' .. r, 'm' .. r .. '.' .. s)
     if not f[1] or not f[2] then return nil end
-    found = { list = f[1], template = f[2] }
+    found = { list = f[1], template = f[2], limits = f[3] }
     routes[key] = found
   end
   return found

@@ -3,7 +3,7 @@
 -- invocation keeps across its attempts ('job/invocation/'), by the time of the start; and what has a message that
 -- is not claimed yet ('job/invocation'), by the negative time of the push. So a message travels only with a place.
 -- What most steps at a limit need is here and made of few functions and tables, which cost more than commands.
---@include base, shared
+--@include base, shared, push
 
 -- Milliseconds by which a start is granted early; the worker waits for the rest. As long as the upkeep rests
 -- between two looks for due timers: else it could let in no more than one each time.
@@ -22,14 +22,27 @@ local SETTINGS = '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+)'
 -- Key -> what at_key has read of it.
 local looked_at = {}
 
+-- The keys at which every delivery to a slot counts, a line each, or false: of others, each has its own. to: its route.
+local function fixed_keys(job, to, r, s)
+  if to.limits == nil then to.limits = call('HGET', k_definition(job.def), 'l' .. r .. '.' .. s) end
+  return to.limits
+end
+
 -- The keys of an invocation, in their order, or nil; and its number, if it has waited.
 local function keys_of(job, invocation)
-  -- What this script has created has not waited.
-  local text, number = job.created_at_limits and job.created_at_limits[invocation], nil
-  if not text then
-    local f = call('HMGET', k_limited(job.id), invocation, 'n' .. invocation)
-    text, number = f[1], tonumber(f[2] or nil)
-    if not text then return nil end
+  local r, s = routine_of(invocation)
+  local to, number = find_route(job, r, s), nil
+  local text = to and fixed_keys(job, to, r, s)
+  if text then
+    if job.has_waited then number = tonumber(call('HGET', k_limited(job.id), 'n' .. invocation) or nil) end
+  else
+    -- What this script has created has not waited.
+    text = job.created_at_limits and job.created_at_limits[invocation]
+    if not text then
+      local f = call('HMGET', k_limited(job.id), invocation, 'n' .. invocation)
+      text, number = f[1], tonumber(f[2] or nil)
+      if not text then return nil end
+    end
   end
   if not string.find(text, '\n', 1, true) then return { text }, number end
   local keys = {}
@@ -75,19 +88,19 @@ end
 -- place as a message, which it has given back.
 local function room_at(at, now, number, own)
   if at.off then return math.huge, nil, now end
-  local kept, room = 0, math.huge
-  if not own then
-    if at.promise == nil then at.promise = shared('HGET', k_limit_promises(), at.key) end
-    if at.promise then
-      --@include limits/promises
-      kept = kept_before(at, number)
-    end
-  end
+  local room, kept = math.huge, 0
   if at.running then
     at.taken = at.taken or shared('ZCARD', at.places)
-    room = at.running - at.taken - kept
+    room = at.running - at.taken
     -- Of fewer places than there were, those that run have them all.
     if room <= 0 and own then room = room + shared('ZCOUNT', at.places, '-inf', '(0') end
+    if room <= 0 then return 0 end
+  end
+  -- One place is kept at most.
+  if not own and (room == 1 or at.interval) then
+    --@include limits/promises
+    kept = kept_before(at, number)
+    room = room - kept
     if room <= 0 then return 0 end
   end
   if not at.tat then

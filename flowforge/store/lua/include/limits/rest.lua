@@ -27,7 +27,7 @@ local function let_rest(job, invocation, name, until_ms, micros, details, waited
   else
     local first = shared('ZRANGE', k_limit_waiters(keys[1]), 0, 0, 'WITHSCORES')
     local number = first[2] and first[2] - 1 or next_waiter(now)
-    call('HSET', k_limited(job.id), 'n' .. invocation, string.format('%d', number))
+    give_number(job, invocation, number)
     wait_at(job, invocation, at_key(keys[1]), number, now)
   end
   settle(job, now)

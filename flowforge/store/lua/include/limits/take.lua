@@ -52,6 +52,9 @@ local function take_places(job, invocation, token, now)
     end
   end
   if not number then return true, math.ceil(start - now), 0 end
+  local r, s = routine_of(invocation)
+  local fixed = fixed_keys(job, find_route(job, r, s), r, s)
   call('HDEL', k_limited(job.id), 'n' .. invocation, 'v' .. invocation)
+  if fixed then call('HDEL', k_limited(job.id), invocation) end
   return true, math.ceil(start - now), math.max(0, math.floor((pushed or now) - number / 100))
 end

@@ -5,6 +5,14 @@
 -- Milliseconds from which on the history says that a job has waited.
 local LONG = 1000
 
+-- The keys of the job, in their order, or nil; and its number, if it has waited.
+local function keys_of_job(job)
+  local f, keys = call('HMGET', k_limited(job.id), WHOLE_JOB, 'n' .. WHOLE_JOB), {}
+  if not f[1] then return nil end
+  for key in string.gmatch(f[1], '[^\n]+') do keys[#keys + 1] = key end
+  return keys, tonumber(f[2] or nil)
+end
+
 -- Whether nothing else keeps a held job from going on. What is paused, below what is, or put off, is in no line.
 local function may_begin(job, now)
   local f = call('HMGET', k_job(job.id), 'due', 'started')
@@ -50,7 +58,7 @@ end
 -- Whether a held job has its places now. Else it waits in a line, or stays where nothing is to begin, or a limit refuses
 -- it: job.refused is the key and what the limit says then, and the upkeep looks at it unless the caller does.
 local function take_job_places(job, now)
-  local keys, number = keys_of(job, WHOLE_JOB)
+  local keys, number = keys_of_job(job)
   if not keys then return true end
   if not may_begin(job, now) or number and is_in_line(job, keys) then return false end
   -- It may have lost its turn with the line.
@@ -81,7 +89,7 @@ end
 -- A place is free at a key, and a job is the first that waits there: whether it has got it. elsewhere:
 -- wait_elsewhere of hand_on.
 local function let_job_in(job, number, at, now, elsewhere)
-  local keys = keys_of(job, WHOLE_JOB)
+  local keys = keys_of_job(job)
   if ENDED[job.status] or not job.held or not keys then return false end
   job.at_limits = math.max(0, (job.at_limits or 0) - 1)
   local goes = may_begin(job, now)
@@ -109,7 +117,7 @@ end
 
 -- A job that ends waits no more.
 local function leave_line(job)
-  for _, key in ipairs(keys_of(job, WHOLE_JOB) or {}) do
+  for _, key in ipairs(keys_of_job(job) or {}) do
     if remove_waiter(at_key(key), job.id .. '/' .. WHOLE_JOB) then
       job.at_limits = math.max(0, job.at_limits - 1)
     end
