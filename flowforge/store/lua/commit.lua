@@ -12,7 +12,7 @@
 --      | 'expected' (an answer that is expected already; which one: nothing is committed)}, and behind 'ok' what was
 --      claimed next, if anything: id, invocation, record, claims, lost, definition hash, ms from push to claim, and
 --      what `claim` adds with limits
---@include base, job_row, save_once, child_jobs, history, lease, attempt, settle
+--@include base, job_row, push, save_once, child_jobs, history, lease, attempt, settle
 --@include commit/emitted, commit/next_message
 local id, invocation, token, outcome = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local micros, details, waited, arguments = tonumber(ARGV[6]), ARGV[7], ARGV[8], ARGV
@@ -58,7 +58,7 @@ batch_saves()
 job.running = job.running - 1
 local hand_places_on
 if job.limited then
-  --@include limits/release
+  --@include limits/step
   hand_places_on = give_back_places(job, invocation, token, true)
 end
 -- Of a child job that has failed since; its retry is not.
@@ -92,9 +92,9 @@ call('HDEL', k_claims(id), invocation, 'l' .. invocation, 'u' .. invocation)
 if s == CHILD_SLOT then call('HDEL', k_child_failures(id), invocation) end
 if job.breaks then call('ZREM', k_stopped(id), invocation) end
 if job.limited then
-  --@include limits/keys
+  -- The release of its places has looked for its keys.
   local to = find_route(job, r, s)
-  if not to or not fixed_keys(job, to, r, s) then call('HDEL', k_limited(id), invocation) end
+  if not (to and to.limits) then call('HDEL', k_limited(id), invocation) end
 end
 count_attempt(job, r, outcome, outcome, micros, now)
 if outcome ~= 'completed' then

@@ -49,7 +49,7 @@ local ACTIONS = {
     look_at_deadline(job, about, now)
   end,
   limit = function(_, _, about, now)
-    --@include limits/keys, limits/hand_on
+    --@include limits/step, limits/hand_on
     hand_on(at_key(about), now)
   end,
 }

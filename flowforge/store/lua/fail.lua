@@ -25,7 +25,7 @@ drop_staged(id, invocation, token)
 job.running = job.running - 1
 local hand_places_on
 if job.limited then
-  --@include limits/release
+  --@include limits/step
   hand_places_on = give_back_places(job, invocation, token,
     action == 'stop' or action == 'rest' or ENDED[job.status])
 end

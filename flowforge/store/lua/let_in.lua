@@ -1,7 +1,7 @@
 -- Lets in what waits at keys of limits, after something was changed for them.
 -- In:  keys
 -- Out: at how many of them; the others are for a further call
---@include base, state, full, limits/keys, limits/hand_on
+--@include base, state, full, limits/step, limits/hand_on
 local arguments = ARGV
 write_though_full()
 local done = 0

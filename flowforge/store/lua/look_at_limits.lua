@@ -2,7 +2,7 @@
 -- at which there is nothing.
 -- In:  most keys; milliseconds after which what waits first starves
 -- Out: {keys looked at, places that nothing held}
---@include base, members, state, shared, job_row, full, damaged, limits/keys, limits/places, limits/promises, limits/hand_on
+--@include base, members, state, shared, job_row, full, damaged, limits/step, limits/moved, limits/promises
 local most, patience = tonumber(ARGV[2]), tonumber(ARGV[3])
 
 -- Places of a key that one look checks of each kind, the oldest: what nothing holds becomes the oldest.
@@ -64,6 +64,7 @@ end
 
 local function look_at(key)
   drop_lost(key)
+  --@include limits/hand_on
   hand_on(at_key(key), now)
   tell_of_starving(key)
   if call('EXISTS', k_limit_places(key), k_limit_waiters(key)) == 0 and kept_before(at_key(key)) == 0 then

@@ -43,10 +43,10 @@ end
 -- The places of a lease go to the caller's, or to who waits for them.
 local function move_places(job, invocation, held_by, to)
   if to then
-    --@include limits/places
+    --@include limits/moved
     return rename_places(job, invocation, held_by, to)
   end
-  --@include limits/release
+  --@include limits/step
   local hand_places_on = give_back_places(job, invocation, held_by, true)
   if hand_places_on then hand_places_on() end
 end

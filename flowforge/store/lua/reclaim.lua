@@ -44,7 +44,7 @@ local function take_back(member)
   local quarantine = lost >= max_losses
   local hand_places_on
   if job.limited then
-    --@include limits/release
+    --@include limits/step
     hand_places_on = give_back_places(job, invocation, token, ended or quarantine)
   end
   if ended then

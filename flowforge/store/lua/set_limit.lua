@@ -4,7 +4,7 @@
 -- Out: what is in force there now, as text
 --@include base, full
 local field, arguments = ARGV[2], ARGV
--- As SETTINGS in limits/keys has them.
+-- As SETTINGS in limits/step has them.
 local NUMBER = 7
 
 local before = string.sub(field, 1, 1) == '=' and '' or call('HGET', k_limits(), field) or ''

@@ -72,14 +72,14 @@ local function grant(id, invocation, token, lease, now, number, r, s)
 
   local rest, at_limits
   if job.limited then
-    --@include limits/take
-    local takes, about, policy = take_places(job, invocation, token, now)
+    --@include limits/step
+    local takes, about, policy = take_places(job, invocation, token, now, to, r, s)
     if policy == 'replace' then
       --@include limits/replace
       -- Once for each of its limits.
       for _ = 1, MOST_LIMITS do
         if not takes and policy == 'replace' and make_room(about, now) then
-          takes, about, policy = take_places(job, invocation, token, now)
+          takes, about, policy = take_places(job, invocation, token, now, to, r, s)
         end
       end
     end

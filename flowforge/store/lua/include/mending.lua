@@ -57,7 +57,7 @@ end
 -- The limit at which an invocation waits for a place, and when it came there in the order of all; or nil.
 local function waits_at(job, invocation)
   if not job.limited then return nil end
-  --@include limits/keys
+  --@include limits/step
   for _, key in ipairs(keys_of(job, invocation) or {}) do
     if shared('ZSCORE', k_limit_waiters(key), job.id .. '/' .. invocation) then return key end
   end
@@ -83,7 +83,7 @@ local function take_idle(job, invocation, now)
     leave_limits(job, invocation, now)
     local key = waits_at(job, invocation)
     if key then
-      --@include limits/keys, limits/wait
+      --@include limits/step, limits/wait
       remove_waiter(at_key(key), job.id .. '/' .. invocation)
       job.at_limits = job.at_limits - 1
       return

@@ -96,7 +96,7 @@ end
 -- What has to wait for a place of a limit waits there in place of the list.
 local function push(job, invocation)
   if job.limited then
-    --@include limits/admit
+    --@include limits/step
     if not admit(job, invocation) then return end
   end
   push_message(job, invocation)

@@ -1,5 +1,5 @@
 -- A place that is free goes to who has waited longest for it.
---@include base, members, state, shared, job_row, push, park, timers, limits/keys, limits/places, limits/promises, limits/wait
+--@include base, members, state, shared, job_row, push, park, timers, limits/step, limits/moved, limits/promises, limits/wait
 
 -- Waiters that one call looks at for a key: more are let in by a timer that is due at once.
 local MOST_LET_IN = 32

@@ -1,5 +1,5 @@
 -- The first claim of a job that has places of the limits of its flow.
---@include base, limits/keys
+--@include base, limits/step
 
 -- Milliseconds until the attempt may start, and those for which it or its job has waited for places; as of the attempt
 -- alone, or nil. A place may have been given a little before the rate allows the start.

@@ -1,5 +1,5 @@
 -- The places of a job that has ended.
---@include base, shared, job_row, limits/keys, limits/places, limits/hand_on
+--@include base, shared, job_row, limits/step, limits/moved, limits/hand_on
 
 -- Hands its places on. undoing: the job that undoes it, which has them until it has ended, or nil.
 local function leave_job_places(job, undoing, now)

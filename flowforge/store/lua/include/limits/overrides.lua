@@ -2,7 +2,7 @@
 
 -- The settings that are in force: of each, what the last text has that has it. texts: of the code, of the limit and
 -- of the key; what follows: the settings of the first one.
-local function overridden(texts, ...)
+local function override(texts, ...)
   local found = { ... }
   for i = 2, 3 do
     local place = 1

@@ -1,6 +1,6 @@
 -- When a limit lets starts happen. Its rate is one number for each key, the theoretical arrival time of the generic cell
 -- rate algorithm (GCRA, ITU-T I.371): the earliest time of the next start but for the burst.
---@include base, shared, limits/keys
+--@include base, shared, limits/step
 
 local function set_tat(at, tat)
   shared('HSET', k_limit_state(at.key), 'tat', string.format('%.3f', tat))

@@ -1,5 +1,5 @@
 -- What a limit is full for, and that is not to wait: a whole job.
---@include base, members, shared, job_row, timers, history, fail_job, cancel_job, held, limits/keys, limits/wait, limits/whole_job
+--@include base, members, shared, job_row, timers, history, fail_job, cancel_job, held, limits/step, limits/wait, limits/whole_job
 
 -- Jobs that one is put in place of, at most: one for each limit.
 local MOST_REPLACED = 16

@@ -1,5 +1,8 @@
 -- The newest takes the place of the one that has run for longest.
---@include base, members, shared, job_row, lease, attempt, uncommitted, limits/release, limits/turn_away
+--@include base, members, shared, job_row, lease, attempt, uncommitted, limits/step, limits/turn_away
+
+-- Limits of one invocation: of its slot and of the connection.
+local MOST_LIMITS = 16
 
 -- Ends the oldest attempt at a key without an effect; whether there was one. Its handler hears of it with the next
 -- heartbeat, and its commit is refused.

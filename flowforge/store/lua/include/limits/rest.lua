@@ -1,5 +1,5 @@
 -- A limit rests: it lets no start happen before a time.
---@include base, shared, park, history, attempt, settle, limits/keys, limits/wait
+--@include base, shared, park, history, attempt, settle, limits/step, limits/wait
 
 -- Lets the limits of an invocation rest whose attempt was told to come later, or the one of a name. The attempt does
 -- not count, and the invocation is the next of its key. False: it has no such limit.

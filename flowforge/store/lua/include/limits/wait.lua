@@ -1,5 +1,5 @@
 -- Waiting at a key for a place.
---@include base, shared, push, layout, limits/keys
+--@include base, shared, push, layout, limits/step
 
 -- The next number of a waiter: ascending over all keys, and a time in hundredths of a millisecond.
 local function next_waiter(now)

@@ -1,6 +1,6 @@
 -- Limits of a flow: a job has a place of each from its begin to its end, and is held until then. At a limit it goes as
 -- the invocation WHOLE_JOB, and its place has the form of one that is kept across attempts ('job/0.0.0/').
---@include base, shared, job_row, timers, history, held, limits/keys, limits/promises, limits/wait
+--@include base, shared, job_row, timers, history, held, limits/step, limits/promises, limits/wait
 
 -- Milliseconds from which on the history says that a job has waited.
 local LONG = 1000

@@ -1,5 +1,5 @@
 -- Places of a key that are taken away.
---@include shared, limits/keys
+--@include shared, limits/step
 
 -- How many of these had a place.
 local function remove_places(at, ...)
