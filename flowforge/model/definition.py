@@ -286,7 +286,7 @@ class Definition:
         routine = self.routines[routine_index]
         slot = self.slot_names(routine_index)[slot_index : slot_index + 1]
         return any(
-            one.limits and one.target_routine_id == routine.id and [one.target_slot] == slot
+            one.limits and one.target_routine_id == routine.id and (one.target_slot,) == slot
             for one in self.connections
         )
 

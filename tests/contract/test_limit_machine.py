@@ -26,7 +26,19 @@ from tests.contract.reference.limits import LIVE, Limits, Line
 KEYS = ("a", "b", "c")
 JOBS = 12
 
+#: Slots to which all deliveries count at the same keys, which the definition has.
+FIXED = {("a",): (0, 1), ("a", "b"): (1, 1)}
+
 ANY_KEYS = st.sets(st.sampled_from(KEYS), min_size=1).map(sorted)
+
+
+def _delivery(slot: tuple[int, int], keys: list[str], fixed: bool) -> tuple[int, int, str]:
+    """Routine, slot and mode of a delivery that counts at these keys: of a slot that has them for
+    all, if there is one and it is to be, else with the delivery.
+    """
+    if fixed and (found := FIXED.get(tuple(keys))):
+        return *found, ""
+    return *slot, at(*keys)
 
 
 class Places(RuleBasedStateMachine):
@@ -47,13 +59,17 @@ class Places(RuleBasedStateMachine):
     # --- transitions -------------------------------------------------------------------
 
     @precondition(lambda self: len(self.model.status) < JOBS)
-    @rule(keys=ANY_KEYS, number=st.integers(1, 3))
-    def submit(self, keys: list[str], number: int) -> None:
+    @rule(keys=ANY_KEYS, number=st.integers(1, 3), fixed=st.booleans())
+    def submit(self, keys: list[str], number: int, fixed: bool) -> None:
+        routine, slot, mode = _delivery((0, 0), keys, fixed)
         for _ in range(number):
             job_id = f"j{len(self.model.status)}"
-            request = self.bench.submission(job_id=job_id, mode=at(*keys))
-            self.model.submit(request.job_id, keys)
-            assert self.bench.send(request, {**self.bench.fields(), "uses": "l"})
+            request = self.bench.submission(
+                job_id=job_id, routine=routine, slot=slot, mode=mode, entry=f"r{routine}.s{slot}"
+            )
+            self.model.submit(request.job_id, f"1.{routine}.{slot}", keys)
+            fixed_keys = {f"l{r}.{s}": "\n".join(keys) for keys, (r, s) in FIXED.items()}
+            assert self.bench.send(request, {**self.bench.fields(), **fixed_keys, "uses": "l"})
 
     @precondition(lambda self: self.model.unclaimed)
     @rule(data=st.data(), times=st.integers(1, 3))
@@ -101,8 +117,9 @@ class Places(RuleBasedStateMachine):
         model = []
         for number in range(data.draw(st.integers(0, 2), "emissions")):
             keys = data.draw(ANY_KEYS, "keys")
-            emitted.append((1, 0, at(*keys)))
-            model.append((f"{last + number + 1}.1.0", keys))
+            routine, slot, mode = _delivery((1, 0), keys, data.draw(st.booleans(), "fixed"))
+            emitted.append((routine, slot, mode))
+            model.append((f"{last + number + 1}.{routine}.{slot}", keys))
         expected = self.model.commit(name, model)
         assert self.bench.commit(job, invocation, token, emitted=emitted) == expected
 
@@ -187,6 +204,11 @@ class Places(RuleBasedStateMachine):
             return
         assert int(row["at_limits"]) == len(waiting)
         own = [name for name in self.model.work if name.startswith(f"{job}/")]
+        numbered = {name.split("/")[1] for name in own if self.model.work[name].number is not None}
+        stored = self.bench.hash("limited", job)
+        assert {field[1:] for field in stored if field.startswith("n")} == numbered
+        # The keys are read beside the number.
+        assert all(stored[name].decode() for name in numbered)
         for name in own:
             places = [
                 name in self.model.unclaimed, name in self.model.leases, name in waiting,
@@ -230,7 +252,7 @@ def test_any_sequence_of_transitions_at_limits(real: ServerLink) -> None:
     run_state_machine_as_test(
         Places,
         settings=settings(
-            max_examples=60, stateful_step_count=40, deadline=None, derandomize=True,
+            max_examples=100, stateful_step_count=40, deadline=None, derandomize=True,
             print_blob=True, report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),
         ),

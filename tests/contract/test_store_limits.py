@@ -33,7 +33,7 @@ def test_what_a_limit_has_no_place_for_waits_and_does_not_travel(timed_bench: Be
     assert sent(timed_bench) == jobs[:1]
     assert waiting(timed_bench) == jobs[1:]
     row = timed_bench.row(jobs[1])
-    assert (row["v"], row["uses"], row["at_limits"], row["queued"]) == ("9", "l", "1", "0")
+    assert (row["v"], row["uses"], row["at_limits"], row["queued"]) == ("25", "l", "1", "0")
     timed_bench.start(jobs[0])
     assert list(timed_bench.members("limit_places", "api")) == [f"{jobs[0]}/1.0.0/t"]
     pop(timed_bench)

@@ -6,8 +6,9 @@ from __future__ import annotations
 FIELDS: dict[str, str] = {
     "v": "Version of the row; a script leaves a later one as it is. 1, 1 more with breakpoints, "
     "2 more with deliveries that are put off, 4 more with what few jobs have: timeouts, deadlines, "
-    "times from which it is late, answers that are expected, what can be undone, `single`, "
-    "`debounce`, a fair key",
+    "times from which it is late, limits of the flow, answers that are expected, what can be "
+    "undone, `single`, `debounce`, a fair key; 8 more with limits of slots and connections, and 16 "
+    "more from when one of its invocations has waited at one",
     # what was submitted
     "flow": "Id of the flow",
     "def": "Hash of the definition",

@@ -48,7 +48,8 @@ class JobLimits:
 
     def _room(self, key: str, number: int | None) -> int:
         line = self.lines[key]
-        return line.most - len(line.having) - self._kept_before(key, number)
+        free = line.most - len(line.having)
+        return free - self._kept_before(key, number) if free == 1 else free
 
     def _kept_before(self, key: str, number: int | None) -> int:
         line = self.lines[key]

@@ -74,8 +74,9 @@ class Limits:
 
     def room(self, key: str, number: int | None) -> int:
         line = self.lines[key]
-        taken = len(line.messages) + len(line.running)
-        return line.most - taken - self._kept_before(key, number)
+        free = line.most - len(line.messages) - len(line.running)
+        # One place is kept at most: of more, there is no need to know for what.
+        return free - self._kept_before(key, number) if free == 1 else free
 
     def _wait(self, one: Work, key: str) -> None:
         if one.number is None:
@@ -153,9 +154,9 @@ class Limits:
 
     # --- attempts ----------------------------------------------------------------------
 
-    def submit(self, job: str, keys: list[str]) -> None:
+    def submit(self, job: str, invocation: str, keys: list[str]) -> None:
         self.status[job], self.parked[job] = "pending", []
-        self.add(job, "1.0.0", keys)
+        self.add(job, invocation, keys)
 
     def add(self, job: str, invocation: str, keys: list[str]) -> None:
         name = f"{job}/{invocation}"
@@ -197,8 +198,7 @@ class Limits:
         """Of messages with a place none is before one that has its own."""
         if own:
             return len(line.running) >= line.most
-        taken = len(line.messages) + len(line.running)
-        return taken + self._kept_before(key, one.number) >= line.most
+        return self.room(key, one.number) <= 0
 
     def give_back(self, name: str) -> list[str]:
         """The keys whose places the end of an attempt frees."""
@@ -297,6 +297,10 @@ class Limits:
                 if self.status[name.partition("/")[0]] not in (*LIVE, "paused"):
                     messages.discard(name)
             self.hand_on([key])
+            line = self.lines[key]
+            if not (line.messages or line.running or line.waiting):
+                # A key at which there is nothing is forgotten, if nothing keeps a place there.
+                self._kept_before(key, None)
 
     def set(self, key: str, most: int) -> None:
         self.lines[key].most = most

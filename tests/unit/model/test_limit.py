@@ -6,8 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from celery import Celery
 
 from flowforge import Flow, Limit, Routine, routine
+from flowforge.broker.routing import Router
 from flowforge.errors import (
     CorruptRecordError,
     DefinitionError,
@@ -20,6 +22,7 @@ from flowforge.model.limit import LimitSettings, LimitUse, job_limits, limited_m
 
 VENDOR = Limit("unit-vendor", per="customer", running=5, rate=100, period=timedelta(minutes=1))
 TOTAL = Limit("unit-total", rate=5)
+A, B, Z = (Limit(f"unit-{name}", running=1) for name in "abz")
 
 
 class Bills(Routine):
@@ -37,6 +40,10 @@ class Bills(Routine):
 
 @routine(limit=VENDOR)
 def charge(customer: str) -> None: ...
+
+
+@routine(limit=[Z, A])
+def counted(customer: str) -> None: ...
 
 
 @routine
@@ -134,6 +141,27 @@ def test_limits_stand_in_the_definition_by_name() -> None:
     assert definition.limits(0, 1) == ()
     (again,) = Definition.deserialize(definition.serialize()).connections
     assert again.limits == (LimitUse("unit-total"),)
+
+
+def test_keys_that_all_deliveries_share_are_fixed() -> None:
+    """Not where a limit counts by a param, nor where a connection to the slot has limits."""
+    flow = Flow("shares")
+    flow.add_routine(Bills(), "bills")
+    for name in ("alone", "joined"):
+        flow.add_routine(counted, name)
+        flow.connect("bills", "done", name, "input", limit=B if name == "joined" else None)
+    definition = flow.definition()
+    fixed = {spec.id: definition.fixed_limits(at, 0) for at, spec in enumerate(definition.routines)}
+    assert fixed == {"bills": (), "alone": ("unit-a", "unit-z"), "joined": ()}
+    bills, alone, joined = (definition.index(name) for name in ("bills", "alone", "joined"))
+    assert definition.keyed_limits(bills, 0) == definition.limits(bills, 0)
+    assert definition.keyed_limits(alone, 0) == ()
+    names = [use.name for use in definition.keyed_limits(joined, 0, (LimitUse("unit-b"),))]
+    assert names == ["unit-a", "unit-b", "unit-z"]
+    stored = Router(Celery()).fields(definition)
+    assert {name: keys for name, keys in stored.items() if name.startswith("l")} == {
+        f"l{alone}.0": "unit-a\nunit-z"
+    }
 
 
 def test_a_flow_names_limits_of_its_jobs() -> None:
