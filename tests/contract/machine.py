@@ -181,6 +181,9 @@ class Transitions(Undoes):
         """
         job, invocation, token = self.leased(data)
         short = self.emission(data, job, invocation, least=1)
+        if not short:
+            # Of a compensation, say: nothing is staged without an emission.
+            return
         long = [*short, *self.items([(i.routine, i.slot, i.mode) for i in short])]
         already = len(self.model.parts.get((job.id, invocation, token), []))
         for part in (long, short) if longer_first else (short, long):
@@ -233,11 +236,12 @@ class Transitions(Undoes):
     ) -> None:  # fmt: skip
         done = self.as_sent(job, invocation, done)
         effects = self.effects(job, invocation, token, done)
-        # A commit of a job that has ended is taken to be undone, and hands out nothing.
-        goes_on = job.status not in ENDED
+        # A commit of a job that has ended is taken to be undone, and hands out nothing; nor does
+        # one that does not count, since the child job was retried meanwhile.
+        goes_on, released = job.status not in ENDED, job.closed["released"]
         expected = self.model.commit(job, invocation, token, done)
         self.note_commit(job, invocation, done, expected)
-        follows = goes_on and expected == "ok"
+        follows = goes_on and expected == "ok" and job.closed["released"] == released
         member = self.model.run_on(number, then_token, lost) if follows else None
         then = NextClaim(then_token, self.moment(lost), [self.lists[number]], 0.0)
         answer, granted = self.send_commit(job, invocation, token, done, effects, then)
@@ -245,7 +249,7 @@ class Transitions(Undoes):
         assert (granted and (granted.job_id, granted.invocation)) == member
         if member is not None and granted is not None:
             self.compare_claim(self.model.jobs[member[0]], member[1], granted.claim)
-        if again and expected == "ok" and job.status not in ENDED:
+        if again and follows and job.status not in ENDED:
             repeated = self.send_commit(job, invocation, token, done, effects, then)
             assert repeated == ("done", granted)
 

@@ -55,7 +55,7 @@ class Undoes(Calls):
             with self.sending():
                 assert self.bench.store.control.cancel(job.id, "", "kim", True) == expected
 
-    @precondition(lambda self: self.model.jobs)
+    @precondition(lambda self: self.has_something_to_undo())
     @rule(data=st.data())
     def cancel_many_with_undo(self, data: st.DataObject) -> None:
         """A bulk operation undoes those that have not ended."""
@@ -72,6 +72,11 @@ class Undoes(Calls):
         with self.sending():
             while bulks.step(bulk_id).left:
                 pass
+
+    def has_something_to_undo(self) -> bool:
+        """Whether a job that has not ended has committed something, or is about to."""
+        live = [self.model.jobs[one] for one in self.jobs("pending", "running", "paused")]
+        return any(job.undo_log or self.model.running(job) for job in live)
 
     def undoable_work(self) -> list[str]:
         """Jobs that can be undone or undo another one, of which something can be claimed."""

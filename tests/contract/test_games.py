@@ -1,4 +1,4 @@
-"""Games of the state machine played by hand, in which jobs with joins are undone."""
+"""Games of the state machine played by hand, of which random ones find few."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any, cast
 import pytest
 
 from flowforge.store.server.link import ServerLink
-from tests.contract.bench import UNDO
+from tests.contract.bench import UNDO, WAITING_SLOT
 from tests.contract.finale import Finale
 from tests.contract.machine import Transitions
-from tests.contract.reference.flow import JOINING
+from tests.contract.reference.flow import JOINING, PLAIN
 from tests.contract.reference.jobs import Job
 from tests.contract.reference.model import Done
 
@@ -31,11 +31,14 @@ def begun(machine: Finale) -> Job:
     return job
 
 
-class NoOutputs:
-    """What is drawn for a skip that puts nothing out."""
+class Drawn:
+    """What is drawn, one after the other."""
 
-    def draw(self, *_: object) -> int:
-        return 0
+    def __init__(self, *values: object) -> None:
+        self._values = [*values]
+
+    def draw(self, *_: object) -> object:
+        return self._values.pop(0)
 
 
 def ended(machine: Finale) -> None:
@@ -78,7 +81,7 @@ def test_a_compensation_that_failed_is_skipped_and_the_rest_is_undone(machine: F
     undoing, first = machine.model.jobs[job.undo], f"1.0.{UNDO}"
     assert machine._claim(undoing, first, "t3", False)
     machine._fail(undoing, first, "t3", "stop", True)
-    machine._mend(cast(Any, NoOutputs()), "skip", undoing, first)
+    machine._mend(cast(Any, Drawn(0)), "skip", undoing, first)
     ended(machine)
     assert undoing.status == "completed"
     assert len(machine.compensated[undoing.id]) == 2
@@ -95,3 +98,32 @@ def test_an_attempt_of_an_undone_job_runs_too_long(machine: Finale) -> None:
     machine.run_too_long()
     assert len(machine.model.jobs[job.undo].compensations) == 1
     ended(machine)
+
+
+def test_a_compensation_stages_nothing(machine: Finale) -> None:
+    """So there is nothing that the server could lose of it."""
+    job = begun(machine)
+    machine._cancel_with_undo(job, 1)
+    compensation = f"1.0.{UNDO}"
+    assert machine._claim(machine.model.jobs[job.undo], compensation, "t2", False)
+    machine.stage_from_threads(data=cast(Any, Drawn((job.undo, compensation))), longer_first=True)
+    assert not machine.model.parts
+    ended(machine)
+
+
+def test_a_commit_that_does_not_count_hands_out_nothing(machine: Finale) -> None:
+    """The child job was retried since the attempt began: it is waited for again."""
+    machine.first_job((JOINING, (0, 0, ""), 100, 0, "", False, False, "", False))
+    (job,) = machine.model.jobs.values()
+    assert machine._claim(job, "1.0.0", "t1", False)
+    child = machine.to_start((PLAIN, (0, 0, ""), 100, 0, "", False, False, "1 a", False))
+    machine._commit(job, "1.0.0", "t1", Done(jobs=child, emitted=machine.items([(1, 1, "o")])))
+    started, waiter = machine.model.jobs[child[0][0].id], f"3.0.{WAITING_SLOT}"
+    assert machine._claim(started, "1.0.0", "t2", False)
+    machine._fail(started, "1.0.0", "t2", "stop", True)
+    assert machine._claim(job, waiter, "t3", False)
+    machine._control("retry", started)
+    machine._commit_and_follow(job, waiter, "t3", Done(), 0, "t4", False, True)
+    assert job.children == {started.id: waiter}
+    ended(machine)
+    assert (job.status, started.status) == ("completed", "completed")
