@@ -72,7 +72,9 @@ def test_a_late_commit_of_a_failed_job_with_joins_is_undone(machine: Finale) -> 
     assert len(machine.compensated[job.undo]) == 3
 
 
-def test_a_compensation_that_failed_is_skipped_and_the_rest_is_undone(machine: Finale) -> None:
+def test_a_compensation_that_failed_is_skipped_and_the_rest_is_undone(
+    machine: Finale,
+) -> None:
     """The undoing job has nothing outstanding then, and goes on when it is retried."""
     job = begun(machine)
     assert machine._claim(job, "2.0.0", "t2", False)
@@ -127,3 +129,20 @@ def test_a_commit_that_does_not_count_hands_out_nothing(machine: Finale) -> None
     assert job.children == {started.id: waiter}
     ended(machine)
     assert (job.status, started.status) == ("completed", "completed")
+
+
+def test_lost_messages_of_a_failed_job_are_parked_behind_what_has_its_turn(
+    machine: Finale,
+) -> None:
+    """The broker has room for the next of the fair key when a lost message is found."""
+    machine.first_job((PLAIN, (0, 0, ""), 100, 0, "", False, False, "1 a", False))
+    (job,) = machine.model.jobs.values()
+    assert machine._claim(job, "1.0.0", "t1", False)
+    machine._commit(job, "1.0.0", "t1", Done(emitted=machine.items([(0, 0, "")] * 12)))
+    assert machine._claim(job, "2.0.0", "t2", False)
+    machine._fail(job, "2.0.0", "t2", "stop", True)
+    assert machine.model.turns[0].all_waiting
+    lost = sorted(machine.model.unclaimed[0].items())
+    machine.resend(data=cast(Any, Drawn(lost)), outdated=False)
+    assert len(job.parked) == 12
+    ended(machine)

@@ -320,16 +320,17 @@ class Model(Due):
                 continue
             del self.unclaimed[number][member]
             job, invocation = self.jobs[member[0]], member[1]
-            if job.status in ("completed", "cancelled"):
-                counts["dropped"] += 1
-            elif job.status in ("paused", "failed"):
-                job.parked.append(invocation)
-                counts["parked"] += 1
-            else:
+            if job.live:
                 self.push(job, invocation, again=True)
                 counts["pushed"] += 1
                 continue
+            # As at a claim: what has its turn then is parked first.
             self.leave_turn(number, member)
+            if job.status in ("paused", "failed"):
+                job.parked.append(invocation)
+                counts["parked"] += 1
+            else:
+                counts["dropped"] += 1
         return counts["pushed"], counts["parked"], counts["dropped"]
 
     def pop(self, number: int) -> None:
