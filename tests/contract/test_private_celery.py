@@ -16,11 +16,13 @@ import gevent
 import pytest
 from celery import Celery, Task, signals
 from celery.app.defaults import DEFAULTS
+from celery.app.events import Events
 from celery.app.log import TaskFormatter
 from celery.app.trace import trace_task
 from celery.app.utils import find_app
 from celery.concurrency.base import BasePool, apply_target
 from celery.concurrency.gevent import TaskPool as GreenletPool
+from celery.events.dispatcher import EventDispatcher
 from celery.exceptions import WorkerShutdown, WorkerTerminate
 from celery.utils.log import ColorFormatter
 from celery.utils.serialization import (
@@ -29,6 +31,7 @@ from celery.utils.serialization import (
     get_pickled_exception,
 )
 from celery.worker import state
+from celery.worker.heartbeat import Heart
 from celery.worker.request import Request, create_request_cls
 from kombu.asynchronous.semaphore import LaxBoundedSemaphore
 
@@ -348,6 +351,30 @@ def test_events_of_groups_that_are_not_asked_for_are_not_sent(app: Celery) -> No
             dispatcher.producer = producer = Mock()
             dispatcher.send("task-started")
             assert producer.publish.call_count == sent
+
+
+@pytest.mark.private_name("celery", "app.events.dispatcher_cls")
+@pytest.mark.private_name("celery", "EventDispatcher._outbound_buffer")
+def test_events_that_are_not_taken_are_kept_by_the_class_that_is_named(app: Celery) -> None:
+    """A heartbeat goes through its ``send``, with the wish to be repeated."""
+    assert app.events.dispatcher_cls == Events.dispatcher_cls
+    app.events.dispatcher_cls = f"{Deaf.__module__}:{Deaf.__qualname__}"
+    with app.connection_for_write() as connection:
+        dispatcher = app.events.Dispatcher(connection)
+        assert isinstance(dispatcher, Deaf)
+        dispatcher.producer = Mock(publish=Mock(side_effect=ConnectionError))
+        heart = Heart(Mock(), dispatcher)
+        heart.start()
+        assert vars(dispatcher)["asked"] == [True]
+        assert len(vars(dispatcher)["_outbound_buffer"]) == 1
+
+
+class Deaf(EventDispatcher):
+    """Repeats nothing."""
+
+    def send(self, type: str, **fields: Any) -> Any:  # type: ignore[override]
+        vars(self).setdefault("asked", []).append(fields["retry"])
+        return super().send(type, **{**fields, "retry": False})
 
 
 # --- pools -----------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from flowforge import JobState
 from flowforge.engine.current import set_engine
 from flowforge.errors import ConfigurationError, UnsupportedBrokerError
 from flowforge.local.server import LocalServer
+from flowforge.worker.consuming.events import NAME as UNRETRIED
 from tests.integration.flows import Collect, Submits, countdown, single, squares
 from tests.integration.installation import FLOWS, LIMIT, outputs
 from tests.integration.notes import notes
@@ -157,6 +158,7 @@ def test_remote_control_and_mingle_work(server: LocalServer, tmp_path: Path) -> 
     prefix = f"t{secrets.token_hex(6)}"
     former = set_engine(None)
     app = make_app(server.url, prefix)
+    assert app.events.dispatcher_cls == UNRETRIED
     try:
         with Fleet(server.url, prefix, tmp_path, app="tests.integration.shop") as fleet:
             one = fleet.start(pool="solo", concurrency=1)

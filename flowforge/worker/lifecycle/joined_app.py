@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from celery import Celery, bootsteps, signals
+from celery.app.events import Events
 from celery.apps.worker import Worker as WorkerProgram
 from celery.utils.log import LoggingProxy
 from celery.worker import state
@@ -24,6 +25,7 @@ from flowforge.store.server.outage import is_final
 from flowforge.store.store import Store
 from flowforge.tracing.switch import flush_spans
 from flowforge.worker.consuming.consumer import FleetConsumer, RestartBackoff
+from flowforge.worker.consuming.events import NAME as UNRETRIED
 from flowforge.worker.consuming.exited_children import ExitedChildren
 from flowforge.worker.consuming.observation import Observation
 from flowforge.worker.lifecycle.log_format import LogFormat
@@ -98,6 +100,8 @@ class JoinedApp:
         self._forget_tasks = add_tasks(app, self._runtimes, self._observation)
         app.steps["worker"].update((self._step(), ExitedChildren))
         app.steps["consumer"].add(RestartBackoff)
+        if app.events.dispatcher_cls == Events.dispatcher_cls:
+            app.events.dispatcher_cls = UNRETRIED
         if exclusive:
             app.conf.worker_consumer = FleetConsumer
         form = servers[0][0].log_format or ("text" if exclusive else None)
