@@ -26,7 +26,7 @@ MISSED = 43_200
 
 
 @routine
-def step() -> None:
+def step(n: int = 0) -> None:
     """It is never run."""
 
 
