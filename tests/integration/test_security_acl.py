@@ -23,6 +23,7 @@ from flowforge.codec.binary import pack_record
 from flowforge.engine.current import set_engine
 from flowforge.engine.engine import Engine
 from flowforge.local.server import LocalServer
+from flowforge.model.limit import LimitSettings
 from flowforge.settings import from_environment
 from flowforge.store.fleet_reads.dead_letters import DeadLetters
 from flowforge.store.fleet_reads.worker_reports import STALE
@@ -214,10 +215,12 @@ def test_a_viewer_sees_everything(guarded: Guarded) -> None:
     url = guarded.urls["viewer"]
     paused = countdown().execute("it", {"n": 200})
     paused.pause("look")
+    guarded.engine.limits.set("api", LimitSettings(running=1))
     for arguments in (
         ("jobs", "--flow", job.flow_id, "--status", "completed"), ("show", job.job_id),
         ("show", paused.job_id), ("explain", paused.job_id),
-        ("history", job.job_id), ("dead-letters",),
+        ("history", job.job_id), ("dead-letters",), ("limits", "list"), ("limits", "show", "api"),
+        ("schedules", "list"), ("expects",), ("queues", "list"),
     ):  # fmt: skip
         done = flowforge(url, *arguments, "--json")
         assert done.returncode == 0, (arguments, done.stderr)
@@ -399,7 +402,8 @@ def test_a_viewer_is_enough_for_a_dashboard_that_is_read_only(
     addresses = [
         "/", "/jobs", "/jobs?text=x&status=completed", own, f"{own}/log", f"{own}/invocations/1",
         f"{own}/invocations?routine=it", "/flows", f"/flows/one?id={quiet.job.flow_id}", "/errors",
-        "/workers", "/doctor", "/bulk", "/dead-letters", "/audit", "/audit?by=kim",
+        "/workers", "/doctor", "/bulk", "/dead-letters", "/audit", "/audit?by=kim", "/limits",
+        "/schedules", "/answers",
     ]  # fmt: skip
     with dashboard(quiet.viewer, read_only=True) as client:
         for address in addresses:
