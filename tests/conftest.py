@@ -6,6 +6,7 @@ flushed, so that tests can run side by side.
 
 from __future__ import annotations
 
+import gc
 import secrets
 from collections.abc import Iterator
 
@@ -33,20 +34,35 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(f"LEFT OUT: {part.name}. {part.get}", yellow=True)
 
 
-#: Modules that take long, the longest first. They begin first: left to the end, one of them would
-#: keep a single process at work.
+#: Modules that take long. They begin first: left to the end, one of them would keep a single
+#: process at work. Those that compute stand between those that wait for processes, so that there
+#: is something to compute at any time.
 _LONG = (
-    "test_rounds", "test_recovery", "test_state_machine", "test_bench_functional",
-    "test_called_at_three", "test_embedded", "test_several_servers", "test_docs",
-    "test_security_acl", "test_tutorial_project", "test_dev", "test_broker", "test_hooks",
-    "test_traces", "test_wide", "test_logs", "test_pools", "test_server", "test_examples_kills",
-    "test_harness_can_fail", "test_tutorial",
+    "test_rounds", "test_recovery", "test_state_machine", "test_called_at_three", "test_embedded",
+    "test_dashboard", "test_several_servers", "test_bench_functional", "test_tutorial_project",
+    "test_security_acl", "test_schedule_machine", "test_docs", "test_dev", "test_broker",
+    "test_limit_machine", "test_examples_kills", "test_hooks", "test_traces",
+    "test_job_limit_machine", "test_tutorial", "test_wide", "test_logs", "test_pools",
+    "test_server", "test_harness_can_fail",
 )  # fmt: skip
 _PLACES = {name: place for place, name in enumerate(_LONG)}
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Keep the garbage collector from what stays until the end: modules, and objects of 10,000
+    tests. It would look through them again and again.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long modules first; all else stays in its order."""
+    """Put the long modules first, as listed; all else stays in its order."""
     items.sort(key=lambda item: _PLACES.get(item.path.stem, len(_LONG)))
 
 
