@@ -23,7 +23,7 @@ from flowforge import configure, shutdown
 from flowforge.engine.current import current_engine
 from flowforge.local.server import LocalServer
 
-#: How often each question is asked.
+#: How often each question is asked, unless another number is given.
 TIMES = 11
 
 #: Microseconds above which the server keeps a command in its slow log.
@@ -55,7 +55,7 @@ class Answer(NamedTuple):
         return self.median <= self.question.limit and self.longest <= LONGEST and small
 
 
-def measure(question: Question) -> Answer:
+def measure(question: Question, times: int) -> Answer:
     """Ask several times; the first time, which is cold, counts as well.
 
     The longest command is the median of the longest ones of each time: by the clock a command takes
@@ -64,7 +64,7 @@ def measure(question: Question) -> Answer:
     client = current_engine().each[0].client
     spent, slow, commands = [], [], 0
     found: Any = None
-    for _ in range(TIMES):
+    for _ in range(times):
         client.slowlog_reset()
         sent = client.info("stats")["total_commands_processed"]
         before = time.perf_counter()
@@ -75,10 +75,10 @@ def measure(question: Question) -> Answer:
         spent.append(took * 1000)
         commands = client.info("stats")["total_commands_processed"] - sent - 1
         slow.append(_longest(client.slowlog_get(1000)))
-    longest, command = sorted(slow)[TIMES // 2]
+    longest, command = sorted(slow)[times // 2]
     size = len(found) if question.page else 0
     return Answer(
-        question, sorted(spent)[TIMES // 2], max(spent), longest / 1000, command, commands, size
+        question, sorted(spent)[times // 2], max(spent), longest / 1000, command, commands, size
     )
 
 
@@ -108,6 +108,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.at_scale", description=__doc__)
     parser.add_argument("--jobs", type=int, default=300_000)
     parser.add_argument("--invocations", type=int, default=100_000)
+    parser.add_argument("--times", type=int, default=TIMES)
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     # Not before the jobs are there: to delete what it holds of them is a slow call itself.
@@ -121,7 +122,7 @@ def main() -> int:
         current_engine().each[0].client.config_set("slowlog-log-slower-than", SLOW)
         with Site(server.url) as site:
             for question in questions(filled, site):
-                answers.append(measure(question))
+                answers.append(measure(question, arguments.times))
                 print(line(answers[-1]), flush=True)
         shutdown()
     missed = [answer for answer in answers if not answer.met]
