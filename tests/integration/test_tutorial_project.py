@@ -20,6 +20,8 @@ pytestmark = pytest.mark.timeout(180)
 @pytest.fixture
 def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
     inherited = fast_environment()
+    # The newcomer's own pytest has no options of this one.
+    inherited.pop("PYTEST_ADDOPTS", None)
     path = f"{Path(sys.executable).parent}{os.pathsep}{inherited['PATH']}"
     found = Newcomer(tmp_path, {**inherited, "PATH": path}, "--port", "0")
     try:
