@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import re
+import signal
 import threading
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote, urlsplit
 
+from benchmarks.frame import clocks
 from flowforge.dev.piped_process import PipedProcess
 
 #: Seconds until the dashboard must take connections, and until a page must be there.
@@ -46,6 +48,18 @@ class Site:
         traceback: TracebackType | None,
     ) -> None:
         self._process.close()
+
+    def pause(self) -> None:
+        """Stop it as it stands: it takes nothing of the machine until ``go_on``."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it run again; what was due meanwhile is done now."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in clocks.tree(self.pid):
+            os.kill(pid, number)
 
     def page(self, path: str) -> tuple[bytes, float]:
         """A page, over a connection of its own, and the seconds until its first byte."""

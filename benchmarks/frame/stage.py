@@ -144,6 +144,10 @@ class Stage:
         while self._workers:
             self._workers.pop().end()
 
+    def workers_seconds(self) -> float:
+        """Processor time of the workers so far."""
+        return clocks.tree_seconds(worker.pid for worker in self._workers)
+
     def workers_peak_mib(self) -> float:
         """The most memory that the workers have had so far."""
         return clocks.peak_mib(worker.pid for worker in self._workers)
@@ -188,7 +192,7 @@ class Stage:
     def _clocks(self) -> tuple[float, float, float, float, float]:
         return (
             time.perf_counter(),
-            clocks.tree_seconds(worker.pid for worker in self._workers),
+            self.workers_seconds(),
             clocks.cpu_seconds(self.server.pid),
             time.process_time(),
             clocks.machine_seconds(),

@@ -230,7 +230,9 @@ class Definition:
 
     def is_compensation(self, invocation: InvocationName) -> bool:
         """Whether it undoes what another one did."""
-        return invocation.slot - UNDO_SLOT_INDEX in self.undo_slots(invocation.routine)
+        return invocation.slot >= UNDO_SLOT_INDEX and (
+            invocation.slot - UNDO_SLOT_INDEX in self.undo_slots(invocation.routine)
+        )
 
     def secret(self, routine_index: int, slot_index: int) -> frozenset[str]:
         """Return the params of a slot, or of its compensation, that are told nowhere. Needs no

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -24,16 +24,22 @@ def history_entry(raw: list[Any], definition: Definition, job_id: str) -> Histor
     what = f"history entry {entry_id} of job {job_id}"
     with reading(what):
         pairs = dict(zip(raw[1][::2], raw[1][1::2], strict=True))
-        kind, invocation, packed = pairs[b"k"].decode(), pairs[b"t"].decode(), pairs[b"p"]
+        kind, invocation = pairs[b"k"].decode(), pairs[b"t"].decode()
         at = moment(entry_id.partition("-")[0].encode())
-        details = history_details(kind, packed, what)
-        # Beside the record: a former release, which reads a record of six fields, passes over it.
-        if b"w" in pairs:
-            details["queued"] = whole(pairs[b"w"]) / 1000
+        details = entry_details(kind, pairs, what)
         if not invocation:
             return HistoryEntry(entry_id, at, kind, None, None, None, details)
         named = InvocationName.parse(invocation)
         return HistoryEntry(entry_id, at, kind, named.number, *definition.place_of(named), details)
+
+
+def entry_details(kind: str, fields: Mapping[bytes, bytes], what: str) -> dict[str, Any]:
+    """What an entry of this kind says beyond its place, of its fields in the stream."""
+    details = history_details(kind, fields[b"p"], what)
+    # Beside the record: a former release, which reads a record of six fields, passes over it.
+    if b"w" in fields:
+        details["queued"] = whole(fields[b"w"]) / 1000
+    return details
 
 
 def history_details(kind: str, packed: bytes, what: str) -> dict[str, Any]:

@@ -51,6 +51,7 @@ def templates() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
     )
     made.filters.update(filters.FILTERS)
     made.filters.update(amount=work_words.amount, waits=work_words.waits)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -51,6 +53,9 @@ _ICONS = {
 
 _DAY = 86400
 
+#: What ``ago`` has told, for whom that matters: it says something else in a moment.
+_told: ContextVar[list[datetime] | None] = ContextVar("ages", default=None)
+
 #: Values, and levels of them, of which a page makes a tree; others are shown as a text.
 _NODES, _DEPTH = 300, 12
 
@@ -77,8 +82,22 @@ def ago(at: datetime | None) -> str:
     """How long ago, or in how long."""
     if at is None:
         return ""
+    told = _told.get()
+    if told is not None:
+        told.append(at)
     seconds = (datetime.now(UTC) - at).total_seconds()
     return f"{duration(seconds)} ago" if seconds >= 0 else f"in {duration(-seconds)}"
+
+
+@contextmanager
+def ages_told() -> Iterator[list[datetime]]:
+    """The times of which the block says how long ago they are; empty when it says of none."""
+    told: list[datetime] = []
+    before = _told.set(told)
+    try:
+        yield told
+    finally:
+        _told.reset(before)
 
 
 def took(begin: datetime | None, end: datetime | None) -> str:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from starlette.concurrency import run_in_threadpool
@@ -21,15 +22,33 @@ from flowforge.store.server.link import ServerLink
 
 logger = logging.getLogger(__name__)
 
+#: Seconds after which a browser is told how often is looked, though its page has not changed.
+_TELL = 10.0
 
-@dataclass
+
+@dataclass(eq=False)
+class _Watcher:
+    """A browser that shows a page. ``admitted``: whether its user may still see it."""
+
+    admitted: Callable[[], bool]
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    #: The fragments that it has got; None: none yet.
+    seen: Mapping[str, str] | None = None
+    told: float = 0.0
+    over: bool = False
+
+
+@dataclass(eq=False)
 class _Channel:
     """A page that somebody looks at. ``looks``: how often it was read."""
 
-    render: Callable[[], dict[str, str]]
-    watchers: int = 0
+    render: Callable[[], Mapping[str, str]]
+    watchers: list[_Watcher] = field(default_factory=list)
     looks: int = 0
-    fragments: dict[str, str] = field(default_factory=dict)
+    #: Another object only when something in it has changed.
+    fragments: Mapping[str, str] = field(default_factory=dict)
+    #: The latest text, by what it goes on from: most browsers have seen the same.
+    text: tuple[int, Mapping[str, str] | None, str] = (0, None, "")
 
 
 class LiveReader:
@@ -38,62 +57,106 @@ class LiveReader:
     def __init__(self, links: Sequence[ServerLink]) -> None:
         self._pace = LookPace(links)
         self._channels: dict[str, _Channel] = {}
-        self._changed = asyncio.Condition()
+        self._opened = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    async def watch(self, key: str, render: Callable[[], dict[str, str]]) -> AsyncIterator[str]:
+    async def watch(
+        self, key: str, render: Callable[[], Mapping[str, str]], admitted: Callable[[], bool]
+    ) -> AsyncIterator[str]:
         """The page's fragments, then whatever changes of them, each time as one JSON text.
 
-        ``key`` names what ``render`` returns: those who watch the same share one reading.
+        ``key`` names what ``render`` returns: those who watch the same share one reading. Each look
+        asks whether the user is still ``admitted``; the texts end when it is not so.
         """
         channel = self._channels.setdefault(key, _Channel(render))
-        channel.watchers += 1
+        watcher = _Watcher(admitted)
+        channel.watchers.append(watcher)
+        if channel.looks:
+            watcher.woken.set()
+        else:
+            self._opened.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._read())
-        seen: dict[str, str] = {}
-        looks = 0
         try:
             while True:
-                looks = await self._next_look(channel, looks)
-                found = channel.fragments
-                new = {name: text for name, text in found.items() if seen.get(name) != text}
-                gone = [name for name in seen if name not in found]
-                seen = dict(found)
-                yield self._message(new, gone)
+                await watcher.woken.wait()
+                watcher.woken.clear()
+                if watcher.over:
+                    return
+                text = self._text(channel, watcher.seen)
+                watcher.seen, watcher.told = channel.fragments, time.monotonic()
+                yield text
         finally:
-            channel.watchers -= 1
+            channel.watchers.remove(watcher)
             if not channel.watchers:
                 self._channels.pop(key, None)
 
-    async def _next_look(self, channel: _Channel, earlier: int) -> int:
-        async with self._changed:
-            await self._changed.wait_for(lambda: channel.looks > earlier)
-        return channel.looks
-
-    def _message(self, new: dict[str, str], gone: list[str]) -> str:
-        return json.dumps(
+    def _text(self, channel: _Channel, seen: Mapping[str, str] | None) -> str:
+        """What a browser is sent that has seen these fragments."""
+        looks, since, text = channel.text
+        if looks == channel.looks and since is seen:
+            return text
+        before, found = seen or {}, channel.fragments
+        text = json.dumps(
             {
-                "fragments": new,
-                "gone": gone,
+                "fragments": {name: one for name, one in found.items() if before.get(name) != one},
+                "gone": [name for name in before if name not in found],
                 "commands": round(self._pace.commands_a_second, 1),
                 "delay": round(self._pace.delay, 1),
             }
         )
+        channel.text = channel.looks, seen, text
+        return text
 
     async def _read(self) -> None:
         while self._channels:
             self._pace.begin()
-            for channel in list(self._channels.values()):
-                await self._look(channel)
+            await self._look(list(self._channels.values()))
             self._pace.end()
-            async with self._changed:
-                self._changed.notify_all()
-            await asyncio.sleep(self._pace.delay)
+            await self._rest()
 
-    async def _look(self, channel: _Channel) -> None:
+    async def _rest(self) -> None:
+        """Wait for the next look; what is opened meanwhile is looked at at once."""
+        end = time.monotonic() + self._pace.delay
+        while (left := end - time.monotonic()) > 0:
+            try:
+                await asyncio.wait_for(self._opened.wait(), left)
+            except TimeoutError:
+                return
+            await self._look([one for one in self._channels.values() if not one.looks])
+
+    async def _look(self, channels: Sequence[_Channel]) -> None:
+        self._opened.clear()
+        asked = [(channel, list(channel.watchers)) for channel in channels]
+        # Threads of their own for each page, and for each browser, would cost more than the pages.
+        await run_in_threadpool(_look_at, asked)
+        now = time.monotonic()
+        for channel, watchers in asked:
+            channel.looks += 1
+            for watcher in watchers:
+                unchanged = watcher.seen is channel.fragments and now - watcher.told < _TELL
+                if watcher.over or not unchanged:
+                    watcher.woken.set()
+
+
+def _look_at(asked: Iterable[tuple[_Channel, Sequence[_Watcher]]]) -> None:
+    for channel, watchers in asked:
+        for watcher in watchers:
+            watcher.over = not _is_admitted(watcher)
         try:
-            channel.fragments = await run_in_threadpool(channel.render)
+            found = channel.render()
         except Exception:
             # The other pages go on; this one shows what it showed.
             logger.exception("an open page of the dashboard could not be read again")
-        channel.looks += 1
+        else:
+            if found != channel.fragments:
+                channel.fragments = found
+
+
+def _is_admitted(watcher: _Watcher) -> bool:
+    try:
+        return watcher.admitted()
+    except Exception:
+        # The browser asks again, as for a page whose users cannot be read.
+        logger.exception("the dashboard cannot tell who has a page open")
+        return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 
 from sse_starlette.sse import EventSourceResponse
@@ -14,11 +14,15 @@ from starlette.routing import Route
 
 from flowforge.web.dashboard import Dashboard
 from flowforge.web.live import LiveReader
+from flowforge.web.open_page import OpenPage
 from flowforge.web.page import Call, Pages, root_of
 
 
 def live_route(dashboard: Dashboard, pages: Pages) -> Route:
-    """``/live?page=...``: what changes of a page, for users who may see the page."""
+    """``/live?page=...``: what changes of a page, for users who may see the page.
+
+    ``part=...``: a part of it that can be closed and is open.
+    """
     reader = LiveReader([engine.link for engine in dashboard.submitter.each])
 
     async def stream(request: Request) -> Response:
@@ -33,24 +37,16 @@ def live_route(dashboard: Dashboard, pages: Pages) -> Route:
         if found is None:
             return PlainTextResponse("There is no such page.\n", 404)
         page, own_scope = found
-        call = Call(dashboard, Request(own_scope), user, FormData(), again=True)
-
-        async def still_in() -> bool:
-            return await run_in_threadpool(dashboard.sessions.user, request) == user
-
-        key = f"{int(user.role)} {path}?{query}"
-        return EventSourceResponse(
-            _events(reader.watch(key, partial(pages.fragments, page, call)), still_in), ping=15
-        )
+        parts = frozenset(request.query_params.getlist("part"))
+        call = Call(dashboard, Request(own_scope), user, FormData(), again=True, parts=parts)
+        render = partial(pages.fragments, page, call, OpenPage())
+        key = f"{int(user.role)} {sorted(parts)} {path}?{query}"
+        texts = reader.watch(key, render, lambda: dashboard.sessions.user(request) == user)
+        return EventSourceResponse(_events(texts), ping=15)
 
     return Route("/live", stream, methods=["GET"])
 
 
-async def _events(
-    messages: AsyncIterator[str], still_in: Callable[[], Awaitable[bool]]
-) -> AsyncIterator[dict[str, str]]:
-    """Until the user is logged out, or is no user any more."""
-    async for message in messages:
-        if not await still_in():
-            return
-        yield {"data": message}
+async def _events(texts: AsyncIterator[str]) -> AsyncIterator[dict[str, str]]:
+    async for text in texts:
+        yield {"data": text}

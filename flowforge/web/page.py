@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from urllib.parse import urlencode
@@ -27,7 +27,8 @@ from flowforge.errors import (
 )
 from flowforge.model.jobs.audit import AuditOutcome, AuditRecord, AuditVia
 from flowforge.web.dashboard import Dashboard
-from flowforge.web.fragments import Fragments
+from flowforge.web.fragments import FragmentInputs, Fragments
+from flowforge.web.open_page import OpenPage
 from flowforge.web.security.forms import FormError, read_form
 from flowforge.web.security.identity import Role, User
 
@@ -62,6 +63,8 @@ class Call:
     form: FormData
     #: Whether a page that is open is read again.
     again: bool = False
+    #: Those parts of it that can be closed and are open; None: all are shown.
+    parts: Collection[str] | None = None
 
     @property
     def engines(self) -> Sequence[Engine]:
@@ -74,6 +77,10 @@ class Call:
     def engine(self, job_id: str) -> Engine:
         """The engine of the server that a job lives on."""
         return self.dashboard.submitter.of(job_id)
+
+    def shows(self, part: str) -> bool:
+        """Whether a part of the page that can be closed is shown."""
+        return self.parts is None or part in self.parts
 
     def path(self, name: str) -> str:
         """A part of the address."""
@@ -92,6 +99,8 @@ class Page:
     """``path``: as Starlette's routes write it. ``nav``: its name in the menu; empty: not there.
 
     ``does``: what a POST does, as the audit stream has it; empty: the last word of the path.
+    ``mark``: a cheap look that tells a page at rest apart from itself after a change; it answers
+    None for a page that is not at rest.
     """
 
     path: str
@@ -100,6 +109,7 @@ class Page:
     method: str = "GET"
     nav: str = ""
     does: str = ""
+    mark: Callable[[Call], object] | None = None
 
     @property
     def action(self) -> str:
@@ -112,6 +122,7 @@ class Pages:
     def __init__(self, dashboard: Dashboard, pages: Sequence[Page]) -> None:
         self._dashboard = dashboard
         self._pages = pages
+        self._inputs = FragmentInputs(dashboard.templates)
         self.menu = [(page.nav, page.path) for page in pages if page.nav]
         self.routes = [
             Route(page.path, self._endpoint(page), methods=[page.method]) for page in pages
@@ -219,13 +230,20 @@ class Pages:
             response.delete_cookie("flowforge_said", path=root_of(call.request) or "/")
         return response
 
-    def fragments(self, page: Page, call: Call) -> dict[str, str]:
+    def fragments(self, page: Page, call: Call, opened: OpenPage) -> Mapping[str, str]:
         """The parts of a page that change while it is open; none of one that cannot be shown."""
-        fragments = Fragments()
+        # Before the page is read: what changes meanwhile is seen at the next look.
+        mark = _mark(page, call)
+        if mark is not None and opened.rests(mark):
+            return opened.fragments
         found = self._refusal(page, call) or self._handled(page, call)
+        fragments: Mapping[str, str] = {}
         if isinstance(found, View) and found.status == 200:
-            self._text(call, found, fragments)
-        return fragments.found
+            made = Fragments(inputs=self._inputs.of(found.template), memory=opened.memory)
+            self._text(call, found, made)
+            fragments = made.found
+        opened.keep(mark, fragments)
+        return fragments
 
     def _text(self, call: Call, view: View, fragments: Fragments) -> str:
         return self._dashboard.templates.get_template(view.template).render(
@@ -256,6 +274,14 @@ class Pages:
         if request.url.query:
             here += f"?{request.url.query}"
         return RedirectResponse(f"{root_of(request)}/login?{urlencode({'next': here})}", 303)
+
+
+def _mark(page: Page, call: Call) -> object:
+    """Of a page that cannot be looked at none: reading it says why."""
+    try:
+        return None if page.mark is None else page.mark(call)
+    except FlowForgeError:
+        return None
 
 
 def _home(call: Call, job_ids: Sequence[str]) -> Engine:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from itertools import islice
+from typing import NamedTuple, TypeAlias
 
 from flowforge.model.jobs.job_finding import FindingKind, JobFinding
 from flowforge.model.jobs.job_handle import HistoryEntry
 from flowforge.model.jobs.status import AttemptOutcome
+from flowforge.store.job_reads.latest_history import LatestEntry
+
+#: An entry of a history, read as a whole or as far as it is needed.
+Entry: TypeAlias = HistoryEntry | LatestEntry
 
 #: Attempts of one routine, and of all of them.
 _OF_ROUTINE = 6
@@ -91,7 +96,7 @@ class _Attempt(NamedTuple):
 
 def timeline(
     routines: Iterable[str],
-    history: Sequence[HistoryEntry],
+    history: Sequence[Entry],
     findings: Iterable[JobFinding],
     created_at: datetime,
 ) -> Timeline | None:
@@ -102,29 +107,45 @@ def timeline(
     """
     now = datetime.now(UTC)
     waited = _Waited(created_at, _halts(history, now))
-    attempts: list[_Attempt] = []
+    ended: dict[str, list[_Ended]] = {}
     for entry in history:
         waited.before(entry)
         if entry.invocation is None or entry.routine_id is None:
             continue
-        if entry.kind in _ATTEMPTS and "seconds" in entry.details:
-            begin = entry.at - timedelta(seconds=entry.details["seconds"])
-            attempts.append(
-                _Attempt(
-                    entry.routine_id,
-                    entry.invocation,
-                    entry.details["attempt"],
-                    entry.details["worker"],
-                    waited.until(entry.invocation, begin)
-                    or _queued(begin, entry.details.get("queued", 0.0)),
-                    _Part(entry.kind, begin, entry.at),
-                )
-            )
+        if entry.kind in _ATTEMPTS:
+            ended.setdefault(entry.routine_id, []).append(waited.ended(entry, entry.invocation))
         waited.behind(entry)
-    attempts += waited.stopped(now)
-    attempts += _now(findings, waited, now)
-    chosen = list(_chosen(routines, attempts))
+    waiting = [*waited.stopped(now), *_now(findings, waited, now)]
+    chosen = list(_chosen(routines, ended, waiting))
     return _placed(chosen) if chosen else None
+
+
+class _Ended(NamedTuple):
+    """An entry of an attempt that has ended, and what its invocation had waited for until then: of
+    most of them the row is never made.
+    """
+
+    entry: Entry
+    invocation: int
+    parts: Sequence[_Part]
+    since: tuple[str, datetime] | None
+    halts: Sequence[_Part]
+
+    def attempt(self, routine_id: str) -> _Attempt | None:
+        """The attempt; None where a former release has not kept how long it took."""
+        details = self.entry.details
+        if "seconds" not in details:
+            return None
+        begin = self.entry.at - timedelta(seconds=details["seconds"])
+        waits = [*self.parts, *_waits(self.since, begin, self.halts)]
+        return _Attempt(
+            routine_id,
+            self.invocation,
+            details["attempt"],
+            details["worker"],
+            waits or _queued(begin, details.get("queued", 0.0)),
+            _Part(self.entry.kind, begin, self.entry.at),
+        )
 
 
 class _Waited:
@@ -134,16 +155,21 @@ class _Waited:
         self._created_at = created_at
         self.halts = halts
         #: Invocation -> the entry since which it waits.
-        self._latest: dict[int, HistoryEntry] = {}
+        self._latest: dict[int, Entry] = {}
         #: Invocation -> its waits before that, since its latest attempt.
         self._parts: dict[int, list[_Part]] = {}
+
+    def ended(self, entry: Entry, number: int) -> _Ended:
+        """The end of an attempt of an invocation."""
+        since = _since(number, self._latest, self._created_at)
+        return _Ended(entry, number, self._parts.get(number, ()), since, self.halts)
 
     def until(self, number: int, end: datetime) -> list[_Part]:
         """The waits of an invocation that ended then."""
         since = _since(number, self._latest, self._created_at)
         return [*self._parts.get(number, ()), *_waits(since, end, self.halts)]
 
-    def before(self, entry: HistoryEntry) -> None:
+    def before(self, entry: Entry) -> None:
         """End the waits that an entry ends which is no attempt."""
         if entry.kind == "cancelled":
             self._latest.clear()
@@ -156,7 +182,7 @@ class _Waited:
         elif entry.kind == "waited_at_limit":
             self._waited_at_limit(entry)
 
-    def _waited_at_limit(self, entry: HistoryEntry) -> None:
+    def _waited_at_limit(self, entry: Entry) -> None:
         """A place was free: an invocation has waited for it, or with its first one the job."""
         number = entry.invocation or 1
         begin = entry.at - timedelta(seconds=entry.details["seconds"])
@@ -166,13 +192,13 @@ class _Waited:
         self._parts[number] = [*self.until(number, begin), *at_limit]
         self._latest[number] = entry
 
-    def _changed(self, entry: HistoryEntry) -> list[int]:
+    def _changed(self, entry: Entry) -> list[int]:
         """What waits for something else from then on: one invocation, or all that had stopped."""
         if entry.invocation is not None:
             return [entry.invocation]
         return [number for number, latest in self._latest.items() if latest.kind == "stopped"]
 
-    def behind(self, entry: HistoryEntry) -> None:
+    def behind(self, entry: Entry) -> None:
         """Begin the wait that follows an entry of an invocation."""
         assert entry.invocation is not None
         if entry.kind in _CAUSES:
@@ -194,7 +220,7 @@ def _queued(begin: datetime, seconds: float) -> list[_Part]:
     return [_Part("queue", begin - timedelta(seconds=seconds), begin)] if seconds else []
 
 
-def _halts(history: Sequence[HistoryEntry], now: datetime) -> list[_Part]:
+def _halts(history: Sequence[Entry], now: datetime) -> list[_Part]:
     """The times in which the job was paused, or had failed."""
     found: list[_Part] = []
     cause, since = "", now
@@ -208,7 +234,7 @@ def _halts(history: Sequence[HistoryEntry], now: datetime) -> list[_Part]:
 
 
 def _since(
-    number: int, latest: dict[int, HistoryEntry], created_at: datetime
+    number: int, latest: dict[int, Entry], created_at: datetime
 ) -> tuple[str, datetime] | None:
     """What an attempt has waited for, and since when, as far as it is known."""
     if number in latest:
@@ -257,12 +283,18 @@ def _now(findings: Iterable[JobFinding], waited: _Waited, now: datetime) -> Iter
             yield _Attempt(one.routine_id, one.invocation, None, "", waits, None)
 
 
-def _chosen(routines: Iterable[str], attempts: Sequence[_Attempt]) -> Iterator[_Attempt]:
-    """The latest attempts of each routine."""
+def _chosen(
+    routines: Iterable[str], ended: Mapping[str, Sequence[_Ended]], waiting: Sequence[_Attempt]
+) -> Iterator[_Attempt]:
+    """The latest attempts of each routine: those that wait or run are later than what has ended."""
     left = _ROWS
     for routine_id in routines:
-        own = [one for one in attempts if one.routine_id == routine_id and one.parts]
-        own = own[-min(_OF_ROUTINE, left) :] if left else []
+        most = min(_OF_ROUTINE, left)
+        own = [one for one in waiting if one.routine_id == routine_id and one.parts]
+        own = own[-most:] if most else []
+        latest = (one.attempt(routine_id) for one in reversed(ended.get(routine_id, ())))
+        found = list(islice((one for one in latest if one is not None), most - len(own)))
+        own = [*reversed(found), *own]
         left -= len(own)
         yield from own
 

@@ -7,6 +7,7 @@ import pytest
 from flowforge.codec.binary import pack_record
 from flowforge.errors import CorruptRecordError, JobNotFoundError
 from flowforge.store.job_reads.inspector import Inspector
+from flowforge.store.job_reads.job_rows import JobRows
 from flowforge.store.job_reads.slot_records import SlotRecords
 from tests.contract.bench import Bench, record
 
@@ -105,3 +106,46 @@ def test_a_slot_tells_how_far_its_log_goes(bench: Bench) -> None:
     assert records.logged(job, 0, 0, 2, 1) == []
     bench.link.call("HSET", bench.key("collected", job), "7.1", b"a", "7.2", b"b")
     assert records.collected(job, "7", 1, 3) == [b"a", b"b", None]
+
+
+def test_a_job_at_rest_is_known_until_something_of_it_changes(bench: Bench) -> None:
+    """One that has ended, and has nothing that runs."""
+    rows = JobRows(bench.store)
+    job = bench.submit()
+    assert rows.at_rest(job) is None
+    bench.start(job)
+    assert rows.at_rest(job) is None
+    bench.fail(job)
+    seen = [rows.at_rest(job)]
+    for change in (
+        lambda: bench.edit(job, "1.0.0", record(n=2)),
+        lambda: bench.store.control.label(job, {"tenant": "acme"}),
+        lambda: bench.link.call("HSET", bench.key("job", job), "output_count", 3),
+    ):
+        assert rows.at_rest(job) == seen[-1]
+        change()
+        seen.append(rows.at_rest(job))
+        assert None not in seen
+        assert seen[-1] not in seen[:-1]
+    bench.store.control.retry(job)
+    assert rows.at_rest(job) is None
+    assert rows.at_rest("none") is None
+
+
+def test_a_job_is_not_at_rest_while_a_handler_runs_or_beside_other_jobs(bench: Bench) -> None:
+    """Its page shows how these stand."""
+    rows = JobRows(bench.store)
+    parent = bench.submit()
+    bench.start(parent)
+    bench.commit(parent, jobs=[bench.child()])
+    bench.store.control.cancel(parent, "")
+    bench.store.control.cancel("child", "")
+    assert rows.at_rest(parent) is rows.at_rest("child") is None
+    running = bench.submit()
+    bench.start(running)
+    bench.store.control.cancel(running, "")
+    assert rows.at_rest(running) is None
+    bench.commit(running)
+    assert rows.at_rest(running) is not None
+    bench.link.call("HSET", bench.key("job", running), "undo", "some-job")
+    assert rows.at_rest(running) is None

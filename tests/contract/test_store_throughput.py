@@ -104,6 +104,25 @@ def test_what_was_read_is_remembered(bench: Bench) -> None:
     assert throughput.read(19)["flow"].count(None) == 0
 
 
+def test_a_minute_that_was_not_kept_is_not_looked_for_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once no worker keeps it any more: a young fleet has few, and pages ask for an hour."""
+    throughput = Throughput(bench.store)
+    now = bench.now() // 60_000
+    bench.store.tallies.keep_minute(now, 60_000, {"flow": "1 0 0 0 0 0 0"})
+    asked: list[object] = []
+    many = bench.link.many
+    monkeypatch.setattr(
+        bench.link, "many", lambda commands: asked.extend(commands) or many(commands)
+    )
+    first = throughput.read(60)
+    assert len(asked) == 61
+    asked.clear()
+    assert throughput.read(60) == first
+    assert 0 < len(asked) <= 7
+
+
 @pytest.mark.attack(what="Minutes of the throughput that are no numbers, or of another type")
 @pytest.mark.parametrize("damage", ["1 2 3", "1 0 0 0 0 0 x", "9" * 400 + " 0 0 0 0 0 0", None])
 def test_a_damaged_minute_is_one_of_which_nothing_is_known(

@@ -31,6 +31,9 @@ _ENDS = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
 #: Minutes that one exchange reads.
 _PAGE = 60
 
+#: Minutes after which no worker keeps a minute any more.
+_OVER = 5
+
 
 class Done(NamedTuple):
     """What a flow did in some time; or as it is kept, all that it has done until then."""
@@ -66,7 +69,8 @@ NOTHING = Done(0, 0, 0, 0, 0, 0, 0)
 class Throughput:
     """Keeps and reads the minutes of one server's flows.
 
-    It remembers what it has read: a minute that was kept does not change.
+    It remembers what it has read: a minute that was kept does not change, and one that was not is
+    never kept later.
     """
 
     def __init__(self, store: Store) -> None:
@@ -111,13 +115,14 @@ class Throughput:
     def _kept(self, minutes: range) -> list[dict[str, Done] | None]:
         found = {minute: self._read.get(minute) for minute in minutes}
         unread = [minute for minute, totals in found.items() if totals is None]
+        over = minutes[-1] - _OVER
         for start in range(0, len(unread), _PAGE):
             page = unread[start : start + _PAGE]
             for minute, reply in zip(page, self._replies(page), strict=True):
                 totals = _totals(reply)
-                if totals:
+                if totals or minute < over:
                     found[minute] = self._read.add(minute, totals)
-        return [found[minute] for minute in minutes]
+        return [found[minute] or None for minute in minutes]
 
     def _replies(self, minutes: Sequence[int]) -> list[list[bytes]]:
         """What is kept of each; nothing of one whose key is of another type."""

@@ -13,7 +13,7 @@ from flowforge.errors import CommandRefusedError, CorruptRecordError, JobNotFoun
 from flowforge.model.fair import Fair, read_fair
 from flowforge.model.invocation_id import job_of
 from flowforge.model.jobs.labels import read_labels
-from flowforge.model.jobs.status import ACTIVE, JobStatus
+from flowforge.model.jobs.status import ACTIVE, ENDED, JobStatus
 from flowforge.model.times.debounce import scope_of
 from flowforge.store.job_reads.work_left import WORK, work_left
 from flowforge.store.reading import moment, reading, whole
@@ -27,6 +27,9 @@ _SUMMARY = (
     "flow", "status", "reason", "created", "updated", "due", "started", "single", "held", "undo",
     *WORK.values(),
 )  # fmt: skip
+
+#: Fields of a row that name other jobs, and that it is being undone.
+_OTHERS = (b"parent", b"started_by", b"undoes", b"undo")
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,28 @@ class JobRows:
             raise job_not_found(job_id)
         found: list[bytes | None] = reply[1:]
         return found
+
+    def at_rest(self, job_id: str) -> object:
+        """What tells a job that has ended from itself after any change of what is kept of it.
+
+        None: its handlers may still run, or it stands with others that may go on: the jobs that
+        have started it, that it has started, and those that undo it or that it undoes.
+        """
+        row, started, children, latest, entry = self._link.many(
+            [
+                ("HGETALL", self._keys.of("job", job_id)),
+                ("ZCARD", self._keys.of("started_jobs", job_id)),
+                ("HLEN", self._keys.of("children", job_id)),
+                ("XREVRANGE", self._keys.of("history", job_id), "+", "-", "COUNT", 1),
+                ("HGET", self._keys.of("entries"), job_id),
+            ]
+        )
+        found = dict(zip(row[::2], row[1::2], strict=True))
+        ended = found.get(b"status", b"").decode(errors="backslashreplace") in ENDED
+        alone = not started and not children and found.keys().isdisjoint(_OTHERS)
+        if not ended or not alone or found.get(b"running", b"0") != b"0":
+            return None
+        return found, latest, entry
 
     def many(self, job_ids: Sequence[str], *names: str) -> Iterator[tuple[str, Fields]]:
         """Some fields of many rows, None for an absent one; the error of an unreadable row."""

@@ -87,10 +87,14 @@ function tell(text) {
   told.textContent = text;
 }
 
+// What is closed is not read again while it is: the reader opens it, and then it comes.
+const openParts = () => $$("details[data-part][open]").map((one) => one.dataset.part);
+
 function listen() {
   if (source || paused || document.hidden || !$("[data-live]")) return;
-  const page = location.pathname.slice(root.length) + location.search;
-  source = new EventSource(`${root}/live?page=${encodeURIComponent(page)}`);
+  const asked = new URLSearchParams({ page: location.pathname.slice(root.length) + location.search });
+  for (const part of openParts()) asked.append("part", part);
+  source = new EventSource(`${root}/live?${asked}`);
   source.onmessage = (event) => {
     const { fragments, gone, commands, delay } = JSON.parse(event.data);
     if (gone.length) {
@@ -117,6 +121,12 @@ function deaf() {
   source?.close();
   source = null;
 }
+
+document.addEventListener("toggle", (event) => {
+  if (!event.target.dataset?.part || !source) return;
+  deaf();
+  listen();
+}, true);
 
 document.addEventListener("visibilitychange", () => (document.hidden ? deaf() : listen()));
 

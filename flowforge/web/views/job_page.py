@@ -10,6 +10,7 @@ from flowforge.engine.jobs.job_report import routines, trace_of_job, work_of_job
 from flowforge.errors import JobNotFoundError, RecordError
 from flowforge.store.fleet_reads.finding import Query
 from flowforge.store.job_reads.job_rows import JobDetails, JobRows, JobSummary
+from flowforge.store.job_reads.latest_history import latest_history
 from flowforge.store.job_reads.outstanding import Outstanding
 from flowforge.store.job_reads.started_jobs import StartedJobs
 from flowforge.store.transitions.breakpoints import LOOKED
@@ -42,18 +43,23 @@ _OUTPUTS = 50
 def job(call: Call) -> View:
     """The page of a job."""
     job_id = call.path("job_id")
-    found = shown(call.engine(job_id), job_id)
+    found = shown(call.engine(job_id), job_id, history_is_shown=call.shows("earlier"))
     # One that is undone is never retried.
     actions = [one for one in ACTIONS.values() if one.name != "retry" or found["undo"] is None]
     return View("job.html", {**found, "actions": actions, "operator": Role.OPERATOR})
 
 
-def shown(engine: Engine, job_id: str) -> dict[str, Any]:
-    """What the page shows of a job."""
+def shown(engine: Engine, job_id: str, *, history_is_shown: bool) -> dict[str, Any]:
+    """What the page shows of a job. ``history_is_shown``: all of it that is read, and not the
+    latest entries alone.
+    """
     inspector = engine.inspector
     summary, details = inspector.describe(job_id)
     definition = inspector.definition(job_id)
-    history = list(inspector.history(job_id, _HISTORY + 1))
+    history = latest_history(engine.store, job_id, definition, _HISTORY + 1)
+    for entry in history[-_HISTORY if history_is_shown else -_LATEST :]:
+        # Here it is told what is wrong with it; the template would fail.
+        _ = entry.at, entry.details
     placed = layout(definition)
     work = work_of_job(engine, job_id)
     states = standing(routines(engine, job_id), work)
@@ -126,4 +132,9 @@ def _summaries(engine: Engine, job_ids: list[str]) -> list[JobSummary]:
     return [job for job in found if isinstance(job, JobSummary)]
 
 
-PAGES = [Page("/jobs/{job_id}", job)]
+def _mark(call: Call) -> object:
+    job_id = call.path("job_id")
+    return JobRows(call.engine(job_id).store).at_rest(job_id)
+
+
+PAGES = [Page("/jobs/{job_id}", job, mark=_mark)]
