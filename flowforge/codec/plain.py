@@ -15,12 +15,17 @@ from typing import Any, NoReturn
 #: Bits of the largest int that is written as digits: Python refuses to print more than 4,300.
 _DIGITS = 14_000
 
+#: Types whose values are JSON already.
+_AS_THEY_ARE = frozenset({str, bool})
+
 
 def plain(value: Any) -> Any:
     """The value with what JSON lacks as text: dates in ISO form, bytes in base64, tuples and sets
     as lists, NaN and infinities by name, huge ints in hexadecimal."""
     # No comprehension around the recursion: one frame a level keeps the deepest payload well below
     # Python's recursion limit.
+    if value is None or type(value) in _AS_THEY_ARE:
+        return value
     items = []
     if isinstance(value, dict):
         for item in value.values():
@@ -34,6 +39,8 @@ def plain(value: Any) -> Any:
 
 
 def _named(keys: list[Any], items: list[Any]) -> Any:
+    if all(type(key) is str for key in keys):
+        return dict(zip(keys, items, strict=True))
     names = []
     for key in keys:
         text = plain(key)
@@ -64,7 +71,14 @@ def _text(value: Any) -> str:
 
 def to_json(value: Any, indent: int | None = None) -> str:
     """The value as JSON text, ASCII only, so that it passes through any terminal or pipe."""
-    return json.dumps(plain(value), indent=indent, allow_nan=False)
+    return (_FLAT if indent is None else _encoder(indent)).encode(plain(value))
+
+
+def _encoder(indent: int | None) -> json.JSONEncoder:
+    return json.JSONEncoder(indent=indent, allow_nan=False)
+
+
+_FLAT = _encoder(None)
 
 
 def read_json(text: str) -> Any:

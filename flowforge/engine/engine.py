@@ -157,6 +157,7 @@ class Submitter(ABC):
         """Release the connections."""
         for engine in self.each:
             engine.link.close()
+            engine.probe.close()
             engine.client.close()
 
 
@@ -170,6 +171,8 @@ class Engine(Submitter):
         self.app = app
         self.client = make_client(settings.redis_url)
         self.link = ServerLink(self.client, PRODUCER_PATIENCE)
+        #: Tries nothing twice.
+        self.probe = ServerLink(self.client, patience=0.0)
         self.store = Store(self.link, settings.prefix)
         self.inspector = Inspector(self.store)
         self.overview = Overview(self.store)
@@ -249,15 +252,20 @@ class Engine(Submitter):
         """Why the server takes no writes now, by one try; None when it does, or when this user
         has no right to write.
         """
-        link = ServerLink(self.client, patience=0.0)
+        found = self._refusal()
+        if found is not None and not found.answered:
+            # A connection that was kept may have been closed meanwhile; a new one says how it is.
+            self.probe.close()
+            found = self._refusal()
+        return found
+
+    def _refusal(self) -> Outage | None:
         try:
-            Store(link, self.settings.prefix).check_writes()
+            Store(self.probe, self.settings.prefix).check_writes()
         except StoreUnavailableError as error:
             return outage_of(error.__cause__)
         except CommandRefusedError:
             return None
-        finally:
-            link.close()
         return None
 
     def worker_command(self, queue: str) -> str:

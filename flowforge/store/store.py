@@ -6,6 +6,7 @@ import os
 import secrets
 
 from flowforge.store.keys import Keys
+from flowforge.store.one_look import OneLook
 from flowforge.store.reading import reading
 from flowforge.store.runner import ScriptRunner
 from flowforge.store.server.link import Link
@@ -34,6 +35,7 @@ class Store:
     def __init__(self, link: Link, prefix: str) -> None:
         self.link = link
         self.keys = Keys(prefix)
+        self.look = OneLook()
         self.scripts = ScriptRunner(link, self.keys)
         self.submissions = Submissions(self.scripts)
         self.keyed_submissions = KeyedSubmissions(self.scripts)

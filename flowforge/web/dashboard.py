@@ -14,6 +14,7 @@ from flowforge.engine.engine import Submitter
 from flowforge.store.job_reads.routine_states import counted_attempts, ended_invocations, failures
 from flowforge.web import filters, work_words
 from flowforge.web.audit import Audit
+from flowforge.web.marks import MARKS
 from flowforge.web.needs import Needs
 from flowforge.web.security.sessions import Sessions
 
@@ -54,6 +55,7 @@ def templates() -> jinja2.Environment:
         auto_reload=False,
     )
     made.filters.update(filters.FILTERS)
+    made.globals.update(MARKS)
     made.filters.update(amount=work_words.amount, waits=work_words.waits)
     made.filters.update(
         ended_invocations=ended_invocations, counted_attempts=counted_attempts, failures=failures

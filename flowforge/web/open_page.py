@@ -17,6 +17,8 @@ class OpenPage:
 
     def __init__(self) -> None:
         self.memory = FragmentMemory()
+        #: Whether it was at rest, so that a mark may tell whether it still is.
+        self.may_rest = False
         self._mark: object = None
         self._read = float("-inf")
         self._fragments: Mapping[str, str] = {}

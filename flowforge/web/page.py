@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from urllib.parse import urlencode
@@ -42,6 +43,8 @@ class View:
     template: str
     context: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
+    #: Whether the page may be at rest, so that ``Page.mark`` is worth a look.
+    rests: bool = False
 
 
 @dataclass(frozen=True)
@@ -233,15 +236,19 @@ class Pages:
     def fragments(self, page: Page, call: Call, opened: OpenPage) -> Mapping[str, str]:
         """The parts of a page that change while it is open; none of one that cannot be shown."""
         # Before the page is read: what changes meanwhile is seen at the next look.
-        mark = _mark(page, call)
+        mark = _mark(page, call) if opened.may_rest else None
         if mark is not None and opened.rests(mark):
             return opened.fragments
-        found = self._refusal(page, call) or self._handled(page, call)
+        with ExitStack() as stack:
+            for engine in call.engines:
+                stack.enter_context(engine.store.look.begun())
+            found = self._refusal(page, call) or self._handled(page, call)
         fragments: Mapping[str, str] = {}
+        opened.may_rest = False
         if isinstance(found, View) and found.status == 200:
             made = Fragments(inputs=self._inputs.of(found.template), memory=opened.memory)
             self._text(call, found, made)
-            fragments = made.found
+            fragments, opened.may_rest = made.found, found.rests
         opened.keep(mark, fragments)
         return fragments
 

@@ -26,7 +26,6 @@ from flowforge.store.job_reads.job_rows import (
     JobRows,
     JobSummary,
     details,
-    job_not_found,
     parent_of,
     reading_row,
     starts_at,
@@ -88,10 +87,8 @@ class Inspector:
         return found, details(job_id, row)
 
     def status(self, job_id: str) -> JobStatus:
-        reply = self._link.call("HGET", self._keys.of("job", job_id), "status")
-        if reply is None:
-            raise job_not_found(job_id)
-        return status_of(reply, job_id)
+        (raw,) = self._rows.fields(job_id, "status")
+        return status_of(raw or b"", job_id)
 
     def settled(self, job_id: str) -> JobStatus | None:
         """The status of a job that has ended, or is paused with nothing running; else None."""

@@ -137,9 +137,18 @@ class JobRows:
     def __init__(self, store: Store) -> None:
         self._link = store.link
         self._keys = store.keys
+        self._look = store.look
 
-    def row(self, job_id: str) -> dict[str, bytes]:
+    def row(self, job_id: str) -> Mapping[str, bytes]:
         """The whole row; JobNotFoundError when there is none."""
+        kept = self._look.rows
+        if kept is None:
+            return self._row(job_id)
+        if job_id not in kept:
+            kept[job_id] = self._row(job_id)
+        return kept[job_id]
+
+    def _row(self, job_id: str) -> dict[str, bytes]:
         reply = self._link.call("HGETALL", self._keys.of("job", job_id))
         if not reply:
             raise job_not_found(job_id)
@@ -148,6 +157,11 @@ class JobRows:
 
     def fields(self, job_id: str, *names: str) -> list[bytes | None]:
         """Some fields of the row; JobNotFoundError when there is no row."""
+        if self._look.rows is not None:
+            row = self.row(job_id)
+            if "status" not in row:
+                raise job_not_found(job_id)
+            return [row.get(name) for name in names]
         reply = self._link.call("HMGET", self._keys.of("job", job_id), "status", *names)
         if reply[0] is None:
             raise job_not_found(job_id)
@@ -202,7 +216,14 @@ class JobRows:
 
     def labels(self, job_id: str) -> dict[str, str]:
         """The labels of a job; none of a job that a release without labels created."""
-        (entry,) = self._entries([job_id])
+        kept = self._look.entries
+        if kept is None:
+            (entry,) = self._entries([job_id])
+        elif job_id in kept:
+            entry = kept[job_id]
+        else:
+            (entry,) = self._entries([job_id])
+            kept[job_id] = entry
         with reading_row(job_id):
             return _labels(entry)
 

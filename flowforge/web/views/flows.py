@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowforge.engine.finding.find import find, summaries
+from flowforge.engine.finding.find import find
 from flowforge.engine.finding.flow_counts import flow_counts
 from flowforge.engine.fleet.throughput import HOUR, throughput
 from flowforge.engine.flow_versions import FlowVersion, flow_versions
@@ -15,6 +15,7 @@ from flowforge.web.graph.picture import picture
 from flowforge.web.page import Call, Page, View
 from flowforge.web.security.identity import Role
 from flowforge.web.sparkline import PERIODS, chart, flow_line
+from flowforge.web.views.job_list import shown_jobs
 from flowforge.web.views.overview import period_of
 
 #: Flows on the page.
@@ -73,7 +74,7 @@ def flow(call: Call) -> View:
             "picture": drawn,
             "versions": versions,
             "looked_at": len(jobs),
-            "jobs": summaries(jobs[:_LISTED]),
+            "jobs": shown_jobs(jobs[:_LISTED]),
         },
     )
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from flowforge.common.bounded_repr import shown
+from flowforge.engine.engine import Engine
 from flowforge.engine.finding.find import find, summaries
 from flowforge.engine.finding.known_names import unknown_flow
 from flowforge.errors import InvalidValueError
 from flowforge.model.jobs.status import JobStatus
 from flowforge.store.fleet_reads.finding import Query
+from flowforge.store.fleet_reads.index_walk import Found
 from flowforge.store.job_reads.job_rows import JobSummary
 from flowforge.store.job_reads.started_jobs import StartedJobs
 from flowforge.web.label_words import labels_of
@@ -45,7 +49,7 @@ def jobs(call: Call) -> View:
     following = None
     if found.cursor is not None:
         following = urlencode({**{k: v for k, v in asked.items() if v}, "cursor": found.cursor})
-    listed = summaries(found.jobs)
+    listed = shown_jobs(found.jobs)
     return View(
         "jobs.html",
         {
@@ -62,6 +66,13 @@ def jobs(call: Call) -> View:
             "bulk": [name for name, role in BULK.items() if call.may(role)],
         },
     )
+
+
+def shown_jobs(page: Sequence[tuple[Found, Engine]]) -> list[JobSummary]:
+    """The jobs of a page as lists show them: without the time of the latest step, which changes
+    more often than what is shown.
+    """
+    return [replace(job, updated_at=None) for job in summaries(page)]
 
 
 def _waits(call: Call, parent: str | None, found: list[JobSummary]) -> dict[str, int] | None:

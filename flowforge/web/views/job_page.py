@@ -8,6 +8,7 @@ from flowforge.engine.engine import Engine
 from flowforge.engine.finding.find import find, summaries
 from flowforge.engine.jobs.job_report import routines, trace_of_job, work_of_job
 from flowforge.errors import JobNotFoundError, RecordError
+from flowforge.model.jobs.status import ENDED
 from flowforge.store.fleet_reads.finding import Query
 from flowforge.store.job_reads.job_rows import JobDetails, JobRows, JobSummary
 from flowforge.store.job_reads.latest_history import latest_history
@@ -46,7 +47,11 @@ def job(call: Call) -> View:
     found = shown(call.engine(job_id), job_id, history_is_shown=call.shows("earlier"))
     # One that is undone is never retried.
     actions = [one for one in ACTIONS.values() if one.name != "retry" or found["undo"] is None]
-    return View("job.html", {**found, "actions": actions, "operator": Role.OPERATOR})
+    return View(
+        "job.html",
+        {**found, "actions": actions, "operator": Role.OPERATOR},
+        rests=found["job"].status in ENDED,
+    )
 
 
 def shown(engine: Engine, job_id: str, *, history_is_shown: bool) -> dict[str, Any]:
