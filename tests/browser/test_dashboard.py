@@ -20,6 +20,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from flowforge import Bulk, JobState, web
+from flowforge.codec.binary import pack_record
 from flowforge.engine.current import current_engine
 from flowforge.store.fleet_reads.dead_letters import DeadLetters
 from tests.browser.every_page import left_out
@@ -166,6 +167,23 @@ def test_the_place_of_the_reader_is_kept(page: Page, tmp_path: Path) -> None:
     expect(page.locator("a.box").nth(2)).to_be_focused()
     page.keyboard.press("ArrowLeft")
     expect(box).to_be_focused()
+
+
+def test_earlier_entries_come_when_they_are_opened(page: Page) -> None:
+    """They follow the job then, and stay open."""
+    job = failing.execute("charge", {"amount": 40}).wait(20)
+    for number in range(50):
+        current_engine().each[0].note(job.job_id, pack_record("charge", "note", {"number": number}))
+    open_job(page, job)
+    earlier = page.locator('[data-live="earlier"]')
+    expect(earlier.locator("tr[data-row]")).to_have_count(0)
+    earlier.get_by_text("earlier ones").click()
+    rows = earlier.locator("tr[data-row]")
+    expect(rows.first).to_be_visible()
+    count = rows.count()
+    current_engine().each[0].note(job.job_id, pack_record("charge", "note", {"number": 50}))
+    expect(rows).to_have_count(count + 1)
+    expect(earlier.get_by_text(f"{count + 1} earlier ones")).to_be_visible()
 
 
 def test_a_hidden_or_paused_page_asks_for_nothing(page: Page, tmp_path: Path) -> None:

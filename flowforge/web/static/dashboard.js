@@ -87,13 +87,11 @@ function tell(text) {
   told.textContent = text;
 }
 
-// What is closed is not read again while it is: the reader opens it, and then it comes.
-const openParts = () => $$("details[data-part][open]").map((one) => one.dataset.part);
-
 function listen() {
   if (source || paused || document.hidden || !$("[data-live]")) return;
   const asked = new URLSearchParams({ page: location.pathname.slice(root.length) + location.search });
-  for (const part of openParts()) asked.append("part", part);
+  // What is closed is not read.
+  for (const one of $$("details[data-part][open]")) asked.append("part", one.dataset.part);
   source = new EventSource(`${root}/live?${asked}`);
   source.onmessage = (event) => {
     const { fragments, gone, commands, delay } = JSON.parse(event.data);
