@@ -256,22 +256,14 @@ const KEYS = [
 ];
 
 function help() {
-  const list = document.createElement("section");
-  list.className = "question";
-  const title = document.createElement("h1");
-  title.textContent = "Keys";
-  const table = document.createElement("dl");
-  table.className = "facts";
+  const list = element("section", "", { class: "question" });
+  const table = element("dl", "", { class: "facts" });
   for (const [key, what] of KEYS) {
-    const name = document.createElement("dt");
-    const code = document.createElement("kbd");
-    code.textContent = key;
-    name.append(code);
-    const text = document.createElement("dd");
-    text.textContent = what;
-    table.append(name, text);
+    const name = element("dt", "");
+    name.append(element("kbd", key));
+    table.append(name, element("dd", what));
   }
-  list.append(title, table);
+  list.append(element("h1", "Keys"), table);
   open(list);
 }
 
