@@ -47,6 +47,7 @@ def live_route(dashboard: Dashboard, pages: Pages) -> Route:
     return Route("/live", stream, methods=["GET"])
 
 
-async def _events(texts: AsyncIterator[str]) -> AsyncIterator[dict[str, str]]:
+async def _events(texts: AsyncIterator[str]) -> AsyncIterator[bytes]:
+    """Each text as an event: JSON has no line ends, which the event would need lines for."""
     async for text in texts:
-        yield {"data": text}
+        yield f"data: {text}\r\n\r\n".encode()

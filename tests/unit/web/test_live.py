@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -54,7 +55,9 @@ def played(scene: Callable[[LiveReader], Awaitable[None]]) -> None:
     async def all_of_it() -> None:
         await asyncio.wait_for(scene(LiveReader([])), LIMIT)
 
-    asyncio.run(all_of_it())
+    # The tests with a browser leave a loop in the main thread.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(all_of_it())).result()
 
 
 async def following(texts: AsyncIterator[str]) -> dict[str, Any]:
