@@ -17,7 +17,8 @@ from tests.support.spans import provider_set
 def runtimes(traces: bool | None = None) -> tuple[Runtimes, Runtime]:
     """Those of one server, which is not asked for anything."""
     settings = Settings(redis_url="redis://127.0.0.1:1/0", traces=traces)
-    store: Any = type("Store", (), {"link": None, "keys": None, "invocations": None})()
+    needed = ("link", "keys", "look", "invocations")
+    store: Any = type("Store", (), dict.fromkeys(needed))()
     jobs: Any = type("Jobs", (), {"job": 0, "child_job": 0, "child_outputs": 0, "answer_url": 0})()
     lock = ReadersWriterLock(1.0)
     runtime = Runtime(store, settings, "w1", jobs, lambda queue: (), lock, store)
