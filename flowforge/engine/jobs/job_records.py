@@ -32,7 +32,7 @@ class JobRecords(JobIdentity):
         ``last_error`` (``type``, ``message``, ``when`` and ``at``: the place in your own code; None
         without, also where the error was retried or passed over), and data of your own.
 
-        ``started`` counts claims. One that a worker gave back is ``released`` as well and was no
+        ``started`` counts claims. One that a worker gave back counts as released as well and was no
         attempt: its handler was not called, or its attempt does not count.
         """
         return self._engine.inspector.routine_states(self.job_id)
