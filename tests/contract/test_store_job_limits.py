@@ -411,7 +411,33 @@ def test_a_start_that_is_given_early_waits_in_the_worker(
     claim = timed_bench.start(second)
     assert claim.rests_ms > 30_000
     assert claim.limited_ms == waited
-    assert "s0.0.0" not in timed_bench.hash("limited", second)
+    assert timed_bench.hash("limited", second)["s0.0.0"] == f"{start + 60_000} 0".encode()
+
+
+def test_no_claim_of_a_retried_job_starts_before_its_rate(
+    timed_bench: Bench, clock: VirtualClock
+) -> None:
+    """It has started before, and several of its invocations are claimed."""
+    declare(timed_bench, rate=2, period_ms=60_000)
+    job = submit_whole(timed_bench)
+    timed_bench.start(job)
+    assert timed_bench.commit(job, emitted=[(0, 0, "")] * 3) == "ok"
+    timed_bench.start(job, "2.0.0")
+    timed_bench.fail(job, "2.0.0")
+    assert timed_bench.store.control.retry(job) is Answer.OK
+    assert waiting(timed_bench) == [job]
+    clock.advance(seconds=31)
+    start, waited = map(int, timed_bench.hash("limited", job)["s0.0.0"].split())
+    limited = timed_bench.key("limited", job)
+    timed_bench.link.call("HSET", limited, "s0.0.0", f"{start + 60_000} {waited}")
+    rests = [timed_bench.start(job, f"{n}.0.0", token=f"t{n}").rests_ms for n in (2, 3)]
+    assert all(ms > 30_000 for ms in rests)
+    for n in (2, 3):
+        assert timed_bench.commit(job, f"{n}.0.0", token=f"t{n}") == "ok"
+    clock.advance(minutes=2)
+    assert timed_bench.start(job, "4.0.0", token="t4").rests_ms == 0
+    assert timed_bench.row(job)["uses"] == "j"
+    assert "s0.0.0" not in timed_bench.hash("limited", job)
 
 
 def test_several_limits_are_taken_together(timed_bench: Bench) -> None:

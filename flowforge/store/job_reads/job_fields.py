@@ -18,7 +18,7 @@ FIELDS: dict[str, str] = {
     "suffix": "What kombu appends to the name of a broker list for this priority",
     "queues": "How many queues the routines are on",
     "uses": "A letter for each thing that few jobs have: `l` for limits of slots and connections, "
-    "`j` for limits of the flow",
+    "`j` for limits of the flow, `s` besides while claims of the job have to ask when it may start",
     "limits": "Keys of the limits of its flow, a line each; a child job shares some places with "
     "the jobs above it",
     "joins": "1 if a slot of the flow joins, else absent",

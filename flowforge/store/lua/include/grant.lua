@@ -107,10 +107,10 @@ local function grant(id, invocation, token, lease, now, number, r, s)
     --@include status
     set_status(job, 'running')
     call('HSET', k_job(id), 'started', now)
-    if job.gated then
-      --@include limits/job_start
-      rest, at_limits = job_start(job, rest, at_limits, now)
-    end
+  end
+  if job.gated and string.find(job.uses, STARTS, 1, true) then
+    --@include limits/job_start
+    rest, at_limits = job_start(job, rest, at_limits, now)
   end
   job.running = job.running + 1
   -- Not only commits make room: long handlers must not keep idle workers from what is parked.

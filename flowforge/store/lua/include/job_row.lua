@@ -7,6 +7,9 @@
 -- something else.
 local LAYOUT = 32
 
+-- Letter in `uses` while the claims of a job have to ask when it may start (job_start).
+local STARTS = 's'
+
 -- The fields that transitions need, or nil when there is no such job.
 local function load_job(id)
   if jobs[id] then return jobs[id] end

@@ -44,6 +44,10 @@ local function take_all(job, keys, number, now)
   local waited = number and math.max(0, now - math.floor(number / 100)) or 0
   if start > now or waited > 0 then
     call('HSET', k_limited(id), 's' .. WHOLE_JOB, string.format('%d %d', math.ceil(start), waited))
+    if not string.find(job.uses, STARTS, 1, true) then
+      job.uses = job.uses .. STARTS
+      call('HSET', k_job(id), 'uses', job.uses)
+    end
   end
   if waited >= LONG then remember(job, 'waited_at_limit', '', string.format('%d %s', waited, keys[1])) end
 end
