@@ -1,4 +1,4 @@
-"""Every behaviour of the store is shown twice: on fakeredis and on a real server."""
+"""Every behaviour of the store is shown on a real server, and its core on fakeredis as well."""
 
 from __future__ import annotations
 
@@ -25,7 +25,25 @@ def real(server: LocalServer) -> Iterator[ServerLink]:
     link.close()
 
 
-@pytest.fixture(params=["fakeredis", "server"])
+#: The modules whose tests run on both. A second implementation of the commands finds what a script
+#: takes from one server's behaviour; the core uses all commands that matter.
+ON_BOTH = {
+    "test_store_claim", "test_store_commit", "test_store_failure", "test_store_joins",
+    "test_store_limits", "test_store_merges", "test_store_submit", "test_store_timers",
+}  # fmt: skip
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give ``bench`` the kinds of server that a module is shown on, unless a test says it."""
+    own = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    if "bench" in metafunc.fixturenames and "bench" not in own:
+        both = metafunc.module.__name__.rpartition(".")[2] in ON_BOTH
+        metafunc.parametrize(
+            "bench", ["fakeredis", "server"] if both else ["server"], indirect=True
+        )
+
+
+@pytest.fixture
 def bench(request: pytest.FixtureRequest, prefix: str) -> Bench:
     """A fleet of this test's own, on either kind of server."""
     if request.param == "server":

@@ -58,14 +58,14 @@ def play(machine: type[Transitions], examples: int, steps: int) -> None:
 
 
 @pytest.mark.usefixtures("link")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_any_sequence_of_transitions() -> None:
     """Scripts and model agree on every answer and on everything that is stored."""
     play(Finale, examples=250, steps=50)
 
 
 @pytest.mark.usefixtures("link")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_any_sequence_of_undoing() -> None:
     """What a job has committed is compensated once each, the latest first, whatever happens."""
     play(Undoing, examples=60, steps=30)

@@ -13,7 +13,7 @@ LONGEST_PAUSE = 0.05
 
 
 def eventually(
-    predicate: Callable[[], T], timeout: float = 10.0, message: str | Callable[[], str] = ""
+    predicate: Callable[[], T], timeout: float = 25.0, message: str | Callable[[], str] = ""
 ) -> T:
     """Return the first true result of `predicate`; AssertionError after `timeout` seconds.
 
