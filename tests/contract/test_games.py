@@ -146,3 +146,17 @@ def test_lost_messages_of_a_failed_job_are_parked_behind_what_has_its_turn(
     machine.resend(data=cast(Any, Drawn(lost)), outdated=False)
     assert len(job.parked) == 12
     ended(machine)
+
+
+def test_a_time_that_clears_another_ends_alone(machine: Finale) -> None:
+    """Both are due in one call: the first fails the job, and the other one is not looked at."""
+    machine.first_job((PLAIN, (0, 0, ""), 1, 0, "", False, False, "", False))
+    (job,) = machine.model.jobs.values()
+    drawn = Drawn((job.id, "1.0.0"), ["0.0/", "0.0/a"], True, True, False)
+    machine.expect(data=cast(Any, drawn), emits=False)
+    for number, at_once in (("2", False), ("3", True)):
+        timer = (job.id, "expect", number)
+        machine.end_the_time(data=cast(Any, Drawn(timer)), at_once=at_once)
+    assert job.late == ["expect 2"]
+    assert job.status == "failed"
+    ended(machine)

@@ -12,8 +12,9 @@ class Due(Calling):
     def release_due(self) -> int:
         due = self.due_in_order()
         for timer in due:
-            # A timer before it may have ended its job, or fired its join.
-            self.timers.pop(timer, None)
+            # A timer before it may have cleared it.
+            if self.timers.pop(timer, None) is None:
+                continue
             job, kind = self.jobs[timer[0]], timer[1]
             if kind == "look":
                 self._look(job)

@@ -1,5 +1,5 @@
 -- The first claims of a job that has got places of the limits of its flow: also after a retry, which may start several.
---@include base, limits/step
+--@include base, job_row, limits/step
 
 -- Milliseconds until the attempt may start, and those for which it or its job has waited for places; as of the attempt
 -- alone, or nil. A place may have been given a little before the rate allows the start.
