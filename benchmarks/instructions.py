@@ -26,6 +26,7 @@ from flowforge.codec.binary import invocation_record, pack_record, packb
 from flowforge.engine.current import current_engine
 from flowforge.execution.effects import Effects
 from flowforge.local.binary import find_binary
+from flowforge.model.delivery_limits import keyed_limits
 from flowforge.model.jobs.status import AttemptOutcome
 from flowforge.model.limit import limited_mode
 from flowforge.store.transitions.answers import Answer
@@ -63,7 +64,17 @@ class LimitedStep(Step):
         self.define_event("next", ["n"])
 
 
+class KeyedStep(Step):
+    """The same, at a limit that counts apart for each value of a param."""
+
+    def __init__(self) -> None:
+        Routine.__init__(self)
+        self.define_slot("input", handler=self.step, limit=KEYED)
+        self.define_event("next", ["n"])
+
+
 ROOM = Limit("bench-room", running=1000)
+KEYED = Limit("bench-keyed", per="n", running=1000)
 
 
 def _chain(step: type[Step] = Step) -> Flow:
@@ -109,8 +120,9 @@ def per_unit(work: Callable[[int], None]) -> float:
 def _run_chain(step: type[Step], steps: int) -> None:
     """Each commit creates one invocation, and claims it with its reply, as a busy worker does."""
     store, flow = current_engine().each[0].store, _chain(step)
-    ROOM.save()
-    limits = flow.definition().keyed_limits(0, 0)
+    for limit in (ROOM, KEYED):
+        limit.save()
+    limits = keyed_limits(flow.definition(), 0, 0)
     mode = limited_mode(limits, "", {"n": 1}, "it") if limits else ""
     job_id = flow.execute("step", {"n": steps}).job_id
     details = pack_record("worker", 1, 5, {}, None, None)
@@ -151,6 +163,7 @@ def _labels(number: int) -> dict[str, str]:
 WORK: dict[str, Callable[[int], None]] = {
     "step": partial(_run_chain, Step),
     "limited-step": partial(_run_chain, LimitedStep),
+    "keyed-step": partial(_run_chain, KeyedStep),
     "execute": partial(_execute, False),
     "execute-labels": partial(_execute, True),
     "execute_many": partial(_execute_many, False),

@@ -37,14 +37,13 @@ def index(scale: Scale) -> Figures:
     """
     opened, finished = scale.pick((10_000, 200_000), (1_000, 5_000), (5, 5))
     few, looks = scale.pick((FEW, LOOKS), (FEW, LOOKS), (2, 2))
-    workers = scale.pick(2, 2, 1)
     with Stage(pinned=False) as first:
         flow = first.load("flows").single
-        small = _Fleet(first, flow, few, workers)
+        small = _Fleet(first, flow, few)
         small.submit(few)
         set_engine(None)
         with Stage(pinned=False) as second:
-            large = _Fleet(second, flow, few, workers)
+            large = _Fleet(second, flow, few)
             large.submit(opened)
             servers = (first.server.pid, second.server.pid)
             figures = _compare("open", small, large, looks, servers)
@@ -56,12 +55,11 @@ def index(scale: Scale) -> Figures:
 
 
 class _Fleet:
-    """A server with jobs. ``few`` are finished from the start; ``workers``: how many there are."""
+    """A server with jobs. ``few`` of them are finished from the start."""
 
-    def __init__(self, stage: Stage, flow: Any, few: int, workers: int) -> None:
+    def __init__(self, stage: Stage, flow: Any, few: int) -> None:
         self._stage = stage
         self._flow = flow
-        self._workers = workers
         (self.engine,) = current_engine().each
         self._done = self.submit(few)
         self.work_off(few)
@@ -76,7 +74,7 @@ class _Fleet:
 
     def work_off(self, finished: int) -> None:
         """Start workers, and end them when so many jobs have completed."""
-        self._stage.start_flowforge(count=self._workers)
+        self._stage.start_flowforge(count=2)
         deadline = time.monotonic() + WORK_LIMIT
         while (counts := self.engine.overview.counts())["completed"] < finished:
             assert time.monotonic() < deadline, f"{counts} after {WORK_LIMIT} s"

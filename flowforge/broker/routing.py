@@ -10,6 +10,7 @@ from celery import Celery
 
 from flowforge.broker.message import message_format
 from flowforge.model.definition import Definition
+from flowforge.model.delivery_limits import fixed_keys
 from flowforge.model.slot import CHILD_SLOT, CHILD_SLOT_INDEX, UNDO_SLOT, UNDO_SLOT_INDEX
 from flowforge.store.server.link import Argument
 
@@ -87,7 +88,7 @@ def _fixed_limits(definition: Definition) -> Iterator[tuple[str, str]]:
     """A field ``l<r.s>`` for each slot to which all deliveries count at the same keys."""
     for index in range(len(definition.routines)):
         for position in range(len(definition.slot_names(index))):
-            if keys := definition.fixed_limits(index, position):
+            if keys := fixed_keys(definition, index, position):
                 yield f"l{index}.{position}", "\n".join(keys)
 
 

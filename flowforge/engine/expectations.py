@@ -17,6 +17,7 @@ from flowforge.model.answers.expectation import (
     place_text,
 )
 from flowforge.model.definition import Definition
+from flowforge.model.delivery_limits import keyed_limits
 from flowforge.model.limit import limited_mode
 from flowforge.model.names import did_you_mean, listing
 from flowforge.model.slot import CALL_SLOT
@@ -77,7 +78,7 @@ class JobExpectations:
         mode: str = definition.mode(*about.place)
         if (join := definition.join(*about.place)) is not None:
             mode = join.mode(given, where, definition.secret(*about.place))
-        if limits := definition.keyed_limits(*about.place):
+        if limits := keyed_limits(definition, *about.place):
             mode = limited_mode(limits, mode, given, where, definition.secret(*about.place))
         details = pack_record(by, {"to": str(about), "delivery_id": delivery})
         for _ in range(_LOOKS):

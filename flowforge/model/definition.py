@@ -14,7 +14,7 @@ from flowforge.errors import CorruptRecordError, DefinitionError, NewerRecordErr
 from flowforge.model.connection import Connection
 from flowforge.model.invocation_id import InvocationName
 from flowforge.model.join import Join
-from flowforge.model.limit import LimitUse, read_uses, together
+from flowforge.model.limit import LimitUse, read_uses
 from flowforge.model.names import listing
 from flowforge.model.records import Record, check_unique, read, read_list, read_optional
 from flowforge.model.slot import (
@@ -260,36 +260,11 @@ class Definition:
         raw = slots[slot_index].get("limits") if slot_index < len(slots) else None
         return () if raw is None else read_uses(raw, f"slot {slots[slot_index]['name']!r}")
 
-    def fixed_limits(self, routine_index: int, slot_index: int) -> tuple[str, ...]:
-        """Return the keys of limits at which every delivery to a slot counts, in their order.
-
-        Empty where they differ: by params, or since a connection has limits of its own. Then each
-        delivery has its keys with it (`keyed_limits`).
-        """
-        limits = self.limits(routine_index, slot_index)
-        if any(use.per is not None for use in limits) or self._has_limited_connection(
-            routine_index, slot_index
-        ):
-            return ()
-        return tuple(use.name for use in together(limits))
-
-    def keyed_limits(
-        self, routine_index: int, slot_index: int, more: tuple[LimitUse, ...] = ()
-    ) -> tuple[LimitUse, ...]:
-        """Return the limits whose keys a delivery to a slot has with it, in their order.
-
-        ``more``: those of its connection.
-        """
-        if self.fixed_limits(routine_index, slot_index):
-            return ()
-        return together(self.limits(routine_index, slot_index), more)
-
-    def _has_limited_connection(self, routine_index: int, slot_index: int) -> bool:
-        routine = self.routines[routine_index]
-        slot = self.slot_names(routine_index)[slot_index : slot_index + 1]
-        return any(
-            one.limits and one.target_routine_id == routine.id and (one.target_slot,) == slot
-            for one in self.connections
+    @cached_property
+    def limited_connections(self) -> frozenset[tuple[str, str]]:
+        """The slots, as routine and slot, to which connections with limits of their own lead."""
+        return frozenset(
+            (one.target_routine_id, one.target_slot) for one in self.connections if one.limits
         )
 
     def upstream(self, index: int) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 from flowforge.model import registry
 from flowforge.model.connection import Connection
 from flowforge.model.definition import Definition, RoutineSpec, SlotMode
+from flowforge.model.delivery_limits import keyed_limits
 from flowforge.model.error_handler import ErrorHandler
 from flowforge.model.handlers.handlers import check_handler_exists
 from flowforge.model.handlers.signature import Signature
@@ -202,7 +203,7 @@ class Plan:
         return Target(
             index, slot_index, connection, mode == "m", mode == "o", join, secret,
             definition.index(connection.source_routine_id), connection.delay_ms,
-            definition.keyed_limits(index, slot_index, connection.limits),
+            keyed_limits(definition, index, slot_index, connection.limits),
         )  # fmt: skip
 
     def targets(self, routine_id: str, event: str) -> tuple[Target, ...]:

@@ -25,8 +25,8 @@ def real(server: LocalServer) -> Iterator[ServerLink]:
     link.close()
 
 
-#: The modules whose tests run on both. A second implementation of the commands finds what a script
-#: takes from one server's behaviour; the core uses all commands that matter.
+#: The modules whose tests run on both: a second implementation of the commands shows where a script
+#: relies on what only one server does.
 ON_BOTH = {
     "test_store_claim", "test_store_commit", "test_store_failure", "test_store_joins",
     "test_store_limits", "test_store_merges", "test_store_submit", "test_store_timers",

@@ -25,6 +25,7 @@ from flowforge.engine.undo_texts import refuse_undoing
 from flowforge.errors import InvalidValueError, JobStateError
 from flowforge.execution.run import HISTORY_PARAMS
 from flowforge.model.definition import Definition
+from flowforge.model.delivery_limits import keyed_limits
 from flowforge.model.invocation_id import InvocationName
 from flowforge.model.jobs.labels import labels_text
 from flowforge.model.limit import limited_mode
@@ -127,7 +128,7 @@ class Forks:
         mode: str = definition.mode(routine, slot)
         if found is not None and found.masked:
             _check_secrets(job_id, number, definition.secret(routine, slot), params, changes)
-        if limits := definition.keyed_limits(routine, slot):
+        if limits := keyed_limits(definition, routine, slot):
             given = changes if isinstance(changes, dict) else {}
             where = "fork of " + ".".join(definition.place_of(named))
             mode = limited_mode(

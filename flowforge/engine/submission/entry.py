@@ -15,6 +15,7 @@ from flowforge.codec.masking import HIDDEN
 from flowforge.common.bounded_repr import shown
 from flowforge.errors import EmissionError, PayloadError
 from flowforge.model.definition import Definition
+from flowforge.model.delivery_limits import keyed_limits
 from flowforge.model.limit import job_limits, limited_mode
 from flowforge.model.times.start import Start
 from flowforge.store.transitions.submission import LARGE_PARAMS, NO_PARAMS, SAME_PARAMS
@@ -56,7 +57,7 @@ class Entry:
         self._join = definition.join(routine, slot)
         self._secret = definition.secret(routine, slot)
         self._mode = definition.mode(routine, slot)
-        self._limits = definition.keyed_limits(routine, slot)
+        self._limits = keyed_limits(definition, routine, slot)
         self._limits_of_job = definition.limits_of_job
         self._trace = trace
 

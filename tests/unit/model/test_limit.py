@@ -18,6 +18,7 @@ from flowforge.errors import (
     Limited,
 )
 from flowforge.model.definition import DEFINITION_VERSION, TIMED_VERSION, Definition
+from flowforge.model.delivery_limits import fixed_keys, keyed_limits
 from flowforge.model.limit import LimitSettings, LimitUse, job_limits, limited_mode, read_uses
 
 VENDOR = Limit("unit-vendor", per="customer", running=5, rate=100, period=timedelta(minutes=1))
@@ -151,12 +152,12 @@ def test_keys_that_all_deliveries_share_are_fixed() -> None:
         flow.add_routine(counted, name)
         flow.connect("bills", "done", name, "input", limit=B if name == "joined" else None)
     definition = flow.definition()
-    fixed = {spec.id: definition.fixed_limits(at, 0) for at, spec in enumerate(definition.routines)}
+    fixed = {spec.id: fixed_keys(definition, at, 0) for at, spec in enumerate(definition.routines)}
     assert fixed == {"bills": (), "alone": ("unit-a", "unit-z"), "joined": ()}
     bills, alone, joined = (definition.index(name) for name in ("bills", "alone", "joined"))
-    assert definition.keyed_limits(bills, 0) == definition.limits(bills, 0)
-    assert definition.keyed_limits(alone, 0) == ()
-    names = [use.name for use in definition.keyed_limits(joined, 0, (LimitUse("unit-b"),))]
+    assert keyed_limits(definition, bills, 0) == definition.limits(bills, 0)
+    assert keyed_limits(definition, alone, 0) == ()
+    names = [use.name for use in keyed_limits(definition, joined, 0, (LimitUse("unit-b"),))]
     assert names == ["unit-a", "unit-b", "unit-z"]
     stored = Router(Celery()).fields(definition)
     assert {name: keys for name, keys in stored.items() if name.startswith("l")} == {
